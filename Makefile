@@ -13,6 +13,9 @@ OLDEST ?= 1.34.4
 JOBS   ?= 4
 APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(JOBS) --dist loadfile
+# Power cuts and faults at every state of a node's change: minutes of disks and shells, which nothing else needs.
+CRASHES := tests/powercut tests/faults
+APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
 # It comes first: it waits for most of a minute, while the others run.
 STORY  := tests/e2e/test_1_story.py::test_from_0_of_3_to_kubectl_top_without_a_dark_handshake
 # Tests start programs by the thousand: what Python has compiled is kept, wherever this runs.
@@ -21,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-metrics help test coverage mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-long lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,7 +45,13 @@ $(READY): $(PACKAGES) pyproject.toml lab/pyproject.toml
 	@touch $@
 
 test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
-	$(BIN)/python -m pytest $(APART) --cluster=lab $(STORY) tests lab/tests
+	$(BIN)/python -m pytest $(APART) --cluster=lab $(APART_FROM_CRASHES) $(STORY) tests lab/tests
+
+crashes: $(READY) ## cut the power at every write of a node's change, and try every fault at every state of it (root, Linux, Go)
+	$(BIN)/python -m pytest $(APART) $(CRASHES)
+
+crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what a real systemd starts after a power cut (an hour)
+	$(BIN)/python -m pytest $(APART) -m long $(CRASHES)
 
 lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
@@ -51,7 +60,7 @@ lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
 coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
 	rm -rf $(COVERAGE)
 	mkdir -p $(COVERAGE)
-	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART)
+	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
 	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
 	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
@@ -98,8 +107,9 @@ deploy: $(READY) ## write deploy/ from the charts, with real Helm
 charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
-docs: $(READY) ## write docs/findings from the catalogue
+docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/fix.md from the cases
 	$(BIN)/python -m kubevouch.diagnose.pages
+	$(BIN)/python -m tests.faults.cases
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
@@ -119,13 +129,17 @@ real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its net
 
 real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and without them on the oldest Kubernetes
 	$(BIN)/python -m pytest -m long tests/policy
+	$(MAKE) crashes-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 	$(BIN)/python -m real run --kubernetes $(OLDEST)
+
+lab-long: $(READY) ## faults in the cluster while fix is on, on a lab of ten nodes (about 10 minutes; a quiet machine)
+	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_8_faults_in_the_cluster.py
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
 	$(BIN)/python -m pytest -s --cluster=lab -m long tests/e2e/approver/test_4_long.py -k rotations
 
-real-build: $(READY) ## build what the cache lacks of the bed, of Helm and of promtool (10 to 20 minutes), and boot nothing [K8S=1.36.3]
+real-build: $(READY) ## build what the cache lacks of the bed, of Helm, of promtool and of the power-cut test (10 to 20 minutes), and boot nothing [K8S=1.36.3]
 	$(BIN)/python -m real build --kubernetes $(K8S)
 
 real-up: $(READY) ## boot the bed [STATE=expired|no-ip-sans|pending|rotated-expired|healthy] [K8S=1.36.3]
@@ -146,6 +160,12 @@ bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: ra
 
 bench-certs: $(READY) ## certs before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
 	$(BIN)/python -m bench.certs
+
+bench-fix: $(READY) ## fix on a lab of 200 nodes, several at once against one after the other: time, CPU, memory
+	$(BIN)/python -m bench.fix
+
+bench-plan: $(READY) ## fix --plan of 500, 1,000 and 2,000 simulated nodes whose surveys are replayed: time, CPU, memory (needs Go)
+	$(BIN)/python -m bench.plan
 
 bench-exporter: $(READY) ## the exporter before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
 	$(BIN)/python -m bench.exporter

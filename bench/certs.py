@@ -1,7 +1,8 @@
-"""`python -m bench.certs`: `certs` before thousands of simulated kubelets, each with its own certificate and a real handshake.
+"""`python -m bench.certs`: `certs` and `doctor` before thousands of simulated kubelets, each with its own certificate and handshake.
 
 The kubelets and the API server are one Go process (real/programs/fleet) on the same machine, so its share of the cores is
-part of what is waited for. The limits are 3 s for 1,000 nodes and 15 s for 5,000.
+part of what is waited for. The limits of `certs` are 3 s for 1,000 nodes and 15 s for 5,000; of `doctor`, which looks at the
+same inventory and at much else, 10 s and 150 MiB for 5,000.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.fleet import Fleet, fleet, programs
@@ -18,21 +20,25 @@ from bench.pairs import Sample, alone, in_turns, median, program
 _ACCOUNT = "reader"
 _ROUNDS = 3
 _PODS = 0
+_MEASURED = ("certs", "certs --redact", "doctor")
 
 
-def certs(there: Fleet) -> list[str]:
+def asked(there: Fleet, *words: str) -> list[str]:
     """The command line that is measured."""
     config = str(there.kubeconfig(_ACCOUNT))
-    return [sys.executable, "-m", "kubevouch", "certs", "--kubeconfig", config, "-o", "json"]
+    return [sys.executable, "-m", "kubevouch", *words, "--kubeconfig", config, "-o", "json"]
 
 
 def assert_all_are_read(there: Fleet) -> None:
     """Every kubelet has its row, verified."""
-    done = subprocess.run(certs(there), capture_output=True, check=False)
+    done = subprocess.run(asked(there, "certs"), capture_output=True, check=False)
     rows = json.loads(done.stdout)["certificates"]
     served = {each["node"] for each in rows if each["use"] == "kubelet-serving"}
     assert len(served) == there.nodes, f"{len(served)} of {there.nodes} kubelets; {done.stderr!r}"
     assert all(each["state"] == "valid" for each in rows), [r for r in rows if r["remarks"]][:3]
+    done = subprocess.run(asked(there, "doctor"), capture_output=True, check=False)
+    kubelets = json.loads(done.stdout)["kubelets"]
+    assert len(kubelets) == there.nodes, f"{len(kubelets)} of {there.nodes}; {done.stderr!r}"
 
 
 def one_size(nodes: int, folder: Path) -> None:
@@ -41,14 +47,15 @@ def one_size(nodes: int, folder: Path) -> None:
     with fleet(binary, folder, [_ACCOUNT], nodes=nodes, pods=_PODS, mix="") as there:
         assert_all_are_read(there)
 
-        def once() -> Sample:
-            return program(certs(there), os.environ)
+        def measured(*words: str) -> Callable[[], Sample]:
+            return lambda: program(asked(there, *words), os.environ)
 
-        [found] = in_turns(_ROUNDS, once)
-    wall = median(found, "wall")
-    alone(f"certs, {nodes} nodes: wall", wall, "s", f"{nodes / wall:,.0f} kubelets a second")
-    alone(f"certs, {nodes} nodes: CPU of ours", median(found, "cpu"), "s")
-    alone(f"certs, {nodes} nodes: peak memory", median(found, "memory"), "MiB")
+        found = in_turns(_ROUNDS, *(measured(*words.split()) for words in _MEASURED))
+    for words, samples in zip(_MEASURED, found, strict=True):
+        what, wall = f"{words}, {nodes} nodes", median(samples, "wall")
+        alone(f"{what}: wall", wall, "s", f"{nodes / wall:,.0f} kubelets a second")
+        alone(f"{what}: CPU of ours", median(samples, "cpu"), "s")
+        alone(f"{what}: peak memory", median(samples, "memory"), "MiB")
 
 
 def main() -> None:

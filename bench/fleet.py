@@ -6,9 +6,11 @@ import os
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from real.layout import Folders
 from real.programs import FLEET, METRICS_SERVER, build
@@ -48,12 +50,20 @@ class Fleet:
 
     def served(self, account: str) -> Served:
         """So far."""
+        return Served(**self._answer("/fleet", account))
+
+    def listed(self, account: str) -> list[Any]:
+        """Its Nodes, as the API server has them."""
+        found: list[Any] = self._answer("/api/v1/nodes", account)["items"]
+        return found
+
+    def _answer(self, path: str, account: str) -> Any:  # noqa: ANN401 - JSON
         request = urllib.request.Request(
-            f"{self.url}/fleet", headers={"Authorization": f"Bearer {account}"}
+            f"{self.url}{path}", headers={"Authorization": f"Bearer {account}"}
         )
         context = ssl.create_default_context(cafile=str(self.authority))
         with urllib.request.urlopen(request, context=context) as answer:
-            return Served(**json.load(answer))
+            return json.load(answer)
 
 
 def programs() -> tuple[Path, Path]:
@@ -64,12 +74,24 @@ def programs() -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def fleet(
-    program: Path, folder: Path, accounts: Sequence[str], *, nodes: int, pods: int, mix: str
+    program: Path,
+    folder: Path,
+    accounts: Sequence[str],
+    *,
+    nodes: int,
+    pods: int,
+    mix: str,
+    objects: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Fleet]:
-    """It runs while the block lasts. mix: percentages of kinds of nodes, see the program's help."""
+    """It runs while the block lasts. mix: percentages of kinds of nodes, see the program's help.
+
+    objects: what the API server answers besides, by path.
+    """
     folder.mkdir(parents=True)
+    others = folder / "objects.json"
+    others.write_text(json.dumps(dict(objects)))
     words = [str(program), "-folder", str(folder), "-tokens", ",".join(accounts)]
-    words += ["-nodes", str(nodes), "-pods", str(pods), "-mix", mix]
+    words += ["-nodes", str(nodes), "-pods", str(pods), "-mix", mix, "-objects", str(others)]
     # Another bench may run on this machine, with the same addresses.
     words += ["-port", str(20_000 + os.getpid() % 10_000)]
     if nodes > 1000:

@@ -70,7 +70,7 @@ _REPAIR = (
     ),
     Step(
         "Do it: one node at a time, each proven on the wire before the next.",
-        "kubevouch fix --apply plan.json --yes",
+        "kubevouch fix --apply plan.json --yes --soak 5s",
     ),
     Step("And now:", "kubevouch verify --wait 2m"),
     Step("", "kubectl get deployment metrics-server -n kube-system"),

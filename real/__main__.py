@@ -99,11 +99,14 @@ def _up(folders: Folders, state: State, version: str) -> None:
 
 
 def _build(folders: Folders, version: str) -> None:
-    """Makes what the cache lacks of all that takes minutes: the programs of a bed and of `make charts-check`, Debian."""
+    """Makes what the cache lacks of all that takes minutes: the programs of a bed, of `make charts-check` and of the power-cut test, Debian."""
     needs.install()
-    programs.build(folders, (programs.HELM, programs.PROMTOOL, *programs.modules(version)))
+    wanted = (programs.HELM, programs.PROMTOOL, programs.POWERCUT, *programs.modules(version))
+    programs.build(folders, wanted)
     rootfs.build(folders)
-    progress.say(f"built: all that a bed with Kubernetes {version} is made of, Helm and promtool")
+    progress.say(
+        f"built: all that a bed with Kubernetes {version} is made of, Helm, promtool and powercut"
+    )
 
 
 def _is_up(folders: Folders, version: str) -> bool:

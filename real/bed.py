@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from real import audit, cluster, faults, loading, network
+from real import audit, cluster, faults, loading, network, second_control_plane
 from real.errors import BedError, NotRunning
-from real.layout import HOSTS, KUBELET_PORT, MASTER, OPERATOR_ADDRESS, WORKERS, Folders
+from real.layout import AUDIT_LOG, HOSTS, KUBELET_PORT, MASTER, OPERATOR_ADDRESS, WORKERS, Folders
 from real.machine import Machine
 from real.node import Node
 from real.pairs import Pair
@@ -177,8 +177,12 @@ class Bed:
         Switch(self.folders, self.facts).observe(state)
 
     def audit(self, since: datetime, until: datetime | None = None) -> tuple[audit.Entry, ...]:
-        """What the API server was asked since that moment, by everyone, in the order of its answers."""
-        return audit.entries(self.master.machine, since, until)
+        """What the API server was asked since that moment, by everyone, in the order of its answers; of two, each for itself."""
+        found = audit.entries(self.master.machine, since, until)
+        for each in self.workers:
+            if (each.machine.root / AUDIT_LOG.lstrip("/")).exists():
+                found += audit.entries(each.machine, since, until)
+        return found
 
     def stop_controller_manager(self) -> None:
         """Nobody signs from now on; returns when it is gone."""
@@ -187,6 +191,20 @@ class Bed:
     def start_controller_manager(self) -> None:
         """Signing goes on; returns when it leads again."""
         faults.start_controller_manager(self.master.machine)
+
+    @contextmanager
+    def second_control_plane(self) -> Iterator[Node]:
+        """The last worker is a control plane as well, with an API server and a member of etcd, while it lasts.
+
+        Raises:
+            BedError: it did not become one, or did not become a worker again.
+        """
+        node = self.workers[-1]
+        try:
+            second_control_plane.join(self.folders, node.machine)
+            yield node
+        finally:
+            second_control_plane.leave(self.folders, node.machine)
 
     @contextmanager
     def probed(self, log: Path) -> Iterator[Path]:

@@ -28,36 +28,40 @@ def hierarchies() -> list[Path]:
     ]
 
 
-def inside(name: str, argv: list[str], only: str = "") -> list[str]:
+def inside(name: str, argv: list[str], only: str = "", above: str = OURS) -> list[str]:
     """The same program, started inside the cgroups of that name, which are made if they are not there.
 
-    In all hierarchies, or in one `only`, which is enough to be found by `sweep`.
+    In all hierarchies, or in one `only`, which is enough to be found by `sweep`. above: the cgroup in which they lie: the
+    bed's, or that of a machine that does not belong to the bed.
     """
-    folders = [str(_make(each, name)) for each in hierarchies() if only in {"", each.name}]
+    folders = [str(_make(each, above, name)) for each in hierarchies() if only in {"", each.name}]
     return ["sh", "-ec", _ENTER, "sh", *folders, "--", *argv]
 
 
-def processes(name: str = "") -> set[int]:
+def processes(name: str = "", above: str = OURS) -> set[int]:
     """Every process in our cgroups, or in those of one name, in any hierarchy."""
     return {
         int(line)
         for hierarchy in hierarchies()
-        for folder in _tree(hierarchy / OURS / name)
+        for folder in _tree(hierarchy / above / name)
         for line in _read(folder / "cgroup.procs").split()
     }
 
 
-def sweep() -> None:
+def sweep(above: str = OURS) -> None:
     """Ends every process in our cgroups and removes these.
 
     Raises:
         BedError: a process outlived SIGKILL by a minute.
     """
     clock.until(
-        "the end of the bed's processes", lambda: _killed(processes()), seconds=60, every=0.05
+        f"the end of all in {above}",
+        lambda: _killed(processes(above=above)),
+        seconds=60,
+        every=0.05,
     )
     for hierarchy in hierarchies():
-        for folder in reversed(list(_tree(hierarchy / OURS))):
+        for folder in reversed(list(_tree(hierarchy / above))):
             clock.until(f"removal of {folder}", partial(_removed, folder), seconds=20, every=0.05)
 
 
@@ -80,9 +84,9 @@ def _removed(folder: Path) -> bool:
     return True
 
 
-def _make(hierarchy: Path, name: str) -> Path:
+def _make(hierarchy: Path, above: str, name: str) -> Path:
     folder = hierarchy
-    for part in (OURS, name):
+    for part in (above, name):
         folder = folder / part
         folder.mkdir(exist_ok=True)
         for setting in (

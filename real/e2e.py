@@ -65,6 +65,10 @@ def run(
     report.unlink(missing_ok=True)
     chosen = () if long else ("-m", "not long")
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    argv += [
+        "--durations=30",
+        "--durations-min=5",
+    ]  # what to look at first, where a run takes too long
     at_hand = operator_place.environment(folders, environment)
     mortal = [
         "setpriv",

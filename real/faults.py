@@ -52,7 +52,7 @@ def mend(host: Host, folders: Folders) -> None:
     machine.sh(f"while iptables -w -D {_SSH_RULE} 2>/dev/null; do :; done")
 
 
-def fill(machine: Machine, folder: str, size: str = "256k") -> None:
+def fill(machine: Machine, folder: str, size: str = "8m") -> None:
     """Lays a small file system over a folder (made if it is not there), with what was in it, and fills it to the end.
 
     What is written below the folder later fails with ENOSPC. Not for folders with mounts below them.

@@ -61,17 +61,21 @@ def require(folders: Folders) -> None:
         )
 
 
-def lacking() -> list[str]:
+def lacking(wanted: Mapping[str, str] = PACKAGES) -> list[str]:
     """Programs that are not on the PATH."""
-    return [program for program in PACKAGES if shutil.which(program) is None]
+    return [program for program in wanted if shutil.which(program) is None]
 
 
-def install() -> None:
-    """Brings the programs that lack, by apt-get and from wherever apt is configured to look."""
-    programs = lacking()
+def install(wanted: Mapping[str, str] = PACKAGES) -> None:
+    """Brings the programs that lack, by apt-get and from wherever apt is configured to look.
+
+    Raises:
+        BedError: apt-get could not.
+    """
+    programs = lacking(wanted)
     if not programs:
         return
-    packages = sorted({PACKAGES[program] for program in programs})
+    packages = sorted({wanted[program] for program in programs})
     with step(f"Debian packages: {', '.join(packages)}"):
         run(["apt-get", "update", "-q"], seconds=600)
         quiet = ("env", "DEBIAN_FRONTEND=noninteractive")
@@ -79,8 +83,8 @@ def install() -> None:
             [*quiet, "apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
             seconds=900,
         )
-    if lacking():
-        raise BedError("apt-get install", f"still no {', '.join(lacking())}")
+    if lacking(wanted):
+        raise BedError("apt-get install", f"still no {', '.join(lacking(wanted))}")
 
 
 def _require_cgroups() -> None:

@@ -136,7 +136,7 @@ class Node:
         """Takes that address away again."""
         network.take(self.host, address)
 
-    def fill(self, folder: str, size: str = "256k") -> None:
+    def fill(self, folder: str, size: str = "8m") -> None:
         """Makes a folder (made if need be) a file system of its own, that small, and fills it to the last byte."""
         faults.fill(self.machine, folder, size)
 

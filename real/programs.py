@@ -93,8 +93,16 @@ CONSUMER = Module("consumer", {"consumer": "."}, {})
 METRICS_SERVER_E2E = Module(
     "metrics-server-e2e", {"metrics-server-e2e": "sigs.k8s.io/metrics-server/test"}, {}, tests=True
 )
-FOR_LONG_TESTS = (METRICS_SERVER_E2E,)
+PROMETHEUS = Module(
+    "prometheus",
+    {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"},
+    {"github.com/prometheus/common/version.Version": "0.316.0"},
+    # As promtool; its pages for a browser are no part of the module, and are not built.
+    tags=("remove_all_sd",),
+)
+FOR_LONG_TESTS = (METRICS_SERVER_E2E, PROMETHEUS)
 """What only long tests run. It is built before the bed is booted, since nothing can be fetched inside its network."""
+POWERCUT = Module("powercut", {"powercut": "."}, {})
 FLEET = Module("fleet", {"fleet": "."}, {})
 HELM = Module(
     "helm",

@@ -1,10 +1,13 @@
 """For all tests of the product, and the e2e tests."""
 
+import gc
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from tests.support.go import skip_without_go
+from tests.support.told import print_what_was_told
 from tests.support.unhurried import unhurried
 from tests.support.workers import surroundings_of_a_worker
 
@@ -15,6 +18,18 @@ unhurried()
 _E2E = Path(__file__).parent / "e2e"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collects garbage once, after the tests; of these, which are there to the end, no later collection looks at any."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skips tests that need Go where there is none, and long plain tests unless `-m long` asks for them."""
     skip_without_go(items)
@@ -23,3 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long") and _E2E not in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="`make real-long` runs it"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the figures that tests have told."""
+    print_what_was_told(terminalreporter)

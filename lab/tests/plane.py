@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,12 @@ from tests.support.unhurried import GENEROUS
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # The dates of certificates that trustme makes are around the real now.
 NOW = datetime.now(UTC).replace(microsecond=0)
-_KEY = rsa.generate_private_key(65537, 2048)
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """That of service accounts."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
     authorize = Authorization(store)
     entropy = random.Random(4).randbytes
     authentication = Authentication(
-        store, authority.pem, clock, _KEY, entropy=entropy, authorize=authorize
+        store, authority.pem, clock, _key(), entropy=entropy, authorize=authorize
     )
     restriction = NodeRestriction(store)
     pair = authority.client("kube-apiserver-kubelet-client", "kubeadm:cluster-admins")

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.forked import Forked
 from tests.cli.program import Program
 
 
 @pytest.fixture
 def kubevouch(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+    return Forked(tmp_path)
 
 
 async def test_where_no_lab_runs_every_verb_says_so(kubevouch: Program) -> None:

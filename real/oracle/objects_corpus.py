@@ -61,6 +61,8 @@ _FILLED = {
     "admissionregistration.k8s.io/v1": {
         "ValidatingAdmissionPolicy": 0.5,
         "ValidatingAdmissionPolicyBinding": 0.5,
+        "MutatingWebhookConfiguration": 0.5,
+        "ValidatingWebhookConfiguration": 0.5,
     },
     "authentication.k8s.io/v1": {
         "TokenReview": 0.3,

@@ -1,6 +1,7 @@
 """Small public-key infrastructures thrown together by dice: what nobody thought of."""
 
 from datetime import timedelta
+from functools import cache
 
 from real.oracle.asn1 import name, time
 from real.oracle.cases import Cases
@@ -27,7 +28,11 @@ WORLDS = 12
 ASKED = 10
 
 _SUBJECTS = [name(("CN", text)) for text in ("red", "green", "blue")]
-_KEYS: list[Key] = [ecdsa("dice one"), ecdsa("dice two"), rsa("cluster"), ed("dice")]
+
+
+@cache
+def _keys() -> list[Key]:
+    return [ecdsa("dice one"), ecdsa("dice two"), rsa("cluster"), ed("dice")]
 
 
 def gather(cases: Cases) -> None:
@@ -62,7 +67,7 @@ def _world(cases: Cases, number: int) -> None:
 
 def _authority(dice: Dice, above: list[Authority]) -> Certificate:
     issuer = dice.of(above) if above and not dice.one_in(4) else None
-    made = authority(dice.of(_SUBJECTS), dice.of(_KEYS), issuer=issuer)
+    made = authority(dice.of(_SUBJECTS), dice.of(_keys()), issuer=issuer)
     if dice.one_in(5):
         made.extensions[1] = basic(ca=not dice.one_in(3), path=dice.below(3))
     if dice.one_in(8):
@@ -81,7 +86,7 @@ def _authority(dice: Dice, above: list[Authority]) -> Certificate:
         made.extensions.append(extension("1.2.3.4.5", b"\0", critical=True))
     if dice.one_in(6):
         made.not_after = time(NOW + timedelta(days=dice.of((-10, 30))))
-    if dice.one_in(10) and not isinstance(made.signer, type(_KEYS[3])):
+    if dice.one_in(10) and not isinstance(made.signer, type(_keys()[3])):
         made.scheme = "SHA1"
     return made
 

@@ -60,6 +60,10 @@ class KubevouchError(Exception):
         self.where = where
         self.seen = seen
         self.expected = expected
+        self.leads_on: tuple[str, ...] = ()
+        """Command lines that lead on from here, one after the other, where the verb knows them."""
+        self.lacks_rights = False
+        """Whether roles would help: the API server does not allow the user what was asked of it."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}" + (f"; {self.expected}" if self.expected else "")

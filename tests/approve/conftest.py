@@ -24,6 +24,7 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
+from kubevouch.serve.parts import serve_parts
 from kubevouch.serve.process import StopEvent, TlsSources
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.system_clock import SystemClock
@@ -230,7 +231,6 @@ async def approving(
             api,
             Log(lines.append, clock),
             ApproverSettings(SPACE, identity, dry_run=dry_run, elects=elects),
-            registry=registry,
             instruments=instruments,
             rng=random.Random(identity).random,
         )
@@ -241,7 +241,17 @@ async def approving(
         options = ServingOptions(
             "127.0.0.1", 0, TlsSources(source), Delegation(tolerate_missing=True)
         )
-        task = asyncio.create_task(controller.serve(options, stop, ports.put_nowait))
+        serving = serve_parts(
+            api,
+            api.server_clock,
+            Log(lines.append, clock),
+            options,
+            parts=(controller.part,),
+            registry=registry,
+            stop=stop,
+            ready=ports.put_nowait,
+        )
+        task = asyncio.create_task(serving)
         try:
             async with asyncio.timeout(GENEROUS):
                 port = await ports.get()

@@ -21,6 +21,7 @@ from tests.approve.conftest import (
     HurriedClock,
     approving,
 )
+from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
@@ -32,7 +33,7 @@ from tests.support.unhurried import GENEROUS
 
 @pytest.fixture
 def kubevouch(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+    return Forked(tmp_path)
 
 
 def kubeconfig(cluster: Cluster, folder: Path) -> Path:
@@ -62,10 +63,10 @@ async def started(program: Program, cluster: Cluster, *more: str) -> AsyncIterat
         yield running
 
 
-async def test_the_whole_life_of_an_approver(kubevouch: Program, cluster: Cluster) -> None:
+async def test_the_whole_life_of_an_approver(tmp_path: Path, cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.list_nodes()
-    async with started(kubevouch, cluster) as approver:
+    async with started(Program(tmp_path), cluster) as approver:
         await approver.told("Began to lead")
         cluster.csr("csr-1", "n1")
         await cluster.until(lambda: cluster.approved("csr-1"))

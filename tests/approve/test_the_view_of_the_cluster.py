@@ -15,6 +15,7 @@ from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
+    Condition,
     ConfigMap,
     CsrCondition,
     Metadata,
@@ -53,7 +54,7 @@ def node(name: str, *addresses: str, uid: str = "", pods: str = "") -> Node:
         spec=NodeSpec(pod_cidrs=(pods,) if pods else ()),
         status=NodeStatus(
             addresses=tuple(NodeAddress(type="InternalIP", address=each) for each in addresses),
-            capacity={"cpu": "4"},
+            conditions=(Condition(type="Ready", status="True", message="x" * 10_000),),
         ),
     )
 
@@ -76,8 +77,8 @@ def test_a_change_that_no_decision_looks_at_concerns_nobody() -> None:
     view.put_node(node("n1", "192.0.2.1"))
     view.put_serving_csr(csr("c1", "n1", "192.0.2.1"))
     beating = node("n1", "192.0.2.1")
-    capacity = msgspec.structs.replace(beating.status, capacity={"cpu": "8"})
-    assert view.put_node(msgspec.structs.replace(beating, status=capacity)) == set()
+    unready = msgspec.structs.replace(beating.status, conditions=(Condition(type="Ready"),))
+    assert view.put_node(msgspec.structs.replace(beating, status=unready)) == set()
     assert view.put_node(node("n1", "192.0.2.9")) == {"c1"}
 
 
@@ -98,7 +99,7 @@ def test_of_a_node_only_what_a_decision_looks_at_is_kept() -> None:
     kept = view.nodes["n1"]
     assert kept.metadata.annotations == {}
     assert kept.metadata.labels == {}
-    assert kept.status.capacity == {}
+    assert kept.status.conditions == ()
     assert kept.status.addresses[0].address == "192.0.2.1"
 
 

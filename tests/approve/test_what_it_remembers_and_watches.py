@@ -257,6 +257,38 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
         assert "BorrowedIdentity" in running.log
 
 
+async def test_what_was_learned_a_moment_before_the_approver_ends_is_remembered(
+    cluster: Cluster,
+) -> None:
+    """Records are written every five seconds. By when the next process lists everything the Node may be gone."""
+    cluster.node("n1", "192.0.2.1")
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        own = client_csr(cluster, "own-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-own", "n1", credential=own)
+        await running.decided("csr-own")
+    (credential,) = recorded(cluster)["n1"]["standing"]["credentials"]
+    assert credential["certificate"] == own
+
+
+async def test_what_was_being_written_when_the_approver_was_asked_to_end_is_remembered(
+    cluster: Cluster,
+) -> None:
+    """The write that is under way is cut off, and done again at the end."""
+    shard = f"/api/v1/namespaces/{SPACE}/configmaps/{shard_of('kubevouch-recorded', 'n1')}"
+    cluster.server.faults.on(shard, faults.silence(), times=1)
+    cluster.node("n1", "192.0.2.1")
+    async with approving(cluster, clock=HurriedClock(5)) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        own = client_csr(cluster, "own-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-own", "n1", credential=own)
+        await running.decided("csr-own")
+        await cluster.until(lambda: ("PATCH", shard) in cluster.writes())
+        assert recorded(cluster) == {}
+    (credential,) = recorded(cluster)["n1"]["standing"]["credentials"]
+    assert credential["certificate"] == own
+
+
 async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_another_process_began(
     cluster: Cluster,
 ) -> None:
@@ -315,6 +347,31 @@ async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_and
         pin = {"v": 1, "uid": again["metadata"]["uid"], "names": ["n1"], "addresses": ["192.0.2.1"], "clientCertificates": [stolen]}  # fmt: skip
         cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
         await cluster.until(lambda: cluster.approved("csr-thief"))
+
+
+async def test_who_used_the_time_in_which_a_node_was_deleted_and_no_approver_ran_is_told_by_its_pin(
+    cluster: Cluster,
+) -> None:
+    """Nothing else says that there was a Node of this name: its kubelet had joined before anybody watched."""
+    shard, where = shard_of("kubevouch-pins", "n1"), {"names": ["n1"], "addresses": ["192.0.2.1"]}
+
+    def pinned(uid: str) -> dict[str, str]:
+        return {"n1": json.dumps({"v": 1, "uid": uid, **where})}
+
+    cluster.config_map(shard, pinned("of-the-node-that-is-gone"))
+    stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+    again = cluster.node("n1", "192.0.2.1")
+    cluster.csr("csr-thief", "n1", credential=stolen)
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "PinOutdated" in running.log)
+        now = pinned(again["metadata"]["uid"])
+        cluster.server.store.change(
+            CONFIG_MAP, (SPACE, shard), lambda found: {**found, "data": now}
+        )
+        await cluster.until(lambda: "IdentityGotAnew" in running.log)
+        cluster.csr("csr-own", "n1", credential="a" * 64)
+        await cluster.until(lambda: cluster.approved("csr-own"))
+    assert not cluster.conditions("csr-thief")
 
 
 async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:

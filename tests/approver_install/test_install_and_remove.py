@@ -186,6 +186,17 @@ async def test_it_asks_at_a_terminal_which_source_new_nodes_get(
     assert yaml.safe_load(found)["newNodes"] == [rule]
 
 
+async def test_ctrl_c_at_the_question_about_new_nodes_says_that_nothing_was_changed(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = everything(lab)
+    words = ("approver", "install", "--image", IMAGE, "--wait", "0s")
+    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"New nodes (": b"\x03"})
+    assert ran.code == 130, ran
+    assert ran.out.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"]
+    assert everything(lab) == before
+
+
 async def test_a_no_changes_nothing(lab: Bench, kubevouch: Program) -> None:
     before = everything(lab)
     words = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold")

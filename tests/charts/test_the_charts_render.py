@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 from kubevouch import __version__
+from kubevouch.cli.app import program
 from kubevouch.policy.sources.configuration import ApproverConfiguration, read_configuration
 from real.charts import APPROVER, CHECKOUT, DEPLOYED, EXPORTER, METRICS_SERVER, Helm
 from real.charts import rendered as deployed
@@ -30,10 +32,12 @@ def test_deploy_is_what_the_charts_render(helm: Helm) -> None:
     assert found == written, "run `make deploy`"
 
 
-def test_every_file_of_deploy_comes_from_a_chart_but_one() -> None:
+def test_every_file_of_deploy_comes_from_a_chart_but_two() -> None:
+    """What a cluster needs of a metrics server outside of it, and of an exporter in the approver's pod."""
     deploy = CHECKOUT / "deploy"
     files = {path.relative_to(deploy).as_posix() for path in deploy.rglob("*.yaml")}
-    assert files - set(DEPLOYED) == {"metrics-server/external.yaml"}
+    by_hand = {"metrics-server/external.yaml", "exporter/beside-the-approver.yaml"}
+    assert files - set(DEPLOYED) == by_hand
 
 
 @pytest.mark.parametrize("values", FILES, ids=lambda path: path.stem)
@@ -79,6 +83,7 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
             "apiService.caBundle was expected",
         ),
         (METRICS_SERVER, (*IMAGE, "--set", "tls.type=existingSecret"), "tls.existingSecret.name"),
+        (APPROVER, (*IMAGE, "--set", "exporter.interval=often"), "interval"),
         (APPROVER, (*IMAGE, "--set", "admission.enforcement=hard"), "enforcement"),
         (APPROVER, (*IMAGE, "--namespace", "elsewhere"), "kubevouch-system was expected"),
     ],
@@ -121,3 +126,82 @@ def test_no_rendering_switches_verification_off(helm: Helm) -> None:
                 "annotations", {}
             )
             assert injected or service["spec"]["caBundle"], values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [each for each in FILES if chart_of(each) is not METRICS_SERVER],
+    ids=lambda path: path.stem,
+)
+def test_the_program_takes_the_arguments_of_the_pod(helm: Helm, values: Path) -> None:
+    for thing in rendered(helm, chart_of(values), *IMAGE, "-f", str(values)).values():
+        if thing["kind"] != "Deployment":
+            continue
+        words = thing["spec"]["template"]["spec"]["containers"][0]["args"]
+        command: click.Command = program
+        while isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), words[0])
+            assert found is not None, words
+            command, words = found, words[1:]
+        with command.make_context(values.stem, list(words)):
+            pass
+
+
+def test_the_exporter_in_the_approvers_pod_is_that_pods_rights_ports_and_arguments(
+    helm: Helm,
+) -> None:
+    """What deploy/exporter/beside-the-approver.yaml is for those without Helm, and the patch of docs/exporter.md."""
+    pod = ("--set", "inTheApproversPod=true")
+    lent = rendered(helm, EXPORTER, *pod)
+    kinds = {kind for kind, _, _ in lent}
+    assert kinds == {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "NetworkPolicy"}
+    account = {"kind": "ServiceAccount", "name": "kubevouch-approver", "namespace": "kubevouch-system"}  # fmt: skip
+    own = rendered(helm, EXPORTER, *IMAGE)
+    for identity, thing in lent.items():
+        if "subjects" in thing:
+            assert thing["subjects"] == [account]
+            assert thing["roleRef"] == own[identity]["roleRef"]
+        if "rules" in thing:
+            assert thing["rules"] == own[identity]["rules"]
+    approver = rendered(helm, APPROVER, *IMAGE, "--set", "exporter.enabled=true")
+    deployment = only(approver, "Deployment")["spec"]["template"]
+    selected = only(lent, "NetworkPolicy")["spec"]
+    assert (
+        selected["podSelector"]["matchLabels"].items() <= deployment["metadata"]["labels"].items()
+    )
+    assert selected["egress"] == only(own, "NetworkPolicy")["spec"]["egress"]
+    assert deployment["spec"]["serviceAccountName"] == account["name"]
+    [container] = deployment["spec"]["containers"]
+    assert container["args"][:3] == ["run", "approver", "exporter"]
+    with pytest.raises(BedError, match="kubevouch-system was expected"):
+        rendered(helm, EXPORTER, *pod, namespace="elsewhere")
+
+
+def test_what_the_approvers_account_is_lent_is_what_the_exporters_has() -> None:
+    """deploy/exporter/beside-the-approver.yaml is written by hand; what both need the approver has already."""
+    deploy = CHECKOUT / "deploy"
+
+    def bound(*paths: str) -> dict[str, set[tuple[str, str, str]]]:
+        found: dict[str, set[tuple[str, str, str]]] = {}
+        for path in paths:
+            for each in yaml.safe_load_all((deploy / path).read_text("utf-8")):
+                for subject in each.get("subjects", ()):
+                    role = each["roleRef"]
+                    space = each["metadata"].get("namespace", "")
+                    found.setdefault(subject["name"], set()).add(
+                        (role["kind"], role["name"], space)
+                    )
+        return found
+
+    own = bound("exporter/rbac.yaml")["kubevouch-exporter"]
+    both = bound("approver/10-rbac.yaml", "exporter/beside-the-approver.yaml")["kubevouch-approver"]
+    assert own <= both
+    ports = [
+        next(
+            each["spec"]["egress"]
+            for each in yaml.safe_load_all((deploy / "exporter" / name).read_text("utf-8"))
+            if each["kind"] == "NetworkPolicy"
+        )
+        for name in ("network-policy.yaml", "beside-the-approver.yaml")
+    ]
+    assert ports[0] == ports[1]

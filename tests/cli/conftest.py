@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.system_clock import SystemClock
+from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.diagnose.cases import CASES
 from tests.support.stage import Stage, staged
@@ -13,7 +14,14 @@ from tests.support.stage import Stage, staged
 
 @pytest.fixture
 def kubevouch(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+    """Forked: where it matters how it is started, a test takes `started`."""
+    return Forked(tmp_path)
+
+
+@pytest.fixture
+def started(kubevouch: Program) -> Program:
+    """The same, each time as `python -m kubevouch`."""
+    return Program(kubevouch.home, kubevouch.environment)
 
 
 @pytest.fixture

@@ -3,21 +3,22 @@
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import select
 import signal
 import sys
 import termios
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.support.unhurried import GENEROUS
 
 KUBEVOUCH = (sys.executable, "-m", "kubevouch")
 CTRL_C = b"\x03"
-AGAIN = 2.0
+AGAIN = 10.0
 """Seconds without an answer after which Ctrl-C is pressed again."""
 
 
@@ -33,6 +34,38 @@ class Ran:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
+class Process(Protocol):
+    """What is asked of one that runs, of those that asyncio's has."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def stderr(self) -> asyncio.StreamReader | None: ...
+
+    async def communicate(self, given: bytes | None = None, /) -> tuple[bytes | None, bytes | None]: ...  # fmt: skip
+    async def wait(self) -> int: ...
+    def send_signal(self, sent: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a process begins. under: the words of a program that starts it. terminal: of a session of its own, for everything."""
+
+    words: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    under: Sequence[str] = ()
+    terminal: int | None = None
+
+
+def base_environment(home: Path) -> dict[str, str]:
+    """What every program has."""
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+
 @dataclass
 class Program:
     """What it is started with: this environment and nothing else of ours."""
@@ -42,8 +75,7 @@ class Program:
 
     @property
     def _environment(self) -> dict[str, str]:
-        base = {"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-        return base | self.environment
+        return base_environment(self.home) | self.environment
 
     async def __call__(
         self, *words: str, stdin: bytes = b"", environment: Mapping[str, str] = {}
@@ -54,36 +86,32 @@ class Program:
     async def several(
         self, *lines: Sequence[str], environments: Sequence[Mapping[str, str]] = ()
     ) -> list[Ran]:
-        """Many command lines, one after the other, for the price of one start."""
+        """Many command lines, one after the other."""
         extra = environments or [{}] * len(lines)
-        asked = [
-            {"words": list(words), "environment": {**self._environment, **more}}
-            for words, more in zip(lines, extra, strict=True)
+        return [
+            await self(*words, environment=more) for words, more in zip(lines, extra, strict=True)
         ]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(Path(__file__).with_name("several.py")),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self.home,
-        )
-        ran = await ended(process, json.dumps(asked).encode())
-        assert (ran.code, ran.err) == (0, ""), ran
-        return [_seen(Ran(**each)) for each in json.loads(ran.out)]
 
     async def started(
-        self, *words: str, environment: Mapping[str, str] = {}
-    ) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
+        self, *words: str, environment: Mapping[str, str] = {}, under: Sequence[str] = ()
+    ) -> Process:
+        """under: the words of a program that starts it."""
+        return await self._begun(
+            Start(words, {**self._environment, **environment}, self.home, under)
+        )
+
+    async def _begun(self, start: Start) -> Process:
+        streams = PIPE if start.terminal is None else start.terminal
         return await asyncio.create_subprocess_exec(
+            *start.under,
             *KUBEVOUCH,
-            *words,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            env={**self._environment, **environment},
-            cwd=self.home,
+            *start.words,
+            stdin=streams,
+            stdout=streams,
+            stderr=streams,
+            env=start.environment,
+            cwd=start.folder,
+            preexec_fn=None if start.terminal is None else _own_terminal,
         )
 
     async def with_a_wrong_clock(self, seconds: float, *words: str) -> Ran:
@@ -92,21 +120,23 @@ class Program:
             *(sys.executable, "-m", "tests.support.wrong_clock", str(seconds)),
             *KUBEVOUCH,
             *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
             env={**self._environment, "PYTHONPATH": str(Path(__file__).parents[2])},
             cwd=self.home,
         )
         return await ended(process)
 
-    async def interrupted(self, *words: str, once: Callable[[], bool]) -> Ran:
-        """Ctrl-C, as soon as that is so."""
+    async def interrupted(
+        self, *words: str, once: Callable[[], bool], sent: signal.Signals = signal.SIGINT
+    ) -> Ran:
+        """Ctrl-C, or another signal, as soon as that is so."""
         process = await self.started(*words)
         async with asyncio.timeout(GENEROUS):
             while not once():
                 await asyncio.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         return await ended(process)
 
     async def in_shell(self, line: str) -> Ran:
@@ -116,9 +146,9 @@ class Program:
             "bash",
             "-c",
             f'kubevouch() {{ {argv} "$@"; }}; {line}',
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
             env=self._environment,
             cwd=self.home,
         )
@@ -131,9 +161,9 @@ class Program:
             process = await asyncio.create_subprocess_exec(
                 *KUBEVOUCH,
                 *words,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=theirs,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=PIPE,
                 env={**self._environment, **environment},
             )
         finally:
@@ -146,11 +176,12 @@ class Program:
         self,
         *words: str,
         columns: int = 80,
-        typed: Mapping[str, bytes] = {},
+        typed: Mapping[str, bytes | signal.Signals] = {},
         typed_ahead: bytes = b"",
         environment: Mapping[str, str] = {},
     ) -> Ran:
-        """With a terminal for everything, that many columns wide. typed: what is typed once some text is there.
+        """With a terminal for everything, that many columns wide. typed: what is typed once some text is there, or the signal
+        that comes then.
 
         typed_ahead: what is typed before the program has begun.
 
@@ -160,19 +191,18 @@ class Program:
         termios.tcsetwinsize(theirs, (24, columns))
         os.write(ours, typed_ahead)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *KUBEVOUCH,
-                *words,
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                env={**self._environment, "TERM": "xterm", **environment},
-                cwd=self.home,
-                preexec_fn=_own_terminal,
+            process = await self._begun(
+                Start(
+                    words,
+                    {**self._environment, "TERM": "xterm", **environment},
+                    self.home,
+                    terminal=theirs,
+                )
             )
         finally:
             os.close(theirs)
-        reading = asyncio.get_running_loop().run_in_executor(None, _talk, ours, dict(typed))
+        answers = {text: _key_or_signal(process.pid, each) for text, each in typed.items()}
+        reading = asyncio.get_running_loop().run_in_executor(None, _talk, ours, answers)
         ran = await ended(process)
         return Ran(ran.code, (await reading).decode().replace("\r\n", "\n"), ran.err)
 
@@ -183,23 +213,36 @@ def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def _talk(terminal: int, typed: dict[str, bytes]) -> bytes:
-    """All that comes, until its other end is closed; answers are typed as soon as their text is there.
+@dataclass(frozen=True)
+class Answer:
+    """What comes once some text is there. insists: it comes again as long as nothing follows."""
 
-    Between printing a prompt and reading, Python only notes a Ctrl-C; like a person, we press it once more.
-    """
-    found, last = b"", b""
+    give: Callable[[int], object]
+    insists: bool
+
+
+def _key_or_signal(process: int, each: bytes | signal.Signals) -> Answer:
+    """Between printing a prompt and reading, Python only notes a signal; like a person, we send it once more."""
+    if isinstance(each, signal.Signals):
+        return Answer(lambda _: os.kill(process, each), insists=True)
+    return Answer(lambda terminal: os.write(terminal, each), insists=each == CTRL_C)
+
+
+def _talk(terminal: int, answers: dict[str, Answer]) -> bytes:
+    """All that comes, until its other end is closed; answers are given as soon as their text is there."""
+    found = b""
+    last = Answer(lambda _: None, insists=False)
     with contextlib.suppress(OSError):
         while True:
-            if not select.select([terminal], [], [], AGAIN if last == CTRL_C else None)[0]:
-                os.write(terminal, last)
+            if not select.select([terminal], [], [], AGAIN if last.insists else None)[0]:
+                last.give(terminal)
                 continue
             if not (data := os.read(terminal, 65536)):
                 break
             found += data
-            for text in [each for each in typed if each.encode() in found]:
-                last = typed.pop(text)
-                os.write(terminal, last)
+            for text in [each for each in answers if each.encode() in found]:
+                last = answers.pop(text)
+                last.give(terminal)
     os.close(terminal)
     return found
 
@@ -214,7 +257,7 @@ def _all_of(terminal: int) -> bytes:
     return found
 
 
-async def ended(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Ran:
+async def ended(process: Process, stdin: bytes | None = None) -> Ran:
     """Its end; or that it hangs, which is a failure, and its end then, too."""
     try:
         async with asyncio.timeout(GENEROUS):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.cli.program import Program
+from tests.cli.program import Process, Program
 from tests.support.authority import Pair
 from tests.support.front_proxy import client_context
 from tests.support.unhurried import GENEROUS
@@ -23,7 +23,7 @@ _LISTENS = r'"Serving securely on [^"]*:(\d+)"'
 class ServerProcess:
     """The process, its lines so far, and the folder of its own key pair. port: 0 until it was asked for."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     folder: Path
     lines: list[str] = field(default_factory=list)
     port: int = 0

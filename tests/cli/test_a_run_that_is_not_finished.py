@@ -10,16 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed
-from kubevouch.cli.common.rollout import stopping
+from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed, forget_ended
+from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.runs import keep_run
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Declined, Terminal
+from kubevouch.cli.fix.declined import telling_what_is_armed
+from kubevouch.kube.io.lease import lease_spec
+from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program
+from tests.rollout.acting import SECOND, SELF_SIGNED, acting
+from tests.rollout.acting import WORKER as ARMED_NODE
 from tests.rollout.recorded import plan_of, planned, recorded
-from tests.support.stage import Stage
+from tests.rollout.test_a_run_is_checked_and_carried_out import as_the_run_left_it
+from tests.support.stage import Stage, kind_of
 from tests.support.unhurried import GENEROUS
 
 WORKER = "k8s-worker-1.internal.example.com"
@@ -45,7 +55,7 @@ def begun(kubevouch: Program, uid: str, fires: datetime, run: str = "abcd") -> A
     plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run=run)
     keep_run(plan, environment)
     record = ArmedRecord(uid, run, Terminal(None, None, None, environment))
-    record(ArmedNode(run, WORKER, fires))
+    record(WORKER, ArmedNode(run, WORKER, fires))
     return record
 
 
@@ -60,11 +70,12 @@ async def test_verify_and_doctor_cannot_tell_while_a_run_of_this_machine_is_arme
     )
     for ran in (verify, doctor):
         assert ran.code == 3, ran
-        assert f"run abcd is not finished: {WORKER} is armed" in " ".join(ran.out.split()), ran
+        told = f"run abcd is not finished, as far as is known here: {WORKER} was armed when it was last heard of"
+        assert told in " ".join(ran.out.split()), ran
+        assert "unless somebody has ended that since" in " ".join(ran.out.split()), ran
         assert f"{fires:%H:%M:%S} UTC" in ran.out
         assert "\nOK" not in ran.out
-        plan = folder(kubevouch) / "abcd.json"
-        assert f"NEXT     kubevouch fix --apply {plan}" in ran.out, ran
+        assert "NEXT     kubevouch fix --status abcd\n" in ran.out, ran
         assert "`kubevouch undo abcd`" in " ".join(ran.out.split()), ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
     assert found["subjects"] == [WORKER]
@@ -72,12 +83,45 @@ async def test_verify_and_doctor_cannot_tell_while_a_run_of_this_machine_is_arme
     assert {path.name: path.read_bytes() for path in folder(kubevouch).iterdir()} == before
 
 
+async def held_since(
+    stage: Stage, seconds: float, identity: str = "bbbb on alice@laptop (1)"
+) -> None:
+    """Another machine's run has the Lease, renewed so long ago."""
+    renewed = SystemClock().now() - timedelta(seconds=seconds)
+    spec = lease_spec(identity, 7, renewed)
+    body = {"metadata": {"name": "kubevouch-fix", "namespace": "kube-system"}, "spec": spec}
+    stage.server.store.create(kind_of("Lease"), body, "kube-system")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "of", "told"),
+    [
+        (1, "1", "a run of fix is under way: run bbbb of alice@laptop since"),
+        (100, "1", "a run of fix was cut off and has not ended: run bbbb of alice@laptop since"),
+        (
+            100,
+            "undo 1",
+            "an undo was cut off and has not ended: undo of run bbbb by alice@laptop since",
+        ),
+        (4000, "1", ""),
+    ],
+)
+async def test_a_run_of_another_machine_is_told_by_its_lease(
+    kubevouch: Program, stage: Stage, seconds: float, of: str, told: str
+) -> None:
+    await held_since(stage, seconds, f"bbbb on alice@laptop ({of})")
+    for ran in await kubevouch.several(("verify",), ("doctor",)):
+        assert ran.code == (3 if told else 0), ran
+        assert (told in " ".join(ran.out.split())) if told else ("KV905" not in ran.out)
+        assert not told or "kubevouch fix --status bbbb" in ran.out
+
+
 @pytest.mark.parametrize("case", ["expired"])
 async def test_beside_a_cause_the_run_comes_first(kubevouch: Program, stage: Stage) -> None:
     begun(kubevouch, UID, SystemClock().now() + LATER)
     ran = await kubevouch("doctor")
     assert ran.code == 1, ran
-    first = ran.out.index(f"FIRST  kubevouch fix --apply {folder(kubevouch) / 'abcd.json'}")
+    first = ran.out.index("FIRST  kubevouch fix --status abcd\n")
     assert first < ran.out.index("NEXT   kubevouch fix --plan")
 
 
@@ -85,7 +129,7 @@ async def test_what_has_ended_or_is_of_another_cluster_is_not_told(
     kubevouch: Program, stage: Stage
 ) -> None:
     now, uid = SystemClock().now(), UID
-    begun(kubevouch, uid, now + LATER)(None)
+    begun(kubevouch, uid, now + LATER)(WORKER, None)
     begun(kubevouch, "another", now + LATER, "bbbb")
     begun(kubevouch, uid, now - LATER, "cccc")  # its switch went off long ago: the wire tells
     (folder(kubevouch) / "dddd.armed").write_text("{")
@@ -93,7 +137,7 @@ async def test_what_has_ended_or_is_of_another_cluster_is_not_told(
         json.dumps(
             {
                 "cluster_uid": uid,
-                "armed": {"run": "eeee", "node": WORKER, "fires": "2099-01-01T00:00:00"},
+                "armed": [{"run": "eeee", "node": WORKER, "fires": "2099-01-01T00:00:00"}],
             }
         )
     )
@@ -113,13 +157,95 @@ def test_a_newer_run_on_the_node_or_its_undo_ends_the_record(kubevouch: Program)
     assert not list(folder(kubevouch).glob("*.armed"))
 
 
+def test_what_the_nodes_say_of_a_run_that_has_ended_strikes_it(kubevouch: Program) -> None:
+    """It was undone from another machine, of which nothing is kept here."""
+    fires, environment = datetime(2099, 1, 1, tzinfo=UTC), {"HOME": str(kubevouch.home)}
+    for standing, left in [
+        (Standing.ARMED, ["abcd.armed"]),
+        (Standing.UNKNOWN, ["abcd.armed"]),
+        (Standing.UNDONE, []),
+        (Standing.BARRED, []),
+        (Standing.DONE, []),
+        (Standing.NONE, []),
+    ]:
+        begun(kubevouch, "uid", fires)
+        of_another = RunOnNode(WORKER, "bbbb", Standing.UNDONE), RunOnNode(WORKER, "", standing)
+        forget_ended(of_another, environment)
+        assert [path.name for path in folder(kubevouch).glob("*.armed")] == ["abcd.armed"]
+        forget_ended([RunOnNode(WORKER, "abcd", standing)], environment)
+        assert [path.name for path in folder(kubevouch).glob("*.armed")] == left, standing
+
+
+def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
+    kubevouch: Program,
+) -> None:
+    """A machine may be gone before the run is undone: from another one that takes a copy of the plan."""
+    out, environment = io.StringIO(), {"HOME": str(kubevouch.home)}
+    keep_run(plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)), environment)
+    result = RunResult("abcd", (), "", undo="kubevouch undo abcd")
+    print_result(
+        Terminal(io.StringIO(), out, io.StringIO(), environment), result, "table", so_far=""
+    )
+    undo, plan = out.getvalue().splitlines()
+    assert undo == "Undo     kubevouch undo abcd"
+    kept = folder(kubevouch) / "abcd.json"
+    assert plan == f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
+
+
 def test_a_record_that_cannot_be_written_stops_no_run(kubevouch: Program) -> None:
     record = begun(kubevouch, "uid", datetime(2099, 1, 1, tzinfo=UTC))
     folder(kubevouch).rename(kubevouch.home / "elsewhere")
     folder(kubevouch).write_text("a file in the place of the folder")
-    record(ArmedNode("abcd", "another", datetime(2099, 1, 1, tzinfo=UTC)))
-    record(None)
-    assert record.node is None
+    record("another", ArmedNode("abcd", "another", datetime(2099, 1, 1, tzinfo=UTC)))
+    record("another", None)
+    assert list(record.nodes) == [WORKER]
+
+
+def test_a_run_has_several_nodes_in_hand(kubevouch: Program) -> None:
+    fires = datetime(2099, 1, 1, tzinfo=UTC)
+    record = begun(kubevouch, "uid", fires)
+    record("another", ArmedNode("abcd", "another", fires))
+    again = begun(kubevouch, "uid", fires)  # the same run goes on: it knows what it was cut off on
+    assert list(again.nodes) == [WORKER, "another"]
+    begun(kubevouch, "uid", fires, "bbbb")  # a newer run has begun on one of them
+    environment = {"HOME": str(kubevouch.home)}
+    assert list(ArmedRecord("uid", "abcd", Terminal(None, None, None, environment)).nodes) == [
+        "another"
+    ]
+    forget_armed("abcd", {"another"}, environment)
+    assert [path.name for path in folder(kubevouch).glob("*.armed")] == ["bbbb.armed"]
+
+
+@pytest.mark.parametrize("ends", [Declined("standard input", "no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("state", ["restarted", ""])
+async def test_whoever_does_not_go_on_is_told_that_the_switch_is_set(
+    ends: BaseException, state: str
+) -> None:
+    """By a no, or Ctrl-C, at the question of a run that is armed."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(SECOND)
+        if state:
+            plan = await here.plan(ARMED_NODE)
+            as_the_run_left_it(here, plan, state)
+        checked = await check(plan, here.context)
+    err = io.StringIO()
+    terminal = Terminal(io.StringIO(), io.StringIO(), err, {})
+    word = OperatorWord(domains=("cluster.example",))
+    with (
+        pytest.raises(type(ends)),
+        telling_what_is_armed(
+            terminal, checked, RolloutTimeouts(), ("--resume", "./a b.json"), word
+        ),
+    ):
+        raise ends
+    told = " ".join(err.getvalue().split())
+    if not state:
+        assert told == ""
+        return
+    assert f"{ARMED_NODE} is armed by run abcd: its dead-man's switch puts it back at " in told
+    again = "`kubevouch fix --resume './a b.json' --cluster-domain cluster.example`"
+    assert f"to go on with the run before that: {again}" in told
+    assert "to put all nodes of the run back: `kubevouch undo './a b.json'`" in told
 
 
 @pytest.mark.parametrize(
@@ -144,13 +270,11 @@ async def test_sigterm_stops_a_run_at_once_and_says_what_is_left_as_a_second_ctr
     begun = asyncio.Event()
 
     async def run() -> str:
-        try:
-            with stopping(terminal, lambda: "w1 is armed"):
-                begun.set()
-                await asyncio.Event().wait()
-        except KeyboardInterrupt:
-            return "interrupted"
-        return "ended"
+        with stopping(terminal, lambda: "w1 is armed"):
+            begun.set()
+            await asyncio.Event().wait()
+            return "never"
+        return "it goes on to tell what it came to"
 
     task = asyncio.create_task(run())
     await begun.wait()
@@ -160,5 +284,5 @@ async def test_sigterm_stops_a_run_at_once_and_says_what_is_left_as_a_second_ctr
         async with asyncio.timeout(GENEROUS):
             while err.getvalue() == before:
                 await asyncio.sleep(0)
-    assert await task == "interrupted"
+    assert await task == "it goes on to tell what it came to"
     assert err.getvalue().splitlines() == said

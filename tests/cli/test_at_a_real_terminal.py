@@ -2,13 +2,18 @@
 
 import asyncio
 import io
+import json
 import os
 import re
 import signal
 import sys
 import unicodedata
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
+import click
 import pytest
 
 from kubevouch.cli.common.plan_file import write_plan
@@ -17,10 +22,11 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import trusted_roots_of
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.x509 import read_certificates
-from tests.cli.program import Program, ended
+from tests.cli.program import Process, Program, ended
 from tests.cli.screen import Screen
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage
 from tests.support.unhurried import GENEROUS
@@ -105,6 +111,40 @@ async def test_a_no_at_the_prompt_changes_nothing_and_is_no_interruption(
     assert all(each.method == "GET" for each in stage.server.requests)
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_at_the_question_ends_it_as_ctrl_c_does(
+    kubevouch: Program, stage: Stage, sent: signal.Signals
+) -> None:
+    ran = await kubevouch.at_a_terminal("undo", planned_for(stage, kubevouch), typed={PROMPT: sent})
+    assert ran.code == 130, ran
+    assert ran.out.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"]
+    assert all(each.method == "GET" for each in stage.server.requests)
+
+
+class Interrupting(Window):
+    """The next Ctrl-C comes while it is written to."""
+
+    def write(self, text: str) -> int:
+        if text == "\n":
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+@pytest.mark.parametrize("question", ["confirm", "ask"])
+def test_a_second_ctrl_c_at_a_question_is_told_what_the_first_one_is(
+    monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Window())  # at its end: click takes it for Ctrl-C
+    for err, ends in ((Window(), click.Abort), (Interrupting(), KeyboardInterrupt)):
+        terminal = Terminal(Window(), Window(), err, {})
+        asked: Callable[[], object] = partial(terminal.ask, "New nodes")
+        if question == "confirm":
+            asked = partial(terminal.confirm, "delete everything", yes=False)
+        with pytest.raises(ends):
+            asked()
+        assert terminal.nothing_changed
+
+
 async def test_what_was_typed_before_the_question_does_not_answer_it(
     kubevouch: Program, stage: Stage
 ) -> None:
@@ -157,6 +197,15 @@ def ssh_that_hangs(kubevouch: Program) -> None:
     kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
 
 
+async def looks_at_a_node(process: Process) -> str:
+    """The line by which it says so."""
+    assert process.stderr is not None
+    async with asyncio.timeout(GENEROUS):
+        while ASKED not in (line := (await process.stderr.readline()).decode()):
+            assert line, "it ended without a word about what it waits for"
+    return line
+
+
 @pytest.mark.usefixtures("ssh_that_hangs", "stage")
 async def test_a_survey_that_hangs_is_named(kubevouch: Program) -> None:
     ran = await kubevouch.at_a_terminal(*HANGS, columns=120, typed={ASKED: b"\x03"})
@@ -169,12 +218,61 @@ async def test_a_survey_that_hangs_is_named(kubevouch: Program) -> None:
 @pytest.mark.usefixtures("ssh_that_hangs", "stage")
 async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) -> None:
     process = await kubevouch.started(*HANGS)
-    assert process.stderr is not None
-    async with asyncio.timeout(GENEROUS):
-        while ASKED not in (line := (await process.stderr.readline()).decode()):
-            assert line, "it ended without a word about what it waits for"
-    assert line.split()[1] == WORKER
+    assert (await looks_at_a_node(process)).split()[1] == WORKER
     process.send_signal(signal.SIGINT)
+    assert (await ended(process)).code == 130
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+async def test_a_signal_before_the_question_says_that_nothing_was_changed(
+    kubevouch: Program, stage: Stage, verb: tuple[str, ...], sent: signal.Signals
+) -> None:
+    words = (*verb, planned_for(stage, kubevouch), "--yes")
+    stage.server.faults.on("/*", faults.silence())
+    ran = await kubevouch.interrupted(*words, once=lambda: bool(stage.server.requests), sent=sent)
+    assert (ran.code, ran.err) == (130, "\nNothing was changed.\nError: interrupted\n"), ran
+
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_while_the_lease_is_being_taken_ends_an_undo_with_its_table(
+    kubevouch: Program, stage: Stage, sent: signal.Signals
+) -> None:
+    """The question is answered, the log begun; no node has had its turn."""
+    stage.server.faults.on(LEASES, faults.silence())
+
+    def is_taken() -> bool:
+        return any(each.method == "POST" for each in stage.server.requests)
+
+    ran = await kubevouch.interrupted(
+        "undo", planned_for(stage, kubevouch), "--yes", once=is_taken, sent=sent
+    )
+    assert ran.code == 130, ran
+    rows = [line.split() for line in ran.out.splitlines()]
+    assert [WORKER, "untouched"] in rows, ran
+    assert any(line.startswith("Run      ") for line in ran.out.splitlines()), ran
+    assert "NEXT     kubevouch undo" in ran.out
+    [log] = [line.split()[1] for line in ran.out.splitlines() if line.startswith("Log  ")]
+    first, *_, last = map(json.loads, Path(log).read_text().splitlines())
+    assert last["exit"] == 130
+    assert re.search(r" on \S+ \(undo [0-9a-f]{8}\)", first["by"]), first
+
+
+@pytest.mark.usefixtures("ssh_that_hangs", "stage")
+async def test_what_a_parent_ignores_stays_ignored_and_sigterm_ends_it_there_too(
+    kubevouch: Program,
+) -> None:
+    """As under nohup, and in the background of a script, where Ctrl-C is for others."""
+    deaf = ("sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh")
+    process = await kubevouch.started(*HANGS, under=deaf)
+    await looks_at_a_node(process)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [ignored] = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")]
+    assert int(ignored, 16) & 0b11 == 0b11, "SIGHUP and SIGINT"
+    process.send_signal(signal.SIGTERM)
     assert (await ended(process)).code == 130
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.support.node_tree import PKI, NodeTree
 
@@ -12,7 +13,7 @@ from tests.support.node_tree import PKI, NodeTree
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """Without any cluster: there is no kubeconfig."""
-    return Program(tmp_path)
+    return Forked(tmp_path)
 
 
 @pytest.fixture

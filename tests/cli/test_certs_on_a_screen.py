@@ -91,6 +91,16 @@ def test_a_fleet_fits_a_screen_and_wide_has_every_row() -> None:
     assert all(each.node in wide for each in CLUSTERS["fleet"].found)
 
 
+def test_wide_is_a_line_for_each_however_narrow_the_terminal_and_says_what_is_wrong() -> None:
+    odd = at_node("odd.internal.example.com", None)
+    shown, _ = _shown(inventory(*_nodes(3), odd, CA), "wide", columns=120)
+    heading, *lines = shown.splitlines()
+    assert len(lines) == 5
+    assert " REMARKS " in heading
+    [line] = [each for each in lines if odd.node in each]
+    assert "connection refused" in line[heading.index("REMARKS") :]
+
+
 def test_what_has_ended_is_first_and_last_with_what_stops_and_what_to_do() -> None:
     lines = _shown(CLUSTERS["ended"], columns=200)[0].splitlines()
     told = "kubelet-serving of k8s-worker-9, 24 hours ago"

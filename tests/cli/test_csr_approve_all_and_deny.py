@@ -246,3 +246,17 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         assert json.loads(told.out)["decided"] == [
             {"type": "Approved", "reason": "KubectlApprove", "message": said}
         ]
+
+
+async def test_where_nobody_knows_a_node_what_is_next_is_the_plan_that_proves_it(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """As kubeadm leaves a cluster: there are no pins and no approver that could be told."""
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_csr(stage, "csr-w9", NODE, ADDRESS)
+    leads_on = "NEXT   kubevouch fix --plan plan.json --via ssh"
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    assert leads_on in ran.out, ran
+    assert "kubevouch csr explain csr-w9" in ran.out
+    explained = await kubevouch("csr", "explain", "csr-w9")
+    assert explained.out.rstrip().splitlines()[-1] == leads_on, explained

@@ -79,6 +79,25 @@ async def test_the_reason_is_that_of_the_approvers_event(kubevouch: Program, sta
     assert (await kubevouch(*EXPLAIN, *allowed.split())).code == 0
 
 
+async def test_the_reason_is_the_events_also_where_the_node_itself_does_not_claim_what_it_asks_for(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The approver does not look at what a node claims that no source knows; only the node's own word would be judged by it."""
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_node(stage, NODE, "uid-9", "192.168.88.91")
+    allow = ("--allow", f"{NODE}=192.168.88.91")
+    shown, allowing, trusting = await kubevouch.several(
+        EXPLAIN, (*EXPLAIN, *allow), (*EXPLAIN, "--trust-node-status")
+    )
+    assert (shown.code, allowing.code) == (3, 3), shown
+    assert "NodeUnknown: no pin, inventory or record" in told(shown.out)
+    assert f"The Node itself does not claim {ADDRESS}" in told(shown.out)
+    assert "AddressNotAllowed" not in shown.out
+    assert f"--allow {NODE}={ADDRESS}" not in told(shown.out), "that would not be enough"
+    assert trusting.code == 1, trusting
+    assert f"AddressNotAllowed: not this node's: {ADDRESS}" in told(trusting.out)
+
+
 @pytest.mark.parametrize("leads", [True, False])
 async def test_that_every_client_certificate_was_seen_counts_while_an_approver_leads(
     kubevouch: Program, stage: Stage, leads: bool

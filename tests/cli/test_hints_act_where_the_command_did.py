@@ -46,7 +46,7 @@ LINES = {
         f"kubectl {CLUSTER} -n kube-system logs deployment/metrics-server"
     ),
     "kubectl get csr | grep Pending": f"kubectl {CLUSTER} get csr | grep Pending",
-    "ssh NODE systemctl status kubelet": "ssh NODE systemctl status kubelet",
+    "ssh NODE systemctl status kubelet": "ssh -F 'ssh config' NODE systemctl status kubelet",
 }
 
 
@@ -54,6 +54,14 @@ LINES = {
 def test_a_line_has_the_flags_that_say_where(line: str) -> None:
     assert HERE.line(line) == LINES[line]
     assert Invocation().line(line) == line, "nothing was given: nothing is added"
+
+
+def test_an_operators_ssh_reads_what_ours_does() -> None:
+    """$KUBEVOUCH_SSH_CONFIG is ours alone; what was given wins, as it does for us."""
+    line = "ssh NODE timedatectl"
+    assert Invocation(ssh_config="/a b").line(line) == "ssh -F '/a b' NODE timedatectl"
+    given = Invocation(given=(("--ssh-config", "own"), ("--ssh-user", "ops")), ssh_config="/a b")
+    assert given.line(line) == "ssh -F own -l ops NODE timedatectl"
 
 
 def test_a_shell_reads_back_what_was_given() -> None:

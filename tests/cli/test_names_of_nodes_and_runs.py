@@ -85,9 +85,12 @@ async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> Non
     ran = await kubevouch("undo", "nosuch")
     assert ran.code == 2
     assert ran.err.startswith(
-        "Error: undo nosuch: there is no such run, and no such file; none is kept in "
+        "Error: undo nosuch: there is no such run here, and no such file; none is kept in "
     )
     assert "give the plan's file in its place" in ran.err
+    assert ran.err.endswith("NEXT     kubevouch fix --list\n")
+    ran = await kubevouch("undo", "abcd")
+    assert ran.err.endswith("NEXT     kubevouch fix --status abcd\n"), "the nodes know of it"
 
 
 def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:
@@ -98,6 +101,24 @@ def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:
         os.utime(folder / f"{name}.json", (1000 - age, 1000 - age))
     environment = {"XDG_STATE_HOME": str(tmp_path)}
     with pytest.raises(UsageError, match="newest first: aaaa1111, bbbb2222, cccc3333"):
-        find_run("99999999", environment)
+        find_run("99999999", environment, "undo 99999999")
     with pytest.raises(UsageError, match=r"is it aaaa1111\?"):
-        find_run("aaaa1112", environment)
+        find_run("aaaa1112", environment, "undo aaaa1112")
+
+
+def test_a_runs_name_never_means_a_file_that_somebody_has_put_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kubevouch" / "runs"
+    folder.mkdir(parents=True)
+    (folder / "aaaa1111.json").write_text("kept, and no plan")
+    monkeypatch.chdir(tmp_path)
+    for name in ("aaaa1111", "bbbb2222"):
+        (tmp_path / name).write_text("planted, and no plan")
+    environment = {"XDG_STATE_HOME": str(tmp_path)}
+    with pytest.raises(UsageError, match=f"{folder}/aaaa1111.json"):
+        find_run("aaaa1111", environment, "undo aaaa1111")
+    with pytest.raises(UsageError, match="there is no such run here"):
+        find_run("bbbb2222", environment, "undo bbbb2222")
+    with pytest.raises(UsageError, match="is not a valid plan"):
+        find_run("./bbbb2222", environment, "undo ./bbbb2222")

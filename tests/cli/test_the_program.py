@@ -54,8 +54,8 @@ async def test_every_verb_has_its_help(kubevouch: Program) -> None:
         assert all(len(line) <= 100 for line in ran.out.splitlines())
 
 
-async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program) -> None:
-    ran = await kubevouch("-h")
+async def test_help_lists_the_verbs_in_the_order_of_the_story(started: Program) -> None:
+    ran = await started("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
     story = ["doctor", "explain", "certs", "probe", "csr", "fix", "undo", "verify"]
     assert listed == [
@@ -64,6 +64,7 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(kubevouch: Program
         "metrics-server",
         "approver",
         "exporter",
+        "run",
         "version",
         "completion",
         "lab",
@@ -92,7 +93,27 @@ NO_COMMAND_LINES = {
     ("csr", "explain"): "Missing argument 'CSR'",
     ("csr", "approve"): "csr approve: no name; either names of CSRs or --all was expected",
     ("csr", "deny", "csr-1"): "Missing option '--reason'",
-    ("fix",): "one of --plan FILE and --apply FILE was expected",
+    (
+        "fix",
+    ): "one of --plan FILE, --apply FILE, --status [RUN], --resume RUN and --list was expected",
+    (
+        "fix",
+        "--plan",
+        "p",
+        "--via",
+        "pod",
+    ): "--via pod: --image is missing; There is no public image yet",
+    (
+        "fix",
+        "--plan",
+        "p",
+        "--via",
+        "pod",
+        "--image",
+        "x:1",
+    ): "--image x:1: does not name one image",
+    ("fix", "--plan", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
+    ("fix", "--apply", "p", "--pod-namespace", "x"): "--image and --pod-namespace belong to --plan",
     ("explain", "KV3O4"): "there is no such code; is it KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
     ("csr", "list", "--allow", "worker-1"): "worker-1: is not NODE=VALUE",
@@ -107,15 +128,15 @@ async def test_what_others_wrote_never_looks_like_a_line_of_ours(kubevouch: Prog
     (kubevouch.home / "kubeconfig").write_text(
         f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
     )
-    for words in (
-        ("undo", FORGED),
-        ("explain", FORGED),
-        ("doctor", "--kubeconfig", str(kubevouch.home / "kubeconfig")),
+    for words, ours in (
+        (("undo", FORGED), ["NEXT     kubevouch fix --list"]),
+        (("explain", FORGED), []),
+        (("doctor", "--kubeconfig", str(kubevouch.home / "kubeconfig")), []),
     ):
         ran = await kubevouch(*words)
         assert ran.code != 0
         assert "4 of 4 nodes done" in ran.err
-        assert not [line for line in ran.err.splitlines() if line.startswith(("Run ", "NEXT"))]
+        assert [line for line in ran.err.splitlines() if line.startswith(("Run ", "NEXT"))] == ours
 
 
 async def test_a_command_line_that_is_not_valid_is_2_and_says_what_would_be_right(
@@ -226,16 +247,16 @@ async def test_streams_that_cannot_be_written_to(kubevouch: Program, stage: Stag
         assert (ran.code, ran.err) == expected, line
 
 
-async def test_a_terminal_that_knows_ascii_only_gets_escapes(kubevouch: Program) -> None:
-    ran = await kubevouch("explain", "Ü", environment={"PYTHONIOENCODING": "ascii"})
+async def test_a_terminal_that_knows_ascii_only_gets_escapes(started: Program) -> None:
+    ran = await started("explain", "Ü", environment={"PYTHONIOENCODING": "ascii"})
     assert ran.code == 2
     assert ran.err.startswith("Error: explain \\xdc: there is no such code")
 
 
 @pytest.mark.parametrize("verb", ["doctor", "verify"])
-async def test_ctrl_c_is_130(kubevouch: Program, stage: Stage, verb: str) -> None:
+async def test_ctrl_c_is_130(started: Program, stage: Stage, verb: str) -> None:
     stage.server.faults.on("/*", faults.silence())
-    ran = await kubevouch.interrupted(verb, once=lambda: bool(stage.server.requests))
+    ran = await started.interrupted(verb, once=lambda: bool(stage.server.requests))
     assert (ran.code, ran.out, ran.err) == (130, "", "\nError: interrupted\n"), ran
 
 
@@ -259,6 +280,7 @@ def test_starting_costs_click_and_little_more(module: str) -> None:
         "kubevouch.cli",
         "kubevouch.cli.app",
         "kubevouch.cli.common",
+        "kubevouch.cli.common.signals",
         "kubevouch.cli.common.terminal",
         "kubevouch.errors",
     }

@@ -37,16 +37,16 @@ def test_without_the_lab_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_verb_of_another_distribution_runs_and_is_listed_after_ours(
-    kubevouch: Program, tmp_path: Path
+    started: Program, tmp_path: Path
 ) -> None:
     (tmp_path / "greeting.py").write_text(
         "import click\n@click.command(short_help='Greets.')\n"
         "def greet():\n    print('good morning')\n    return 0\n"
     )
     distribution(tmp_path, "kubevouch-greeting", "greet = greeting:greet")
-    kubevouch.environment["PYTHONPATH"] = str(tmp_path)
-    assert (await kubevouch("greet")).out == "good morning\n"
-    listed = (await kubevouch("--help")).out.splitlines()
+    started.environment["PYTHONPATH"] = str(tmp_path)
+    assert (await started("greet")).out == "good morning\n"
+    listed = (await started("--help")).out.splitlines()
     assert listed[-2:] == [
         "  greet           Greets.",
         "  lab             A whole small cluster on this machine, to rehearse on.",
@@ -54,30 +54,30 @@ async def test_a_verb_of_another_distribution_runs_and_is_listed_after_ours(
 
 
 async def test_a_verb_that_does_not_load_is_named_and_hurts_no_other(
-    kubevouch: Program, tmp_path: Path
+    started: Program, tmp_path: Path
 ) -> None:
     distribution(tmp_path, "kubevouch-broken", "broken = nowhere:command")
-    kubevouch.environment["PYTHONPATH"] = str(tmp_path)
-    ran = await kubevouch("broken")
+    started.environment["PYTHONPATH"] = str(tmp_path)
+    ran = await started("broken")
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
         "Error: kubevouch broken: cannot be loaded from nowhere:command: No module named 'nowhere'; "
         "install kubevouch-broken anew, in the version of kubevouch\n"
     )
-    helped = await kubevouch("--help")
+    helped = await started("--help")
     assert helped.code == 0
     assert "broken" not in helped.out
     assert "\n  doctor " in helped.out
 
 
 async def test_nobody_can_take_the_place_of_a_verb_of_ours(
-    kubevouch: Program, tmp_path: Path
+    started: Program, tmp_path: Path
 ) -> None:
     distribution(tmp_path, "kubevouch-false", "explain = nowhere:command")
-    kubevouch.environment["PYTHONPATH"] = str(tmp_path)
-    ran = await kubevouch("explain", "KV304")
+    started.environment["PYTHONPATH"] = str(tmp_path)
+    ran = await started("explain", "KV304")
     assert (ran.code, ran.err) == (0, "")
-    assert (await kubevouch("--help")).out.count("\n  explain ") == 1
+    assert (await started("--help")).out.count("\n  explain ") == 1
 
 
 def test_our_own_verbs_read_no_metadata_of_distributions() -> None:

@@ -49,6 +49,7 @@ SCREENS = [
     ("expired", "doctor", "short"),
     ("expired", "verify", "table"),
     ("pending", "doctor", "table"),
+    ("pending", "verify", "table"),
     ("healthy", "doctor", "table"),
     ("healthy", "verify", "table"),
     ("request-for-another-nodes-address", "doctor", "table"),

@@ -188,6 +188,48 @@ async def test_403_on_everything_names_each_verb_that_lacks(
     assert 'a Role must allow "list"' in explained.err
 
 
+async def test_where_rights_are_lacking_the_roles_of_the_verb_come_next(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.authorize = reviews.nothing
+    reads, writes = "kubevouch doctor --print-role", "kubevouch fix --print-role"
+    whose = {
+        ("csr", "list"): reads,
+        ("csr", "explain", "csr-1"): reads,
+        ("csr", "approve", "--all"): writes,
+        ("csr", "deny", "csr-1", "--reason", "no"): writes,
+        ("top", "nodes"): reads,
+        ("fix", "--status"): reads,
+        ("approver", "pin"): "kubevouch approver pin --print-role",
+        ("approver", "remove"): "kubevouch approver install --print-role",
+    }
+    for ran, roles in zip(await kubevouch.several(*whose), whose.values(), strict=True):
+        assert ran.code == 3, ran
+        assert f"NEXT     {roles}\n" in ran.err, ran
+
+
+async def test_a_plan_that_cannot_be_written_is_refused_before_a_node_is_looked_at(
+    kubevouch: Program, stage: Stage
+) -> None:
+    for path, why in (("nowhere/plan.json", "No such file"), (".", "Is a directory")):
+        ran = await kubevouch("fix", "--plan", path)
+        assert ran.code == 2, ran
+        assert f"cannot be written: {why}" in ran.err
+    assert not stage.server.requests
+
+
+async def test_a_plan_without_rights_could_not_tell_and_names_the_roles(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.authorize = reviews.nothing
+    ran = await kubevouch("fix", "--plan", "plan.json")
+    assert ran.code == 3, ran
+    assert ran.err.count(stage.server.url) == 1, ran
+    assert "cannot get namespaces" in ran.err
+    assert ran.err.endswith("NEXT     kubevouch doctor --print-role\n"), ran
+    assert not (kubevouch.home / "plan.json").exists()
+
+
 KEY = "-----BEGIN EC PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n-----END EC PRIVATE KEY-----\n"
 FILES: dict[str, tuple[bytes, str]] = {
     "half a certificate": (cluster_ca().pem[:200], "reads no PEM block"),

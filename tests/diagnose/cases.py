@@ -1,10 +1,13 @@
 """The cases: files in `cases/`, each gathered over the wire once. tests/support/scenario.py says what a line means."""
 
+import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
+from tests.support import workers
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Scenario, duration, read_scenario
@@ -21,8 +24,26 @@ SEEN: dict[str, Evidence] = {}
 async def snapshot(name: str) -> Evidence:
     """What doctor sees of a case."""
     if name not in SEEN:
-        SEEN[name] = await looked_at(CASES[name])
+        SEEN[name] = _kept(name) or await looked_at(CASES[name])
+        _keep(name)
     return SEEN[name]
+
+
+def _kept(name: str) -> Evidence | None:
+    """What another process of this test run has gathered."""
+    kept = workers.shared_folder()
+    if kept is None or not (file := kept / f"{name}.evidence").exists():
+        return None
+    evidence: Evidence = pickle.loads(file.read_bytes())
+    return evidence
+
+
+def _keep(name: str) -> None:
+    kept = workers.shared_folder()
+    if kept is not None and not (file := kept / f"{name}.evidence").exists():
+        whole = file.with_suffix(f".{os.getpid()}")
+        whole.write_bytes(pickle.dumps(SEEN[name]))
+        whole.rename(file)
 
 
 async def looked_at(scenario: Scenario) -> Evidence:
@@ -32,7 +53,7 @@ async def looked_at(scenario: Scenario) -> Evidence:
             api, clock=clock, dial_timeout=scenario.dial_timeout, with_certificates=True
         )
     runs = (
-        UnfinishedRun("abcd", f"{node}{DOMAIN}", MOMENT + duration(when), "abcd.json", sure=True)
+        UnfinishedRun("abcd", f"{node}{DOMAIN}", MOMENT + duration(when), sure=True)
         for node, when in scenario.armed.items()
     )
     return replace(evidence, unfinished_runs=tuple(runs))

@@ -1,12 +1,15 @@
 """A cluster on the wire, and what doctor makes of it: findings, the one cause, the exit code. A case a file."""
 
 import shlex
+from dataclasses import replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
 from kubevouch.diagnose.doctor import VERIFY, Diagnosis, diagnose
+from kubevouch.evidence.snapshot import UnfinishedRun
 from tests.diagnose.cases import CASES, snapshot
 from tests.support.stage import short
 
@@ -50,6 +53,32 @@ async def test_verify_shows_a_flag_that_turns_verification_off_whether_or_not_it
     ):
         found = diagnose(await snapshot(name), VERIFY)
         assert code in {each.code for each in found.findings}, _told(found)
+
+
+async def test_the_csr_of_a_run_that_is_armed_is_no_cause_and_its_node_is_not_counted_as_off() -> (
+    None
+):
+    expired, pending = await snapshot("expired"), await snapshot("pending")
+    node = expired.served[-1].node
+    own = tuple(
+        each for each in pending.csrs.or_else(()) if each.spec.username == f"system:node:{node}"
+    )
+    assert own
+    cut_off = replace(
+        expired,
+        csrs=replace(expired.csrs, value=own),
+        unfinished_runs=(UnfinishedRun("abcd", node, expired.at + timedelta(minutes=3), True),),
+    )
+    found = diagnose(cut_off)
+    [off] = [each for each in found.findings if each.code is Code.BOOTSTRAP_OFF]
+    assert "is off on 3 of 4 nodes" in off.title
+    assert node not in off.subjects
+    assert Code.PENDING_NO_APPROVER not in {each.code for each in found.findings}, _told(found)
+    assert found.cause and found.cause.code is Code.BOOTSTRAP_OFF, _told(found)
+    # Its switch went off long ago: whose CSR it is, nothing here tells any more.
+    over = replace(cut_off, at=cut_off.at + timedelta(minutes=5))
+    codes = {each.code for each in diagnose(over).findings}
+    assert Code.PENDING_NO_APPROVER in codes
 
 
 def test_every_code_has_a_case() -> None:

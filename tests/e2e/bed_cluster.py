@@ -90,7 +90,9 @@ class BedCluster(Programs):
 
     def process_of(self, pod: str, node: str) -> str:
         sh = self.bed.node(node).sh
-        found = sh("pgrep -f '[k]ubevouch.cli.container|bin/[k]ubevouch'").stdout.split()
+        found = sh(
+            "pgrep -f '[k]ubevouch.cli.container|bin/[k]ubevouch|bin/[m]etrics-server'"
+        ).stdout.split()
         for each in found:
             if sh(f"nsenter -t {each} -u hostname", check=False).stdout == f"{pod}\n":
                 return each

@@ -30,6 +30,8 @@ from .programs import CHECKOUT, Programs, account
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
+_SETTLES = 600.0
+"""Seconds for a change of state: the lab itself says earlier what does not come about."""
 _KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
@@ -108,7 +110,7 @@ class LabNode:
     def mend(self) -> None:
         self._ask("mend", node=self.name)
 
-    def fill(self, folder: str, size: str = "256k") -> None:
+    def fill(self, folder: str, size: str = "8m") -> None:
         self._ask("fill", node=self.name, folder=folder, size=size)
 
     def free(self) -> None:
@@ -154,10 +156,10 @@ class LabCluster(Programs):
         return self.nodes[0]
 
     def state(self, state: str) -> None:
-        ask(self.folder, {"do": "state", "state": state}, timeout=120)
+        ask(self.folder, {"do": "state", "state": state}, timeout=_SETTLES)
 
     def scenario(self, name: str) -> bool:
-        ask(self.folder, {"do": "break", "scenario": name, "nodes": []}, timeout=180)
+        ask(self.folder, {"do": "break", "scenario": name, "nodes": []}, timeout=_SETTLES)
         return True
 
     def tell_credential_ids(self, *, told: bool) -> bool:
@@ -171,7 +173,7 @@ class LabCluster(Programs):
 
     def repair(self, name: str) -> bool:
         try:
-            ask(self.folder, {"do": "repair", "scenario": name}, timeout=180)
+            ask(self.folder, {"do": "repair", "scenario": name}, timeout=_SETTLES)
         except UsageError:
             return False
         return True
@@ -208,7 +210,7 @@ class LabCluster(Programs):
 
     def pass_time(self, days: int) -> None:
         asked = {"do": "age", "days": days, "nodes": [], "serving": True}
-        ask(self.folder, asked, timeout=120)
+        ask(self.folder, asked, timeout=_SETTLES)
 
     def where_pods_run(self, node: str) -> Here:
         del node
@@ -236,6 +238,21 @@ class LabCluster(Programs):
 
     def start_controller_manager(self) -> None:
         ask(self.folder, {"do": "start-controller-manager"})
+
+    @contextlib.contextmanager
+    def outage(self, kind: str) -> Iterator[None]:
+        """The API server is `down`, `no-backend`, `overloaded` or `silent`, for all who reach it over the wire."""
+        self.begin_outage(kind)
+        try:
+            yield
+        finally:
+            self.end_outage()
+
+    def begin_outage(self, kind: str) -> None:
+        ask(self.folder, {"do": "begin-outage", "outage": kind})
+
+    def end_outage(self) -> None:
+        ask(self.folder, {"do": "end-outage"})
 
     @contextlib.contextmanager
     def _probed(self, log: Path) -> Iterator[Path]:

@@ -2,11 +2,17 @@
 
 import json
 import shlex
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
 
 from tests.cli.program import Ran
+from tests.support.self_signed import DatedAuthority
 
 from .cluster import Cluster
 from .told import eventually, names
@@ -88,6 +94,108 @@ def test_the_next_command_of_certs_leads_on(cluster: Cluster) -> None:
     ran = cluster.kubevouch(*words[1:])
     assert ran.code in {0, 1}, ran
     assert all(node.name.partition(".")[0] in ran.out for node in cluster.nodes), ran
+
+
+def test_kubelets_that_made_their_own_are_a_warning_and_one_of_a_former_ca_fails(
+    cluster: Cluster,
+) -> None:
+    cluster.state("no-ip-sans")
+    warned = cluster.kubevouch("certs")
+    assert warned.code == 0, warned
+    assert "SELF-SIGNED " in warned.out
+    assert "OK  " not in warned.out
+
+    if not cluster.scenario("wrong-ca"):
+        return
+    failed = cluster.kubevouch("certs", "-o", "short")
+    assert failed.code == 1, failed
+    [line] = failed.out.splitlines()
+    assert line.startswith("fail  kubelet-serving of "), line
+    assert ": wrong: x509: certificate signed by unknown authority" in line, line
+
+
+def test_bundles_of_webhooks_and_conversions_are_rows_and_what_they_do_not_verify_fails(
+    cluster: Cluster, now: datetime
+) -> None:
+    """Both call the API server's own port, which another authority has signed for."""
+    cluster.state("healthy")
+    stranger = DatedAuthority(now - timedelta(days=99), now + timedelta(days=1)).pem
+    texts = _called(cluster, b64encode(stranger).decode())
+    cluster.kubectl("apply", "-f", "-", stdin=texts)
+    try:
+        ran = cluster.kubevouch("certs", "-o", "json")
+        assert ran.code == 1, ran
+        bundles = {each["where"]: each for each in _rows(ran, "caBundle")}
+        for where in ("validatingwebhookconfiguration hook.example.com", _DEFINITION):
+            assert bundles[where]["concern"] == "warn", bundles
+            assert bundles[where]["stops"].startswith("calls of the API server")
+        served = [each for each in _rows(ran, "webhook") if "hook.example.com" in each["where"]]
+        assert [each["state"] for each in served] == ["wrong"], served
+        assert served[0]["remarks"][0].startswith("x509: certificate is valid for"), served
+        told = cluster.kubevouch("certs")
+        assert "WRONG " in told.out, told
+    finally:
+        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=texts)
+    assert cluster.kubevouch("certs").code == 0
+
+
+_DEFINITION = "customresourcedefinition things.example.com"
+
+
+def _called(cluster: Cluster, bundle: str) -> str:
+    """A webhook that nothing triggers, a conversion that nothing needs, and the Service that both name."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text("utf-8"))
+    server = urlsplit(config["clusters"][0]["cluster"]["server"])
+    called = {"service": {"namespace": "default", "name": "hook"}, "caBundle": bundle}
+    rule = {
+        "apiGroups": ["example.com"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["things"],
+    }
+    webhook = {
+        "name": "hook.example.com",
+        "clientConfig": called,
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object"}},
+    }
+    names = {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"}
+    conversion = {
+        "strategy": "Webhook",
+        "webhook": {"clientConfig": called, "conversionReviewVersions": ["v1"]},
+    }
+    spec = {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": names,
+        "versions": [version],
+        "conversion": conversion,
+    }
+    address, port = server.hostname, server.port or 443
+    slices = {
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": port}],
+        "endpoints": [{"addresses": [address]}],
+    }
+    labels = {"kubernetes.io/service-name": "hook"}
+    documents = (
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook", "namespace": "default"},
+         "spec": {"ports": [{"name": "https", "port": 443, "targetPort": port}]}},
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+         "metadata": {"name": "hook-1", "namespace": "default", "labels": labels}, **slices},
+        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+         "metadata": {"name": "hook.example.com"}, "webhooks": [webhook]},
+        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+         "metadata": {"name": "things.example.com"}, "spec": spec},
+    )  # fmt: skip
+    return "---\n".join(yaml.safe_dump(each) for each in documents)
 
 
 def test_without_its_key_an_authority_is_managed_elsewhere(cluster: Cluster) -> None:

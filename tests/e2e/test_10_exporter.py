@@ -8,13 +8,13 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.e2e.approver import installed as approver_installed
+from tests.e2e.approver.installed import installed
 from tests.e2e.cluster import Cluster
-from tests.e2e.programs import CHECKOUT
+from tests.e2e.installed_exporter import NAME, SPACE, exporter_address, exporter_installed, manifest
 from tests.e2e.told import eventually
 
-SPACE, NAME = "kubevouch-system", "kubevouch-exporter"
 ACCOUNT = f"system:serviceaccount:{SPACE}:{NAME}"
-MANIFESTS = ("rbac.yaml", "service.yaml", "deployment.yaml")
 ENDS = "kubevouch_certificate_not_after_timestamp_seconds"
 VERIFIED = "kubevouch_kubelet_serving_verified"
 SERVING = "kubelet-serving"
@@ -25,34 +25,14 @@ PATIENT = 180.0
 def expired(cluster: Cluster, image_reference: str, now: datetime) -> Iterator[Cluster]:
     """Every kubelet serves an expired certificate, and somebody applies the manifests. now: before that."""
     cluster.state("expired")
-    texts = [_manifest(each).replace("IMAGE\n", f"{image_reference}\n") for each in MANIFESTS]
-    cluster.kubectl("create", "namespace", SPACE)
-    for text in texts:
-        cluster.kubectl("apply", "-f", "-", stdin=text)
-    rolled = ("rollout", "status", f"deployment/{NAME}", "-n", SPACE, "--timeout=120s")
-    done = cluster.kubectl(*rolled, seconds=150)
-    assert done.returncode == 0, done.stdout + done.stderr
-    try:
+    with exporter_installed(cluster, image_reference):
         yield cluster
-    finally:
-        for text in reversed(texts):
-            cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=text)
-        # A namespace can go only while the metrics API answers.
-        cluster.state("healthy")
-        cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=150)
 
 
-def _manifest(name: str) -> str:
-    return (CHECKOUT / "deploy" / "exporter" / name).read_text("utf-8")
-
-
-def _samples(cluster: Cluster) -> dict[str, dict[tuple[str, str], float]]:
-    """What an admin is served: by metric, by use and node."""
-    words = ("get", "pods", "-n", SPACE, "-l", f"app.kubernetes.io/name={NAME}")
-    address = cluster.kubectl(*words, "-o", "jsonpath={.items[0].status.podIP}").stdout
-    page = cluster.kubectl(
-        f"--server=https://{address}:8443", "--insecure-skip-tls-verify", "get", "--raw", "/metrics"
-    )
+def _samples(cluster: Cluster, app: str = NAME) -> dict[str, dict[tuple[str, str], float]]:
+    """What an admin is served: by metric, by use and node. app: the label of the pod."""
+    server = f"--server=https://{exporter_address(cluster, app)}:8443"
+    page = cluster.kubectl(server, "--insecure-skip-tls-verify", "get", "--raw", "/metrics")
     found: dict[str, dict[tuple[str, str], float]] = {}
     for family in text_string_to_metric_families(page.stdout):
         for each in family.samples:
@@ -61,11 +41,12 @@ def _samples(cluster: Cluster) -> dict[str, dict[tuple[str, str], float]]:
     return found
 
 
-def _role() -> set[tuple[str, str]]:
+def _role(*texts: str) -> set[tuple[str, str]]:
     """(verb, resource) of every rule in the manifests, and of the roles of Kubernetes that are bound."""
     allowed = {
         (verb, resource)
-        for document in yaml.safe_load_all(_manifest("rbac.yaml"))
+        for text in texts or (manifest("rbac.yaml"),)
+        for document in yaml.safe_load_all(text)
         for rule in document.get("rules", [])
         for resource in rule["resources"]
         for verb in rule["verbs"]
@@ -73,8 +54,8 @@ def _role() -> set[tuple[str, str]]:
     return allowed | {("create", "tokenreviews"), ("create", "subjectaccessreviews")}
 
 
-def _asked(cluster: Cluster, since: datetime) -> set[tuple[str, str]]:
-    log = [each for each in cluster.audit(since) if each.user_name == ACCOUNT]
+def _asked(cluster: Cluster, since: datetime, account: str = ACCOUNT) -> set[tuple[str, str]]:
+    log = [each for each in cluster.audit(since) if each.user_name == account]
     return {(each.verb, each.what) for each in log}
 
 
@@ -110,3 +91,40 @@ def test_its_values_are_those_of_certs_and_it_asks_for_nothing_else(
     assert _asked(expired, now) - _role() == set()
     codes = {each.code for each in expired.audit(now) if each.user_name == ACCOUNT}
     assert 403 not in codes
+
+
+def test_in_the_approvers_pod_it_needs_the_rights_of_both_and_no_more(
+    cluster: Cluster, image_reference: str, now: datetime
+) -> None:
+    """As docs/exporter.md says: two manifests, and the words of the pod."""
+    cluster.state("healthy")
+    texts = [manifest("rbac.yaml"), manifest("beside-the-approver.yaml")]
+    with installed(cluster, image_reference) as approver:
+        try:
+            for text in texts:
+                cluster.kubectl("apply", "-f", "-", stdin=text)
+            words = ["run", "approver", "exporter", "--secure-port=8443", "--logging-format=json"]
+            patch = [
+                {"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": words}
+            ]
+            target = ("deployment", approver_installed.NAME, "-n", SPACE)
+            cluster.kubectl("patch", *target, "--type=json", "-p", json.dumps(patch))
+            rolled = ("rollout", "status", f"deployment/{approver_installed.NAME}", "-n", SPACE)
+            cluster.kubectl(*rolled, "--timeout=120s", seconds=150)
+            eventually(lambda: len(approver.pods()) == 1, "one pod")
+
+            def all_verified() -> bool:
+                found = _samples(cluster, approver_installed.NAME)
+                proven = found.get(VERIFIED, {})
+                leads = found["kubevouch_approver_leader"][("", "")] == 1
+                return leads and len(proven) == len(cluster.nodes) and set(proven.values()) == {1}
+
+            eventually(all_verified, "every kubelet on the leader's page", PATIENT)
+            allowed = _role(*texts, approver_installed.RBAC.read_text("utf-8"))
+            asked = _asked(cluster, now, approver_installed.USER)
+            assert asked - allowed == set()
+            entries = [e for e in cluster.audit(now) if e.user_name == approver_installed.USER]
+            assert [e for e in entries if e.code == 403] == []
+        finally:
+            for text in reversed(texts):
+                cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=text)

@@ -64,7 +64,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
 
     doctor = cluster.kubevouch("doctor", "-o", "json")
     assert doctor.code == 1, doctor
-    assert set(findings(doctor)) == {"KV103", "KV304", "KV501"}
+    assert set(findings(doctor)) == {"KV103", "KV304", "KV501"}, doctor
     assert sorted(findings(doctor)["KV501"]) == names(cluster.nodes)
     told = cluster.kubevouch("doctor").out
     cause = told[told.index("CAUSE") :]
@@ -75,7 +75,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
     plan(cluster, path)
     with cluster.probed(probes):
-        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
         assert applied.code == 0, applied
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
@@ -192,7 +192,7 @@ def test_the_run_can_be_undone_and_is_as_before(cluster: Cluster, tmp_path: Path
     leaf = worker.handshake().leaf
     path = tmp_path / "plan.json"
     made = plan(cluster, path, "--nodes", worker.name)
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert worker.handshake().leaf != leaf
     assert config_map(cluster) == data  # not all nodes are in the plan

@@ -47,7 +47,9 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
     words = ("create", "-f", "-")
     try:
         cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
-        ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "4s")
+        ran = cluster.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
+        )
         assert ran.code == 4, ran
         assert f"{bad} is held" in ran.out, ran
         assert f"{hostile.rule} (" in ran.out, ran
@@ -92,7 +94,9 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
             "create", "-f", "-", stdin=manifest("after-plan", pem, SERVER), kubeconfig=kubeconfig
         )
         try:
-            ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "4s")
+            ran = cluster.kubevouch(
+                "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
+            )
             assert ran.code == 4, ran
             assert "allowed-addresses (AddressNotAllowed)" in ran.out, ran
             assert not _status(cluster, "after-plan")

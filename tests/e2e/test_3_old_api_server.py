@@ -29,7 +29,7 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
 ) -> None:
     node, path = old.workers[0], tmp_path / "plan.json"
     plan(old, path, "--nodes", node.name)
-    words = ("fix", "--apply", str(path), "--yes")
+    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s")
     held = old.kubevouch(*words, "--gate-timeout", "8s")
     assert held.code == 4, held
     assert "credential-id (NoCredentialId): the CSR does not say which credential made it" in (
@@ -50,7 +50,15 @@ def test_with_the_flag_too_a_name_that_a_bootstrap_token_has_asked_for_gets_noth
     try:
         Thief.of(old, node, tmp_path)
         ran = old.kubevouch(
-            "fix", "--apply", str(path), "--yes", "--without-credential-id", "--gate-timeout", "8s"
+            "fix",
+            "--apply",
+            str(path),
+            "--yes",
+            "--soak",
+            "1s",
+            "--without-credential-id",
+            "--gate-timeout",
+            "8s",
         )
         assert ran.code == 4, ran
         assert "credential-id (Bootstrapped): a bootstrap token has asked" in " ".join(

@@ -36,7 +36,9 @@ def test_a_stolen_identity_gets_no_second_certificate(waiting: Cluster, tmp_path
     try:
         asked = manifest("thief-serving", pem, SERVER)
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
-        ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "8s")
+        ran = cluster.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "8s"
+        )
         assert ran.code == 4, ran
         assert "thief-serving is held: credential-id (OtherCredential)" in ran.out, ran
         assert not _status(cluster, "thief-serving")
@@ -148,7 +150,9 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
     try:
         asked = manifest("thief-serving", pem, SERVER)
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
-        ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "4s")
+        ran = cluster.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
+        )
         assert ran.code == 4, ran
         assert why in ran.out + ran.err, ran
         approved = cluster.kubevouch(

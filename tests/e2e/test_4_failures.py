@@ -1,12 +1,14 @@
 """What can go wrong on the way: the node is as before, by us or by its own switch, or was never touched."""
 
+import json
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster, Node
+from .cluster import Cluster, Node, Running
 from .told import (
     KUBELET,
     config_map,
@@ -53,12 +55,15 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
     """The new start fails as long as the new configuration is there."""
-    path = _plan(expired, node, tmp_path)
     script = f"! grep -q serverTLSBootstrap {KUBELET}/config.yaml"
     node.write(UNIT, f"[Service]\nExecStartPre=/bin/sh -c '{script}'\n".encode())
-    node.sh("systemctl daemon-reload")
+    node.sh("systemctl daemon-reload; systemctl restart kubelet")
+    eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
     try:
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
+        path = _plan(expired, node, tmp_path)
+        ran = expired.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
+        )
         assert ran.code == 5, ran
         assert f"{node.name}  undone" in ran.err, ran
         eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
@@ -66,13 +71,81 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
         node.sh(f"rm -f {UNIT}; systemctl daemon-reload; systemctl start kubelet")
 
 
+def _restarted_while_nobody_signs(expired: Cluster, path: Path) -> Running:
+    """A run whose node has been restarted, and waits for its certificate."""
+    expired.stop_controller_manager()
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    running.wait_for("restarted")
+    return running
+
+
+def test_a_kubelet_that_ends_after_its_restart_is_put_back_long_before_the_gates_are_given_up(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """Nobody signs its CSR, so that the gates would wait for three minutes."""
+    path = _plan(expired, node, tmp_path)
+    running = _restarted_while_nobody_signs(expired, path)
+    node.sh("systemctl stop kubelet.service")
+    began = time.monotonic()
+    ran = running.finish()
+    assert ran.code == 5, ran
+    assert "kubelet stays up: the kubelet was not active for 1" in " ".join(ran.out.split()), ran
+    assert time.monotonic() - began < 90, ran
+
+
+def test_a_kubelet_that_ends_once_and_is_started_again_by_its_unit_is_left_alone(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """After RestartSec=10 of kubeadm's unit. Its CSR is signed when it is up again."""
+    path = _plan(expired, node, tmp_path)
+    running = _restarted_while_nobody_signs(expired, path)
+    node.sh("systemctl kill --signal=KILL kubelet.service")
+    eventually(lambda: node.handshake().outcome == "ok", "the kubelet again", seconds=60)
+    expired.start_controller_manager()
+    ran = running.finish()
+    assert ran.code == 0, ran
+    assert "1 of 1 nodes done" in ran.out, ran
+    undone = expired.kubevouch("undo", str(path), "--yes")
+    assert undone.code == 0, undone
+
+
+@pytest.mark.long_on_the_bed
+def test_a_kubelet_that_stays_down_with_its_former_files_stops_everything_and_shows_its_log(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """Its kubeconfig is gone: it cannot start with any configuration. Once it can, the node's own switch has put it back."""
+    path, conf = tmp_path / "plan.json", "/etc/kubernetes/kubelet.conf"
+    files = kubelet_files(node)
+    plan(expired, path)
+    expired.stop_controller_manager()
+    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "60s")
+    running = expired.start_kubevouch(*words)
+    try:
+        running.wait_for("restarted")
+        node.sh(f"mv {conf} {conf}.away; systemctl kill --signal=KILL kubelet.service")
+        ran = running.finish()
+    finally:
+        node.sh(f"mv {conf}.away {conf}")
+    told = " ".join(ran.out.split())
+    assert ran.code == 4, ran
+    assert f"{node.name}  down" in ran.err, ran
+    assert "the last lines of its log:" in told, ran
+    assert "unable to load bootstrap kubeconfig" in told, ran
+    assert told.count("untouched") == 3, ran
+    eventually(lambda: kubelet_files(node) == files, "that its switch has put it back", seconds=120)
+    eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
+
+
+@pytest.mark.long_on_the_bed
 def test_a_request_that_nobody_signs_is_put_back(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
     path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
     expired.stop_controller_manager()
     with expired.probed(probes):
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
+        ran = expired.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
+        )
     assert ran.code == 5, ran
     assert "not signed yet" in ran.out, ran
     assert "; undone" not in ran.out + ran.err, ran
@@ -87,7 +160,7 @@ def test_fix_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
     files = kubelet_files(node)
     with expired.probed(probes):
-        words = ("fix", "--apply", str(path), "--yes", "--gate-timeout", "10s")
+        words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
         running = expired.start_kubevouch(*words)
         running.wait_for("restarted")
         running.kill()
@@ -96,13 +169,44 @@ def test_fix_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     assert dark_moments(probes) == []
 
 
+@pytest.mark.long_on_the_bed
+def test_the_switch_tries_again_until_the_kubelet_runs_with_its_former_files(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """As long as it does not, no pair is touched, and the node stays armed."""
+    node.write(UNIT, b"[Service]\nExecStartPre=/bin/sh -c '! test -e /run/broken'\n")
+    node.sh("systemctl daemon-reload; systemctl restart kubelet")
+    eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
+    try:
+        files, path = kubelet_files(node), _plan(expired, node, tmp_path)
+        run = json.loads(path.read_text())["run"]
+        running = expired.start_kubevouch(
+            *("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
+        )
+        running.wait_for("restarted")
+        running.kill()
+        node.sh("touch /run/broken")
+        again = f"systemctl show -p NRestarts kubevouch-undo-{run}.service"
+        eventually(
+            lambda: int(node.sh(again).stdout.split("=")[1]) >= 2, "two more attempts", seconds=240
+        )
+        node.sh(f"ls {KUBELET}/.kubevouch/{run}/restarted {KUBELET}/pki/kubelet-server.crt")
+        assert f"kubevouch-undo-at-boot-{run}" in node.sh("ls -R /etc/systemd/system").stdout
+        node.sh("rm /run/broken")
+        eventually(lambda: kubelet_files(node) == files, "the switch", seconds=120)
+    finally:
+        node.sh(f"rm -f {UNIT} /run/broken; systemctl daemon-reload; systemctl start kubelet")
+
+
 def test_a_machine_that_lost_its_switch_in_a_restart_is_put_back_at_its_start(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
     """A restart takes away the timer, which is transient, and starts what multi-user.target wants."""
     path = _plan(expired, node, tmp_path)
     files = kubelet_files(node)
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "1h")
+    running = expired.start_kubevouch(
+        "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1h"
+    )
     running.wait_for("restarted")
     running.kill()
     node.sh("systemctl stop 'kubevouch-*.timer'")
@@ -117,7 +221,7 @@ def test_ssh_cut_after_the_restart_is_put_back_by_the_nodes_own_switch(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
     path = _plan(expired, node, tmp_path)
-    words = ("fix", "--apply", str(path), "--yes", "--gate-timeout", "20s")
+    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "20s")
     running = expired.start_kubevouch(*words)
     running.wait_for("restarted")
     node.cut_ssh()
@@ -130,7 +234,7 @@ def test_a_full_disk_stops_it_before_harm(expired: Cluster, node: Node, tmp_path
     path = _plan(expired, node, tmp_path)
     node.fill(f"{KUBELET}/.kubevouch")
     started = _started(node)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert ran.code == 4, ran
     assert f"{node.name}  stopped" in ran.err, ran
     assert "nothing was changed" in ran.out, ran
@@ -145,7 +249,7 @@ def test_a_file_changed_since_the_plan_stops_the_run_before_its_first_write(
     node.sh(f"printf '# somebody was here\\n' >>{KUBELET}/config.yaml")
     started = _started(node)
     try:
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
         assert ran.code == 4, ran
         assert node.name in ran.err, ran
         assert "has been changed since the plan" in ran.err, ran
@@ -170,7 +274,7 @@ def test_a_plan_for_another_cluster_or_machine_is_refused(
     ):
         assert old in text
         path.write_text(text.replace(old, new))
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
         assert ran.code == 4, ran
         assert why in ran.err, ran
 
@@ -192,7 +296,9 @@ def test_somebody_without_rights_is_told_so_before_the_first_write(
     name = f"looker-{int(now.timestamp())}"
     kubeconfig = expired.user(name, tmp_path)
     expired.bind(READER, "kubevouch-reader", name)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
+    ran = expired.kubevouch(
+        "fix", "--apply", str(path), "--yes", "--soak", "1s", kubeconfig=kubeconfig
+    )
     assert ran.code == 4, ran
     assert "not allowed to patch certificatesigningrequests/approval" in ran.err, ran
 

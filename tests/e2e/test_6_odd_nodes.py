@@ -12,6 +12,8 @@ from .told import KUBELET, plan
 
 CONFIG = f"{KUBELET}/config.yaml"
 
+pytestmark = pytest.mark.long_on_the_bed
+
 
 @pytest.fixture(scope="module")
 def expired(cluster: Cluster) -> Cluster:
@@ -30,7 +32,7 @@ def config(expired: Cluster) -> Iterator[bytes]:
 
 
 REFUSED = {
-    "a key that is there twice": (b"maxPods: 1\nmaxPods: 2\n", "the key maxPods again"),
+    "a key that is there twice": (b"maxPods: 110\nmaxPods: 110\n", "the key maxPods again"),
     "the key in another case": (b"ServerTLSBootstrap: true\n", "ServerTLSBootstrap"),
     "an alias as its value": (b"x: &a false\nserverTLSBootstrap: *a\n", "alias"),
     "a second document": (b"---\nkind: Other\n", "document"),
@@ -169,7 +171,7 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
         assert ran.code == 0, ran
         assert [each["host"] for each in made["nodes"]] == [node.address]
         assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
-        done = expired.kubevouch("fix", "--apply", str(path), "--yes")
+        done = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
         assert done.code == 0, done
         _undo_with_a_stopped_kubelet(expired, node, path)
         return

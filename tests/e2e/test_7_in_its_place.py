@@ -109,6 +109,43 @@ def test_a_replica_ends_while_somebody_asks(cluster: Cluster, image_reference: s
         assert pods(cluster) == again
 
 
+_KILLS = 3
+_MORE = 1.0
+"""Seconds by which one run of the same differs from another."""
+
+
+@pytest.mark.long
+def test_a_killed_replica_is_asked_no_longer_than_one_of_the_other_server(
+    cluster: Cluster, image_reference: str
+) -> None:
+    if not isinstance(cluster, BedCluster):
+        pytest.skip("a lab has no metrics server but ours")
+    cluster.state("healthy")
+    theirs = container_of(cluster)["image"]
+    found = {image: _killed(cluster, image) for image in (theirs, image_reference)}
+    print(*found.items(), sep="\n")
+    assert max(found[image_reference]) <= max(found[theirs]) + _MORE, found
+
+
+def _killed(cluster: Cluster, image: str) -> list[float]:
+    """Seconds from each kill of one of two replicas until the last question that fails is asked."""
+    with in_place(cluster, image, replicas=2):
+        return [_one_killed(cluster, image, turn % 2) for turn in range(_KILLS)]
+
+
+def _one_killed(cluster: Cluster, image: str, which: int) -> float:
+    killed = wait_until_ready(cluster, 2)[which]
+    with under_load(cluster) as load:
+        process = cluster.process_of(killed.name, killed.node)
+        at = time.monotonic()
+        cluster.where_pods_run(killed.node).sh(f"kill -KILL {process}")
+        eventually(lambda: killed not in pods(cluster), "that it is another process")
+        wait_until_ready(cluster, 2)
+    assert not load.holes, load.holes
+    print(f"{image}: {len(load.failures)} of {len(load.asked)} failed")
+    return max((each.began - at for each in load.failures), default=0.0)
+
+
 @pytest.mark.long
 def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
     cluster: Cluster, image_reference: str, tmp_path: Path
@@ -131,7 +168,7 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
 
             path = tmp_path / "plan.json"
             plan(cluster, path)
-            applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+            applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
             assert applied.code == 0, applied
             rolled_out(cluster)
 

@@ -2,10 +2,14 @@
 
 import json
 import re
+import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
 from .told import KUBELET, config_map, eventually, kubelet_files, plan
@@ -30,13 +34,14 @@ def worker(expired: Cluster) -> Iterator[Node]:
 
 def armed(node: Node) -> list[str]:
     """Runs whose switch may still put the node back."""
-    found = node.sh(f"ls {STORE}/*/armed 2>/dev/null", check=False).stdout
+    states = f"{STORE}/*/armed {STORE}/*/written {STORE}/*/restarted {STORE}/*/verified"
+    found = node.sh(f"ls {states} 2>/dev/null", check=False).stdout
     return [line.split("/")[-2] for line in found.split()]
 
 
 def killed_at(cluster: Cluster, path: Path, text: str, *words: str) -> None:
     """`fix --apply`, killed without a chance to say anything once that text is printed."""
-    running = cluster.start_kubevouch("fix", "--apply", str(path), "--yes", *words)
+    running = cluster.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s", *words)
     running.wait_for(text)
     running.kill()
 
@@ -48,7 +53,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     made = plan(expired, path, "--nodes", worker.name)
     killed_at(expired, path, "serves it at")
     assert armed(worker) == [made["run"]]
-    again = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    again = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert again.code == 0, again
     assert "1 of 1 nodes done" in again.out, again
     assert armed(worker) == []
@@ -58,10 +63,41 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     # Done is done: nothing of the run is left that could take it back.
     assert worker.sh("systemctl list-timers --all | grep kubevouch", check=False).stdout == ""
     leaf = worker.handshake().leaf
-    third = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    third = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert third.code == 0, third
     assert "change 1 node" not in third.err, third
     assert worker.handshake().leaf == leaf
+
+
+def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_with(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    """Between two nodes, where nothing is armed: only its Lease tells that it has not ended."""
+    path, nodes = tmp_path / "plan.json", expired.workers[:2]
+    before = [kubelet_files(each) for each in nodes]
+    run = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))["run"]
+    killed_at(expired, path, "done in", "--soak", "5m")
+    assert [armed(each) for each in nodes] == [[], []]
+    within = time.monotonic() + 120
+    status = (
+        "fix",
+        "--status",
+        *expired.ssh_words(),
+    )  # of no run in particular: all nodes are asked
+    while "nobody any more" not in (looked := expired.kubevouch(*status)).out:
+        assert "Under way  run " in looked.out, looked
+        assert time.monotonic() < within, looked
+    said = " ".join(looked.out.split())
+    assert f"Under way nobody any more: run {run} of " in said, looked
+    assert "was cut off (killed, or away from the API server)" in said, looked
+    assert f"NEXT       kubevouch fix --resume {run}" in looked.out, looked
+    resumed = expired.kubevouch("fix", "--resume", str(run), "--yes", "--soak", "1s")
+    assert resumed.code == 0, resumed
+    assert "2 of 2 nodes done" in resumed.out, resumed
+    assert "Under way  nobody\n" in expired.kubevouch(*status).out
+    undone = expired.kubevouch("undo", str(run), "--yes")
+    assert undone.code == 0, undone
+    assert [kubelet_files(each) for each in nodes] == before
 
 
 @pytest.mark.parametrize("by", ["two Ctrl-C", "SIGTERM"])
@@ -72,7 +108,7 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     made = plan(expired, path, "--nodes", worker.name)
     before = kubelet_files(worker)
     running = expired.start_kubevouch(
-        *("fix", "--apply", str(path), "--yes", "--gate-timeout", "1m"),
+        *("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1m"),
         *("--kubeconfig", str(expired.kubeconfig)),
     )
     running.wait_for("restarted")
@@ -87,7 +123,7 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     run, flags = made["run"], f"--kubeconfig {expired.kubeconfig}"
     assert f"{worker.name} is armed by run {run}: its dead-man's switch puts it back at " in ran.err
     assert 0 < int(re.findall(r"at the latest, in (\d+) s", ran.err)[0]) <= 80, ran
-    assert f"`kubevouch fix --apply '{path}' {flags}`" in ran.err, ran
+    assert f"`kubevouch fix --resume {run} {flags}`" in ran.err, ran
     assert f"`kubevouch undo {run} {flags}`" in ran.err, ran
     assert armed(worker) == [run]
     undone = expired.kubevouch("undo", str(run), "--yes")
@@ -95,6 +131,34 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     assert f"Run      {run}: 1 of 1 nodes as before the run" in undone.out, undone
     assert kubelet_files(worker) == before
     assert "KV905" not in expired.kubevouch("doctor").out
+
+
+def next_of(ran: Ran, place: Path) -> list[str]:
+    """The words of the command that a refusal names. place: of the plan that it would make."""
+    [line] = re.findall(r"^NEXT +kubevouch (.*)$", ran.err, re.MULTILINE)
+    return [str(place) if word == "plan.json" else word for word in shlex.split(line)]
+
+
+def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_done(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path, new = tmp_path / "plan.json", tmp_path / "new.json"
+    made = plan(expired, path, "--nodes", worker.name)
+    killed_at(expired, path, "restarted")
+    undone = expired.kubevouch("undo", str(made["run"]), "--yes")
+    assert undone.code == 0, undone
+    refused = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes")
+    assert refused.code == 4, refused
+    assert "this run was undone on it" in refused.err, refused
+    planned = expired.kubevouch(*next_of(refused, new), "--nodes", worker.name)
+    assert planned.code == 0, planned
+    worker.sh("echo '# edited' >> /var/lib/kubelet/config.yaml")
+    other = expired.kubevouch("fix", "--apply", str(new), "--yes")
+    assert (other.code, "has been changed since the plan" in other.err) == (4, True), other
+    worker.sh("systemctl restart kubelet")
+    assert expired.kubevouch(*next_of(other, new), "--nodes", worker.name).code == 0
+    done = expired.kubevouch("fix", "--apply", str(new), "--yes", "--soak", "1s")
+    assert done.code == 0, done
 
 
 def test_a_run_that_never_began_is_not_undone_twice(
@@ -124,22 +188,23 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     )
     assert ran.code == 3, ran
     assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
-    assert re.search(r"puts it back in \d+ s", ran.out), ran
+    assert re.search(r"puts it back at [-0-9]+ [:0-9]+ UTC by its clock", ran.out), ran
     assert f"kubevouch undo {run}" in ran.out, ran
-    [kept] = re.findall(r"^NEXT +kubevouch fix --apply (\S+)$", ran.out, re.MULTILINE)
-    assert Path(kept).name == f"{run}.json", ran
-    assert json.loads(Path(kept).read_text())["run"] == run
+    assert f"NEXT     kubevouch fix --resume {run}\n" in ran.out, ran
     # The reading verbs see no disk, but this machine remembers.
     for verb in ("doctor", "verify"):
         looked = expired.kubevouch(verb)
         assert looked.code == 1, looked
-        assert f"run {run} is not finished: {worker.name} is armed" in " ".join(looked.out.split())
+        told = f"run {run} is not finished, as far as is known here: {worker.name} was armed"
+        assert told in " ".join(looked.out.split())
     replaced = expired.kubevouch("fix", "--plan", str(path), *expired.ssh_words())
     assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
-    assert f"that one is kept in {kept}" in replaced.err, replaced
-    applied = expired.kubevouch("fix", "--apply", str(other), "--yes")
+    [kept] = re.findall(r"that one is kept in (\S+)", replaced.err)
+    assert json.loads(Path(kept).read_text())["run"] == run
+    applied = expired.kubevouch("fix", "--apply", str(other), "--yes", "--soak", "1s")
     assert applied.code == 4, applied
     assert f"run {run}" in applied.err, applied
+    assert f"NEXT     kubevouch fix --resume {run}\n" in applied.err, applied
     assert second["run"] != run
     eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
 
@@ -150,7 +215,7 @@ def test_a_finished_run_begun_again_changes_and_promises_nothing(
 ) -> None:
     path = tmp_path / "plan.json"
     made = plan(expired, path)
-    first = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    first = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert first.code == 0, first
     assert "ConfigMap kubelet-config updated" in first.out, first
     again = expired.kubevouch(
@@ -183,7 +248,7 @@ def test_a_plan_that_leaves_out_every_node_is_not_applied(
         rf"^NEXT +kubevouch fix --plan {path} .*{worker.name}", ran.out, re.MULTILINE
     ), ran
     assert "Undo" not in ran.out, ran
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 3, applied
     assert "leaves out" in applied.err, applied
     assert worker.name in applied.err, applied
@@ -200,7 +265,7 @@ def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
     made = plan(expired, path, "--nodes", others)
     assert [each["node"] for each in made["left_out"]] == [worker.name]  # type: ignore[attr-defined]
     before = config_map(expired)
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 3, applied
     assert "1 of 1 nodes done" in applied.out, applied
     assert f"LEFT OUT: {worker.name}" in applied.out, applied
@@ -216,7 +281,7 @@ def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
     taken = made["nodes"].pop(0)  # type: ignore[attr-defined]
     path.write_text(json.dumps(made))
     before = config_map(expired)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert ran.code == 4, ran
     assert "3 of 3 nodes done" in ran.out, ran
     assert f"{taken['node']} is not in this plan" in ran.out, ran
@@ -238,7 +303,9 @@ def test_trust_fields_of_a_plan_are_proven_again(
     ):
         assert old in text
         path.write_text(text.replace(old, new))
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--gate-timeout", "5s")
+        ran = expired.kubevouch(
+            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "5s"
+        )
         assert ran.code == 4, ran
         assert why in ran.err, ran
         assert "This will" not in ran.err, ran
@@ -268,7 +335,7 @@ def test_a_plan_that_only_approves_promises_no_backup_and_no_undo(
     assert "Undo" not in ran.out, ran
     assert "backup" not in ran.out, ran
     assert "seed" not in ran.out, ran
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert "undo" not in applied.err.lower(), applied
     assert "Undo" not in applied.out, applied

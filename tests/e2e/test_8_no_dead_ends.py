@@ -149,15 +149,9 @@ def tidy(cluster: Cluster) -> Iterator[None]:
     cluster.kubectl("delete", "csr", f"--field-selector={client}")
 
 
+@pytest.mark.long_on_the_bed
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize(
-    "scenario",
-    [
-        SCENARIOS[0],
-        # Two minutes each on the bed.
-        *(pytest.param(each, marks=pytest.mark.long_on_the_bed) for each in SCENARIOS[1:]),
-    ],
-)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_what_next_says_leads_to_a_well_cluster(
     cluster: Cluster, tmp_path: Path, scenario: str
 ) -> None:

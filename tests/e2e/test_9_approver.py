@@ -126,6 +126,7 @@ def test_a_rotation_is_approved_by_the_certificate_that_is_served(
     eventually(lambda: said(approver, "reserved-addresses"), "why it holds one")
 
 
+@pytest.mark.long_on_the_bed
 def test_a_stolen_identity_is_told_from_the_nodes_own(
     approver: InstalledApprover, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def _held(cluster: Cluster, name: str) -> str:
     return " ".join(each["message"] for each in found if each["reason"] == "KubeletServingHeld")
 
 
+@pytest.mark.long_on_the_bed
 def test_a_node_that_lies_about_its_addresses_gets_nothing(
     approver: InstalledApprover, tmp_path: Path
 ) -> None:

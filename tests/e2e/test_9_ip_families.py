@@ -104,7 +104,7 @@ def test_the_whole_way_from_a_plan_to_verify(other: LabCluster, tmp_path: Path) 
             assert f"may have   {address}   (its ssh host key answered there)" in ran.out
         shown = f"[{node.address}]" if ":" in node.address else node.address
         assert f"proof      at {shown}:10250" in ran.out
-    done = other.kubevouch("fix", "--apply", path, "--yes")
+    done = other.kubevouch("fix", "--apply", path, "--yes", "--soak", "1s")
     assert done.code == 0, done
     verified = other.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified

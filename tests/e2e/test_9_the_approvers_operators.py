@@ -12,6 +12,8 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.told import eventually, serving_requests
 from tests.support.manifests import objects
 
+pytestmark = pytest.mark.long_on_the_bed
+
 SPACE = "kubevouch-system"
 IMAGE, OTHER = ("registry.example.com/kubevouch@sha256:" + each * 32 for each in ("4f", "5e"))
 
@@ -29,8 +31,16 @@ def _asked(cluster: Cluster, user: str, since: datetime) -> tuple[set[tuple[str,
     return {(each.verb, each.what) for each in log}, refused
 
 
+@pytest.fixture(scope="module")
+def healthy(cluster: Cluster) -> Cluster:
+    """A namespace can go only while the metrics API answers."""
+    cluster.state("healthy")
+    return cluster
+
+
 @pytest.fixture
-def gone_afterwards(cluster: Cluster) -> Iterator[Cluster]:
+def gone_afterwards(healthy: Cluster) -> Iterator[Cluster]:
+    cluster = healthy
     try:
         yield cluster
     finally:
@@ -38,7 +48,6 @@ def gone_afterwards(cluster: Cluster) -> Iterator[Cluster]:
             cluster.kubectl("delete", "clusterrole", name, "--ignore-not-found")
             for space in ("kube-system", "default"):
                 cluster.kubectl("delete", "role", name, "-n", space, "--ignore-not-found")
-        cluster.state("healthy")  # a namespace can go only while the metrics API answers
         assert cluster.kubevouch("approver", "remove", "--pins", "--yes").code in (0, 4)
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=120)
 
@@ -94,11 +103,16 @@ def test_whoever_lacks_a_right_of_the_approvers_cannot_hand_it_on(
     assert found.returncode != 0
 
 
-def test_the_pinners_printed_role_is_enough_and_no_more(
-    gone_afterwards: Cluster, tmp_path: Path
-) -> None:
-    cluster, since = gone_afterwards, datetime.now(UTC)
-    cluster.state("pending")
+@pytest.fixture
+def waiting(gone_afterwards: Cluster) -> Iterator[Cluster]:
+    """Every kubelet waits for its certificate."""
+    gone_afterwards.state("pending")
+    yield gone_afterwards
+    gone_afterwards.state("healthy")
+
+
+def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_path: Path) -> None:
+    cluster, since = waiting, datetime.now(UTC)
     eventually(lambda: len(serving_requests(cluster)) >= len(cluster.nodes), "CSRs")
     install = ("install", "--new-nodes", "hold", "--no-pins", "--yes", "--wait", "1s", "--image")
     installed = cluster.kubevouch("approver", *install, IMAGE)

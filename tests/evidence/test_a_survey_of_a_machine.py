@@ -73,7 +73,9 @@ class Machine:
         systemctl.write_text(
             "#!/bin/sh\n"
             f'case "$*" in *MainPID*) echo MainPID={main_pid} ;; *ActiveState*) echo ActiveState={active} ;;\n'
-            "*NRestarts*) echo NRestarts=3 ;; *Monotonic*) echo ExecMainStartTimestampMonotonic=1000000 ;; esac\n"
+            "*NRestarts*) echo NRestarts=3 ;; *Monotonic*) echo ExecMainStartTimestampMonotonic=1000000 ;;\n"
+            f'*) while IFS= read -r line; do case $line in "${{3#--property=}}="*) printf "%s\\n" "$line" ;; esac; done '
+            f"<{self.folder}/shown ;; esac\n"
         )
         systemctl.chmod(0o755)
 
@@ -90,7 +92,7 @@ class Machine:
     async def survey(self, path: str | None = None) -> NodeSurvey:
         environment = {"PATH": path or f"{self.folder}/bin:{os.environ['PATH']}"}
         transport = Local(environment=environment)
-        script = survey(str(self.folder / "proc"))
+        script = survey(str(self.folder / "proc"), str(self.folder / "units"))
         return (await transport.run_script("worker-1", script, timeout=120)).answer
 
 
@@ -107,6 +109,7 @@ def _machine(folder: Path) -> Machine:
     machine = Machine(folder)
     machine.pki.mkdir(parents=True)
     (folder / "proc").mkdir()
+    (folder / "shown").touch()
     (folder / "proc" / "uptime").write_text("100000.00 200000.00\n")
     (machine.root / "config.yaml").write_text("kind: KubeletConfiguration\n")
     (machine.pki / "kubelet.crt").write_bytes(PAIR.chain)
@@ -133,9 +136,14 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
     (machine.root / ".kubevouch" / "abc1" / "committed").touch()
     (machine.root / ".kubevouch" / "abc2").mkdir()
     (machine.root / ".kubevouch" / "abc3").mkdir()
-    (machine.root / ".kubevouch" / "abc3" / "armed").write_text("1795629115")
-    for run, files in (("abc4", ("undo.sh", "undone")), ("abc5", ("undone",))):
-        (machine.root / ".kubevouch" / run).mkdir()
+    (machine.root / ".kubevouch" / "abc3" / "fires").write_text("1795629115")
+    for run, files in (
+        ("abc3", ("undo.sh", "restarted")),
+        ("abc4", ("undo.sh", "undone")),
+        ("abc5", ("undone",)),
+        ("abc6", ("undo.sh", "verified")),
+    ):
+        (machine.root / ".kubevouch" / run).mkdir(exist_ok=True)
         for name in files:
             (machine.root / ".kubevouch" / run / name).touch()
     machine.runs_as_kubeadm_starts_it()
@@ -160,10 +168,12 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
     assert [(each.run, each.state, each.fires) for each in seen.runs] == [
         (b"abc1", b"committed", 0),
         (b"abc2", b"unfinished", 0),
-        (b"abc3", b"armed", 1795629115),
+        (b"abc3", b"restarted", 1795629115),
         (b"abc4", b"undone", 0),
         (b"abc5", b"barred", 0),
+        (b"abc6", b"verified", 0),
     ]
+    assert [each.run for each in seen.runs if each.is_armed] == [b"abc3", b"abc6"]
     by_name = {each.name: each for each in seen.certificates}
     assert list(by_name) == [
         "kubelet-client-2026.pem",
@@ -306,6 +316,22 @@ async def test_without_a_kubelet_the_answer_says_so(machine: Machine) -> None:
     assert (seen.unit.active, seen.unit.pid, seen.words) == (b"", 0, ())
 
 
+async def test_a_folder_of_units_that_is_not_there_or_does_not_last_is_told(
+    machine: Machine,
+) -> None:
+    assert (
+        await machine.survey()
+    ).no_boot_unit == f"there is no folder {machine.folder}/units".encode()
+    (machine.folder / "units").mkdir()
+    assert (await machine.survey()).no_boot_unit == b""
+    (machine.folder / "units").rmdir()
+    (machine.folder / "units").symlink_to("/proc/sys")
+    assert b"units cannot be written" in (await machine.survey()).no_boot_unit
+    (machine.folder / "units").unlink()
+    (machine.folder / "units").symlink_to("/dev/shm")
+    assert b"units does not outlast a restart" in (await machine.survey()).no_boot_unit
+
+
 async def test_missing_tools_are_named_and_the_answer_can_still_be_read(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -445,3 +471,57 @@ async def test_a_folder_that_others_could_change_is_told(
     assert expected in seen.unsafe.decode()
     assert bool(seen.unsafe) is bool(expected)
     assert [each.run for each in seen.runs] == ([] if expected else [b"abc1"])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_what_the_next_start_goes_by_is_told(machine: Machine, shell: str) -> None:
+    becomes_sh(shell, machine.folder / "bin")
+    etc, program = machine.folder / "etc", machine.folder / "usr" / "kubelet"
+    (etc / "environment").mkdir(parents=True)
+    program.parent.mkdir()
+    program.write_bytes(b"\x7fELF")
+    for name in ("kubelet.service", "10.conf", "flags.env", "environment/a b.env", "environment/c.env"):  # fmt: skip
+        (etc / name).touch()
+    os.utime(etc / "10.conf", (1000, 1000))
+    (etc / "20.conf").symlink_to(etc / "10.conf")
+    (machine.folder / "shown").write_text(
+        f"NeedDaemonReload=yes\nFragmentPath={etc}/kubelet.service\nDropInPaths={etc}/10.conf {etc}/20.conf {etc}/none\n"
+        f"EnvironmentFiles={etc}/flags.env (ignore_errors=no)\nEnvironmentFiles={etc}/environment/*.env (ignore_errors=yes)\n"
+        f"ExecStart={{ path={program} ; argv[]={program} $ARGS ; ignore_errors=no ; pid=0 }}\n"
+    )
+    machine.runs_as_kubeadm_starts_it()
+    process = machine.folder / "proc" / str(machine.shells[-1].pid)
+    (process / "exe").symlink_to(f"{program} (deleted)")
+    (machine.folder / "proc" / "swaps").write_text(
+        "Filename\t\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n/swap.img file 1 0 -3\n"
+    )
+    start = (await machine.survey()).next_start
+    assert (start.needs_reload, start.program) == (b"yes", str(program).encode())
+    assert start.executable == f"{program} (deleted)".encode()
+    assert start.swaps == b"/dev/sda2\n/swap.img"
+    by_name = {each.text_path.removeprefix(f"{etc}/"): each for each in start.unit_files}
+    assert list(by_name) == ["kubelet.service", "10.conf", "20.conf", "flags.env", "environment/a b.env", "environment/c.env"]  # fmt: skip
+    assert by_name["10.conf"].written == 1000
+    assert by_name["10.conf"].changed > 1_700_000_000
+    assert by_name["20.conf"].written > 1_700_000_000  # the link's own time
+    assert [each.text_path for each in start.programs] == [str(program)]
+    assert [each.text_path for each in start.configuration] == [str(machine.root / "config.yaml")]
+    assert start.other_program == b"no"  # that file is not there to be compared
+
+
+@pytest.mark.parametrize(
+    ("content", "other"), [(b"\x7fELF", b"yes"), (b"#!/bin/sh\n", b"no")], ids=["other", "script"]
+)
+async def test_a_program_beside_the_running_one_is_told_unless_it_is_a_script(
+    machine: Machine, content: bytes, other: bytes
+) -> None:
+    program = machine.folder / "kubelet"
+    program.write_bytes(content)
+    (machine.folder / "shown").write_text(f"ExecStart={{ path={program} ; argv[]={program} ; }}\n")
+    machine.runs_as_kubeadm_starts_it()
+    process = machine.folder / "proc" / str(machine.shells[-1].pid)
+    (process / "exe").symlink_to("/bin/sh")
+    assert (await machine.survey()).next_start.other_program == other
+    (process / "exe").unlink()
+    (process / "exe").symlink_to(program)
+    assert (await machine.survey()).next_start.other_program == b"no"

@@ -28,6 +28,9 @@ from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.dial_result import Target
+from kubevouch.node.destination import Destination
+from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.x509 import VerifyReason, read_certificates
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.authority import Authority, Pair
@@ -132,6 +135,36 @@ async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said_and_is_no_fai
     [told] = part.not_read
     assert told.is_ordinary
     assert told.doubt.text.startswith("it ends a handshake without a client certificate: ")
+
+
+@pytest.mark.parametrize(
+    ("covered", "reason"),
+    [("127.0.0.2", None), ("10.9.9.9", VerifyReason.ADDRESS_NOT_COVERED)],
+)
+async def test_of_etcd_whose_authority_nobody_tells_only_the_address_is_verified(
+    covered: str, reason: VerifyReason | None
+) -> None:
+    clock = WoundClock(MOMENT)
+    context = server_context(Authority("etcd").serving(covered))
+    async with (
+        kubelet.ScriptedKubelet(kubelet.Serve(context), clock, host="127.0.0.2") as port,
+        seen() as (stage, look),
+    ):
+        url = f"https://127.0.0.2:{port.port}"
+        put(
+            stage,
+            "Pod",
+            "etcd-k8s-master",
+            "kube-system",
+            metadata={"labels": {"component": "etcd"}},
+            spec={
+                "nodeName": "k8s-master.internal.example.com",
+                "containers": [{"name": "etcd", "command": [f"--advertise-client-urls={url}"]}],
+            },
+        )
+        found = of_use(await look(), CertificateUse.ETCD_SERVER)
+    [member] = [each for each in found if each.where == f"127.0.0.2:{port.port}"]
+    assert (member.verdict and member.verdict.reason) == reason
 
 
 async def test_a_server_without_a_certificate_is_a_fault() -> None:
@@ -289,6 +322,39 @@ async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> Non
         asked = ClusterQuestions(60.0, secrets=False, progress=lambda _: None, transport=None)
         found = await found_in_cluster(api, asked)
     assert abs(found.at - MOMENT) < timedelta(minutes=5)
+
+
+class NobodyAnswers:
+    """An ssh by which no node is reached."""
+
+    name = "ssh"
+
+    async def destination(self, host: str) -> Destination:
+        raise NodeUnreachable(host, "nobody answers", "")
+
+    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
+        del host
+        return contextlib.nullcontext()
+
+    async def run_script(
+        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
+    ) -> ScriptResult[T]:
+        raise NodeUnreachable(host, "nobody answers", f"{script}, {timeout}, {at}")
+
+
+async def test_with_their_disks_the_nodes_are_listed_once() -> None:
+    async with (
+        staged(HEALTHY, WoundClock(MOMENT)) as stage,
+        client_of(stage.access, WoundClock(MOMENT)) as api,
+    ):
+        asked = ClusterQuestions(
+            60.0, secrets=False, progress=lambda _: None, transport=NobodyAnswers()
+        )
+        found = await found_in_cluster(api, asked)
+        lists = [each for each in stage.server.requests if each.path == "/api/v1/nodes"]
+    assert len(lists) == 1
+    unread = {each.node for each in found.not_read if "nobody answers" in each.doubt.text}
+    assert len(unread) == 4
 
 
 async def test_the_front_proxys_ca_and_another_ca_of_clients_are_told() -> None:

@@ -17,6 +17,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
+from kubevouch.serve.parts import serve_parts
 from kubevouch.serve.process import StopEvent, TlsSources
 from kubevouch.serve.server import ServingOptions
 from tests.support.front_proxy import client_context
@@ -112,12 +113,21 @@ async def running_exporter(
             api,
             Log(one.lines.append, clock),
             settings or ExporterSettings(),
-            registry=registry,
             instruments=instruments,
             rng=lambda: 0.0,
         )
         options = ServingOptions("127.0.0.1", 0, TlsSources(source))
-        task = asyncio.create_task(exporter.serve(options, one.stop, ready))
+        serving = serve_parts(
+            api,
+            api.server_clock,
+            Log(one.lines.append, clock),
+            options,
+            parts=(exporter.part,),
+            registry=registry,
+            stop=one.stop,
+            ready=ready,
+        )
+        task = asyncio.create_task(serving)
         try:
             await listens.wait()
             yield one

@@ -140,6 +140,41 @@ async def test_it_asks_for_nothing_that_its_role_lacks(
     assert not [each for each in allowed if each[2] == "secrets"]
 
 
+CSRS = ("list", "certificatesigningrequests")
+
+
+def _lists_of_csrs(cluster: SmallCluster) -> int:
+    asked = [each for each in cluster.server.requests if each.path.endswith(CSRS[1])]
+    return sum("watch" not in each.query for each in asked)
+
+
+async def test_csrs_are_listed_by_their_watch_and_by_nobody_else(
+    cluster: SmallCluster, exporter: RunningExporter
+) -> None:
+    found = await exporter.until(lambda found: READ in found)
+    assert _lists_of_csrs(cluster) == 1
+    before = found[READ][()]
+    cluster.server.store.create(
+        KINDS["apiregistration.k8s.io", "v1", "apiservices"],
+        {"metadata": {"name": "v1.example.com"}, "spec": {"group": "example.com", "version": "v1"}},
+    )
+    await exporter.until(lambda found: found[READ][()] > before)
+    assert _lists_of_csrs(cluster) == 1
+
+
+async def test_what_may_not_be_read_is_counted_and_named_once_in_the_log(
+    cluster: SmallCluster,
+) -> None:
+    cluster.server.authorize = lambda asked: (asked.verb, asked.resource) != CSRS
+    async with running_exporter(cluster, SystemClock()) as exporter:
+        found = await exporter.until(lambda found: READ in found)
+        assert found["kubevouch_exporter_not_read"][()] == 1
+        told = [each for each in exporter.lines if "Could not read a certificate" in each]
+        [line] = told
+        assert "the list of CSRs" in line
+        assert "certificatesigningrequests" in line
+
+
 async def test_an_address_of_a_kubelets_making_is_no_longer_than_a_label_may_be(
     cluster: SmallCluster, exporter: RunningExporter
 ) -> None:

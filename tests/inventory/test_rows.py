@@ -12,13 +12,14 @@ from kubevouch.evidence.certificates import (
     RenewedBy,
 )
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.ending import advice_of, troubles_of
-from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.ending import advice_of, first_to_end, troubles_of
+from kubevouch.inventory.limits import Concern, LifeLimit, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of
 from kubevouch.x509 import read_certificates, verify
 from tests.inventory.found import DAY, at_node, rows
 from tests.support.authority import Authority
+from tests.support.self_signed import kubelet_self_signed
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
 ENDS = datetime(2027, 1, 1, tzinfo=UTC)
@@ -100,6 +101,61 @@ def test_what_the_api_server_calls_and_refuses_is_wrong(use: CertificateUse) -> 
     (trouble,) = troubles_of((row,), Limits())
     assert refused.go_text in trouble.text(BEGINS)
     assert advice_of(row).command == ("kubevouch", "doctor")
+
+
+def _judged(found: FoundCertificate, authority: Authority, address: str) -> FoundCertificate:
+    roots = read_certificates(authority.pem, "ca")
+    verdict = verify(found.chain[0], intermediates=(), roots=roots, name=address, at=BEGINS)
+    return replace(found, verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("authority", "address", "node", "said"),
+    [
+        (Authority("former"), "n", "n", "x509: certificate signed by unknown authority"),
+        (AUTHORITY, "10.9.9.9", "n", "cannot validate certificate for 10.9.9.9"),
+        (AUTHORITY, "n", "another", "what answers there is another node"),
+    ],
+)
+def test_a_kubelet_that_does_not_prove_its_node_is_wrong_however_long_its_certificate_lives(
+    authority: Authority, address: str, node: str, said: str
+) -> None:
+    row = row_of(replace(_judged(_found(), authority, address), node=node), BEGINS)
+    assert (row.state, Limits().concern(row)) == (RowState.WRONG, Concern.FAIL)
+    (trouble,) = troubles_of((row,), Limits())
+    assert said in trouble.text(BEGINS)
+    assert advice_of(row).command == ("kubevouch", "doctor")
+    assert row_of(_judged(_found(), AUTHORITY, "n"), BEGINS).state is RowState.VALID
+
+
+def test_what_a_kubelet_made_itself_is_a_warning_for_nobody_has_tried_to_verify_it() -> None:
+    pem = kubelet_self_signed("n", BEGINS, ENDS).chain
+    own = replace(_found(), chain=read_certificates(pem, "own"))
+    row = row_of(_judged(own, AUTHORITY, "n"), BEGINS)
+    assert (row.state, row.renewed_by) == (RowState.SELF_SIGNED, RenewedBy.NOBODY)
+    assert Limits().concern(row) is Concern.WARN
+    assert Limits(fail=LifeLimit(timedelta(days=400))).concern(row) is Concern.FAIL
+    (trouble,) = troubles_of((row,), Limits())
+    assert (trouble.word, "nobody can verify it" in trouble.text(BEGINS)) == ("SELF-SIGNED", True)
+    assert first_to_end((row,)) is row
+    assert row_of(own, ENDS + timedelta(seconds=1)).state is RowState.EXPIRED
+
+
+def test_kubelets_that_are_refused_for_different_reasons_are_told_with_whose_the_first_is() -> None:
+    one = _judged(_found(), Authority("former"), "n")
+    other = replace(_judged(_found(), AUTHORITY, "10.9.9.9"), node="m")
+    (trouble,) = troubles_of(rows_of(FoundCertificates(BEGINS, (one, other))), Limits())
+    assert ": of n, x509:" in trouble.text(BEGINS) or ": of m, x509:" in trouble.text(BEGINS)
+
+
+def test_an_api_server_is_wrong_by_its_authority_and_not_by_the_address_that_was_dialled() -> None:
+    """Clients reach it by a Service's name, or a load balancer's."""
+    served = _found(CertificateUse.API_SERVER)
+    stranger = row_of(_judged(served, Authority("stranger"), "n"), BEGINS)
+    assert (stranger.state, Limits().concern(stranger)) == (RowState.WRONG, Concern.FAIL)
+    assert advice_of(stranger).command == ("kubeadm", "certs", "renew", "apiserver")
+    elsewhere = row_of(_judged(served, AUTHORITY, "10.9.9.9"), BEGINS)
+    assert (elsewhere.state, len(elsewhere.remarks)) == (RowState.VALID, 1)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,16 @@ def _read(name: str) -> tuple[Any, ...]:
     return (decoded(data, KINDS[name], name),)
 
 
+def test_of_a_nodes_conditions_ready_is_kept() -> None:
+    """Real ones have five: thousands of Nodes are kept at a time."""
+    raw = json.loads((FIXTURES / "nodes.json").read_text())["items"]
+    for node, whole in zip(_read("nodes"), raw, strict=True):
+        assert [each.type for each in node.status.conditions] == ["Ready"]
+        told = {each["type"]: each["status"] for each in whole["status"]["conditions"]}
+        assert len(told) > 1
+        assert node.ready is (told["Ready"] == "True")
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_every_recorded_object_has_its_metadata(name: str) -> None:
     whole = json.loads((FIXTURES / f"{name}.json").read_text())

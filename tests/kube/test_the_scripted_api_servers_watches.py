@@ -7,11 +7,11 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-import kubernetes
 import pytest
 
 from tests.support.apiservers import TOKEN, api_server
 from tests.support.authority import Authority
+from tests.support.official_client import client, watch
 from tests.support.scripted import kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.unhurried import GENEROUS
@@ -19,31 +19,29 @@ from tests.support.unhurried import GENEROUS
 NODE = kinds.KINDS["", "v1", "nodes"]
 
 
-def _official(server: ScriptedApiServer, ca: Path) -> kubernetes.client.CoreV1Api:
-    configuration = kubernetes.client.Configuration(host=server.url)
+def _official(server: ScriptedApiServer, ca: Path) -> Any:
+    configuration = client.Configuration(host=server.url)
     configuration.ssl_ca_cert = str(ca)
     configuration.api_key = {"authorization": f"Bearer {TOKEN}"}
     configuration.retries = False
-    return kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(configuration))
+    return client.CoreV1Api(client.ApiClient(configuration))
 
 
 def _with(change: dict[str, Any], thing: dict[str, Any]) -> dict[str, Any]:
     return {**thing, **change}
 
 
-def _told(
-    api: kubernetes.client.CoreV1Api, version: str, told: "Queue[tuple[str, str] | int]"
-) -> None:
+def _told(api: Any, version: str, told: "Queue[tuple[str, str] | int]") -> None:
     """What the client makes of one watch: types and names, or the status that it ended with."""
-    watch: Any = kubernetes.watch.Watch()  # type: ignore[no-untyped-call]
+    watching = watch.Watch()
     try:
-        for event in watch.stream(
+        for event in watching.stream(
             api.list_node, resource_version=version, timeout_seconds=20, label_selector="x!=no"
         ):
             told.put((event["type"], event["object"].metadata.name))
             if event["type"] == "DELETED" and event["object"].metadata.name == "last":
                 return
-    except kubernetes.client.ApiException as error:
+    except client.ApiException as error:
         told.put(error.status)
 
 

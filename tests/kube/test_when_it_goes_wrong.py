@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gzip
 import re
 import socket
 import traceback
@@ -42,6 +41,7 @@ from kubevouch.kube.resources import CONFIG_MAPS, NODES
 from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
+from tests.support.bombs import gzip_bomb
 from tests.support.clocks import WoundClock
 from tests.support.connect_proxy import connect_proxy
 from tests.support.contexts import server_context
@@ -140,7 +140,7 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
     "a gzip bomb": (
         faults.answer(
             200,
-            gzip.compress(b" " * 64 * 1024 * 1024),
+            gzip_bomb(64, b" "),
             Content_Type=JSON,
             Content_Encoding="gzip",
         ),

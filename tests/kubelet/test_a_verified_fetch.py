@@ -21,6 +21,7 @@ from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
+from tests.support.bombs import gzip_bomb
 from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import (
@@ -293,7 +294,7 @@ BAD_ANSWERS = {
     "half a gzip": (Raw(gzipped(gzip.compress(PAGE)[:-4])), "unexpected EOF"),
     "a gzip and more": (Raw(gzipped(gzip.compress(PAGE) + gzip.compress(PAGE))), "more after"),
     "a gzip bomb": (
-        Raw(gzipped(gzip.compress(bytes(100 * 1024 * 1024)))),
+        Raw(gzipped(gzip_bomb(100))),
         "more than 1048576 bytes when it is decompressed",
     ),
 }  # fmt: skip

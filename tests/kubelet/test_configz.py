@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.kubelet.configuration import KubeletConfiguration
+from kubevouch.kubelet.configuration import KubeletConfiguration, values_of
 from kubevouch.kubelet.configz import LARGEST, read_configz
 from kubevouch.kubelet.errors import AnswerError
 
 
+def _values(body: bytes, where: str) -> KubeletConfiguration:
+    return values_of(read_configz(body, where))
+
+
 def test_a_kubelet_that_signs_its_own(cases: Path) -> None:
-    found = read_configz((cases / "kubeadm-1.36-configz.json").read_bytes(), "node n1")
+    found = _values((cases / "kubeadm-1.36-configz.json").read_bytes(), "node n1")
     assert not found.server_tls_bootstrap
     assert found.rotate_certificates
     # Not from any file: the kubelet writes the paths of the pair it made into its own configuration.
@@ -28,25 +32,25 @@ def test_a_kubelet_that_signs_its_own(cases: Path) -> None:
 
 
 def test_a_kubelet_that_asks_the_cluster(cases: Path) -> None:
-    found = read_configz((cases / "kubeadm-1.36-configz-fixed.json").read_bytes(), "node n1")
+    found = _values((cases / "kubeadm-1.36-configz-fixed.json").read_bytes(), "node n1")
     assert found.server_tls_bootstrap
     assert found.tls_cert_file == ""
 
 
 def test_an_older_kubelet_leaves_kind_and_version_out(cases: Path) -> None:
-    found = read_configz((cases / "kubernetes-1.32-configz.json").read_bytes(), "node n1")
+    found = _values((cases / "kubernetes-1.32-configz.json").read_bytes(), "node n1")
     assert not found.server_tls_bootstrap
     assert found.rotate_certificates
 
 
 def test_what_is_absent_has_the_kubelets_default() -> None:
-    assert read_configz(b'{"kubeletconfig":{}}', "node n1") == KubeletConfiguration()
+    assert _values(b'{"kubeletconfig":{}}', "node n1") == KubeletConfiguration()
     assert not KubeletConfiguration().server_tls_bootstrap
 
 
 def test_gates_are_read() -> None:
     body = b'{"kubeletconfig":{"featureGates":{"RotateKubeletServerCertificate":false}}}'
-    assert read_configz(body, "node n1").bootstrap_gate_off
+    assert _values(body, "node n1").bootstrap_gate_off
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -25,10 +26,14 @@ PODS = [
     for number in reversed(range(count))
 ]
 NODES = {name: node(name) for name in (f"n{number:04}" for number in range(3000))}
-STORE = metered(
-    dict.fromkeys(NODES, (5, 6)),
-    {"n0000": {(each.namespace, each.name): {"c": (1_000, 2048)} for each in PODS}},
-)
+
+
+@cache
+def fleet_of_thousands() -> MetricsStore:
+    return metered(
+        dict.fromkeys(NODES, (5, 6)),
+        {"n0000": {(each.namespace, each.name): {"c": (1_000, 2048)} for each in PODS}},
+    )
 
 
 class Turns(WoundClock):
@@ -53,11 +58,11 @@ class Watched:
 
     def node(self, name: str) -> Any:
         self._seen()
-        return STORE.node(name)
+        return fleet_of_thousands().node(name)
 
     def pod(self, namespace: str, name: str) -> Any:
         self._seen()
-        return STORE.pod(namespace, name)
+        return fleet_of_thousands().pod(namespace, name)
 
 
 class LookedAt(RunningPods):
@@ -77,12 +82,12 @@ class LookedAt(RunningPods):
 
 
 async def listed(
-    path: str, *, store: MetricsStore | Watched = STORE, clock: Turns | None = None, **said: str
+    path: str, *, store: Watched | None = None, clock: Turns | None = None, **said: str
 ) -> tuple[HttpResponse, bytes]:
     accept, encoding = said.pop("accept", ""), said.pop("encoding", "")
     headers = {"accept": (accept,), "accept-encoding": (encoding,)} if accept or encoding else {}
     asked = HttpRequest("GET", PREFIX + path, {k: (v,) for k, v in said.items()}, headers)
-    api = MetricsApi(store, FixedFleet(NODES, PODS_OF), clock or Turns(AT))  # type: ignore[arg-type]
+    api = MetricsApi(store or fleet_of_thousands(), FixedFleet(NODES, PODS_OF), clock or Turns(AT))  # type: ignore[arg-type]
     answer = await api.answer(asked)
     assert answer.code == 200
     rest = [piece async for piece in answer.rest] if answer.rest else []

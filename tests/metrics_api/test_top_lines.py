@@ -10,9 +10,9 @@ from kubevouch.cli.top.rows import (
     node_rows,
     pod_lines,
 )
-from kubevouch.kube.resources import Node, NodeMetrics
+from kubevouch.kube.resources import NodeMetrics, SizedNode
 from kubevouch.kube.resources.meta import Metadata
-from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.kube.resources.nodes import SizedNodeStatus
 
 RECORDED = Path(__file__).parent / "recorded"
 LIMITS = {"cpu": "2", "memory": "24581684Ki"}
@@ -22,8 +22,8 @@ def recorded(name: str) -> list[str]:
     return (RECORDED / name).read_text(encoding="utf-8").splitlines()
 
 
-def node(name: str) -> Node:
-    return Node(metadata=Metadata(name=name), status=NodeStatus(allocatable=LIMITS))
+def node(name: str) -> SizedNode:
+    return SizedNode(metadata=Metadata(name=name), status=SizedNodeStatus(allocatable=LIMITS))
 
 
 def metrics(name: str, cpu: str, memory: str) -> NodeMetrics:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.forked import Forked
 from tests.cli.program import Program
 
 
 @pytest.fixture
 def kubevouch(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+    return Forked(tmp_path)

@@ -216,7 +216,6 @@ def what_survives_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     yield
     gc.callbacks[:] = callbacks
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("what_survives_is_taken_out")

@@ -60,13 +60,11 @@ async def cluster(tmp_path: Path) -> AsyncIterator[SmallCluster]:
         yield found
 
 
-async def test_the_whole_life_of_a_metrics_server(
-    kubevouch: Program, cluster: SmallCluster
-) -> None:
+async def test_the_whole_life_of_a_metrics_server(tmp_path: Path, cluster: SmallCluster) -> None:
     """From its start through its first two scrapes to a polite end; with good, bad, silent and lying kubelets."""
     async with contextlib.AsyncExitStack() as stack:
         await _add_bad_ones(stack, cluster)
-        server = await stack.enter_async_context(started(kubevouch, cluster, "-v=3"))
+        server = await stack.enter_async_context(started(Program(tmp_path), cluster, "-v=3"))
         await _is_not_ready_yet(server)
         await _tells_why_a_scrape_failed(server, cluster)
         await _lets_in_whom_the_api_server_lets_in(server, cluster)

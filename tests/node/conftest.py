@@ -1,4 +1,4 @@
-"""A real sshd on loopback, with keys of its own, for the real ssh."""
+"""A real sshd on loopback, with keys of its own, for the real ssh: of this machine, or of one of its own users."""
 
 import contextlib
 import os
@@ -6,13 +6,15 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from kubevouch.node.io.ssh import Ssh, SshOptions
+
+from .sudo_host import KEYS, NEEDS, SudoHost, private, why_not
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,20 @@ class Sshd:
     host_key: str
     """Fingerprint, as ssh prints it."""
 
+    process: int
+    """What was started: sshd, or what has put it into namespaces of its own."""
+
     def ssh(self, **options: object) -> Ssh:
         return Ssh(
             SshOptions(config=str(self.config), **options),  # type: ignore[arg-type]
             environment=os.environ,
         )
+
+
+@pytest.fixture(scope="session")
+def one_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """An sshd that allows one session a connection."""
+    yield from _sshd(tmp_path_factory, "MaxSessions 1\n")
 
 
 def _needs(program: str) -> str:
@@ -42,7 +53,31 @@ def _needs(program: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def machine_with_sudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SudoHost]:
+    """A machine with users and a sudo of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("users and their passwords are root's to make")
+    for program in NEEDS:
+        _needs(program)
+    folder = tmp_path_factory.mktemp("sudo")
+    if lacks := why_not(folder):
+        pytest.skip(lacks)
+    inside = private(folder)
+    for each in _sshd(tmp_path_factory, f"AuthorizedKeysFile {KEYS}\n", inside):
+        host = SudoHost(folder, each.config, each.process)
+        host.lets_in((each.folder / "user.pub").read_text())
+        yield host
+
+
+@pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    yield from _sshd(tmp_path_factory, "")
+
+
+def _sshd(
+    tmp_path_factory: pytest.TempPathFactory, settings: str, inside: Sequence[str | Path] = ()
+) -> Iterator[Sshd]:
+    """settings: they count before those of all. inside: words before the sshd's own."""
     server, _, keygen = _needs("sshd"), _needs("ssh"), _needs("ssh-keygen")
     folder = tmp_path_factory.mktemp("sshd")
     for name in ("host", "user"):
@@ -51,7 +86,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         )
     with contextlib.ExitStack() as held:
         port = _held_port(held)
-        yield from _serving(server, keygen, folder, port)
+        yield from _serving([*inside, server], keygen, folder, port, settings)
 
 
 def _held_port(held: contextlib.ExitStack) -> int:
@@ -65,14 +100,16 @@ def _held_port(held: contextlib.ExitStack) -> int:
     return port
 
 
-def _serving(server: str, keygen: str, folder: Path, port: int) -> Iterator[Sshd]:
+def _serving(
+    server: Sequence[str | Path], keygen: str, folder: Path, port: int, settings: str
+) -> Iterator[Sshd]:
     (folder / "authorized").write_text((folder / "user.pub").read_text())
     host_key = (folder / "host.pub").read_text().strip()
     (folder / "known_hosts").write_text(f"node-1,[127.0.0.1]:{port} {host_key}\n")
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {folder}/host\n"
+        f"{settings}Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {folder}/host\n"
         f"AuthorizedKeysFile {folder}/authorized\nPidFile {folder}/pid\n"
-        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
+        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nAcceptEnv *\n"
     )
     (folder / "ssh_config").write_text(
         f"Host node-1\n  HostName 127.0.0.1\n  Port {port}\n"
@@ -85,18 +122,27 @@ def _serving(server: str, keygen: str, folder: Path, port: int) -> Iterator[Sshd
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8): its privilege separation folder
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
-        [server, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
+        [*server, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
     )
     try:
         _wait_for_port(port, process, folder / "log")
         fingerprint = subprocess.run(
             [keygen, "-l", "-f", folder / "host.pub"], check=True, capture_output=True, text=True
         ).stdout.split()[1]
-        yield Sshd(folder, folder / "ssh_config", f"ssh-ed25519 {fingerprint}")
+        yield Sshd(folder, folder / "ssh_config", f"ssh-ed25519 {fingerprint}", process.pid)
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        _end(process)
         log.close()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Sshd ends its connections; what has put it into namespaces of its own does not listen, and they end with it."""
+    process.terminate()
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=30)
 
 
 def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -174,19 +174,35 @@ async def test_nothing_of_the_operators_goes_along_and_keys_are_always_checked(s
     """Whatever their configuration says."""
     config = sshd.folder / "generous"
     config.write_text(
-        "Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  SendEnv SECRET_*\n  StrictHostKeyChecking no\n"
+        "Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  StrictHostKeyChecking no\n"
+        "  SetEnv SECRET_2=y LC_ALL=tr_TR.UTF-8 ENV=/etc/profile\n  SetEnv SECRET_3=z\n"
         "  RemoteCommand id\n  ControlMaster auto\n  ControlPersist yes\n"
         f"  ControlPath {sshd.folder}/mux-%C\n" + sshd.config.read_text()
     )
-    ssh = Ssh(SshOptions(config=str(config)), environment={**os.environ, "SECRET_1": "x"})
+    ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
     looks = script(
-        """printf 'kubevouch-answer: {"said":"%s"}\\n' "$SSH_AUTH_SOCK$DISPLAY$SECRET_1" """
+        """printf 'kubevouch-answer: {"said":"%s"}\\n' "$SSH_AUTH_SOCK$DISPLAY$SECRET_2$SECRET_3$LC_ALL$ENV" """
     )
     async with asyncio.timeout(60):
         assert (await ssh.run_script("node-1", looks, timeout=50)).answer.said == ""
+        async with ssh.holding("node-1"):
+            assert (await ssh.run_script("node-1", looks, timeout=50)).answer.said == ""
     assert list(sshd.folder.glob("mux-*")) == []
     with pytest.raises(NodeUnreachable, match="Host key verification failed"):
         await ssh.run_script("stranger", HELLO, timeout=60)
+
+
+@needs_root
+async def test_what_send_env_names_goes_along_where_sshd_accepts_it(sshd: Sshd) -> None:
+    """No option takes it back: `SendEnv -*` on the command line comes before what the configuration adds. Docs say so."""
+    config = sshd.folder / "sends"
+    config.write_text(f"Host *\n  SendEnv LC_* GIVEN\n{sshd.config.read_text()}")
+    environment = {**os.environ, "GIVEN": "x", "LC_ALL": "tr_TR.UTF-8"}
+    ssh = Ssh(SshOptions(config=str(config)), environment=environment)
+    looks = script("""printf 'kubevouch-answer: {"said":"%s"}\\n' "$GIVEN $LC_ALL" """)
+    async with asyncio.timeout(60):
+        found = await ssh.run_script("node-1", looks, timeout=50)
+    assert found.answer.said == "x tr_TR.UTF-8"
 
 
 async def test_an_unknown_host_key_is_refused_by_ssh_and_said(sshd: Sshd) -> None:

@@ -32,6 +32,7 @@ class Case:
     addresses: tuple[Claim, ...] = (Claim(ADDRESS, NameSource.SSH_HOST_KEY),)
     control_plane: bool = False
     trusts_node: bool = False
+    unknown: str = ""
     known: bool = True
     username: str | None = f"system:node:{NODE}"
     groups: tuple[str, ...] | None = ("system:nodes", "system:authenticated")
@@ -85,6 +86,7 @@ class Case:
                 addresses=self.addresses,
                 control_plane=self.control_plane,
                 trusts_node=self.trusts_node,
+                unknown=self.unknown,
             )
             if self.known
             else None,

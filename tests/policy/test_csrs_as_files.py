@@ -33,6 +33,7 @@ from kubevouch.policy.claims import NameSource, allowed_names_of, with_said
 from kubevouch.policy.csr import bare_csr, bootstrap_csrs_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.indexed import IndexedEvidence
 
 from .test_who_may_have_which_name import DOUBTED, GOOD, HELD
 
@@ -101,10 +102,12 @@ def decided(case: Object) -> Decision:
         kept, metadata=msgspec.structs.replace(kept.metadata, name="csr-later")
     )
     later = (again,) if case.get("askedAgain") else ()
-    evidence = PolicyEvidence(
-        nodes=Measured(Vantage.API_SERVER, at, None if doubt else tuple(nodes), doubt),
-        csrs=Measured(Vantage.API_SERVER, at, (kept, *later)),
-        names=NAMES,
+    evidence = IndexedEvidence(
+        PolicyEvidence(
+            nodes=Measured(Vantage.API_SERVER, at, None if doubt else tuple(nodes), doubt),
+            csrs=Measured(Vantage.API_SERVER, at, (kept, *later)),
+            names=NAMES,
+        )
     )
     bare = bare_csr("a file", b64decode(found["spec"]["request"]))
     csr = bare if case.get("bare") else csr_of(kept)

@@ -27,6 +27,7 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.csr import Csr, bare_csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, csr_facts
+from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import (
@@ -119,8 +120,8 @@ def read(value: object) -> Measured[object]:
     return Measured(Vantage.API_SERVER, NOW, value)
 
 
-def evidence(nodes: object = NODES, csrs: object = (CSR,)) -> PolicyEvidence:
-    return PolicyEvidence(read(nodes), read(csrs), CLUSTER)  # type: ignore[arg-type]
+def evidence(nodes: object = NODES, csrs: object = (CSR,)) -> IndexedEvidence:
+    return IndexedEvidence(PolicyEvidence(read(nodes), read(csrs), CLUSTER))  # type: ignore[arg-type]
 
 
 def test_a_csr_of_the_api_server() -> None:
@@ -183,8 +184,12 @@ def test_where_nothing_tells_networks_and_domain_the_doubts_name_the_flags() -> 
 def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
     allowed = AllowedNames(NODE)
     pinned = [("worker-3", Claim("10.0.0.3", NameSource.OPERATOR))]
+    pem = request(NODE, [NODE, "worker-2"], [ADDRESS, "192.168.88.113", "10.0.0.3"])
+    greedy = csr_of(
+        msgspec.structs.replace(CSR, spec=msgspec.structs.replace(CSR.spec, request=pem))
+    )
     facts = csr_facts(
-        csr_of(CSR),
+        greedy,
         evidence(),
         at=NOW,
         allowed=allowed,
@@ -195,7 +200,7 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
         bootstrap_csrs=("csr-9",),
     )
     assert facts == CsrFacts(
-        csr=SEEN,
+        csr=greedy,
         at=NOW,
         node_exists=True,
         allowed=allowed,
@@ -242,7 +247,7 @@ def test_a_csr_without_a_requestor_is_of_no_node_so_every_node_is_another() -> N
     facts = csr_facts(bare_csr("kubelet.csr", PEM), evidence(), at=NOW, allowed=None)
     assert facts.node_exists is False
     assert facts.other_nodes is not None
-    assert set(facts.other_nodes.names) == {NODE, "worker-2"}
+    assert set(facts.other_nodes.names) == {NODE}, "of what is asked for"
 
 
 def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:

@@ -11,9 +11,10 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import Claim, NameSource, other_nodes_of
+from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.reserved import reserved_of
+from tests.policy.look_at_all_nodes import other_nodes_of
 from tests.support.requests import request
 
 from .conftest import NODE, Case

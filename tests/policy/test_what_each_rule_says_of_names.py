@@ -320,6 +320,20 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             allowed=OWN_NAME,
         ),
     ),
+    "a name that only the node claims, where it is known why no source has it": (
+        ownership.allowed_names,
+        lambda: ask(
+            ["alias"], [], names=(Claim("alias", CLAIMED),), unknown="no pin knows it"
+        ),
+        doubts(
+            "allowed-names",
+            "no pin knows it",
+            HoldReason.NODE_UNKNOWN,
+            "alias",
+            seen="alias",
+            allowed="none",
+        ),
+    ),
     "its own address": (
         ownership.allowed_addresses,
         Case,

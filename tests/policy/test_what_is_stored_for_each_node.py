@@ -24,6 +24,7 @@ from kubevouch.policy.sources.stored import (
     NotAnEntry,
     Shard,
     Unreadable,
+    labels_of,
     mentioned,
     shard_names,
     shard_of,
@@ -84,6 +85,13 @@ records = st.builds(
         crowded=st.booleans(),
     ),
 )
+
+
+def test_a_config_map_of_ours_says_whose_it_is_and_what_it_holds() -> None:
+    assert labels_of("pins") == {
+        "app.kubernetes.io/part-of": "kubevouch",
+        "kubevouch.dev/holds": "pins",
+    }
 
 
 @settings(deadline=None)

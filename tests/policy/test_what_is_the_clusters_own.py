@@ -174,6 +174,16 @@ def test_a_tenants_service_keeps_its_name_from_every_weaker_source(
     assert held["reserved-names"] == (HoldReason.RESERVED_NAME, (name,))
 
 
+@pytest.mark.parametrize("node", ["w1-alias", "w1-alias.example.com"])
+def test_a_tenants_service_takes_away_no_nodes_own_name(node: str) -> None:
+    allowed = AllowedNames(
+        node,
+        (Claim("w1-alias", NameSource.SSH_HOST_KEY),),
+        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
+    )
+    assert decide_entitlement(allowed, OtherNodes(), reserved_of(TENANTS, NODES)).held_by == ()
+
+
 @pytest.mark.parametrize(
     "name", ["w1-alias.shop.svc", "w1-alias.shop.svc.corp.internal", "x.w1-alias.shop.svc"]
 )

@@ -13,12 +13,13 @@ from kubevouch.policy.claims import (
     ClaimedBy,
     NameSource,
     allowed_names_of,
+    as_address,
     claims_value,
     confirmed,
-    other_nodes_of,
     with_said,
 )
 from kubevouch.policy.decide import approval, denial
+from tests.policy.look_at_all_nodes import other_nodes_of
 
 PROVEN, CLAIMED, SAID = NameSource.SSH_HOST_KEY, NameSource.NODE_STATUS, NameSource.OPERATOR
 
@@ -52,6 +53,11 @@ def test_each_claim_has_the_best_that_is_known_of_it() -> None:
 
 def test_a_node_that_is_named_like_an_address_has_not_proven_that_address() -> None:
     assert allowed_names_of(node("10.0.0.1", "10.0.0.1")).addresses == (Claim("10.0.0.1", CLAIMED),)
+
+
+@pytest.mark.parametrize("zone", ["eth0", "e" * 100])
+def test_an_address_with_a_zone_is_an_address_however_long_the_zone_is(zone: str) -> None:
+    assert as_address(f"fe80::1%{zone}") == ip_address(f"fe80::1%{zone}")
 
 
 def test_what_the_operator_says_besides_is_added_once() -> None:

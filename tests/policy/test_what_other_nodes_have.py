@@ -15,11 +15,12 @@ from kubevouch.policy.claims import (
     ClaimedBy,
     NameSource,
     OtherNodes,
-    other_nodes_of,
+    compared,
 )
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import unmapped
+from tests.policy.look_at_all_nodes import other_nodes_of
 
 NAMES = ["w1", "w2", "w3", "10.0.0.2", "W2", "w2.example.com"]
 VALUES = [
@@ -52,7 +53,7 @@ def node(name: str, addresses: list[str]) -> Node:
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["w1", "w2", "w3", "10.0.0.2"]),
+            st.sampled_from(["w1", "w2", "W2", "w3", "10.0.0.2"]),
             st.none() | st.lists(st.sampled_from(VALUES), max_size=4),
         ),
         max_size=12,
@@ -88,6 +89,25 @@ def test_the_index_answers_as_a_look_at_all_nodes_does(
         names={key: by for key, by in whole.names.items() if key in names},
         addresses={key: by for key, by in whole.addresses.items() if key in places},
     )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    claims=st.dictionaries(
+        st.sampled_from(["w1", "w2", "w3", "W2", "10.0.0.2"]),
+        st.lists(st.sampled_from(VALUES), max_size=4),
+    ),
+    asked=st.sampled_from(VALUES),
+)
+def test_who_is_called_so_and_who_claims_it_is_told_as_a_look_at_all_nodes_tells(
+    claims: dict[str, list[str]], asked: str
+) -> None:
+    index = NodeIndex(node(name, addresses) for name, addresses in claims.items())
+    assert index.called(asked) == {e for e in claims if compared(e) == compared(asked)}
+    claimants = {
+        e for e, has in claims.items() if compared(asked) in map(compared, filter(None, has))
+    }
+    assert index.claimants(compared(asked)) == claimants
 
 
 CLAIMS = st.builds(Claim, st.sampled_from(VALUES[:-1]), st.sampled_from(NameSource))
@@ -157,6 +177,16 @@ def test_what_is_written_down_is_found_by_value_and_goes_with_its_node() -> None
     written.put("n2", ())
     written.put("n2", ())
     assert list(written.among(asked)) == []
+
+
+def test_a_node_whose_name_differs_by_case_only_hides_nobodys() -> None:
+    index = NodeIndex([node("w2", []), node("W2", [])])
+    assert index.others("W2", ASKED).names == {"w2": ClaimedBy("w2", proven=True, by_name=True)}
+    assert index.others("w2", ASKED).names == {"w2": ClaimedBy("W2", proven=True, by_name=True)}
+    assert index.others("w1", ASKED).names == {"w2": ClaimedBy("W2", proven=True, by_name=True)}
+    assert index.called("w2") == {"w2", "W2"}
+    index.remove("W2")
+    assert index.others("w1", ASKED).names == {"w2": ClaimedBy("w2", proven=True, by_name=True)}
 
 
 def test_nothing_stays_of_a_node_that_is_gone() -> None:

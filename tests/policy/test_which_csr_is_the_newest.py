@@ -7,14 +7,18 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kubevouch.evidence.measured import Measured, Vantage
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of, newest_of
+from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of
 from kubevouch.policy.csr_index import MOST_KEYS, CsrIndex
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import refuses
 from kubevouch.x509 import QuirkCode, read_csr
+from tests.policy.kubeadm_cluster import NAMES
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -174,8 +178,19 @@ def test_in_a_list_the_newest_is_of_the_same_user_and_the_same_credential() -> N
         made("b", "system:node:w1", theirs),
         made("c", "system:node:w2", mine),
     ]
-    assert newest_of(csrs, csr_of(csrs[0])) == "a"
-    assert newest_of(csrs[1:], csr_of(csrs[0])) is None
+    for listed, newest in (
+        (csrs, "a"),
+        (csrs[1:], None),
+        ([*csrs, made("d", "system:node:w1", mine)], "d"),
+    ):
+        evidence = IndexedEvidence(
+            PolicyEvidence(
+                Measured(Vantage.API_SERVER, NOW, ()),
+                Measured(Vantage.API_SERVER, NOW, tuple(listed)),
+                NAMES,
+            )
+        )
+        assert evidence.newest(csr_of(csrs[0])) == newest
 
 
 def test_a_request_that_is_larger_than_anybody_reads_is_neither_read_nor_kept() -> None:

@@ -9,7 +9,7 @@ import contextlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,12 +17,14 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
-from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.errors import NodeUnreachable, NoRoot
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
 from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.rollout.decide.transaction import TransactionAnswer, TransactionState
 from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import read_certificates
@@ -60,6 +62,10 @@ DARK = Scenario(
 HEALTHY = Scenario(title="all is well", state="fixed", **_SPEC)
 
 
+Answer = TypeVar("Answer")
+STAYS_UP = WatchedKubelet("steady", 5, 0, (4242,), b"active")
+
+
 @dataclass
 class Machine:
     """What one node answers. Changed by a test while it runs."""
@@ -69,8 +75,14 @@ class Machine:
     addresses: set[str]
     host_key: str
     away: bool = False
+    rootless: bool = False
+    """Whoever logs in is somebody whom sudo does not make root."""
+
     transaction: list[TransactionAnswer] = field(default_factory=list)
     """What its transaction script answers, one call after the other; the last one for ever."""
+
+    watched: list[WatchedKubelet] = field(default_factory=lambda: [STAYS_UP])
+    """What whoever watches its kubelet sees, one call after the other; the last one for ever."""
 
 
 @dataclass
@@ -84,29 +96,59 @@ class Machines:
     async def destination(self, host: str) -> Destination:
         return Destination(host, lookup=host, is_known=host in self.by_name)
 
+    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
         machine = self.by_name[host]
         if machine.away:
             raise NodeUnreachable(host, "connection timed out")
+        if machine.rootless:
+            raise NoRoot(host, "a password is required")
         if at is not None and at.address not in machine.addresses:
             other = next(m for m in self.by_name.values() if at.address in m.addresses)
             return self._answer(script, {"machine_id": _b64(other.survey.machine_id)}, other, host)
         self.ran.append((host, script.name))
         if script.name == "survey":
             return self._answer(script, msgspec.to_builtins(machine.survey), machine, host)
+        if script.name == "status":
+            return self._answer(script, msgspec.to_builtins(_runs_on(machine)), machine, host)
         if script.name == "machine-id":
             found = {"machine_id": _b64(machine.survey.machine_id)}
             return self._answer(script, found, machine, host)
-        answers = machine.transaction
-        last = answers.pop(0) if len(answers) > 1 else answers[0]
+        if script.name == "watch":
+            seen = _next_of(machine.watched)
+            if seen is STAYS_UP and "steady=0" in script.text:
+                await asyncio.Event().wait()  # until nobody waits for the gates any more
+            return self._answer(script, msgspec.to_builtins(seen), machine, host)
+        last = _next_of(machine.transaction)
         return self._answer(script, msgspec.to_builtins(last), machine, host)
 
-    @staticmethod
-    def _answer(script: Script[T], found: object, machine: Machine, host: str) -> ScriptResult[T]:
+    def _answer(
+        self, script: Script[T], found: object, machine: Machine, host: str
+    ) -> ScriptResult[T]:
         answer = msgspec.convert(found, script.answer)
+        if self.name == "pod":
+            return ScriptResult(answer)
         return ScriptResult(answer, host_key=machine.host_key, known_as=host)
+
+
+def _runs_on(machine: Machine) -> RunsFound:
+    """What status.sh would say of the runs that its survey has, also while its kubelet is down."""
+    seen = machine.survey
+    runs = tuple(
+        RunFound(
+            each.run, each.state, each.fires, b"active", boot=True, config=b"", whose=b"", strays=()
+        )
+        for each in seen.runs
+    )
+    return RunsFound(seen.machine_id, seen.clock, b"/var/lib/kubelet", b"", seen.unit.active, runs)
+
+
+def _next_of(answers: list[Answer]) -> Answer:
+    return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 def _b64(data: bytes) -> str:
@@ -127,6 +169,10 @@ class Progress:
 
     def ended(self, node: str, text: str) -> None:
         self.lines.append(f"{node}: {text}")
+
+    def whole(self, text: str) -> None:
+        if not self.lines or self.lines[-1] != text:
+            self.lines.append(text)
 
 
 @dataclass

@@ -6,14 +6,18 @@ to files, and in which order, also when it is killed half-way.
 
 import hashlib
 import os
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from kubevouch.kubelet.splice import changed_line
 from kubevouch.node.io.local import Local
+from kubevouch.node.script import Script
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,
@@ -21,13 +25,29 @@ from kubevouch.rollout.decide.transaction import (
     TransactionStep,
     render,
 )
+from tests.support.authority import Authority
 from tests.support.roots_own import roots_own_folder
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$MACHINE/calls"
+pid=4241
+read -r pid 2>/dev/null <"$MACHINE/pid"
 case $1 in
-  show) case $3 in *MainPID) echo MainPID=4242 ;; *) echo ActiveState=active ;; esac ;;
-  restart) [ ! -e "$MACHINE/restart-fails" ] || { echo "Job for kubelet.service failed." >&2; exit 1; } ;;
+  show)
+    active=active
+    case $2 in
+      *.timer) [ -e "$MACHINE/switch" ] || active=inactive ;;
+      *) [ ! -e "$MACHINE/down" ] || active=failed pid=0 ;;
+    esac
+    case $3 in *MainPID) echo "MainPID=$pid" ;; *ActiveState) echo "ActiveState=$active" ;; *LoadState) echo LoadState=loaded ;; esac
+    ;;
+  restart)
+    rm -f "$MACHINE/down"
+    [ ! -e "$MACHINE/restart-fails" ] || { touch "$MACHINE/down"; echo "Job for kubelet.service failed." >&2; exit 1; }
+    [ ! -e "$MACHINE/restart-fails-once" ] || { rm "$MACHINE/restart-fails-once"; echo "Job for kubelet.service failed." >&2; exit 1; }
+    [ ! -e "$MACHINE/dies-later" ] || touch "$MACHINE/down"
+    echo $((pid + 1)) >"$MACHINE/pid"
+    ;;
 esac
 """
 SYSTEMD_RUN = """#!/bin/sh
@@ -36,22 +56,30 @@ echo "systemd-run $*" >>"$MACHINE/calls"
 while [ "$1" != /bin/sh ]; do shift; done
 echo "$*" >"$MACHINE/switch"
 """
-# Kills the script at its Nth call of a program that writes.
+# The scripts wait for whole seconds.
+SLEEP = """#!/bin/sh
+exec /bin/sleep 0.2
+"""
+# Kills the script at its Nth call of a program that writes. It calls no other program itself: there are thousands of it.
 KILLING = """#!/bin/sh
-n=$(($(cat "$MACHINE/writes" 2>/dev/null || echo 0) + 1))
-echo $n >"$MACHINE/writes"
-if [ "$n" = "$(cat "$MACHINE/kill-at" 2>/dev/null)" ]; then
-  kill -9 $PPID
-  exit 1
+case $1 in show | --help) exec {program} "$@" ;; esac
+read -r left <"$MACHINE/kill-in"
+echo $((left - 1)) >"$MACHINE/kill-in"
+if [ "$left" = 1 ]; then
+  kill -9 0 # the script with its subshells, and this
 fi
 exec {program} "$@"
 """
 WRITERS = ("mkdir", "ln", "cp", "mv", "rm", "sync", "systemctl", "systemd-run")
 
 CONFIG = b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
-IDENTITY = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+AUTHORITY = Authority()
+IDENTITY = AUTHORITY.client("system:node:worker-1", "system:nodes").chain
 IDENTITY_KEY = b"-----BEGIN EC PRIVATE KEY-----\nBBBB\n-----END EC PRIVATE KEY-----\n"
-SEED = Seed(chain_pem=b"the seed's chain\n", key_pem=b"the seed's key\n")
+KEY = b"-----BEGIN RSA PRIVATE KEY-----\nCCCC\n-----END RSA PRIVATE KEY-----\n"
+CHAIN = b"the seed's chain\n"
+
+_ASIDE = ("systemctl show", "systemctl reset-failed", "systemctl stop kubevouch-")
 
 Tree = dict[str, tuple[str, int, int, int, str]]
 
@@ -76,10 +104,14 @@ class Machine:
 
     @property
     def calls(self) -> list[str]:
+        """What was to change anything but the switches of runs that are not, or not any more."""
+        return [call for call in self.told if not call.startswith(_ASIDE)]
+
+    @property
+    def told(self) -> list[str]:
+        """All that the service manager was told or asked."""
         path = self.folder / "calls"
-        return (
-            [c for c in path.read_text().splitlines() if " show " not in c] if path.exists() else []
-        )
+        return path.read_text().splitlines() if path.exists() else []
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -89,9 +121,9 @@ class Machine:
         content = CONFIG + b"serverTLSBootstrap: true\n"
         values: dict[str, object] = {
             "run": "run1",
+            "node": "worker-1",
             "machine_id": Path("/etc/machine-id").read_text().strip(),
             "identity_path": str(self.pki / "kubelet-client-current.pem"),
-            "identity_sha256": hashlib.sha256(IDENTITY).hexdigest(),
             "root": str(self.root),
             "pki": str(self.pki),
             "config": str(self.config),
@@ -100,41 +132,93 @@ class Machine:
             "content_sha256": hashlib.sha256(content).hexdigest(),
             "switch_seconds": 240,
             "units": str(self.folder / "units"),
+            "line": changed_line(CONFIG, content),
         }
         return NodeChange(**(values | other))  # type: ignore[arg-type]
 
+    def edits(self, old: bytes, new: bytes, **other: object) -> NodeChange:
+        """A change from one config.yaml to another."""
+        return self.change(
+            config_sha256=hashlib.sha256(old).hexdigest(),
+            content=new,
+            content_sha256=hashlib.sha256(new).hexdigest(),
+            line=changed_line(old, new),
+            **other,
+        )
+
+    def seed(self, **other: object) -> Seed:
+        """A new certificate for the key that the node has."""
+        certificate = self.pki / "kubelet.crt"
+        values: dict[str, object] = {
+            "certificate": str(certificate),
+            "certificate_sha256": hashlib.sha256(certificate.read_bytes()).hexdigest(),
+            "key": str(self.pki / "kubelet.key"),
+            "not_before": 0,
+            "not_after": int(time.time()) + 86400,
+            "chain_pem": CHAIN,
+        }
+        return Seed(**(values | other))  # type: ignore[arg-type]
+
     async def call(
-        self, action: TransactionStep, change: NodeChange | None = None, seed: Seed | None = SEED
+        self,
+        action: TransactionStep,
+        change: NodeChange | None = None,
+        seed: Seed | None = None,
+        fence: int = 0,
     ) -> TransactionAnswer:
-        script = render(action, change or self.change(), seed)
+        script = render(action, change or self.change(), seed or self.seed(), fence=fence)
         transport = Local(environment=self.environment)
         return (await transport.run_script("node-1", script, timeout=120)).answer
 
     def begin_killed_at(self, write: int) -> bool:
         """Runs `begin` and kills its shell at that write; False when it ended before."""
-        return self._killed_at(
-            write, ["sh", "-s"], render(TransactionStep.BEGIN, self.change(), SEED).sealed()
-        )
+        return self.killed_at(write, render(TransactionStep.BEGIN, self.change(), self.seed()))
+
+    def killed_at(self, write: int, script: Script[TransactionAnswer]) -> bool:
+        """Runs a script and kills it at that write; False when it ended before."""
+        return self._killed_at(write, ["sh", "-s"], script.sealed())
 
     def switch_killed_at(self, write: int) -> bool:
         """The switch goes off and is killed at that write; False when it ended before."""
         return self._killed_at(write, (self.folder / "switch").read_text().split(), b"")
 
     def _killed_at(self, write: int, argv: list[str], script: bytes) -> bool:
-        (self.folder / "kill-at").write_text(str(write))
-        (self.folder / "writes").unlink(missing_ok=True)
+        (self.folder / "kill-in").write_text(f"{write}\n")
+        environment = self.environment
         ran = subprocess.run(
-            argv, check=False, input=script, env=self.environment, capture_output=True, timeout=120
+            argv,
+            check=False,
+            input=script,
+            env={**environment, "PATH": f"{self._killing()}:{environment['PATH']}"},
+            capture_output=True,
+            timeout=120,
+            start_new_session=True,
         )
-        (self.folder / "kill-at").unlink()
         return ran.returncode != 0
+
+    def _killing(self) -> Path:
+        """A folder of programs that count their calls. Only what is to be killed finds them."""
+        folder = self.folder / "killing"
+        if not folder.exists():
+            folder.mkdir()
+            for name in WRITERS:
+                ours = self.folder / "bin" / name
+                program = ours if name.startswith("system") else shutil.which(name)
+                (folder / name).write_text(KILLING.replace("{program}", str(program)))
+                (folder / name).chmod(0o755)
+        return folder
 
     def switch(self) -> bool:
         """The dead-man's switch goes off, if it was ever set."""
         command = self.folder / "switch"
         if not command.exists():
             return False
-        subprocess.run(command.read_text().split(), env=self.environment, check=True, timeout=120)
+        subprocess.run(
+            command.read_text().replace("/bin/sh", "sh").split(),
+            env=self.environment,
+            check=True,
+            timeout=120,
+        )
         return True
 
     def switch_alone(self) -> tuple[int, str]:
@@ -185,31 +269,22 @@ class Machine:
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     with roots_own_folder() as folder:
-        yield _machine(folder)
+        yield machine_in(folder)
 
 
-def _machine(folder: Path) -> Machine:
+def machine_in(folder: Path) -> Machine:
+    """A kubelet's folders in this one, which is root's alone and has an empty `bin`."""
     machine = Machine(folder)
-    real = {"systemctl": folder / "systemctl", "systemd-run": folder / "systemd-run"}
-    real["systemctl"].write_text(SYSTEMCTL)
-    real["systemd-run"].write_text(SYSTEMD_RUN)
-    for name in WRITERS:
-        program = (
-            real.get(name)
-            or subprocess.run(
-                ["sh", "-c", f"command -v {name}"], check=True, capture_output=True, text=True
-            ).stdout.strip()
-        )
-        (folder / "bin" / name).write_text(KILLING.replace("{program}", str(program)))
-    for script in (*real.values(), *(folder / "bin").iterdir()):
-        script.chmod(0o755)
+    for name, text in (("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN), ("sleep", SLEEP)):
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
     machine.pki.mkdir(parents=True, mode=0o755)
-    (folder / "units").mkdir()
+    (folder / "units").mkdir(exist_ok=True)
     machine.config.write_bytes(CONFIG)
     machine.config.chmod(0o640)
     for name, content, mode in (
         ("kubelet.crt", b"the old chain\n", 0o644),
-        ("kubelet.key", b"the old key\n", 0o600),
+        ("kubelet.key", KEY, 0o600),
         ("kubelet-client-2026.pem", IDENTITY + IDENTITY_KEY, 0o600),
         ("kubelet-server-2025.pem", b"an expired pair\n", 0o600),
     ):

@@ -1,15 +1,23 @@
 """transaction.sh on real files: what it does, what it refuses, and that a killed call leaves nothing behind."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep
+from tests.support.shells import SHELLS, becomes_sh
 
-from .conftest import CONFIG, SEED, Machine
+from .conftest import CHAIN, CONFIG, IDENTITY_KEY, KEY, Machine
 
 
 def test_the_folders_compare_unequal_after_any_change(machine: Machine) -> None:
@@ -26,8 +34,8 @@ async def test_begin_puts_the_new_config_and_the_seed_and_sets_old_pairs_aside(
     assert (answer.outcome, answer.reason) == (TransactionState.BEGUN, "")
     assert machine.config.read_bytes() == CONFIG + b"serverTLSBootstrap: true\n"
     assert machine.config.stat().st_mode & 0o777 == 0o640
-    assert (machine.pki / "kubelet-server.crt").read_bytes() == SEED.chain_pem
-    assert (machine.pki / "kubelet-server.key").read_bytes() == SEED.key_pem
+    assert (machine.pki / "kubelet-server.crt").read_bytes() == CHAIN
+    assert (machine.pki / "kubelet-server.key").read_bytes() == KEY
     assert (machine.pki / "kubelet-server.key").stat().st_mode & 0o777 == 0o600
     assert not (machine.pki / "kubelet-server-current.pem").is_symlink()
     assert (machine.pki / "kubelet.crt").exists()
@@ -45,10 +53,52 @@ async def test_the_switch_is_set_before_the_kubelet_restarts_and_restarts_it_onc
     assert "--on-active=240" in machine.calls[0]
 
 
-async def test_without_a_seed_of_ours_the_nodes_own_pair_is_copied(machine: Machine) -> None:
-    await machine.call(TransactionStep.BEGIN, seed=None)
+async def test_without_a_certificate_of_ours_the_nodes_own_pair_is_copied(machine: Machine) -> None:
+    await machine.call(TransactionStep.BEGIN, seed=machine.seed(chain_pem=b""))
     assert (machine.pki / "kubelet-server.crt").read_bytes() == b"the old chain\n"
-    assert (machine.pki / "kubelet-server.key").read_bytes() == b"the old key\n"
+    assert (machine.pki / "kubelet-server.key").read_bytes() == KEY
+
+
+async def test_of_a_pair_in_one_file_the_seed_takes_the_key_alone(machine: Machine) -> None:
+    pair = machine.pki / "kubelet-server-2025.pem"
+    pair.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + KEY)
+    sha = hashlib.sha256(pair.read_bytes()).hexdigest()
+    seed = machine.seed(certificate=str(pair), certificate_sha256=sha, key=str(pair))
+    assert (await machine.call(TransactionStep.BEGIN, seed=seed)).outcome is TransactionState.BEGUN
+    assert (machine.pki / "kubelet-server.crt").read_bytes() == CHAIN
+    assert (machine.pki / "kubelet-server.key").read_bytes() == KEY
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"not_before": 2**32}, "by this node's clock"),
+        ({"not_after": 1}, "by this node's clock"),
+        ({"certificate_sha256": "0" * 64}, "kubelet.crt has been changed since it was looked at"),
+        ({"key": "kubelet.crt"}, "kubelet.crt holds no private key"),
+        ({"key": "nothing"}, "the seed cannot be written"),
+    ],
+)
+async def test_a_seed_that_would_not_serve_stops_before_any_change(
+    machine: Machine, other: dict[str, object], reason: str
+) -> None:
+    before = machine.tree()
+    if "key" in other:
+        other = {"key": str(machine.pki / str(other["key"]))}
+    answer = await machine.call(TransactionStep.BEGIN, seed=machine.seed(**other))
+    assert answer.outcome is TransactionState.REFUSED
+    assert reason in answer.reason
+    assert (machine.tree(), machine.calls) == (before, [])
+
+
+async def test_the_seed_is_good_for_longer_than_the_switch_takes(machine: Machine) -> None:
+    change = machine.change(switch_seconds=7200)
+    for left, outcome in (
+        (7200 + 3000, TransactionState.REFUSED),
+        (7200 + 4000, TransactionState.BEGUN),
+    ):
+        seed = machine.seed(not_after=int(time.time()) + left)
+        assert (await machine.call(TransactionStep.BEGIN, change, seed=seed)).outcome is outcome
 
 
 async def test_begin_again_changes_nothing_more(machine: Machine) -> None:
@@ -61,7 +111,7 @@ async def test_begin_again_changes_nothing_more(machine: Machine) -> None:
 async def test_an_armed_node_says_when_its_switch_goes_off(machine: Machine) -> None:
     before = int(time.time())
     await machine.call(TransactionStep.BEGIN)
-    fires = int((machine.root / ".kubevouch" / "run1" / "armed").read_text())
+    fires = int((machine.root / ".kubevouch" / "run1" / "fires").read_text())
     assert before + 240 <= fires <= time.time() + 240
 
 
@@ -98,9 +148,13 @@ async def test_undo_puts_everything_back_and_may_be_called_again(machine: Machin
 
 async def test_commit_takes_the_seed_away_and_disarms_the_switch(machine: Machine) -> None:
     await machine.call(TransactionStep.BEGIN)
+    _what_a_kubelet_writes(machine)
     assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.COMMITTED
-    assert machine.calls[-1] == "systemctl stop kubevouch-undo-run1.timer"
-    assert not list(machine.pki.glob("kubelet-server*"))
+    for kind in ("service", "timer"):
+        assert f"systemctl stop kubevouch-undo-run1.{kind}" in machine.told
+    assert sorted(path.name for path in machine.pki.glob("kubelet-server*")) == [
+        *("kubelet-server-2026.pem", "kubelet-server-current.pem")
+    ]
     committed = machine.tree()
     machine.switch()
     assert machine.tree() == committed
@@ -124,15 +178,20 @@ async def test_undo_after_commit_returns_to_the_former_files(machine: Machine) -
     assert machine.tree() == before
 
 
-async def test_undo_after_commit_leaves_a_config_that_was_edited_since(machine: Machine) -> None:
+async def test_undo_after_commit_keeps_the_edit_of_somebody_else_and_takes_only_our_line_out(
+    machine: Machine,
+) -> None:
+    before = machine.tree()
     await machine.call(TransactionStep.BEGIN)
     await machine.call(TransactionStep.COMMIT)
     machine.config.write_bytes(CONFIG + b"serverTLSBootstrap: true\nmaxPods: 50\n")
-    before = machine.tree()
     answer = await machine.call(TransactionStep.UNDO)
-    assert answer.outcome is TransactionState.REFUSED
-    assert "changed since the run" in answer.reason
-    assert machine.tree() == before
+    assert answer.outcome is TransactionState.UNDONE
+    assert f"{machine.config} was edited by somebody else meanwhile" in answer.reason
+    assert machine.config.read_bytes() == CONFIG + b"maxPods: 50\n"
+    after = machine.tree()
+    del before["config.yaml"], after["config.yaml"]
+    assert after == before
 
 
 async def test_a_commit_that_comes_too_late_says_that_the_switch_was_faster(
@@ -152,7 +211,38 @@ async def test_an_undone_run_does_not_begin_again(machine: Machine) -> None:
     assert (answer.outcome, "make a new plan" in answer.reason) == (TransactionState.REFUSED, True)
 
 
-@pytest.mark.parametrize("action", [TransactionStep.COMMIT, TransactionStep.UNDO])
+async def test_a_rollback_leaves_what_somebody_else_has_committed(machine: Machine) -> None:
+    """Two `fix --apply` of one plan: the one that gives up takes nothing back that the other has proven."""
+    await machine.call(TransactionStep.BEGIN)
+    _what_a_kubelet_writes(machine)
+    await machine.call(TransactionStep.COMMIT)
+    committed, calls = machine.tree(), machine.calls
+    for _ in range(2):
+        answer = await machine.call(TransactionStep.ROLLBACK)
+        assert answer.outcome is TransactionState.COMMITTED
+    assert (machine.tree(), machine.calls) == (committed, calls)
+
+
+async def test_an_earlier_holder_of_the_lease_is_refused_from_the_first_call_of_a_newer_one(
+    machine: Machine,
+) -> None:
+    assert (await machine.call(TransactionStep.BEGIN, fence=3)).outcome is TransactionState.BEGUN
+    assert (await machine.call(TransactionStep.BEGIN, fence=4)).outcome is TransactionState.BEGUN
+    before = machine.tree()
+    for step in (TransactionStep.COMMIT, TransactionStep.ROLLBACK, TransactionStep.UNDO):
+        answer = await machine.call(step, fence=3)
+        assert answer.outcome is TransactionState.REFUSED, step
+        assert (
+            "a newer holder of the Lease has been here (number 4; this call has 3)" in answer.reason
+        )
+    assert machine.tree() == before
+    done = await machine.call(TransactionStep.COMMIT, fence=4)
+    assert done.outcome is TransactionState.COMMITTED
+
+
+@pytest.mark.parametrize(
+    "action", [TransactionStep.COMMIT, TransactionStep.ROLLBACK, TransactionStep.UNDO]
+)
 async def test_what_has_not_begun_is_neither_committed_nor_undone(
     machine: Machine, action: TransactionStep
 ) -> None:
@@ -208,9 +298,10 @@ async def test_a_commit_finds_a_config_that_was_overwritten_meanwhile_and_takes_
     machine.config.write_bytes(CONFIG + b"maxPods: 50\n")
     answer = await machine.call(TransactionStep.COMMIT)
     assert (answer.outcome, "changed since" in answer.reason) == (TransactionState.UNDONE, True)
-    assert machine.tree() == before
-    kept = machine.root / ".kubevouch" / "run1" / "strays" / "config.yaml"
-    assert kept.read_bytes() == CONFIG + b"maxPods: 50\n"
+    assert machine.config.read_bytes() == CONFIG + b"maxPods: 50\n", "what others wrote stays"
+    after = machine.tree()
+    del before["config.yaml"], after["config.yaml"]
+    assert after == before
 
 
 async def test_an_undo_that_fails_says_so_and_can_be_called_again(machine: Machine) -> None:
@@ -251,7 +342,8 @@ async def test_a_machine_without_an_id_is_no_machine_of_a_plan(machine: Machine)
     ("other", "reason"),
     [
         ({"machine_id": "0" * 32}, "machine's id"),
-        ({"identity_sha256": "0" * 64}, "client certificate"),
+        ({"node": "worker-10"}, "not that of system:node:worker-10"),
+        ({"node": "worker"}, "not that of system:node:worker"),
         ({"config_sha256": "0" * 64}, "changed since the plan"),
     ],
 )
@@ -265,6 +357,29 @@ async def test_another_machine_identity_or_config_stops_before_the_first_byte(
     assert machine.tree() == before
     assert not (machine.root / ".kubevouch").exists()
     assert machine.calls == []
+
+
+LONG = f"{'n' * 63}.{'m' * 63}.{'o' * 63}.{'p' * 61}"
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # Go's signer does not mind
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", ["worker-1", LONG[:100], LONG[:200], LONG])
+async def test_a_client_certificate_that_was_rotated_since_the_survey_is_the_nodes_own(
+    machine: Machine, shell: str, name: str
+) -> None:
+    becomes_sh(shell, machine.folder / "bin")
+    rotated = _client_of(f"system:node:{name}")
+    (machine.pki / "kubelet-client-2026.pem").write_bytes(rotated + IDENTITY_KEY)
+    answer = await machine.call(TransactionStep.BEGIN, machine.change(node=name))
+    assert answer.outcome is TransactionState.BEGUN, answer
+
+
+def _client_of(user: str) -> bytes:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user, _validate=False)])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 async def test_a_content_that_arrives_damaged_is_not_put_in_place(machine: Machine) -> None:
@@ -288,9 +403,27 @@ async def test_a_switch_that_cannot_be_set_stops_before_any_change(machine: Mach
     assert [path.name for path in (machine.root / ".kubevouch").iterdir()] == ["lock"]
 
 
+@pytest.mark.parametrize("how", ["restart-fails", "dies-later"])
+async def test_as_long_as_the_kubelet_does_not_stay_up_with_its_former_file_no_pair_is_touched(
+    machine: Machine, how: str
+) -> None:
+    before = machine.tree()
+    await machine.call(TransactionStep.BEGIN)
+    (machine.folder / how).touch()
+    answer = await machine.call(TransactionStep.ROLLBACK)
+    assert answer.outcome is TransactionState.HALF
+    assert "with its former files" in answer.reason
+    assert answer.active != b"active"
+    assert machine.config.read_bytes() == CONFIG
+    assert (machine.pki / "kubelet-server.crt").exists()
+    (machine.folder / how).unlink()
+    assert machine.switch(), "the switch tries again"
+    assert machine.tree() == before
+
+
 async def test_a_kubelet_that_cannot_be_restarted_is_put_back_at_once(machine: Machine) -> None:
     before = machine.tree()
-    (machine.folder / "restart-fails").touch()
+    (machine.folder / "restart-fails-once").touch()
     answer = await machine.call(TransactionStep.BEGIN)
     assert answer.outcome is TransactionState.UNDONE
     assert "Job for kubelet.service failed" in answer.reason
@@ -301,6 +434,24 @@ async def test_two_runs_do_not_meet_on_one_node(machine: Machine) -> None:
     await machine.call(TransactionStep.BEGIN)
     answer = await machine.call(TransactionStep.BEGIN, machine.change(run="run2"))
     assert (answer.outcome, "another run" in answer.reason) == (TransactionState.REFUSED, True)
+
+
+async def test_a_finished_run_is_not_undone_below_another_one_that_is_under_way(
+    machine: Machine,
+) -> None:
+    await machine.call(TransactionStep.BEGIN)
+    _what_a_kubelet_writes(machine)
+    await machine.call(TransactionStep.COMMIT)
+    content = machine.config.read_bytes()
+    newer = machine.edits(content, content + b"maxPods: 50\n", run="run2")
+    assert (await machine.call(TransactionStep.BEGIN, newer)).outcome is TransactionState.BEGUN
+    before, calls = machine.tree(), machine.calls
+    answer = await machine.call(TransactionStep.UNDO)
+    assert (answer.outcome, "another run is under way" in answer.reason) == (
+        TransactionState.REFUSED,
+        True,
+    )
+    assert (machine.tree(), machine.calls) == (before, calls)
 
 
 async def test_records_of_the_last_three_runs_stay(machine: Machine) -> None:
@@ -372,14 +523,18 @@ async def test_after_a_kill_before_any_change_the_same_call_goes_through(machine
     assert (await machine.call(TransactionStep.BEGIN)).outcome is TransactionState.BEGUN
 
 
-async def test_the_seeds_key_is_nowhere_after_commit_and_after_undo(machine: Machine) -> None:
+async def test_the_nodes_key_is_nowhere_but_in_its_own_file_after_commit_and_after_undo(
+    machine: Machine,
+) -> None:
+    own = machine.pki / "kubelet.key"
     for run, end in (("run1", TransactionStep.COMMIT), ("run2", TransactionStep.UNDO)):
         change = machine.change(run=run)
         await machine.call(TransactionStep.BEGIN, change)
+        _what_a_kubelet_writes(machine)
         await machine.call(end, change)
         for path in machine.folder.rglob("*"):
-            if path.is_file():
-                assert SEED.key_pem not in path.read_bytes(), path
+            if path.is_file() and path != own:
+                assert KEY not in path.read_bytes(), path
         if end is TransactionStep.COMMIT:
             await machine.call(TransactionStep.UNDO, change)
 

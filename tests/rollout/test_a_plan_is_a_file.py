@@ -1,5 +1,7 @@
 """The plan file: what is written is read again; anything else is refused with a line."""
 
+import resource
+import signal
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,14 @@ from hypothesis import strategies as st
 from kubevouch.cli.common.plan_file import read_plan, write_plan
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    ClusterBinding,
+    LeftOut,
+    NodePlan,
+    Plan,
+    PodPlace,
+)
 
 PLAN = Plan(
     run="abcd",
@@ -52,6 +61,77 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert path.read_text().startswith("{\n  ")
 
 
+def test_on_a_full_disk_the_plan_that_was_there_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(PLAN, path)
+    later = msgspec.structs.replace(PLAN, run="ffff", made_by="x" * 100_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # what is over the limit fails, then
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(UsageError, match="cannot be written: File too large"):
+            write_plan(later, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)
+    assert read_plan(path) == PLAN
+    assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_new_plan_goes_where_a_link_leads_and_keeps_the_files_mode(tmp_path: Path) -> None:
+    path, link = tmp_path / "plan.json", tmp_path / "link"
+    path.write_text("old")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    write_plan(PLAN, link)
+    assert link.is_symlink()
+    assert read_plan(path) == PLAN
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+BY_POD = msgspec.structs.replace(
+    PLAN,
+    via="pod",
+    pods=PodPlace("kube-system", "registry.example.com/kubevouch@sha256:" + "ab" * 32),
+    nodes=(msgspec.structs.replace(PLAN.nodes[0], host_key=""),),
+)
+
+
+def test_a_plan_by_pod_keeps_where_its_pods_are_made_and_of_which_image(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(BY_POD, path)
+    assert read_plan(path) == BY_POD
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"via": "pod"', '"via": "local"', "belong to a plan that goes by pod"),
+        ("@sha256:" + "ab" * 32, ":latest", "names no image by its digest"),
+        ("@sha256:ab", "@sha256:", "names no image by its digest"),
+        ('"kube-system"', '"kube-system/../x"', "is no name of a namespace"),
+        ('"kube-system"', '""', "is no name of a namespace"),
+    ],
+)
+def test_a_plan_by_pod_that_was_bent_is_refused(
+    tmp_path: Path, old: str, new: str, why: str
+) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(BY_POD, path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(UsageError, match=why):
+        read_plan(path)
+
+
+def test_a_plan_by_pod_without_pods_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(msgspec.structs.replace(BY_POD, pods=None), path)
+    with pytest.raises(UsageError, match="belong to a plan that goes by pod"):
+        read_plan(path)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -66,6 +146,10 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ('"machine_id": "m"', '"machine_id": ""'),
         ('"host_key": "ssh-ed25519 SHA256:key"', '"host_key": ""'),
         ('"machine_id": "m"', '"machine_id": "a b"'),
+        ('"host": "w1"', '"host": "-oProxyCommand=touch /tmp/x"'),
+        ('"host": "w1"', '"host": "-w1"'),
+        ('"host": "w1"', '"host": "a;b"'),
+        ('"host": "w1"', '"host": ""'),
         ("}", ""),
     ],
 )

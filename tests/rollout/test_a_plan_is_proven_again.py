@@ -1,13 +1,16 @@
 """Before the first write: the plan is a file that anybody may have written. What holds is found out again."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from kubevouch.kube.resources import Node, NodeAddress
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.entitled import not_proven_again
-from kubevouch.rollout.decide.machine import state_of_run
+from kubevouch.rollout.decide.entitled import Neighbours, not_proven_again
+from kubevouch.rollout.decide.machine import restart_pending, state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
 from kubevouch.rollout.decide.recheck import (
     FoundState,
@@ -79,6 +82,19 @@ def test_a_node_that_this_run_has_committed_is_well() -> None:
     assert recheck(plan, RUN, seen.facts()).state is FoundState.WELL
 
 
+def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_restarted_with_it() -> (
+    None
+):
+    """`touch`, or a tool that writes what is there already. What runs may not be asked (nodes/proxy)."""
+    plan, seen = as_changed_by_the_run([RUN, "committed"])
+    unit = msgspec.structs.replace(seen.survey.unit, age=3600)
+    touched = replace(seen, survey=msgspec.structs.replace(seen.survey, unit=unit))
+    assert restart_pending(touched.survey)
+    assert recheck(plan, RUN, touched.facts()).state is FoundState.WELL
+    other = recheck(plan, "eeee", touched.facts())
+    assert other.state is FoundState.OTHER, "of another run's record nothing is known"
+
+
 OTHERS: dict[str, tuple[str, ChangeKind, Change, str]] = {
     "undone before": (
         "expired-worker",
@@ -131,7 +147,7 @@ def test_a_node_that_is_not_as_planned_is_left_alone(
 ) -> None:
     plan = planned(recorded(name), change)
     found = recheck(plan, RUN, recorded(name, changed).facts())
-    assert found.state is FoundState.OTHER
+    assert found.state is (FoundState.PUT_BACK if "undone" in why else FoundState.OTHER)
     assert why in found.why
     assert not found.content
 
@@ -230,13 +246,9 @@ def entitled(seen: Recorded, plan: NodePlan, *others: Node) -> str:
     address = plan.addresses[0].value
     known = as_address(address)
     assert known is not None
-    return not_entitled_as_planned(
-        plan,
-        (seen.node, *others),
-        ReservedNames(loopback=frozenset({known})),
-        {address: PROVEN},
-        [],
-    )
+    reserved = ReservedNames(loopback=frozenset({known}))
+    neighbours = Neighbours(NodeIndex([seen.node, *others]), reserved)
+    return not_entitled_as_planned(plan, seen.node, neighbours, {address: PROVEN})
 
 
 def test_a_node_is_entitled_to_what_is_proven_and_nobody_elses() -> None:
@@ -264,15 +276,11 @@ def test_an_api_servers_address_is_a_control_planes_by_the_live_label_only() -> 
         plan = planned(seen, BOOTSTRAP, control_plane=True)
         address = as_address(plan.addresses[0].value)
         assert address is not None
-        why = not_entitled_as_planned(
-            plan,
-            (seen.node,),
-            ReservedNames(
-                loopback=frozenset({address}), endpoint_addresses={address: "the API server"}
-            ),
-            {str(address): PROVEN},
-            [],
+        reserved = ReservedNames(
+            loopback=frozenset({address}), endpoint_addresses={address: "the API server"}
         )
+        neighbours = Neighbours(NodeIndex([seen.node]), reserved)
+        why = not_entitled_as_planned(plan, seen.node, neighbours, {str(address): PROVEN})
         assert (why == "") is may, why
 
 

@@ -1,7 +1,10 @@
 """The acting half against a scripted cluster with real TLS: what is checked before the first write, then what is done."""
 
+import asyncio
 import hashlib
+import re
 from base64 import b64encode
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,19 +14,23 @@ import pytest
 
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.evidence.survey import SurveyedRun
+from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan, only_nodes
 from kubevouch.rollout.decide.recheck import FoundState
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
+from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
 from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import read_certificates
+from tests.support.scripted.faults import silence
 from tests.support.stage import cluster_ca, kind_of
+from tests.support.unhurried import GENEROUS
 
 from .acting import (
     DARK,
@@ -34,6 +41,7 @@ from .acting import (
     THIRD,
     WORKER,
     Acting,
+    Machine,
     Machines,
     a_signer,
     acting,
@@ -44,7 +52,7 @@ from .acting import (
 )
 
 ALL = {WORKER, SECOND, THIRD, MASTER}
-QUICK = RolloutTimeouts(6)
+QUICK = RolloutTimeouts(6, soak=0.5)
 
 
 def changed(plan: Plan, node: str, **other: object) -> Plan:
@@ -86,7 +94,7 @@ async def test_a_plan_of_some_nodes_leaves_the_config_map_alone() -> None:
 async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         here.machines.by_name[WORKER].away = True
-        here.change("Node", SECOND, _not_ready)
+        here.change("Node", SECOND, not_ready)
         here.change("Node", THIRD, _windows)
         plan = await here.plan()
         reasons = {each.node: each.reason for each in plan.left_out}
@@ -96,7 +104,19 @@ async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason()
         assert "leaves out 3 nodes" in plan.config_map_note
 
 
-def _not_ready(node: Any) -> Any:
+@pytest.mark.parametrize(("lacks", "way"), [("away", WayOn.REACH), ("rootless", WayOn.ROOT)])
+async def test_what_leads_on_tells_a_node_that_is_away_from_one_on_which_nobody_is_root(
+    lacks: str, way: WayOn
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        setattr(here.machines.by_name[WORKER], lacks, True)
+        with pytest.raises(StoppedBefore) as stopped:
+            await check(plan, here.context)
+        assert (stopped.value.way, stopped.value.where) == (way, WORKER)
+
+
+def not_ready(node: Any) -> Any:
     conditions = [{"type": "Ready", "status": "False"}]
     return {**node, "status": {**node["status"], "conditions": conditions}}
 
@@ -224,13 +244,13 @@ async def test_an_armed_run_of_another_plan_stops_it() -> None:
         plan = await here.plan()
         machine = here.machines.by_name[WORKER]
         machine.survey = msgspec.structs.replace(
-            machine.survey, runs=(_run("ffff", "armed", machine.survey.clock + 60),)
+            machine.survey, runs=(a_run("ffff", "armed", machine.survey.clock + 60),)
         )
         with pytest.raises(StoppedBefore, match="kubevouch undo ffff"):
             await check(plan, here.context)
 
 
-def _run(name: str, state: str, fires: int = 0) -> Any:
+def a_run(name: str, state: str, fires: int = 0) -> Any:
     return SurveyedRun(name.encode(), state.encode(), fires)
 
 
@@ -284,7 +304,8 @@ async def test_what_waits_is_approved_signed_and_served() -> None:
         checked = await check(plan, here.context)
         result = await apply(checked, here.context, QUICK)
         assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
-        assert result.undo == ""
+        assert result.config_map == "ConfigMap kubelet-config updated"
+        assert result.undo == "kubevouch undo abcd", "for the ConfigMap"
         assert result.exit_code is ExitCode.OK
         assert all("transaction" not in name for _, name in here.machines.ran)
         again = await check(plan, here.context)
@@ -408,12 +429,86 @@ async def test_seeds_are_made_at_the_nodes_turn() -> None:
 async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         checked = await check(await here.plan(WORKER, SECOND), here.context)
-        here.change("Node", WORKER, _not_ready)
+        here.change("Node", WORKER, not_ready)
         result = await apply(checked, here.context, QUICK)
         outcomes = {each.node: each.outcome for each in result.nodes}
-        assert outcomes == {WORKER: NodeOutcome.STOPPED, SECOND: NodeOutcome.UNTOUCHED}
+        assert outcomes == {WORKER: NodeOutcome.SKIPPED, SECOND: NodeOutcome.UNTOUCHED}
         assert "this Node is not Ready; nothing was changed" in result.nodes[0].why
         assert all("transaction" not in name for _, name in here.machines.ran)
+
+
+async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_or_upgraded_and_says_so() -> (
+    None
+):
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        plan = await here.plan()
+        here.stage.server.store.delete(kind_of("Node"), WORKER)
+        here.change("Node", SECOND, not_ready)
+        here.change("Node", THIRD, _upgraded)
+        checked = await check(plan, here.context)
+        assert [each.node for each in checked.away] == [WORKER, SECOND, THIRD]
+        result = await apply(checked, here.context, QUICK)
+        assert [(each.node, each.outcome) for each in result.nodes] == [(MASTER, NodeOutcome.DONE)]
+        reasons = {each.node: each.reason for each in result.left_out}
+        assert reasons[WORKER] == "this Node is not there any more"
+        assert reasons[SECOND] == "this Node is not Ready"
+        assert "an upgrade came between; make a new plan" in reasons[THIRD]
+        assert result.exit_code is ExitCode.COULD_NOT_TELL
+
+
+def _upgraded(node: Any) -> Any:
+    info = {**node["status"]["nodeInfo"], "kubeletVersion": "v1.99.0"}
+    return {**node, "status": {**node["status"], "nodeInfo": info}}
+
+
+async def test_a_plan_of_whose_nodes_none_is_there_changes_nothing() -> None:
+    async with acting(DARK, "pending-worker") as here:
+        plan = await here.plan(WORKER)
+        here.change("Node", WORKER, not_ready)
+        with pytest.raises(NothingApplicable, match="this Node is not Ready"):
+            await check(plan, here.context)
+
+
+async def test_a_node_that_vanishes_before_its_turn_is_skipped_and_the_others_are_done() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER, SECOND), here.context)
+        here.stage.server.store.delete(kind_of("Node"), SECOND)
+        result = await apply(checked, here.context, QUICK)
+        outcomes = {each.node: each.outcome for each in result.nodes}
+        assert outcomes == {WORKER: NodeOutcome.DONE, SECOND: NodeOutcome.SKIPPED}
+        assert result.exit_code is ExitCode.COULD_NOT_TELL
+
+
+async def test_what_has_changed_between_the_check_and_a_nodes_turn_stops_it() -> None:
+    """The question was left open over night; a drop-in came meanwhile."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        checked = await check(await here.plan(WORKER), here.context)
+        machine = here.machines.by_name[WORKER]
+        start = msgspec.structs.replace(machine.survey.next_start, needs_reload=b"yes")
+        machine.survey = msgspec.structs.replace(machine.survey, next_start=start)
+        hours_ago = replace(
+            checked.nodes[0], surveyed=checked.nodes[0].surveyed - timedelta(hours=9)
+        )
+        result = await apply(replace(checked, nodes=(hours_ago,)), here.context, QUICK)
+        [node] = result.nodes
+        assert node.outcome is NodeOutcome.STOPPED
+        assert "NeedDaemonReload" in node.why
+        assert "nothing was changed" in node.why
+        assert all("transaction" not in name for _, name in here.machines.ran)
+
+
+async def test_a_node_that_joined_since_the_plan_is_named() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        plan = await here.plan(WORKER)
+        stamp = f"{here.context.clock.now() + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
+        metadata = {"name": "new", "uid": "u", "creationTimestamp": stamp}
+        here.stage.server.store.put(
+            kind_of("Node"), {"kind": "Node", "metadata": metadata, "status": {}}
+        )
+        result = await apply(await check(plan, here.context), here.context, QUICK)
+        assert [each.node for each in result.left_out] == ["new"]
+        assert "has joined the cluster since the plan" in result.left_out[0].reason
+        assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
 async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_plan() -> None:
@@ -421,7 +516,7 @@ async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_p
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER)
         machine = here.machines.by_name[WORKER]
-        _as_the_run_left_it(here, plan)
+        as_the_run_left_it(here, plan)
         machine.transaction = [
             answered(TransactionState.BEGUN, why="begun in this run before"),
             answered(TransactionState.COMMITTED),
@@ -437,7 +532,54 @@ async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_p
         assert not any("seeded, written, restarted" in line for line in here.progress.lines)
 
 
-def _as_the_run_left_it(here: Acting, plan: Plan) -> None:
+@pytest.mark.parametrize("state", ["written", "restarted"])
+async def test_a_run_goes_on_though_the_file_was_written_again_unchanged(state: str) -> None:
+    """`touch`, or a tool that writes what is there already: whether the run has restarted the kubelet is in its own record."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        as_the_run_left_it(here, plan, state)
+        unit = msgspec.structs.replace(machine.survey.unit, age=100.0)
+        [file] = machine.survey.config
+        touched = msgspec.structs.replace(file, modified=machine.survey.clock)
+        machine.survey = msgspec.structs.replace(machine.survey, unit=unit, config=(touched,))
+        pid = machine.survey.unit.pid
+        machine.transaction = [
+            answered(TransactionState.BEGUN, pid if state == "restarted" else pid + 1),
+            answered(TransactionState.COMMITTED),
+        ]
+        result = await apply(await check(plan, here.context), here.context, QUICK)
+        assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
+
+
+async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_and_begins_nothing() -> (
+    None
+):
+    """As it is if one switch has gone off before the run goes on: what is well is not put back for that."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND, THIRD)
+        as_the_run_left_it(here, plan)
+        here.machines.by_name[WORKER].transaction = [
+            answered(TransactionState.BEGUN, why="begun in this run before"),
+            answered(TransactionState.COMMITTED),
+        ]
+        undone = here.machines.by_name[SECOND]
+        undone.survey = msgspec.structs.replace(undone.survey, runs=(a_run("abcd", "undone"),))
+        checked = await check(plan, here.context)
+        assert checked.found == {WORKER: FoundState.BEGUN}
+        assert {each.node: each.reason for each in checked.away} == {
+            SECOND: "this run was undone on it; make a new plan",
+            THIRD: f"this run was undone on {SECOND}, so it only ends what it has begun; make a new plan",
+        }
+        result = await apply(checked, here.context, QUICK)
+        assert [(each.node, each.outcome) for each in result.nodes] == [(WORKER, NodeOutcome.DONE)]
+        assert {each.node for each in result.left_out} == {SECOND, THIRD}
+        assert result.exit_code is ExitCode.COULD_NOT_TELL
+        ran = {host for host, name in here.machines.ran if "transaction" in name}
+        assert ran == {WORKER}
+
+
+def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted") -> None:
     """Its file is written, its kubelet restarted, its CSR approved by the run and signed, and served; and it is armed."""
     machine = here.machines.by_name[WORKER]
     [file] = machine.survey.config
@@ -447,7 +589,7 @@ def _as_the_run_left_it(here: Acting, plan: Plan) -> None:
     machine.survey = msgspec.structs.replace(
         machine.survey,
         config=(written,),
-        runs=(_run("abcd", "armed", machine.survey.clock + 100),),
+        runs=(a_run("abcd", state, machine.survey.clock + 100),),
     )
     pair = cluster_ca().serving(WORKER, *machine.addresses, node=WORKER)
     leaf = pair.chain
@@ -485,7 +627,8 @@ async def test_a_finished_run_changes_nothing_and_says_so() -> None:
         assert plan.nodes == ()
         checked = await check(plan, here.context)
         result = await apply(checked, here.context, QUICK)
-        assert (result.nodes, result.undo, result.exit_code) == ((), "", ExitCode.OK)
+        undo = "kubevouch undo abcd"  # for the ConfigMap
+        assert (result.nodes, result.undo, result.exit_code) == ((), undo, ExitCode.OK)
         assert result.config_map == "ConfigMap kubelet-config updated"
         second = await check(plan, here.context)
         assert not second.writes_config_map
@@ -519,18 +662,135 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo() -> 
         plan = await here.plan()
         result = await apply(await check(plan, here.context), here.context, QUICK)
         assert result.config_map == "ConfigMap kubelet-config updated"
+        assert result.undo == "kubevouch undo abcd"
+        assert await _written_by(here) == "abcd"
         again = await check(plan, here.context)
         assert not again.writes_config_map
         second = await apply(again, here.context, QUICK)
         assert second.config_map == "ConfigMap kubelet-config is as planned already"
         undone = await undo(plan, here.context, QUICK)
         assert undone.config_map == "ConfigMap kubelet-config put back"
+        assert await _written_by(here) is None
         twice = await undo(plan, here.context, QUICK)
         assert twice.config_map == "ConfigMap kubelet-config is as it was before the run"
         here.change("ConfigMap", "kubelet-config", _edited, "kube-system")
         third = await undo(plan, here.context, QUICK)
         assert "changed by somebody else" in third.config_map
+        assert (third.config_map_failed, third.config_map_settled) == (True, True)
         assert third.exit_code is ExitCode.STOPPED
+
+
+async def _written_by(here: Acting) -> str | None:
+    found = await here.context.api.get(CONFIG_MAPS, "kubelet-config", "kube-system")
+    return found.metadata.annotations.get("kubevouch.dev/run")
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        (
+            {"kubevouch.dev/run": "ffff"},
+            "it was not this run that wrote it, but run ffff",
+        ),
+        ({"kubevouch.dev/run": "; reboot"}, "it was not this run that wrote it"),
+    ],
+    ids=["another run", "somebody who is no run"],
+)
+async def test_an_undo_leaves_a_config_map_that_its_run_has_not_written(
+    by: dict[str, str], said: str
+) -> None:
+    """The run left it as it was, and another run, or somebody, wrote the very same text later."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.NOTHING)]
+        result = await undo(plan, here.context, QUICK)
+        assert result.config_map == f"ConfigMap kubelet-config is left as it is: {said}"
+        assert not result.config_map_failed
+        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+
+
+async def test_an_undo_does_not_call_a_config_map_as_before_that_its_run_may_have_written() -> None:
+    """The run wrote it, and somebody took the annotation away that says so."""
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        result = await apply(await check(plan, here.context), here.context, QUICK)
+        assert result.config_map == "ConfigMap kubelet-config updated"
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, {}), "kube-system")
+        here.stage.server.requests.clear()
+        undone = await undo(plan, here.context, QUICK)
+        assert undone.config_map == (
+            "ConfigMap kubelet-config is left as it is: whether this run wrote it cannot be told, as it has no annotation "
+            "kubevouch.dev/run; it has serverTLSBootstrap: true: look at it yourself"
+        )
+        assert (undone.config_map_failed, undone.config_map_settled) == (True, True)
+        assert undone.exit_code is ExitCode.STOPPED
+        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+
+
+KUBELET_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
+
+
+async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_its_nodes_came_to() -> (
+    None
+):
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        here.stage.server.faults.on(KUBELET_CONFIG, silence(), method="PATCH")
+        run = apply(await check(plan, here.context), here.context, QUICK)
+        result = await _cut_off_at_the_config_map(run, here)
+        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+        by = {"kubevouch.dev/run": "abcd"}
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        await _cut_off_at_the_config_map(undo(plan, here.context, QUICK), here)
+
+
+async def _cut_off_at_the_config_map(
+    run: Coroutine[Any, Any, RunResult], here: Acting
+) -> RunResult:
+    requests = here.stage.server.requests
+    requests.clear()
+    task = asyncio.create_task(run)
+    async with asyncio.timeout(GENEROUS):
+        while not any((each.method, each.path) == ("PATCH", KUBELET_CONFIG) for each in requests):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        result = await task
+    why = "stopped at once; whether it was written is not known"
+    assert result.config_map == f"ConfigMap kubelet-config: {why}"
+    assert result.exit_code is ExitCode.INTERRUPTED
+    return result
+
+
+def _bootstrap_on(plan: Plan, by: dict[str, str]) -> Callable[[Any], Any]:
+    assert plan.config_map is not None
+    after = plan.config_map.after
+    return lambda found: {
+        **found,
+        "metadata": {**found["metadata"], "annotations": by},
+        "data": {**found["data"], "kubelet": after},
+    }
+
+
+async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all_the_same() -> None:
+    """While it takes the Lease, say: what it had begun before is armed as it was, and the others are untouched."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        result = stopped_at_once(await check(plan, here.context))
+        assert {each.outcome for each in result.nodes} == {NodeOutcome.UNTOUCHED}
+        assert (result.undo, result.exit_code) == ("", ExitCode.INTERRUPTED)
+        as_the_run_left_it(here, plan)
+        result = stopped_at_once(await check(plan, here.context))
+        assert {each.node: (each.outcome, each.armed) for each in result.nodes} == {
+            WORKER: (NodeOutcome.UNKNOWN, True),
+            SECOND: (NodeOutcome.UNTOUCHED, False),
+        }
+        assert result.undo == "kubevouch undo abcd"
+        assert result.exit_code is ExitCode.INTERRUPTED
 
 
 def _edited(found: Any) -> Any:
@@ -557,6 +817,27 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
         "former files in place, restarted",
     ),
     "undone before": ([("abcd", "undone")], [], NodeOutcome.UNDONE, "it was undone before", ""),
+    "undone before, and another run has changed it since": (
+        [("abcd", "undone"), ("ffff", "committed")],
+        [],
+        NodeOutcome.STOPPED,
+        "run ffff has changed it since; kubevouch undo ffff puts that back",
+        "",
+    ),
+    "undone before, and another run is armed there": (
+        [("abcd", "undone"), ("ffff", "restarted")],
+        [],
+        NodeOutcome.STOPPED,
+        "run ffff has changed it and has not been proven",
+        "",
+    ),
+    "undone before, and so was another run": (
+        [("abcd", "undone"), ("ffff", "undone")],
+        [],
+        NodeOutcome.UNDONE,
+        "it was undone before",
+        "",
+    ),
     "never begun, and undone before": (
         [("abcd", "barred")],
         [],
@@ -602,6 +883,63 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
 }
 
 
+async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more() -> None:
+    """The command that comes next after such an end is the same undo: it must not go on with the next node."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
+        machine.watched = [WatchedKubelet("inactive", 10, 10, (), b"failed")]
+        result = await undo(plan, here.context, QUICK)
+        assert [each.outcome for each in result.nodes] == [NodeOutcome.DOWN, NodeOutcome.UNTOUCHED]
+        assert result.nodes[0].why.startswith("it was undone before; ")
+        assert result.stopped == f"{WORKER} was put back and is not well"
+
+
+@pytest.mark.parametrize(
+    ("added", "outcome", "why"),
+    [
+        (
+            b"maxPods: 7\nserverTLSBootstrap: true\n",
+            NodeOutcome.STOPPED,
+            "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is on in it; look at it yourself",
+        ),
+        (
+            b"maxPods: [\n",
+            NodeOutcome.STOPPED,
+            (
+                "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: it cannot be read as a "
+                "kubelet's configuration; look at it yourself"
+            ),
+        ),
+        (
+            b"maxPods: 7\n",
+            NodeOutcome.UNDONE,
+            "it was undone before; somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is not on in it",
+        ),
+    ],
+    ids=["on", "not readable", "not on"],
+)
+async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
+    added: bytes, outcome: NodeOutcome, why: str
+) -> None:
+    """An undo that takes our line out of an edited file counts as one, so the same command again must come to the same."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        [file] = machine.survey.config
+        content = file.content + added
+        edited = msgspec.structs.replace(
+            file, content=content, sha256=hashlib.sha256(content).hexdigest()
+        )
+        machine.survey = msgspec.structs.replace(
+            machine.survey, config=(edited,), runs=(a_run("abcd", "undone"),)
+        )
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert (node.outcome, node.why) == (outcome, why)
+        assert node.settled is (outcome is NodeOutcome.STOPPED)
+
+
 @pytest.mark.parametrize(("runs", "answers", "outcome", "why", "said"), UNDOS.values(), ids=UNDOS)
 async def test_an_undo_says_what_it_did_and_no_more(
     runs: list[tuple[str, str]],
@@ -614,7 +952,7 @@ async def test_an_undo_says_what_it_did_and_no_more(
         plan = await here.plan(WORKER)
         machine = here.machines.by_name[WORKER]
         machine.survey = msgspec.structs.replace(
-            machine.survey, runs=tuple(_run(*each) for each in runs)
+            machine.survey, runs=tuple(a_run(*each) for each in runs)
         )
         machine.transaction = list(answers)
         result = await undo(plan, here.context, QUICK)
@@ -623,6 +961,147 @@ async def test_an_undo_says_what_it_did_and_no_more(
         told = "\n".join(here.progress.lines)
         assert said in told
         assert said or "restarted" not in told
+
+
+async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back() -> None:
+    """Workers first, one after the other; the command goes on with the others when that node is well."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        second = here.machines.by_name[SECOND]
+        second.watched = [WatchedKubelet("inactive", 10, 10, (), b"activating", b"swap is on\n")]
+        result = await undo(plan, here.context, QUICK)
+        found = [(each.node, each.outcome) for each in result.nodes]
+        assert found == [
+            (WORKER, NodeOutcome.UNDONE),
+            (SECOND, NodeOutcome.DOWN),
+            (THIRD, NodeOutcome.UNTOUCHED),
+            (MASTER, NodeOutcome.UNTOUCHED),
+        ]
+        assert "the last lines of its log: swap is on" in result.nodes[1].why
+        assert result.stopped == f"{SECOND} was put back and is not well"
+        assert not result.interrupted
+        touched = {host for host, name in here.machines.ran if name == "transaction (undo)"}
+        assert touched == {WORKER, SECOND}
+
+
+async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND, THIRD)
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        here.machines.by_name[WORKER].away = True
+        refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the node")
+        here.machines.by_name[SECOND].transaction = [refuses]
+        outcomes = [each.outcome for each in (await undo(plan, here.context, QUICK)).nodes]
+        assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.STOPPED, NodeOutcome.UNDONE]
+
+
+async def test_an_undo_works_where_the_port_cannot_be_dialled_from_here() -> None:
+    """ssh leads to the node; whether its kubelet is well is seen there, and in its Node."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        nowhere = changed(await here.plan(WORKER), WORKER, dial=("fe80::1",))
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+        [node] = (await undo(nowhere, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNDONE, node
+
+
+async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        assert plan.config_map is not None
+        some = only_nodes(plan, [SECOND])
+        assert ([each.node for each in some.nodes], some.config_map) == ([SECOND], None)
+        with pytest.raises(UsageError, match="has no such node; its nodes: "):
+            only_nodes(plan, [SECOND.replace("2", "9")])  # looks like others, and is none of them
+        with pytest.raises(UsageError, match=f"is it {re.escape(SECOND)}"):
+            only_nodes(plan, [SECOND.partition(".")[0]])
+
+
+async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away() -> None:
+    """They are not later ones: a run of which there is no record beside them has never begun there."""
+    earlier = [a_run("1111", "undone"), a_run("2222", "committed"), a_run("3333", "undone")]
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(earlier))
+        plan = await here.plan(WORKER)
+        machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
+        for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
+            machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(runs))
+            [found] = (await undo(plan, here.context, QUICK)).nodes
+            assert (found.outcome, found.settled) == (NodeOutcome.DONE, False), found
+        machine.survey = msgspec.structs.replace(
+            machine.survey, runs=(*earlier, a_run("abcd", "undone"))
+        )
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert (found.outcome, found.later_run) == (NodeOutcome.UNDONE, ""), found
+
+
+async def test_a_node_whose_file_was_turned_on_again_by_hand_is_not_as_before() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = _has_no_record(here, of(plan, WORKER), "after")
+        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert (found.outcome, found.settled) == (NodeOutcome.STOPPED, True), found
+        assert "is what this run writes all the same" in found.why
+
+
+def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
+    """The node's machine, which knows nothing of the run, and whose file is the plan's before or after the change, or another."""
+    machine = here.machines.by_name[node.node]
+    machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
+    [file] = machine.survey.config
+    sums = {"before": node.config_sha256, "after": node.content_sha256, "other": "00"}
+    machine.survey = msgspec.structs.replace(
+        machine.survey, config=(msgspec.structs.replace(file, sha256=sums[digest]),)
+    )
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("digest", "outcome"),
+    [("before", NodeOutcome.DONE), ("after", NodeOutcome.UNKNOWN), ("other", NodeOutcome.UNKNOWN)],
+)
+async def test_that_a_run_has_not_changed_a_node_is_said_with_proof_only(
+    digest: str, outcome: NodeOutcome
+) -> None:
+    """Somebody has removed the folder of the runs; its file tells."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        _has_no_record(here, of(plan, WORKER), digest)
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert found.outcome is outcome, found
+
+
+@pytest.mark.parametrize(
+    ("others", "digest", "outcome", "why"),
+    [
+        (["barred", "barred", "undone", "barred"], "before", NodeOutcome.DONE, ""),
+        (["undone", "undone", "committed"], "before", NodeOutcome.UNKNOWN, "3 newer runs"),
+        (["barred", "committed"], "after", NodeOutcome.UNKNOWN, "kubevouch undo r1 puts that back"),
+        (["barred", "undone"], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
+        (
+            ["undone", "restarted"],
+            "after",
+            NodeOutcome.UNKNOWN,
+            "run r1 has changed it and has not been proven",
+        ),
+    ],
+)
+async def test_marks_of_runs_that_never_began_push_no_record_away_and_another_run_is_named(
+    others: list[str], digest: str, outcome: NodeOutcome, why: str
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = _has_no_record(here, of(plan, WORKER), digest)
+        machine.survey = msgspec.structs.replace(
+            machine.survey,
+            runs=tuple(a_run(f"r{number}", state) for number, state in enumerate(others)),
+        )
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert (found.outcome, why in found.why) == (outcome, True), found
 
 
 async def test_an_undo_of_a_node_whose_folder_is_another_cannot_tell() -> None:
@@ -655,7 +1134,7 @@ async def test_an_undo_runs_nothing_in_a_folder_that_only_the_plan_knows(
         plan = changed(await here.plan(WORKER), WORKER, root=root)
         machine = here.machines.by_name[WORKER]
         machine.survey = msgspec.structs.replace(
-            machine.survey, runs=(_run("abcd", "committed"),), **seen
+            machine.survey, runs=(a_run("abcd", "committed"),), **seen
         )
         machine.transaction = [answered(TransactionState.UNDONE)]
         [node] = (await undo(plan, here.context, QUICK)).nodes

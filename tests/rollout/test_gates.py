@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from kubevouch.evidence.snapshot import LoggedScrapeFailure
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.act.check import are_metrics_to_come
+from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics, expected_metrics
 from kubevouch.rollout.decide.gates import GateEvidence, ProofGate, gate_results
 from kubevouch.rollout.decide.plan import ChangeKind
 from tests.diagnose.cases import snapshot
@@ -34,7 +35,7 @@ ALL_PASSED = GateEvidence(
     served=(SEEN.seen_on_the_wire(),),
     api_path=None,
     ready=None,
-    metrics_wanted=True,
+    metrics_not_asked="",
     metrics_before=THEN,
     metrics_now=THEN + timedelta(seconds=15),
 )
@@ -51,10 +52,13 @@ def condition(type_: str) -> CsrCondition:
 def test_all_gates_are_passed_in_their_order() -> None:
     results = gate_results(ALL_PASSED)
     assert all(each.passed for each in results)
-    assert [each.gate for each in results] == list(ProofGate)[1:]
+    assert [each.gate for each in results] == [
+        each for each in ProofGate if each not in SEEN_ELSEWHERE
+    ]
 
 
 ANOTHER = recorded("healthy-control-plane")
+SEEN_ELSEWHERE = (ProofGate.ANSWERS, ProofGate.STAYS_UP)
 CASES: dict[str, tuple[dict[str, object], ProofGate, str, bool]] = {
     # name: (what is different, the gate that stops it, what it says, hopeless)
     "not restarted": ({"new_process": False}, ProofGate.PROCESS, "has not been restarted", False),
@@ -158,7 +162,9 @@ def test_a_gate_stops_what_is_not_proven(
 
 
 def test_metrics_are_not_waited_for_where_nobody_measures() -> None:
-    results = gate_results(replace(ALL_PASSED, metrics_wanted=False, metrics_now=None))
+    results = gate_results(
+        replace(ALL_PASSED, metrics_not_asked="nobody measures", metrics_now=None)
+    )
     assert all(each.passed for each in results)
     first = gate_results(replace(ALL_PASSED, new_process=None, metrics_before=None))
     assert all(each.passed for each in first)
@@ -178,4 +184,36 @@ def test_metrics_are_not_waited_for_where_nobody_measures() -> None:
 )
 async def test_metrics_are_asked_for_only_where_they_will_come(case: str, expected: bool) -> None:
     evidence = await snapshot(case)
-    assert are_metrics_to_come(evidence.metrics) is expected
+    assert (expected_metrics(evidence.metrics).nobody == "") is expected
+
+
+async def test_metrics_that_are_broken_for_their_own_reasons_are_asked_of_nobody_who_had_none() -> (
+    None
+):
+    """A right that metrics-server lacks: no certificate mends that, and no good node is put back for it."""
+    found = expected_metrics((await snapshot("metrics-server-lacks-rights")).metrics)
+    assert (
+        "lacks a right (system:serviceaccount:kube-system:metrics-server may not " in found.broken
+    )
+    assert found.why_not("w1").endswith("and it had no sample before")
+    assert replace(found, measured=frozenset({"w1"})).why_not("w1") == ""
+    assert any("asked only of nodes that have some now" in each for each in found.said())
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ('Get "https://10.0.0.1:10250/metrics/resource": tls: failed to verify certificate: x509: expired', True),
+        ('Get "https://10.0.0.1:10250/metrics/resource": remote error: tls: internal error', True),
+        ("request failed, status: \"403 Forbidden\"", False),
+        ("dial tcp 10.0.0.1:10250: i/o timeout\x1b[2J", False),
+    ],
+)  # fmt: skip
+async def test_what_a_certificate_will_mend_is_waited_for(text: str, asked: bool) -> None:
+    metrics = (await snapshot("expired")).metrics
+    failures = (LoggedScrapeFailure("w1", text, "pod"),)
+    found = expected_metrics(replace(metrics, failures=replace(metrics.failures, value=failures)))
+    assert (found.why_not("w1") == "") is asked
+    assert found.why_not("w2") == ""
+    assert all(each.isprintable() for each in found.said())
+    assert ExpectedMetrics(nobody="none").said() == ()

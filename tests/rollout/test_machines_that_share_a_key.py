@@ -4,6 +4,7 @@ import msgspec
 
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import NameSource
+from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 
 BY_KEY, OPERATOR = NameSource.SSH_HOST_KEY, NameSource.OPERATOR
@@ -27,16 +28,16 @@ def test_keys_and_ids_of_all_nodes_are_compared_and_those_who_share_are_named() 
 
 
 def test_a_host_key_that_two_nodes_have_proves_no_address_of_either() -> None:
-    shared = shared_among(NODES, {"n1": "k", "n2": "k", "n3": "other"})
+    cloned = sharing(shared_among(NODES, {"n1": "k", "n2": "k", "n3": "other"}), HOST_KEY)
     confirmed = {"10.0.0.1": BY_KEY, "10.0.0.2": OPERATOR}
-    assert without_shared_keys("n1", confirmed, shared) == {"10.0.0.2": OPERATOR}
-    assert without_shared_keys("n2", confirmed, shared) == {"10.0.0.2": OPERATOR}
-    assert without_shared_keys("n3", confirmed, shared) == confirmed
+    assert without_shared_keys("n1", confirmed, cloned) == {"10.0.0.2": OPERATOR}
+    assert without_shared_keys("n2", confirmed, cloned) == {"10.0.0.2": OPERATOR}
+    assert without_shared_keys("n3", confirmed, cloned) == confirmed
 
 
 def test_a_machine_id_that_two_nodes_have_takes_nothing_from_a_key_of_their_own() -> None:
-    shared = shared_among(NODES, {"n2": "k2", "n3": "k3"})
-    assert without_shared_keys("n2", {"10.0.0.1": BY_KEY}, shared) == {"10.0.0.1": BY_KEY}
+    cloned = sharing(shared_among(NODES, {"n2": "k2", "n3": "k3"}), HOST_KEY)
+    assert without_shared_keys("n2", {"10.0.0.1": BY_KEY}, cloned) == {"10.0.0.1": BY_KEY}
 
 
 def test_a_transport_without_keys_shares_none() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
 from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable
 from kubevouch.node.script import Script, ScriptResult
@@ -14,6 +15,7 @@ from kubevouch.rollout.act import node_run
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.gates import GateResult, ProofGate
+from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
@@ -22,9 +24,10 @@ from kubevouch.rollout.decide.transaction import (
     TransactionAnswer,
     TransactionState,
 )
+from kubevouch.system_clock import SystemClock
 from tests.support.clocks import WoundClock
 
-DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = NodeOutcome
+DONE, UNDONE, STOPPED, UNKNOWN, SKIPPED, DOWN, UNTOUCHED = NodeOutcome
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,10 @@ DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = NodeOutcome
         ([DONE, STOPPED], ExitCode.STOPPED),
         ([UNKNOWN], ExitCode.STOPPED),
         ([DONE, UNKNOWN, UNTOUCHED], ExitCode.STOPPED),
+        ([DOWN, UNTOUCHED], ExitCode.STOPPED),
+        ([DONE, SKIPPED], ExitCode.COULD_NOT_TELL),
+        ([SKIPPED], ExitCode.COULD_NOT_TELL),
+        ([DONE, DOWN, UNTOUCHED], ExitCode.STOPPED),
     ],
 )
 def test_the_exit_code_says_what_came_of_the_nodes(
@@ -71,7 +78,13 @@ NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
 BUSY = answer(TransactionState.BUSY, "another call holds the lock")
 BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", b"failed", 0)
-FRESH = Seed(b"chain", b"key")
+STAYS_UP = WatchedKubelet("steady", 5, 0, (2,), b"active")
+LOG = b"E1126 command failed\x1b[2J\nerr=unknown flag: --no-such-flag\n"
+TOLD = "the last lines of its log: E1126 command failed [2J | err=unknown flag: --no-such-flag"
+FAILED = WatchedKubelet("inactive", 11, 10, (2,), b"activating", LOG)
+CRASHES = WatchedKubelet("restarts", 25, 1, (2, 3, 4), b"active", LOG)
+RESTLESS = WatchedKubelet("time", 45, 9, (2,), b"active")
+FRESH = Seed("/k/pki/c", "0", "/k/pki/k", 0, 1, chain_pem=b"chain")
 GONE, CUT = NodeUnreachable("n1", "connection refused"), AnswerLost("n1", "cut")
 PASSED, MISSING = True, False
 
@@ -91,6 +104,11 @@ class Course:
 
     seed: Seed | None = FRESH
     begun: bool = False
+    beside: WatchedKubelet | NodeError | None = None
+    """What is seen of the kubelet while the gates are waited for; None for nothing of note."""
+
+    afterwards: WatchedKubelet | NodeError = STAYS_UP
+    """What is seen of it after it was put back."""
 
 
 CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
@@ -109,16 +127,42 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNKNOWN, "nothing"),
     "another call is at work there": (Course(BUSY), STOPPED, "lock"),
     "the kubelet did not restart, nor again with the old files": (
-        Course(BROKEN),
-        UNKNOWN,
-        "does not run",
+        Course(BROKEN, afterwards=FAILED),
+        DOWN,
+        f"its files are as before; the kubelet was not active for 10 s (it is activating); {TOLD}",
     ),
     "undone by half": (Course(BEGUN, MISSING, [HALF]), UNKNOWN, "immutable"),
     "undone, and the kubelet does not run": (
-        Course(BEGUN, MISSING, [BROKEN]),
-        UNKNOWN,
-        "does not run",
+        Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES),
+        DOWN,
+        "the kubelet has ended twice",
     ),
+    "undone, and the kubelet comes and goes": (
+        Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=RESTLESS),
+        DOWN,
+        "up for less than 5 s",
+    ),
+    "undone by half, and the kubelet is down": (
+        Course(BEGUN, MISSING, [HALF], afterwards=FAILED),
+        DOWN,
+        "immutable; the kubelet was not active",
+    ),
+    "undone, and nobody can see whether its kubelet stays up": (
+        Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE),
+        UNKNOWN,
+        "could not be seen",
+    ),
+    "the kubelet does not come up with the new file": (
+        Course(BEGUN, MISSING, [WAS_UNDONE], beside=FAILED),
+        UNDONE,
+        "kubelet stays up: the kubelet was not active for 10 s",
+    ),
+    "the kubelet ends again and again with the new file": (
+        Course(BEGUN, MISSING, [WAS_UNDONE], beside=CRASHES),
+        UNDONE,
+        "kubelet stays up: the kubelet has ended twice",
+    ),
+    "who watches is cut off": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CUT), UNDONE, "CSR"),
     "not proven, undone once the lock is free": (
         Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]),
         UNDONE,
@@ -130,6 +174,16 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         "could not be seen",
     ),
     "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
+    "not proven here, and committed by another who has proven it": (
+        Course(BEGUN, MISSING, [COMMITTED], well=True),
+        DONE,
+        "by another",
+    ),
+    "not proven here, and the node says that it is committed": (
+        Course(BEGUN, MISSING, [COMMITTED]),
+        UNKNOWN,
+        "does not bear that out",
+    ),
     "not proven, undone at the third try": (
         Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
         UNDONE,
@@ -175,6 +229,8 @@ class ScriptedTransport:
     async def run_script(
         self, host: str, script: Script[TransactionAnswer], *, timeout: float, alias: str = ""
     ) -> ScriptResult[TransactionAnswer]:
+        if script.name == "watch":
+            return ScriptResult(await self._watched("steady=0" in script.text))  # type: ignore[arg-type]
         self.said.append(script.name)
         if "begin" in script.name:
             found = self.script.begin
@@ -185,11 +241,21 @@ class ScriptedTransport:
             raise found
         return ScriptResult(found)
 
+    async def _watched(self, beside: bool) -> WatchedKubelet:
+        await asyncio.sleep(0)  # a connection takes its time, so that others go on
+        found = self.script.beside if beside else self.script.afterwards
+        if found is None:
+            await asyncio.Event().wait()  # until nobody waits for the gates any more
+        if isinstance(found, NodeError):
+            raise found
+        assert found is not None
+        return found
+
 
 class Observed:
     """A node seen from outside: all gates passed, or the CSR missing for ever."""
 
-    def __init__(self, script: Course, transport: ScriptedTransport, clock: WoundClock) -> None:
+    def __init__(self, script: Course, transport: ScriptedTransport, clock: Clock) -> None:
         self.approved: set[str] = set()
         self.told: list[ArmedNode | None] = []
         self.new_process: bool | None = None
@@ -199,17 +265,19 @@ class Observed:
             "Context",
             (),
             {
+                "lease": None,
+                "fence": 0,
                 "clock": clock,
                 "transport": transport,
                 "progress": _Silent(),
                 "stop": lambda: False,
-                "armed": staticmethod(self.told.append),
+                "armed": staticmethod(lambda _, armed: self.told.append(armed)),
             },
         )
         self.node = type("Node", (), {"node": "n1", "host": "n1"})
 
     async def observe(self) -> None:
-        return None
+        await asyncio.sleep(0)
 
     async def serves_as_before(self) -> bool:
         return self._as_before
@@ -227,6 +295,7 @@ class _Silent:
 ARMED = {
     "another fix --apply of this plan is at it",
     "undone by half",
+    "undone by half, and the kubelet is down",
     "before and after look the same: the wire tells nothing",
     "not proven, and out of reach; nothing can be seen",
 }
@@ -259,6 +328,33 @@ async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.Monkey
     assert clock.monotonic() < 10 * RolloutTimeouts(30).switch
 
 
+@pytest.mark.parametrize(
+    ("beside", "gates", "why"),
+    [
+        (None, 0.3, "API server answers: it has not answered yet"),
+        (FAILED, 30, "kubelet stays up: the kubelet was not active for 10 s"),
+    ],
+)
+async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gates_nor_a_kubelet_that_is_down(
+    monkeypatch: pytest.MonkeyPatch, beside: WatchedKubelet | None, gates: float, why: str
+) -> None:
+    """A request is waited for half a minute, and there are several in one look: the switch went off before the run saw to it."""
+    script = Course(BEGUN, end=[WAS_UNDONE], beside=beside)
+    observed = Observed(script, ScriptedTransport(script), SystemClock())
+    monkeypatch.setattr(observed, "observe", asyncio.Event().wait)
+    run = NodeRun(
+        observer=observed,  # type: ignore[arg-type]
+        timeouts=RolloutTimeouts(gates),
+        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
+        seed=FRESH,
+        pid_before=1,
+    )
+    async with asyncio.timeout(20):
+        result = await run.run()
+    assert result.outcome is UNDONE, result
+    assert why in result.why, result
+
+
 async def test_a_node_that_is_not_proven_is_never_committed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -274,7 +370,7 @@ async def test_a_node_that_is_not_proven_is_never_committed(
         pid_before=1,
     )
     await run.run()
-    assert transport.said == ["transaction (begin)", "transaction (undo)"]
+    assert transport.said == ["transaction (begin)", "transaction (rollback)"]
 
 
 def test_the_switch_goes_off_after_the_gates_are_given_up() -> None:

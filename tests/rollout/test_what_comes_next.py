@@ -1,16 +1,30 @@
 """Each ending of a run names the command that helps from there; a node that is armed is named with its switch's time."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import ApiUnreachable, UnreachableKind
 from kubevouch.rollout.decide.armed import ArmedNode, found_armed, what_is_left_armed
-from kubevouch.rollout.decide.next_step import Commands, next_after, next_for_left_out
-from kubevouch.rollout.decide.plan import LeftOut
+from kubevouch.rollout.decide.next_step import (
+    Commands,
+    NextStep,
+    next_after,
+    next_after_refusal,
+    next_after_undo,
+    next_for_left_out,
+)
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
-from tests.rollout.recorded import recorded
+from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
+from tests.rollout.recorded import plan_of, planned, recorded
 
-DONE, UNDONE, STOPPED, UNKNOWN, UNTOUCHED = NodeOutcome
+DONE, UNDONE, STOPPED = NodeOutcome.DONE, NodeOutcome.UNDONE, NodeOutcome.STOPPED
+UNKNOWN, UNTOUCHED = NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED
+SKIPPED, DOWN = NodeOutcome.SKIPPED, NodeOutcome.DOWN
 COMMANDS = Commands("again", "anew", lambda run: "go on with ffff" if run == "ffff" else "")
 ILL = LeftOut("w9", "connection timed out")
 NOT_READY = LeftOut("w9", "it is NotReady", seen_outside=True)
@@ -24,6 +38,10 @@ def ended(*outcomes: NodeOutcome, armed: bool = False, **other: object) -> RunRe
     return RunResult("r", nodes, "", **other)  # type: ignore[arg-type]
 
 
+HELD = RunResult("r", (NodeResult("n1", STOPPED, "csr-1 is held: ...", unapproved=True),), "")
+"""A new plan alone would lead to the same end: doctor says what the CSR is, and what may be done about it."""
+
+
 @pytest.mark.parametrize(
     ("result", "command", "then"),
     [
@@ -34,17 +52,54 @@ def ended(*outcomes: NodeOutcome, armed: bool = False, **other: object) -> RunRe
         (ended(DONE, left_out=(ILL, ARMED)), "go on with ffff", ""),
         (ended(DONE, config_map_failed=True), "anew", ""),
         (ended(DONE, STOPPED, UNTOUCHED), "anew", ""),
+        (HELD, "kubevouch doctor", "anew"),
         (ended(DONE, UNDONE, UNTOUCHED), "kubevouch doctor", "anew"),
         (ended(UNDONE, UNTOUCHED, interrupted=True), "kubevouch doctor", "anew"),
         (ended(DONE, UNTOUCHED, interrupted=True), "again", ""),
         (ended(UNKNOWN, UNTOUCHED, armed=True), "again", ""),
         (ended(STOPPED, armed=True), "again", ""),
         (ended(UNKNOWN), "anew", ""),
+        (ended(DONE, SKIPPED), "anew", ""),
+        (ended(DOWN, UNTOUCHED), "kubevouch doctor", "anew"),
+        (ended(DOWN, UNTOUCHED, armed=True), "again", ""),
     ],
 )
 def test_after_a_run(result: RunResult, command: str, then: str) -> None:
     step = next_after(result, COMMANDS)
     assert (step.command, step.then) == (command, then)
+
+
+def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeResult:
+    return NodeResult("n9", outcome, settled=settled, later_run=by)
+
+
+@pytest.mark.parametrize(
+    ("others", "command"),
+    [
+        ([], "kubevouch doctor"),
+        ([left(UNKNOWN, settled=False)], "again"),
+        ([left(STOPPED, by="ffff"), left(UNTOUCHED, settled=False)], "again"),
+        ([left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
+        ([left(UNKNOWN), left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
+        ([left(UNKNOWN, by="ffff")] * 2, "kubevouch undo ffff --nodes n9,n9"),
+        ([left(STOPPED, by="eeee")], "kubevouch fix --status eeee"),
+        ([left(STOPPED, by="; reboot")], "kubevouch fix --status"),
+        ([left(UNKNOWN)], "kubevouch fix --status abcd"),
+    ],
+)
+def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_else(
+    others: list[NodeResult], command: str
+) -> None:
+    as_before = (NodeResult("n1", UNDONE), NodeResult("n2", DONE))
+    result = RunResult("abcd", (*as_before, *others), "")
+    assert next_after_undo(result, "again", lambda run: run == "ffff") == NextStep(command)
+
+
+def test_after_an_undo_that_left_the_config_map_to_others_nothing_is_tried_again() -> None:
+    result = RunResult("abcd", (), "", config_map_failed=True, config_map_settled=True)
+    assert next_after_undo(result, "again", lambda _: True) == NextStep("kubevouch doctor")
+    result = RunResult("abcd", (), "", config_map_failed=True)
+    assert next_after_undo(result, "again", lambda _: True) == NextStep("again")
 
 
 @pytest.mark.parametrize(
@@ -61,11 +116,60 @@ def test_after_a_plan_without_anything_to_do(left_out: list[LeftOut], command: s
     assert next_for_left_out(left_out, COMMANDS).command == command
 
 
+PLAN = msgspec.structs.replace(
+    plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="aaaa"),
+    ssh_config="/etc/my ssh",
+    ssh_user="ops",
+)
+[NODE] = PLAN.nodes
+UNDO = f"kubevouch undo aaaa --nodes {NODE.node}"
+
+
+@pytest.mark.parametrize(
+    ("error", "armed", "command", "then"),
+    [
+        # Where the run stands that holds the Lease, and not this one, which may never have begun.
+        (NotTheHolder("Lease", "another run is under way", run="bbbb"), {"w1"}, "kubevouch fix --status bbbb", ""),
+        (NotTheHolder("Lease", "another run has begun"), (), "kubevouch fix --status", ""),
+        (NotTheHolder("Lease", "another run", run="a;touch b"), (), "kubevouch fix --status", ""),
+        (StoppedBefore("w1", "undone on it"), (), "anew", ""),
+        # A new plan leaves out what is armed: without the first step it would lead back to this run.
+        (StoppedBefore("w2", "edited"), {NODE.node}, UNDO, "anew"),
+        (StoppedBefore("w2", "edited", begun=("w3", "w1")), {"w1"}, "kubevouch undo aaaa --nodes w1,w3", "anew"),
+        (StoppedBefore(NODE.node, "another file", way=WayOn.OTHER_RUN, run="aaaa"), (), UNDO, "anew"),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="ffff"), {"w1"}, "go on with ffff", ""),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), (), "kubevouch fix --status eeee", ""),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="a;touch b"), (), "kubevouch fix --status", ""),
+        (StoppedBefore("context c", "another", way=WayOn.ITS_CLUSTER), {"w1"}, "there", ""),
+        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), (), "kubevouch fix --print-role", ""),
+        (StoppedBefore("w1", "cannot be dialled", way=WayOn.LOOK), (), "kubevouch doctor", ""),
+        (StoppedBefore(NODE.node, "no answer", way=WayOn.REACH), (), f"ssh -F '/etc/my ssh' -l ops -- {NODE.host} true", ""),
+        (StoppedBefore(NODE.node, "no root", way=WayOn.ROOT), (), f"ssh -F '/etc/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
+        (StoppedBefore("/s/aaaa.json", "no room", way=WayOn.THIS_MACHINE, shown_by="df -h /s"), (), "df -h /s", "again"),
+        (NothingApplicable("plan", "leaves out every node"), (), "anew", ""),
+        (ApiUnreachable("s", "no answer", kind=UnreachableKind.TIMEOUT), {"w1"}, "kubectl get --raw /readyz", "again"),
+    ],
+)  # fmt: skip
+def test_after_a_refusal(
+    error: KubevouchError, armed: Collection[str], command: str, then: str
+) -> None:
+    step = next_after_refusal(error, PLAN, COMMANDS, "there", armed)
+    assert step is not None
+    assert (step.command, step.then) == (command, then)
+
+
+def test_a_pod_that_says_nothing_is_looked_for_at_its_node() -> None:
+    by_pod = msgspec.structs.replace(PLAN, via="pod")
+    error = StoppedBefore(NODE.node, "no answer", way=WayOn.REACH)
+    step = next_after_refusal(error, by_pod, COMMANDS, "there", ())
+    assert step == NextStep(f"kubectl describe node {NODE.node}")
+
+
 def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -> None:
     seen = recorded("healthy-worker", {"runs": [["eeee", "committed"], ["abcd", "armed", 100]]})
     found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
-    said = what_is_left_armed(found, seen.at + timedelta(seconds=40), "kubevouch fix --apply p")
+    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch fix --apply p")
     assert said.startswith("w1 is armed by run abcd: ")
     assert f"puts it back at {found.fires:%H:%M:%S} UTC at the latest, in 60 s" in said
     assert "`kubevouch fix --apply p`" in said
@@ -78,6 +182,9 @@ def test_a_record_that_does_not_say_when_its_switch_goes_off_has_the_longest_tim
     assert found.fires == seen.at + timedelta(seconds=240)
     late = found.fires + timedelta(seconds=9)
     unsure = ArmedNode("abcd", "w1", found.fires, sure=False)
-    said = what_is_left_armed(unsure, late, "again")
+    other = ArmedNode("abcd", "w2", late + timedelta(seconds=7))
+    said = what_is_left_armed([unsure, other], late, "again")
     assert said.startswith("w1 may be armed by run abcd: ")
+    assert "; w2 is armed by run abcd: " in said
+    assert "in 7 s; to go on" in said
     assert "in 0 s" in said

@@ -1,7 +1,7 @@
 """A node's plan, its seed, the ConfigMap's change, and the words of the prompt: nothing is promised that will not be."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import msgspec
@@ -20,16 +20,23 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
 from kubevouch.policy.claims import Claim, NameSource, as_address
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
-from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_kind, seed_of
+from kubevouch.rollout.decide.change import change_of, change_to_undo
+from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.intent import (
     how_it_is_undone,
+    in_which_order,
     vouched_for,
+    what_comes_back,
     what_is_to_be_done,
     what_is_to_be_undone,
     why_not_applicable,
 )
+from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
+from kubevouch.rollout.decide.machine import StartFiles
+from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.operator_word import OperatorWord, names_with_word
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
@@ -41,17 +48,22 @@ from kubevouch.rollout.decide.plan import (
 from kubevouch.rollout.decide.plan_config_map import is_its_edit, plan_config_map
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.x509 import CertificateKind, classify, read_certificates
-from tests.support.self_signed import kubelet_self_signed
+from kubevouch.rollout.decide.strata import Stratum
 
 from .recorded import Recorded, plan_of, planned, recorded
 
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BOOTSTRAP, APPROVE = ChangeKind
 AS_PLANNED, BEGUN, WELL = FoundState.AS_PLANNED, FoundState.BEGUN, FoundState.WELL
+ILL = FoundState.ILL
 
 
 # One node's plan.
+
+
+def alone(seen: Recorded, reserved: ReservedNames) -> Neighbours:
+    """A cluster of this one node."""
+    return Neighbours(NodeIndex([seen.node]), reserved)
 
 
 def assessed(seen: Recorded, *, csr_waits: bool = False, proven: bool = True) -> NodePlan | LeftOut:
@@ -60,13 +72,14 @@ def assessed(seen: Recorded, *, csr_waits: bool = False, proven: bool = True) ->
     assert known is not None
     facts = NodeFacts(
         node=seen.node,
-        machine=seen.facts(csr_waits=csr_waits),
+        need=need_of(seen.facts(csr_waits=csr_waits)),
+        domain="",
         host_key="ssh-ed25519 SHA256:key",
         confirmed={address: NameSource.SSH_HOST_KEY} if proven else {},
         accepted=(),
         flags=(),
     )
-    return assess(facts, (seen.node,), ReservedNames(loopback=frozenset({known})))
+    return assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
 
 
 def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:
@@ -77,7 +90,7 @@ def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:
     for what in ("node", "uid", "change", "dial", "port", "names", "addresses", "config_sha256"):
         assert getattr(plan, what) == getattr(expected, what), what
     assert plan.content_sha256 == expected.content_sha256
-    assert plan.seed is SeedKind.FRESH  # its own has expired
+    assert plan.seed is SeedKind.CERTIFIED  # its own has expired
     assert "refuses connections for about a second" in plan.interruption
     assert plan.control_plane is False
 
@@ -114,13 +127,14 @@ def test_a_node_without_an_address_is_left_out() -> None:
     status = msgspec.structs.replace(seen.node.status, addresses=())
     facts = NodeFacts(
         node=msgspec.structs.replace(seen.node, status=status),
-        machine=seen.facts(),
+        need=need_of(seen.facts()),
+        domain="",
         host_key="",
         confirmed={},
         accepted=(),
         flags=(),
     )
-    assert isinstance(assess(facts, (seen.node,), ReservedNames()), LeftOut)
+    assert isinstance(assess(facts, alone(seen, ReservedNames())), LeftOut)
 
 
 def csr(name: str, user: str, *, decided: bool = False) -> CertificateSigningRequest:
@@ -145,73 +159,6 @@ def test_a_node_waits_if_its_newest_csr_is_undecided() -> None:
     assert found == {"a"}
 
 
-# The seed.
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-LIFE = timedelta(hours=25)
-
-
-def with_own_pair(starts: datetime, ends: datetime, *, key: bool = True) -> Recorded:
-    seen = recorded("expired-worker")
-    pair = kubelet_self_signed("k8s-worker-1", starts, ends)
-    files = [
-        msgspec.structs.replace(each, content=pair.chain) if each.name == "kubelet.crt" else each
-        for each in seen.survey.certificates
-        if key or each.name != "kubelet.key"
-    ]
-    return replace(seen, survey=msgspec.structs.replace(seen.survey, certificates=tuple(files)))
-
-
-@pytest.mark.parametrize(
-    ("starts", "ends", "kind"),
-    [
-        (NOW - timedelta(days=1), NOW + LIFE + timedelta(seconds=1), SeedKind.COPY),
-        (NOW - timedelta(days=1), NOW + LIFE - timedelta(seconds=1), SeedKind.FRESH),
-        (NOW - timedelta(days=9), NOW - timedelta(days=1), SeedKind.FRESH),
-        (NOW + timedelta(hours=1), NOW + timedelta(days=99), SeedKind.FRESH),
-    ],
-)
-def test_the_nodes_own_pair_is_kept_only_if_it_outlives_the_change_by_far(
-    starts: datetime, ends: datetime, kind: SeedKind
-) -> None:
-    assert seed_kind(with_own_pair(starts, ends).survey, NOW, LIFE) is kind
-
-
-def test_a_pair_without_its_key_or_that_is_no_kubelets_is_no_seed() -> None:
-    good = (NOW - timedelta(days=1), NOW + timedelta(days=99))
-    assert seed_kind(with_own_pair(*good, key=False).survey, NOW, LIFE) is SeedKind.FRESH
-    seen = recorded("expired-worker")
-    for content in (b"", recorded("healthy-worker").served[0]):
-        files = tuple(
-            msgspec.structs.replace(each, content=content) if each.name == "kubelet.crt" else each
-            for each in seen.survey.certificates
-        )
-        survey = msgspec.structs.replace(seen.survey, certificates=files)
-        assert seed_kind(survey, seen.at, LIFE) is SeedKind.FRESH
-
-
-@pytest.mark.parametrize("gates", [1.0, 180.0, 48 * 3600.0])
-def test_a_seed_outlives_the_switch_by_a_day_however_long_the_gates_are(gates: float) -> None:
-    timeouts = RolloutTimeouts(gates)
-    seen = recorded("expired-worker")
-    made = seed_of(
-        planned(seen, BOOTSTRAP), seen.survey, now=NOW, life=timeouts.seed_life, serials=(1, 2)
-    )
-    assert made is not None
-    leaf = read_certificates(made.chain_pem, "seed")[0]
-    assert classify(leaf) is CertificateKind.KUBELET_SELF_SIGNED
-    assert leaf.not_before <= NOW
-    assert leaf.not_after >= NOW + timedelta(seconds=timeouts.switch) + timedelta(hours=24)
-    assert "seed" in repr(made)
-    assert b"KEY" not in repr(made).encode()
-
-
-def test_a_copied_seed_carries_no_key() -> None:
-    seen = with_own_pair(NOW - timedelta(days=1), NOW + timedelta(days=99))
-    plan = planned(seen, BOOTSTRAP)
-    assert seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2)) is None
-
-
 def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     seen = recorded("expired-worker")
     plan = planned(seen, BOOTSTRAP)
@@ -224,6 +171,19 @@ def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     )
     assert (change.content, change.switch_seconds) == (b"new", 240)
     assert change_to_undo(plan, seen.survey, "abcd").content == b""
+
+
+def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None:
+    seen = recorded("expired-worker")
+    assert change_of(
+        planned(seen, BOOTSTRAP), seen.survey, "r", content=b"", switch_seconds=1
+    ).boot_unit
+    why = b"/etc/systemd/system cannot be written"
+    seen = replace(seen, survey=msgspec.structs.replace(seen.survey, no_boot_unit=why))
+    plan = assessed(seen)
+    assert isinstance(plan, NodePlan)
+    assert plan.no_boot_unit == why.decode()
+    assert not change_of(plan, seen.survey, "r", content=b"", switch_seconds=1).boot_unit
 
 
 # The ConfigMap.
@@ -325,7 +285,19 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
             "go on with this run, which is not finished, on 1 node and approve one CSR of its node",
             "kubevouch undo abcd",
         ),
-        ([(BOOTSTRAP, WELL)], True, "change ConfigMap kubelet-config", ""),
+        (
+            [(BOOTSTRAP, BEGUN), (BOOTSTRAP, ILL)],
+            False,
+            "put back w1, which this run has begun and which is not Ready, go on with this run, which is not finished, on 1 node and approve one CSR of its node",
+            "kubevouch undo abcd",
+        ),
+        (
+            [(BOOTSTRAP, ILL)],
+            False,
+            "put back w0, which this run has begun and which is not Ready",
+            "",
+        ),
+        ([(BOOTSTRAP, WELL)], True, "change ConfigMap kubelet-config", "kubevouch undo abcd"),
     ],
 )
 def test_the_prompt_says_what_will_be_done_and_no_more(
@@ -338,7 +310,24 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
     )
     found = {f"w{i}": state for i, (_, state) in enumerate(nodes)}
     assert what_is_to_be_done(plan, found, writes_config_map=writes) == said
-    assert how_it_is_undone(plan, found) == undo
+    assert how_it_is_undone(plan, found, writes_config_map=writes) == undo
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (3, "the others: one restarts at a time; one of which only the next metrics sample is missing makes room for the next"),
+        (
+            40,
+            "the others: 1, 2, 4 restart at once, as long as they do well, and never two that hold the last of a PodDisruptionBudget or a Service; one of which only the next metrics sample is missing makes room for the next",
+        ),
+    ],
+)  # fmt: skip
+def test_the_order_says_who_may_be_unproven_beside_whom(count: int, said: str) -> None:
+    """As `order.next_turn` does it: while a node waits for its sample the next one restarts."""
+    stratum = Stratum("Debian 12", "1.34", "amd64")
+    lines = in_which_order(Lineup(tuple(TaskedNode(f"w{i}", stratum) for i in range(count)), 60))
+    assert lines[-1] == said
 
 
 def test_the_prompt_names_every_name_and_address_that_is_vouched_for() -> None:
@@ -378,11 +367,13 @@ def test_an_undo_names_what_it_puts_back() -> None:
     change = ConfigMapPlan("kubelet-config", "u", "7", "", "", "")
     assert what_is_to_be_undone(plan_of(planned(seen, APPROVE))) == ""
     assert what_is_to_be_undone(plan_of(planned(seen, BOOTSTRAP))) == (
-        "put 1 node of run abcd back to what they were"
+        "put back what run abcd has changed on the 1 node that its plan changes"
     )
     assert what_is_to_be_undone(plan_of(planned(seen, BOOTSTRAP), config_map=change)) == (
-        "put ConfigMap kubelet-config and 1 node of run abcd back to what they were"
+        "put back what run abcd has changed in ConfigMap kubelet-config and on the 1 node that its plan changes"
     )
+    assert what_comes_back(plan_of(planned(seen, APPROVE), config_map=change)) == ""
+    assert "expired ones" in what_comes_back(plan_of(planned(seen, BOOTSTRAP)))
 
 
 def test_nodes_left_out_are_3_once_the_rest_is_done_and_never_hide_worse() -> None:
@@ -400,13 +391,14 @@ def test_a_node_without_an_address_that_scrapers_would_dial_is_left_out() -> Non
     assert known is not None
     facts = NodeFacts(
         node=seen.node,
-        machine=seen.facts(),
+        need=need_of(seen.facts()),
+        domain="",
         host_key="",
         confirmed={address: NameSource.SSH_HOST_KEY},
         accepted=(),
         flags=("--kubelet-preferred-address-types=ExternalIP",),
     )
-    found = assess(facts, (seen.node,), ReservedNames(loopback=frozenset({known})))
+    found = assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
     assert isinstance(found, LeftOut)
     assert "no address" in found.reason
 
@@ -422,7 +414,9 @@ def test_names_that_the_operator_and_the_kubelets_tell_are_the_clusters_too() ->
     broken = recorded("expired-worker", {"config": "a: [\n"}).survey
     network = ip_network("10.96.0.0/12")
     word = OperatorWord(domains=("corp.example",), service_networks=(network,))
-    found = names_with_word(NOTHING_KNOWN, word, [seen, silent, broken])
+    found = names_with_word(
+        NOTHING_KNOWN, word, [StartFiles(each).cluster_domain for each in (seen, silent, broken)]
+    )
     assert found.domains == ("corp.example", "cluster.local")
     assert found.service_networks == (network,)
     assert names_with_word(NOTHING_KNOWN, OperatorWord(), []).domains == ()

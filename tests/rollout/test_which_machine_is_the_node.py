@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from kubevouch.kube.resources import Node
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.errors import StoppedBefore
@@ -54,7 +55,7 @@ def node(name: str, *addresses: str) -> Node:
     return msgspec.json.decode(msgspec.json.encode(raw), type=Node)
 
 
-NODES = (node("w1", "10.0.0.1"), node("W2.corp", "10.0.0.2", "10.0.0.1"))
+NODES = NodeIndex([node("w1", "10.0.0.1"), node("W2.corp", "10.0.0.2", "10.0.0.1")])
 BOUND = {
     "by name": ("w1", "w1", ()),
     "by name, without ssh": ("w1", "", ()),

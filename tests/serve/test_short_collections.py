@@ -20,7 +20,6 @@ def as_in_the_server() -> Iterator[None]:
     yield
     gc.callbacks[:] = callbacks
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 class Held:

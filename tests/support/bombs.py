@@ -1,4 +1,9 @@
-"""Texts that are small to send and large to read."""
+"""What is small to send and large to read."""
+
+import struct
+import zlib
+
+_PIECE = 1024 * 1024
 
 ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
@@ -10,3 +15,16 @@ MERGES = "a: &a {x: 1, y: 2}\n" + "".join(
     for a, b in zip("abcdefgh", "bcdefghi", strict=True)
 )
 """The same with merge keys, which a reader must follow to build any mapping at all."""
+
+
+def gzip_bomb(size: int, filler: bytes = b"\0") -> bytes:
+    """A valid gzip of so many MiB of one byte. One MiB of them is packed, and repeated: to pack all takes long."""
+    piece = filler * _PIECE
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # After a full flush nothing refers to what was before.
+    packed = packing.compress(piece) + packing.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(size):
+        checksum = zlib.crc32(piece, checksum)
+    head = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+    return head + packed * size + packing.flush() + struct.pack("<II", checksum, size * _PIECE)

@@ -32,7 +32,7 @@ class Following:
 
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def wait(self, look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+    def wait(self, look: Callable[[], T | None], what: str, seconds: float = 150) -> T:
         """What `look` finds in `objects` or `seen`, as soon as it finds something."""
         found: T | None = None
 

@@ -6,6 +6,7 @@ two processes apart is that they never choose from the same blocks.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,14 @@ from kubevouch_lab.cluster.site import BLOCKS, BLOCKS_VARIABLE
 
 _OF_NO_TERMINAL = ("COLUMNS", "LINES")
 """GNU readline sets them in a worker. There is no terminal, and nobody has said how wide the output is to be."""
+
+
+_shared: list[Path] = []
+
+
+def shared_folder() -> Path | None:
+    """One that all processes of this test run have; None where it has but one."""
+    return _shared[0] if _shared else None
 
 
 def share(worker: int, workers: int) -> str:
@@ -23,13 +32,15 @@ def share(worker: int, workers: int) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def surroundings_of_a_worker() -> Iterator[None]:
+def surroundings_of_a_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Without pytest-xdist nothing is changed."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     with pytest.MonkeyPatch.context() as environment:
         if worker:
             for name in _OF_NO_TERMINAL:
                 environment.delenv(name, raising=False)
+            _shared[:] = [tmp_path_factory.getbasetemp().parent / "shared"]
+            _shared[0].mkdir(exist_ok=True)
             workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
             if BLOCKS_VARIABLE not in os.environ:
                 environment.setenv(BLOCKS_VARIABLE, share(int(worker), workers))

@@ -95,6 +95,11 @@ def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
     type=click.Choice(["ipv4", "ipv6", "dual"]),
     help="Which addresses its nodes have. [default: ipv4]",
 )
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Every node of a new lab has a disk, a shell and ssh; else of more than 16 nodes only 4 have.",
+)
 @click.option("--detach", is_flag=True, help="Run it in the background; `lab down` ends it.")
 @click.pass_context
 def up(
@@ -103,6 +108,7 @@ def up(
     scenario: str | None,
     count: int | None,
     family: str | None,
+    whole: bool,
     detach: bool,
 ) -> int:
     """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
@@ -119,7 +125,8 @@ def up(
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     blocks = blocks_of(terminal.environment.get(BLOCKS_VARIABLE, ""))
-    options = LabOptions(scenario or "", count or 0, blocks, IpFamily(family) if family else None)
+    wanted = IpFamily(family) if family else None
+    options = LabOptions(scenario or "", count or 0, blocks, wanted, whole)
 
     async def running(ready: "asyncio.Future[None]") -> None:
         await run(
@@ -158,8 +165,8 @@ def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
 
 
 def _exports(folder: "Folder") -> "Mapping[str, str]":
+    from kubevouch.cli.common.invocation import SSH_CONFIG
     from kubevouch.cli.common.loopback import VARIABLE
-    from kubevouch.cli.common.ssh_choice import SSH_CONFIG
 
     loopback = {VARIABLE: str(folder.loopback_addresses)}
     return {

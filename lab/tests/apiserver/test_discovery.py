@@ -123,6 +123,7 @@ def test_groups_come_in_the_order_of_a_real_server() -> None:
         "policy",
         "rbac.authorization.k8s.io",
         "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
         "scheduling.k8s.io",
         "coordination.k8s.io",
         "discovery.k8s.io",

@@ -4,17 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import kubernetes
 import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NODES
 from lab.tests.apiserver.bench import PATIENT, Bench
+from tests.support.official_client import client, config, watch
 
 T = TypeVar("T")
-# Its types say that everything may be None.
-client: Any = kubernetes.client
-config: Any = kubernetes.config
-watch: Any = kubernetes.watch
 
 
 @pytest.fixture

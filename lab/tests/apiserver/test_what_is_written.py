@@ -231,6 +231,17 @@ async def test_who_has_read_an_older_version_may_not_write(lab: Bench) -> None:
     assert (await lab.ask("PUT", f"{MAPS}/a", _map("b")))[0] == 400
 
 
+async def test_whoever_writes_the_object_that_he_has_read_does_not_make_it_anew(lab: Bench) -> None:
+    """Of a kind that a PUT may create (registry/generic/registry/store.go, rest/update.go: Preconditions)."""
+    path = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    _, made = await lab.ask("POST", path, {"metadata": {"name": "l"}, "spec": {}})
+    await lab.ask("DELETE", f"{path}/l")
+    code, status = await lab.ask("PUT", f"{path}/l", made)
+    assert (code, "UID in precondition" in status["message"]) == (409, True)
+    new = {**made, "metadata": {"name": "l"}}
+    assert (await lab.ask("PUT", f"{path}/l", new))[0] == 201
+
+
 async def test_of_many_who_write_at_once_each_but_one_is_told_of_a_conflict(lab: Bench) -> None:
     _, made = await lab.ask("POST", MAPS, _map("a", k="0"))
     answers = await asyncio.gather(

@@ -53,7 +53,8 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_left(root: Path) -> object:
     yield
-    run("down", root)
+    if root.exists():
+        run("down", root)
     assert Folder(root).running() == 0
 
 

@@ -21,6 +21,7 @@ from kubevouch.policy.claims import AllowedNames, Claim, NameSource
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.decide import Decision, approval, decide
 from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, ENDPOINT_SLICES
 from lab.tests.kubelets.conftest import Node
@@ -61,14 +62,14 @@ async def api(cluster: Plane) -> AsyncIterator[ApiClient]:
 async def decided(api: ApiClient, cluster: Plane, node: Node, name: str) -> Decision:
     """The policy is asked as `csr approve` asks it, and what passes is approved."""
     found = await api.get(CSRS, name)
-    policy_evidence = await gather_policy_evidence(api, Inquiry(cluster.clock))
+    evidence = IndexedEvidence(await gather_policy_evidence(api, Inquiry(cluster.clock)))
     host = node.kubelet.name
     allowance = AllowedNames(
         node=host,
         names=(Claim(host, NameSource.NODE_NAME),),
         addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY),),
     )
-    facts = csr_facts(csr_of(found), policy_evidence, at=cluster.clock.now(), allowed=allowance)
+    facts = csr_facts(csr_of(found), evidence, at=cluster.clock.now(), allowed=allowance)
     decision = decide(facts)
     if decision.outcome is Outcome.PASS:
         await api.patch_approval(found, approval(found.spec.username))

@@ -132,6 +132,26 @@ async def test_a_pod_that_is_deleted_gives_the_lease_back_and_ends(lab: Lab) -> 
     assert pods(lab) == []
 
 
+async def test_the_address_of_a_pod_is_not_given_again_before_its_process_has_ended(
+    lab: Lab,
+) -> None:
+    """A stopped process is there until it is killed, long after its pod has gone."""
+    await until(ready(lab))
+    (former,) = pods(lab)
+    (process,) = processes(lab)
+    os.kill(process, signal.SIGSTOP)
+    lab.control_plane.client.patch(DEPLOYMENTS, NAME, {"spec": {"replicas": 0}}, SPACE)
+    await until(lambda: pods(lab) == [])
+    # The same node, and so the same network.
+    place = {"kubernetes.io/hostname": former["spec"]["nodeName"]}
+    spec = {"replicas": 1, "template": {"spec": {"nodeSelector": place}}}
+    lab.control_plane.client.patch(DEPLOYMENTS, NAME, {"spec": spec}, SPACE)
+    await until(lambda: len(pods(lab)) == 1)
+    await until(ready(lab))
+    (pod,) = pods(lab)
+    assert status_of(pod)["podIP"] != status_of(former)["podIP"]
+
+
 async def test_a_pod_with_words_that_the_program_refuses_says_so_and_is_not_ready(lab: Lab) -> None:
     words = ["approver", "run", "--no-such-flag"]
     client = lab.control_plane.client

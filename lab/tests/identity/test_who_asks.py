@@ -13,7 +13,7 @@ from kubevouch_lab.apiserver.kinds import PODS, SECRETS, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.request import ANONYMOUS, Presented, UserInfo
 from kubevouch_lab.identity import jwt
 from kubevouch_lab.identity.tokens import InvalidToken
-from lab.tests.plane import _KEY, NOW, Plane
+from lab.tests.plane import NOW, Plane, _key
 from tests.support.authority import Authority
 
 
@@ -170,14 +170,14 @@ def test_a_token_review_says_who_and_why_not(running: Plane) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 def test_no_text_is_a_token_by_chance(text: str) -> None:
-    assert jwt.verified(text, _KEY.public_key()) is None
-    assert jwt.verified(f"{text}.{text}.{text}", _KEY.public_key()) is None
+    assert jwt.verified(text, _key().public_key()) is None
+    assert jwt.verified(f"{text}.{text}.{text}", _key().public_key()) is None
 
 
 def test_a_token_of_another_key_or_without_one_is_refused() -> None:
-    token = jwt.signed({"sub": "x"}, _KEY)
-    assert jwt.verified(token, _KEY.public_key()) == {"sub": "x"}
+    token = jwt.signed({"sub": "x"}, _key())
+    assert jwt.verified(token, _key().public_key()) == {"sub": "x"}
     head, body, _ = token.split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
     for forged in (f"{head}.{body}.", f"{none}.{body}.", f"{none}.{body}.{token.split('.')[2]}"):
-        assert jwt.verified(forged, _KEY.public_key()) is None
+        assert jwt.verified(forged, _key().public_key()) is None

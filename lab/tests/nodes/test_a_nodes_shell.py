@@ -247,3 +247,39 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX" and os.path.exists(f"/proc/{pid}")  # noqa: PTH110
+
+
+async def test_the_service_manager_tells_which_files_a_unit_comes_from_and_whether_they_changed(
+    machine: Machine,
+) -> None:
+    folder = "/etc/systemd/system/kubelet.service"
+    shown = await machine.sh(
+        "systemctl show kubelet -p FragmentPath,DropInPaths,EnvironmentFiles,NeedDaemonReload"
+    )
+    assert shown.splitlines() == [
+        f"FragmentPath={folder}",
+        f"DropInPaths={folder}.d/10-kubeadm.conf",
+        "EnvironmentFiles=/var/lib/kubelet/kubeadm-flags.env (ignore_errors=yes)",
+        "EnvironmentFiles=/etc/default/kubelet (ignore_errors=yes)",
+        "NeedDaemonReload=no",
+    ]
+    needed = "systemctl show kubelet -p NeedDaemonReload --value"
+    for change in (f"mkdir -p {folder}.d; : >{folder}.d/20.conf", f"rm {folder}.d/20.conf"):
+        await machine.sh(change)
+        assert await machine.sh(needed) == "yes\n"
+        assert await machine.sh(f"systemctl restart kubelet; {needed}") == "yes\n"
+        assert await machine.sh(f"systemctl daemon-reload; {needed}") == "no\n"
+
+
+async def test_a_program_that_was_replaced_shows_as_deleted_until_the_next_start(
+    machine: Machine,
+) -> None:
+    unit = "/etc/systemd/system/kubelet.service.d/20.conf"
+    machine.files.write(unit, b"[Service]\nExecStart=\nExecStart=/opt/kubelet --a=1\n")
+    machine.files.write("/opt/kubelet", b"one\n", 0o755)
+    await machine.sh("systemctl daemon-reload; systemctl restart kubelet")
+    exe = "readlink /proc/$(systemctl show kubelet -p MainPID --value)/exe"
+    assert await machine.sh(exe) == "/opt/kubelet\n"
+    await machine.sh("echo two >/opt/new; mv /opt/new /opt/kubelet")
+    assert await machine.sh(exe) == "/opt/kubelet (deleted)\n"
+    assert await machine.sh(f"systemctl restart kubelet; {exe}") == "/opt/kubelet\n"

@@ -5,18 +5,14 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import kubernetes
 import pytest
 
 from kubevouch_lab.apiserver.kinds import CSRS, SERVICE_ACCOUNTS
 from lab.tests.plane import Plane
+from tests.support.official_client import client, config, watch
 from tests.support.requests import request
 
 T = TypeVar("T")
-# Its types say that everything may be None.
-client: Any = kubernetes.client
-config: Any = kubernetes.config
-watch: Any = kubernetes.watch
 
 
 @pytest.fixture

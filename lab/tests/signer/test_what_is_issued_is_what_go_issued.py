@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from kubevouch_lab.signer.issuing import SigningCa, duration, issued
 
 # Of a real cluster (kubeadm 1.36).
 RECORDED = Path(__file__).with_name("recorded")
-KEY = rsa.generate_private_key(65537, 2048)
+
+
+@cache
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
 
 
 REQUESTS = json.loads((RECORDED / "csr.json").read_text())["items"]
@@ -29,14 +34,14 @@ def test_the_same_request_gives_the_same_certificate(item: dict[str, Any]) -> No
     made = issued(
         parsed(item["spec"]),
         item["spec"]["usages"],
-        SigningCa(ca, KEY),
+        SigningCa(ca, key()),
         now=real.not_valid_before_utc + timedelta(minutes=5),
         life=duration(item["spec"].get("expirationSeconds")),
         serial=real.serial_number,
     )
     ours = x509.load_pem_x509_certificate(made)
     assert ours.tbs_certificate_bytes == real.tbs_certificate_bytes
-    KEY.public_key().verify(
+    key().public_key().verify(
         ours.signature,
         ours.tbs_certificate_bytes,
         ours.signature_algorithm_parameters,  # type: ignore[arg-type]

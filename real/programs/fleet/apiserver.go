@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,8 +29,9 @@ const (
 // cluster is what the API server knows.
 type cluster struct {
 	nodes, pods *collection
-	trust       []byte // the ConfigMap that says whom extension API servers trust
-	roots       []byte // the ConfigMap that says whom pods trust
+	trust       []byte                     // the ConfigMap that says whom extension API servers trust
+	roots       []byte                     // the ConfigMap that says whom pods trust
+	others      map[string]json.RawMessage // whatever else a client needs, by path
 }
 
 func newCluster(authority, proxy *authority) *cluster {
@@ -41,7 +43,19 @@ func newCluster(authority, proxy *authority) *cluster {
 		"requestheader-username-headers":     `["X-Remote-User"]`,
 	})
 	roots := configMap("kube-root-ca.crt", map[string]string{"ca.crt": string(authority.pem)})
-	return &cluster{newCollection(), newCollection(), trust, roots}
+	return &cluster{newCollection(), newCollection(), trust, roots, nil}
+}
+
+// readObjects reads what the API server answers besides; nothing where no file is named.
+func (c *cluster) readObjects(file string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &c.others)
 }
 
 func configMap(name string, data map[string]string) []byte {
@@ -99,6 +113,9 @@ func (c *cluster) routes(counts *counts) http.Handler {
 		answer(w, http.StatusOK, []byte(`{"major":"1","minor":"36","gitVersion":"v1.36.3"}`))
 	})
 	mux.HandleFunc("GET /fleet", counts.tell)
+	for path, body := range c.others {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, body) })
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "NotFound", "the server could not find the requested resource")
 	})
@@ -194,13 +211,16 @@ func formOf(r *http.Request) form {
 	return whole
 }
 
-// selected is whether the object is asked for. Selectors: labels that are equal, and metadata.name; every pod runs.
+// anyValue is what a label is compared with that only has to be there.
+const anyValue = "\x00"
+
+// selected is whether the object is asked for. Selectors: labels that are equal or there, and metadata.name; every pod runs.
 func selected(o *object, namespace string, labels, fields map[string]string) bool {
 	if namespace != "" && o.namespace != namespace {
 		return false
 	}
 	for name, value := range labels {
-		if o.labels[name] != value {
+		if held, has := o.labels[name]; !has || (value != anyValue && held != value) {
 			return false
 		}
 	}
@@ -211,8 +231,12 @@ func selected(o *object, namespace string, labels, fields map[string]string) boo
 func equalities(selector string) map[string]string {
 	found := map[string]string{}
 	for part := range strings.SplitSeq(selector, ",") {
-		if name, value, is := strings.Cut(strings.ReplaceAll(part, "==", "="), "="); is && name != "status.phase" {
+		name, value, is := strings.Cut(strings.ReplaceAll(part, "==", "="), "=")
+		switch {
+		case is && name != "status.phase":
 			found[name] = value
+		case !is && name != "" && !strings.ContainsAny(name, " ()!"):
+			found[name] = anyValue
 		}
 	}
 	return found

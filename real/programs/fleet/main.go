@@ -24,6 +24,7 @@ type settings struct {
 	mix       string
 	tokens    string
 	port      int
+	objects   string
 	gzipLevel int
 	report    time.Duration
 }
@@ -37,6 +38,7 @@ func read() settings {
 	flag.StringVar(&s.mix, "mix", "", "percentages of kinds of nodes, as repeated=10,idle=10,churning=5,stalled=5; the rest is plain")
 	flag.StringVar(&s.tokens, "tokens", "one", "accounts that may ask, separated by commas; each gets kubeconfig-NAME")
 	flag.IntVar(&s.port, "port", 10250, "of every kubelet")
+	flag.StringVar(&s.objects, "objects", "", "file with a JSON object: what else the API server answers, by path")
 	flag.IntVar(&s.gzipLevel, "gzip-level", -1, "of pages; -1 is the default, which kubelets use")
 	flag.DurationVar(&s.report, "report", 5*time.Minute, "how often a Node's status changes, as nodeStatusReportFrequency")
 	flag.Parse()
@@ -59,6 +61,9 @@ func run(s settings) error {
 	accounts := strings.Split(s.tokens, ",")
 	counts := newCounts(accounts, s.nodes)
 	cluster := newCluster(authority, proxy)
+	if err := cluster.readObjects(s.objects); err != nil {
+		return err
+	}
 	for number, kind := range kinds {
 		node := newKubelet(number, kind, s, counts, cluster)
 		if err := node.listen(authority); err != nil {

@@ -17,7 +17,7 @@ type object struct {
 	labels          map[string]string
 	node            string // a pod's
 	address         net.IP
-	port            int
+	number, port    int // a Node's
 	version         uint64
 	created         time.Time
 	reported        time.Time
@@ -38,7 +38,7 @@ func newUID() string { return fmt.Sprintf("%08x-f282-4b9f-bc93-02131a51d376", ui
 
 func newNode(k *kubelet) *object {
 	return &object{
-		kind: "Node", name: k.name, uid: newUID(), address: k.address, port: k.settings.port, created: k.began, reported: k.began,
+		kind: "Node", name: k.name, uid: newUID(), address: k.address, number: k.number, port: k.settings.port, created: k.began, reported: k.began,
 		labels: map[string]string{
 			"beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
 			"kubernetes.io/hostname": k.name, "kubernetes.io/os": "linux",
@@ -104,13 +104,15 @@ const managedPod = `,"managedFields":[{"manager":"kube-controller-manager","oper
 func (o *object) whole(b []byte) []byte {
 	b = o.metadata(append(b, `"metadata":`...))
 	if o.kind == "Node" {
-		b = append(b, `,"spec":{"podCIDR":"10.244.1.0/24","podCIDRs":["10.244.1.0/24"]},"status":{"capacity":{"cpu":"4","memory":"16Gi","pods":"110"},"allocatable":{"cpu":"4","memory":"16Gi","pods":"110"},"conditions":[`...)
+		network := net.IPv4(10, byte(128+o.number>>8), byte(o.number), 0)
+		b = fmt.Appendf(b, `,"spec":{"podCIDR":"%s/24","podCIDRs":["%s/24"]}`, network, network)
+		b = append(b, `,"status":{"capacity":{"cpu":"4","memory":"16Gi","pods":"110"},"allocatable":{"cpu":"4","memory":"16Gi","pods":"110"},"conditions":[`...)
 		for _, each := range []string{"MemoryPressure", "DiskPressure", "PIDPressure"} {
 			b = fmt.Appendf(b, `{"type":%q,"status":"False","lastHeartbeatTime":%q,"lastTransitionTime":%q,"reason":"KubeletHasSufficient","message":"kubelet has enough"},`, each, rfc3339(o.reported), rfc3339(o.created))
 		}
 		b = fmt.Appendf(b, `{"type":"Ready","status":"True","lastHeartbeatTime":%q,"lastTransitionTime":%q,"reason":"KubeletReady","message":"kubelet is posting ready status"}]`, rfc3339(o.reported), rfc3339(o.created))
 		b = fmt.Appendf(b, `,"addresses":[{"type":"InternalIP","address":%q},{"type":"Hostname","address":%q}],"daemonEndpoints":{"kubeletEndpoint":{"Port":%d}}`, o.address, o.name, o.port)
-		return append(append(b, nodeInfo...), images...)
+		return append(fmt.Appendf(b, nodeInfo, o.number+1, o.number+1, o.number+1), images...)
 	}
 	b = append(b, `,"spec":{"volumes":[{"name":"kube-api-access-9pswz","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}},{"configMap":{"name":"kube-root-ca.crt","items":[{"key":"ca.crt","path":"ca.crt"}]}},{"downwardAPI":{"items":[{"path":"namespace","fieldRef":{"apiVersion":"v1","fieldPath":"metadata.namespace"}}]}}],"defaultMode":420}}],"containers":[`...)
 	for number, name := range containers[:2] {
@@ -136,7 +138,7 @@ func (o *object) whole(b []byte) []byte {
 	return append(b, `],"qosClass":"Burstable"}`...)
 }
 
-const nodeInfo = `,"nodeInfo":{"machineID":"00ffcf288a8c4536bf2b6a02ecb8c9d1","systemUUID":"00ffcf288a8c4536bf2b6a02ecb8c9d1","bootID":"69a69375-6e91-42c6-bb72-b2cf12e5ced4","kernelVersion":"6.18.44","osImage":"Debian GNU/Linux 12 (bookworm)","containerRuntimeVersion":"containerd://1.6.20","kubeletVersion":"v1.36.3","kubeProxyVersion":"","operatingSystem":"linux","architecture":"amd64"}`
+const nodeInfo = `,"nodeInfo":{"machineID":"%032x","systemUUID":"%032x","bootID":"69a69375-6e91-42c6-bb72-%012x","kernelVersion":"6.18.44","osImage":"Debian GNU/Linux 12 (bookworm)","containerRuntimeVersion":"containerd://1.6.20","kubeletVersion":"v1.36.3","kubeProxyVersion":"","operatingSystem":"linux","architecture":"amd64"}`
 
 // images: as many as a kubelet reports (nodeStatusMaxImages), most of what a Node weighs. Closes the status.
 var images = func() string {

@@ -9,7 +9,8 @@ from re import fullmatch
 import click
 
 from kubevouch import __version__
-from kubevouch.cli.common.terminal import Declined, Terminal, one_line
+from kubevouch.cli.common.signals import deaf_to_ctrl_c, ended_as_by_ctrl_c
+from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 
 # The module of each verb, in the order of the story; its command is called `command` there.
@@ -26,6 +27,7 @@ _VERBS = {
     "metrics-server": "kubevouch.cli.metrics_server.command",
     "approver": "kubevouch.cli.approver.command",
     "exporter": "kubevouch.cli.exporter.command",
+    "run": "kubevouch.cli.run.command",
     "version": "kubevouch.cli.version",
     "completion": "kubevouch.cli.completion",
 }
@@ -111,17 +113,30 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, environment)  # noqa: TID251 - the one place
     name = "kubectl vouch" if PurePath(program).name.startswith("kubectl") else "kubevouch"
     try:
-        return _invoke(arguments, name, terminal)
+        with ended_as_by_ctrl_c():
+            return _invoke(arguments, name, terminal)
     except SystemExit:
         return ExitCode.OK  # so click ends when the reader of a help text has gone
     except (Exception, KeyboardInterrupt) as error:
         if environment.get("KUBEVOUCH_TRACE"):
             raise
-        if isinstance(error, OSError):
-            terminal.abandon(terminal.stdout)
-        text, code = _error_text(error)
-        terminal.note(terminal.hinted(text))
-        return code
+        with deaf_to_ctrl_c():
+            return _told(error, terminal)
+
+
+def _told(error: BaseException, terminal: Terminal) -> int:
+    """Says what ended the program, and what comes next. Returns the exit code."""
+    if isinstance(error, OSError):
+        terminal.abandon(terminal.stdout)
+    text, code = _error_text(error)
+    if terminal.nothing_changed and code == ExitCode.INTERRUPTED:
+        terminal.note(NOTHING_CHANGED)
+    terminal.note(terminal.hinted(text))
+    for lead, command in zip(
+        ("NEXT     ", "THEN     "), getattr(error, "leads_on", ()), strict=False
+    ):
+        terminal.command(lead, command, beside_an_error=True)
+    return code
 
 
 def _error_text(error: BaseException) -> tuple[str, int]:
@@ -173,10 +188,8 @@ def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
 
 def _as_click_reads(arguments: Sequence[str]) -> list[str]:
     """Kubectl's -v=6 is our -v: there is one level. A server's -v takes a number, as klog's does."""
-    if list(arguments[:1]) in (["metrics-server"], ["exporter"]) or list(arguments[:2]) == [
-        "approver",
-        "run",
-    ]:
+    servers = (["metrics-server"], ["exporter"], ["run"])
+    if list(arguments[:1]) in servers or list(arguments[:2]) == ["approver", "run"]:
         return list(arguments)
     return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]
 

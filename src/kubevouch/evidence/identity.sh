@@ -14,3 +14,12 @@ identity_in() {
   sed -n 's/^ *client-certificate-data: *\([A-Za-z0-9+/=]*\) *$/\1/p' "$1" 2>/dev/null | head -n 1 |
     base64 -d 2>/dev/null | certificates -
 }
+# Whether the first of the certificates on standard input has one of these common names. A name comes as the whole
+# encoding of its attribute, in hexadecimal: its length is in it, so worker-1 is not found in worker-10.
+names_holder() { # HEX...
+  encoded=$(awk '/^-----END/ { exit } !/^-----/' | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
+  for attribute in "$@"; do
+    case $encoded in *"$attribute"*) return 0 ;; esac
+  done
+  return 1
+}

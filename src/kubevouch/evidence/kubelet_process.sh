@@ -6,7 +6,7 @@ export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 
 packed() { base64 | tr -d '\n'; }
-text() { printf '%s' "$1" | packed; }
+text() { [ -z "$1" ] || printf '%s' "$1" | packed; }
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
 digest() { sha256sum | cut -d' ' -f1; }
 shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }

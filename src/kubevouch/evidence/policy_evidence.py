@@ -14,7 +14,3 @@ class PolicyEvidence:
     nodes: Measured[tuple[Node, ...]]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
     names: ClusterNames
-
-    def node(self, name: str) -> Node | None:
-        """The Node with this name, or None."""
-        return next((each for each in self.nodes.or_else(()) if each.name == name), None)

@@ -2,13 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
+from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.kube.resources import (
     APIService,
     CertificateSigningRequest,
@@ -172,19 +173,25 @@ class Approver:
     running: bool
 
 
+_PUT_BACK = timedelta(minutes=1)
+"""What a switch needs from going off until the former certificate is served, with a restart of the kubelet."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
     """A run that may be armed on a node, by this machine's own record.
 
-    fires: when the node's dead-man's switch puts it back at the latest. plan: the file in which its plan is kept. sure:
-    it was armed when it was last heard of.
+    fires: when the node's dead-man's switch puts it back at the latest. sure: it was armed when it was last heard of.
     """
 
     run: str
     node: str
     fires: datetime
-    plan: str
     sure: bool
+
+    def may_last(self, at: datetime) -> bool:
+        """Whether it may be armed still. Once the switch has had its time, the wire tells what became of the node."""
+        return at <= self.fires + _PUT_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +221,9 @@ class Evidence:
 
     bootstrap_tokens: Measured[tuple[str, ...]]
     """Ids of live bootstrap tokens with the usage `signing`. Without it a token can be seen in its Secret only."""
+
+    run_holder: Measured[RunHolder | None]
+    """Who carries out a run on this cluster now, from whichever machine, or was killed at it; the value is None if nobody does."""
 
     unfinished_runs: tuple[UnfinishedRun, ...] = ()
     """Runs that were begun from this machine, and that may be armed on a node."""

@@ -1,6 +1,5 @@
 """The survey of a node: its disk and its kubelet, read on the node by survey.sh, which changes nothing."""
 
-import hashlib
 import shlex
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -9,6 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from kubevouch.node.script import Script
+
+UNITS = "/etc/systemd/system"
+"""Where a machine keeps units of its own."""
+
+ARMED_STATES = ("armed", "written", "restarted", "verified")
+"""The states of a run that has begun on a node and has not ended there (rollout/run_state.sh)."""
 
 # Times within the range of Python's datetime.
 Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
@@ -56,6 +61,47 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
     restarts: int
 
 
+class SurveyedTimes(msgspec.Struct, frozen=True):
+    """When a file was last written, and last changed in any way, by the node's clock; of a link, whichever end is later."""
+
+    path: bytes
+    written: Moment
+    changed: Moment
+
+    @property
+    def text_path(self) -> str:
+        """Its path, for a person."""
+        return self.path.decode(errors="replace")
+
+
+class SurveyedStart(msgspec.Struct, frozen=True):
+    """What the next start of kubelet.service goes by."""
+
+    needs_reload: bytes = b""
+    """`yes`: the unit on the disk is not the one that systemd has read (NeedDaemonReload)."""
+
+    executable: bytes = b""
+    """The file that the process runs, as /proc names it: with ` (deleted)` behind it where another has taken its place."""
+
+    program: bytes = b""
+    """The file that ExecStart names."""
+
+    other_program: bytes = b""
+    """`yes`: that is another file than the process runs, and no script."""
+
+    swaps: bytes = b""
+    """Devices and files that are swapped to, one a line."""
+
+    unit_files: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=64)] = ()
+    """The unit, its drop-ins and the files that its environment comes from."""
+
+    programs: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=1)] = ()
+    """The file that ExecStart names, if it is there."""
+
+    configuration: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=2)] = ()
+    """The file of --config as it is named there, and the folder of --config-dir."""
+
+
 class SurveyedRun(msgspec.Struct, frozen=True):
     """A run of `fix` with a run folder on the node."""
 
@@ -64,17 +110,17 @@ class SurveyedRun(msgspec.Struct, frozen=True):
     fires: Moment = 0
     """When the switch of an armed run puts the node back, by the node's own clock; 0 where that is not known."""
 
+    @property
+    def is_armed(self) -> bool:
+        """It has begun there and has not ended: the node may still be put back, or its commit be finished."""
+        return self.state.decode(errors="replace") in ARMED_STATES
+
 
 class SurveyedIdentity(msgspec.Struct, frozen=True):
     """The kubelet's client certificate, which names the machine's node."""
 
     path: bytes
     pem: bytes
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the PEM text, which the transaction compares."""
-        return hashlib.sha256(self.pem).hexdigest()
 
 
 class NodeSurvey(msgspec.Struct, frozen=True):
@@ -104,6 +150,11 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     no_kubelet: bytes = b""
     """Why no process is the kubelet's beyond doubt; empty if one is. Without one there are no words, root or config."""
 
+    next_start: SurveyedStart = SurveyedStart()
+
+    no_boot_unit: bytes = b""
+    """Why no unit can be kept for the next start of the machine; empty if one can."""
+
     unsafe: bytes = b""
     """The first folder to be written to that others than root could change, and how; empty if there is none."""
 
@@ -122,12 +173,14 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
 
 def script_text(name: str) -> str:
-    """A shell fragment of this room: the transaction of `rollout` uses `identity.sh` and `root_owned.sh`, too."""
+    """A shell fragment of this room: the transaction of `rollout` uses `identity.sh`, `root_owned.sh` and `run_marker.sh`, too."""
     return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
 
 
-def survey(proc: str = "/proc") -> Script[NodeSurvey]:
-    """The script, ready to be run. proc: where that machine shows its processes."""
-    fragments = ("identity.sh", "root_owned.sh", "kubelet_process.sh", "survey.sh")
-    text = f"proc={shlex.quote(proc)}\n" + "".join(script_text(name) for name in fragments)
+def survey(proc: str = "/proc", units: str = UNITS) -> Script[NodeSurvey]:
+    """The script, ready to be run. proc: where that machine shows its processes. units: where it keeps its own units."""
+    fragments = ("identity.sh", "root_owned.sh", "run_marker.sh", "kubelet_process.sh", "survey.sh")
+    text = f"proc={shlex.quote(proc)}\nunits={shlex.quote(units)}\n" + "".join(
+        script_text(name) for name in fragments
+    )
     return Script(name="survey", text=text, answer=NodeSurvey)

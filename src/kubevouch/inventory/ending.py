@@ -11,7 +11,7 @@ from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState
 from kubevouch.x509 import duration_text
 
 _NAMES: Final = 4
@@ -65,6 +65,7 @@ class Trouble:
             RowState.MISSING: "MISSING",
             RowState.UNREADABLE: first.unread.upper(),
             RowState.WRONG: "WRONG",
+            RowState.SELF_SIGNED: "SELF-SIGNED",
         }
         return words.get(first.state, "ENDS SOON")
 
@@ -73,15 +74,25 @@ class Trouble:
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
         if first.remaining is None or first.state is RowState.WRONG:
-            why = first.found.fault or "; ".join(first.remarks[:1])
+            why = self._why
             return f"{what}: {why}" if why else what
         if first.state is RowState.NOT_YET_VALID:
             begins = first.found.certificate.not_before if first.found.certificate else at
             return f"{what}: valid only in {duration_text(begins - at)}"
         which = "the first " if len(self.rows) > 1 else ""
+        if first.state is RowState.SELF_SIGNED:
+            left = duration_text(first.remaining)
+            return f"{what}: made by the kubelet itself, so that nobody can verify it; {which}ends in {left}"
         if first.remaining < timedelta():
             return f"{what}, {which}{duration_text(-first.remaining)} ago"
         return f"{what}, {which}in {duration_text(first.remaining)}"
+
+    @property
+    def _why(self) -> str:
+        """What is wrong with the first, named where others have something else."""
+        reasons = [each.found.fault or "; ".join(each.remarks[:1]) for each in self.rows]
+        is_all = len(set(reasons)) == 1
+        return reasons[0] if is_all else f"of {place_of(self.rows[0])}, {reasons[0]}"
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
@@ -110,8 +121,8 @@ def besides(doubted: Sequence[CertificateRow]) -> tuple[str, ...]:
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
-    """Of what is valid, what ends first. None if nothing is valid."""
-    valid = [each for each in rows if each.state is RowState.VALID]
+    """Of what is good in time, what ends first. None if nothing is."""
+    valid = [each for each in rows if each.state in IN_TIME]
     return min(valid, key=_left, default=None)
 
 
@@ -151,6 +162,8 @@ def advice_of(row: CertificateRow) -> Advice:
     found = row.found
     is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
     is_refused = row.state is RowState.WRONG and found.vantage is Vantage.DIALLED
+    if is_refused and found.use is CertificateUse.API_SERVER:
+        return _refused_api_server_advice(row)
     if found.use in _SEEN_BY_DOCTOR or is_silent or is_refused:
         return Advice(_DOCTOR)
     if PURPOSES[found.use].is_ca:
@@ -159,6 +172,15 @@ def advice_of(row: CertificateRow) -> Advice:
     if row.renewed_by is RenewedBy.KUBEADM:
         return _kubeadms_advice(row, f"as root {where}")
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
+
+
+def _refused_api_server_advice(row: CertificateRow) -> Advice:
+    """`renew` signs with the CA that is on that node's disk: that one may be the wrong one."""
+    where = f"on {row.found.node}" if row.found.node else f"where {row.found.where} is served"
+    if row.renewed_by is RenewedBy.KUBEADM:
+        text = f"as root {where}, once /etc/kubernetes/pki/ca.crt is the CA of kube-root-ca.crt there; {_RESTART}"
+        return Advice(("kubeadm", "certs", "renew", row.found.use), text)
+    return Advice(by_hand=f"let the cluster's CA sign what is served {where}, and restart it")
 
 
 def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:

@@ -83,6 +83,7 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
         RowState.MISSING: "missing",
         RowState.UNREADABLE: row.unread,
         RowState.WRONG: "wrong",
+        RowState.SELF_SIGNED: "self-signed",
     }
     good = "good" if limits.concern(row) is Concern.NONE else "ends soon"
     return words.get(row.state, good)

@@ -1,8 +1,16 @@
-"""Whether a kubelet's certificate has every name and address of its Node, as the kubelet itself asks for them."""
+"""Whose names a kubelet's certificate has: those of its Node, as the kubelet itself asks for them, or of another."""
 
+from kubevouch.evidence.certificates import FoundCertificate
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import as_address
-from kubevouch.x509 import Certificate, unmapped
+from kubevouch.x509 import Certificate, node_name_of, unmapped
+
+
+def is_of_another(found: FoundCertificate) -> bool:
+    """Whether what a kubelet presents is trusted, and yet not its node's: it may be another kubelet that answers there."""
+    leaf, verdict = found.certificate, found.verdict
+    is_trusted = verdict is not None and verdict.trusted
+    return is_trusted and leaf is not None and node_name_of(leaf) != found.node
 
 
 def addresses_missing(leaf: Certificate, node: Node) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse
-from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState
 
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
 _TIME: Final = re.compile(
@@ -54,18 +54,22 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """warn, fail: from when on. What is not valid, or not there, fails whatever they say. fail: None for that only."""
+    """warn, fail: from when on. What is not valid, or not there, fails whatever they say. fail: None for that only.
+
+    What a kubelet has made for itself is a warning: as kubeadm leaves a cluster, nobody has tried to verify it.
+    """
 
     warn: LifeLimit = WARN
     fail: LifeLimit | None = None
 
     def concern(self, row: CertificateRow) -> Concern:
         """How the row stands."""
-        if row.state is not RowState.VALID:
+        if row.state not in IN_TIME:
             return Concern.NONE if _may_be_missing(row) else Concern.FAIL
         if self.fail is not None and self.fail.is_reached(row):
             return Concern.FAIL
-        return Concern.WARN if self.warn.is_reached(row) else Concern.NONE
+        is_worth = row.state is not RowState.VALID or self.warn.is_reached(row)
+        return Concern.WARN if is_worth else Concern.NONE
 
 
 def _may_be_missing(row: CertificateRow) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.inventory.kubelet_names import is_of_another
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
-from kubevouch.x509 import node_name_of
 
 LONGEST_PLACE: Final = 200
 """Characters of a place that become a label: whoever may create objects chooses them."""
@@ -152,5 +152,4 @@ def kubelet_failure(row: CertificateRow) -> str | None:
         return None
     if not verdict.trusted:
         return str(verdict.reason)
-    mine = node_name_of(found.certificate) == found.node
-    return "" if mine else str(FailureKind.WRONG_IDENTITY)
+    return str(FailureKind.WRONG_IDENTITY) if is_of_another(found) else ""

@@ -1,4 +1,4 @@
-"""Which CSRs of kubelets wait, since when, and what was issued last: from the CSRs that a watch has shown.
+"""The CSRs that a watch has shown: which of kubelets wait, since when, and what was issued last.
 
 A kubelet that gets no answer asks again every quarter of an hour, and what it asked for before stays pending for a day. So
 the CSRs of one kubelet are looked at together: it waits if its newest is pending, and as long as all have been since one
@@ -7,6 +7,8 @@ was decided.
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, NODE_USER
@@ -39,9 +41,10 @@ class Pending(NamedTuple):
 
 
 class PendingCsrs:
-    """The CSRs of kubelets, by name. Of each only what is asked here is kept."""
+    """Every CSR, by name, without its PKCS#10 request; of kubelets also who waits."""
 
     def __init__(self) -> None:
+        self._every: dict[str, CertificateSigningRequest] = {}
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
         """By node. It stays known after its CSR was deleted, which happens an hour later."""
@@ -51,6 +54,7 @@ class PendingCsrs:
 
         That is one which has asked for a serving certificate, since its own may have ended, or was issued its newest.
         """
+        self._every[csr.name] = replace(csr, spec=replace(csr.spec, request=b""))
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
             return ""
@@ -66,7 +70,13 @@ class PendingCsrs:
 
     def remove(self, name: str) -> None:
         """A CSR is gone."""
+        self._every.pop(name, None)
         self._known.pop(name, None)
+
+    @property
+    def every(self) -> tuple[CertificateSigningRequest, ...]:
+        """All of them, of every signer."""
+        return tuple(self._every.values())
 
     def forget_node(self, name: str) -> None:
         """A Node is gone."""

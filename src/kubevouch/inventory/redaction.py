@@ -13,7 +13,7 @@ from kubevouch.x509 import Certificate
 _KEPT_ADDRESSES: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - a text
 _KEPT_NAMES: Final = re.compile(
     r"localhost|kubernetes(\.default(\.svc(\.cluster\.local)?)?)?|[a-z0-9.-]+\.k8s\.io|"
-    r"(etcd|front-proxy)-ca|kube-[a-z-]+|front-proxy-client|kubernetes-(super-)?admin"
+    r"(etcd|front-proxy)-ca|kube-[a-z-]+|front-proxy-client|kubernetes-(super-)?admin|kubeadm:cluster-admins"
 )
 """Names that every cluster has."""
 _ADDRESS: Final = re.compile(
@@ -28,8 +28,13 @@ _OBJECT: Final = re.compile(
     r"customresourcedefinition) |\busers\[\\?\")(?P<name>[^\s,()\"\\]+)"
 )
 """Where an inventory names an object, or a kubeconfig's user. It may be an ordinary word, so it is replaced there only."""
-_COMMON: Final = re.compile(r"(?P<before>\bCN=|authority certificate \\?\")(?P<name>[^,+\"\\]+)")
-"""The CN of a person or of a company's authority: a word like any other, so it is replaced there only."""
+_ATTRIBUTE: Final = re.compile(
+    r"(?P<before>\b(?:CN|OU?|L|ST|C|STREET|POSTALCODE|SERIALNUMBER|\d+(?:\.\d+){2,})=)(?P<name>(?:[^,+\"\\]|\\.)+)"
+)
+"""What stands in a distinguished name, as Go writes it: a person, a company, a place. A word like any other, so it is
+replaced there only. Of an attribute that Go has no word for, the number stands there."""
+_AUTHORITY: Final = re.compile(r"(?P<before>authority certificate \\?\")(?P<name>[^,+\"\\]+)")
+"""The same in Go's errors."""
 _REPLACED_OBJECT: Final = re.compile(r"object-\d+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
@@ -73,6 +78,9 @@ class Redaction:
         # Whoever serves a certificate chooses the names in it: one longer than DNS allows is looked for as a whole only.
         of_dns = (each for each in self._instead if len(each) <= _LONGEST_NAME)
         self._most_pieces = max((len(_PIECE.findall(each)) for each in of_dns), default=1)
+        self._first_pieces = {
+            found[0] for each in self._instead if (found := _PIECE.search(each)) is not None
+        }
 
     @classmethod
     def of(cls, found: FoundCertificates, more: Iterable[tuple[Replaced, str]] = ()) -> "Redaction":
@@ -106,8 +114,12 @@ class Redaction:
         return self._remembered(text)
 
     def _replaced(self, text: str) -> str:
+        if text.isascii() and text.isalnum():
+            # A fingerprint, a serial number, a word: of each row there are several.
+            return self._host(text)
         text = _OBJECT.sub(lambda found: found["before"] + self._object(found["name"]), text)
-        text = _COMMON.sub(lambda found: found["before"] + self._common(found["name"]), text)
+        for named in (_ATTRIBUTE, _AUTHORITY):
+            text = named.sub(lambda found: found["before"] + self._common(found["name"]), text)
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
         if self._has_odd:
             text = self._odd.sub(lambda found: self._instead[found[0].lower()], text)
@@ -117,10 +129,16 @@ class Redaction:
         """The longest known names in a run of letters, digits, dots and hyphens, each a whole number of its pieces."""
         if (whole := self._instead.get(text.lower())) is not None:
             return whole
+        found = _PIECE.findall(text.lower())
+        if self._first_pieces.isdisjoint(found):
+            return text
         pieces = [(found.start(), found.end()) for found in _PIECE.finditer(text)]
         made, done, first = [], 0, 0
         while first < len(pieces):
-            begin = pieces[first][0]
+            begin, end = pieces[first]
+            if text[begin:end].lower() not in self._first_pieces:
+                first += 1
+                continue
             for last in range(min(len(pieces), first + self._most_pieces) - 1, first - 1, -1):
                 name = text[begin : pieces[last][1]].lower()
                 if name in self._instead:
@@ -145,11 +163,14 @@ class Redaction:
     def _address(self, text: str) -> str:
         # A full stop behind an address belongs to the sentence.
         bare = text.rstrip(".")
+        if (known := self._addresses.get(bare)) is not None:
+            return known + text[len(bare) :]
         if not is_address(bare) or bare in _KEPT_ADDRESSES:
             return text
         key = str(ip_address(bare))
         if key not in self._addresses:
             self._addresses[key] = self._new(Replaced.ADDRESS)
+        self._addresses[bare] = self._addresses[key]
         return self._addresses[key] + text[len(bare) :]
 
 

@@ -13,6 +13,8 @@ from kubevouch.evidence.certificates import (
     RenewedBy,
 )
 from kubevouch.evidence.measured import Vantage
+from kubevouch.evidence.serving import NOT_COVERED
+from kubevouch.inventory.kubelet_names import is_of_another
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
@@ -37,8 +39,13 @@ class RowState(StrEnum):
     """There is something, or nothing is served, and no certificate could be read."""
     WRONG = "wrong"
     """Good in time, and yet of no use: on a disk since its key or its authority is not the one beside it; served since
-    the API server refuses it by the caBundle by which it calls that server."""
+    those who verify what is served there refuse it."""
+    SELF_SIGNED = "self-signed"
+    """Good in time, and made by its kubelet itself, so that nobody can verify it: kubeadm's default."""
 
+
+IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
+"""What ends is still to come, and is worth a word."""
 
 _STOPS_BESIDE = {
     RowState.EXPIRED: "what only this one has signed: another beside it goes on",
@@ -201,9 +208,32 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
         return RowState.NOT_YET_VALID
     if at > certificate.not_after:
         return RowState.EXPIRED
+    is_trusted = found.verdict is not None and found.verdict.trusted
+    if found.use is CertificateUse.KUBELET_SERVING and _is_kubelets_own(certificate):
+        return RowState.VALID if is_trusted else RowState.SELF_SIGNED
     is_wrong = found.vantage is Vantage.NODE_DISK and bool(found.fault)
-    is_refused = found.use in _CALLED and found.verdict is not None and not found.verdict.trusted
-    return RowState.WRONG if is_wrong or is_refused else RowState.VALID
+    return RowState.WRONG if is_wrong or _is_refused(found) else RowState.VALID
+
+
+def _is_refused(found: FoundCertificate) -> bool:
+    """Whether whoever calls that server, and verifies it, refuses what it presents.
+
+    An API server is also called by names that are not dialled here: only its authority counts.
+    """
+    verdict = found.verdict
+    if verdict is None:
+        return False
+    match found.use:
+        case CertificateUse.KUBELET_SERVING:
+            return not verdict.trusted or is_of_another(found)
+        case CertificateUse.API_SERVER:
+            return not verdict.trusted and verdict.reason not in NOT_COVERED
+        case _:
+            return found.use in _CALLED and not verdict.trusted
+
+
+def _is_kubelets_own(certificate: Certificate) -> bool:
+    return classify(certificate) is CertificateKind.KUBELET_SELF_SIGNED
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
@@ -213,10 +243,10 @@ def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
     certificate = found.certificate
     if found.use is not CertificateUse.KUBELET_SERVING or certificate is None:
         return usual
-    kind = classify(certificate)
-    if kind is CertificateKind.KUBELET_SELF_SIGNED:
+    if _is_kubelets_own(certificate):
         return RenewedBy.NOBODY
-    return usual if kind is CertificateKind.KUBELET_SERVING else RenewedBy.BY_HAND
+    is_signers = classify(certificate) is CertificateKind.KUBELET_SERVING
+    return usual if is_signers else RenewedBy.BY_HAND
 
 
 def _remarks(found: FoundCertificate) -> tuple[str, ...]:
@@ -224,6 +254,8 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
     verdict = found.verdict
     if verdict is not None and not verdict.trusted:
         remarks.append(verdict.go_text)
+    if found.use is CertificateUse.KUBELET_SERVING and is_of_another(found):
+        remarks.append("what answers there is another node")
     if found.issued and _is_newer(found.issued.certificate, found.certificate):
         remarks.append(f"{found.issued.csr} was issued, and is not served")
     if found.waiting:

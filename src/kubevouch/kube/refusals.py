@@ -93,6 +93,8 @@ def refusal(
         verb=call.verb,
         resource=call.resource,
     )
+    # What an admission rule refuses is a 403, too, but no role helps there.
+    error.lacks_rights = kind is Forbidden and bool(error.expected)
     if isinstance(error, RetryLater):
         error.retry_after = _retry_after(headers, status)
     if isinstance(error, Invalid) and status and status.details:

@@ -4,11 +4,12 @@ It has defaults, files and flags merged, and also the paths of a self-signed pai
 staging/src/k8s.io/component-base/configz/configz.go, initConfigz in cmd/kubelet/app/server.go.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from kubevouch.kubelet.configuration import KubeletConfiguration
+from kubevouch.kubelet.configuration import values_of
+from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.errors import AnswerError
 
 LARGEST: Final = 1 << 20
@@ -16,14 +17,14 @@ LARGEST: Final = 1 << 20
 
 
 class _Page(msgspec.Struct, frozen=True):
-    kubeletconfig: KubeletConfiguration
+    kubeletconfig: dict[str, Any]
 
 
 _DECODER: Final = msgspec.json.Decoder(_Page)
 
 
-def read_configz(body: bytes, where: str) -> KubeletConfiguration:
-    """The configuration in a /configz answer. `where` names the kubelet.
+def read_configz(body: bytes, where: str) -> Tree:
+    """The keys in a /configz answer, whose types are right. `where` names the kubelet.
 
     A key that is absent has its default there: serverTLSBootstrap is left out of the answer when it is false.
 
@@ -34,7 +35,9 @@ def read_configz(body: bytes, where: str) -> KubeletConfiguration:
     if len(body) > LARGEST:
         raise AnswerError(f"{where}, /configz", f"{len(body)} bytes", expected)
     try:
-        return _DECODER.decode(body).kubeletconfig
+        tree = _DECODER.decode(body).kubeletconfig
+        values_of(tree)
     # The last: JSON nested so deeply that the decoder gives up.
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise AnswerError(f"{where}, /configz", str(error), expected) from None
+    return tree

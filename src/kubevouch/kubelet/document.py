@@ -40,10 +40,11 @@ _ODDITIES: Final = {
 class ConfigDocument:
     """The first document of a file; kubelets read no other.
 
-    text: the file without its byte order mark. root: a mapping; None after a fatal problem. tree: the values as a
+    content: the file. text: the same without its byte order mark. root: a mapping; None after a fatal problem. tree: the values as a
     kubelet reads them; the later one of a duplicate key. json: whether a kubelet reads the file as JSON.
     """
 
+    content: bytes
     text: str
     root: YamlNode | None = None
     tree: Tree = field(default_factory=dict)
@@ -69,8 +70,8 @@ def read_document(content: bytes) -> ConfigDocument:
         # PyYAML refuses tabs. In JSON they occur between tokens only, so a space in their place changes no position.
         root = _root(text.replace("\t", " ") if is_json else text, problems)
     except _Stop as stop:
-        return ConfigDocument(text, problems=(*problems, stop.problem))
-    return ConfigDocument(text, root, root.value, tuple(problems), is_json)
+        return ConfigDocument(content, text, problems=(*problems, stop.problem))
+    return ConfigDocument(content, text, root, root.value, tuple(problems), is_json)
 
 
 def _text(content: bytes, problems: list[Problem]) -> str:

@@ -42,12 +42,14 @@ _WRITTEN_DEFAULTS: Final[Tree] = {
     "healthzPort": 10248,
     "healthzBindAddress": "127.0.0.1",
     "enableDebuggingHandlers": True,
+    "failSwapOn": True,
     "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
     "authorization": {"mode": "Webhook"},
 }
 _ALWAYS_WRITTEN: Final = (
     "healthzPort",
     "enableDebuggingHandlers",
+    "failSwapOn",
     "authentication.anonymous.enabled",
     "authentication.webhook.enabled",
 )
@@ -65,6 +67,7 @@ _SWITCHES: Final = {
     "anonymous-auth": "authentication.anonymous.enabled",
     "authentication-token-webhook": "authentication.webhook.enabled",
     "enable-debugging-handlers": "enableDebuggingHandlers",
+    "fail-swap-on": "failSwapOn",
 }
 _TEXTS: Final = {
     "tls-cert-file": "tlsCertFile",
@@ -89,6 +92,13 @@ class EffectiveConfiguration:
 
     configuration: KubeletConfiguration
     sources: Mapping[str, str] = field(default_factory=dict)
+    tree: Tree = field(default_factory=dict)
+    """All keys with their values, also those that `configuration` does not hold; defaults only where drop-ins are merged."""
+
+    @property
+    def refuses_swap(self) -> bool:
+        """Whether the kubelet does not start while swap is on: failSwapOn, which is true where nobody says otherwise."""
+        return self.tree.get("failSwapOn") is not False
 
     def source_of(self, key: str) -> str:
         """The source of a dotted key's value; DEFAULT if no source sets it."""
@@ -116,7 +126,7 @@ def effective(
         _put(merged, dotted, _Leaf(value, f"flag --{flag}"))
     tree, sources = _parted(merged)
     try:
-        return EffectiveConfiguration(values_of(tree), sources)
+        return EffectiveConfiguration(values_of(tree), sources, tree)
     except msgspec.ValidationError as error:
         raise ConfigurationError("the files together", str(error)) from None
 

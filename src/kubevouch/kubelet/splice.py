@@ -27,8 +27,18 @@ _BY_HAND: Final = f"set {BOOTSTRAP_KEY}: true by hand"
 class Edit:
     """The file before and after the edit. Both are equal if nothing has to be changed."""
 
-    before: bytes
-    after: bytes
+    old: ConfigDocument
+    new: ConfigDocument
+
+    @property
+    def before(self) -> bytes:
+        """The whole file as it is."""
+        return self.old.content
+
+    @property
+    def after(self) -> bytes:
+        """The whole file as it is to be."""
+        return self.new.content
 
     @property
     def needed(self) -> bool:
@@ -68,12 +78,16 @@ class _Splice:
 
 def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
     """The edit that sets serverTLSBootstrap to true, or a Refusal. `content` may be any bytes; never raises."""
-    document = read_document(content)
+    return set_in_document(read_document(content))
+
+
+def set_in_document(document: ConfigDocument) -> Edit | Refusal:
+    """As set_server_tls_bootstrap, in a document that has been read already."""
     file = configuration_of(document, "")
     if unclear := _obstacle(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
         return _refused(unclear, "make the file clear by hand first")
     if document.tree.get(BOOTSTRAP_KEY) is True:
-        return Edit(content, content)
+        return Edit(document, document)
     if ignored := _obstacle(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
         return _refused(ignored, "rename or remove it by hand first")
     if merge := _obstacle(file, (ProblemKind.MERGE_KEY,), ""):
@@ -81,7 +95,31 @@ def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
     splices = _splices(document)
     if isinstance(splices, Refusal):
         return splices
-    return _proven(content, document, splices)
+    return _proven(document, splices)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedLine:
+    """The one line in which two versions of a file differ, with its line end. before: empty if it was added."""
+
+    ours: bytes
+    before: bytes
+
+
+def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
+    """The line that `after` has in place of a line of `before`, or more than it. None if they differ in another way."""
+    old, new = (content.removesuffix(b"\n").split(b"\n") for content in (before, after))
+    start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
+    rest = len(new) - start - 1
+    replaced = old[start : len(old) - rest]
+    if (
+        rest < 0
+        or len(old) - rest < start
+        or len(replaced) > 1
+        or old[len(old) - rest :] != new[start + 1 :]
+    ):
+        return None
+    return ChangedLine(new[start] + b"\n", b"".join(line + b"\n" for line in replaced))
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
@@ -108,13 +146,13 @@ def _obstacle(
     return None
 
 
-def _proven(content: bytes, document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
+def _proven(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
     """The edit by the first splice after which the file has the key set and is otherwise the same."""
-    mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+    mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
-        made = mark + splice.made(document.text).encode()
-        if _adds_one_key(document, read_document(made)):
-            return Edit(content, made)
+        made = read_document(mark + splice.made(document.text).encode())
+        if _adds_one_key(document, made):
+            return Edit(document, made)
     return Refusal("no place was found where one line adds the key and nothing else", _BY_HAND)
 
 

@@ -34,7 +34,13 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 _PORT = 22
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 _NOWHERE = ("none", "/dev/null")
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host name or an address that ssh can take: never one that it would read as an option."""
+    return _HOST.fullmatch(text) is not None
 
 
 def destination_of(host: str, printed: str) -> Destination:

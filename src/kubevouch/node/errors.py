@@ -11,6 +11,10 @@ class NodeUnreachable(NodeError):
     """No shell on the node: nothing of the script ran, as far as can be told. Try again, or another transport."""
 
 
+class NoRoot(NodeUnreachable):
+    """A login, but nobody who is root there: the way to the node is right, and another one would not help."""
+
+
 class AnswerLost(NodeError):
     """The connection broke or the time ran out after the script had been sent: only the node knows what it did."""
 

@@ -48,6 +48,9 @@ class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
     known_as: str | None = None
     """The name under which the operator's known_hosts has that key."""
 
+    dialled: str | None = None
+    """The address at which it answered, where the transport itself has connected to it."""
+
 
 class DialAddress(msgspec.Struct, frozen=True):
     """An address to dial for a host instead of its own, and the name under which its key must be known."""

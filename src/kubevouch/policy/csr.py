@@ -105,20 +105,6 @@ def asked_of(csr: Csr) -> AskedNames | None:
     return AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
 
 
-def newest_of(csrs: Iterable[CertificateSigningRequest], csr: Csr) -> str | None:
-    """The newest serving CSR that was made by the same user with the same credential. csrs: sorted oldest first.
-
-    Whoever borrowed a node's identity with a bootstrap token has another one, and makes no CSR of its kubelet an old one.
-    """
-    ids = csr.credential_ids or ()
-    names = [
-        each.name
-        for each in csrs
-        if each.spec.username == csr.username and each.spec.extra.get(CREDENTIAL_ID, ()) == ids
-    ]
-    return names[-1] if names else None
-
-
 def bootstrap_csrs_of(
     csrs: Iterable[CertificateSigningRequest], node: str, since: datetime
 ) -> tuple[str, ...]:

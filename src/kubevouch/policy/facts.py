@@ -6,11 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from kubevouch.evidence.policy_evidence import PolicyEvidence
-from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes, other_nodes_of
-from kubevouch.policy.client_csr import certificate_id
-from kubevouch.policy.csr import CREDENTIAL_ID, Csr, asked_of, newest_of, requestor_node
-from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
+from kubevouch.policy.csr import Csr, asked_of, requestor_node
+from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.standing_answer import StandingAnswer
 
 
@@ -135,7 +134,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
 def csr_facts(
     csr: Csr,
-    policy_evidence: PolicyEvidence,
+    evidence: IndexedEvidence,
     *,
     at: datetime,
     allowed: AllowedNames | None,
@@ -146,25 +145,19 @@ def csr_facts(
     bootstrap_csrs: tuple[str, ...] | None = None,
 ) -> CsrFacts:
     """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
-    node = requestor_node(csr)
-    nodes = policy_evidence.nodes.value
-    reserved = reserved_of(policy_evidence.names, nodes or ())
+    node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
+    others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
         csr=csr,
         at=at,
-        node_exists=None if nodes is None else any(each.name == node for each in nodes),
+        node_exists=evidence.node(node) is not None if evidence.knows_nodes else None,
         allowed=allowed,
-        other_nodes=None
-        if nodes is None
-        else other_nodes_of(node or "", nodes, reserved.shared, pinned),
+        other_nodes=others if evidence.knows_nodes else None,
         reserved=reserved,
-        newest=newest_of(policy_evidence.csrs.or_else(()), csr),
+        newest=evidence.newest(csr),
         kubelet_started=kubelet_started,
         client_certificates=client_certificates,
         without_credential_id=without_credential_id,
-        credentials_told=any(
-            certificate_id(each.spec.extra.get(CREDENTIAL_ID, ()))
-            for each in policy_evidence.csrs.or_else(())
-        ),
+        credentials_told=evidence.tells_credentials,
         bootstrap_csrs=bootstrap_csrs,
     )

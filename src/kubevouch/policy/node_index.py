@@ -1,10 +1,10 @@
 """What nodes have, kept up to date Node by Node: for one CSR only what it asks for is looked up.
 
-`claims.other_nodes_of` goes through all nodes for each CSR, so that a thousand CSRs of a thousand nodes cost a million
-steps. Whatever is asked, the answers are the same.
+A look at all nodes for each CSR would cost a million steps for a thousand CSRs of a thousand nodes; so would a plan of a
+thousand nodes. Whatever is asked, the answers are the same (tests/policy/look_at_all_nodes.py).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 
 from kubevouch.kube.resources import Node
@@ -17,22 +17,27 @@ from kubevouch.policy.claims import (
     compared,
     written_by,
 )
+from kubevouch.policy.written import Value
 from kubevouch.x509 import unmapped
 
-_Value = str | Address
-"""A name in lower case, or an address in its plainest form."""
+_Holders = dict[Value, str | set[str]]
+"""By value the nodes that have it. One name, as almost always, is without a set around it: half a kilobyte less for each node."""
 
 
 class NodeIndex:
-    """Who claims each name and address. Several nodes may claim one; the Node that came first is named then."""
+    """Who claims each name and address. Several nodes may claim one; the Node that came first is named then.
 
-    def __init__(self) -> None:
-        self._claimed: dict[str, tuple[_Value, ...]] = {}
+    An API server takes no two names that differ by case only; here they hide each other from nobody all the same.
+    """
+
+    def __init__(self, nodes: Iterable[Node] = ()) -> None:
+        self._claimed: dict[str, tuple[Value, ...]] = {}
         self._order: dict[str, int] = {}
-        self._claimants: dict[_Value, str | set[str]] = {}
-        """One name, as almost always, without a set around it: half a kilobyte less for each node."""
-        self._named: dict[_Value, str] = {}
+        self._claimants: _Holders = {}
+        self._named: _Holders = {}
         self._numbers = count()
+        for each in nodes:
+            self.put(each)
 
     def put(self, node: Node) -> None:
         """The Node as it is now; the same name again replaces what it claimed."""
@@ -41,17 +46,21 @@ class NodeIndex:
         values = (compared(each.address) for each in node.status.addresses if each.address)
         self._claimed[node.name] = claims = tuple(dict.fromkeys(values))
         for value in claims:
-            known = self._claimants.setdefault(value, node.name)
-            if isinstance(known, set):
-                known.add(node.name)
-            elif known != node.name:
-                self._claimants[value] = {known, node.name}
-        self._named[compared(node.name)] = node.name
+            _add(self._claimants, value, node.name)
+        _add(self._named, compared(node.name), node.name)
 
     def remove(self, name: str) -> None:
         """The Node is gone. One that is not there is no error."""
         self._forget(name)
         self._order.pop(name, None)
+
+    def called(self, name: str) -> frozenset[str]:
+        """The Nodes of this name, which may be an address; none or one, unless names differ by case only."""
+        return _who(self._named, compared(name))
+
+    def claimants(self, value: Value) -> frozenset[str]:
+        """The nodes whose status claims this name or address."""
+        return _who(self._claimants, value)
 
     def others(
         self,
@@ -60,9 +69,10 @@ class NodeIndex:
         shared: Collection[Address] = (),
         pinned: Iterable[tuple[str, Claim]] = (),
     ) -> OtherNodes:
-        """What all nodes but `node` have of what is asked for.
+        """What all nodes but `node` have of what is asked for. Proven are a Node's own name and what is pinned; the rest they say themselves.
 
-        See `claims.other_nodes_of` for shared and pinned. What is written down for nodes is kept by `WrittenClaims`.
+        shared: addresses that several kubelets have at ports of their own (ReservedNames.shared): no node's in particular.
+        pinned: (node, claim) that a plan or an operator gives to nodes. What is written down for nodes is kept by `WrittenClaims`.
         """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
@@ -76,15 +86,14 @@ class NodeIndex:
         return OtherNodes(names=names, addresses=addresses)
 
     def _owner(
-        self, node: str, value: _Value, written: Iterable[tuple[ClaimedBy, _Value]]
+        self, node: str, value: Value, written: Iterable[tuple[ClaimedBy, Value]]
     ) -> ClaimedBy | None:
         found: ClaimedBy | None = None
-        known = self._claimants.get(value, set())
-        claimants = ({known} if isinstance(known, str) else known) - {node}
-        if claimants:
+        if claimants := self.claimants(value) - {node}:
             found = ClaimedBy(min(claimants, key=self._order.__getitem__), proven=False)
-        if (named := self._named.get(value)) and named != node:
-            found = ClaimedBy(named, proven=True, by_name=True)
+        if named := _who(self._named, value) - {node, ""}:
+            last = max(named, key=self._order.__getitem__)
+            found = ClaimedBy(last, proven=True, by_name=True)
         for owner, pinned in written:
             if pinned == value and owner.node != node and owner.goes_before(found):
                 found = owner
@@ -92,10 +101,26 @@ class NodeIndex:
 
     def _forget(self, name: str) -> None:
         for value in self._claimed.pop(name, ()):
-            claimants = self._claimants[value]
-            if isinstance(claimants, set):
-                claimants.discard(name)
-            if not claimants or claimants == name:
-                del self._claimants[value]
-        if self._named.get(compared(name)) == name:
-            del self._named[compared(name)]
+            _take(self._claimants, value, name)
+        _take(self._named, compared(name), name)
+
+
+def _who(holders: Mapping[Value, str | set[str]], value: Value) -> frozenset[str]:
+    known = holders.get(value, ())
+    return frozenset([known] if isinstance(known, str) else known)
+
+
+def _add(holders: _Holders, value: Value, name: str) -> None:
+    known = holders.setdefault(value, name)
+    if isinstance(known, set):
+        known.add(name)
+    elif known != name:
+        holders[value] = {known, name}
+
+
+def _take(holders: _Holders, value: Value, name: str) -> None:
+    known = holders.get(value)
+    if isinstance(known, set):
+        known.discard(name)
+    if not known or known == name:
+        holders.pop(value, None)

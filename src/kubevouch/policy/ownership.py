@@ -199,22 +199,31 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             facts.allowed.not_valid,
             seen=listed(values),
         )
-    claims = {value: facts.allowed.claim(value) for value in values}
+    return _by_claims(rule, values, facts.allowed, kind)
+
+
+def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
+    """Whether each value is among what its sources say of the node."""
+    claims = {value: allowed.claim(value) for value in values}
     # What only the node says is no permission, unless the operator takes its word.
-    said = facts.allowed.names if kind is NAMES else facts.allowed.addresses
-    known = listed([e for e in said if e.source.is_proof or facts.allowed.trusts_node])
+    said = allowed.names if kind is NAMES else allowed.addresses
+    known = listed([e for e in said if e.source.is_proof or allowed.trusts_node])
     strange = [value for value, claim in claims.items() if claim is None]
+    unknown = "" if allowed.trusts_node else allowed.unknown
+    if strange and unknown:
+        # What a node that no source knows claims is no measure of what it may have.
+        why = f"{unknown}. The Node itself does not claim {listed(strange)}"
+        return cannot_tell(rule, why, HoldReason.NODE_UNKNOWN, seen=listed(values), allowed=known)
     if strange:
         return refuses(
             rule,
             kind.not_allowed,
-            f"not this node's: {listed(strange)}{_changed(strange, facts.allowed)}",
+            f"not this node's: {listed(strange)}{_changed(strange, allowed)}",
             seen=listed(values),
             allowed=known,
         )
     unproven = [value for value, claim in claims.items() if claim and not claim.source.is_proof]
-    if unproven and not facts.allowed.trusts_node:
-        unknown = facts.allowed.unknown
+    if unproven and not allowed.trusts_node:
         return cannot_tell(
             rule,
             unknown or f"only the node itself says so: {listed(unproven)}",

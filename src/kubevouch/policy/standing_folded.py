@@ -94,5 +94,5 @@ def _standing(
             return ClientStanding.BORROWED
         return ClientStanding.REPLACEMENT if known.earlier else ClientStanding.OWN
     # Of one whose parent is listed `_judged` finds the standing.
-    is_lost = known.listed(credential.parent) is None and known.was_crowded_out(credential.parent)
+    is_lost = known.was_crowded_out(credential.parent)
     return ClientStanding.BORROWED if is_lost else ClientStanding.UNKNOWN

@@ -1,12 +1,64 @@
 """Errors that stop a run before its first write, or that prevent a plan."""
 
+from enum import StrEnum
+
 from kubevouch.errors import ExitCode, KubevouchError
 
 
+class WayOn(StrEnum):
+    """What leads on from where a run was refused."""
+
+    NEW_PLAN = "a new plan"
+    ITS_CLUSTER = "the cluster that the plan is for"
+    RIGHTS = "the rights that are lacking"
+    REACH = "a way to the node"
+    ROOT = "root on the node"
+    LOOK = "what doctor sees"
+    OTHER_RUN = "the run that is armed on the node"
+    THIS_MACHINE = "room for the run's record, and then the same again"
+
+
 class StoppedBefore(KubevouchError):
-    """Something is not as the plan says: nothing was changed anywhere."""
+    """Something is not as the plan says: nothing was changed anywhere.
+
+    run: that is armed on the node, if that is the reason. begun: nodes of the plan on which its own run is armed.
+    shown_by: the command that shows what is wrong on this machine, if it is that.
+    """
 
     exit_code = ExitCode.STOPPED
+
+    def __init__(
+        self,
+        where: str,
+        seen: str,
+        expected: str = "",
+        *,
+        way: WayOn = WayOn.NEW_PLAN,
+        run: str = "",
+        begun: tuple[str, ...] = (),
+        shown_by: str = "",
+    ) -> None:
+        super().__init__(where, seen, expected)
+        self.way = way
+        self.run = run
+        self.begun = begun
+        self.shown_by = shown_by
+
+
+class NotTheHolder(StoppedBefore):
+    """Another run holds the cluster's Lease, so that this one must write nothing (any more). run: the one that holds it, where that is known."""
+
+
+class NodeAway(StoppedBefore):
+    """A node is not there, or not well by itself, at its turn: the run goes on without it."""
+
+
+class ClusterNotRead(KubevouchError):
+    """What binds a plan to its cluster could not be read. lacks_rights: because the user may not."""
+
+    def __init__(self, where: str, seen: str, *, lacks_rights: bool) -> None:
+        super().__init__(where, seen)
+        self.lacks_rights = lacks_rights
 
 
 class NothingApplicable(KubevouchError):

@@ -1,27 +1,13 @@
-# One node's change, one action a call: begin, commit or undo. Each may be called again: what is done stays done.
-# POSIX sh; coreutils, util-linux (flock) and systemd, which the survey has seen.
+# One node's change, one action a call: begin, commit, rollback (of a run that did not finish) or undo (of any). Each may be
+# called again: what is done stays done, and what a killed call has left is gone on with. POSIX sh; coreutils, util-linux
+# (flock) and systemd, which the survey has seen.
 #
-# The run's folder on the node is the truth of the run. One marker file in it is renamed from state to state
-# (armed > committed, armed > undone), since a rename needs no space on a full disk; for the same reason the
-# old files are kept by link and rename, and everything new is written before anything is changed.
+# The run's folder on the node is the truth of the run (run_state.sh). A rename needs no space on a full disk; for the same
+# reason the old files are kept by link and rename, and everything new is written before anything is changed.
 #
-# Set above this text: action run machine identity identity_sha root pki config before after content seed seed_crt seed_key
-# undo_script places switch units; and the functions of identity.sh and root_owned.sh
-export LC_ALL=C
-PATH=$PATH:/usr/sbin:/sbin
-umask 077
+# Set above this text: action fence machine identity holder node before content after line_ours line_before seed_certificate
+# seed_sha seed_key seed_from seed_until seed_chain undo_script places switch boot_unit, those of run_state.sh, and the functions of identity.sh and root_owned.sh
 trap '' HUP PIPE
-store=$root/.kubevouch
-here=$store/$run
-unit=kubevouch-undo-$run
-at_boot=kubevouch-undo-at-boot-$run.service
-newline='
-'
-
-number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
-shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
-digest() { sha256sum <"$1" 2>/dev/null | cut -d' ' -f1; }
-persist() { sync "$@" 2>/dev/null || sync; }
 
 answer() { # OUTCOME WHY
   printf 'kubevouch-answer: {"outcome":"%s","why":"%s","active":"%s","pid":%s}\n' "$1" \
@@ -31,22 +17,41 @@ answer() { # OUTCOME WHY
 }
 refuse() { answer refused "$1"; }
 give_up() { # before anything was changed: take away what was prepared
+  stop_switch
   rm -rf "$here"
   refuse "$1; nothing was changed"
 }
-take_back() { # after something was changed: as the switch would, which is stopped last
-  exec 9>&-
-  # As sent by us: the copy on the disk is for the node's own timer. Its words count only if it failed.
-  complaint=$(eval "$(printf '%s' "$undo_script" | base64 -d)" 2>&1) && complaint=
-  [ -e "$here/undone" ] || answer half "$1; not undone: $complaint"
-  systemctl stop "$unit.timer" 2>/dev/null
-  answer undone "$1${complaint:+; undone, but: $complaint}"
+take_back() { # after something was changed: as the switch would
+  # As sent by us: the copy on the disk is for the node's own switch.
+  said=$(eval "locked=yes$newline$(printf '%s' "$undo_script" | base64 -d)" 2>&1)
+  said=${said%; }
+  case $(state_of "$here") in
+    undone) stop_switch && answer undone "$1${1:+${said:+; }}$said" ;;
+    *)
+      # The switch need not wait for its time: from now on it tries every 15 s.
+      systemctl --no-block start "$unit.service" 2>/dev/null 9>&-
+      answer half "$1${1:+; }not undone yet${said:+: $said}"
+      ;;
+  esac
 }
-# A failed redirection ends some shells at once: `command exec` and `printf` only fail.
 lock() {
   mkdir -p "$store" || refuse "$store cannot be made; nothing was changed"
-  command exec 9>"$store/lock" || refuse "$store/lock cannot be written; nothing was changed"
-  flock -w 30 9 || answer busy "another call holds the lock of this node ($store/lock)"
+  lock_within 30
+  case $? in
+    1) answer busy "another call holds the lock of this node ($store/lock)" ;;
+    2) refuse "$store/lock cannot be written; nothing was changed" ;;
+  esac
+}
+
+# The holder of the cluster's Lease counts up; what an earlier one still sends is refused. 0: there is no Lease.
+fenced() {
+  [ "$fence" != 0 ] || return 0
+  highest=$(number "$(head -c 20 "$store/fence" 2>/dev/null)")
+  [ "$fence" -ge "$highest" ] ||
+    refuse "a newer holder of the Lease has been here (number $highest; this call has $fence); if none is at work any more, remove $store/fence on the node"
+  [ "$fence" -gt "$highest" ] || return 0
+  { printf '%s' "$fence" >"$store/fence.new" && persist "$store/fence.new" && mv -f "$store/fence.new" "$store/fence" && persist "$store"; } 2>/dev/null ||
+    [ "$action" != begin ] || refuse "$store/fence cannot be written; nothing was changed"
 }
 
 # Whose machine this is, asked again in the same breath as the change.
@@ -58,7 +63,7 @@ right_machine() {
 # What is written to, and the run's own folder with the script that is run from it, must be root's alone.
 only_roots() {
   for folder in "$root" "$pki" "${config%/*}" "$store" "$here"; do
-    { [ -e "$folder" ] || [ -L "$folder" ]; } || continue
+    is_there "$folder" || continue
     why=$(not_only_roots "$folder")
     [ -z "$why" ] || refuse "$why; nothing was done"
   done
@@ -75,59 +80,123 @@ recorded() {
   esac
 }
 
+unpacked() { printf '%s' "$1" | base64 -d; }
+
+# The key is one that the node has already; only a certificate has come for it, or the node's own is good for long enough.
+make_seed() {
+  now=$(date +%s)
+  [ "$seed_from" -le "$now" ] && [ $((now + switch + 3600)) -le "$seed_until" ] ||
+    give_up "the seed certificate is not good for an hour longer than the switch, by this node's clock"
+  [ "$(digest "$seed_certificate")" = "$seed_sha" ] || give_up "$seed_certificate has been changed since it was looked at"
+  # With the attributes that files have in that folder (owner, SELinux label).
+  cp -a "$seed_certificate" "$here/seed.crt" && cp -a "$seed_key" "$here/seed.key" && chmod 600 "$here/seed.key" &&
+    { [ -z "$seed_chain" ] || unpacked "$seed_chain" >"$here/seed.crt"; } &&
+    awk '/^-----BEGIN .*PRIVATE KEY-----/, /^-----END .*PRIVATE KEY-----/' "$seed_key" >"$here/seed.key" ||
+    give_up "the seed cannot be written"
+  [ -s "$here/seed.crt" ] || give_up "the seed certificate was not written whole"
+  [ -s "$here/seed.key" ] || give_up "$seed_key holds no private key, or it was not written whole"
+}
+
 prepare() {
   mkdir "$here" "$here/kept" "$here/aside" "$here/strays" || give_up "$here cannot be made"
   for file in "$pki"/kubelet-server*; do
-    if [ -e "$file" ] || [ -L "$file" ]; then printf '' >"$here/kept/${file##*/}" || give_up "the run's record cannot be written"; fi
+    ! is_there "$file" || printf '' >"$here/kept/${file##*/}" || give_up "the run's record cannot be written"
   done
   ln "$config" "$here/config.before" || give_up "the old $config cannot be kept"
   cp -a "$config" "$here/config.after" || give_up "the new $config cannot be prepared"
-  printf '%s' "$content" | base64 -d >"$here/config.after" || give_up "the new $config cannot be written"
+  unpacked "$content" >"$here/config.after" || give_up "the new $config cannot be written"
   [ "$(digest "$here/config.after")" = "$after" ] || give_up "the new $config was not written whole"
-  case $seed in
-    copy) cp "$pki/kubelet.crt" "$here/seed.crt" && cp "$pki/kubelet.key" "$here/seed.key" ;;
-    fresh)
-      printf '%s' "$seed_crt" | base64 -d >"$here/seed.crt" && printf '%s' "$seed_key" | base64 -d >"$here/seed.key"
-      ;;
-  esac || give_up "the seed certificate cannot be written"
-  [ -s "$here/seed.key" ] || give_up "the seed certificate was not written whole"
-  digest "$here/seed.crt" >"$here/seed.sha256" || give_up "the run's record cannot be written"
-  [ -s "$here/seed.sha256" ] || give_up "the run's record was not written whole"
-  printf '%s' "$undo_script" | base64 -d >"$here/undo.sh" || give_up "the undo script cannot be written"
+  make_seed
+  unpacked "$undo_script" >"$here/undo.sh" || give_up "the undo script cannot be written"
   [ "$(base64 <"$here/undo.sh" | tr -d '\n')" = "$undo_script" ] || give_up "the undo script was not written whole"
-  persist "$here"/*
+  {
+    digest "$here/seed.crt" >"$here/seed.sha256" && printf '%s' "$before" >"$here/before.sha256" &&
+      printf '%s' "$after" >"$here/after.sha256" && unpacked "$line_ours" >"$here/line.ours" &&
+      unpacked "$line_before" >"$here/line.before" && process >"$here/process" &&
+      printf '%s' "$(($(date +%s) + switch))" >"$here/fires"
+  } || give_up "the run's record cannot be written"
+  for file in seed.sha256 before.sha256 after.sha256 fires; do
+    [ -s "$here/$file" ] || give_up "the run's record was not written whole"
+  done
+  printf '' >"$here/prepared" || give_up "the run's record cannot be written"
+  persist "$here"/* "$here" "$store" || give_up "the run's record cannot be synced"
 }
 
+# A word of a unit file (systemd.syntax(7), systemd.service(5)): quoted if it must be.
+unit_word() {
+  case $1 in
+    *[!A-Za-z0-9/._@:,+-]*) printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g; s/%/%%/g')" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+# Should the machine go down, the timer is gone: this unit ends the run at the next start, once every folder is there.
+at_boot_text() {
+  printf '[Unit]\nDescription=kubevouch: end run %s after a restart of the machine\n' "$run"
+  printf 'RequiresMountsFor=%s %s %s\n' "$(unit_word "$here")" "$(unit_word "$pki")" "$(unit_word "${config%/*}")"
+  printf 'After=local-fs.target kubelet.service\nConditionPathExists=%s\nStartLimitIntervalSec=0\n' \
+    "$(printf '%s' "$here/undo.sh" | sed 's/%/%%/g')"
+  printf '[Service]\nType=simple\nExecStart=/bin/sh %s\nRestart=on-failure\nRestartSec=15\n' \
+    "$(unit_word "$here/undo.sh" | sed 's/\$/$$/g')"
+}
+set_at_boot() {
+  [ "$boot_unit" = yes ] || return 0
+  wants=$units/multi-user.target.wants
+  at_boot_text >"$units/$at_boot" && mkdir -p "$wants" && ln -sf "../$at_boot" "$wants/$at_boot" &&
+    persist "$units/$at_boot" "$wants" "$units" || return 1
+  [ -s "$units/$at_boot" ] && [ "$(at_boot_text)" = "$(cat "$units/$at_boot")" ] && [ "$wants/$at_boot" -ef "$units/$at_boot" ] || return 1
+  case $(shown LoadState "$at_boot") in masked | error | bad-setting) return 1 ;; esac
+}
+set_timer() {
+  systemd-run --unit="$unit" --on-active="$switch" --timer-property=AccuracySec=1s \
+    --property=Restart=on-failure --property=RestartSec=15 \
+    --description="kubevouch: undo run $run unless it is verified" /bin/sh "$here/undo.sh" 9>&- || return 1
+  [ "$(shown ActiveState "$unit.timer")" = active ] || { echo "$unit.timer does not run" && return 1; }
+}
+stop_switch() {
+  remove_switch
+  for each in "$unit.service" "$unit.timer"; do
+    systemctl stop "$each" 2>/dev/null 9>&-
+    systemctl reset-failed "$each" 2>/dev/null 9>&-
+  done
+  return 0
+}
+# Both parts of the switch stand before anything is changed.
+set_switch() {
+  complaint=$(set_at_boot 2>&1) || { complaint="the unit $units/$at_boot cannot be written: $complaint" && return 1; }
+  complaint=$(set_timer 2>&1) || { complaint="the dead-man's switch cannot be set: $complaint" && return 1; }
+}
+
+# What a call that was killed has done stays done.
 change() {
   for file in "$pki"/kubelet-server*; do
-    if [ -e "$file" ] || [ -L "$file" ]; then mv "$file" "$here/aside/" || return 1; fi
+    name=${file##*/}
+    if [ -e "$here/kept/$name" ] && ! is_there "$here/aside/$name"; then mv "$file" "$here/aside/" || return 1; fi
   done
-  mv "$here/seed.crt" "$pki/kubelet-server.crt" || return 1
-  mv "$here/seed.key" "$pki/kubelet-server.key" || return 1
-  mv -f "$here/config.after" "$config" || return 1
-  persist "$config" "$pki"
+  [ ! -e "$here/seed.crt" ] || mv -f "$here/seed.crt" "$pki/kubelet-server.crt" || return 1
+  [ ! -e "$here/seed.key" ] || mv -f "$here/seed.key" "$pki/kubelet-server.key" || return 1
+  persist "$here/aside" "$pki" || return 1
+  if [ "$before" != "$after" ] && [ "$(digest "$config")" != "$after" ]; then
+    replace "$here/config.after" "$config" "$before" || return $?
+    [ "$(digest "$here/config.before")" = "$before" ] || return 2
+  fi
+  persist "$config" "${config%/*}"
 }
 
+no_other_run() {
+  for other in "$store"/*/; do
+    case $(state_of "$other") in
+      armed | written | restarted | verified)
+        [ "${other%/}" = "$here" ] || refuse "another run is under way on this node: ${other%/}"
+        ;;
+    esac
+  done
+}
 may_begin() { # asked before anything is made, and once more under the lock
-  [ ! -e "$here/committed" ] || answer committed "done in this run before"
-  [ ! -e "$here/undone" ] || refuse "this run was undone on this node; make a new plan"
-  for armed in "$store"/*/armed; do
-    [ ! -e "$armed" ] || [ "$armed" = "$here/armed" ] || refuse "another run is under way on this node: $armed"
-  done
-  [ ! -e "$here/armed" ] || answer begun "begun in this run before"
-  [ "$(identity_in "$identity" | sha256sum | cut -d' ' -f1)" = "$identity_sha" ] ||
-    refuse "the kubelet's client certificate ($identity) is not the one that was checked"
+  no_other_run
+  case $(state_of "$here") in '' | prepared) ;; *) return ;; esac
+  identity_in "$identity" | names_holder $holder ||
+    refuse "the kubelet's client certificate ($identity) is not that of system:node:$node"
   [ "$(digest "$config")" = "$before" ] || refuse "$config has been changed since the plan"
-}
-
-# Should the machine go down before the run is committed, its timer is gone: this unit undoes it at the next start.
-set_at_boot() {
-  {
-    printf '[Unit]\nDescription=kubevouch: undo run %s after a restart of the machine\n' "$run"
-    printf 'After=kubelet.service\nConditionPathExists=%s\n' "$here/armed"
-    printf '[Service]\nType=oneshot\nExecStart=/bin/sh %s\n' "$here/undo.sh"
-  } >"$units/$at_boot" && mkdir -p "$units/multi-user.target.wants" &&
-    ln -sf "../$at_boot" "$units/multi-user.target.wants/$at_boot"
 }
 
 begin() {
@@ -136,18 +205,33 @@ begin() {
   may_begin
   lock
   only_roots
+  fenced
   may_begin
-  rm -rf "$here" # of a call that was killed before it had changed anything
-  prepare
-  # The marker says when the switch goes off, for whoever finds the node armed.
-  printf '%s' "$(($(date +%s) + switch))" >"$here/armed" || give_up "the run's record cannot be written"
-  if ! complaint=$(systemd-run --unit="$unit" --on-active="$switch" --timer-property=AccuracySec=1s \
-    --description="kubevouch: undo run $run unless it is verified" /bin/sh "$here/undo.sh" 2>&1); then
-    give_up "the dead-man's switch cannot be set: $complaint"
+  case $(state_of "$here") in
+    armed | written) ;; # of a call that was killed
+    restarted) answer begun "begun in this run before" ;;
+    verified) finished "done in this run before" ;;
+    committed) answer committed "done in this run before" ;;
+    undone) refuse "this run was undone on this node; make a new plan" ;;
+    *)
+      [ ! -d "$here" ] || stop_switch # of a call that was killed before it had changed anything
+      rm -rf "$here"
+      prepare
+      set_switch || give_up "$complaint"
+      becomes armed || give_up "the run's record cannot be changed"
+      ;;
+  esac
+  if [ "$(state_of "$here")" = armed ]; then
+    change
+    case $? in
+      0) ;;
+      2) take_back "$config was edited by somebody else at this very moment" ;;
+      *) take_back "the files could not be put in place" ;;
+    esac
+    becomes written || take_back "the run's record cannot be changed"
   fi
-  set_at_boot 2>/dev/null # an immutable /etc has none, and lives without
-  change || take_back "the files could not be put in place"
-  complaint=$(systemctl restart kubelet.service 2>&1) || take_back "the kubelet cannot be restarted: $complaint"
+  complaint=$(systemctl restart kubelet.service 2>&1 9>&-) || take_back "the kubelet cannot be restarted: $complaint"
+  becomes restarted || take_back "the run's record cannot be changed"
   answer begun ""
 }
 
@@ -158,47 +242,91 @@ older() { # BEGUN: folders of the runs that have begun here (yes) or not (no), l
     [ "$begun" != "$1" ] || printf '%s\n' "$each"
   done | tail -n +4
 }
+# Records of older runs: the last three stay, and the last three that say that a run must not begin.
+forget_older() {
+  { older yes; older no; } | while IFS= read -r old; do
+    case $(state_of "$old") in armed | written | restarted | verified) continue ;; esac
+    [ "${old%/}" = "$here" ] || rm -rf "$old"
+  done
+}
+
+finished() { # WHY: from verified on there is no way back but an undo
+  finish_commit || refuse "the commit could not be finished; it is verified, and will be finished by the node's own switch"
+  stop_switch
+  forget_older
+  answer committed "$1"
+}
 
 commit() {
   only_roots
   [ -d "$here" ] || answer nothing "this run has not begun on this node"
   lock
-  if [ ! -e "$here/committed" ]; then
-    [ -e "$here/armed" ] || answer undone "the node's own switch has undone it"
-    [ "$(digest "$config")" = "$after" ] || take_back "$config has been changed since it was written"
-    mv "$here/armed" "$here/committed" || refuse "the run's record cannot be changed"
-  fi
-  systemctl stop "$unit.timer" 2>/dev/null
-  rm -f "$units/multi-user.target.wants/$at_boot" "$units/$at_boot" 2>/dev/null
-  if [ "$(digest "$pki/kubelet-server.crt")" = "$(cat "$here/seed.sha256")" ]; then
-    rm -f "$pki/kubelet-server.crt" "$pki/kubelet-server.key"
-  fi
-  # Records of older runs: the last three stay, and the last three that say that a run must not begin.
-  { older yes; older no; } | while IFS= read -r old; do
-    [ -e "$old/armed" ] || [ "${old%/}" = "$here" ] || rm -rf "$old"
-  done
-  persist "$here"
-  answer committed ""
+  fenced
+  case $(state_of "$here") in
+    committed) stop_switch && answer committed "" ;;
+    verified) finished "" ;;
+    undone) answer undone "the node's own switch has undone it" ;;
+    restarted) ;;
+    armed | written) take_back "its change was cut off before the restart" ;;
+    *) answer nothing "this run has not begun on this node" ;;
+  esac
+  [ "$(digest "$config")" = "$after" ] || take_back "$config has been changed since it was written"
+  issued_is_durable # without an issued certificate the seed stays
+  persist "$config" && becomes verified || refuse "the run's record cannot be changed"
+  finished ""
 }
 
+# The run has changed nothing here and must not begin any more: a begin that is still under way must find that it is too late.
+bar() {
+  stop_switch
+  rm -rf "$here"
+  { mkdir "$here" && printf '' >"$here/undone" && persist "$here" "$store"; } || refuse "the run's record cannot be written"
+  answer nothing "this run has not changed this node"
+}
+
+# Of a run that did not finish. What is proven stays, whoever has proven it.
+rollback() {
+  right_machine
+  only_roots
+  lock
+  fenced
+  case $(state_of "$here") in
+    committed) stop_switch && answer committed "this run was committed on this node; a rollback leaves it" ;;
+    verified) finished "this run was verified on this node; a rollback leaves it" ;;
+  esac
+  end_run
+}
+
+# Of any run.
 undo() {
   right_machine
   only_roots
   lock
-  if [ -e "$here/undone" ]; then
-    [ ! -e "$here/undo.sh" ] || answer undone "undone before"
-    answer nothing "this run has not changed this node"
-  fi
-  if [ -e "$here/committed" ] || [ -e "$here/armed" ]; then recorded; fi
-  if [ -e "$here/committed" ]; then
-    [ "$(digest "$config")" = "$after" ] || refuse "$config has been changed since the run; it is left as it is"
-    mv "$here/committed" "$here/armed" || refuse "the run's record cannot be changed"
-  fi
-  if [ ! -e "$here/armed" ]; then # a begin that is still under way must find that it is too late
-    rm -rf "$here"
-    { mkdir "$here" && printf '' >"$here/undone"; } || refuse "the run's record cannot be written"
-    answer nothing "this run has not changed this node"
-  fi
+  fenced
+  case $(state_of "$here") in
+    committed | verified) undo_finished ;;
+  esac
+  end_run
+}
+end_run() {
+  case $(state_of "$here") in
+    armed | written | restarted) recorded && take_back "" ;;
+    undone)
+      stop_switch
+      [ ! -e "$here/undo.sh" ] || answer undone "undone before"
+      answer nothing "this run has not changed this node"
+      ;;
+  esac
+  bar
+}
+# With a switch again, so that an undo that is cut off is finished by the node.
+undo_finished() {
+  recorded
+  no_other_run
+  [ "$(state_of "$here")" = committed ] || finish_commit || refuse "the commit could not be finished"
+  printf '%s' "$(($(date +%s) + switch))" 2>/dev/null >"$here/fires.new" && mv -f "$here/fires.new" "$here/fires"
+  set_switch
+  becomes restarted || refuse "the run's record cannot be changed"
   take_back ""
 }
 

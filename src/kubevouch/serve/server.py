@@ -133,4 +133,7 @@ async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        error: BaseException = errors
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -29,10 +29,12 @@ from kubevouch.x509.csr import CertificateRequest, read_csr
 from kubevouch.x509.describe import describe
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import printable, unmapped
+from kubevouch.x509.hostnames import hostname_failure
 from kubevouch.x509.issue import (
     KeyKind,
     SelfSignedPair,
     ServingPair,
+    kubelet_certified,
     kubelet_self_signed,
     signed_serving_pair,
 )
@@ -67,7 +69,9 @@ __all__ = [
     "classify",
     "describe",
     "duration_text",
+    "hostname_failure",
     "key_belongs",
+    "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
     "new_csr",

@@ -107,9 +107,40 @@ def kubelet_self_signed(
     Raises:
         X509Error: the host name is empty or not ASCII.
     """
+    key = new_key(key_kind)
+    chain = kubelet_certified(
+        host,
+        _spki(key),
+        addresses=addresses,
+        now=now,
+        lifetime=lifetime,
+        serials=serials,
+        key_kind=key_kind,
+    )
+    return SelfSignedPair(chain, _key_pem(key))
+
+
+def kubelet_certified(
+    host: str,
+    spki: bytes,
+    *,
+    addresses: Iterable[Address] = (),
+    now: datetime,
+    lifetime: timedelta,
+    serials: tuple[int, int],
+    key_kind: KeyKind = KeyKind.RSA_2048,
+) -> bytes:
+    """The certificates of a self-signed pair in the kubelet's own form, for a key that somebody else has.
+
+    The arguments are those of kubelet_self_signed, but spki: that key's public half (SubjectPublicKeyInfo, in DER); and key_kind: of
+    the authority's key, which is forgotten at once.
+
+    Raises:
+        X509Error: the host name is empty or not ASCII.
+    """
     if not host or not host.isascii() or not host.isprintable():
         raise X509Error("host name", repr(host), "a host name in ASCII was expected")
-    key, ca_key = new_key(key_kind), new_key(key_kind)
+    ca_key = new_key(key_kind)
     validity = _validity(now - BACKDATE, now + lifetime)
     ca_name = encode_name((COMMON_NAME, f"{host}-ca@{int(now.timestamp())}"))
     key_id = hashlib.sha256(_key_bits(ca_key)).digest()[:20]
@@ -120,12 +151,9 @@ def kubelet_self_signed(
         ca_name,
         _leaf_extensions(key_id, host, addresses),
     )
-    return SelfSignedPair(
-        b"".join(
-            pem.encode("CERTIFICATE", _certificate(body, validity, subject_key, ca_key))
-            for body, subject_key in ((leaf, key), (ca, ca_key))
-        ),
-        _key_pem(key),
+    return b"".join(
+        pem.encode("CERTIFICATE", _certificate(body, validity, subject, ca_key))
+        for body, subject in ((leaf, spki), (ca, _spki(ca_key)))
     )
 
 
@@ -167,7 +195,7 @@ def signed_serving_pair(
     key, end = new_key(KeyKind.ECDSA_P256), min(now + lifetime, authority.not_after)
     extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
     body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)
-    der_bytes = _certificate(body, _validity(now - BACKDATE, end), key, signer)
+    der_bytes = _certificate(body, _validity(now - BACKDATE, end), _spki(key), signer)
     return ServingPair(pem.encode("CERTIFICATE", der_bytes), _key_pem(key), end)
 
 
@@ -182,9 +210,11 @@ def new_key(kind: KeyKind) -> _PrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _certificate(
-    body: _Body, validity: bytes, subject_key: _PrivateKey, ca_key: _PrivateKey
-) -> bytes:
+def _spki(key: _PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _certificate(body: _Body, validity: bytes, spki: bytes, ca_key: _PrivateKey) -> bytes:
     """A certificate of version 3 (RFC 5280, 4.1), with extensions in the order in which Go writes them."""
     rsa_signs = isinstance(ca_key, rsa.RSAPrivateKey)
     algorithm = SHA256_RSA if rsa_signs else ECDSA_SHA256
@@ -196,7 +226,7 @@ def _certificate(
         body.issuer,
         validity,
         body.subject,
-        subject_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        spki,
         der.encode(der.explicit(3), der.encode(der.SEQUENCE, *body.extensions)),
     )
     signature = (

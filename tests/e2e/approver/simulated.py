@@ -157,7 +157,7 @@ class Joining:
 
     # What becomes of a CSR
 
-    def issued(self, csr: str, seconds: float = 60) -> bytes:
+    def issued(self, csr: str, seconds: float = 150) -> bytes:
         """The certificate in PEM, once it is issued."""
 
         def look() -> str:
@@ -165,7 +165,7 @@ class Joining:
 
         return base64.b64decode(self.csrs.wait(look, f"a certificate for {csr}", seconds))
 
-    def approved(self, csr: str, seconds: float = 60) -> dict[str, Any]:
+    def approved(self, csr: str, seconds: float = 150) -> dict[str, Any]:
         """Its only condition, once the certificate is issued."""
         self.issued(csr, seconds)
         (condition,) = self.csrs.objects[csr]["status"]["conditions"]
@@ -173,7 +173,7 @@ class Joining:
         found: dict[str, Any] = condition
         return found
 
-    def held(self, csr: str, *words: str, seconds: float = 60) -> str:
+    def held(self, csr: str, *words: str, seconds: float = 150) -> str:
         """The note of the Event that says why it is held, with these words in it. The CSR itself has no condition."""
 
         def look() -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from .installed import InstalledApprover, granted
+from .installed import NAMESPACE, USER, InstalledApprover, granted
 
 
 def test_nothing_was_asked_that_the_manifests_do_not_allow(
@@ -13,3 +13,21 @@ def test_nothing_was_asked_that_the_manifests_do_not_allow(
     assert {(each.verb, each.what) for each in asked} <= granted(approver.cluster)
     assert not [each for each in asked if each.code in {401, 403}]
     assert set(approver.approvals(begun).values()) == {1}
+
+
+def test_a_wrong_right_is_not_given(approver: InstalledApprover) -> None:
+    """What an approver has no business with, asked as its account."""
+    for words in (
+        ("get", "secrets", "-A"),
+        ("patch", "configmaps/kubevouch-pins-1", "-n", NAMESPACE),
+        ("create", "configmaps", "-n", NAMESPACE),
+        ("patch", "nodes"),
+        ("create", "certificatesigningrequests"),
+        ("delete", "certificatesigningrequests"),
+        ("update", "certificatesigningrequests", "--subresource=status"),
+        ("approve", "signers.certificates.k8s.io/kubernetes.io/kube-apiserver-client"),
+        ("sign", "signers.certificates.k8s.io/kubernetes.io/kubelet-serving"),
+        ("get", "nodes", "--subresource=proxy"),
+    ):
+        ran = approver.cluster.kubectl("auth", "can-i", *words, f"--as={USER}", check=False)
+        assert ran.stdout.strip() == "no", (words, ran.stdout, ran.stderr)

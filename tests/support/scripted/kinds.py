@@ -1,4 +1,4 @@
-"""The kinds that the scripted API server keeps: a part of the lab's, those of the metrics API, and what has a caBundle.
+"""The kinds that the scripted API server keeps: a part of the lab's, and those of the metrics API.
 
 What is not among them it answers with 404.
 """
@@ -11,21 +11,6 @@ __all__ = ["CSRS", "KINDS", "PODS", "Kind"]
 _METRICS = (
     Kind("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics"),
     Kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", namespaced=True),
-)
-_CALLED = (
-    Kind(
-        "admissionregistration.k8s.io",
-        "v1",
-        "validatingwebhookconfigurations",
-        "ValidatingWebhookConfiguration",
-    ),
-    Kind(
-        "admissionregistration.k8s.io",
-        "v1",
-        "mutatingwebhookconfigurations",
-        "MutatingWebhookConfiguration",
-    ),
-    Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
 )
 _KEPT = {
     "nodes",
@@ -45,10 +30,14 @@ _KEPT = {
     "roles",
     "rolebindings",
     "horizontalpodautoscalers",
+    "poddisruptionbudgets",
+    "validatingwebhookconfigurations",
+    "mutatingwebhookconfigurations",
+    "customresourcedefinitions",
 }
 
 KINDS = {
     (kind.group, kind.version, kind.plural): kind
-    for kind in (*kinds.KINDS.values(), *_METRICS, *_CALLED)
-    if kind.plural in _KEPT or kind in _CALLED
+    for kind in (*kinds.KINDS.values(), *_METRICS)
+    if kind.plural in _KEPT
 }

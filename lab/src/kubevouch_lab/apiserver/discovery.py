@@ -34,6 +34,7 @@ _PRIORITIES: Mapping[str, tuple[int, int]] = {
     "policy": (17100, 15),
     "rbac.authorization.k8s.io": (17000, 15),
     "admissionregistration.k8s.io": (16700, 15),
+    "apiextensions.k8s.io": (16700, 15),
     "scheduling.k8s.io": (16600, 40),
     "coordination.k8s.io": (16500, 15),
     "discovery.k8s.io": (16200, 15),

@@ -114,6 +114,11 @@ def _review(group: str, plural: str, kind: str, *, namespaced: bool = False) -> 
 _AUTHORIZATION = "authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
 
+
+def _webhooks(plural: str, kind: str) -> Kind:
+    return _kind(_ADMISSION, "v1", plural, kind, categories=("api-extensions",), generation=True)
+
+
 _TABLE = (
     _core(
         "bindings",
@@ -326,6 +331,7 @@ _TABLE = (
         short_names=("pc",),
         generation=True,
     ),
+    _webhooks("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
     _kind(
         _ADMISSION,
         "v1",
@@ -340,6 +346,17 @@ _TABLE = (
         "v1",
         "validatingadmissionpolicybindings",
         "ValidatingAdmissionPolicyBinding",
+        categories=("api-extensions",),
+        generation=True,
+    ),
+    _webhooks("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    _kind(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        _STATUS,
+        short_names=("crd", "crds"),
         categories=("api-extensions",),
         generation=True,
     ),

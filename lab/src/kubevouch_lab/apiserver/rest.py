@@ -118,6 +118,7 @@ class Resources:
         if strategy.creates_on_update and not info.subresource:
             _same_name(info, body)
             if self.store.find(form.base, info.name, space) is None:
+                _no_other_meant(form.base, body)
                 unversioned = {**body, "metadata": {**(body.get("metadata") or {})}}
                 unversioned["metadata"].pop("resourceVersion", None)
                 return self.create(info, unversioned), True
@@ -300,6 +301,14 @@ def _form(info: RequestInfo) -> Form:
 
 def _space(info: RequestInfo, kind: Kind) -> str:
     return info.namespace if kind.namespaced else ""
+
+
+def _no_other_meant(kind: Kind, body: Object) -> None:
+    """A uid in what is written is a precondition, which an object that is not there does not fulfil: 409."""
+    metadata = body.get("metadata") or {}
+    if uid := metadata.get("uid"):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+        raise status.conflict(kind.group, kind.plural, str(metadata.get("name", "")), why)
 
 
 def _same_name(info: RequestInfo, body: Object) -> None:

@@ -23,6 +23,7 @@ from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.bodies import LONGEST
 from kubevouch_lab.apiserver.kinds import KINDS
 from kubevouch_lab.apiserver.metadata import Entropy
+from kubevouch_lab.apiserver.outage import Outage, no_server, too_many_requests
 from kubevouch_lab.apiserver.plain_paths import PlainPaths
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
@@ -44,6 +45,7 @@ from kubevouch_lab.objects import bracketed
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
+_MASTERS = "system:masters"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class ApiServer:
         self._audit: AuditLog | None = None
         self._runner: web.AppRunner | None = None
         self._host, self.port = "127.0.0.1", 0
+        self.outage: Outage | None = None
+        """How it does not answer; None while it does."""
 
     @property
     def url(self) -> str:
@@ -115,6 +119,33 @@ class ApiServer:
         """Listens; port 0 takes a free one."""
         if self._audit_file is not None:
             self._audit = AuditLog(self._audit_file, self._identifier)
+        await self._listen(host, port)
+
+    async def stop(self) -> None:
+        """Ends every watch and connection; the store stays open."""
+        self._store.stop_watches()
+        await self._close()
+        if self._audit is not None:
+            self._audit.close()
+            self._audit = None
+
+    async def begin_outage(self, outage: Outage) -> None:
+        """Clients see it like that until `end_outage`; who works on the store itself sees nothing of it."""
+        self.outage = outage
+        if outage is Outage.DOWN:
+            await self._close()
+        elif outage is not Outage.OVERLOADED:
+            await self._cut_all()
+
+    async def end_outage(self) -> None:
+        """It answers again; requests that were not answered never are."""
+        outage, self.outage = self.outage, None
+        if outage is Outage.DOWN:
+            await self._listen(self._host, self.port)
+        elif outage is Outage.SILENT:
+            await self._cut_all()
+
+    async def _listen(self, host: str, port: int) -> None:
         app = web.Application(client_max_size=LONGEST)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(
@@ -125,20 +156,25 @@ class ApiServer:
         await web.TCPSite(runner, host, port, ssl_context=self._tls.context()).start()
         self._host, self.port = host, runner.addresses[0][1]
 
-    async def stop(self) -> None:
-        """Ends every watch and connection; the store stays open."""
-        self._store.stop_watches()
+    async def _close(self) -> None:
         if self._runner is not None:
-            server = self._runner.server
-            connections = [each.transport for each in server.connections] if server else []
+            connections = self._connections()
             await self._runner.cleanup()
             self._runner = None
             await _cut(connections)
-        if self._audit is not None:
-            self._audit.close()
-            self._audit = None
+
+    async def _cut_all(self) -> None:
+        await _cut(self._connections())
+
+    def _connections(self) -> list[asyncio.Transport | None]:
+        server = self._runner.server if self._runner else None
+        return [each.transport for each in server.connections] if server else []
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self.outage is Outage.NO_BACKEND:
+            return no_server()
+        if self.outage is Outage.SILENT:
+            await asyncio.Event().wait()  # the end of the connection ends this, too
         received, code = self._clock.now(), 0
         info = asked(request.method, request.path, request.query, ANONYMOUS)
         try:
@@ -146,7 +182,10 @@ class ApiServer:
             if user is None:
                 raise status.unauthorized()
             info = replace(info, user=user, manager=_manager(request))
-            response = await self._let_in(info, request)
+            if self.outage is Outage.OVERLOADED and _MASTERS not in user.groups:
+                response: web.StreamResponse = too_many_requests()
+            else:
+                response = await self._let_in(info, request)
             code = response.status
         except status.StatusError as error:
             code = error.code

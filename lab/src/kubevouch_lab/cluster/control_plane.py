@@ -14,6 +14,7 @@ from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import kind_of
+from kubevouch_lab.apiserver.outage import Outage
 from kubevouch_lab.apiserver.request import LOOPBACK, RequestInfo
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
@@ -168,6 +169,22 @@ class ControlPlane:
         for task in chosen:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    async def begin_outage(self, outage: Outage) -> None:
+        """The API server cannot be asked. Where it answers nobody, the controller manager cannot work either."""
+        await self.end_outage()
+        if outage in (Outage.DOWN, Outage.SILENT):
+            await self.stop_controllers()
+        await self.server.begin_outage(outage)
+
+    async def end_outage(self) -> None:
+        """As it was before; nothing, where there is no outage."""
+        outage = self.server.outage
+        if outage is None:
+            return
+        await self.server.end_outage()
+        if outage in (Outage.DOWN, Outage.SILENT):
+            self.start_controllers()
 
     async def _kept_alive(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A controller that has ended by itself begins anew, as a pod would; the log says why it ended."""

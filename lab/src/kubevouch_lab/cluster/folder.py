@@ -52,11 +52,12 @@ class Record(msgspec.Struct, frozen=True):
 
     format: int = FORMAT
     family: IpFamily = IpFamily.IPV4
+    whole: bool = False
 
     @property
     def site(self) -> Site:
         """Names and addresses."""
-        return Site(self.block, self.nodes, self.base_port, self.family)
+        return Site(self.block, self.nodes, self.base_port, self.family, self.whole)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class LabOptions:
     nodes: int = 0
     blocks: range = BLOCKS
     family: IpFamily | None = None
+    whole: bool = False
+    """Whether every node of a new lab is a whole machine, however many there are."""
 
 
 class Lab:
@@ -242,6 +244,7 @@ class Lab:
             nodes=site.count,
             base_port=site.base_port,
             family=site.family,
+            whole=options.whole,
             scenario=scenario.name,
             made=self.clock.now().replace(microsecond=0),
             identity=self.entropy(16).hex(),

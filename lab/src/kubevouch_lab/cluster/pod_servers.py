@@ -80,7 +80,7 @@ class PodServers:
         self._running: dict[str, PodServer] = {}
         self._gone: set[str] = set()
         """Of pods that are not there any more: a kubelet may still look at one that it has not heard of the end of."""
-        self._ending: dict[str, asyncio.Future[list[BaseException | None]]] = {}
+        self._ending: dict[str, tuple[PodServer, asyncio.Future[list[BaseException | None]]]] = {}
 
     def has_program(self, pod: Object) -> bool:
         """Whether anything runs in the pod; the others only look as if something did."""
@@ -119,18 +119,24 @@ class PodServers:
         server.gone = True
         for task in server.tasks:
             task.cancel()
-        self._ending[uid] = end = asyncio.gather(*server.tasks, return_exceptions=True)
+        end = asyncio.gather(*server.tasks, return_exceptions=True)
+        self._ending[uid] = server, end
         end.add_done_callback(lambda _: self._ending.pop(uid, None))
 
     def ends(self, uid: str) -> bool:
         """Whether the pod is gone, and what ran in it has not ended yet."""
         return uid in self._ending
 
+    def addresses(self) -> set[str]:
+        """Where something listens or may begin to; also what ends, which holds its port for as long as it takes."""
+        ending = [server for server, _ in self._ending.values()]
+        return {server.address for server in (*self._running.values(), *ending)}
+
     async def stop(self) -> None:
         """Ends all of them."""
         for uid in tuple(self._running):
             self.gone(uid)
-        await asyncio.gather(*self._ending.values(), return_exceptions=True)
+        await asyncio.gather(*(end for _, end in self._ending.values()), return_exceptions=True)
 
     def _program(self, pod: Object) -> PodProgram | None:
         return next((each for each in self._programs if each.runs_in(pod)), None)

@@ -52,11 +52,12 @@ class NodeRuntime:
         return self._servers.log(uid_of(found))
 
     def _free(self) -> Iterator[str]:
-        """Addresses of the node's network that no pod has: the first one is the gateway's."""
+        """Addresses of the node's network that no pod has, nor what still ends of one: the first is the gateway's."""
         bound = self._pods()
         there = {uid_of(pod) for pod in bound}
         self._given = {uid: address for uid, address in self._given.items() if uid in there}
         taken = {status_of(pod).get("podIP") for pod in bound} | set(self._given.values())
+        taken |= self._servers.addresses()
         hosts = ip_network(self._site.pod_networks(self._host)[0]).hosts()
         next(hosts)
         yield from (str(each) for each in hosts if str(each) not in taken)

@@ -110,6 +110,8 @@ class Site:
     count: int = 4
     base_port: int = 0
     family: IpFamily = IpFamily.IPV4
+    whole: bool = False
+    """Whether every node has a disk, a shell and ssh, however many there are."""
 
     @property
     def api_address(self) -> str:
@@ -188,7 +190,7 @@ class Site:
     def _hosts(self) -> Iterator[Host]:
         for number in range(self.count):
             short = f"k8s-worker-{number}" if number else "k8s-master"
-            light = self.count > _MOST_WHOLE and number >= _WHOLE
+            light = not self.whole and self.count > _MOST_WHOLE and number >= _WHOLE
             if self.block:
                 addresses = tuple(self._address(f, _FIRST + number) for f in self.family.members)
                 yield Host(number, short, addresses, KUBELET_PORT, SSH_PORT, light)

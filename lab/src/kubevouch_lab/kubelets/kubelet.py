@@ -15,6 +15,7 @@ from typing import Final
 from aiohttp import web
 
 from kubevouch.clock import Clock
+from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets import identity, serving
 from kubevouch_lab.kubelets.api import ApiEndpoint, ApiError
 from kubevouch_lab.kubelets.callers import Callers
@@ -134,14 +135,15 @@ class Kubelet:
             raise StartFailure(str(failure)) from None
 
     async def stop(self) -> None:
-        """As SIGTERM: all connections break, and the port refuses."""
+        """As SIGTERM: all connections break, and the port refuses.
+
+        All that it does is given up before anything is waited for: of thousands that stop at once, those that come last would
+        else keep the others waiting with handshakes that nobody wants any more.
+        """
         run, self._run = self._run, None
         if run is None:
             return
-        await run.port.close()
-        for task in run.tasks:
-            task.cancel()
-        await asyncio.gather(*run.tasks, return_exceptions=True)
+        await asyncio.gather(ended(run.tasks), run.port.close())
         await run.http.shutdown(0.1)  # zero would be no limit
         await run.client.close()
 

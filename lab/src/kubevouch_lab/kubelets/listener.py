@@ -21,6 +21,7 @@ from typing import Final
 from aiohttp import web
 
 from kubevouch_lab.disconnect import disconnect
+from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets.api import NO_CHECK_TIME
 from kubevouch_lab.kubelets.key_pairs import Current, ServingPair, load_into
 from kubevouch_lab.kubelets.log import Log
@@ -103,10 +104,11 @@ class KubeletPort:
         for each in sockets:
             asyncio.get_running_loop().remove_reader(each)
             each.close()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._break()
+        await ended(self._tasks)
+        self._break()  # one may have been let in at the last moment
+
+    def _break(self) -> None:
         for each in self._held:
             each.close()
         self._held.clear()

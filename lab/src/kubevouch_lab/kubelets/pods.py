@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 from kubevouch_lab.objects import Object, annotations_of, status_of
 
+_NO_PROCESSES = "this cluster is a kubevouch lab, which has no containers: none can be among the processes of its node (hostPID)"
+
 
 class ContainerLogLine(NamedTuple):
     """What a container has printed: at is when, text ends with a newline."""
@@ -109,6 +111,9 @@ def pod_status(pod: Object, runtime: Runtime, now: datetime, hosts: Sequence[str
         return None
     if pod["metadata"].get("deletionTimestamp"):
         return None
+    if pod["spec"].get("hostPID"):
+        refused = {"phase": "Failed", "reason": "NoContainers", "message": _NO_PROCESSES}
+        return {**held, **refused, "startTime": _stamp(now)}
     specs = pod["spec"].get("containers") or []
     states = {spec["name"]: runtime.state(pod, spec["name"]) for spec in specs}
     known = {each["name"]: each for each in held.get("containerStatuses") or ()}

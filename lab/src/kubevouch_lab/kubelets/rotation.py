@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
+from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets.api import Api, ApiError
 from kubevouch_lab.kubelets.csr import PATH, Template, request_object, signed
 from kubevouch_lab.kubelets.key_pairs import BadPair, CertificateStore, NoPair, ServingPair
@@ -192,9 +193,7 @@ class Rotation:
                 "context canceled" if changed.done() else "timed out waiting for the condition"
             )
         finally:
-            for task in (follow, over, changed):
-                task.cancel()
-            await asyncio.gather(follow, over, changed, return_exceptions=True)
+            await ended((follow, over, changed))
 
     async def _follow(self, api: Api, name: str, uid: str) -> bytes:
         """List, then watch, then again: as long as it takes."""
@@ -240,9 +239,7 @@ class Rotation:
             await asyncio.wait((slept, changed), return_when=asyncio.FIRST_COMPLETED)
             return changed.done()
         finally:
-            for task in (slept, changed):
-                task.cancel()
-            await asyncio.gather(slept, changed, return_exceptions=True)
+            await ended((slept, changed))
 
 
 def _issued(request: Object, name: str, uid: str) -> bytes:

@@ -112,6 +112,7 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
             put(document, flags[name])
     if bool(document["tlsCertFile"]) != bool(document["tlsPrivateKeyFile"]):
         raise StartFailure("invalid configuration: tlsCertFile and tlsPrivateKeyFile go together")
+    _check_swap(files, document)
     host = (flags.get("hostname-override") or hostname).strip().lower()
     return Settings(
         argv=tuple(argv),
@@ -122,6 +123,15 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
         kubeconfig=flags.get("kubeconfig", ""),
         bootstrap_kubeconfig=flags.get("bootstrap-kubeconfig", ""),
     )
+
+
+def _check_swap(files: NodeFiles, document: Document) -> None:
+    """pkg/kubelet/cm/container_manager_linux.go, NewContainerManager."""
+    lines = files.text("/proc/swaps").strip().splitlines()
+    if document["failSwapOn"] and len(lines) > 1:
+        why = "running with swap on is not supported, please disable swap or set --fail-swap-on flag to false"
+        held = ", ".join(lines)
+        raise StartFailure(f"failed to run Kubelet: {why}. /proc/swaps contained: [{held}]")
 
 
 def flags_of(argv: Sequence[str]) -> dict[str, str]:
@@ -223,10 +233,12 @@ _FLAGS: Mapping[str, Callable[[Document, str], None]] = {
     "anonymous-auth": _put("authentication", "anonymous", "enabled"),
     "authentication-token-webhook": _put("authentication", "webhook", "enabled"),
     "authorization-mode": _put("authorization", "mode"),
+    "fail-swap-on": _put("failSwapOn"),
     "port": _put("port"),
     "read-only-port": _put("readOnlyPort"),
 }
 _SWITCHES = {
+    "fail-swap-on",
     "rotate-server-certificates",
     "rotate-certificates",
     "anonymous-auth",

@@ -19,6 +19,7 @@ class Processes:
         self._clock = clock
         self._entropy = entropy
         self._next = _FIRST_PID
+        self._programs: dict[int, tuple[str, int]] = {}
         self.booted: datetime = clock.now()
 
     def boot(self, up_for: timedelta) -> None:
@@ -40,6 +41,9 @@ class Processes:
         """Brings /proc/uptime up to date: before anybody is likely to look."""
         up = max(0.0, self.uptime)
         self._files.write("/proc/uptime", f"{up:.2f} {up * 1.9:.2f}\n".encode())
+        for pid, (program, inode) in self._programs.items():
+            if self._inode(program) != inode:
+                self._files.link(f"/proc/{pid}/exe", f"{program} (deleted)")
 
     def begin(self, unit: str, argv: Sequence[str]) -> int:
         """A process that the lab itself plays for a unit: its number, with its command line and cgroup in /proc."""
@@ -48,7 +52,16 @@ class Processes:
         self._files.write(f"/proc/{self._next}/cmdline", words)
         self._files.write(f"/proc/{self._next}/comm", argv[0].rsplit("/", 1)[-1].encode() + b"\n")
         self._files.write(f"/proc/{self._next}/cgroup", f"0::/system.slice/{unit}\n".encode())
+        self._files.link(f"/proc/{self._next}/exe", argv[0])
+        self._programs[self._next] = argv[0], self._inode(argv[0])
         return self._next
+
+    def _inode(self, program: str) -> int:
+        """0 for a program that is not on the node's own disk."""
+        try:
+            return self._files.path(program).stat().st_ino
+        except OSError:
+            return 0
 
     def number(self) -> int:
         """The number of a process that is a real one in the node's namespaces; only its name is given here."""
@@ -60,7 +73,8 @@ class Processes:
         self._forget(pid)
 
     def _forget(self, pid: int) -> None:
-        for name in ("cmdline", "comm", "cgroup"):
+        self._programs.pop(pid, None)
+        for name in ("cmdline", "comm", "cgroup", "exe"):
             self._files.remove(f"/proc/{pid}/{name}")
         folder = self._files.path(f"/proc/{pid}")
         if folder.is_dir():

@@ -76,9 +76,16 @@ class Service:
             "ExecMainPID": str(self.pid),
             "ExecMainStartTimestampMonotonic": str(self.started),
             "NRestarts": str(self.restarts),
+            "Restart": self.unit.last("Service.Restart", "no"),
+            "RestartUSec": _as_shown(self.unit.last("Service.RestartSec", "100ms")),
             "Transient": "yes" if self.transient else "no",
             "UnitFileState": "transient" if self.transient else "enabled",
         }
+
+
+def _as_shown(span: str) -> str:
+    """A time span of a unit file, as systemctl shows it: a bare number is of seconds."""
+    return f"{span}s" if span.isdigit() else span
 
 
 @dataclass

@@ -118,7 +118,7 @@ class System:
         async with asyncio.timeout(seconds):
             return await self.namespace.run(argv, stdin)
 
-    async def fill(self, folder: str, size: str = "256k") -> None:
+    async def fill(self, folder: str, size: str = "8m") -> None:
         """Makes a folder (made if need be) a file system of its own, that small, and fills it to the last byte.
 
         As its shell sees it; the kubelet sees the folder beneath.

@@ -13,6 +13,7 @@ from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.journalctl import Journalctl
 from kubevouch_lab.nodes.processes import Processes
 from kubevouch_lab.nodes.program_calls import ProgramResult
+from kubevouch_lab.nodes.unit_files import UnitFile
 from kubevouch_lab.nodes.units import MULTI_USER, JobFailed, Units, full_name
 
 _NOT_FOUND: Final = {
@@ -127,11 +128,15 @@ class Tools:
         if service is not None:
             at = datetime.fromtimestamp(service.started_at, UTC)
             stamp = f"{at:%a %Y-%m-%d %H:%M:%S UTC}" if service.started else ""
-            return service.properties() | {
-                "ExecMainStartTimestamp": stamp,
-                "ActiveEnterTimestamp": stamp,
-                "ActiveEnterTimestampMonotonic": str(service.started),
-            }
+            return (
+                service.properties()
+                | self._from_files(service.unit)
+                | {
+                    "ExecMainStartTimestamp": stamp,
+                    "ActiveEnterTimestamp": stamp,
+                    "ActiveEnterTimestampMonotonic": str(service.started),
+                }
+            )
         timer = self._units.timers.get(name)
         if timer is not None:
             known = {"Id": name, "LoadState": "loaded", "ActiveState": "active"}
@@ -139,7 +144,27 @@ class Tools:
         unit = self._units.unit(name)
         if unit is None:
             return {"Id": name, "Description": name, **_NOT_FOUND}
-        return {**_NOT_FOUND, "Id": name, "Description": unit.description, "LoadState": "loaded"}
+        known = {"Id": name, "Description": unit.description, "LoadState": "loaded"}
+        return {**_NOT_FOUND, **known, **self._from_files(unit)}
+
+    def _from_files(self, unit: UnitFile) -> dict[str, str]:
+        """What `systemctl show` knows of a unit's files."""
+        loads = unit.said.get("Service.ExecStart", ())
+        ignored = {True: "yes", False: "no"}
+        files = (
+            f"{each.removeprefix('-')} (ignore_errors={ignored[each.startswith('-')]})"
+            for each in unit.said.get("Service.EnvironmentFile", ())
+        )
+        return {
+            "FragmentPath": unit.fragment,
+            "DropInPaths": " ".join(unit.drop_ins),
+            "EnvironmentFiles": "\nEnvironmentFiles=".join(files),
+            "NeedDaemonReload": "yes" if self._units.needs_reload(unit.name) else "no",
+            "ExecStart": "".join(
+                f"{{ path={line.split()[0]} ; argv[]={line} ; ignore_errors=no ; pid=0 }}"
+                for line in loads
+            ),
+        }
 
     def _show(self, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
         wanted = [
@@ -210,7 +235,10 @@ class Tools:
             if words.has("--on-active"):
                 text = words.last("--on-active")
                 after = float(text) if text.replace(".", "", 1).isdigit() else span(text)
-                self._units.run_later(name, after, words.rest, description)
+                properties = dict(
+                    each.partition("=")[::2] for each in words.all("-p", "--property")
+                )
+                self._units.run_later(name, after, words.rest, description, properties)
                 said = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
                 return ProgramResult(err=said)
             unknown = sorted(each for each in words.options if each.startswith("--on-"))

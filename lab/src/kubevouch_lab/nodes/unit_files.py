@@ -23,6 +23,18 @@ class UnitFile:
 
     name: str
     said: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: tuple[tuple[str, int], ...] = ()
+    """Each file that was read, the unit's own first, and when it was written (nanoseconds)."""
+
+    @property
+    def fragment(self) -> str:
+        """The path of the unit's own file; empty for a transient one."""
+        return self.sources[0][0] if self.sources else ""
+
+    @property
+    def drop_ins(self) -> tuple[str, ...]:
+        """The paths of its drop-ins, in the order in which they count."""
+        return tuple(path for path, _ in self.sources[1:])
 
     def last(self, key: str, default: str = "") -> str:
         """The value that counts of a key that takes one."""
@@ -57,6 +69,7 @@ def read_unit(files: NodeFiles, name: str) -> UnitFile | None:
     if main is None:
         return None
     found: dict[str, list[str]] = {}
+    read = [main]
     _collect(files.text(main), found)
     drop_ins: dict[str, str] = {}
     for place in reversed(_PLACES):
@@ -64,8 +77,10 @@ def read_unit(files: NodeFiles, name: str) -> UnitFile | None:
         for entry in folder.glob("*.conf") if folder.is_dir() else ():
             drop_ins[entry.name] = f"{place}/{name}.d/{entry.name}"
     for key in sorted(drop_ins):
+        read.append(drop_ins[key])
         _collect(files.text(drop_ins[key]), found)
-    return UnitFile(name, {key: tuple(values) for key, values in found.items()})
+    sources = tuple((path, files.path(path).stat().st_mtime_ns) for path in read)
+    return UnitFile(name, {key: tuple(values) for key, values in found.items()}, sources)
 
 
 def _collect(text: str, found: dict[str, list[str]]) -> None:

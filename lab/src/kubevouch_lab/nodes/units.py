@@ -7,7 +7,8 @@ Restart=; transient services and timers; multi-user.target. Timers and transient
 import asyncio
 import contextlib
 import fnmatch
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -62,6 +63,18 @@ class Units:
                 return None
             self._loaded[name] = found
         return self._loaded[name]
+
+    def needs_reload(self, name: str) -> bool:
+        """Whether its files are other ones by now, or were written since they were read (unit_need_daemon_reload)."""
+        loaded = self._loaded_unit(name)
+        found = read_unit(self._files, name)
+        return loaded is not None and found is not None and found.sources != loaded.sources
+
+    def _loaded_unit(self, name: str) -> UnitFile | None:
+        service = self.services.get(name)
+        if service is not None:
+            return None if service.transient else service.unit
+        return self._loaded.get(name)
 
     def reload(self) -> None:
         """daemon-reload: unit files are read anew."""
@@ -147,15 +160,25 @@ class Units:
             if service.active == "failed":
                 service.active, service.sub = "inactive", "dead"
 
-    def run_later(self, name: str, after: float, argv: Sequence[str], description: str) -> None:
-        """A transient timer <name>.timer with its service. Raises JobFailed if there is one of that name."""
+    def run_later(
+        self,
+        name: str,
+        after: float,
+        argv: Sequence[str],
+        description: str,
+        properties: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """A transient timer <name>.timer with its service. Raises JobFailed if there is one of that name.
+
+        properties: of the service (Restart, RestartSec).
+        """
         timer_name, service_name = f"{name}.timer", f"{name}.service"
         for each in (timer_name, service_name):
             if each in self.timers or self._active(each) != "inactive" or self._on_disk(each):
                 raise JobFailed(
                     f"Failed to start transient timer unit: Unit {each} was already loaded or has a fragment file."
                 )
-        service = self._transient(service_name, argv, description)
+        service = self._transient(service_name, argv, description, properties)
         timer = Timer(timer_name, service, self._processes.uptime + after, description)
         self.timers[timer_name] = timer
         self._say(timer_name, f"Started {timer_name} - {description}.", log.STARTED)
@@ -198,8 +221,15 @@ class Units:
             raise JobFailed(f"Failed to start {name}: Unit {name} not found.")
         return self.services.setdefault(name, Service(unit))
 
-    def _transient(self, name: str, argv: Sequence[str], description: str) -> Service:
-        unit = UnitFile(name, {"Unit.Description": (description or " ".join(argv),)})
+    def _transient(
+        self,
+        name: str,
+        argv: Sequence[str],
+        description: str,
+        properties: Mapping[str, str] = MappingProxyType({}),
+    ) -> Service:
+        said = {f"Service.{key}": (value,) for key, value in properties.items()}
+        unit = UnitFile(name, {"Unit.Description": (description or " ".join(argv),), **said})
         service = Service(unit, transient=True, argv=tuple(argv))
         self.services[name] = service
         return service

@@ -13,6 +13,8 @@ from kubevouch_lab.cluster.folder import Folder, LabError
 
 Running = Callable[["asyncio.Future[None]"], Awaitable[None]]
 _PATIENCE = 60.0
+_A_NODE = 0.05
+"""Seconds more for each of its nodes, on a machine that is busy with something else."""
 
 
 def detached(folder: Folder, running: Running) -> None:
@@ -81,7 +83,8 @@ def ended(folder: Folder) -> bool:
     if process <= 0:
         return False
     os.kill(process, signal.SIGTERM)
-    end = time.monotonic() + _PATIENCE  # noqa: TID251 - of another process
+    patience = _PATIENCE + _A_NODE * folder.record().nodes if folder.exists else _PATIENCE
+    end = time.monotonic() + patience  # noqa: TID251 - of another process
     while folder.running():
         if time.monotonic() > end:  # noqa: TID251
             raise LabError(

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kubevouch.errors import UsageError
+from kubevouch_lab.apiserver.outage import Outage
 from kubevouch_lab.cluster.aging import age
 from kubevouch_lab.cluster.lab import Lab
 from kubevouch_lab.cluster.machine import Machine
@@ -39,6 +40,8 @@ class Commands:
             "set-clock": self._set_clock,
             "stop-controller-manager": self._stop_controllers,
             "start-controller-manager": self._start_controllers,
+            "begin-outage": self._begin_outage,
+            "end-outage": self._end_outage,
         }
 
     async def __call__(self, message: Message) -> Message:
@@ -130,6 +133,15 @@ class Commands:
 
     async def _start_controllers(self, _: Message) -> Message:
         self._lab.control_plane.start_controllers()
+        return {}
+
+    async def _begin_outage(self, message: Message) -> Message:
+        """The API server, for all who reach it over the wire."""
+        await self._lab.control_plane.begin_outage(Outage(message["outage"]))
+        return {}
+
+    async def _end_outage(self, _: Message) -> Message:
+        await self._lab.control_plane.end_outage()
         return {}
 
     def _machines(self, names: Sequence[str]) -> list[Machine]:

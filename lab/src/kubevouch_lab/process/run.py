@@ -12,6 +12,7 @@ from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.lab import Lab, LabOptions
 from kubevouch_lab.process.commands import Commands
 from kubevouch_lab.process.control_socket import ControlSocket
+from kubevouch_lab.process.open_files import raise_open_files, too_few_for
 from kubevouch_lab.rng import Entropy
 from kubevouch_lab.scenarios.catalogue import scenario_of
 
@@ -41,8 +42,11 @@ async def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
+        allowed = raise_open_files()
         try:
             await lab.start(options)
+            if few := too_few_for(lab.site.count, allowed):
+                notify(few)
             await control.start()
             ready.set_result(None)
             await ended.wait()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kubevouch_lab.cluster.lab import Lab
 
 _EVERY = 0.05
-_PATIENCE = 60.0
+_PATIENCE = 150.0
 _QUIET = 5.0
 """Seconds without a change: metrics servers look every two."""
 
@@ -29,7 +29,7 @@ async def come_about(lab: "Lab", scenario: Scenario, *, whole: bool) -> None:
     there once nothing changes any more.
 
     Raises:
-        LabError: it is not there within a minute (in a large lab, six rounds of its metrics servers).
+        LabError: it is not there within `_patience`: generous, since a lab may share its cores with others.
     """
     if whole and scenario.name == scenario.state:
         await settled(lab, scenario.state)

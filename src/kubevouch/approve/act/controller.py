@@ -1,12 +1,10 @@
-"""The whole approver: it runs until it is asked to stop, then gives the Lease back."""
+"""The whole approver: it runs until it is cancelled, then gives the Lease back."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-
-from prometheus_client import CollectorRegistry
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
 from kubevouch.approve.act.decider import Decider
@@ -25,13 +23,9 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.events import EventSender
 from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
-from kubevouch.serve.access_gate import version
-from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import NamedCheck, Probes
-from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions, serve_routes
+from kubevouch.serve.parts import ServerPart
+from kubevouch.serve.probes import NamedCheck
 
 LEASE: Final = "kubevouch-approver"
 
@@ -52,7 +46,7 @@ class ApproverSettings:
 
 
 class ApproverController:
-    """One process of the approver. instruments: in the registry. rng: returns a random number in [0, 1).
+    """One process of the approver. rng: returns a random number in [0, 1).
 
     The time is the API server's: only the log writes this machine's.
     """
@@ -63,7 +57,6 @@ class ApproverController:
         log: Log,
         settings: ApproverSettings,
         *,
-        registry: CollectorRegistry,
         instruments: ApproverInstruments,
         rng: Callable[[], float],
     ) -> None:
@@ -71,7 +64,6 @@ class ApproverController:
         self._clock = clock = api.server_clock
         self._log = log
         self._settings = settings
-        self._registry = registry
         self._instruments = instruments
         self._rng = rng
         self._view = ClusterView()
@@ -192,29 +184,26 @@ class ApproverController:
 
     # Running
 
-    async def serve(
-        self,
-        options: ServingOptions,
-        stop: StopEvent,
-        ready: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        """Runs and serves until stop is requested, then gives the Lease back.
+    @property
+    def part(self) -> ServerPart:
+        """What a server runs and serves of it. At the end it writes down what it has learned, and gives the Lease back."""
 
-        ready: called with the port once it listens. Raises KubevouchError, OSError.
-        """
-        try:
-            await serve_routes(
-                self._api,
-                self._clock,
-                self._log,
-                options,
-                routes=self._routes(stop),
-                work=self._run,
-                stop=stop,
-                ready=ready,
-            )
-        finally:
-            await self._election.release()
+        def listed() -> str | None:
+            return None if self._reactions.begun else "not everything has been listed yet"
+
+        def named() -> str | None:
+            return None if self._facts.known else "the cluster's own names were not read yet"
+
+        def fresh() -> str | None:
+            stale = self._watches.stale
+            return f"a watch has shown nothing for too long: {stale}" if stale else None
+
+        ready = (
+            NamedCheck("informer-sync", listed),
+            NamedCheck("watches", fresh),
+            NamedCheck("cluster-names", named),
+        )
+        return ServerPart(self._run, {"readyz": ready}, end=self._end)
 
     async def _run(self) -> None:
         self._reactions.gap = await self._nobody_watched()
@@ -235,6 +224,10 @@ class ApproverController:
             ):
                 tasks.create_task(part.run())
 
+    async def _end(self) -> None:
+        await self._records.end()
+        await self._election.release()
+
     async def _nobody_watched(self) -> bool:
         """Whether no approver has led for so long that the CSRs of client certificates may be gone by now."""
         try:
@@ -246,33 +239,6 @@ class ApproverController:
             return True
         renewed = lease.spec.renew_time
         return renewed is None or self._clock.now() - renewed > timedelta(seconds=CSR_LIFE)
-
-    def _routes(self, stop: StopEvent) -> dict[str, Handler]:
-        def running() -> str | None:
-            return "process is shutting down" if stop.requested else None
-
-        def listed() -> str | None:
-            return None if self._reactions.begun else "not everything has been listed yet"
-
-        def named() -> str | None:
-            return None if self._facts.known else "the cluster's own names were not read yet"
-
-        def fresh() -> str | None:
-            stale = self._watches.stale
-            return f"a watch has shown nothing for too long: {stale}" if stale else None
-
-        ready = (
-            NamedCheck("informer-sync", listed),
-            NamedCheck("watches", fresh),
-            NamedCheck("cluster-names", named),
-            NamedCheck("shutdown", running),
-        )
-        probes = Probes({"readyz": ready, "livez": (), "healthz": ()}, self._log)
-        return {
-            "/metrics": Exposition(self._registry).answer,
-            "/version": version,
-            **dict.fromkeys(probes.paths, probes.answer),
-        }
 
     # Who may do what
 

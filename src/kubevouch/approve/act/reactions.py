@@ -15,6 +15,7 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
 from kubevouch.policy.csr import csr_of
 from kubevouch.serve.logs import Log
+from kubevouch.serve.process import return_freed_memory
 
 _MOST_OWN: Final = 20_000
 
@@ -78,6 +79,7 @@ class WatchReactions:
             nodes=len(self._view.nodes),
             pendingCSRs=len(self._view.waiting),
         )
+        return_freed_memory()
         self.look_at_all()
 
     def node(self, node: Node) -> None:

@@ -1,6 +1,7 @@
 """Writes what the approver itself has to remember: into ConfigMaps kubevouch-recorded-*, and into no others."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +19,9 @@ from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, s
 
 _EVERY: Final = 5.0
 """Seconds between two writes of what was learned about client certificates."""
+
+_AT_THE_END: Final = 5.0
+"""Seconds that the last write may take: a pod is killed soon after it was asked to end."""
 
 
 class RecordWriter:
@@ -81,6 +85,13 @@ class RecordWriter:
             if self._changed and self._may_write():
                 await self._flush()
 
+    async def end(self) -> None:
+        """Writes what was learned since the last write: the next process might find the Node gone by then."""
+        if self._changed and self._may_write():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AT_THE_END):
+                    await self._flush()
+
     async def _flush(self) -> None:
         nodes, self._changed = self._changed, set()
         shards: dict[str, dict[str, str | None]] = {}
@@ -93,11 +104,14 @@ class RecordWriter:
                 self._gone.discard(node)
             else:
                 shards.setdefault(shard_of(RECORDED, node), {})[node] = text
-        for name, entries in shards.items():
-            if await self._written(name, entries):
-                self._gone -= entries.keys()
-            else:
-                self._changed |= entries.keys()
+        left = {node for entries in shards.values() for node in entries}
+        try:
+            for name, entries in shards.items():
+                if await self._written(name, entries):
+                    self._gone -= entries.keys()
+                    left -= entries.keys()
+        finally:  # also where it is cut off, since the process is to end: then it is written at the end
+            self._changed |= left
 
     async def _written(self, name: str, entries: dict[str, str | None]) -> bool:
         try:

@@ -102,6 +102,12 @@ class WatchedSources:
             if isinstance(record, RecordedNode):
                 yield name, record
 
+    def pinned_uids(self) -> Iterator[tuple[str, str]]:
+        """The UIDs of the Nodes that operators pinned, by node."""
+        for name, pin in self._pins.entries.items():
+            if isinstance(pin, PinnedNode) and pin.uid:
+                yield name, pin.uid
+
     def record(self, node: str) -> RecordedNode | Unreadable | None:
         """What the approver wrote down of this node."""
         return self._recorded.entries.get(node)

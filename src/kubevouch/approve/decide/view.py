@@ -26,7 +26,7 @@ from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.standing import LiveNode
+from kubevouch.policy.standing import LiveNode, NodeStanding
 from kubevouch.policy.standings import Standings
 
 _RESERVED_AGAIN: Final = 1.0
@@ -90,11 +90,12 @@ class ClusterView:
 
         gap: whether client certificates may have been issued that nobody saw.
         """
-        known = {
+        # Where nothing is recorded, a pin tells which Node there was.
+        known = {name: NodeStanding(uid=uid) for name, uid in self.sources.pinned_uids()}
+        for name, record in self.sources.records():
             # It was written before the watch had shown the Node.
-            name: msgspec.structs.replace(record.standing, uid=record.standing.uid or record.uid)
-            for name, record in self.sources.records()
-        }
+            uid = record.standing.uid or record.uid
+            known[name] = msgspec.structs.replace(record.standing, uid=uid)
         self.standings = Standings(known, self.sources.vouched)
         if gap:
             self.standings.gap()

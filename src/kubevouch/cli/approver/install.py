@@ -70,6 +70,7 @@ def command(
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
+    terminal.roles = "kubevouch approver install --print-role"
     options = InstallOptions(
         image=checked_image(image),
         upgrade=False,

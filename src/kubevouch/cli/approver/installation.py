@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.errors import UsageError
+from kubevouch.kube.images import names_an_image
 from kubevouch.kube.resources import Resource
 from kubevouch.kube.resources.applied import applied_resource
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
@@ -26,10 +27,6 @@ DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
 FORMER_DECIDED_BY: Final = "kubevouch-admission"
 """The ConfigMap in which a former version named them: a user or a group a line, in `users` and `groups`."""
 
-_IMAGE: Final = re.compile(
-    r"[a-z0-9][\w.-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?@sha256:[0-9a-f]{64}",
-    re.ASCII,
-)
 _BASE: Final = (
     "00-namespace.yaml",
     "10-rbac.yaml",
@@ -98,11 +95,6 @@ class Settings:
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     configuration: str | None = None
-
-
-def names_an_image(reference: str) -> bool:
-    """Whether it names one image, by its digest."""
-    return _IMAGE.fullmatch(reference) is not None
 
 
 def checked_image(reference: str) -> str:

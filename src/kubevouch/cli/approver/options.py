@@ -10,6 +10,12 @@ from kubevouch.cli.common.options import seconds
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+NO_PUBLIC_IMAGE = (
+    "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
+    "yours, and name it with its digest."
+)
+
+
 class _Image(click.ParamType[str]):
     """An image's name, as any text; where it is missing, the error says where an image comes from."""
 
@@ -17,10 +23,7 @@ class _Image(click.ParamType[str]):
 
     def get_missing_message(self, *_: object, **__: object) -> str:
         """What is said besides "Missing option"."""
-        return (
-            "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
-            "yours, and name it with its digest."
-        )
+        return NO_PUBLIC_IMAGE
 
 
 def applying(function: F) -> F:

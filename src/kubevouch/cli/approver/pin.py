@@ -51,6 +51,7 @@ def command(
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
+    terminal.roles = "kubevouch approver pin --print-role"
     if csr and len(nodes) != 1:
         raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
     if remove and (diff or csr or allow or not nodes):

@@ -34,5 +34,6 @@ def command(
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
+    terminal.roles = "kubevouch approver install --print-role"
     access = access_of(terminal, kubeconfig, context)
     return run(terminal, access, pins=pins, yes=yes, wait=wait)

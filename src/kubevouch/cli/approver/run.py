@@ -10,12 +10,15 @@ from kubevouch.cli.common.options import terminal_of
 from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
 
 if TYPE_CHECKING:
-    from kubevouch.cli.common.serving import ServerFlags
+    from prometheus_client import CollectorRegistry
+
+    from kubevouch.cli.common.serving import ServerFlags, ServerProgram
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.errors import ExitCode, UsageError
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
+    from kubevouch.serve.parts import ServerPart
 
 
 @click.command("run", short_help="The controller itself. Writes.")
@@ -57,12 +60,11 @@ def command(
     What every rule passes is approved. Everything else waits, and an Event on the CSR and on its Node says why. Which
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
-    from kubevouch.cli.approver.installation import NAMESPACE
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
-    where = namespace or (NAMESPACE if found.context else found.namespace)
+    where = approvers_namespace(found, namespace)
     return _run(terminal, found, where, server_flags(flags), dry_run=dry_run, elects=elects)
 
 
@@ -101,31 +103,45 @@ def _run(
     elects: bool,
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
-    from kubevouch.approve.act.controller import ApproverController, ApproverSettings
-    from kubevouch.approve.act.instruments import ApproverInstruments
     from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import raise_open_file_limit
 
+    registry = new_registry()
+    program = approver_program(access, namespace, registry, dry_run=dry_run, elects=elects)
     raise_open_file_limit()
+    return serve_in_cluster(terminal, access, flags, (program,), registry)
+
+
+def approver_program(
+    access: "ClusterAccess",
+    namespace: str,
+    registry: "CollectorRegistry",
+    *,
+    dry_run: bool = False,
+    elects: bool = True,
+) -> "ServerProgram":
+    """The approver, whose metrics are in the registry."""
+    from kubevouch.approve.act.controller import ApproverController, ApproverSettings
+    from kubevouch.approve.act.instruments import ApproverInstruments
+    from kubevouch.cli.common.serving import ServerProgram
+
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
     settings = ApproverSettings(namespace, identity, dry_run=dry_run, elects=elects)
-    registry = new_registry()
     instruments = ApproverInstruments(registry)
 
-    async def controller(api: "ApiClient", log: "Log") -> ApproverController:
+    async def part(api: "ApiClient", log: "Log") -> "ServerPart":
         if access.context and (absent := await _absent(api, namespace)):
             if not dry_run:
                 raise absent
             log.info("There are neither pins nor a configuration", error=absent)
-        return ApproverController(
-            api,
-            log,
-            settings,
-            registry=registry,
-            instruments=instruments,
-            rng=secrets.SystemRandom().random,
-        )
+        rng = secrets.SystemRandom().random
+        return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 
-    return serve_in_cluster(
-        terminal, access, flags, observe=instruments.request, program=controller
-    )
+    return ServerProgram(instruments.request, part)
+
+
+def approvers_namespace(access: "ClusterAccess", given: str) -> str:
+    """Where its Lease and its ConfigMaps are. given: what the command line names, or nothing."""
+    from kubevouch.cli.approver.installation import NAMESPACE
+
+    return given or (NAMESPACE if access.context else access.namespace)

@@ -33,6 +33,7 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
     from kubevouch.cli.common.documents import print_document
 
     terminal = terminal_of(ctx)
+    terminal.roles = "kubevouch approver pin --print-role"
     rows = with_api(terminal, access_of(terminal, kubeconfig, context), _tested)
     if output == "json":
         content = {"rows": [_json(each) for each in rows]}

@@ -5,10 +5,11 @@ from shlex import join
 from typing import Any
 
 from kubevouch.cli.approver.changes import Change
-from kubevouch.cli.approver.installation import DEPLOYMENT, names_an_image
+from kubevouch.cli.approver.installation import DEPLOYMENT
 from kubevouch.cli.approver.new_nodes import NewNodes, NewNodeWish, wish_in
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.diagnose.make import counted
+from kubevouch.kube.images import names_an_image
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 
 _REMOVE = "kubevouch approver remove"

@@ -45,6 +45,7 @@ def command(
     via: str | None,
     ssh_config: str | None,
     ssh_user: str | None,
+    ask_sudo_password: bool,
     timeout: float,
     secrets: bool,
 ) -> int:
@@ -60,7 +61,7 @@ def command(
     With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
     of DIR only.
     """
-    from kubevouch.cli.certs.disk import ClusterQuestions, found_below, found_in_cluster, ssh_of
+    from kubevouch.cli.certs.disk import ClusterQuestions, disks_by, found_below, found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.redacting import cluster_name, names_of_access
@@ -76,7 +77,7 @@ def command(
             terminal.redaction = Redaction.of(found)
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
-    transport = ssh_of(terminal, ssh_config, ssh_user) if via else None
+    transport = disks_by(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
     asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
     found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
     if redact:

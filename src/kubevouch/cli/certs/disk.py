@@ -1,10 +1,12 @@
 """Where certificates are read: in a cluster, on the disks of its nodes besides (`--via ssh`), or on disks only (`--root`)."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubevouch.cli.common.ssh_choice import SSH_CONFIG
+from kubevouch.cli.common.invocation import SSH_CONFIG
+from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
@@ -12,11 +14,10 @@ from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRea
 from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
 from kubevouch.evidence.gather.certificates.over_ssh import certificates_over_ssh, with_disks
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import together
 from kubevouch.evidence.measured import Measured
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, Node
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.kube.resources import Node
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.system_clock import SystemClock
@@ -33,11 +34,13 @@ def found_below(roots: tuple[Path, ...], other: str | None) -> FoundCertificates
     return certificates_on_disk(roots, SystemClock())
 
 
-def ssh_of(terminal: Terminal, config: str | None, user: str | None) -> NodeTransport:
-    """The operator's ssh. Raises UsageError if it cannot read its configuration."""
-    environment = terminal.environment
-    options = SshOptions(config=config or environment.get(SSH_CONFIG) or None, user=user or None)
-    return Ssh(options, environment=environment)
+def disks_by(
+    terminal: Terminal, config: str | None, user: str | None, *, asks: bool
+) -> NodeTransport:
+    """The operator's ssh. asks: for sudo's password. Raises UsageError if it cannot read its configuration."""
+    if asks:
+        ask_for_sudo(terminal, user or "")
+    return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +57,30 @@ async def found_in_cluster(api: ApiClient, asked: ClusterQuestions) -> FoundCert
     """What a cluster shows, and with a transport what lies on its nodes' disks. Raises KubeError."""
     # A laptop whose clock is wrong must not say that all is well: what has ended is told by the API server's.
     clock = api.server_clock
+    nodes: asyncio.Future[Measured[tuple[Node, ...]]] = asyncio.get_running_loop().create_future()
     seen = gather_certificates(
         api,
         clock=clock,
         timeout=asked.timeout,
         secrets=asked.secrets,
         progress=asked.progress,
+        listed=nodes.set_result,
     )
     if asked.transport is None:
         return await seen
     found: FoundCertificates
     disks: FoundPart
-    found, disks = await together(seen, _disks(api, clock, asked.transport, asked.progress))
+    found, disks = await together(seen, _disks(nodes, clock, asked.transport, asked.progress))
     return with_disks(found, disks)
 
 
 async def _disks(
-    api: ApiClient, clock: Clock, transport: NodeTransport, progress: Callable[[str], None]
+    listed: Awaitable[Measured[tuple[Node, ...]]],
+    clock: Clock,
+    transport: NodeTransport,
+    progress: Callable[[str], None],
 ) -> FoundPart:
-    nodes: Measured[tuple[Node, ...]] = await Inquiry(clock).ask(api.list_all(NODES))
+    nodes = await listed
     if nodes.doubt is not None:
         return FoundPart(not_read=(NotRead("the disks of the nodes", nodes.doubt),))
     hosts = {node.name: hosts_of(node) for node in nodes.or_else(())}

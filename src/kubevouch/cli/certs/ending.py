@@ -22,6 +22,7 @@ from kubevouch.x509 import duration_text
 _MOST_TROUBLES = 4
 _LEAD = 12
 _DOCTOR = "kubevouch doctor"
+_WHATEVER_THE_TIME = frozenset({RowState.WRONG, RowState.SELF_SIGNED})
 _NEXT_ON_A_DISK = "as root, `kubevouch certs --root DIR`; DIR is what is / on the node"
 Shorten = Callable[[str], str]
 """A node's name as it is shown."""
@@ -84,7 +85,8 @@ def print_end(
     for text in besides(doubted):
         _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
     first = first_to_end(rows)
-    if first and not troubles:
+    # Elsewhere the trouble itself says what ends when.
+    if first and all(each.rows[0].state in _WHATEVER_THE_TIME for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
     unknown = not all(each.is_ordinary for each in found.not_read)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kubevouch.cli.common.options import ask_sudo_password
+
 if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
 
@@ -54,12 +56,13 @@ def warn_and_fail(function: F) -> F:
 
 
 def via_ssh(function: F) -> F:
-    """The options --via, --ssh-config and --ssh-user."""
+    """The options --via, --ssh-config, --ssh-user and --ask-sudo-password."""
     for option in (
+        ask_sudo_password,
         click.option(
             "--ssh-user",
             metavar="USER",
-            help="Log in as USER: root, or somebody with sudo that asks no password.",
+            help="Log in as USER: root, or somebody who has sudo.",
         ),
         click.option(
             "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."

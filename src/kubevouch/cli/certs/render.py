@@ -11,7 +11,7 @@ from kubevouch.inventory.fleet import state_word
 from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.not_read import unread_of
-from kubevouch.inventory.rows import CertificateRow, rows_of
+from kubevouch.inventory.rows import CertificateRow, RowState, rows_of
 
 _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
 
@@ -77,7 +77,8 @@ def _print_short(
 def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) -> None:
     concern = limits.concern(row)
     certificate = row.found.certificate
-    why = f": {row.found.fault}" if row.found.fault else ""
+    wrong = row.found.fault or (row.remarks[0] if row.state is RowState.WRONG else "")
+    why = f": {wrong}" if wrong else ""
     when = f", {expires_text(certificate.not_after)} ({residual_time(row)})" if certificate else ""
     text = f"{concern:<4}  {row.found.use} of {place_of(row)}: {state_word(row, limits)}{why}{when}"
     terminal.long_line(text, hang=6, colour=_COLOURS[concern])

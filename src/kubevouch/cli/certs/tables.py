@@ -193,7 +193,7 @@ def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str,
 
 
 def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limits) -> None:
-    """A line for each, with all that is known of it."""
+    """A line for each, with all that is known of it, however wide the terminal is: as kubectl's `-o wide`."""
     terminal.table(
         (
             *_COLUMNS[:1],
@@ -202,11 +202,13 @@ def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limit
             "LIFE USED",
             "STATE",
             *_COLUMNS[4:],
+            "REMARKS",
             "ISSUER",
             "SHA-256",
             "NAMES",
         ),
         [_wide_cells(row, limits) for row in rows],
+        folds=False,
     )
 
 
@@ -218,7 +220,9 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
     if certificate:
         names = [*certificate.dns_names, *map(str, certificate.ip_addresses)]
         own = (str(certificate.issuer), certificate.fingerprint, ",".join(names))
-    return use, row.found.node, where, ends, left, row.percent_used, state, authority, renewed, *own
+    remarks = "; ".join(row.remarks)
+    first = (use, row.found.node, where, ends, left, row.percent_used, state)
+    return *first, authority, renewed, remarks, *own
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:

@@ -1,29 +1,34 @@
-"""Which node a run of this machine has in hand, beside the plans of runs: $XDG_STATE_HOME/kubevouch/runs/RUN.armed.
+"""Which nodes a run of this machine has in hand, beside the plans of runs: $XDG_STATE_HOME/kubevouch/runs/RUN.armed.
 
-`fix --apply` writes it before a node may be armed and removes it when it is not armed any more, so it outlives a kill.
-The reading verbs only read it. It is about what this machine has done; the truth is on the node.
+`fix --apply` writes a node down before it may be armed and strikes it when it is not armed any more, so that it outlives a kill.
+`doctor` and `verify` only read it. It is about what this machine has done; the truth is on the node, and whoever looks there
+strikes what has ended.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from kubevouch.cli.common.run_log import RunLog, log_armed
 from kubevouch.cli.common.runs import kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 
 _LARGEST = 65536
+_ENDED = {Standing.NONE, Standing.NOT_BEGUN, Standing.DONE, Standing.UNDONE, Standing.BARRED}
 
 
 class _Kept(msgspec.Struct, frozen=True):
     """What the file holds."""
 
     cluster_uid: str
-    armed: ArmedNode
+    armed: tuple[ArmedNode, ...]
+    """All of one run."""
 
     def is_of(self, evidence: Evidence) -> bool:
         """Whether it is about that cluster."""
@@ -31,59 +36,101 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class ArmedRecord:
-    """Called with the node in hand of a run, which it keeps and writes down."""
+    """Called with each node in hand of a run, which it keeps and writes down."""
 
-    def __init__(self, cluster_uid: str, run: str, terminal: Terminal) -> None:
-        self.node: ArmedNode | None = None
+    def __init__(
+        self, cluster_uid: str, run: str, terminal: Terminal, log: RunLog | None = None
+    ) -> None:
+        self._log = log
         self._cluster_uid = cluster_uid
         self._terminal = terminal
         self._path = runs_folder(terminal.environment) / f"{run}.armed"
+        kept = _kept_in(self._path)
+        before = kept.armed if kept and kept.cluster_uid == cluster_uid else ()
+        self.nodes = {each.node: each for each in before}
+        """By name; at first those that the run was cut off on, as far as is written down here."""
 
-    def __call__(self, armed: ArmedNode | None) -> None:
-        """The node that is or may be armed now; None for none any more."""
-        before, self.node = self.node, armed
+    def __call__(self, node: str, armed: ArmedNode | None) -> None:
+        """How the node is or may be armed now; None for not any more."""
+        if self.nodes.get(node) == armed:
+            return
+        if armed is None:
+            del self.nodes[node]
+        else:
+            self.nodes[node] = armed
+        if self._log is not None:
+            log_armed(self._log, node, armed)
         try:
-            if armed is None:
-                self._path.unlink(missing_ok=True)
-            elif armed != before:
-                self._write(armed)
+            _keep(self._path, _Kept(self._cluster_uid, tuple(self.nodes.values())))
+            if armed is not None and armed.sure:
+                self._no_other(armed)
         except OSError as error:
             self._terminal.note(f"{self._path} cannot be written: {error.strerror}")
 
-    def _write(self, armed: ArmedNode) -> None:
-        whole = self._path.with_suffix(".new")
-        whole.write_bytes(msgspec.json.encode(_Kept(self._cluster_uid, armed)))
-        whole.replace(self._path)
-        if armed.sure:  # no two runs are armed on one node
-            for path, kept in _all_kept(self._terminal.environment):
-                same = (kept.cluster_uid, kept.armed.node) == (self._cluster_uid, armed.node)
-                if same and kept.armed.run != armed.run:
-                    path.unlink(missing_ok=True)
+    def _no_other(self, armed: ArmedNode) -> None:
+        """Strikes the node from the records of other runs: no two are armed on one node."""
+        for path, kept in _all_kept(self._terminal.environment):
+            if kept.cluster_uid == self._cluster_uid and path != self._path:
+                _strike(path, kept, {armed.node})
 
 
 def forget_armed(run: str, nodes: set[str], environment: Mapping[str, str]) -> None:
     """The run is not armed any more on these nodes."""
     for path, kept in _all_kept(environment):
-        if kept.armed.run == run and kept.armed.node in nodes:
+        if any(each.run == run for each in kept.armed):
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+                _strike(path, kept, nodes)
+
+
+def forget_ended(statuses: Iterable[RunOnNode], environment: Mapping[str, str]) -> None:
+    """The runs that have ended on nodes, as these say themselves. Not to be called while a run is under way: it may be about to begin."""
+    for each in statuses:
+        if each.run and each.standing in _ENDED:
+            forget_armed(each.run, {each.node}, environment)
+
+
+def _strike(path: Path, kept: _Kept, nodes: set[str]) -> None:
+    left = tuple(each for each in kept.armed if each.node not in nodes)
+    if left != kept.armed:
+        _keep(path, _Kept(kept.cluster_uid, left))
+
+
+def _keep(path: Path, kept: _Kept) -> None:
+    """Writes the record whole; one without a node is removed."""
+    if not kept.armed:
+        path.unlink(missing_ok=True)
+        return
+    whole = path.with_suffix(".new")
+    whole.write_bytes(msgspec.json.encode(kept))
+    whole.replace(path)
 
 
 def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> Evidence:
     """The evidence with the runs that were begun from this machine on that cluster, and may be armed on a node."""
-    here = [kept.armed for _, kept in _all_kept(environment) if kept.is_of(evidence)]
+    kept_here = [kept for _, kept in _all_kept(environment) if kept.is_of(evidence)]
+    here = [armed for kept in kept_here for armed in kept.armed]
     found = tuple(
-        UnfinishedRun(armed.run, armed.node, armed.fires, str(plan), armed.sure)
+        UnfinishedRun(armed.run, armed.node, armed.fires, armed.sure)
         for armed in here
-        if (plan := kept_run(armed.run, environment))
+        if kept_run(armed.run, environment)
     )
     return replace(evidence, unfinished_runs=found)
+
+
+def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
+    """The nodes that this run has in hand, as far as is written down here."""
+    kept = _kept_in(runs_folder(environment) / f"{run}.armed")
+    return kept.armed if kept else ()
 
 
 def _all_kept(environment: Mapping[str, str]) -> Iterator[tuple[Path, _Kept]]:
     """Every record with its file. A file that cannot be read as one is passed over."""
     for path in sorted(runs_folder(environment).glob("*.armed")):
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            with path.open("rb") as file:
-                data = file.read(_LARGEST)
-            yield path, msgspec.json.decode(data, type=_Kept)
+        if kept := _kept_in(path):
+            yield path, kept
+
+
+def _kept_in(path: Path) -> _Kept | None:
+    with contextlib.suppress(OSError, msgspec.DecodeError), path.open("rb") as file:
+        return msgspec.json.decode(file.read(_LARGEST), type=_Kept)
+    return None

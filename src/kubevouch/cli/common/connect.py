@@ -10,6 +10,7 @@ from kubevouch.cli.common.loopback import loopback_kubelets
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import ClusterAccess, cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.system_clock import SystemClock
@@ -29,7 +30,10 @@ def with_api(
     access: ClusterAccess,
     work: Callable[[ApiClient, Clock], Awaitable[T]],
 ) -> T:
-    """Runs the work with an open client, in an event loop of its own."""
+    """Runs the work with an open client, in an event loop of its own.
+
+    Where the API server does not allow something, the error leads on to the roles that the verb needs.
+    """
 
     async def connected() -> T:
         clock = SystemClock()
@@ -46,9 +50,24 @@ def with_api(
         ):
             return await work(api, clock)
 
-    return run_loop(connected())
+    try:
+        return run_loop(connected())
+    except KubevouchError as error:
+        if error.lacks_rights and not error.leads_on:
+            error.leads_on = tuple(filter(None, (terminal.roles,)))
+        raise
 
 
 def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """asyncio.run, for a verb."""
-    return asyncio.run(coroutine)
+    """asyncio.run, for a verb.
+
+    The result does not go through the task. When asyncio puts the handler of SIGINT back, `signal` makes a text of the former
+    one (`_int_to_enum`), of the task that it holds, and so of all evidence of all nodes: seconds, and megabytes.
+    """
+    results: list[T] = []
+
+    async def kept() -> None:
+        results.append(await coroutine)
+
+    asyncio.run(kept())
+    return results[0]

@@ -1,7 +1,7 @@
 """JSON documents: each states its schema and the version of kubevouch, in the same way for every verb."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -14,9 +14,34 @@ def print_document(terminal: Terminal, schema: str, content: Mapping[str, object
 
     In ASCII: what others have said cannot move a cursor, and no escape of ours gets between the JSON's own.
     """
-    document = {"schemaVersion": schema, "kubevouch": __version__, **content}
-    text = json.dumps(_redacted(msgspec.to_builtins(document), terminal), ensure_ascii=True)
-    terminal.out(text.replace("\x7f", "\\u007f"))
+    document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
+    if terminal.redacts:
+        plain = msgspec.to_builtins(document)
+        document = {key: _redacted(each, terminal) for key, each in plain.items()}
+    # Each text went through `redaction`: a fleet's whole line once more would take seconds.
+    for piece in _pieces(document):
+        terminal.document(piece.replace("\x7f", "\\u007f"))
+    terminal.document("\n")
+
+
+def _pieces(document: Mapping[str, object]) -> Iterator[str]:
+    """The document as json.dumps writes it, an element of a list at a time: a fleet's whole one would be there twice.
+
+    What JSON does not know goes through msgspec.
+    """
+    written = json.JSONEncoder(ensure_ascii=True, default=msgspec.to_builtins).encode
+    lead = "{"
+    for key, value in document.items():
+        yield f"{lead}{written(key)}: "
+        lead = ", "
+        if not isinstance(value, list | tuple):
+            yield written(value)
+            continue
+        yield "["
+        for index, each in enumerate(value):
+            yield f"{', ' if index else ''}{written(each)}"
+        yield "]"
+    yield "}"
 
 
 def _redacted(value: object, terminal: Terminal) -> object:
@@ -25,6 +50,6 @@ def _redacted(value: object, terminal: Terminal) -> object:
         return terminal.redaction(value)
     if isinstance(value, Mapping):
         return {key: _redacted(each, terminal) for key, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_redacted(each, terminal) for each in value]
     return value

@@ -1,5 +1,7 @@
-"""Reads a file that the operator names, within bounds: a file, or a pipe as shells make one of `<(...)`."""
+"""Files here: those that the operator names are read within bounds (also a pipe of `<(...)`), and ours are written whole."""
 
+import contextlib
+import os
 from pathlib import Path
 
 from kubevouch.errors import UsageError
@@ -23,3 +25,25 @@ def bytes_in(path: Path, *, most: int, expected: str, what: str = "", where: str
     if len(data) > most:
         raise UsageError(where, f"is larger than {what or f'{most} bytes'}", expected)
     return data
+
+
+def write_whole(
+    path: Path, content: bytes, beside: Path, *, fresh: bool = False, mode: int | None = None
+) -> None:
+    """Writes it to the disk `beside`, and renames that: the file is the former or the new one, whole.
+
+    fresh: nothing may stand beside, as in a folder that others may write to. mode: of the file, else the umask's. Raises OSError,
+    with nothing left beside.
+    """
+    try:
+        with beside.open("xb" if fresh else "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise

@@ -12,18 +12,21 @@ from shlex import quote
 import click
 
 OURS = "kubevouch"
+SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
+"""The variable that names the file for a new plan. A plan that is there keeps its own."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
-_SSH = ("--via", "--ssh-config", "--ssh-user")
-_OF_A_PLAN = ("--via", "--ssh-user")
+_SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
+_OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password")
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
 _TAKES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        ("doctor", "probe", "csr", "verify", "metrics-server", "approver", "exporter"), _CLUSTER
+        ("doctor", "probe", "csr", "verify", "metrics-server", "approver", "exporter"),
+        _CLUSTER,
     ),
     "certs": (*_CLUSTER, *_SSH),
-    "top": (*_CLUSTER, "--namespace"),
+    **dict.fromkeys(("top", "run"), (*_CLUSTER, "--namespace")),
     "fix": (*_CLUSTER, "--ssh-config"),
     "undo": (*_CLUSTER, "--ssh-config"),
     "lab": _LAB,
@@ -35,13 +38,17 @@ _IN_TEXT = re.compile(r"`(?P<line>(?:kubevouch|kubectl) [^`]+)`")
 
 @dataclass(frozen=True)
 class Invocation:
-    """program: as the operator calls it. given: the flags that say where, by their long names, as they were given."""
+    """program: as the operator calls it. given: the flags that say where, as they were given; "" where one takes no value.
+
+    ssh_config: the file that our own ssh reads, if the environment says so; an operator's ssh does not know of it.
+    """
 
     program: str = OURS
     given: tuple[tuple[str, str], ...] = ()
+    ssh_config: str = ""
 
     def line(self, command: str) -> str:
-        """A command line, written as `kubevouch VERB ...` or `kubectl ...`, with the flags of this call.
+        """A command line, written as `kubevouch VERB ...`, `kubectl ...` or `ssh ...`, with the flags of this call.
 
         Flags that the command names itself stay as they are. Anything else is returned unchanged.
         """
@@ -57,19 +64,28 @@ class Invocation:
         if program == "kubectl" and not rest.startswith(("config ", "vouch ")):
             flags = self._flags(_CLUSTER, rest)
             return " ".join(["kubectl", *flags, rest])
+        if program == "ssh":
+            return " ".join(["ssh", *self._ssh_flags(), rest])
         if program != OURS or not rest:
             return command
         takes = _TAKES.get(rest.split()[0], ())
-        if rest.startswith("fix ") and "--apply" not in rest:
+        if rest.startswith(("fix --plan", "fix --status")):
             takes = (*takes, *_OF_A_PLAN)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
+
+    def _ssh_flags(self) -> list[str]:
+        """As ssh's own letters have them."""
+        given = dict(self.given)
+        config = given.get("--ssh-config", self.ssh_config)
+        user = given.get("--ssh-user", "")
+        return [f"{flag} {quote(value)}" for flag, value in (("-F", config), ("-l", user)) if value]
 
     def _flags(self, takes: tuple[str, ...], rest: str) -> list[str]:
         named = {word.partition("=")[0] for word in rest.split()}
         if "-n" in named or "-A" in named:
             named.add("--namespace")
         return [
-            f"{flag} {quote(value)}"
+            f"{flag} {quote(value)}" if value else flag
             for flag, value in self.given
             if flag in takes and flag not in named
         ]
@@ -84,20 +100,21 @@ _PARAMETERS = {
     "via": "--via",
     "ssh_config": "--ssh-config",
     "ssh_user": "--ssh-user",
+    "ask_sudo_password": "--ask-sudo-password",
 }
 
 
-def invocation_of(ctx: click.Context) -> Invocation:
-    """How the running command was called. A flag that was not given is not repeated."""
+def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
+    """How the running command was called. A flag that was not given is not repeated. ssh_config: of the environment."""
     from click.core import ParameterSource
 
     # A plan keeps how its nodes are reached: only what comes in place of that has to be said again.
     kept = _SSH if ctx.params.get("plan_file") is not None else ()
     given = tuple(
-        (flag, str(ctx.params[name]))
+        (flag, "" if ctx.params[name] is True else str(ctx.params[name]))
         for name, flag in _PARAMETERS.items()
         if ctx.params.get(name) is not None
         and flag not in kept
         and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     )
-    return Invocation(ctx.find_root().info_name or OURS, given)
+    return Invocation(ctx.find_root().info_name or OURS, given, ssh_config)

@@ -38,13 +38,22 @@ seconds = _Seconds()
 
 def terminal_of(ctx: click.Context) -> "Terminal":
     """The terminal that `app.run` gave to this command; it knows now how the command was called."""
-    from kubevouch.cli.common.invocation import invocation_of
+    from kubevouch.cli.common.invocation import SSH_CONFIG, invocation_of
     from kubevouch.cli.common.terminal import Terminal
 
     found = ctx.find_object(Terminal)
     assert found is not None
-    found.invocation = invocation_of(ctx)
+    found.invocation = invocation_of(ctx, found.environment.get(SSH_CONFIG, ""))
     return found
+
+
+def ask_sudo_password(function: F) -> F:
+    """The option --ask-sudo-password."""
+    return click.option(
+        "--ask-sudo-password",
+        is_flag=True,
+        help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
+    )(function)
 
 
 def output(*formats: str) -> Callable[[F], F]:

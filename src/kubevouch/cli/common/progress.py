@@ -20,6 +20,8 @@ _TICK = 0.25
 _SHOWN_AFTER = 1.0
 _REPORT_AFTER = 2.0
 _MOST_SHOWN = 6
+_WHOLE = "all nodes"
+_WHOLE_AGAIN = 30.0
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Progress:
         self._clock = clock
         self._began = clock.monotonic()
         self._waits: dict[Hashable, _Wait] = {}
+        self._whole_said = self._began
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str) -> None:
@@ -69,6 +72,14 @@ class Progress:
     def ended(self, node: str, text: str) -> None:
         """The node is through, one way or the other."""
         self.step(node, text)
+
+    def whole(self, text: str) -> None:
+        """How far the run is with all of its nodes. In a log it is a line now and then."""
+        self.begin(_WHOLE, text)
+        now = self._clock.monotonic()
+        if not self._terminal.is_live and now - self._whole_said >= _WHOLE_AGAIN:
+            self._whole_said = now
+            self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
         """A request to the API server goes out: with -v it is shown once it has ended."""

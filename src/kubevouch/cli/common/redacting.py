@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from kubevouch.cli.common.invocation import SSH_CONFIG
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.snapshot import Evidence
@@ -33,6 +34,7 @@ def names_of_access(terminal: Terminal, access: ClusterAccess) -> Iterable[tuple
     # A path has the name of a person, or of the cluster.
     for path in terminal.environment.get("KUBECONFIG", "").split(":"):
         yield Replaced.FILE, path
+    yield Replaced.FILE, terminal.environment.get(SSH_CONFIG, "")
 
 
 def redaction_of(evidence: Evidence, more: Iterable[tuple[Replaced, str]]) -> Redaction:

@@ -21,6 +21,10 @@ rules:
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [get, list]
+# Which nodes must not be restarted at once. Without it `fix --apply` changes one at a time.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list]
 - apiGroups: [networking.k8s.io]
   resources: [servicecidrs]
   verbs: [list]
@@ -61,6 +65,11 @@ rules:
   verbs: [get]
 - apiGroups: [""]
   resources: [pods/log]
+  verbs: [get]
+# Whether a run of `fix` is under way.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [kubevouch-fix]
   verbs: [get]
 """
 _PUBLIC = """\
@@ -112,6 +121,16 @@ _CONFIGURES = """\
   resourceNames: [kubelet-config]
   verbs: [patch]
 """
+_EXCLUDES = """\
+# One run at a time. A right to create cannot be limited to one name.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [kubevouch-fix]
+  verbs: [get, update]
+"""
 _BINDING = """\
 # Bind all four to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {name} --clusterrole={name} --user=USER
@@ -122,11 +141,16 @@ _BINDING = """\
 #   kubectl create role {name} -n kubevouch-system --verb={verbs} --resource=configmaps,leases.coordination.k8s.io
 #   kubectl create rolebinding {name} -n kubevouch-system --role={name} --user=USER
 """
+_PODS = """\
+# For --via pod, in the namespace of the pods. Whoever may create pods there is root on every node:
+#   kubectl create role {name}-pods -n kube-system --verb=create,delete,get,list,watch --resource=pods
+#   kubectl create rolebinding {name}-pods -n kube-system --role={name}-pods --user=USER
+"""
 
 
-def _manifest(name: str, about: str, *parts: str, pins: str = "get,list") -> str:
-    """pins: the verbs that are needed on the approver's pins, where it is installed."""
-    binding = _BINDING.replace("{verbs}", pins)
+def _manifest(name: str, about: str, *parts: str, pins: str = "get,list", pods: str = "") -> str:
+    """pins: the verbs that are needed on the approver's pins, where it is installed. pods: what is said of --via pod."""
+    binding = _BINDING.replace("{verbs}", pins) + pods
     return about + "".join(part.replace("{name}", name) for part in (binding, *parts))
 
 
@@ -145,13 +169,15 @@ READER = _manifest(
 FIXER = _manifest(
     FIXER_ROLE,
     "# What `kubevouch fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
-    "# approval of CSRs for serving certificates, and the change of one ConfigMap. They may be bound for the time of the run\n"
+    "# approval of CSRs for serving certificates, the change of one ConfigMap, and one Lease. They may be bound for the time of the run\n"
     "# only.\n",
     _CLUSTER,
     _APPROVES,
     _SYSTEM,
     _CONFIGURES,
+    _EXCLUDES,
     _PUBLIC,
     _LEASES,
     pins="get,list,create,patch",
+    pods=_PODS,
 )

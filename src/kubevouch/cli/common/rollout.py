@@ -2,28 +2,40 @@
 
 import asyncio
 import contextlib
+import os
+import pwd
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.pods import pod_transport
 from kubevouch.cli.common.progress import Progress, progress_of
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.run_log import LoggedProgress, RunLog
+from kubevouch.cli.common.runs import kept_run
+from kubevouch.cli.common.ssh_choice import ssh_of
+from kubevouch.cli.common.terminal import NowhereToWrite, Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
+from kubevouch.node.errors import AnswerLost
 from kubevouch.node.io.local import Local
-from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
-from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order
+from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.next_step import NextStep
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.system_clock import SystemClock
+
+_NOTHING_WRITTEN: Mapping[str, WrittenNode] = MappingProxyType({})
 
 
 class WatchedTransport:
@@ -38,25 +50,32 @@ class WatchedTransport:
         """As the transport tells. Raises NodeError."""
         return await self._transport.destination(host)
 
+    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """As the transport does."""
+        return self._transport.holding(host)
+
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """As the transport does. Raises NodeError."""
+        """As the transport does. Raises NodeError, also where this machine fails: no room, no folder for temporary files."""
         key, where = object(), f" at {at.address}" if at else ""
         text = f"{host}  waits for the {script.name} script{where} ({self.name})"
         self._progress.begin(key, text)
         try:
             return await self._transport.run_script(host, script, timeout=timeout, at=at)
+        except OSError as error:  # it may have been sent
+            raise AnswerLost(host, f"this machine failed: {error}") from None
         finally:
             self._progress.end(key)
 
 
-def transport_of(plan: Plan, terminal: Terminal) -> NodeTransport:
+def transport_of(plan: Plan, terminal: Terminal, api: ApiClient, clock: Clock) -> NodeTransport:
     """The transport of scripts to the nodes of the plan."""
+    if plan.pods is not None:
+        return pod_transport(api, clock, plan.pods, plan.run, terminal)
     if plan.via == "local":
         return Local(environment=terminal.environment)
-    options = SshOptions(config=plan.ssh_config or None, user=plan.ssh_user or None)
-    return Ssh(options, environment=terminal.environment)
+    return ssh_of(terminal, plan.ssh_config, plan.ssh_user)
 
 
 def rollout_context(
@@ -65,31 +84,56 @@ def rollout_context(
     plan: Plan,
     terminal: Terminal,
     stop: Callable[[], bool],
-    armed: Callable[[ArmedNode | None], None] = lambda _: None,
+    armed: Callable[[str, ArmedNode | None], None] = lambda *_: None,
+    written: Mapping[str, WrittenNode] = _NOTHING_WRITTEN,
+    lease: LeaseHold | None = None,
+    log: RunLog | None = None,
 ) -> RolloutContext:
-    """The context in which the run is carried out. armed: called with the node in hand."""
+    """The context in which the run is carried out. armed: called with each node in hand. written: see `pods.written_nodes`.
+
+    lease, log: of a run that writes.
+    """
+    progress: ProgressReport = progress_of(terminal)
     return RolloutContext(
         api=api,
-        transport=WatchedTransport(transport_of(plan, terminal), progress_of(terminal)),
+        transport=WatchedTransport(transport_of(plan, terminal, api, clock), progress_of(terminal)),
         clock=clock,
-        progress=progress_of(terminal),
+        progress=LoggedProgress(progress, log) if log else progress,
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
         armed=armed,
+        written=written,
+        lease=lease,
     )
+
+
+def run_lease(
+    run: str, terminal: Terminal, *, undoes: bool = False, nodes: Sequence[str] = ()
+) -> RunLease:
+    """How this process comes to hold the cluster's Lease for that run, or to undo it: on these nodes only, if some are named."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = f"user {os.geteuid()}"
+    words = [*(["undo"] if undoes else []), *([",".join(nodes)] if nodes else [])]
+    told = " ".join((*words, secrets.token_hex(4)))
+    identity = f"{run} on {user}@{os.uname().nodename} ({told})"
+    return RunLease(SystemClock(), identity, lambda text: terminal.note(one_line(text)))
 
 
 @contextlib.contextmanager
 def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the node in hand; the second one at once, and so does SIGTERM.
+    """The first Ctrl-C ends the run after the node in hand; the second one at once, and so do SIGTERM and SIGHUP.
 
+    At once: this ends without an error, and what it came to by then is told as ever.
     left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
     """
-    loop = asyncio.get_running_loop()
     task = asyncio.current_task()
-    asked = False
+    asked = at_once = terminal.nothing_changed = False
 
     def stop_at_once() -> None:
+        nonlocal at_once
+        at_once = True
         terminal.note("stopping at once")
         if what := left():
             terminal.note(terminal.hinted(what))
@@ -104,16 +148,32 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
         asked = True
         terminal.note("stopping after the node in hand; Ctrl-C again stops at once")
 
-    loop.add_signal_handler(signal.SIGINT, on_interrupt)
-    # Whoever sends it may follow it with SIGKILL, long before a node is through.
-    loop.add_signal_handler(signal.SIGTERM, stop_at_once)
+    # Whoever sends SIGTERM may follow it with SIGKILL, long before a node is through.
+    handlers = {signal.SIGINT: on_interrupt, signal.SIGTERM: stop_at_once}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        handlers[signal.SIGHUP] = stop_at_once
+    with _handled(handlers):
+        try:
+            yield lambda: asked
+        except asyncio.CancelledError:
+            if not at_once:
+                raise
+            end_in_order()
+
+
+@contextlib.contextmanager
+def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """The loop calls these; afterwards whoever had the signals has them again."""
+    loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in handlers}
+    for each, handler in handlers.items():
+        loop.add_signal_handler(each, handler)
     try:
-        yield lambda: asked
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
+        for each, former in before.items():
+            loop.remove_signal_handler(each)
+            signal.signal(each, former)  # which asyncio has not kept
 
 
 def named(access: ClusterAccess) -> str:
@@ -122,14 +182,23 @@ def named(access: ClusterAccess) -> str:
 
 
 def print_result(
-    terminal: Terminal, result: RunResult, form: str, *, lead: str = "", so_far: str
+    terminal: Terminal,
+    result: RunResult,
+    form: str,
+    *,
+    lead: str = "",
+    so_far: str,
+    log: RunLog | None = None,
 ) -> None:
     """A row a node, what became of the ConfigMap, who was left out, and how it is undone.
 
-    lead: what comes first. so_far: how many nodes are where they were to come to.
+    lead: what comes first. so_far: how many nodes are where they were to come to. log: of a run that has written.
     """
     if form == "json":
-        print_document(terminal, "kubevouch.run/1", msgspec.to_builtins(result))
+        document = msgspec.to_builtins(result)
+        print_document(
+            terminal, "kubevouch.run/1", {**document, "log": str(log.path) if log else ""}
+        )
         return
     if lead:
         terminal.out(lead)
@@ -145,8 +214,30 @@ def print_result(
         terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
     if rows:
         terminal.long_line(f"Run      {result.run}: {so_far}")
+    if log:
+        terminal.long_line(f"Log      {log.path}")
+    if result.stopped:
+        terminal.long_line(f"Stopped  {result.stopped}: no other node was begun", hang=9)
     if result.undo:
-        terminal.command("Undo     ", result.undo)
+        _print_undo(terminal, result)
+
+
+def _print_undo(terminal: Terminal, result: RunResult) -> None:
+    """The command, and what it needs."""
+    terminal.command("Undo     ", result.undo)
+    if kept := kept_run(result.run, terminal.environment):
+        text = f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
+        terminal.long_line(text, hang=9)
+
+
+@contextlib.contextmanager
+def though_nobody_listens(result: RunResult) -> Iterator[None]:
+    """For what is said at a run's end: a terminal that has gone (SIGHUP) does not change how the run ended."""
+    try:
+        yield
+    except NowhereToWrite:
+        if not result.interrupted:
+            raise
 
 
 def print_next(terminal: Terminal, step: NextStep, form: str) -> None:

@@ -1,14 +1,22 @@
 """Where the plans of runs are kept, so that `undo RUN` finds them: $XDG_STATE_HOME/kubevouch/runs. They hold no secret."""
 
+import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import join
 
-from kubevouch.cli.common.plan_file import read_plan, write_plan
+from kubevouch.cli.common.files import write_whole
+from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.errors import UsageError, nearest
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan import RUN_NAME, Plan, text_of
+from kubevouch.rollout.errors import StoppedBefore, WayOn
 
 _MOST_NAMED = 8
+_ELSEWHERE = (
+    "a plan that was not applied yet has changed nothing; of a run that was begun on another machine, copy the plan from "
+    "there (it lies in the same folder), and give the plan's file in its place"
+)
 
 
 def _written(path: Path) -> float:
@@ -26,39 +34,113 @@ def runs_folder(environment: Mapping[str, str]) -> Path:
 
 
 def keep_run(plan: Plan, environment: Mapping[str, str]) -> None:
-    """Keeps the plan under its run's name. Raises UsageError if it cannot be written."""
-    folder = runs_folder(environment)
+    """Keeps the plan under its run's name, whole and on the disk.
+
+    Raises:
+        StoppedBefore: it cannot be written; or the run was begun with other nodes, which an undo of it would then forget.
+    """
+    folder, text = runs_folder(environment), text_of(plan).encode()
+    path = folder / f"{plan.run}.json"
+    if forgotten := _forgotten(plan, path):
+        seen = f"this run was begun here with a plan of other nodes, too ({forgotten}); nothing was changed"
+        raise StoppedBefore(str(path), seen, "make a new plan for these nodes")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.is_file() and path.read_bytes() == text:
+            return  # a run that goes on needs no room
+        write_whole(path, text, path.with_suffix(".new"))
     except OSError as error:
-        raise UsageError(str(folder), f"cannot be made: {error.strerror}") from None
-    write_plan(plan, folder / f"{plan.run}.json")
+        raise _not_kept(path, error) from None
+
+
+def _not_kept(path: Path, error: OSError) -> StoppedBefore:
+    """What is shown first is what lacks: room on the disk, or a folder that we may write to."""
+    there = next(each for each in path.absolute().parents if each.exists())
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    shows = ["df", "-h"] if full else ["ls", "-ld"]
+    return StoppedBefore(
+        str(path),
+        f"the record of this run cannot be kept: {error.strerror}; nothing was changed",
+        "make room there" if full else "a folder that can be written to was expected",
+        way=WayOn.THIS_MACHINE,
+        shown_by=join([*shows, str(there)]),
+    )
+
+
+def _forgotten(plan: Plan, path: Path) -> str:
+    """A node that the kept plan of the run names and this one does not; or the kept plan's cluster, if it is another. Empty if neither."""
+    try:
+        before = read_plan(path) if path.is_file() else plan
+    except UsageError:  # it would serve no undo
+        return ""
+    if before.cluster.cluster_uid != plan.cluster.cluster_uid:
+        return f"of the cluster at {before.cluster.server}"
+    named = {each.node for each in plan.nodes}
+    return next((each.node for each in before.nodes if each.node not in named), "")
 
 
 def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
     """Where the plan of the run is kept, from the moment at which the run was begun here; None if it is not."""
-    if not re.fullmatch(r"[0-9a-f]{4,32}", run):
+    if not re.fullmatch(RUN_NAME, run):
         return None
     path = runs_folder(environment) / f"{run}.json"
     return path if path.is_file() else None
 
 
-def find_run(word: str, environment: Mapping[str, str]) -> Plan:
-    """The plan of a run, by its name or by its file. Raises UsageError."""
-    path = Path(word)
-    if path.is_file():
-        return read_plan(path)
+def goes_on_here(run: str, environment: Mapping[str, str]) -> bool:
+    """Whether the plan of the run is kept here and can be read: only then can it be gone on with by its name."""
+    return kept_plan(run, environment) is not None
+
+
+def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
+    """The plan of the run, if it is kept here and can be read."""
+    path = kept_run(run, environment)
+    try:
+        plan = read_plan(path) if path is not None else None
+    except UsageError:
+        return None
+    return plan if plan is not None and plan.run == run else None
+
+
+def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
+    """The plan of a run, by its name or by its file. asked: the command line, for an error. Raises UsageError.
+
+    A run's name never means a file of that name here: in a folder that others may write, anybody could have put it there.
+    """
+    try:
+        return _found_run(word, environment, asked)
+    except UsageError as error:
+        # Where no plan of it is kept, the nodes know of it all the same.
+        here = kept_run(word, environment) or not re.fullmatch(RUN_NAME, word)
+        error.leads_on = ("kubevouch fix --list" if here else f"kubevouch fix --status {word}",)
+        raise
+
+
+def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     folder = runs_folder(environment)
     if kept_at := kept_run(word, environment):
         return read_plan(kept_at)
-    known = [each.stem for each in sorted(folder.glob("*.json"), key=_written, reverse=True)]
-    kept = (
-        f"kept in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
-        if known
-        else (f"none is kept in {folder}; on another machine, give the plan's file in its place")
-    )
+    path = Path(word)
+    if path.is_file() and not re.fullmatch(RUN_NAME, word):
+        return read_plan(path)
+    known = [each.stem for each in _kept_files(environment)]
+    kept = f"kept in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
+    here = kept if known else f"none is kept in {folder}"
     raise UsageError(
-        f"undo {word}",
-        "there is no such run, and no such file",
-        nearest(word, known, otherwise=kept),
+        asked,
+        "there is no such run here, and no such file",
+        nearest(word, known, otherwise=f"{here}; {_ELSEWHERE}"),
     )
+
+
+def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:
+    """Every run that was begun here, the newest first; None for a plan that cannot be read."""
+    for path in _kept_files(environment):
+        try:
+            yield path, read_plan(path)
+        except UsageError:
+            yield path, None
+
+
+def _kept_files(environment: Mapping[str, str]) -> list[Path]:
+    return sorted(runs_folder(environment).glob("*.json"), key=_written, reverse=True)

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,8 @@ from kubevouch.cli.common.options import F
 from kubevouch.cli.common.pflag import any_port
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
     from kubevouch.errors import ExitCode
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.http_client import RequestObserver
     from kubevouch.serve.key_pair import KeyPairSource
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.process import StopEvent
-    from kubevouch.serve.server import ServingOptions
+    from kubevouch.serve.parts import ServerPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +75,33 @@ def server_flags(flags: Mapping[str, object]) -> ServerFlags:
     )
 
 
-class _Program(Protocol):
-    async def serve(self, options: "ServingOptions", stop: "StopEvent") -> None: ...
+@dataclass(frozen=True, slots=True)
+class ServerProgram:
+    """A program of the cluster before there is a client.
+
+    observe: called with each request to the API server. make: returns what a server runs and serves of it.
+    """
+
+    observe: "RequestObserver"
+    make: Callable[["ApiClient", "Log"], Awaitable["ServerPart"]]
 
 
 def serve_in_cluster(
     terminal: "Terminal",
     access: "ClusterAccess",
     flags: ServerFlags,
-    *,
-    observe: "RequestObserver",
-    program: Callable[["ApiClient", "Log"], Awaitable[_Program]],
+    programs: Sequence[ServerProgram],
+    registry: "CollectorRegistry",
 ) -> "ExitCode":
-    """Runs a program beside which its metrics are served, until a signal. observe: called with each request to the API server.
+    """Runs programs behind one listener, until a signal. registry: the metrics of all of them.
 
     Raises:
-        KubevouchError, OSError: as the program does, or since it cannot listen.
+        KubevouchError, OSError: as a program does, or since it cannot listen.
     """
     from kubevouch.cli.common.connect import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.serve.parts import serve_parts
     from kubevouch.serve.process import TlsSources, stop_on_signals
     from kubevouch.serve.server import Delegation, ServingOptions
     from kubevouch.system_clock import SystemClock
@@ -108,14 +116,33 @@ def serve_in_cluster(
             # Who may read the metrics must never keep the program from running.
             Delegation(tolerate_missing=True),
         )
+        observe = _by_all([each.observe for each in programs])
         async with (
             ApiClient(access, clock=clock, environ=terminal.environment, observe=observe) as api,
             stop_on_signals() as stop,
         ):
-            await (await program(api, log)).serve(options, stop)
+            parts = [await each.make(api, log) for each in programs]
+            await serve_parts(
+                api, api.server_clock, log, options, parts=parts, registry=registry, stop=stop
+            )
         return ExitCode.OK
 
     return run_loop(work())
+
+
+def _by_all(observers: Sequence["RequestObserver"]) -> "RequestObserver":
+    """Programs of one process share the requests to the API server."""
+
+    def begun(method: str, target: str) -> Callable[[str], None]:
+        ends = [each(method, target) for each in observers]
+
+        def ended(how: str) -> None:
+            for each in ends:
+                each(how)
+
+        return ended
+
+    return begun
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:

@@ -1,21 +1,22 @@
-"""Which ssh configuration a plan's nodes are reached with. Such a file runs commands on this machine (ProxyCommand, Match exec).
+"""How nodes are reached by ssh: with which configuration, and with which password for sudo.
+
+Such a configuration runs commands on this machine (ProxyCommand, Match exec).
 
 A plan may come from somebody else. The file that it names is used only if nobody else could have written it, and it is
 said before ssh reads it; --ssh-config is the operator's own word, and wins.
 """
 
 import os
+import secrets  # noqa: TID251 - the real one is passed in here
 from pathlib import Path
 
 import msgspec
 
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import UsageError
-from kubevouch.node.io.ssh import check_config
+from kubevouch.node.io.ssh import Ssh, SshOptions, check_config
+from kubevouch.node.io.sudo import SudoPassword
 from kubevouch.rollout.decide.plan import Plan
-
-SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The variable that names the file for a new plan. A plan that is there keeps its own."""
 
 _OTHERS_MAY_WRITE = 0o022
 
@@ -42,6 +43,28 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
         )
     terminal.note(f"ssh reads {plan.ssh_config}, as the plan says")
     return plan
+
+
+def ask_for_sudo(terminal: Terminal, user: str) -> None:
+    """Asks for the password that sudo on the nodes wants; from then on `ssh_of` has it. user: who logs in, if that was said.
+
+    Raises:
+        UsageError: nobody is there to be asked, or nothing was typed in.
+    """
+    if not terminal.can_ask:
+        seen = "is not a terminal to ask for a password at"
+        raise UsageError("standard input", seen, "sudo that asks for none was expected")
+    whose = f"of {user} " if user else ""
+    word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")
+    if not word:
+        raise UsageError("the password for sudo", "nothing was typed in")
+    terminal.sudo_password = SudoPassword(word, secrets.randbits)
+
+
+def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
+    """The operator's ssh. Raises UsageError if it cannot read its configuration."""
+    options = SshOptions(config=config or None, user=user or None)
+    return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
 
 
 def _not_our_own(path: Path) -> str:

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -14,6 +14,7 @@ from kubevouch.errors import ExitCode, KubevouchError, UsageError
 if TYPE_CHECKING:
     from kubevouch.cli.common.invocation import Invocation
     from kubevouch.cli.common.progress import Progress
+    from kubevouch.node.io.sudo import SudoPassword
 
 WIDTH: Final = 100
 """Columns of running text at most: nobody reads longer lines. Of everything where the result is piped."""
@@ -23,6 +24,7 @@ _LONGEST: Final = 2000
 _NO_BREAK: Final = "\0"
 """Stands for a blank while a line is folded. It is in no text: `harmless` escapes it."""
 
+NOTHING_CHANGED: Final = "Nothing was changed."
 _IN_BACKTICKS: Final = re.compile(r"`[^`]+`")
 
 
@@ -45,7 +47,7 @@ class Declined(KubevouchError):
     exit_code = ExitCode.STOPPED
 
     def __str__(self) -> str:
-        return "Nothing was changed."
+        return NOTHING_CHANGED
 
 
 def harmless(text: str) -> str:
@@ -100,8 +102,14 @@ class Terminal:
         self.progress: Progress | None = None
         self.redaction: Callable[[str], str] = str
         """What becomes of every text of the result: with --redact, names and addresses are replaced."""
+        self.sudo_password: SudoPassword | None = None
+        """What was typed in for sudo on the nodes, if that was asked for."""
         self.verbose = False
         self.tells_waits = False
+        self.nothing_changed = False
+        """So far, of a verb that may write: an interruption says so."""
+        self.roles = "kubevouch doctor --print-role"
+        """The command that prints the roles that the verb needs: what comes next where the API server does not allow it something."""
         for stream in (self.stdout, self.stderr):
             # What the terminal's encoding lacks is escaped, too.
             if isinstance(stream, io.TextIOWrapper):
@@ -137,6 +145,11 @@ class Terminal:
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
         self._write(self.stdout, line + "\n")
 
+    @property
+    def redacts(self) -> bool:
+        """Whether texts of the result are replaced at all."""
+        return self.redaction is not str
+
     def words(self, text: str) -> str:
         """A text of somebody else as it may stand in a document: on one line, and redacted."""
         return one_line(self.redaction(text))
@@ -166,9 +179,16 @@ class Terminal:
         lines = folded(line, columns, later=columns - hang)
         self._line(("\n" + " " * hang).join(lines), colour)
 
-    def command(self, lead: str, command: str) -> None:
-        """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied."""
-        self.out(f"{lead}{one_line(self.hint(command))}")
+    def command(self, lead: str, command: str, *, beside_an_error: bool = False) -> None:
+        """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied.
+
+        beside_an_error: it goes where the error went.
+        """
+        line = f"{lead}{one_line(self.hint(command))}"
+        if beside_an_error:
+            self._write(self.stderr, f"{line}\n")
+        else:
+            self.out(line)
 
     def hint(self, command: str) -> str:
         """A command line to copy: it acts where the one that runs now does."""
@@ -251,13 +271,8 @@ class Terminal:
             raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
         import click
 
-        self._forget_typed_ahead()
-        try:
+        with self._asking():
             agreed = click.confirm("Go on?", err=True)
-        except click.Abort:
-            # The prompt stands on the line of the cursor.
-            self.note("\nNothing was changed.")
-            raise
         if not agreed:
             raise Declined("standard input", "the answer was no")
 
@@ -270,12 +285,33 @@ class Terminal:
         """The answer to a question at the terminal: one of the choices, if there are any."""
         import click
 
-        self._forget_typed_ahead()
         # Plain strings: of an enumeration click would ask for the names in Python.
         kind = click.Choice([f"{each}" for each in choices]) if choices else None
-        return str(
-            click.prompt(question, type=kind, default=default and f"{default}", err=True)
-        ).strip()
+        with self._asking():
+            answer = click.prompt(question, type=kind, default=default and f"{default}", err=True)
+        return str(answer).strip()
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Who ends a question, by however many Ctrl-C, is told that nothing was changed: every question comes before the first write."""
+        import click
+
+        self._forget_typed_ahead()
+        former, self.nothing_changed = self.nothing_changed, True
+        try:
+            yield
+        except click.Abort:
+            self.note("")  # the prompt stands on the line of the cursor
+            raise
+        self.nothing_changed = former
+
+    def ask_hidden(self, question: str) -> str:
+        """What is typed in without being shown; empty if it is nothing."""
+        import click
+
+        with self._asking():
+            word = click.prompt(question, default="", show_default=False, hide_input=True, err=True)
+        return str(word)
 
     def _forget_typed_ahead(self) -> None:
         """What was typed before a question was there to read does not answer it."""
@@ -283,15 +319,20 @@ class Terminal:
             termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 
     def table(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        indent: int = 0,
+        folds: bool = True,
     ) -> None:
         """Columns as kubectl prints them: upper-case headings, three blanks between, nothing cut off.
 
-        A table that is wider than the terminal is folded inside its cells.
+        A table that is wider than the terminal is folded inside its cells; unless `folds`, a row is always one line.
         """
         from kubevouch.cli.common.layout import table_lines
 
         cells = [[self.words(cell) for cell in row] for row in (columns, *rows)]
-        width = self.columns(self.stdout)
+        width = self.columns(self.stdout) if folds else None
         for line in table_lines(cells, width and width - indent):
             self._line((" " * indent + line).rstrip())

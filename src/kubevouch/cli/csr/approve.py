@@ -54,7 +54,7 @@ def approve_named(
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
         evidence = await sources.gather(api, clock)
-        warn(terminal, sources.unused(evidence.cluster))
+        warn(terminal, sources.unused(evidence))
         found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
         waiting, settled = undecided(terminal, found)
         return [judged(each, sources, evidence) for each in waiting], settled

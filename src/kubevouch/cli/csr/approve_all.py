@@ -5,7 +5,7 @@ from datetime import datetime
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, where
-from kubevouch.cli.csr.render import EXIT, age, undecided_row, warn
+from kubevouch.cli.csr.render import EXIT, age, print_way_on, say_doubts, undecided_row, warn
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
@@ -25,9 +25,9 @@ def approve_all(
         evidence = await sources.gather(api, clock)
         csrs = evidence.cluster.csrs
         if csrs.doubt is not None:
-            terminal.error(csrs.doubt.text)
+            say_doubts(terminal, [csrs.doubt])
             return None, evidence.at
-        warn(terminal, sources.unused(evidence.cluster))
+        warn(terminal, sources.unused(evidence))
         waiting = [each for each in csrs.or_else(()) if not each.status.conditions]
         return [judged(each, sources, evidence) for each in waiting], evidence.at
 
@@ -56,6 +56,7 @@ def _show(terminal: Terminal, passing: list[Judged], held: list[Judged], at: dat
     if held:
         terminal.table(_HELD, [_held_row(each, at) for each in held])
         terminal.command("why, rule by rule: ", f"kubevouch csr explain {held[0].found.name}")
+        print_way_on(terminal, [each.judgement for each in held])
     terminal.out()
 
 

@@ -54,7 +54,7 @@ def list_(
         return await sources.gather(api, clock)
 
     evidence = with_api(terminal, access, gather)
-    warn(terminal, sources.unused(evidence.cluster))
+    warn(terminal, sources.unused(evidence))
     found = evidence.cluster.csrs.or_else(())
     judgements = [sources.judged(csr_of(each), evidence) for each in found]
     if output == "json":
@@ -71,9 +71,10 @@ def list_(
 
 def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
     """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
+    from kubevouch.cli.csr.render import say_doubts
+
     doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
-    for doubt in doubts:
-        terminal.error(doubt.text)
+    say_doubts(terminal, doubts)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
@@ -110,7 +111,7 @@ def explain(
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[NamedCsr, CsrJudgement]":
         evidence = await sources.gather(api, clock)
         named = await csr_named(word, api, evidence.cluster)
-        warn(terminal, sources.unused(evidence.cluster, named.csr))
+        warn(terminal, sources.unused(evidence, named.csr))
         rules = WHAT_IT_ASKS_FOR if named.csr.conditions else RULES
         return named, sources.judged(named.csr, evidence, rules)
 
@@ -151,6 +152,7 @@ def approve(
         seen = "both names and --all" if all_ else "no name"
         raise UsageError("csr approve", seen, "either names of CSRs or --all was expected")
     terminal = terminal_of(ctx)
+    terminal.roles = "kubevouch fix --print-role"
     access = access_of(terminal, kubeconfig, context)
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
@@ -185,5 +187,6 @@ def deny(
     from kubevouch.cli.csr.deny import deny_named
 
     terminal = terminal_of(ctx)
+    terminal.roles = "kubevouch fix --print-role"
     access = access_of(terminal, kubeconfig, context)
     return deny_named(terminal, access, names, reason, yes=yes)

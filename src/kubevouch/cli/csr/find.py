@@ -12,6 +12,7 @@ import msgspec
 from kubevouch import goyaml
 from kubevouch.cli.common.files import bytes_in
 from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -44,7 +45,9 @@ async def csr_named(word: str, api: ApiClient, policy_evidence: PolicyEvidence) 
             return NamedCsr(csr_of(found), found)
     doubt = policy_evidence.csrs.doubt
     if doubt is not None:
-        raise CsrUnknown(word, doubt.text)
+        unknown = CsrUnknown(word, doubt.text)
+        unknown.lacks_rights = doubt.kind is DoubtKind.NOT_ALLOWED
+        raise unknown
     try:
         object_ = await serving_csr(api, word, expected=_RIGHT)
     except Forbidden:

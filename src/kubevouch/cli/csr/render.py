@@ -6,7 +6,9 @@ from datetime import datetime
 
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.cli.csr.sources import CsrJudgement
+from kubevouch.diagnose.catalogue.definition import PLAN
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of
@@ -14,6 +16,7 @@ from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult
 
+_NOBODY_SAYS = frozenset({HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO})
 _MOST_SHOWN = 4
 _LONGEST = 64
 
@@ -31,6 +34,14 @@ def warn(terminal: Terminal, lines: list[str]) -> None:
     """Prints warnings, a line each."""
     for line in lines:
         terminal.note(one_line(f"Warning: {line}"))
+
+
+def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
+    """Says what could not be told, and which command prints the roles, if they are what is lacking."""
+    for doubt in doubts:
+        terminal.error(doubt.text)
+    if any(doubt.kind is DoubtKind.NOT_ALLOWED for doubt in doubts):
+        terminal.command("NEXT     ", terminal.roles, beside_an_error=True)
 
 
 def names_by(judgement: CsrJudgement) -> dict[str, object]:
@@ -87,6 +98,16 @@ def print_next(
             terminal.out()
             terminal.command("NEXT   ", shlex.join(("kubevouch", "csr", "explain", each.name)))
             return
+
+
+def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
+    """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
+    unknown = any(
+        not each.names.advice and any(rule.reason in _NOBODY_SAYS for rule in each.decision.held_by)
+        for each in held
+    )
+    if unknown:
+        terminal.command("NEXT   ", shlex.join(PLAN))
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
@@ -170,6 +191,7 @@ def print_decision(
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if found is None or not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
+        print_way_on(terminal, [judgement])
         return
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")

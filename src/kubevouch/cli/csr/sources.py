@@ -6,6 +6,7 @@ A plan is the operator's word of today. Then comes what the approver would go by
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -35,12 +36,12 @@ from kubevouch.policy.claims import (
     as_address,
     claims_value,
     confirmed,
-    other_nodes_of,
     with_said,
 )
 from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
 from kubevouch.policy.decide import RULES, Decision, decide
 from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.rule import Rule
 from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
@@ -48,6 +49,7 @@ from kubevouch.policy.sources.configuration import ApproverConfiguration, with_c
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.standing import LiveNode
 from kubevouch.policy.standing_answer import StandingAnswer, standing_of
+from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 
@@ -69,6 +71,11 @@ class CsrEvidence:
     at: datetime
     own_at: datetime
     approver_decides: bool = False
+
+    @cached_property
+    def indexed(self) -> IndexedEvidence:
+        """The same, to be looked up for one CSR after the other."""
+        return IndexedEvidence(self.cluster)
 
 
 @dataclass(frozen=True)
@@ -148,17 +155,18 @@ class Sources:
             approver_decides=ours.value is not None and ours.value.decides,
         )
 
-    def unused(self, evidence: PolicyEvidence, *more: Csr) -> list[str]:
+    def unused(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
 
         more: CSRs that are judged besides those in the evidence, such as one in a file.
         """
-        if not evidence.csrs.is_known:
+        read = evidence.cluster.csrs
+        if not read.is_known:
             return []  # nobody knows what is asked for
-        csrs = [*map(csr_of, evidence.csrs.or_else(())), *more]
+        csrs = [*map(csr_of, read.or_else(())), *more]
         found = []
         for node, values in self.allowed.items():
-            of_node = evidence.node(node)
+            of_node = evidence.indexed.node(node)
             asked = [each.parsed for each in csrs if requestor_node(each) in (node, None)]
             names = {name for each in asked if each for name in each.dns_names}
             addresses = {address for each in asked if each for address in each.ip_addresses}
@@ -179,7 +187,7 @@ class Sources:
         names = self.names_of(requestor_node(csr), evidence)
         facts = csr_facts(
             csr,
-            evidence.cluster,
+            evidence.indexed,
             at=evidence.at,
             allowed=names.allowed,
             pinned=self._pinned(csr, evidence),
@@ -193,11 +201,11 @@ class Sources:
 
     def names_of(self, node: str | None, evidence: CsrEvidence) -> NamesAnswer:
         """What the node may have: by the first source that knows it, and by --allow."""
-        found = evidence.cluster.node(node) if node else None
+        found = evidence.indexed.node(node) if node else None
         if found is None:
             return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
         answer = (
-            self._by_plan(found, evidence.cluster, evidence.own_at)
+            self._by_plan(found, evidence)
             or self._by_writing(found, evidence.written)
             or self._by_its_own_word(found, evidence.written)
         )
@@ -207,17 +215,16 @@ class Sources:
         allowed = with_said(confirmed(answer.allowed, said), said)
         return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
 
-    def _by_plan(self, node: Node, evidence: PolicyEvidence, at: datetime) -> NamesAnswer | None:
-        planned = self.plan.nodes if self.plan else ()
-        found = next((each for each in planned if each.node == node.name), None)
+    def _by_plan(self, node: Node, evidence: CsrEvidence) -> NamesAnswer | None:
+        found = self._planned.get(node.name)
         if self.plan is None or found is None:
             return None
-        loopback = evidence.names.loopback
-        shared = loopback.shared & loopback.addresses
-        others = other_nodes_of(node.name, evidence.nodes.or_else(()), shared)
-        said = self.allowed.get(node.name, ())
         pins = _pins(found, self.plan.made_at)
-        allowed = allowed_by_pins(pins, node, others, at=at, said=said)
+        addresses = (as_address(each.value) for each in (*pins.names, *pins.addresses))
+        asked = AskedNames((), tuple(each for each in addresses if each is not None))
+        indexed, said = evidence.indexed, self.allowed.get(node.name, ())
+        others = indexed.claimed.others(node.name, asked, indexed.reserved.shared)
+        allowed = allowed_by_pins(pins, node, others, at=evidence.own_at, said=said)
         return NamesAnswer(allowed, "plan", f"the plan of {self.plan.made_at:%Y-%m-%d %H:%M} UTC")
 
     def _by_writing(self, node: Node, written: Measured[WatchedSources]) -> NamesAnswer | None:
@@ -246,11 +253,24 @@ class Sources:
             allowed = msgspec.structs.replace(allowed, unknown=unknown)
         return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice)
 
+    @cached_property
+    def _planned(self) -> dict[str, NodePlan]:
+        return {each.node: each for each in self.plan.nodes} if self.plan else {}
+
+    @cached_property
+    def _proven(self) -> WrittenClaims:
+        """What the plan has proven of its nodes."""
+        found = WrittenClaims()
+        for node in self._planned.values():
+            claims = (each for each in (*node.names, *node.addresses) if each.source.is_proof)
+            found.put(node.node, tuple(claims))
+        return found
+
     def _pinned(self, csr: Csr, evidence: CsrEvidence) -> list[tuple[str, Claim]]:
-        planned = self.plan.nodes if self.plan else ()
-        pins = [(p.node, e) for p in planned for e in (*p.names, *p.addresses) if e.source.is_proof]
+        asked = asked_of(csr) or AskedNames()
+        pins = [*self._proven.among(asked)]
         if evidence.written.value is not None:
-            pins += evidence.written.value.written.among(asked_of(csr) or AskedNames())
+            pins += evidence.written.value.written.among(asked)
         pins += [
             (node, Claim(value, NameSource.OPERATOR))
             for node, values in self.allowed.items()
@@ -267,7 +287,7 @@ def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
 def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAnswer | None:
     """The standing of the client certificate, by the approver's record. None: nothing is recorded of this node."""
     written = evidence.written.value
-    node = evidence.cluster.node(requestor_node(csr) or "")
+    node = evidence.indexed.node(requestor_node(csr) or "")
     if written is None or node is None or csr.credential_ids is None:
         return None
     record, created = written.record(node.name), node.metadata.creation_timestamp

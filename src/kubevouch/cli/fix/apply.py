@@ -1,20 +1,26 @@
 """What `fix --apply` does around the run: say what will be done, ask, show progress and what became of each node."""
 
+import contextlib
+from collections.abc import Collection
 from pathlib import Path
 
-from kubevouch.cli.common.armed_record import ArmedRecord
+from kubevouch.cli.common.armed_record import ArmedRecord, armed_by
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.plan_file import read_plan
+from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
     named,
     print_next,
     print_result,
     rollout_context,
+    run_lease,
     stopping,
+    though_nobody_listens,
 )
-from kubevouch.cli.common.runs import keep_run
-from kubevouch.cli.common.ssh_choice import with_ssh_config
+from kubevouch.cli.common.run_log import begun_log, ending_logged
+from kubevouch.cli.common.runs import find_run, keep_run
+from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.approver_pins import (
@@ -23,89 +29,180 @@ from kubevouch.cli.fix.approver_pins import (
     say_which_are_outdated,
     write_pins_of,
 )
+from kubevouch.cli.fix.declined import telling_what_is_armed
 from kubevouch.cli.fix.ending import tell_who_approves
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
+from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.decide.armed import what_is_left_armed
-from kubevouch.rollout.decide.intent import how_it_is_undone, vouched_for, what_is_to_be_done
-from kubevouch.rollout.decide.next_step import next_after
+from kubevouch.rollout.decide.intent import (
+    how_it_is_undone,
+    in_which_order,
+    vouched_for,
+    what_is_to_be_done,
+    what_pods_are,
+)
+from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.next_step import Commands, next_after
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.recheck import GONE, FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: `{again}`"
 
 
+def found_plan(file: Path | None, run: str | None, terminal: Terminal) -> tuple[Plan, Path]:
+    """The plan of --apply FILE or --resume RUN, and the file in which a new one would be made. Raises UsageError."""
+    if file is not None:
+        return read_plan(file), file
+    assert run is not None
+    return find_run(run, terminal.environment, f"fix --resume {run}"), Path("plan.json")
+
+
 def apply_plan(
     terminal: Terminal,
+    plan: Plan,
     path: Path,
     kubeconfig: str | None,
     context: str | None,
-    gate_timeout: float,
+    timeouts: RolloutTimeouts,
     *,
+    asked: tuple[str, str],
     ssh_config: str | None,
     word: OperatorWord,
     yes: bool,
     form: str,
 ) -> int:
-    """Carries out the plan. Everything that can be checked is checked before it asks, and before the first write."""
-    plan = with_ssh_config(read_plan(path), ssh_config, terminal)
+    """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
+
+    Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
+    asked: --apply or --resume, and what was said behind it.
+    """
+    plan = with_ssh_config(plan, ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
-    timeouts = RolloutTimeouts(gate_timeout)
+    lease = run_lease(plan.run, terminal)
+    if plan.ask_sudo_password:
+        ask_for_sudo(terminal, plan.ssh_user)
+    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
+        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
 
     async def checking(api: ApiClient, clock: Clock) -> tuple[CheckedPlan, PinsOfPlan]:
-        rollout = rollout_context(api, clock, plan, terminal, lambda: False)
-        checked = await check(plan, rollout, word)
-        left = {name for name, state in checked.found.items() if state is not FoundState.WELL}
+        with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
+            await lease.wait_until_free(api)
+        await prepared_pods(api, plan.pods, terminal)
+        written = await written_nodes(api, clock, plan.pods)
+        record = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
+        rollout = rollout_context(api, clock, plan, terminal, lambda: False, record, written)
+        known = {each.node for each in armed_by(plan.run, terminal.environment)}
+        checked = await check(plan, rollout, word, known)
+        done = (FoundState.WELL, FoundState.ILL)
+        left = {name for name, state in checked.found.items() if state not in done}
         return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
 
     checked, pins = with_api(terminal, access, checking)
     say_which_are_outdated(terminal, pins)
-    if what := what_is_to_be_done(plan, checked.found, writes_config_map=checked.writes_config_map):
-        _ask(terminal, checked, f"{what}{pins.intent}, on {named(access)}", timeouts, yes=yes)
+    if what := what_is_to_be_done(
+        checked.plan, checked.found, writes_config_map=checked.writes_config_map
+    ):
+        _ask(
+            terminal,
+            checked,
+            f"{what}{pins.intent}, on {named(access)}",
+            timeouts,
+            asked,
+            word,
+            yes=yes,
+        )
         keep_run(plan, terminal.environment)
+    log = begun_log(plan, what, lease, terminal) if what else None
 
     commands = commands_of(plan, path, word, terminal.environment)
-    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
+    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
         def left() -> str:
-            if armed.node is None:
+            if not armed.nodes:
                 return _NONE_LEFT.format(again=commands.again)
-            return what_is_left_armed(armed.node, clock.now(), commands.again)
+            return what_is_left_armed(list(armed.nodes.values()), clock.now(), commands.again)
 
-        with stopping(terminal, left) as stop:
-            context = rollout_context(api, clock, plan, terminal, stop, armed)
-            if what:
-                await write_pins_of(api, terminal, pins)
+        async def carried_out(hold: LeaseHold | None) -> RunResult:
+            written = await written_nodes(api, clock, plan.pods)
+            context = rollout_context(api, clock, plan, terminal, stop, armed, written, hold, log)
             return await apply(checked, context, timeouts)
 
-    result = with_api(terminal, access, changing)
+        # Empty where it is stopped at once, before a node has had its turn.
+        results: list[RunResult] = []
+        with stopping(terminal, left) as stop:
+            if not what:
+                results.append(await carried_out(None))
+            else:
+                async with lease.held(api) as hold:
+                    await write_pins_of(api, terminal, pins)
+                    results.append(await carried_out(hold))
+        return results[0] if results else stopped_at_once(checked)
+
+    with ending_logged(log) as ended:
+        result = with_api(terminal, access, changing)
+        ended(result, result.exit_code)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
     so_far = counted_as(result, [NodeOutcome.DONE], "done")
-    print_result(terminal, result, form, lead=lead, so_far=so_far)
-    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL) and form != "json":
-        tell_who_approves(terminal, access)
-    print_next(terminal, next_after(result, commands), form)
+    commands = commands_of(plan, path, word, terminal.environment, gone=_gone(result))
+    with though_nobody_listens(result):
+        print_result(terminal, result, form, lead=lead, so_far=so_far, log=log)
+        _print_what_comes_next(terminal, access, result, commands, form)
     return result.exit_code
 
 
-def _ask(
-    terminal: Terminal, checked: CheckedPlan, what: str, timeouts: RolloutTimeouts, *, yes: bool
+def _gone(result: RunResult) -> Collection[str]:
+    """Nodes that the cluster does not have any more: no command can name them."""
+    left_out = {each.node for each in result.left_out if each.reason == GONE}
+    return left_out | {each.node for each in result.nodes if GONE in each.why}
+
+
+def _print_what_comes_next(
+    terminal: Terminal, access: ClusterAccess, result: RunResult, commands: Commands, form: str
 ) -> None:
-    """What will be vouched for, what will be left as it is, and how it is undone; then the question."""
+    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL) and form != "json":
+        tell_who_approves(terminal, access)
+    print_next(terminal, next_after(result, commands), form)
+
+
+def _ask(
+    terminal: Terminal,
+    checked: CheckedPlan,
+    what: str,
+    timeouts: RolloutTimeouts,
+    asked: tuple[str, str],
+    word: OperatorWord,
+    *,
+    yes: bool,
+) -> None:
+    """In which order, what will be vouched for, what will be left as it is, and how it is undone; then the question."""
+    lineup = lineup_of(checked.plan.nodes, checked.found, timeouts.soak)
+    for line in in_which_order(lineup):
+        terminal.note(one_line(line))
     for line in vouched_for(checked.plan, checked.found):
         terminal.note(one_line(line))
     if checked.config_map_kept:
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
         terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
+    for each in checked.away:
+        terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
+    for line in checked.inputs.metrics.said():
+        terminal.note(terminal.hinted(one_line(line)))
     if checked.inputs.approver_decides:
         terminal.note(
             f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."
         )
-    undo = how_it_is_undone(checked.plan, checked.found)
-    terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)
+    undo = how_it_is_undone(
+        checked.plan, checked.found, writes_config_map=checked.writes_config_map
+    )
+    with telling_what_is_armed(terminal, checked, timeouts, asked, word):
+        terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)

@@ -1,11 +1,16 @@
-"""`fix --plan` shows every change before it is made; `fix --apply` makes it, node by node, each proven on the wire."""
+"""`fix --plan` shows every change before it is made; `fix --apply` makes it, node by node, each proven on the wire.
+
+`--status` and `--list` look at runs, `--resume` goes on with one that was cut off.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kubevouch.cli.common.options import (
     allow,
+    ask_sudo_password,
     cluster,
     cluster_domain,
     output,
@@ -17,11 +22,43 @@ from kubevouch.cli.common.options import (
 from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
+if TYPE_CHECKING:
+    from kubevouch.rollout.decide.plan import PodPlace, Via
+
+_NAMESPACE = "kube-system"
+_MODES = "--plan FILE, --apply FILE, --status [RUN], --resume RUN and --list"
+
 
 def _roles() -> str:
     from kubevouch.cli.common.roles import FIXER
 
     return FIXER
+
+
+def _via(word: str) -> "Via":
+    return "local" if word == "local" else "pod" if word == "pod" else "ssh"
+
+
+def _asks(via: str, asks: bool) -> bool:
+    """Whether a password is asked for. Raises UsageError where no sudo would take it."""
+    if asks and via != "ssh":
+        raise UsageError(f"--via {via}", "--ask-sudo-password belongs to --via ssh")
+    return asks
+
+
+def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
+    """Where pods are made, if --via pod is said. Raises UsageError for what does not go together."""
+    from kubevouch.cli.approver.installation import checked_image
+    from kubevouch.cli.approver.options import NO_PUBLIC_IMAGE
+    from kubevouch.rollout.decide.plan import PodPlace
+
+    if via != "pod":
+        if image or namespace:
+            raise UsageError("fix --plan", "--image and --pod-namespace belong to --via pod")
+        return None
+    if not image:
+        raise UsageError("--via pod", "--image is missing", NO_PUBLIC_IMAGE)
+    return PodPlace(namespace or _NAMESPACE, checked_image(image))
 
 
 @click.command("fix", short_help="serverTLSBootstrap on every node, without the port going dark.")
@@ -39,14 +76,39 @@ def _roles() -> str:
     type=click.Path(path_type=Path),
     help="Carry out the plan in FILE. Writes.",
 )
+@click.option(
+    "--status",
+    "status_of",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Where a run stands on its nodes, or which one does on all nodes. Changes nothing.",
+)
+@click.option(
+    "--resume",
+    "resumed",
+    metavar="RUN",
+    help="Go on with a run that was begun on this machine, or that of a plan's file. Writes.",
+)
+@click.option("--list", "lists", is_flag=True, help="The runs that were begun on this machine.")
 @cluster
 @output("table", "json")
 @click.option(
     "--via",
-    type=click.Choice(["ssh", "local"]),
+    type=click.Choice(["ssh", "local", "pod"]),
     default="ssh",
     show_default=True,
-    help="How scripts get to the nodes; local: this machine is the only node of the plan.",
+    help="How scripts get to the nodes; local: this machine is the only node of the plan; pod: by short-lived privileged pods.",
+)
+@click.option(
+    "--image",
+    metavar="NAME@sha256:DIGEST",
+    help="With --via pod: what the pods run, by its digest.",
+)
+@click.option(
+    "--pod-namespace",
+    metavar="NAME",
+    help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
 )
 @click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated.")
 @click.option(
@@ -57,8 +119,9 @@ def _roles() -> str:
 @click.option(
     "--ssh-user",
     metavar="USER",
-    help="Log in as USER: root, or somebody with sudo that asks no password.",
+    help="Log in as USER: root, or somebody who has sudo.",
 )
+@ask_sudo_password
 @allow
 @cluster_domain
 @service_cidr
@@ -75,6 +138,14 @@ def _roles() -> str:
     metavar="DURATION",
     help="A node that has not passed every gate by then is undone.",
 )
+@click.option(
+    "--soak",
+    type=seconds,
+    default=f"{RolloutTimeouts().soak:.0f}s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long the first changed node of each kind is left alone before the others of that kind follow.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @print_role(_roles, "--apply needs")
 @click.pass_context
@@ -82,18 +153,25 @@ def command(
     ctx: click.Context,
     plan_file: Path | None,
     apply_file: Path | None,
+    status_of: str | None,
+    resumed: str | None,
+    lists: bool,
     kubeconfig: str | None,
     context: str | None,
     output: str,
     via: str,
+    image: str | None,
+    pod_namespace: str | None,
     nodes: str | None,
     ssh_config: str | None,
     ssh_user: str | None,
+    ask_sudo_password: bool,
     allow: tuple[str, ...],
     cluster_domain: str,
     service_cidr: tuple[str, ...],
     without_credential_id: bool,
     gate_timeout: float,
+    soak: float,
     yes: bool,
 ) -> int:
     """Turns serverTLSBootstrap on, has each kubelet's CSR approved by the policy, and proves the result on the wire.
@@ -101,15 +179,22 @@ def command(
     \b
       kubevouch fix --plan plan.json   looks only: diffs, names, order, undo
       kubevouch fix --apply plan.json  does it; workers first, control planes last
+      kubevouch fix --status           looks only: where a run stands on nodes
+      kubevouch fix --resume RUN       goes on with a run that was cut off
 
     A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
     """
     from kubevouch.cli.common.allow import network_of, node_values
 
     terminal = terminal_of(ctx)
-    terminal.tells_waits = True
-    if (plan_file is None) == (apply_file is None):
-        raise UsageError("fix", "one of --plan FILE and --apply FILE was expected")
+    terminal.tells_waits = terminal.nothing_changed = True
+    asked = (plan_file, apply_file, status_of, resumed, lists or None)
+    if sum(each is not None for each in asked) != 1:
+        raise UsageError("fix", f"one of {_MODES} was expected")
+    if lists:
+        from kubevouch.cli.fix.list import list_runs
+
+        return list_runs(terminal, output)
     from kubevouch.rollout.decide.operator_word import OperatorWord
 
     word = OperatorWord(
@@ -117,32 +202,47 @@ def command(
         service_networks=tuple(map(network_of, service_cidr)),
         without_credential_id=without_credential_id,
     )
-    if plan_file is not None:
-        from kubevouch.cli.common.ssh_choice import SSH_CONFIG
+    if plan_file is not None or status_of is not None:
+        from kubevouch.cli.common.invocation import SSH_CONFIG
         from kubevouch.cli.fix.plan import FixOptions, make_plan
+        from kubevouch.cli.fix.status import show_status
 
         wish = FixOptions(
-            via="local" if via == "local" else "ssh",
+            via=_via(via),
             nodes=tuple(name for name in (nodes or "").split(",") if name),
             ssh_config=ssh_config or terminal.environment.get(SSH_CONFIG, ""),
             ssh_user=ssh_user or "",
+            ask_sudo_password=_asks(via, ask_sudo_password),
             accepted=node_values(allow),
             word=word,
+            pods=_pods(via, image, pod_namespace),
         )
-        return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
-    assert apply_file is not None
-    if nodes or allow or ssh_user:
-        raise UsageError("fix --apply", "--nodes, --allow and --ssh-user belong to --plan")
-    from kubevouch.cli.fix.apply import apply_plan
+        if plan_file is not None:
+            return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
+        return show_status(
+            terminal, status_of or "", wish, kubeconfig, context, output, ssh_config, yes=yes
+        )
+    if nodes or allow or ssh_user or ask_sudo_password or image or pod_namespace:
+        seen = "--nodes, --allow, --ssh-user, --ask-sudo-password, --image and --pod-namespace belong to --plan"
+        raise UsageError("fix --apply", seen)
+    from kubevouch.cli.fix.again import words_of
+    from kubevouch.cli.fix.apply import apply_plan, found_plan
+    from kubevouch.cli.fix.refusal import leading_on
 
-    return apply_plan(
-        terminal,
-        apply_file,
-        kubeconfig,
-        context,
-        gate_timeout,
-        ssh_config=ssh_config,
-        word=word,
-        yes=yes,
-        form=output,
-    )
+    plan, path = found_plan(apply_file, resumed, terminal)
+    again = ("--apply", str(apply_file)) if resumed is None else ("--resume", resumed)
+    carried_out = ("kubevouch", "fix", *again, *words_of(word))
+    with leading_on(terminal, plan, path, carried_out, word, kubeconfig, context):
+        return apply_plan(
+            terminal,
+            plan,
+            path,
+            kubeconfig,
+            context,
+            RolloutTimeouts(gate_timeout, soak),
+            asked=again,
+            ssh_config=ssh_config,
+            word=word,
+            yes=yes,
+            form=output,
+        )

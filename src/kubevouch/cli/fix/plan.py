@@ -4,17 +4,18 @@ import secrets  # noqa: TID251 - the composition root: randomness is passed on f
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.plan_file import read_plan, write_plan
+from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, write_plan
+from kubevouch.cli.common.pods import pod_transport, prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.runs import kept_run
+from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan
@@ -23,24 +24,26 @@ from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.io.local import Local
-from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import SCHEMA, Plan
+from kubevouch.rollout.decide.plan import SCHEMA, Plan, PodPlace, Via
 
 
 @dataclass(frozen=True)
 class FixOptions:
     """What was asked for on the command line."""
 
-    via: Literal["ssh", "local"]
+    via: Via
     nodes: tuple[str, ...]
     ssh_config: str
     ssh_user: str
+    ask_sudo_password: bool
     accepted: dict[str, tuple[str, ...]]
     word: OperatorWord
+    pods: PodPlace | None = None
 
 
 def make_plan(
@@ -52,7 +55,12 @@ def make_plan(
     form: str,
 ) -> int:
     """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
+    check_may_be_written(path)
     access = access_of(terminal, kubeconfig, context)
+    if options.ask_sudo_password:
+        ask_for_sudo(terminal, options.ssh_user)
+    if options.pods:
+        terminal.note(one_line(f"This looks at nodes by {what_pods_are(options.pods)}."))
     plan, pins = with_api(
         terminal, access, lambda api, clock: _planned(terminal, options, api, clock)
     )
@@ -68,7 +76,6 @@ def make_plan(
             path,
             options.word,
             terminal.environment,
-            nodes=options.nodes,
             accepted=options.accepted,
         )
         print_plan(terminal, plan, path, commands, [each.node for each in pins.pins])
@@ -79,23 +86,30 @@ def make_plan(
 async def _planned(
     terminal: Terminal, options: FixOptions, api: ApiClient, clock: Clock
 ) -> tuple[Plan, PinsOfPlan]:
+    run = secrets.token_hex(4)
+    await prepared_pods(api, options.pods, terminal)
     rollout = RolloutContext(
         api=api,
-        transport=WatchedTransport(_transport(options, terminal), progress_of(terminal)),
+        transport=WatchedTransport(
+            transport_to(options, run, terminal, api, clock), progress_of(terminal)
+        ),
         clock=clock,
         progress=progress_of(terminal),
         stop=lambda: False,
         random_serial=secrets.randbits,
+        written=await written_nodes(api, clock, options.pods),
     )
     asked = PlanOptions(
-        run=secrets.token_hex(4),
+        run=run,
         made_by=__version__,
         via=options.via,
         nodes=options.nodes,
         ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
         ssh_user=options.ssh_user,
+        ask_sudo_password=options.ask_sudo_password,
         accepted=options.accepted,
         word=options.word,
+        pods=options.pods,
     )
     plan = await gather_plan(asked, rollout)
     planned = {each.node for each in plan.nodes}
@@ -114,8 +128,12 @@ def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
     return f"the plan of run {run}, which was begun; that one is kept in {kept}" if kept else ""
 
 
-def _transport(options: FixOptions, terminal: Terminal) -> NodeTransport:
+def transport_to(
+    options: FixOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
+) -> NodeTransport:
+    """The transport that the options ask for."""
+    if options.pods:
+        return pod_transport(api, clock, options.pods, run, terminal)
     if options.via == "local":
         return Local(environment=terminal.environment)
-    ssh = SshOptions(config=options.ssh_config or None, user=options.ssh_user or None)
-    return Ssh(ssh, environment=terminal.environment)
+    return ssh_of(terminal, options.ssh_config, options.ssh_user)

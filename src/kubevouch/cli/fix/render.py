@@ -6,9 +6,14 @@ from shlex import quote
 
 from kubevouch.cli.common.rollout import print_next
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
+from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.tls import joined
+
+_MOST_IN_TURN = 12
 
 
 def print_plan(
@@ -25,10 +30,11 @@ def print_plan(
         f"   kube-system {cluster.cluster_uid}",
     )
     _print_ssh(terminal, plan)
+    if plan.pods:
+        _line(terminal, f"Pods     {what_pods_are(plan.pods)}")
     nodes = ordered(plan.nodes)
     if nodes:
-        last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
-        _line(terminal, f"Order    {' -> '.join([each.node for each in nodes] + last)}")
+        _print_order(terminal, plan)
     for change in _changes(nodes):
         _print_change(terminal, change)
     if plan.config_map is not None:
@@ -58,6 +64,20 @@ def print_plan(
     _print_what_comes_next(terminal, plan, path, commands)
 
 
+def _print_order(terminal: Terminal, plan: Plan) -> None:
+    """The nodes in turn, then which of them are alike and how they follow one another."""
+    lineup = lineup_of(plan.nodes, {}, RolloutTimeouts().soak)
+    turns = lineup.in_turn
+    names = [each.node for each in turns]
+    if len(names) > _MOST_IN_TURN:
+        left = len(names) - _MOST_IN_TURN
+        names[_MOST_IN_TURN // 2 : _MOST_IN_TURN // 2 + left] = [f"{left} more"]
+    last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
+    _line(terminal, f"Order    {' -> '.join(names + last)}")
+    for line in in_which_order(lineup):
+        terminal.long_line(f"         {line}", hang=11)
+
+
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
     """Each with its reason, and where a run is armed, the command that goes on with it, if its plan is kept here."""
     for left_out in plan.left_out:
@@ -78,9 +98,10 @@ def _print_what_comes_next(terminal: Terminal, plan: Plan, path: Path, commands:
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:
     """What ssh reads on this machine, and as whom it logs in, where that is not left to the operator's own files."""
-    if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user):
+    if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user or plan.ask_sudo_password):
         user = f" as {plan.ssh_user}" if plan.ssh_user else ""
-        _line(terminal, f"Ssh      {plan.ssh_config or 'your own configuration'}{user}")
+        sudo = ", with a password for sudo" if plan.ask_sudo_password else ""
+        _line(terminal, f"Ssh      {plan.ssh_config or 'your own configuration'}{user}{sudo}")
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
@@ -118,9 +139,17 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     _line(terminal, f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}")
     if node.change is ChangeKind.BOOTSTRAP:
         seed = (
-            "its own self-signed pair" if node.seed is SeedKind.COPY else "a fresh self-signed pair"
+            "its own self-signed pair"
+            if node.seed is SeedKind.COPY
+            else "its own key with a fresh self-signed certificate"
         )
-        _line(terminal, f"  seed       {seed}, until the issued certificate is served")
+        _line(terminal, f"  seed       {seed}, until the issued one is served")
+    if node.no_boot_unit:
+        _line(
+            terminal,
+            f"  power cut  nothing on the node ends the run after a restart of the machine ({node.no_boot_unit}): "
+            "then the undo below puts it back",
+        )
     if node.aside:
         _line(terminal, f"  set aside  {', '.join(node.aside)}")
 

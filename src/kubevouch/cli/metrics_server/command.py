@@ -44,6 +44,7 @@ def command(
     from kubevouch.errors import ExitCode
 
     terminal = terminal_of(ctx)
+    terminal.roles = ""  # its roles are those of its chart
     if version:
         terminal.out(f"v{__version__}")
         return ExitCode.OK

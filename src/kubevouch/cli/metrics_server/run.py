@@ -7,8 +7,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.files import bytes_in
+from kubevouch.cli.common.serving import ServerProgram
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSettings, absolute
 from kubevouch.clock import Clock
@@ -19,9 +22,10 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.serving.server import build_components, serve
+from kubevouch.metrics.serving.server import Components, build_components, part_of, serve
 from kubevouch.serve.garbage import keep_full_collections_short
 from kubevouch.serve.logs import Log
+from kubevouch.serve.parts import ServerPart
 from kubevouch.serve.process import (
     TlsSources,
     freeze_what_is_loaded,
@@ -30,15 +34,14 @@ from kubevouch.serve.process import (
 )
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
+from kubevouch.system_clock import SystemClock
 
 _LARGEST: Final = 1 << 24
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
     """Until a signal. Raises KubevouchError, OSError."""
-    if not (access.user.token or access.user.token_file):
-        expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
-        raise UsageError(access.user.where, "no token", expected)
+    check_token(access)
     kubelets = settings.kubelets
     read_roots = _roots(access, kubelets)
     others = _other_accesses(terminal, settings)
@@ -50,6 +53,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
         log = settings.server.log(terminal, clock)
         warn(log, settings)
         certificate = await _certificate(kubelets, clock)
+        roots = RootsFile(read_roots, clock)
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
             clients = {
@@ -58,24 +62,64 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
                 )
                 for path, other in others.items()
             }
-            parts = build_components(
-                api,
-                clock,
-                log,
-                roots=RootsFile(read_roots, clock),
-                credentials=fixed_or_files(access.user, clock),
-                certificate=certificate,
-                rng=secrets.SystemRandom().random,
-                addressing=kubelets.addressing,
-                settings=kubelets.scraping,
-                node_selector=kubelets.node_selector,
-                instance=os.uname().nodename,
-            )
+            parts = _components(api, clock, log, access, kubelets, roots, certificate)
             serving = _serving(settings, clock, clients, in_pod=_in_pod(access))
             await serve(parts, serving, stop)
         return ExitCode.OK
 
     return with_api(terminal, access, work)
+
+
+def check_token(access: ClusterAccess) -> None:
+    """Raises UsageError if there is no token to show to kubelets."""
+    if not (access.user.token or access.user.token_file):
+        expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
+        raise UsageError(access.user.where, "no token", expected)
+
+
+def metrics_server_program(
+    access: ClusterAccess, settings: MetricsServerSettings, registry: CollectorRegistry, port: int
+) -> ServerProgram:
+    """The metrics server beside other programs, whose listener serves its API. port: where. Raises UsageError."""
+    check_token(access)
+    kubelets = settings.kubelets
+    read_roots = _roots(access, kubelets)
+
+    async def part(api: ApiClient, log: Log) -> ServerPart:
+        clock = SystemClock()
+        warn(log, settings)
+        certificate = await _certificate(kubelets, clock)
+        roots = RootsFile(read_roots, clock)
+        parts = _components(api, clock, log, access, kubelets, roots, certificate, registry)
+        return part_of(parts, port)
+
+    return ServerProgram(lambda _, __: lambda _: None, part)
+
+
+def _components(
+    api: ApiClient,
+    clock: Clock,
+    log: Log,
+    access: ClusterAccess,
+    kubelets: KubeletFlags,
+    roots: RootsFile,
+    certificate: Credentials | None,
+    registry: CollectorRegistry | None = None,
+) -> Components:
+    return build_components(
+        api,
+        clock,
+        log,
+        roots=roots,
+        credentials=fixed_or_files(access.user, clock),
+        certificate=certificate,
+        rng=secrets.SystemRandom().random,
+        addressing=kubelets.addressing,
+        settings=kubelets.scraping,
+        node_selector=kubelets.node_selector,
+        instance=os.uname().nodename,
+        registry=registry,
+    )
 
 
 def warn(log: Log, settings: MetricsServerSettings) -> None:

@@ -18,10 +18,12 @@ from kubevouch.kube.resources import (
     NODES,
     POD_METRICS,
     PODS,
+    SIZED_NODES,
     Node,
     NodeMetrics,
     Pod,
     PodMetrics,
+    SizedNode,
 )
 
 
@@ -100,11 +102,11 @@ async def gather_nodes(
     chosen = f"metadata.name={options.name}" if options.name else ""
     if options.name:
         try:
-            nodes: tuple[Node, ...] = (await api.get(NODES, options.name),)
+            nodes: tuple[SizedNode, ...] = (await api.get(SIZED_NODES, options.name),)
         except NotFound:
             raise await no_such_node(api, options.name) from None
     else:
-        nodes = await api.list_all(NODES, label_selector=options.selector)
+        nodes = await api.list_all(SIZED_NODES, label_selector=options.selector)
     metrics: tuple[NodeMetrics, ...]
     try:
         found = api.list_all(NODE_METRICS, label_selector=options.selector, field_selector=chosen)

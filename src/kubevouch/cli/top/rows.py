@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any, Final, TypeVar
 
 from kubevouch import quantity
-from kubevouch.kube.resources import Node, NodeMetrics, PodMetrics
+from kubevouch.kube.resources import NodeMetrics, PodMetrics, SizedNode
 
 UNKNOWN: Final = "<unknown>"
 _NODE_COLUMNS: Final = ("NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)")
@@ -89,7 +89,7 @@ RowT = TypeVar("RowT", NodeRow, PodRow)
 
 
 def node_rows(
-    metrics: Iterable[NodeMetrics], nodes: Sequence[Node], *, capacity: bool, sort_by: str
+    metrics: Iterable[NodeMetrics], nodes: Sequence[SizedNode], *, capacity: bool, sort_by: str
 ) -> list[NodeRow]:
     """Measured ones first, in the order asked for; then those without metrics, by name."""
     limits = {

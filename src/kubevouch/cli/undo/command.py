@@ -9,6 +9,11 @@ from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 @click.argument("run")
 @cluster
 @output("table", "json")
+@click.option(
+    "--nodes",
+    metavar="NAMES",
+    help="Only these nodes, comma-separated; the ConfigMap stays as it is.",
+)
 @click.option("--ssh-config", metavar="FILE", help="ssh -F FILE, in place of the one in the plan.")
 @click.option(
     "--gate-timeout",
@@ -26,13 +31,15 @@ def command(
     kubeconfig: str | None,
     context: str | None,
     output: str,
+    nodes: str | None,
     ssh_config: str | None,
     gate_timeout: float,
     yes: bool,
 ) -> int:
     """RUN is what `fix` printed, or the plan's file. The former config.yaml and pairs come back, the ConfigMap too.
 
-    A file that was edited since the run is left as it is. Approvals cannot be taken back; the certificates that came
+    One node after the other, workers first; it ends at the first that does not come back. A file that was edited since
+    the run keeps that edit. Approvals cannot be taken back; the certificates that came
     of them are set aside on the node.
     """
     from kubevouch.cli.common.runs import find_run
@@ -40,6 +47,10 @@ def command(
     from kubevouch.cli.undo.run import undo_plan
 
     terminal = terminal_of(ctx)
-    terminal.tells_waits = True
-    plan = with_ssh_config(find_run(run, terminal.environment), ssh_config, terminal)
-    return undo_plan(terminal, run, plan, kubeconfig, context, gate_timeout, yes=yes, form=output)
+    terminal.tells_waits = terminal.nothing_changed = True
+    terminal.roles = "kubevouch fix --print-role"
+    plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
+    named = tuple(name for name in (nodes or "").split(",") if name)
+    return undo_plan(
+        terminal, run, plan, named, kubeconfig, context, gate_timeout, yes=yes, form=output
+    )

@@ -1,30 +1,43 @@
 """What `undo` does around the run: say what will be done, ask, and show what became of it."""
 
-from shlex import quote
+import contextlib
+from collections.abc import Iterator, Sequence
+from shlex import join
 
 from kubevouch.cli.common.armed_record import forget_armed
 from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.rollout import (
     counted_as,
     named,
     print_next,
     print_result,
     rollout_context,
+    run_lease,
     stopping,
+    though_nobody_listens,
 )
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.run_log import begun_log, ending_logged
+from kubevouch.cli.common.runs import goes_on_here
+from kubevouch.cli.common.ssh_choice import ask_for_sudo
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
+from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.precheck import check_identity
-from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.intent import what_is_to_be_undone
-from kubevouch.rollout.decide.next_step import NextStep
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.act.undo import nothing_undone, undo
+from kubevouch.rollout.decide.intent import what_comes_back, what_is_to_be_undone, what_pods_are
+from kubevouch.rollout.decide.next_for_status import status_of
+from kubevouch.rollout.decide.next_step import next_after_undo
+from kubevouch.rollout.decide.plan import Plan, only_nodes
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import NotTheHolder
 
 _LEFT = "an undo that has begun on a node goes on there by itself; to go on with the other nodes: `{again}`"
+_WITHOUT_LEASE = "{}; so nothing keeps another run away but the lock on each node, and this undo goes on with that"
 _AS_BEFORE = (NodeOutcome.UNDONE, NodeOutcome.DONE)
 
 
@@ -32,6 +45,7 @@ def undo_plan(
     terminal: Terminal,
     word: str,
     plan: Plan,
+    nodes: Sequence[str],
     kubeconfig: str | None,
     context: str | None,
     gate_timeout: float,
@@ -39,34 +53,78 @@ def undo_plan(
     yes: bool,
     form: str,
 ) -> int:
-    """Puts every node of the run back. word: how the operator names the run. That the cluster is the plan's is checked before it asks."""
+    """Puts every node of the run back. word: how the operator names the run. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
+    plan = only_nodes(plan, nodes) if nodes else plan
     access = access_of(terminal, kubeconfig, context)
     what = what_is_to_be_undone(plan)
-    again = f"kubevouch undo {quote(word)}"
+    again = join(["kubevouch", "undo", word, *(("--nodes", ",".join(nodes)) if nodes else ())])
     if not what:
         terminal.note(
             f"Run {plan.run} changed no node: it approved CSRs, and an approval cannot be taken back."
         )
         return ExitCode.OK
 
-    async def checking(api: ApiClient, clock: Clock) -> None:
-        advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
-        rollout = rollout_context(api, clock, plan, terminal, lambda: False)
-        await check_identity(plan, rollout, advice=advice)
+    if plan.ask_sudo_password:
+        ask_for_sudo(terminal, plan.ssh_user)
+    lease = run_lease(plan.run, terminal, undoes=True, nodes=nodes)
 
-    with_api(terminal, access, checking)
-    terminal.confirm(f"{what}, on {named(access)}; a new plan would do it again", yes=yes)
+    async def checking(api: ApiClient, clock: Clock) -> None:
+        rollout = rollout_context(api, clock, plan, terminal, lambda: False)
+        await check_identity(plan, rollout)
+        with contextlib.suppress(Forbidden):
+            await lease.wait_until_free(api)
+
+    with _leading_to_the_holder():
+        with_api(terminal, access, checking)
+    if plan.pods:
+        what += f", by {what_pods_are(plan.pods)}"
+    after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
+    terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
+    log = begun_log(plan, what, lease, terminal)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
-        with stopping(terminal, lambda: _LEFT.format(again=again)) as stop:
-            context = rollout_context(api, clock, plan, terminal, stop)
+        async def put_back(hold: LeaseHold | None) -> RunResult:
+            await prepared_pods(api, plan.pods, terminal)
+            context = rollout_context(api, clock, plan, terminal, stop, lease=hold, log=log)
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
-    result = with_api(terminal, access, work)
-    as_before = {each.node for each in result.nodes if each.outcome in _AS_BEFORE}
-    forget_armed(plan.run, as_before, terminal.environment)
-    print_result(terminal, result, form, so_far=counted_as(result, _AS_BEFORE, "as before the run"))
+        # Empty where it is stopped at once, before a node has had its turn.
+        results: list[RunResult] = []
+        with stopping(terminal, lambda: _LEFT.format(again=again)) as stop:
+            async with contextlib.AsyncExitStack() as ending:
+                hold = None
+                try:
+                    hold = await ending.enter_async_context(lease.held(api))
+                except Forbidden as error:
+                    terminal.note(one_line(_WITHOUT_LEASE.format(error)))
+                results.append(await put_back(hold))
+        return results[0] if results else nothing_undone(plan)
+
+    with ending_logged(log) as ended, _leading_to_the_holder():
+        result = with_api(terminal, access, work)
+        as_before = {each.node for each in result.nodes if each.outcome in _AS_BEFORE}
+        forget_armed(plan.run, as_before, terminal.environment)
+        code = _exit_code(result, as_before)
+        ended(result, code)
+    so_far = counted_as(result, _AS_BEFORE, "as before the run")
+    with though_nobody_listens(result):
+        print_result(terminal, result, form, so_far=so_far, log=log)
+        step = next_after_undo(result, again, lambda run: goes_on_here(run, terminal.environment))
+        print_next(terminal, step, form)
+    return code
+
+
+@contextlib.contextmanager
+def _leading_to_the_holder() -> Iterator[None]:
+    """Where another run holds the Lease, the command that shows where that one stands is told beside the error."""
+    try:
+        yield
+    except NotTheHolder as error:
+        error.leads_on = (status_of(error.run),)
+        raise
+
+
+def _exit_code(result: RunResult, as_before: set[str]) -> ExitCode:
     if len(as_before) == len(result.nodes) and not result.config_map_failed:
         return ExitCode.OK
-    print_next(terminal, NextStep(again), form)
     return ExitCode.INTERRUPTED if result.interrupted else ExitCode.STOPPED

@@ -49,11 +49,12 @@ DEFINITIONS = (
         code=Code.RUN_NOT_FINISHED,
         name="RunNotFinished",
         severity=INFO,
-        see="A run of `fix` that was begun on this machine has a node in hand: it is changed and not proven yet.",
+        see="A run of `fix` is under way, or was begun and has not ended: a node may be changed and not proven yet.",
         why="What such a node serves may be taken back at any moment by its dead-man's switch.",
-        do="Let the run end, or go on with it: `kubevouch fix --apply` with its plan. `kubevouch undo RUN` puts the nodes back at once.",
+        do="`kubevouch fix --status RUN` reads off the nodes where the run stands, and says what comes next: let it end, go on with it by "
+        "`kubevouch fix --resume RUN`, or put its nodes back by `kubevouch undo RUN`.",
         counts_in=DOCTOR_AND_VERIFY,
-        next=("kubevouch", "fix", "--apply", "{plan}"),
+        next=("kubevouch", "fix", "--status", "{run}"),
         by_hand="If this run is still at work in another terminal, let it end. To put its nodes back: `kubevouch undo {run}`.",
     ),
 )

@@ -6,18 +6,26 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.csrs import has_no_approver
+from kubevouch.diagnose.rules.csrs import asking_for_a_run, has_no_approver
 from kubevouch.diagnose.rules.metrics_api import insecure_flags
 from kubevouch.diagnose.rules.wire import is_dark, is_self_signed, port_states
-from kubevouch.evidence.snapshot import Evidence
-from kubevouch.x509 import CertificateKind, classify
+from kubevouch.evidence.snapshot import Evidence, Served
+from kubevouch.x509 import Certificate, CertificateKind, classify
 
 
 def signing_themselves(evidence: Evidence) -> list[str]:
-    """Nodes whose kubelet serves a pair of its own making: serverTLSBootstrap is off there, or a seed is served."""
-    return sorted(
-        s.node for s in evidence.served if s.dialled.leaf and is_self_signed(s.dialled.leaf)
-    )
+    """Nodes whose kubelet serves a pair of its own making: serverTLSBootstrap is off there, or a seed of somebody's is served."""
+    return sorted(served.node for served, _ in _self_signed(evidence))
+
+
+def _self_signed(evidence: Evidence) -> list[tuple[Served, Certificate]]:
+    """Kubelets that serve a pair of their own making, but for the seed of a run that is under way."""
+    seeded = asking_for_a_run(evidence)
+    return [
+        (served, leaf)
+        for served in evidence.served
+        if (leaf := served.dialled.leaf) and is_self_signed(leaf) and served.node not in seeded
+    ]
 
 
 def bootstrapping(evidence: Evidence) -> list[str]:
@@ -33,11 +41,7 @@ def bootstrapping(evidence: Evidence) -> list[str]:
 @rule(Code.BOOTSTRAP_OFF)
 def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
     """Kubelets serve a certificate of their own making."""
-    found = [
-        (served, leaf)
-        for served in evidence.served
-        if (leaf := served.dialled.leaf) and is_self_signed(leaf)
-    ]
+    found = _self_signed(evidence)
     if not found:
         return
     known, said = evidence.kubelet_config.value, ""

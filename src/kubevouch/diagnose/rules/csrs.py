@@ -67,6 +67,12 @@ def _waiting(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     }
 
 
+def asking_for_a_run(evidence: Evidence) -> set[str]:
+    """Nodes that a run of this machine has in hand and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
+    in_hand = {each.node for each in evidence.unfinished_runs if each.may_last(evidence.at)}
+    return in_hand & _waiting(evidence).keys()
+
+
 def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
     created = request.metadata.creation_timestamp
     return at - created if created else timedelta()
@@ -91,7 +97,8 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
 @rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS, Code.OUR_APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
     """CSRs that wait, with nobody to decide, or with somebody who does not."""
-    waiting = _waiting(evidence)
+    in_hand = asking_for_a_run(evidence)
+    waiting = {node: csr for node, csr in _waiting(evidence).items() if node not in in_hand}
     if not waiting or not evidence.approvers.is_known:
         return
     approver = running_approver(evidence)

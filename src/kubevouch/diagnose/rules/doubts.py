@@ -12,10 +12,11 @@ from kubevouch.diagnose.rules.metrics_api import distrust
 from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
 from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.run_holder import LEASE
 from kubevouch.evidence.snapshot import Evidence
 
-_PUT_BACK = timedelta(minutes=1)
-"""What a switch needs from going off until the former certificate is served, with a restart of the kubelet."""
+_SWITCHES_ARE_OVER = timedelta(hours=1)
+"""A switch goes off four minutes after the change, unless --gate-timeout says otherwise."""
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
@@ -37,6 +38,7 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
         evidence.api_server_flags,
         evidence.leases,
         evidence.bootstrap_tokens,
+        evidence.run_holder,
     ]
     # An API that is known to be away, or not to be trusted, says so in a finding of its own.
     if metrics.measured_nodes is None and not distrust(metrics):
@@ -56,9 +58,11 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
     doubts = [*_doubts(evidence), *([log] if log else [])]
     asked = sorted({a for d in doubts if d.kind is DoubtKind.NOT_ALLOWED for a in d.lacking})
     if asked:
-        yield finding(
-            Code.NOT_ALLOWED, f"not allowed to {named(asked, most=len(asked))}", subjects=asked
-        )
+        title = f"not allowed to {named(asked, most=len(asked))}"
+        holder = evidence.run_holder.doubt
+        if holder is not None and holder.kind is DoubtKind.NOT_ALLOWED:
+            title += f"; without {LEASE} it is not known whether a run of fix or undo is under way"
+        yield finding(Code.NOT_ALLOWED, title, subjects=asked)
 
 
 @rule(Code.KUBELET_UNREACHABLE, Code.NOT_DIALLED)
@@ -104,17 +108,21 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
-    """By this machine's own record. Once its switch has had its time, the wire tells what became of the node."""
+    """By this machine's own record, and by the cluster's Lease. Once a switch has had its time, the wire tells what became of the node."""
+    holder = evidence.run_holder.value
+    if holder is not None and holder.silent < _SWITCHES_ARE_OVER:
+        state = "is under way" if holder.is_alive else "was cut off and has not ended"
+        title = f"{'an undo' if holder.undoes else 'a run of fix'} {state}: {holder}"
+        yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})
     for each in evidence.unfinished_runs:
-        if evidence.at > each.fires + _PUT_BACK:
+        if not each.may_last(evidence.at):
             continue
-        state = "is armed" if each.sure else "may be armed"
+        state = "was armed" if each.sure else "may have been armed"
         title = (
-            f"run {each.run} is not finished: {each.node} {state}, and its own switch puts it back at "
-            f"{each.fires:%H:%M:%S} UTC at the latest"
+            f"run {each.run} is not finished, as far as is known here: {each.node} {state} when it was last heard of; unless "
+            f"somebody has ended that since, its own switch puts it back at {each.fires:%H:%M:%S} UTC at the latest"
         )
-        details = {"run": each.run, "plan": each.plan}
-        yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details=details)
+        yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 
 
 @rule(Code.INCONCLUSIVE)

@@ -16,6 +16,7 @@ from kubevouch.policy.claims import allowed_names_of
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import BELONGING_RULES
 from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.rule import RuleResult
 
 
@@ -24,12 +25,10 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
     """Refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
     if evidence.names is None:
         return
-    policy_evidence = PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names)
+    indexed = IndexedEvidence(PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names))
     proofs = []
     for request in evidence.csrs.or_else(()):
-        if not request.status.conditions and (
-            refused := _refused(request, policy_evidence, evidence)
-        ):
+        if not request.status.conditions and (refused := _refused(request, indexed, evidence)):
             asked = ", ".join(result.seen for result in refused)
             who = requestor_node(csr_of(request)) or request.spec.username
             proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
@@ -46,18 +45,18 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _refused(
-    csr: CertificateSigningRequest, policy_evidence: PolicyEvidence, evidence: Evidence
+    csr: CertificateSigningRequest, indexed: IndexedEvidence, evidence: Evidence
 ) -> list[RuleResult]:
     """What nothing overrides.
 
     What the node may have by a pin is no attempt: a control-plane node has its API server's address as its own.
     """
     asked = csr_of(csr)
-    node = policy_evidence.node(requestor_node(asked) or "")
+    node = indexed.node(requestor_node(asked) or "")
     facts = csr_facts(
-        asked, policy_evidence, at=evidence.at, allowed=allowed_names_of(node) if node else None
+        asked, indexed, at=evidence.at, allowed=allowed_names_of(node) if node else None
     )
-    if not policy_evidence.nodes.is_known:
+    if not indexed.knows_nodes:
         # Any of them might be a control plane, with its own endpoint.
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)

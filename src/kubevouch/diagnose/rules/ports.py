@@ -139,10 +139,11 @@ def life(leaf: Certificate) -> str:
 @rule(Code.CN_NOT_NODE_NAME)
 def not_node_name(evidence: Evidence) -> Iterator[Finding]:
     """The certificate is trusted, but its CN is not that of its node."""
+    nodes = strangers(evidence)
     strange = [
         (served, leaf)
         for served in evidence.served
-        if served.node in strangers(evidence) and (leaf := served.dialled.leaf)
+        if served.node in nodes and (leaf := served.dialled.leaf)
     ]
     if strange:
         proofs = [wire_proof(served, f"subject {leaf.subject}") for served, leaf in strange]

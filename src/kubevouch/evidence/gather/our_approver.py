@@ -28,16 +28,10 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 def _approver(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
     """now: by the API server's clock, as the time at which the Lease was written; the leader's own may be wrong."""
-    written = _written(lease) if lease else None
+    written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,
         ready=deployment.status.ready_replicas if deployment else 0,
         leader=lease.spec.holder_identity if lease else "",
         silent=now - written if written else None,
     )
-
-
-def _written(lease: Lease) -> datetime | None:
-    """When it was last written, as the API server noted it; else when its holder says that he renewed it."""
-    noted = [each.time for each in lease.metadata.managed_fields if each.time is not None]
-    return max(noted, default=lease.spec.renew_time)

@@ -18,10 +18,12 @@ from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
+from kubevouch.evidence.gather.run_holder import gather_run_holder
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
+from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.serving import other_addresses, preferred_types, targets
 from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath, Served
 from kubevouch.kube.io.client import ApiClient
@@ -88,7 +90,8 @@ async def gather(
     types = preferred_types(metrics.flags)
     served: tuple[Served, ...]
     beside: BesideKubelets | None
-    served, beside = await together(
+    holder: Measured[RunHolder | None]
+    served, beside, holder = await together(
         gather_served(
             targets(found, types),
             trust.value,
@@ -102,6 +105,7 @@ async def gather(
         )
         if listed.every is not None
         else _nothing(),
+        inquiry.ask(gather_run_holder(api)),
     )
     return Evidence(
         at=at,
@@ -118,6 +122,7 @@ async def gather(
         api_server_flags=flags,
         leases=leases,
         bootstrap_tokens=tokens,
+        run_holder=holder,
         certificates=all_found(at, nodes, trust, served, beside) if beside else None,
         client_csrs=csrs_for(CLIENT_SIGNER, listed.every.or_else(())) if listed.every else (),
     )

@@ -1,13 +1,14 @@
-"""The whole exporter: it watches, dials and reads until it is asked to stop, and serves what it has seen."""
+"""The whole exporter: it watches, dials and reads until it is cancelled, and tells what it has seen."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.certificates import NotRead
 from kubevouch.inventory.act.instruments import (
     PREFIX,
     ExporterInstruments,
@@ -22,14 +23,10 @@ from kubevouch.inventory.act.watching import ClusterWatches
 from kubevouch.inventory.metrics import pages
 from kubevouch.inventory.pending_csrs import PendingCsrs, age
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, CertificateSigningRequest, Node
-from kubevouch.serve.access_gate import version
-from kubevouch.serve.exposition import Exposition
+from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import NamedCheck, Probes
-from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions, serve_routes
+from kubevouch.serve.parts import ServerPart
+from kubevouch.serve.probes import NamedCheck
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
@@ -46,7 +43,7 @@ class ExporterSettings:
 
 
 class Exporter:
-    """One process of the exporter. instruments: in the registry. rng: returns a random number in [0, 1).
+    """One process of the exporter. rng: returns a random number in [0, 1).
 
     The time is the API server's: only the log writes this machine's.
     """
@@ -57,14 +54,12 @@ class Exporter:
         log: Log,
         settings: ExporterSettings,
         *,
-        registry: CollectorRegistry,
         instruments: ExporterInstruments,
         rng: Callable[[], float],
     ) -> None:
         self._api = api
         self._clock = clock = api.server_clock
         self._log = log
-        self._registry = registry
         self._instruments = instruments
         self._csrs = PendingCsrs()
         self.kubelets = Kubelets(
@@ -77,10 +72,12 @@ class Exporter:
             api,
             clock,
             nodes=lambda: tuple(self.kubelets.nodes.values()) if self._nodes_are_listed else None,
+            csrs=self._every_csr,
             trust=self.kubelets.trust,
             timeout=settings.timeout,
             rng=rng,
             report=self._read_failed,
+            unread=self._not_read,
         )
         self._watches = ClusterWatches(api, clock, self, rng=rng, report=self._watch_failed)
         instruments.measure(self._measured)
@@ -109,50 +106,30 @@ class Exporter:
         """Something that the API server calls has changed."""
         self._others.read_soon()
 
+    async def _every_csr(self) -> tuple[CertificateSigningRequest, ...]:
+        """What the watch has shown, once it has listed. Raises the reason for which it cannot."""
+        await self._watches.until_listed(CSRS.plural)
+        return self._csrs.every
+
     @property
     def _nodes_are_listed(self) -> bool:
         return NODES.plural in self._watches.listed
 
     # Running
 
-    async def serve(
-        self,
-        options: ServingOptions,
-        stop: StopEvent,
-        ready: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        """Runs and serves until stop is requested. ready: called with the port. Raises KubevouchError, OSError."""
-        await serve_routes(
-            self._api,
-            self._clock,
-            self._log,
-            options,
-            routes=self._routes(stop),
-            work=self._run,
-            stop=stop,
-            ready=ready,
+    @property
+    def part(self) -> ServerPart:
+        """What a server runs and serves of it."""
+        live = (NamedCheck("dialling", self._stuck),)
+        ready = (NamedCheck("nodes-dialled", self._not_yet),)
+        return ServerPart(
+            self._run, {"readyz": ready, "livez": live, "healthz": live}, pages=self._pages
         )
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for part in (self._watches, self.kubelets, self._others):
                 tasks.create_task(part.run())
-
-    def _routes(self, stop: StopEvent) -> dict[str, Handler]:
-        def running() -> str | None:
-            return "process is shutting down" if stop.requested else None
-
-        ready = (
-            NamedCheck("nodes-dialled", self._not_yet),
-            NamedCheck("shutdown", running),
-        )
-        live = (NamedCheck("dialling", self._stuck),)
-        probes = Probes({"readyz": ready, "livez": live, "healthz": live}, self._log)
-        return {
-            "/metrics": Exposition(self._registry, self._pages).answer,
-            "/version": version,
-            **dict.fromkeys(probes.paths, probes.answer),
-        }
 
     def _not_yet(self) -> str | None:
         listed = self._watches.listed.get(NODES.plural)
@@ -174,6 +151,9 @@ class Exporter:
     def _read_failed(self, error: KubevouchError) -> None:
         self._instruments.read_failures.inc()
         self._log.error(error, "Failed to read certificates")
+
+    def _not_read(self, place: NotRead) -> None:
+        self._log.info("Could not read a certificate", what=place.what, reason=place.doubt.text)
 
     # What is served
 

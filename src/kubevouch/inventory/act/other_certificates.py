@@ -1,13 +1,13 @@
 """Reads all certificates besides the kubelets' again and again: the authorities, API servers, caBundles and what is behind them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.certificates import FoundCertificates, FoundPart
+from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
 from kubevouch.evidence.gather.certificates.authorities import cluster_authorities
 from kubevouch.evidence.gather.certificates.whole import gather_beside_kubelets
 from kubevouch.evidence.gather.identity import gather_trust
@@ -18,7 +18,7 @@ from kubevouch.inventory.metrics import Series, placed, series_of
 from kubevouch.inventory.rows import rows_of
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, Node
+from kubevouch.kube.resources import CertificateSigningRequest, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
@@ -27,11 +27,15 @@ _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
 """Whoever may create CSRs, webhooks and APIServices must not choose how much memory this takes."""
 
+_MOST_TOLD: Final = 50
+
 
 class OtherCertificates:
     """What was read last, as series. timeout: seconds for a handshake.
 
-    nodes: returns every Node; None while they were not listed. trust: called with the authorities each time.
+    nodes: returns every Node; None while they were not listed. csrs: returns every CSR, or raises why they are not known.
+    trust: called with the authorities each time.
+    unread: called with what should have been read and could not be, once until it was read or there is another reason.
     """
 
     def __init__(
@@ -40,18 +44,23 @@ class OtherCertificates:
         clock: Clock,
         *,
         nodes: Callable[[], tuple[Node, ...] | None],
+        csrs: Callable[[], Awaitable[tuple[CertificateSigningRequest, ...]]],
         trust: Callable[[TrustedRoots | None], None],
         timeout: float,
         rng: Callable[[], float],
         report: Callable[[KubevouchError], None],
+        unread: Callable[[NotRead], None],
     ) -> None:
         self._api = api
         self._clock = clock
         self._nodes = nodes
+        self._csrs = csrs
         self._trust = trust
         self._timeout = timeout
         self._backoff = Backoff(rng)
         self._report = report
+        self._unread = unread
+        self._told: frozenset[tuple[str, str]] = frozenset()
         self._changed = asyncio.Event()
         self.series: tuple[Series, ...] = ()
         self.not_read = 0
@@ -100,7 +109,7 @@ class OtherCertificates:
         while (listed := self._nodes()) is None:
             await self._clock.sleep(_UNTIL_LISTED)
         nodes = Measured(Vantage.API_SERVER, at, listed)
-        csrs = await inquiry.ask(self._api.list_all(CSRS))
+        csrs = await inquiry.ask(self._csrs())
         beside = await gather_beside_kubelets(
             self._api, inquiry, nodes, trust, csrs, clock=self._clock, timeout=self._timeout
         )
@@ -110,4 +119,11 @@ class OtherCertificates:
         # What ends first is first.
         self.series = tuple(series_of(row, place) for row, place in placed(rows[:MOST_ROWS]))
         self.read_at = at
-        self.not_read = sum(not each.is_ordinary for each in found.not_read)
+        self._tell([each for each in found.not_read if not each.is_ordinary])
+
+    def _tell(self, unread: Sequence[NotRead]) -> None:
+        self.not_read = len(unread)
+        for each in unread[:_MOST_TOLD]:
+            if (each.what, each.doubt.text) not in self._told:
+                self._unread(each)
+        self._told = frozenset((each.what, each.doubt.text) for each in unread[:_MOST_TOLD])

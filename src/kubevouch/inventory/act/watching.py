@@ -6,6 +6,7 @@ from typing import Final, Protocol, TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import ApiUnreachable
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Watch
 from kubevouch.kube.resources import (
@@ -28,6 +29,7 @@ CALLED: Final = (
     Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
 )
 """What the API server calls by a caBundle of its own."""
+_UNTIL_LISTED: Final = 0.5
 
 
 class ClusterHandler(Protocol):
@@ -81,6 +83,21 @@ class ClusterWatches:
         }
         self.listed: dict[str, float] = {}
         """When each resource was listed for the first time, by the monotonic clock."""
+        self._failures: dict[str, tuple[KubevouchError, float]] = {}
+        """Why each failed last, and when it had heard something before that."""
+
+    async def until_listed(self, what: str) -> None:
+        """Returns once it is known. Raises the error if the API server refuses it now, or has never answered."""
+        while True:
+            error, heard = self._failures.get(what, (None, 0.0))
+            is_failing = error is not None and self._watches[what].heard == heard
+            is_listed = what in self.listed
+            # What was known before a connection broke is good until there is another.
+            if error and is_failing and not (is_listed and isinstance(error, ApiUnreachable)):
+                raise error
+            if is_listed:
+                return
+            await self._clock.sleep(_UNTIL_LISTED)
 
     def heard(self) -> Mapping[str, float]:
         """When each watch that has listed was last sent something, in seconds since 1970."""
@@ -124,8 +141,12 @@ class ClusterWatches:
             resource,
             clock=self._clock,
             rng=self._rng,
-            report=lambda error: self._report(resource.plural, error),
+            report=lambda error: self._failed(resource.plural, error),
         )
+
+    def _failed(self, what: str, error: KubevouchError) -> None:
+        self._failures[what] = error, self._watches[what].heard
+        self._report(what, error)
 
     def _is_listed(self, name: str) -> None:
         self.listed.setdefault(name, self._clock.monotonic())

@@ -121,8 +121,8 @@ def _counts(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Li
     counts = Counter(limits.concern(row) for row in rows)
     return tiles(
         (
-            (counts[Concern.FAIL], "ended or not there", "bad"),
-            (counts[Concern.WARN], "near their end", "warn"),
+            (counts[Concern.FAIL], "ended, wrong or not there", "bad"),
+            (counts[Concern.WARN], "near their end or self-signed", "warn"),
             (counts[Concern.NONE], "good", "good"),
             (len(found.not_read), "not read", "warn"),
         )

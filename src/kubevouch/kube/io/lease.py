@@ -31,6 +31,23 @@ _LONGEST_CALL: Final = 5.0
 """Seconds of real time for a request; a slow one must not cost the Lease."""
 
 
+def lease_spec(
+    holder: str,
+    transitions: int,
+    now: datetime,
+    acquired: datetime | None = None,
+    seconds: int = LEASE_DURATION,
+) -> dict[str, Any]:
+    """The record of a Lease. holder: "" for one that is given back. acquired: when it was taken, if not now."""
+    return {
+        "holderIdentity": holder,
+        "leaseDurationSeconds": seconds,
+        "acquireTime": micro_time(acquired or now),
+        "renewTime": micro_time(now),
+        "leaseTransitions": transitions,
+    }
+
+
 class Election:
     """One process's part in an election; `run` goes on until cancelled, then `release`.
 
@@ -188,11 +205,4 @@ class Election:
         acquired: datetime | None = None,
         seconds: int = LEASE_DURATION,
     ) -> dict[str, Any]:
-        now = self._clock.now()
-        return {
-            "holderIdentity": holder,
-            "leaseDurationSeconds": seconds,
-            "acquireTime": micro_time(acquired or now),
-            "renewTime": micro_time(now),
-            "leaseTransitions": transitions,
-        }
+        return lease_spec(holder, transitions, self._clock.now(), acquired, seconds)

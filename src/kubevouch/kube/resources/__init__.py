@@ -14,6 +14,7 @@ from kubevouch.kube.resources.certificates import (
     CsrCondition,
     first_condition,
 )
+from kubevouch.kube.resources.disruption import DISRUPTION_BUDGETS, PodDisruptionBudget
 from kubevouch.kube.resources.events import EVENTS, Event, event
 from kubevouch.kube.resources.meta import (
     Condition,
@@ -43,7 +44,7 @@ from kubevouch.kube.resources.network import (
     ServiceReference,
     slices_of,
 )
-from kubevouch.kube.resources.nodes import NODES, Node, NodeAddress
+from kubevouch.kube.resources.nodes import NODES, SIZED_NODES, Node, NodeAddress, SizedNode
 from kubevouch.kube.resources.plain import (
     CONFIG_MAPS,
     LEASES,
@@ -80,6 +81,7 @@ __all__ = [
     "CRDS",
     "CSRS",
     "DEPLOYMENTS",
+    "DISRUPTION_BUDGETS",
     "ENDPOINT_SLICES",
     "EVENTS",
     "LEASES",
@@ -94,6 +96,7 @@ __all__ = [
     "SELF_REVIEWS",
     "SERVICES",
     "SERVICE_CIDRS",
+    "SIZED_NODES",
     "SUBJECT_REVIEWS",
     "TLS_SECRETS",
     "VALIDATING_WEBHOOKS",
@@ -121,6 +124,7 @@ __all__ = [
     "Object",
     "ObjectReference",
     "Pod",
+    "PodDisruptionBudget",
     "PodMetrics",
     "PolicyRule",
     "Resource",
@@ -130,6 +134,7 @@ __all__ = [
     "Service",
     "ServiceCidr",
     "ServiceReference",
+    "SizedNode",
     "TlsSecret",
     "WebhookConfiguration",
     "event",

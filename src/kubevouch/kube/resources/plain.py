@@ -52,6 +52,12 @@ class Lease(Object, frozen=True, kw_only=True):
     metadata: ManagedMetadata = ManagedMetadata()
     spec: LeaseSpec = LeaseSpec()
 
+    @property
+    def written(self) -> datetime | None:
+        """When it was last written, as the API server noted it; else when its holder says that it renewed it."""
+        noted = [each.time for each in self.metadata.managed_fields if each.time is not None]
+        return max(noted, default=self.spec.renew_time)
+
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespaced=True)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)

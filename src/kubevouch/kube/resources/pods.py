@@ -19,6 +19,8 @@ class PodSpec(Narrow, frozen=True, kw_only=True):
 
     node_name: str = ""
     containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    active_deadline_seconds: int = 0
 
 
 class Waiting(Narrow, frozen=True, kw_only=True):
@@ -34,11 +36,21 @@ class Running(Narrow, frozen=True, kw_only=True):
     started_at: datetime | None = None
 
 
+class Terminated(Narrow, frozen=True, kw_only=True):
+    """The state of a container that has ended. message: what it left at its terminationMessagePath."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    finished_at: datetime | None = None
+
+
 class ContainerState(Narrow, frozen=True, kw_only=True):
     """The state of a container. At most one field is set."""
 
     waiting: Waiting | None = None
     running: Running | None = None
+    terminated: Terminated | None = None
 
 
 class ContainerStatus(Narrow, frozen=True, kw_only=True):
@@ -57,6 +69,7 @@ class PodStatus(Narrow, frozen=True, kw_only=True):
     message: str = ""
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Object, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,7 +33,8 @@ from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import Probes
+from kubevouch.serve.parts import ServerPart
+from kubevouch.serve.probes import NamedCheck, Probes
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
 
@@ -90,8 +91,12 @@ def build_components(
     node_selector: str = "",
     check_time: bool = True,
     instance: str = "",
+    registry: CollectorRegistry | None = None,
 ) -> Components:
-    """The parts of a metrics server, connected. The arguments are those of Collector."""
+    """The parts of a metrics server, connected. The arguments are those of Collector.
+
+    registry: where its metrics are put; a new one, if none is given.
+    """
     scrape_log = ScrapeLog(log, clock, settings.timeout)
     collector = Collector(
         api,
@@ -107,7 +112,7 @@ def build_components(
         check_time=check_time,
         instance=instance,
     )
-    numbers = new_registry()
+    numbers = registry or new_registry()
     scrape_log.instruments = Instruments(
         numbers,
         collector.store,
@@ -149,6 +154,21 @@ async def serve(
     )
 
 
+def part_of(parts: Components, port: int) -> ServerPart:
+    """What a server runs and serves of it beside other programs: the metrics API, without pages of its own. port: as told."""
+    found = _checks(parts, lambda: False)
+    fleet = parts.source.fleet
+    missing = PathIndex(()).missing
+    served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
+    discovery = Discovery(_Port(port, lambda _: None).address, missing)
+    routes = {
+        "/apis": discovery.answer,
+        f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
+        "/openapi": openapi,
+    }
+    return ServerPart(parts.source.run, found, parts.instruments.pages, routes)
+
+
 def _random_id(rng: Callable[[], float]) -> str:
     """A UUID, which apiserver gives to every request."""
     bits = 0
@@ -174,15 +194,7 @@ class _Port:
 
 def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Handler]:
     fleet = parts.source.fleet
-    found = checks(
-        parts.store,
-        fleet,
-        parts.clock,
-        last_round=lambda: parts.source.last_round,
-        held_back=lambda: parts.source.held_back,
-        resolution=parts.resolution,
-        stopping=lambda: stop.requested,
-    )
+    found = _checks(parts, lambda: stop.requested)
     index = PathIndex(Probes(found, parts.log).all_paths)
     probes = Probes(found, parts.log, index.missing)
     served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
@@ -198,6 +210,18 @@ def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Han
         "/version": index.only(version, "/version", "/version/"),
         **dict.fromkeys(probes.paths, probes.answer),
     }
+
+
+def _checks(parts: Components, stopping: Callable[[], bool]) -> Mapping[str, Sequence[NamedCheck]]:
+    return checks(
+        parts.store,
+        parts.source.fleet,
+        parts.clock,
+        last_round=lambda: parts.source.last_round,
+        held_back=lambda: parts.source.held_back,
+        resolution=parts.resolution,
+        stopping=stopping,
+    )
 
 
 def _api_or_discovery(served: MetricsApi, discovery: Discovery) -> Handler:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kubevouch.node.destination import Destination, advice
-from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot
 from kubevouch.node.script import Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 
@@ -35,7 +35,8 @@ async def run_on_first_known(
             return host, await transport.run_script(host, script, timeout=timeout)
         except NodeError as error:
             if found.is_known:
-                hint = f"known_hosts has a key for {found.name}, so nothing else is tried: make `ssh {host} true` work"
+                hint = f"known_hosts has a key for {found.name}, so nothing else is tried"
+                hint += "" if isinstance(error, NoRoot) else f": make `ssh {host} true` work"
                 raise NodeUnreachable(node, str(error), hint) from None
             failures.append(error)
     hint = advice(tuple(looked_up))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -26,12 +26,118 @@ class ProcessResult(msgspec.Struct, frozen=True):
     stderr: bytes
 
 
+class Background:
+    """A process that stays until it is ended, or ends by itself. It never outlives us, not even if we are killed.
+
+    A shell beside it waits for the end of a pipe that only we hold open.
+    """
+
+    _WITH_US = (
+        'exec 3<&0; "$@" </dev/null 3<&- & it=$!; { read -r _ <&3; kill "$it"; } & watch=$!; '
+        'exec 3<&-; wait "$it"; left=$?; kill "$watch"; exit "$left"'
+    )
+
+    def __init__(self, transport: asyncio.SubprocessTransport, process: "_Process") -> None:
+        self._transport = transport
+        self._process = process
+
+    @classmethod
+    async def start(cls, argv: Sequence[str], environment: Mapping[str, str]) -> "Background":
+        """Starts it. Raises NodeUnreachable if the program is not there."""
+        return cls(*await _started(["sh", "-c", cls._WITH_US, "sh", *argv], environment))
+
+    @property
+    def exited(self) -> asyncio.Event:
+        """Set once it has ended."""
+        return self._process.exited
+
+    @property
+    def complaint(self) -> bytes:
+        """The beginning of what it has said on standard error."""
+        return bytes(self._process.stderr)
+
+    async def end(self) -> None:
+        """Ends it, and its children."""
+        pipe = self._transport.get_pipe_transport(_STDIN)
+        if pipe is not None:
+            pipe.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await self._process.exited.wait()
+        finally:
+            if not self._process.exited.is_set():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._transport.get_pid(), signal.SIGKILL)
+            self._transport.close()
+
+
+class Talk:
+    """What is said to a process before it gets its standard input, by what it has said so far."""
+
+    def __init__(self, process: "_Process", pipe: asyncio.WriteTransport) -> None:
+        self._process = process
+        self._pipe = pipe
+
+    @property
+    def out(self) -> bytes:
+        """The beginning of its standard output, as far as it has come."""
+        return bytes(self._process.stdout)
+
+    @property
+    def err(self) -> bytes:
+        """The same of its standard error."""
+        return bytes(self._process.stderr)
+
+    def say(self, data: bytes) -> None:
+        """Writes it to its standard input."""
+        self._pipe.write(data)
+
+    async def heard(self, holds: Callable[[bytes, bytes], bool]) -> None:
+        """Waits until that holds of its standard output and its standard error, or it has ended."""
+        while not holds(self.out, self.err) and not self._process.exited.is_set():
+            self._process.news.clear()
+            await self._process.news.wait()
+        if self._process.exited.is_set():
+            await self._process.last_words()
+
+
+async def _started(
+    argv: Sequence[str], environment: Mapping[str, str]
+) -> tuple[asyncio.SubprocessTransport, "_Process"]:
+    loop = asyncio.get_running_loop()
+    try:
+        with _deaf_from_the_start():
+            return await loop.subprocess_exec(
+                _Process, *argv, env=dict(environment), start_new_session=True
+            )
+    except OSError as error:
+        raise NodeUnreachable(argv[0], f"cannot be started: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _deaf_from_the_start() -> Iterator[None]:
+    """What is started inside never hears the Ctrl-C of our terminal, whose signal goes to each process of our group.
+
+    A new process belongs to it until it has its own session, and would die of what has come by then. So it inherits the
+    signal blocked; we get it a moment later. asyncio starts it before it waits for anything, so the one of several that
+    ends first may unblock for all.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if signal.SIGINT not in before:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 async def run(
     argv: Sequence[str],
     *,
     stdin: bytes,
     environment: Mapping[str, str],
     timeout: float,
+    before: Callable[[Talk], Awaitable[bool]] | None = None,
 ) -> ProcessResult:
     """Runs it to its end, or kills its whole process group when the time is over or the caller is cancelled.
 
@@ -42,23 +148,19 @@ async def run(
         stdin: written in full, then closed.
         environment: the whole environment of the process.
         timeout: seconds.
+        before: what is said before that. If it comes to False, standard input is closed without more.
 
     Raises:
         NodeUnreachable: the program is not there.
     """
-    loop = asyncio.get_running_loop()
-    try:
-        transport, process = await loop.subprocess_exec(
-            _Process, *argv, env=dict(environment), start_new_session=True
-        )
-    except OSError as error:
-        raise NodeUnreachable(argv[0], f"cannot be started: {error.strerror}") from None
+    transport, process = await _started(argv, environment)
     pipe = transport.get_pipe_transport(_STDIN)
     assert isinstance(pipe, asyncio.WriteTransport)
-    pipe.write(stdin)
-    pipe.close()  # once all of it is written
     try:
         async with asyncio.timeout(timeout):
+            if before is None or await before(Talk(process, pipe)):
+                pipe.write(stdin)
+            pipe.close()  # once all of it is written
             await process.exited.wait()
     except TimeoutError:
         pass
@@ -68,9 +170,7 @@ async def run(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(transport.get_pid(), signal.SIGKILL)
             await process.exited.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
-                await process.silent.wait()
+        await process.last_words()
         transport.close()
     return ProcessResult(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
 
@@ -83,6 +183,8 @@ class _Process(asyncio.SubprocessProtocol):
         self.stderr = bytearray()
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
+        self.news = asyncio.Event()
+        """Set with all that comes from it, and at its end."""
         self._open = {_STDOUT, _STDERR}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -90,6 +192,7 @@ class _Process(asyncio.SubprocessProtocol):
             (self.stdout, ANSWER_LIMIT) if fd == _STDOUT else (self.stderr, _COMPLAINT_LIMIT)
         )
         kept += data[: max(0, limit - len(kept))]
+        self.news.set()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - it ended
         self._open.discard(fd)
@@ -98,3 +201,10 @@ class _Process(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self.exited.set()
+        self.news.set()
+
+    async def last_words(self) -> None:
+        """Waits until nobody holds its streams open, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await self.silent.wait()

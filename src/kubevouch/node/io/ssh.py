@@ -1,67 +1,41 @@
 """Scripts are sent by the system's own ssh: its configuration, agent, known hosts and jump hosts are the operator's.
 
-What proves who answered is in ssh's own verbose log, which goes to a file (`ssh -E`): on standard error the far side
-can print whatever it likes. `debug1: Server host key: ssh-ed25519 SHA256:...` and `debug1: Host '...' is known and
-matches the ... host key.` (OpenSSH sshconnect.c, sshconnect2.c). A jump host's ssh does not write there.
+What proves who answered is in ssh's own verbose log (`ssh_log`). Scripts go each by a connection of its own, or, while a
+host is held, through one that they share (`ssh_master`).
 """
 
+import asyncio
+import contextlib
 import errno
 import os
-import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from kubevouch.errors import UsageError
-from kubevouch.node.destination import Destination
-from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
+from kubevouch.node.destination import Destination, is_host
+from kubevouch.node.errors import AnswerLost, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.io import shell
 from kubevouch.node.io.known_hosts import look_up
+from kubevouch.node.io.shell import ProcessResult
+from kubevouch.node.io.ssh_log import SshLog
+from kubevouch.node.io.ssh_master import HeldHost, SshMaster, open_master
+from kubevouch.node.io.ssh_settings import SETTINGS, newer_settings
+from kubevouch.node.io.sudo import (
+    NO_ROOT,
+    NOT_ROOT,
+    WITHOUT_PASSWORD,
+    SudoDoor,
+    SudoEntry,
+    SudoPassword,
+)
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
 
 _FAILED = 255
 """ssh's own exit status when the connection, not the command, failed (ssh(1), EXIT STATUS)."""
-
-_HOST_KEY = re.compile(r"^debug1: Server host key: (\S+ SHA256:\S+)\r?$", re.MULTILINE)
-_KNOWN_AS = re.compile(
-    r"^debug1: Host '([^']+)' is known and matches the \S+ host key", re.MULTILINE
-)
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
-_LARGEST_LOG = 256 * 1024
-
-_NOT_ROOT = 254
-# Root, or somebody who may become root without being asked. In `sh`, whatever the login shell is; runs before the
-# script is read.
-_SHELL = (
-    'sh -c \'if [ "$(id -u)" = 0 ]; then exec sh -s; '
-    f"elif sudo -n true; then exec sudo -n sh -s; else exit {_NOT_ROOT}; fi'"
-)
-
-# Nothing of the operator's goes to a node, the host key is checked whatever their configuration says, and the
-# connection is our own: a shared one shows no host key, and keeps our standard error open when it goes to the
-# background. First values win in ssh: these stand before the configuration's.
-_SETTINGS = {
-    "BatchMode": "yes",
-    "StrictHostKeyChecking": "yes",
-    "UpdateHostKeys": "no",
-    "ControlMaster": "no",
-    "ControlPath": "none",
-    "ServerAliveInterval": "5",
-    "ServerAliveCountMax": "3",
-    "ClearAllForwardings": "yes",
-    "ForwardAgent": "no",
-    "ForwardX11": "no",
-    "ForwardX11Trusted": "no",
-    "GSSAPIDelegateCredentials": "no",
-    "Tunnel": "no",
-    "PermitLocalCommand": "no",
-    "RemoteCommand": "none",
-    "SendEnv": "-*",
-    "LogLevel": "DEBUG1",
-}
 
 
 class SshOptions(msgspec.Struct, frozen=True):
@@ -91,15 +65,28 @@ def check_config(config: str) -> None:
 
 
 class Ssh:
-    """Runs scripts on hosts by `ssh`, as root or through `sudo -n`. Raises UsageError if it cannot read its configuration."""
+    """Runs scripts on hosts by `ssh`, as root or through sudo. Raises UsageError if it cannot read its configuration.
+
+    password: for sudo, should it ask; without one, a sudo that asks makes nobody root.
+    """
 
     name = "ssh"
 
-    def __init__(self, options: SshOptions, *, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        options: SshOptions,
+        *,
+        environment: Mapping[str, str],
+        password: SudoPassword | None = None,
+    ) -> None:
         if options.config is not None:
             check_config(options.config)
         self._options = options
         self._environment = environment
+        self._door = SudoDoor(password) if password else None
+        self._held: dict[str, HeldHost] = {}
+        self._newer: Mapping[str, str] | None = None
+        self._asking = asyncio.Lock()
 
     async def destination(self, host: str) -> Destination:
         """How ssh would reach `host`, and whether a key is known for it. Connects to nothing.
@@ -109,6 +96,19 @@ class Ssh:
         """
         _check_words(f"{host} (ssh)", host)
         return await look_up(host, self._choices(), environment=self._environment)
+
+    @contextlib.asynccontextmanager
+    async def holding(self, host: str) -> AsyncIterator[None]:
+        """While it is open, scripts for `host` share one connection, which the first of them opens."""
+        if host in self._held:
+            yield
+            return
+        held = self._held[host] = HeldHost(host)
+        try:
+            yield
+        finally:
+            del self._held[host]
+            await held.end(held.master)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
@@ -128,46 +128,82 @@ class Ssh:
         """
         where = f"{host} (ssh)" if at is None else f"{host} at {at.address} (ssh)"
         _check_words(where, host, *((at.address,) if at else ()))
-        with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
-            log = Path(folder) / "log"
-            ran = await shell.run(
-                self._argv(host, at, log),
-                stdin=script.sealed(),
-                environment=self._environment,
-                timeout=timeout,
-            )
-            spoken = _head(log)
-        entered = "\ndebug1: Authentication succeeded" in spoken or "\nAuthenticated to " in spoken
-        said = ran.stderr.decode(errors="replace")
-        complaint = _complaint(spoken, said)
-        if ran.status is None:
-            failure = AnswerLost if entered else NodeUnreachable
-            limit = f"within {timeout:.0f} s"
-            raise failure(where, f"the {script.name} script gave no answer {limit}", complaint)
-        if ran.status == _NOT_ROOT:
-            raise NodeUnreachable(
-                where, complaint, "root, or sudo that asks no password, is needed"
-            )
-        if ran.status == _FAILED:
-            raise (AnswerLost if entered else NodeUnreachable)(where, complaint or "ssh failed")
-        if ran.status != 0 and not ran.stdout:
-            raise ScriptFailed(
-                where, f"the {script.name} script ended with {ran.status}", complaint
-            )
-        return ScriptResult(
-            answer=answer_in(ran.stdout, script, where=where, complaint=complaint),
-            host_key=_only(_HOST_KEY, spoken),
-            known_as=_only(_KNOWN_AS, spoken),
-        )
+        async with self._asking:
+            if self._newer is None:
+                self._newer = await newer_settings(self._environment)
+        held = self._held.get(host)
+        if held is None or at is not None:
+            return await self._alone(where, host, script, timeout=timeout, at=at)
+        async with held.lock:
+            if held.master is None or not held.master.is_open:
+                await held.end(held.master)
+                held.master = await open_master(where, self._argv, host, self._environment)
+        if held.master is None:
+            return await self._alone(where, host, script, timeout=timeout, at=None)
+        return await self._shared(where, held, held.master, script, timeout)
 
-    def _argv(self, host: str, at: DialAddress | None, log: Path) -> list[str]:
-        settings = _SETTINGS | {"ConnectTimeout": str(self._options.connect_timeout)}
-        if at is not None:
-            settings |= {"HostName": at.address, "HostKeyAlias": at.known_as}
-        words = ["ssh", "-T", "-E", str(log), *self._choices()]
+    async def _alone(
+        self, where: str, host: str, script: Script[T], *, timeout: float, at: DialAddress | None
+    ) -> ScriptResult[T]:
+        """By a connection of its own."""
+        place = {"HostName": at.address, "HostKeyAlias": at.known_as} if at else {}
+        ran, spoken, entry = await self._ran(where, self._argv(place), host, script, timeout)
+        begun = spoken.is_entered
+        answer = _answered(where, script, ran, spoken, entry, timeout=timeout, may_have_run=begun)
+        return ScriptResult(answer, spoken.host_key, spoken.known_as, spoken.dialled)
+
+    async def _shared(
+        self,
+        where: str,
+        held: HeldHost,
+        master: SshMaster,
+        script: Script[T],
+        timeout: float,
+    ) -> ScriptResult[T]:
+        """Through the master. By a connection of its own, if the far side allows no second session, or the master is gone."""
+        host, argv = held.host, self._argv(master.settings)
+        ran, spoken, entry = await self._ran(where, argv, host, script, timeout)
+        if ran.status in (None, _FAILED) and not spoken.is_refused:
+            await held.end(master)
+        if ran.status == _FAILED and not spoken.has_session:
+            return await self._alone(where, host, script, timeout=timeout, at=None)
+        begun = spoken.has_session
+        answer = _answered(where, script, ran, spoken, entry, timeout=timeout, may_have_run=begun)
+        log = master.log
+        return ScriptResult(answer, log.host_key, log.known_as, log.dialled)
+
+    async def _ran(
+        self, where: str, argv: list[str], host: str, script: Script[T], timeout: float
+    ) -> tuple[ProcessResult, SshLog, SudoEntry | None]:
+        entry = self._door.entry(host) if self._door else None
+        shell_ = entry.shell if entry else WITHOUT_PASSWORD
+        try:
+            with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
+                log = Path(folder) / "log"
+                ran = await shell.run(
+                    [*argv, "-E", str(log), "--", host, shell_],
+                    stdin=script.sealed(),
+                    environment=self._environment,
+                    timeout=timeout,
+                    before=entry.enter if entry else None,
+                )
+                return ran, SshLog(log), entry
+        except OSError as error:
+            what = f"no folder can be made for ssh's log: {error.strerror}"
+            raise NodeUnreachable(where, what) from None
+
+    def _argv(self, others: Mapping[str, str | None]) -> list[str]:
+        """Ssh with its settings, without the host. others: settings in place of ours, or besides them; None leaves one out."""
+        words = ["ssh", "-T", *self._choices()]
+        settings = {
+            **SETTINGS,
+            **(self._newer or {}),
+            "ConnectTimeout": str(self._options.connect_timeout),
+            **others,
+        }
         for name, value in settings.items():
-            words += ["-o", f"{name}={value}"]
-        return [*words, "--", host, _SHELL]
+            words += ["-o", f"{name}={value}"] if value is not None else []
+        return words
 
     def _choices(self) -> list[str]:
         """What the operator chose on our command line, in ssh's words."""
@@ -177,27 +213,35 @@ class Ssh:
 
 def _check_words(where: str, *words: str) -> None:
     for word in words:
-        if not _HOST.fullmatch(word):
+        if not is_host(word):
             seen = f"{word!r} is not a host name or address that ssh can take"
             raise NodeUnreachable(where, seen)
 
 
-def _head(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            return "\n" + file.read(_LARGEST_LOG).decode(errors="replace")
-    except OSError:
-        return ""  # ssh did not come so far
-
-
-def _only(pattern: re.Pattern[str], text: str) -> str | None:
-    """The one value that was logged; with two of them nobody can say which is true."""
-    found: set[str] = set(pattern.findall(text))
-    return found.pop() if len(found) == 1 else None
-
-
-def _complaint(spoken: str, said: str) -> str:
-    """What a person would have seen: ssh's own plain lines, and what the far side said."""
-    chatter = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per second:")
-    lines = [line.strip() for line in (*spoken.splitlines(), *said.splitlines())]
-    return "; ".join([line for line in lines if line and not line.startswith(chatter)][-4:])
+def _answered(
+    where: str,
+    script: Script[T],
+    ran: ProcessResult,
+    spoken: SshLog,
+    entry: SudoEntry | None,
+    *,
+    timeout: float,
+    may_have_run: bool,
+) -> T:
+    """The script's answer. Raises as `run_script` does."""
+    complaint = spoken.complaint(entry.complaint(ran.stderr) if entry else ran.stderr)
+    may_have_run = may_have_run and (entry is None or entry.is_root)
+    if ran.status is None:
+        failure = AnswerLost if may_have_run else NodeUnreachable
+        limit = f"within {timeout:.0f} s"
+        raise failure(where, f"the {script.name} script gave no answer {limit}", complaint)
+    if ran.status == _FAILED:
+        raise (AnswerLost if may_have_run else NodeUnreachable)(where, complaint or "ssh failed")
+    if entry and not entry.is_root:
+        said = (entry.withheld,) if entry.withheld else (complaint, entry.why)
+        raise NoRoot(where, *said)
+    if ran.status == NOT_ROOT:
+        raise NoRoot(where, complaint, NO_ROOT)
+    if ran.status != 0 and not ran.stdout:
+        raise ScriptFailed(where, f"the {script.name} script ended with {ran.status}", complaint)
+    return answer_in(ran.stdout, script, where=where, complaint=complaint)

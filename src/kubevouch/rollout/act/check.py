@@ -1,7 +1,8 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubevouch.errors import KubevouchError
@@ -12,16 +13,23 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
-from kubevouch.evidence.snapshot import MetricsPath, Served, TrustedRoots
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeError
+from kubevouch.node.errors import NodeError, NoRoot
 from kubevouch.policy.claims import NameSource
-from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.machines import HOST_KEY, sharing
+from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.reserved import reserved_of
+from kubevouch.rollout.act.begun_not_ready import begun_and_not_ready
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import client_certificates_of, pins_of
+from kubevouch.rollout.act.node_facts import (
+    asked_for_again_by_pod,
+    client_certificates_of,
+    pins_of,
+)
 from kubevouch.rollout.act.observe import RunInputs
 from kubevouch.rollout.act.precheck import (
     check_cluster,
@@ -30,19 +38,27 @@ from kubevouch.rollout.act.precheck import (
     survey_machine,
     survey_planned,
 )
+from kubevouch.rollout.act.running_configuration import with_running_configuration
+from kubevouch.rollout.decide.armed import has_ended
 from kubevouch.rollout.decide.assess import waiting_nodes
+from kubevouch.rollout.decide.entitled import Neighbours
+from kubevouch.rollout.decide.expected_metrics import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
+from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of, serves_its_own
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
-from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered, without_nodes
 from kubevouch.rollout.decide.recheck import (
     FoundState,
+    Recheck,
+    finished_only,
+    joined_since,
     not_accounted_for,
     not_entitled_as_planned,
     recheck,
 )
 from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
-from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
+from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
@@ -50,6 +66,7 @@ _SAID = {
     FoundState.AS_PLANNED: "is as planned",
     FoundState.BEGUN: "was changed by this run and not proven: the run goes on with it",
     FoundState.WELL: "needs nothing any more",
+    FoundState.ILL: "was changed by this run, and its Node is not Ready: the run puts it back",
 }
 
 
@@ -80,7 +97,8 @@ class CheckedPlan:
 
     well: nodes that the plan leaves out since they are well, and that were found well again. writes_config_map: the
     ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
-    although the plan would change it. not_well: nodes that the plan calls well, and that do not serve like it.
+    although the plan would change it. not_well: nodes that the plan calls well, and that do not serve like it; and nodes that
+    have joined since. away: nodes of the plan that the run goes without.
     """
 
     inputs: RunInputs
@@ -91,6 +109,7 @@ class CheckedPlan:
     writes_config_map: bool
     config_map_kept: str
     not_well: tuple[LeftOut, ...]
+    away: tuple[LeftOut, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -108,8 +127,15 @@ class CheckedPlan:
         return {each.plan.node: client_certificates_of(each.survey) for each in self.nodes}
 
 
-async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WORD) -> CheckedPlan:
+async def check(
+    plan: Plan,
+    context: RolloutContext,
+    word: OperatorWord = NO_WORD,
+    known: Collection[str] = (),
+) -> CheckedPlan:
     """Everything that can be known before the first write. word: what the operator says for this run.
+
+    known: nodes on which the run was begun by what this machine has kept.
 
     Raises:
         NothingApplicable: the plan leaves out every node that is not well.
@@ -120,9 +146,15 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
         raise NothingApplicable(
             f"plan of run {plan.run}", why, "make a new plan when that is fixed"
         )
-    trust, nodes = await check_cluster(plan, context)
+    trust, nodes, away = await check_cluster(plan, context)
+    away, ill = await begun_and_not_ready(plan, nodes, away, known, context)
+    pins = pins_of(plan.nodes)
+    plan = with_live_strata(without_nodes(plan, away), nodes)
+    if why := why_not_applicable(plan):
+        raise NothingApplicable(f"plan of run {plan.run}", why, "make a new plan")
     await check_rights(context, config_map=plan.config_map is not None)
-    served = await check_vantage(plan.nodes, trust, context)
+    dialled = [each for each in plan.nodes if each.node not in ill]
+    served = await check_vantage(dialled, trust, context)
     inquiry = Inquiry(context.clock)
     names, metrics, csrs, ours = await together(
         gather_names(context.api, inquiry),
@@ -130,42 +162,44 @@ async def check(plan: Plan, context: RolloutContext, word: OperatorWord = NO_WOR
         list_csrs(context.api),
         gather_our_approver(context.api, inquiry),
     )
-    checker = _Checker(context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags)
+    checker = _Checker(context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags, ill)
     surveyed = await checker.surveyed()
-    names = names_with_word(names, word, [each.facts.survey for each in surveyed])
-    checked = checker.checked(surveyed, reserved_of(names, nodes))
+    names = names_with_word(names, word, [each.domain for each in surveyed])
+    found = {each.plan.node: each.found for each in surveyed}
+    left = tuple(LeftOut(node, why) for node, why in finished_only(found).items())
+    away, plan = (*away, *left), without_nodes(plan, left)
+    checker = replace(checker, plan=plan)
+    neighbours = Neighbours(NodeIndex(nodes), reserved_of(names, nodes), pins)
+    checked = checker.checked(surveyed, neighbours)
     writes, kept, well = await checker.config_map()
     not_well = await checker.not_well()
     inputs = RunInputs(
         plan,
         trust,
         names,
-        metrics_wanted=are_metrics_to_come(metrics),
+        metrics=expected_metrics(metrics),
         word=word,
+        pins=pins,
         approver_decides=ours.value is not None and ours.value.decides,
     )
-    return CheckedPlan(inputs, checked, well, writes, kept, not_well)
-
-
-def are_metrics_to_come(metrics: MetricsPath) -> bool:
-    """Whether the metrics API will have a node that is well, also while others are not."""
-    if metrics.api_service.value is None or metrics.waits_for_several_nodes:
-        return False
-    available = metrics.available
-    running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
-    return running or (available is not None and available.true)
+    new = joined_since(plan, nodes)
+    return CheckedPlan(inputs, checked, well, writes, kept, (*not_well, *new), away)
 
 
 @dataclass(frozen=True)
 class _Surveyed:
     """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it.
 
-    known_as: the name under which known_hosts has that key. asked: when the survey was asked for.
+    found: what this run finds on its disk. domain: the cluster's, as its kubelet has it. known_as: the name under which known_hosts
+    has that key. asked: when the survey was asked for. at: when it was there.
     """
 
     plan: NodePlan
-    facts: MachineFacts
+    survey: NodeSurvey
+    found: Recheck
+    domain: str
     asked: datetime
+    at: datetime
     proven: dict[str, NameSource]
     host_key: str
     known_as: str
@@ -182,6 +216,8 @@ class _Checker:
     served: dict[str, Served]
     waiting: frozenset[str]
     flags: tuple[str, ...]
+    ill: Mapping[str, Recheck]
+    """Of nodes that this run has changed, and that are not Ready."""
 
     async def surveyed(self) -> tuple[_Surveyed, ...]:
         """Every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed."""
@@ -191,6 +227,10 @@ class _Checker:
             async with limit:
                 return await self._surveyed(node)
 
+        planned = {each.node for each in self.plan.nodes}
+        live = [each for each in self.nodes if each.name in planned]
+        for node, why in (await asked_for_again_by_pod(self.context, live)).items():
+            raise StoppedBefore(node, why)
         return tuple(await together(*(surveyed(node) for node in ordered(self.plan.nodes))))
 
     async def _surveyed(self, node: NodePlan) -> _Surveyed:
@@ -201,7 +241,10 @@ class _Checker:
             values = [claim.value for claim in node.addresses]
             proven = await confirm_addresses(values, node.host, result, self.context)
         except NodeError as error:
-            raise StoppedBefore(node.node, str(error)) from None
+            way = WayOn.ROOT if isinstance(error, NoRoot) else WayOn.REACH
+            raise StoppedBefore(node.node, str(error), way=way) from None
+        if has_ended(self.plan.run, result.answer):
+            self.context.armed(node.node, None)
         facts = MachineFacts(
             node=node.node,
             machine_id=node.machine_id,
@@ -210,31 +253,49 @@ class _Checker:
             served=self.served.get(node.node),
             csr_waits=node.node in self.waiting,
         )
-        return _Surveyed(node, facts, asked, proven, result.host_key or "", result.known_as or "")
+        facts = await with_running_configuration(facts, self.context)
+        return _Surveyed(
+            plan=node,
+            survey=facts.survey,
+            found=self.ill.get(node.node) or recheck(node, self.plan.run, facts),
+            domain=facts.files.cluster_domain,
+            asked=asked,
+            at=at,
+            proven=proven,
+            host_key=result.host_key or "",
+            known_as=result.known_as or "",
+        )
 
     def checked(
-        self, surveyed: tuple[_Surveyed, ...], reserved: ReservedNames
+        self, surveyed: tuple[_Surveyed, ...], neighbours: Neighbours
     ) -> tuple[CheckedNode, ...]:
-        """What is to be done on each. Raises StoppedBefore for the first that is not as planned."""
+        """What is to be done on each that is not left out. Raises StoppedBefore for the first that is not as planned.
+
+        surveyed: those that are left out, too: whose host key is another node's as well proves nothing.
+        """
+        planned = {each.node for each in self.plan.nodes}
         keys = {each.plan.node: each.host_key for each in surveyed}
-        shared = shared_among(self.nodes, keys)
-        pins = pins_of(self.plan.nodes)
+        cloned = sharing(shared_among(self.nodes, keys), HOST_KEY)
+        live = {each.name: each for each in self.nodes}
+        armed = (FoundState.BEGUN, FoundState.ILL)
+        begun = tuple(each.plan.node for each in surveyed if each.found.state in armed)
         found = []
-        for seen in surveyed:
+        for seen in (each for each in surveyed if each.plan.node in planned):
             node = seen.plan
-            state = recheck(node, self.plan.run, seen.facts)
+            state = seen.found
             why = state.why
-            if not why and state.state is not FoundState.WELL:
-                proven = without_shared_keys(node.node, seen.proven, shared)
+            if not why and state.state not in (FoundState.WELL, FoundState.ILL):
+                proven = without_shared_keys(node.node, seen.proven, cloned)
                 why = not_entitled_as_planned(
-                    node, self.nodes, reserved, proven, pins, known_as=seen.known_as
+                    node, live.get(node.node), neighbours, proven, known_as=seen.known_as
                 )
             if why:
-                raise StoppedBefore(node.node, why)
+                way = WayOn.OTHER_RUN if state.armed_run else WayOn.NEW_PLAN
+                way = WayOn.LOOK if state.state is FoundState.FAILED else way
+                raise StoppedBefore(node.node, why, way=way, run=state.armed_run, begun=begun)
             self.context.progress.step(node.node, _SAID[state.state])
-            facts = seen.facts
             found.append(
-                CheckedNode(node, state.state, facts.survey, facts.at, seen.asked, state.content)
+                CheckedNode(node, state.state, seen.survey, seen.at, seen.asked, state.content)
             )
         return tuple(found)
 
@@ -251,7 +312,8 @@ class _Checker:
     async def not_well(self) -> tuple[LeftOut, ...]:
         """The nodes that the plan calls well, and that do not serve a certificate of their own that verifies."""
         called = [each.node for each in self.plan.left_out if each.is_well]
-        served = await self._served([node for node in self.nodes if node.name in called])
+        wanted = set(called)
+        served = await self._served([node for node in self.nodes if node.name in wanted])
         return tuple(
             LeftOut(node, _NOT_WELL)
             for node in called

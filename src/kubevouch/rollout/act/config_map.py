@@ -2,23 +2,38 @@
 
 Only the one value in `data` is touched, and only at the version that was planned: kubeadm's checksum annotation then
 no longer fits, which is what marks the object as the operator's own (cmd/kubeadm/app/componentconfigs/checksums.go).
+In the same patch an annotation says which run it was, since another may have planned the very same text: an undo takes back
+what its own run has written.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
+from kubevouch.kube.decode import JSON
 from kubevouch.kube.errors import Conflict, KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CONFIG_MAPS
-from kubevouch.rollout.decide.plan import ConfigMapPlan
+from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap
+from kubevouch.rollout.decide.plan import RUN_NAME, ConfigMapPlan
+
+WRITTEN_BY = "kubevouch.dev/run"
+"""The annotation with the run that has written the text."""
+
+_LOOK = "it has serverTLSBootstrap: true: look at it yourself"
 
 
 @dataclass(frozen=True)
 class ConfigMapResult:
-    """The result for the ConfigMap, in words for a person. failed: it is not as planned."""
+    """The result for the ConfigMap, in words for a person. failed: it is not as planned.
+
+    written: this call has written it. settled: the same call again would come to the same.
+    """
 
     text: str
     failed: bool = False
+    written: bool = False
+    settled: bool = False
 
 
 async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
@@ -27,36 +42,80 @@ async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
     return found.data.get(KEY) == plan.after
 
 
-async def write_config_map(api: ApiClient, plan: ConfigMapPlan) -> ConfigMapResult:
+async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
     """Writes the planned text if the ConfigMap still has the old text of the plan."""
-    return await _replace(api, plan, plan.before, plan.after, ("updated", "is as planned already"))
+
+    def written(found: ConfigMap) -> ConfigMapResult | str:
+        if found.data.get(KEY) == plan.after:
+            return ConfigMapResult(f"{_named(plan)} is as planned already")
+        return plan.before
+
+    return await _replace(api, plan, written, (plan.after, run), "updated")
 
 
-async def undo_config_map(api: ApiClient, plan: ConfigMapPlan) -> ConfigMapResult:
-    """Restores the old text if the ConfigMap still has ours."""
-    return await _replace(
-        api, plan, plan.after, plan.before, ("put back", "is as it was before the run")
+async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
+    """Restores the old text if the ConfigMap still has ours, and it was this run that wrote it.
+
+    Our text without the annotation may be this run's all the same, as anybody can take an annotation away: then the ConfigMap
+    does not count as being as it was before.
+    """
+
+    def undone(found: ConfigMap) -> ConfigMapResult | str:
+        text, by = found.data.get(KEY), found.metadata.annotations.get(WRITTEN_BY, "")
+        if text == plan.before:
+            return ConfigMapResult(f"{_named(plan)} is as it was before the run")
+        if text == plan.after and found.uid == plan.uid and not by:
+            why = f"whether this run wrote it cannot be told, as it has no annotation {WRITTEN_BY}; {_LOOK}"
+            said = f"{_named(plan)} is left as it is: {why}"
+            return ConfigMapResult(said, failed=True, settled=True)
+        if text == plan.after and found.uid == plan.uid and by != run:
+            other = f", but run {by}" if re.fullmatch(RUN_NAME, by) else ""
+            why = f"it was not this run that wrote it{other}"
+            return ConfigMapResult(f"{_named(plan)} is left as it is: {why}")
+        return plan.after
+
+    return await _replace(api, plan, undone, (plan.before, None), "put back")
+
+
+def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
+    """The result where a cancellation came while it was looked at, or written."""
+    if plan is None:
+        return ConfigMapResult("")
+    return ConfigMapResult(
+        f"{_named(plan)}: stopped at once; whether it was written is not known", failed=True
     )
 
 
+def _named(plan: ConfigMapPlan) -> str:
+    return f"ConfigMap {plan.name}"
+
+
 async def _replace(
-    api: ApiClient, plan: ConfigMapPlan, old: str, new: str, words: tuple[str, str]
+    api: ApiClient,
+    plan: ConfigMapPlan,
+    judge: Callable[[ConfigMap], ConfigMapResult | str],
+    new: tuple[str, str | None],
+    done: str,
 ) -> ConfigMapResult:
-    what = f"ConfigMap {plan.name}"
-    done, already = words
+    """judge: the result where nothing is to be written, else the text that must stand there. new: the text, and by which run."""
     try:
         found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
-        if found.data.get(KEY) == new:
-            return ConfigMapResult(f"{what} {already}")
-        if found.uid != plan.uid or found.data.get(KEY) != old:
+        judged = judge(found)
+        if isinstance(judged, ConfigMapResult):
+            return judged
+        if found.uid != plan.uid or found.data.get(KEY) != judged:
             why = "has been changed by somebody else; it is left as it is"
-            return ConfigMapResult(f"{what} {why}", failed=True)
+            return ConfigMapResult(f"{_named(plan)} {why}", failed=True, settled=True)
         version = found.metadata.resource_version
-        patch = {"data": {KEY: new}}
+        text, run = new
+        patch: dict[str, JSON] = {
+            "data": {KEY: text},
+            "metadata": {"annotations": {WRITTEN_BY: run}},
+        }
         await api.patch(CONFIG_MAPS, plan.name, patch, NAMESPACE, resource_version=version)
     except Conflict:
         why = "was changed at the same moment; it is left as it is"
-        return ConfigMapResult(f"{what} {why}", failed=True)
+        return ConfigMapResult(f"{_named(plan)} {why}", failed=True)
     except KubeError as error:
         return ConfigMapResult(str(error), failed=True)
-    return ConfigMapResult(f"{what} {done}")
+    return ConfigMapResult(f"{_named(plan)} {done}", written=True)

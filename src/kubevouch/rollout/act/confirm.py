@@ -1,7 +1,8 @@
 """Whether an address in a Node's status is the node's own, by something that the node cannot write.
 
 By ssh: its host key, which the operator's known_hosts vouches for, answers there, and it is the same machine. On this
-machine: an interface here has it. A DNS name proves nothing: whoever answers the resolver could choose.
+machine: an interface here has it. By pod nothing is proven: only what operators
+have written down of the node counts. A DNS name proves nothing: whoever answers the resolver could choose.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.survey_node import is_by_address
+from kubevouch.rollout.decide.by_pod import WrittenNode
 
 _TIMEOUT = 20.0
 
@@ -42,13 +44,23 @@ async def confirm_addresses(
     if context.transport.name == "local":
         here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
         return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    if context.transport.name == "pod":
+        written = context.written.get(host, WrittenNode()).addresses
+        return {each: source for each, source in written.items() if each in claimed}
     if is_by_address(host):
         claimed &= {host}
     confirmed: dict[str, NameSource] = {}
     for text in sorted(claimed):
-        if await _answers(text, host, carried, context):
+        if _answered_at(text, carried) or await _answers(text, host, carried, context):
             confirmed[text] = NameSource.SSH_HOST_KEY
     return confirmed
+
+
+def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
+    """The survey itself came from there."""
+    known = carried.host_key is not None and carried.known_as is not None
+    dialled = as_address(carried.dialled or "")
+    return known and dialled is not None and str(dialled) == address and not dialled.is_link_local
 
 
 async def _answers(

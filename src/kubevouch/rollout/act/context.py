@@ -1,13 +1,16 @@
 """What a run is given: a client, a transport to nodes, a clock, and a report of its progress."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.transport import NodeTransport
+from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.by_pod import WrittenNode
 
 
 class ProgressReport(Protocol):
@@ -25,12 +28,16 @@ class ProgressReport(Protocol):
         """The node is done, successfully or not."""
         ...
 
+    def whole(self, text: str) -> None:
+        """How far the run is with all of its nodes. A later call replaces it on the screen."""
+        ...
+
 
 @dataclass(frozen=True)
 class RolloutContext:
     """Everything that a run is given.
 
-    stop: True once the operator wants to stop after the node in hand. random_serial: a fresh random number of so
+    stop: True once the operator wants to stop after the nodes in hand. random_serial: a fresh random number of so
     many bits.
     """
 
@@ -40,5 +47,32 @@ class RolloutContext:
     progress: ProgressReport
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
-    armed: Callable[[ArmedNode | None], None] = lambda _: None
-    """Called with the node in hand from the moment at which it may be armed, and with None once it is not any more."""
+    armed: Callable[[str, ArmedNode | None], None] = lambda *_: None
+    """Called with a node's name, and how it is armed, from the moment at which it may be; with None once it is not any more."""
+
+    written: Mapping[str, WrittenNode] = field(default_factory=dict)
+    """By node, what operators have written down of it. Read only for a run that goes by pod."""
+
+    lease: LeaseHold | None = None
+    """The cluster's Lease, held by this run; None for one that writes nothing."""
+
+    async def confirm_holder(self) -> None:
+        """That this run is still the one that may write; to be called right before.
+
+        Raises:
+            NotTheHolder: another one is, from now on.
+            KubeError: that could not be told now.
+        """
+        if self.lease is not None:
+            await self.lease.confirm()
+
+    @property
+    def fence(self) -> int:
+        """The number of this run's hold of the Lease, by which nodes refuse an earlier holder; 0 without a Lease."""
+        return self.lease.number if self.lease is not None else 0
+
+
+def end_in_order() -> None:
+    """After a cancellation: what comes now is the run's end, which may ask and write once more."""
+    if task := asyncio.current_task():
+        task.uncancel()

@@ -1,8 +1,8 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.csrs import running_approver
@@ -10,22 +10,32 @@ from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import claims_value
-from kubevouch.policy.machines import SharedIdentity
-from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
+from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.act.survey_node import survey_node
-from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
-from kubevouch.rollout.decide.need import MachineFacts
+from kubevouch.rollout.decide.assess import NodeFacts, assess_all, waiting_nodes
+from kubevouch.rollout.decide.need import MachineFacts, need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    ClusterBinding,
+    LeftOut,
+    NodePlan,
+    Plan,
+    PodPlace,
+    Via,
+)
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
-from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.decide.shared import shared_among
+from kubevouch.rollout.errors import ClusterNotRead
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
@@ -38,19 +48,21 @@ class PlanOptions:
 
     run: str
     made_by: str
-    via: Literal["ssh", "local"]
+    via: Via
     nodes: tuple[str, ...]
     ssh_config: str
     ssh_user: str
     accepted: dict[str, tuple[str, ...]]
     word: OperatorWord = NO_WORD
+    pods: PodPlace | None = None
+    ask_sudo_password: bool = False
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     """Reads the evidence and decides what each node needs.
 
     Raises:
-        StoppedBefore: the cluster cannot be told from another one, so that no plan could be bound to it.
+        ClusterNotRead: the cluster cannot be told from another one, so that no plan could be bound to it.
         UsageError: a node is named that is not there, or a value that its node does not claim.
         KubeError: the API server does not answer.
     """
@@ -60,20 +72,26 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     nodes = evidence.nodes.or_else(())
     chosen = _chosen(nodes, options)
     limit = asyncio.Semaphore(_AT_ONCE)
+    uncertain = await asked_for_again_by_pod(context, chosen)
+
+    known = _Known(
+        served={each.node: each for each in evidence.served},
+        waiting=waiting_nodes(evidence.csrs.or_else(())),
+        flags=evidence.metrics.flags,
+    )
 
     async def judged(node: Node) -> NodeFacts | LeftOut:
+        if why := uncertain.get(node.name):
+            return LeftOut(node.name, why)
         async with limit:
-            return await _judged(node, options, context, evidence)
+            return await _judged(node, options, context, known)
 
     seen = await together(*(judged(node) for node in chosen))
-    surveys = [each.machine.survey for each in seen if isinstance(each, NodeFacts)]
-    reserved = reserved_of(names_with_word(names, options.word, surveys), nodes)
-    keys = {each.node.name: each.host_key for each in seen if isinstance(each, NodeFacts)}
-    shared = shared_among(nodes, keys)
-    answers = [
-        each if isinstance(each, LeftOut) else _assessed(each, shared, nodes, reserved)
-        for each in seen
-    ]
+    surveyed = [each for each in seen if isinstance(each, NodeFacts)]
+    domains = [each.domain for each in surveyed]
+    reserved = reserved_of(names_with_word(names, options.word, domains), nodes)
+    shared = shared_among(nodes, {each.node.name: each.host_key for each in surveyed})
+    answers = assess_all(seen, nodes, reserved, shared)
     planned = [each for each in answers if isinstance(each, NodePlan)]
     left_out = [each for each in answers if isinstance(each, LeftOut)]
     config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
@@ -85,13 +103,17 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         via=options.via,
         ssh_config=options.ssh_config,
         ssh_user=options.ssh_user,
+        ask_sudo_password=options.ask_sudo_password,
         cluster=binding,
         nodes=tuple(planned),
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
         approver=approver.name if approver else "",
+        only=options.nodes,
+        pods=options.pods,
         notices=(
+            *_under_way(evidence),
             *_of_this_machine(names),
             *(str(each) for each in shared),
             *_notices(planned, nobody=_why_nobody_approves(evidence) if approver is None else ""),
@@ -99,24 +121,17 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     )
 
 
-def _assessed(
-    facts: NodeFacts,
-    shared: tuple[SharedIdentity, ...],
-    nodes: tuple[Node, ...],
-    reserved: ReservedNames,
-) -> NodePlan | LeftOut:
-    """What the node needs. What is confirmed by a key that other nodes have too is not proven."""
-    proven = without_shared_keys(facts.node.name, facts.confirmed, shared)
-    return assess(replace(facts, confirmed=proven), nodes, reserved)
-
-
 def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
     cluster = evidence.cluster
     if cluster.uid.value is None or evidence.trust.value is None or evidence.nodes.value is None:
-        doubts = (cluster.uid.doubt, evidence.trust.doubt, evidence.nodes.doubt)
-        why = "; ".join(doubt.text for doubt in doubts if doubt)
-        raise StoppedBefore(
-            context.api.access.server, why or "it cannot be told which cluster this is"
+        server = context.api.access.server
+        asked = (cluster.uid.doubt, evidence.trust.doubt, evidence.nodes.doubt)
+        doubts = [doubt for doubt in asked if doubt]
+        why = "; ".join(doubt.text.removeprefix(f"{server}: ") for doubt in doubts)
+        raise ClusterNotRead(
+            server,
+            why or "it cannot be told which cluster this is",
+            lacks_rights=any(each.kind is DoubtKind.NOT_ALLOWED for each in doubts),
         )
     return ClusterBinding(
         context=cluster.context,
@@ -138,7 +153,8 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
             _check_claimed(node, value)
-    return tuple(node for node in nodes if not options.nodes or node.name in options.nodes)
+    wanted = set(options.nodes)
+    return tuple(node for node in nodes if not wanted or node.name in wanted)
 
 
 def _check_claimed(node: Node, value: str) -> None:
@@ -152,10 +168,19 @@ def _check_claimed(node: Node, value: str) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the evidence says about single nodes. served: by node. waiting: nodes whose newest CSR is undecided. flags: metrics-server's."""
+
+    served: Mapping[str, Served]
+    waiting: Collection[str]
+    flags: tuple[str, ...]
+
+
 async def _judged(
-    node: Node, options: PlanOptions, context: RolloutContext, evidence: Evidence
+    node: Node, options: PlanOptions, context: RolloutContext, known: _Known
 ) -> NodeFacts | LeftOut:
-    """A survey of the node's machine and what its ways prove; or why the node is left out."""
+    """What a survey of the node's machine says it needs, and what its ways prove; or why the node is left out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
     if not node.ready:
@@ -172,23 +197,34 @@ async def _judged(
     context.progress.step(node.name, "surveyed")
     values = [each.address for each in node.status.addresses]
     confirmed = await confirm_addresses(values, host, carried, context)
+    facts = MachineFacts(
+        node=node.name,
+        machine_id=node.status.node_info.machine_id,
+        survey=carried.answer,
+        at=at,
+        served=known.served.get(node.name),
+        csr_waits=node.name in known.waiting,
+    )
+    facts = await with_running_configuration(facts, context)
     return NodeFacts(
         node=node,
-        machine=MachineFacts(
-            node=node.name,
-            machine_id=node.status.node_info.machine_id,
-            survey=carried.answer,
-            at=at,
-            served=evidence.served_by(node.name),
-            csr_waits=node.name in waiting_nodes(evidence.csrs.or_else(())),
-        ),
+        need=need_of(facts),
+        domain=facts.files.cluster_domain,
         host_key=carried.host_key or "",
         confirmed=confirmed,
         accepted=options.accepted.get(node.name, ()),
-        flags=evidence.metrics.flags,
+        flags=known.flags,
         host=host,
         known_as=carried.known_as or "",
     )
+
+
+def _under_way(evidence: Evidence) -> tuple[str, ...]:
+    """Until it has ended, this plan is not carried out."""
+    holder, doubt = evidence.run_holder.value, evidence.run_holder.doubt
+    if doubt is not None:
+        return (f"it is not known whether a run is under way: {doubt.text}",)
+    return (f"a run is under way: {holder}",) if holder is not None and holder.is_alive else ()
 
 
 def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:

@@ -3,17 +3,21 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.diagnose.rules.wire import code_of
+from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import Forbidden, NotFound
-from kubevouch.kube.resources import LEASES, CertificateSigningRequest
+from kubevouch.kube.resources import CSRS, LEASES, CertificateSigningRequest, Node
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.policy.claims import AllowedNames, Claim
-from kubevouch.policy.csr import NODE_USER
+from kubevouch.policy.claims import AllowedNames
+from kubevouch.policy.csr import KUBELET_CLIENT
+from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan
-from kubevouch.x509 import X509Error, read_certificates
+from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
 DIAL_TIMEOUT = 5.0
 
@@ -24,6 +28,17 @@ async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
     return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
 
 
+async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoots) -> bool:
+    """Whether every address serves a trusted certificate of this node."""
+    served = await gather_served(targets_of(node), trust, clock=context.clock, timeout=DIAL_TIMEOUT)
+    return bool(served) and all(
+        not code_of(each)
+        and each.dialled.leaf is not None
+        and node_name_of(each.dialled.leaf) == node.node
+        for each in served
+    )
+
+
 async def lease_time(context: RolloutContext, node: str) -> datetime | None:
     """When the kubelet last renewed its lease; None where that cannot be read."""
     try:
@@ -32,10 +47,12 @@ async def lease_time(context: RolloutContext, node: str) -> datetime | None:
         return None
 
 
-async def csrs_of(context: RolloutContext, node: str) -> tuple[CertificateSigningRequest, ...]:
-    """All serving CSRs of a node, oldest first."""
-    user = f"{NODE_USER}{node}"
-    return tuple(csr for csr in await list_csrs(context.api) if csr.spec.username == user)
+async def asked_for_again_by_pod(context: RolloutContext, nodes: Iterable[Node]) -> dict[str, str]:
+    """Why by pod it cannot be told which machine answers for a node, by node. Nothing for another transport."""
+    if context.transport.name != "pod":
+        return {}
+    csrs = await context.api.list_all(CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}")
+    return asked_for_again(csrs, nodes)
 
 
 def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
@@ -45,6 +62,12 @@ def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
     except X509Error:
         return frozenset()
     return frozenset({found[0].fingerprint})
+
+
+def approved_by_run(csr: CertificateSigningRequest, run: str) -> bool:
+    """Whether this run approved the CSR, even if the API server's response was lost."""
+    approved = csr.condition("Approved")
+    return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
 
 
 def targets_of(node: NodePlan) -> Iterable[Target]:
@@ -62,11 +85,10 @@ def allowed_names(node: NodePlan) -> AllowedNames:
     )
 
 
-def pins_of(nodes: Iterable[NodePlan]) -> list[tuple[str, Claim]]:
-    """(node, entry) of all planned nodes: what is proven to be one node's is no other's."""
-    return [
-        (each.node, entry)
-        for each in nodes
-        for entry in (*each.names, *each.addresses)
-        if entry.source.is_proof
-    ]
+def pins_of(nodes: Iterable[NodePlan]) -> WrittenClaims:
+    """What is proven of all planned nodes: what is one node's is no other's."""
+    pins = WrittenClaims()
+    for each in nodes:
+        entries = (*each.names, *each.addresses)
+        pins.put(each.node, tuple(entry for entry in entries if entry.source.is_proof))
+    return pins

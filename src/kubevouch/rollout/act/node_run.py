@@ -1,13 +1,17 @@
 """The run of one node from its first change to its last gate: begin, observe, then commit or undo."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.rollout.act.kubelet_watch import KubeletWatch, watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
+from kubevouch.rollout.decide.order import Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
@@ -18,10 +22,13 @@ from kubevouch.rollout.decide.transaction import (
     TransactionStep,
     render,
 )
+from kubevouch.rollout.errors import NotTheHolder
 
 _CARRY = 90.0
 _PAUSE = 1.0
 _RETRY = 5.0
+_LAST_LOOK = 5.0
+"""Seconds that a look has at least: one that is under way when the time is over tells what is missing."""
 
 # What a person who watches wants to know on the way; the other gates are told only while they are waited for.
 _TOLD = {
@@ -43,6 +50,18 @@ class NodeRun:
     begun: ArmedNode | None = None
     """This run was found begun on it, and cut off: it goes on."""
 
+    reached: Callable[[Stage], None] = lambda _: None
+    """Called with how far the node has come."""
+
+    for_good: bool = field(default=False, init=False)
+    """What was signed for it cannot be taken back."""
+
+    unapproved: bool = field(default=False, init=False)
+    """Its CSR was not approved in time."""
+
+    pid: int = field(default=0, init=False)
+    """The process that the run's restart has begun; 0 if not known."""
+
     armed: bool = field(init=False)
     """It may be armed, by all that its answers have told."""
 
@@ -55,12 +74,33 @@ class NodeRun:
 
     async def run(self) -> NodeResult:
         """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
+        return await self._ended(self._run)
+
+    async def put_back(self, why: str) -> NodeResult:
+        """Puts back a node on which the run was begun, and that is not well: `why` says how. What was proven stays."""
+
+        async def putting_back(began: float) -> tuple[NodeOutcome, str]:
+            self.reached(Stage.TROUBLE)
+            outcome, how = await self._undone(began)
+            if outcome is NodeOutcome.DONE:  # only the end of its commit had been cut off
+                outcome, how = NodeOutcome.STOPPED, "it was proven, and is committed"
+            return outcome, _joined(why, how)
+
+        return await self._ended(putting_back)
+
+    async def _ended(
+        self, work: Callable[[float], Awaitable[tuple[NodeOutcome, str]]]
+    ) -> NodeResult:
+        """work: called with the time at which it begins."""
         clock = self.observer.context.clock
         began = clock.monotonic()
-        outcome, why = await self._run(began)
+        try:
+            outcome, why = await work(began)
+        except NotTheHolder as error:  # it is the other one's to prove this node, or to put it back
+            outcome, why = NodeOutcome.STOPPED, str(error)
         self.armed = self.armed and outcome not in (NodeOutcome.DONE, NodeOutcome.UNDONE)
         if not self.armed:
-            self.observer.context.armed(None)
+            self.observer.context.armed(self.observer.node.node, None)
         return NodeResult(
             node=self.observer.node.node,
             outcome=outcome,
@@ -68,6 +108,8 @@ class NodeRun:
             seconds=clock.monotonic() - began,
             csrs=tuple(sorted(self.observer.approved)),
             armed=self.armed,
+            for_good=self.for_good,
+            unapproved=self.unapproved,
         )
 
     async def _run(self, began: float) -> tuple[NodeOutcome, str]:
@@ -77,8 +119,12 @@ class NodeRun:
         begun = await self._begin()
         if begun is not None:
             return begun
-        missing = await self._gates(began)
+        async with watched_kubelet(
+            self.observer.context, self.observer.node.host, self.pid
+        ) as watch:
+            missing = await self._gates(began, watch)
         if missing is not None:
+            self.reached(Stage.TROUBLE)
             outcome, how = await self._undone(began)
             return outcome, _joined(f"{missing.gate}: {missing.text}", how)
         return await self._committed(began)
@@ -99,6 +145,7 @@ class NodeRun:
             how = "by another `fix --apply` of this plan; it is left to that one"
             return NodeOutcome.STOPPED, f"{answer.reason}, {how}"
         self.observer.new_process = answer.pid not in (0, self.pid_before)
+        self.pid = answer.pid
         if not self.begun:
             self._step("seeded, written, restarted")
         return None
@@ -108,31 +155,63 @@ class NodeRun:
         if answer.outcome in (TransactionState.REFUSED, TransactionState.BUSY):
             return NodeOutcome.STOPPED, answer.reason
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            return self._as_undone(answer)
+            return await self._as_undone(answer)
         return await self._committed_before(answer)
 
-    async def _gates(self, began: float) -> GateResult | None:
-        """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over."""
+    async def _gates(self, began: float, watch: KubeletWatch | None = None) -> GateResult | None:
+        """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over.
+
+        A kubelet that does not stay up is not waited for.
+        """
         clock = self.observer.context.clock
         reported = 0
         while True:
-            try:
-                seen = gate_results(await self.observer.observe())
-            except KubeError as error:
-                seen = (GateResult(ProofGate.ANSWERS, passed=False, text=str(error)),)
+            if self.observer.context.lease is not None:
+                self.observer.context.lease.check()
+            seen = await self._seen(self.timeouts.gates - (clock.monotonic() - began), watch)
             for result in seen[reported:]:
                 if result.passed and result.gate in _TOLD:
                     self._step(f"{_TOLD[result.gate]} {result.text}")
             reported = max(reported, sum(each.passed for each in seen))
             last = seen[-1]
+            if watch is not None and watch.trouble:
+                return GateResult(
+                    ProofGate.STAYS_UP, passed=False, text=watch.trouble, hopeless=True
+                )
             if last.passed:
                 return None
+            self.reached(Stage.SAMPLE if last.gate is ProofGate.METRICS else Stage.BEGUN)
             if last.hopeless or clock.monotonic() - began > self.timeouts.gates:
+                self.unapproved = last.gate is ProofGate.APPROVED
+                self.for_good = last.hopeless and last.gate in (ProofGate.APPROVED, ProofGate.NAMES)
                 return last
             self.observer.context.progress.waiting(
                 self.observer.node.node, f"{last.gate} ({last.text})"
             )
             await clock.sleep(_PAUSE)
+
+    async def _seen(self, seconds: float, watch: KubeletWatch | None) -> tuple[GateResult, ...]:
+        """What one look shows. It is given up when so many seconds are over, and once the kubelet is seen not to stay up.
+
+        An API server that takes requests and answers none would else hold up what is to be done about this node.
+        """
+        looking = asyncio.ensure_future(self.observer.observe())
+        trouble = asyncio.ensure_future(watch.seen.wait() if watch else asyncio.Event().wait())
+        try:
+            longest = max(_LAST_LOOK, seconds)
+            await asyncio.wait(
+                (looking, trouble), timeout=longest, return_when=asyncio.FIRST_COMPLETED
+            )
+            if looking.done():
+                return gate_results(looking.result())
+            said = "it has not answered yet"
+        except KubeError as error:
+            said = str(error)
+        finally:
+            for task in (looking, trouble):
+                task.cancel()
+            await asyncio.wait((looking, trouble))
+        return (GateResult(ProofGate.ANSWERS, passed=False, text=said),)
 
     async def _committed(self, began: float) -> tuple[NodeOutcome, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
@@ -143,43 +222,49 @@ class NodeRun:
         if answer.outcome is TransactionState.COMMITTED:
             return NodeOutcome.DONE, ""
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            return self._as_undone(answer)
+            return await self._as_undone(answer)
         return NodeOutcome.UNKNOWN, answer.reason
 
     async def _undone(self, began: float) -> tuple[NodeOutcome, str]:
-        answer = await self._insist(TransactionStep.UNDO, began)
+        answer = await self._insist(TransactionStep.ROLLBACK, began)
         if answer is None:
             return await self._by_its_switch("it could not be reached to undo it")
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            return self._as_undone(answer)
+            return await self._as_undone(answer)
         if answer.outcome is TransactionState.NOTHING:
             return NodeOutcome.STOPPED, "nothing was changed"
+        if answer.outcome is TransactionState.COMMITTED:
+            return await self._committed_before(answer, "done in this run by another `fix --apply`")
         return NodeOutcome.UNKNOWN, answer.reason
 
-    async def _committed_before(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+    async def _committed_before(
+        self, answer: TransactionAnswer, how: str = "done in this run before"
+    ) -> tuple[NodeOutcome, str]:
         """The result if the node says that this run is committed on it, which what it serves must confirm."""
         if answer.outcome is TransactionState.COMMITTED and await self.observer.serves_well():
-            return NodeOutcome.DONE, "done in this run before"
+            return NodeOutcome.DONE, how
         return (
             NodeOutcome.UNKNOWN,
             f"it answered {answer.outcome!s}, and the wire does not bear that out",
         )
 
-    @staticmethod
-    def _as_undone(answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
-        """Undone only if the files are back and the kubelet runs."""
-        if answer.outcome is TransactionState.HALF:
-            return NodeOutcome.UNKNOWN, f"undone by half: {answer.reason}"
-        if not answer.kubelet_runs:
-            return (
-                NodeOutcome.UNKNOWN,
-                f"its files are as before, but its kubelet does not run: {answer.reason}",
-            )
-        return NodeOutcome.UNDONE, answer.reason
+    async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+        """Undone only if the files are back and the kubelet stays up with them."""
+        half = answer.outcome is TransactionState.HALF
+        why = f"undone by half: {answer.reason}" if half else answer.reason
+        try:
+            down = await why_not_up(self.observer.context, self.observer.node.host)
+        except NodeError as error:
+            unseen = f"whether its kubelet stays up could not be seen: {error}"
+            return NodeOutcome.UNKNOWN, _joined(why, unseen)
+        if down:
+            files = "" if half else "its files are as before"
+            return NodeOutcome.DOWN, "; ".join(filter(None, (why, files, down)))
+        return (NodeOutcome.UNKNOWN if half else NodeOutcome.UNDONE), why
 
     async def _by_its_switch(self, what: str) -> tuple[NodeOutcome, str]:
         """The switch has gone off by now, if the node lives. The wire tells, where before and after can be told apart."""
-        if self.seed is not None and await self.observer.serves_as_before():
+        if self.seed is not None and self.seed.is_new and await self.observer.serves_as_before():
             return NodeOutcome.UNDONE, f"{what}; its own switch has undone it, as the wire shows"
         return (
             NodeOutcome.UNKNOWN,
@@ -206,7 +291,8 @@ class NodeRun:
     async def _call(self, action: TransactionStep) -> TransactionAnswer:
         assert self.change is not None
         begins = action is TransactionStep.BEGIN
-        script = render(action, self.change, self.seed if begins else None)
+        fence = self.observer.context.fence
+        script = render(action, self.change, self.seed if begins else None, fence=fence)
         transport = self.observer.context.transport
         self._tell_armed(sure=False, longest=_CARRY)
         try:
@@ -230,12 +316,12 @@ class NodeRun:
     def _tell_armed(self, *, sure: bool, longest: float = 0.0) -> None:
         """longest: how many seconds from now the switch may be set, where it is not set yet."""
         assert self.change is not None
-        context = self.observer.context
+        context, node = self.observer.context, self.observer.node.node
         left = timedelta(seconds=self.change.switch_seconds + longest)
         fires = self.fires or context.clock.now() + left
         if self.armed:
             self.fires = fires
-        context.armed(ArmedNode(self.change.run, self.observer.node.node, fires, sure))
+        context.armed(node, ArmedNode(self.change.run, node, fires, sure))
 
     def _step(self, text: str) -> None:
         self.observer.context.progress.step(self.observer.node.node, text)

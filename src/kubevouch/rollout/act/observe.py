@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US
-from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured, Vantage
@@ -24,25 +22,38 @@ from kubevouch.kube.resources import (
     CsrCondition,
 )
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import KUBELET_CLIENT, NODE_USER, Csr, bootstrap_csrs_of, csr_of
+from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.csr import (
+    KUBELET_CLIENT,
+    NODE_USER,
+    Csr,
+    asked_of,
+    bootstrap_csrs_of,
+    csr_of,
+)
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_facts import (
     DIAL_TIMEOUT,
     allowed_names,
+    approved_by_run,
+    asked_for_again_by_pod,
     client_certificates_of,
     lease_time,
     leaves_of,
-    pins_of,
+    serves_well,
     targets_of,
 )
 from kubevouch.rollout.act.precheck import survey_planned
+from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
-from kubevouch.x509 import node_name_of
 
 _REREAD = 10.0
 _APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
@@ -57,8 +68,11 @@ class RunInputs:
     plan: Plan
     trust: TrustedRoots
     names: ClusterNames
-    metrics_wanted: bool
+    metrics: ExpectedMetrics
     word: OperatorWord = NO_WORD
+    pins: WrittenClaims = field(default_factory=WrittenClaims)
+    """What is proven of all nodes of the plan, also of those that the run goes without: what is proven to be one's is no other's."""
+
     approver_decides: bool = False
     """Whether our approver leads on the cluster, so that it is to decide first."""
 
@@ -68,6 +82,7 @@ class NodeObserver:
     """Observes one node during its change: what it was before, and what has been seen since."""
 
     context: RolloutContext
+    live: LiveCluster
     inputs: RunInputs
     node: NodePlan
     known: frozenset[str]
@@ -100,6 +115,7 @@ class NodeObserver:
         """One look; approves the newest CSR on the way if the policy passes it.
 
         Raises:
+            NotTheHolder: another run is to write from now on.
             KubeError: the API server does not answer; the next look may.
         """
         csr, held = await self._newest_csr()
@@ -125,20 +141,20 @@ class NodeObserver:
             served=served,
             api_path=api_path,
             ready=ready,
-            metrics_wanted=self.inputs.metrics_wanted,
+            metrics_not_asked=self.inputs.metrics.why_not(self.node.node),
             metrics_before=self.metrics_before,
             metrics_now=metrics_now,
         )
 
     async def _newest_csr(self) -> tuple[CertificateSigningRequest | None, str]:
         """The newest CSR of the node since the change, and what holds it."""
-        csrs = await list_csrs(self.context.api)
+        csrs = await self.live.csrs()
         mine = [r for r in csrs if r.spec.username == f"{NODE_USER}{self.node.node}"]
         new = [csr for csr in mine if csr.name not in self.known]
         if not new:
             return None, ""
         newest = new[-1]
-        if _ours(newest, self.inputs.plan.run):
+        if approved_by_run(newest, self.inputs.plan.run):
             self.approved.add(newest.name)
             return newest, ""
         if newest.condition("Denied") or newest.condition("Failed"):
@@ -162,6 +178,7 @@ class NodeObserver:
         elif len(self.approved) >= _MOST_APPROVALS:
             return f"this run has approved {len(self.approved)} CSRs of this node already"
         else:
+            await self.context.confirm_holder()
             try:
                 await api.patch_approval(found, approval(f"run {self.inputs.plan.run}"))
             except Conflict:
@@ -185,23 +202,27 @@ class NodeObserver:
     ) -> str:
         """The rules that do not pass it, with the Nodes as they are now; empty if all do."""
         clock = self.context.clock
-        policy_evidence = PolicyEvidence(
-            nodes=await Inquiry(clock).ask(self.context.api.list_all(NODES)),
+        read = PolicyEvidence(
+            nodes=await Inquiry(clock).ask(self.live.nodes()),
             csrs=Measured(Vantage.API_SERVER, clock.now(), csrs),
             names=self.inputs.names,
         )
-        node = policy_evidence.node(self.node.node)
+        evidence = IndexedEvidence(read)
+        node = evidence.node(self.node.node)
         if why := not_the_node(self.node, node):
             return f"live-node: {why}"
+        by_pod = await asked_for_again_by_pod(self.context, [node] if node else [])
+        if why := by_pod.get(self.node.node, ""):
+            return why
         csr = csr_of(found)
         # CSRs are dated by the API server's clock, and the kubelet's start was told by ours.
         server, started = self.context.api.server_clock, self.kubelet_started
         facts = csr_facts(
             csr,
-            policy_evidence,
+            evidence,
             at=server.now(),
             allowed=allowed_names(self.node),
-            pinned=pins_of(self.inputs.plan.nodes),
+            pinned=self.inputs.pins.among(asked_of(csr) or AskedNames()),
             kubelet_started=started and started - server.own_is_ahead,
             client_certificates=await self._client_certificates(csr),
             without_credential_id=self.inputs.word.without_credential_id,
@@ -265,13 +286,7 @@ class NodeObserver:
 
     async def serves_well(self) -> bool:
         """Whether every address serves a trusted certificate of this node."""
-        served = await self._served()
-        return bool(served) and all(
-            not code_of(each)
-            and each.dialled.leaf is not None
-            and node_name_of(each.dialled.leaf) == self.node.node
-            for each in served
-        )
+        return await serves_well(self.context, self.node, self.inputs.trust)
 
     async def _api_path(self) -> str | None:
         path = f"/api/v1/nodes/{quote(self.node.node, safe='')}/proxy/healthz"
@@ -302,9 +317,3 @@ class NodeObserver:
 def _who(decided: CsrCondition) -> str:
     by_our_approver = decided.reason == BY_US and decided.message.startswith(APPROVER_SAYS)
     return "the approver" if by_our_approver else repr(decided.reason)
-
-
-def _ours(csr: CertificateSigningRequest, run: str) -> bool:
-    """Whether this run approved the CSR, even if the API server's response was lost."""
-    approved = csr.condition("Approved")
-    return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message

@@ -4,10 +4,13 @@ from ipaddress import ip_address
 
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import client_certificates_of
+from kubevouch.rollout.decide.by_pod import WrittenNode, not_the_pinned_one
 
 _TIMEOUT = 60.0
 _TYPES = ("InternalIP", "ExternalIP")
@@ -37,8 +40,23 @@ def is_by_address(host: str) -> bool:
     return True
 
 
+def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
+    """By pod only. Raises NodeUnreachable if whoever answered is not the node that an operator has pinned."""
+    if context.transport.name != "pod":
+        return
+    written = context.written.get(node, WrittenNode())
+    if why := not_the_pinned_one(node, written, client_certificates_of(survey)):
+        raise NodeUnreachable(node, why)
+
+
 async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
     """The host of the node that answered, and the survey from there. Raises NodeError, as `run_on_first_known` does."""
+    if (
+        context.transport.name == "pod"
+    ):  # the API server knows a node by its name, and by nothing else
+        carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
+        check_pinned(node.name, carried.answer, context)
+        return node.name, carried
     return await run_on_first_known(
         node.name, hosts_of(node), survey(), context.transport, timeout=_TIMEOUT
     )

@@ -1,19 +1,29 @@
 """`undo RUN`: restores the former files of every node that a run has changed, with gates of its own.
 
-The order is the reverse of the run: the ConfigMap first, then control planes, then workers.
+The ConfigMap comes first, then one node after the other: workers, then control planes. It ends at the first node that was put
+back and does not come back well; what befalls a node before anything is done on it holds no other.
 """
+
+import asyncio
 
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError
-from kubevouch.rollout.act.config_map import ConfigMapResult, undo_config_map
-from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, undo_config_map
+from kubevouch.rollout.act.context import RolloutContext, end_in_order
+from kubevouch.rollout.act.kubelet_watch import why_not_up
 from kubevouch.rollout.act.node_facts import targets_of
-from kubevouch.rollout.act.precheck import check_identity, check_vantage, survey_planned
+from kubevouch.rollout.act.precheck import SILENT, check_identity, survey_planned
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
+from kubevouch.rollout.decide.not_changed import (
+    UndoEnding,
+    changed_since,
+    not_changed,
+    said_of_edit,
+)
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -27,93 +37,144 @@ from kubevouch.rollout.errors import StoppedBefore
 
 _CARRY = 90.0
 _PAUSE = 1.0
-_KEPT = 3
-"""Records of so many runs stay on a node (transaction.sh, commit)."""
+_CUT = "stopped at once; what has begun there goes on by itself"
 _NEVER = "this run has not changed this node"
+_BEFORE = "it was undone before"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
-    """Undoes what can be undone; an approval cannot. Each node is judged by itself: one that is gone holds no other.
+    """Undoes what can be undone; an approval cannot. A cancellation ends it with what has become of each node so far.
 
     Raises:
-        StoppedBefore: it is another cluster.
+        StoppedBefore: it is another cluster, or another run is under way.
         KubeError: the API server does not answer.
     """
     await check_identity(plan, context)
+    await context.confirm_holder()
     config_map = ConfigMapResult("")
-    if plan.config_map is not None:
-        config_map = await undo_config_map(context.api, plan.config_map)
-    changed = [node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
     results: list[NodeResult] = []
-    for node in reversed(ordered(tuple(changed))):
-        if context.stop():
+    stopped, cut = "", False
+    if plan.config_map is not None:
+        try:
+            config_map = await undo_config_map(context.api, plan.config_map, plan.run)
+        except asyncio.CancelledError:
+            end_in_order()
+            config_map, cut = cut_off_at(plan.config_map), True
+    for node in _changed(plan):
+        if context.stop() or stopped or cut:
             results.append(NodeResult(node.node, NodeOutcome.UNTOUCHED))
             continue
         began = context.clock.monotonic()
-        outcome, why = await _undo_node(node, plan, context, timeouts)
-        result = NodeResult(node.node, outcome, why, context.clock.monotonic() - began)
-        context.progress.ended(node.node, f"{outcome}{': ' + why if why else ''}")
+        try:
+            async with context.transport.holding(node.host):
+                ending = await _undo_node(node, plan, context, timeouts)
+        except asyncio.CancelledError:
+            end_in_order()
+            ending, cut = UndoEnding(NodeOutcome.UNKNOWN, _CUT), True
+        if ending.ill:
+            stopped = f"{node.node} was put back and is not well"
+        result = NodeResult(
+            node.node,
+            ending.outcome,
+            ending.why,
+            context.clock.monotonic() - began,
+            settled=ending.settled,
+            later_run=ending.later_run,
+        )
+        context.progress.ended(node.node, str(result))
         results.append(result)
-    interrupted = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
+    untouched = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
     return RunResult(
-        plan.run, tuple(results), config_map.text, config_map.failed, interrupted=interrupted
+        plan.run,
+        tuple(results),
+        config_map.text,
+        config_map.failed,
+        config_map_settled=config_map.settled,
+        interrupted=cut or (untouched and not stopped),
+        stopped=stopped if untouched else "",
     )
+
+
+def nothing_undone(plan: Plan) -> RunResult:
+    """The result of an undo that was stopped before its first node had its turn."""
+    untouched = tuple(NodeResult(each.node, NodeOutcome.UNTOUCHED) for each in _changed(plan))
+    return RunResult(plan.run, untouched, "", interrupted=True)
+
+
+def _changed(plan: Plan) -> tuple[NodePlan, ...]:
+    return ordered(tuple(each for each in plan.nodes if each.change is ChangeKind.BOOTSTRAP))
 
 
 async def _undo_node(
     node: NodePlan, plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts
-) -> tuple[NodeOutcome, str]:
+) -> UndoEnding:
     try:
-        await check_vantage([node], None, context)
         seen = (await survey_planned(node, context)).answer
         if why := untrusted_root(node, seen):
-            return NodeOutcome.UNKNOWN, why
-        if before := _undone_before(node, plan.run, seen):
+            return UndoEnding(NodeOutcome.UNKNOWN, why)
+        if before := await _undone_before(node, plan.run, seen, context, timeouts):
             return before
+        await context.confirm_holder()
         # Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
-        script = render(TransactionStep.UNDO, change_to_undo(node, seen, plan.run), None)
+        change = change_to_undo(node, seen, plan.run)
+        script = render(TransactionStep.UNDO, change, None, fence=context.fence)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
-        return NodeOutcome.STOPPED, str(error)
-    except NodeError as error:
-        return NodeOutcome.UNKNOWN, str(error)
+        return UndoEnding(NodeOutcome.STOPPED, str(error))
+    except (NodeError, KubeError) as error:
+        return UndoEnding(NodeOutcome.UNKNOWN, str(error))
     if answer.outcome is TransactionState.NOTHING:
-        return _no_record(node, plan.run, answer.reason, seen)
+        return not_changed(node, plan.run, answer.reason, seen)
     return await _after(answer, node, context, timeouts)
 
 
-def _undone_before(node: NodePlan, run: str, seen: NodeSurvey) -> tuple[NodeOutcome, str] | None:
-    """The result if an undo of this run has been here before; None if not."""
+async def _undone_before(
+    node: NodePlan, run: str, seen: NodeSurvey, context: RolloutContext, timeouts: RolloutTimeouts
+) -> UndoEnding | None:
+    """The result if an undo of this run has been here before; None if not. It may have ended since the node was not well."""
     state = state_of_run(seen, run)
     if state == "undone":
-        return NodeOutcome.UNDONE, "it was undone before"
-    return _no_record(node, run, _NEVER, seen) if state == "barred" else None
+        if changed := changed_since(node, run, seen):
+            return changed
+        why = "; ".join(filter(None, (_BEFORE, said_of_edit(node, seen))))
+        return await _back(node, why, context, timeouts)
+    return not_changed(node, run, _NEVER, seen) if state == "barred" else None
 
 
 async def _after(
     answer: TransactionAnswer, node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
-) -> tuple[NodeOutcome, str]:
-    """The result of a node's undo, by its own answer and by what is seen from outside."""
-    if answer.outcome is not TransactionState.UNDONE:
-        return NodeOutcome.STOPPED, answer.reason
-    context.progress.step(node.node, "former files in place, restarted")
+) -> UndoEnding:
+    """The result of a node's undo: by its own answer, by what its kubelet then does on it, and by what is seen from outside."""
+    half = answer.outcome is TransactionState.HALF
+    if not half and answer.outcome is not TransactionState.UNDONE:
+        return UndoEnding(NodeOutcome.STOPPED, answer.reason)
+    if not half:
+        context.progress.step(node.node, "former files in place, restarted")
+    why = f"undone by half: {answer.reason}" if half else answer.reason
+    return await _back(node, why, context, timeouts, half=half)
+
+
+async def _back(
+    node: NodePlan,
+    why: str,
+    context: RolloutContext,
+    timeouts: RolloutTimeouts,
+    *,
+    half: bool = False,
+) -> UndoEnding:
+    """The result where its former files are in place, by this undo or by one before: whether it has come back well with them."""
+    try:
+        down = await why_not_up(context, node.host)
+    except NodeError as error:
+        why = f"{why or 'undone'}; it could not be watched: {error}"
+        return UndoEnding(NodeOutcome.UNKNOWN, why, ill=True)
+    if down:
+        return UndoEnding(NodeOutcome.DOWN, "; ".join(filter(None, (why, down))), ill=True)
+    if half:
+        return UndoEnding(NodeOutcome.UNKNOWN, why, ill=True)
     if missing := await _gates(node, context, timeouts):
-        return NodeOutcome.UNKNOWN, f"undone, but {missing}"
-    return NodeOutcome.UNDONE, answer.reason
-
-
-def _no_record(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> tuple[NodeOutcome, str]:
-    """The run left nothing there, and can no longer begin. Was that the kubelet's folder, and would a record still be kept?"""
-    if seen.no_kubelet:
-        why = f"{node.root} holds no record of this run, and {seen.no_kubelet.decode(errors='replace')}"
-        return (
-            NodeOutcome.UNKNOWN,
-            f"it cannot be told whether this run has changed this node: {why}",
-        )
-    if sum(each.run != run.encode() for each in seen.runs) >= _KEPT:
-        why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
-        return NodeOutcome.UNKNOWN, why
-    return NodeOutcome.DONE, reason
+        return UndoEnding(NodeOutcome.UNKNOWN, f"undone, but {missing}", ill=True)
+    return UndoEnding(NodeOutcome.UNDONE, why)
 
 
 async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:
@@ -128,6 +189,7 @@ async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeo
 
 
 async def _missing(node: NodePlan, context: RolloutContext) -> str:
+    """A port that cannot be dialled from here at all says nothing: the kubelet was watched on its node."""
     try:
         if not (await context.api.get(NODES, node.node)).ready:
             return "the Node is not Ready"
@@ -135,6 +197,6 @@ async def _missing(node: NodePlan, context: RolloutContext) -> str:
         return str(error)
     for served in await gather_served(targets_of(node), None, clock=context.clock):
         failure = served.dialled.failure
-        if failure is not None:
+        if failure is not None and failure.kind not in SILENT:
             return f"{served.dialled.target}: {failure.go_text or failure.text}"
     return ""

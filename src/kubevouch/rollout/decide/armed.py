@@ -1,6 +1,8 @@
-"""The node in hand of a run: it has been changed and is not proven, so that its own switch may put it back. Pure."""
+"""The nodes in hand of a run: changed and not proven, so that their own switches may put them back. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from shlex import join
 from typing import Annotated
 
 import msgspec
@@ -30,12 +32,30 @@ def found_armed(
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
 
 
-def what_is_left_armed(armed: ArmedNode, now: datetime, again: str) -> str:
-    """What becomes of the node in hand if we go away now, for a person. again: the command that goes on with the run."""
+def has_ended(run: str, survey: NodeSurvey) -> bool:
+    """Whether the run is not armed there, or not any more. False, too, where its record could not be seen."""
+    hidden = survey.unsafe or survey.no_kubelet
+    return not hidden and all(each.run != run.encode() for each in armed_runs(survey))
+
+
+def what_is_left_armed(
+    armed: Sequence[ArmedNode], now: datetime, again: str, named: str = ""
+) -> str:
+    """What becomes of the nodes in hand, one at least, if we go away now, for a person.
+
+    again: the command that goes on with the run. named: the file of its plan, where an undo does not find it by the run's name.
+    """
+    each = "; ".join(_what_becomes_of(node, now) for node in armed)
+    return (
+        f"{each}; to go on with the run before that: `{again}`; "
+        f"to put all nodes of the run back: `{join(['kubevouch', 'undo', named or armed[0].run])}`"
+    )
+
+
+def _what_becomes_of(armed: ArmedNode, now: datetime) -> str:
     left = max(0, round((armed.fires - now).total_seconds()))
     state = "is armed" if armed.sure else "may be armed"
     return (
         f"{armed.node} {state} by run {armed.run}: its dead-man's switch puts it back at {armed.fires:%H:%M:%S} UTC "
-        f"at the latest, in {left} s; to go on with the run before that: `{again}`; "
-        f"to put all nodes of the run back: `kubevouch undo {armed.run}`"
+        f"at the latest, in {left} s"
     )

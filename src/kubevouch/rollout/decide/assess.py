@@ -1,7 +1,7 @@
 """The plan of one node, or why it has none: what it needs, and which names and addresses it is entitled to. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -9,13 +9,15 @@ from kubevouch.evidence.serving import preferred_types, scraped_address
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import NameSource, allowed_names_of
 from kubevouch.policy.csr import NODE_USER
+from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.change import seed_kind
-from kubevouch.rollout.decide.entitled import not_entitled
+from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import not_bound_by_operator
-from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
+from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.shared import without_shared_keys
+from kubevouch.rollout.decide.strata import stratum_of
 
 _INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
 
@@ -24,11 +26,12 @@ _INTERRUPTION = "the port refuses connections for about a second, while the kube
 class NodeFacts:
     """The facts about a node from which its plan is made.
 
-    confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
+    need: of its disk and its kubelet. domain: the cluster's, as its kubelet has it; empty where it has none. confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
     """
 
     node: Node
-    machine: MachineFacts
+    need: Need
+    domain: str
     host_key: str
     confirmed: dict[str, NameSource]
     accepted: tuple[str, ...]
@@ -40,10 +43,28 @@ class NodeFacts:
     """The name under which the operator's known_hosts has the key that answered."""
 
 
-def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> NodePlan | LeftOut:
+def assess_all(
+    seen: Iterable[NodeFacts | LeftOut],
+    nodes: Sequence[Node],
+    reserved: ReservedNames,
+    shared: Iterable[SharedIdentity],
+) -> list[NodePlan | LeftOut]:
+    """The plan of each node that was surveyed, or why it has none. What is confirmed by a key that other nodes have too is not proven.
+
+    nodes: all of the cluster. What they have is looked up for each, so that ten times as many take ten times as long.
+    """
+    cloned, neighbours = sharing(shared, HOST_KEY), Neighbours(NodeIndex(nodes), reserved)
+
+    def assessed(facts: NodeFacts) -> NodePlan | LeftOut:
+        proven = without_shared_keys(facts.node.name, facts.confirmed, cloned)
+        return assess(replace(facts, confirmed=proven), neighbours)
+
+    return [each if isinstance(each, LeftOut) else assessed(each) for each in seen]
+
+
+def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
-    node = facts.node
-    need = need_of(facts.machine)
+    node, need = facts.node, facts.need
     if need.kind not in (NeedKind.APPROVE, NeedKind.BOOTSTRAP):
         return LeftOut(
             node.name,
@@ -53,10 +74,12 @@ def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
             seen_outside=need.seen_outside,
         )
     host = facts.host or node.name
-    if why := not_bound_by_operator(node.name, host, facts.known_as, facts.accepted, nodes):
+    if why := not_bound_by_operator(
+        node.name, host, facts.known_as, facts.accepted, neighbours.nodes
+    ):
         return LeftOut(node.name, why)
     allowed = allowed_names_of(node, seen=facts.confirmed, said=facts.accepted)
-    if why := not_entitled(allowed, nodes, reserved):
+    if why := not_entitled(allowed, neighbours):
         return LeftOut(node.name, why)
     dial = scraped_address(node, preferred_types(facts.flags))
     if dial is None:
@@ -78,12 +101,12 @@ def assess(facts: NodeFacts, nodes: Sequence[Node], reserved: ReservedNames) -> 
         names=allowed.names,
         addresses=allowed.addresses,
         interruption="none: nothing is restarted",
+        stratum=stratum_of(node),
     )
-    return _with_change(plan, need, facts.machine)
+    return _with_change(plan, need.change)
 
 
-def _with_change(plan: NodePlan, need: Need, machine: MachineFacts) -> NodePlan:
-    change = need.change
+def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
     if change is None:
         return plan
     return msgspec.structs.replace(
@@ -95,8 +118,10 @@ def _with_change(plan: NodePlan, need: Need, machine: MachineFacts) -> NodePlan:
         config_sha256=change.config_sha256,
         content_sha256=change.content_sha256,
         diff=change.diff,
-        seed=seed_kind(machine.survey, machine.at, RolloutTimeouts().seed_life),
+        seed=change.seed,
         aside=change.aside,
+        no_boot_unit=change.no_boot_unit,
+        runs_before=change.runs_before,
         interruption=_INTERRUPTION,
     )
 

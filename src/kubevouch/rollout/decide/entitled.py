@@ -4,23 +4,34 @@ Asked when the plan is made, about what the node claims and what was proven of i
 out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, other_nodes_of
+from kubevouch.policy.claims import AllowedNames, NameSource
 from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.written import WrittenClaims
 
 
-def not_entitled(
-    allowed: AllowedNames,
-    nodes: Sequence[Node],
-    reserved: ReservedNames,
-    pinned: Iterable[tuple[str, Claim]] = (),
-) -> str:
+@dataclass(frozen=True)
+class Neighbours:
+    """What the nodes of a cluster have and what none may have, to be looked up for one node after the other.
+
+    nodes: all of the cluster. pinned: what a plan gives to its nodes.
+    """
+
+    nodes: NodeIndex
+    reserved: ReservedNames
+    pinned: WrittenClaims = field(default_factory=WrittenClaims)
+
+
+def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
     """Why a CSR for all of these names and addresses would be held; empty if the node is entitled to them."""
-    others = other_nodes_of(allowed.node, nodes, reserved.shared, pinned)
+    reserved, asked = neighbours.reserved, allowed.asked
+    pinned = neighbours.pinned.among(asked)
+    others = neighbours.nodes.others(allowed.node, asked, reserved.shared, pinned)
     decision = decide_entitlement(allowed, others, reserved)
     if decision.outcome is Outcome.PASS:
         return ""

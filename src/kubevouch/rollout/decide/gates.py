@@ -20,6 +20,9 @@ class ProofGate(StrEnum):
 
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
+    STAYS_UP = "kubelet stays up"
+    """Seen on the node while the others are waited for."""
+
     CSR = "the kubelet's CSR"
     APPROVED = "approval by the policy"
     ISSUED = "certificate issued"
@@ -38,7 +41,7 @@ class GateResult:
     passed: bool
     text: str
     hopeless: bool = False
-    """Whether the whole run must stop: an issued certificate with other names than planned cannot be revoked."""
+    """Whether it can never pass, so that it is not waited for."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class GateEvidence:
     """None if it answered; else the error."""
 
     ready: str | None
-    metrics_wanted: bool
+    metrics_not_asked: str
+    """Why no fresh sample is asked of it; empty if one is."""
+
     metrics_before: datetime | None
     metrics_now: datetime | None
 
@@ -175,10 +180,8 @@ def _ready(evidence: GateEvidence) -> GateResult:
 
 
 def _metrics(evidence: GateEvidence) -> GateResult:
-    if not evidence.metrics_wanted:
-        text = (
-            "not asked: no metrics server runs, or it is not ready before it has read several nodes"
-        )
+    if evidence.metrics_not_asked:
+        text = f"not asked: {evidence.metrics_not_asked}"
         return GateResult(ProofGate.METRICS, passed=True, text=text)
     now, before = evidence.metrics_now, evidence.metrics_before
     if now is None or (before is not None and now <= before):

@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 
 from kubevouch.diagnose.make import counted
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.lineup import Lineup, NodeTask, at_once
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, PodPlace, ordered
 from kubevouch.rollout.decide.recheck import FoundState
+
+_ROOM = "one of which only the next metrics sample is missing makes room for the next"
+_NOT_CHANGED = (FoundState.WELL, FoundState.ILL)
+"""What is found of nodes on which the run does nothing, or only puts them back."""
 
 
 def why_not_applicable(plan: Plan) -> str:
@@ -21,10 +26,16 @@ def what_is_to_be_done(
     plan: Plan, found: Mapping[str, FoundState], *, writes_config_map: bool
 ) -> str:
     """For "This will ...": what is left to do of this plan. Empty if nothing is."""
-    left = [node for node in plan.nodes if found[node.node] is not FoundState.WELL]
+    left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
+    ill = [node.node for node in plan.nodes if found[node.node] is FoundState.ILL]
     begun = [node for node in left if found[node.node] is FoundState.BEGUN]
     change = [node for node in left if node.change is ChangeKind.BOOTSTRAP and node not in begun]
     parts = []
+    if ill:
+        which = "is" if len(ill) == 1 else "are"
+        parts.append(
+            f"put back {', '.join(ill)}, which this run has begun and which {which} not Ready"
+        )
     if change:
         parts.append(f"change {counted(len(change), 'node')}")
     if begun:
@@ -39,10 +50,45 @@ def what_is_to_be_done(
     return _listed(parts)
 
 
-def how_it_is_undone(plan: Plan, found: Mapping[str, FoundState]) -> str:
+def in_which_order(lineup: Lineup) -> tuple[str, ...]:
+    """A line a stratum with its canary, then how the others follow, and the control planes. Empty if nothing is restarted."""
+    lines = []
+    for stratum, (canary, *others) in lineup.strata.items():
+        first = f"{canary.node} first"
+        if canary.task is NodeTask.NOTHING:
+            first = f"{canary.node} is well"
+        elif canary.task is NodeTask.FINISH:
+            first = f"{canary.node} first, which is begun"
+        follow = ""
+        if others:
+            soak = f"; when it has soaked for {lineup.soak:.0f} s, " if lineup.soak else ", then "
+            follow = f"{soak}{counted(len(others), 'other')}"
+        lines.append(f"{stratum}: {first}{follow}")
+    if any(len(nodes) > 2 for nodes in lineup.strata.values()):
+        lines.append(f"the others: {_how_many_at_once(lineup.cap)}")
+    if lineup.control_planes:
+        names = ", ".join(each.node for each in lineup.control_planes)
+        alone = ", one at a time" if len(lineup.control_planes) > 1 else ""
+        lines.append(f"control planes last{alone}: {names}")
+    return tuple(lines)
+
+
+def _how_many_at_once(most: int) -> str:
+    steps = list(dict.fromkeys(at_once(proven, most) for proven in (0, 1, 3, 8)))
+    if steps == [1]:
+        return f"one restarts at a time; {_ROOM}"
+    return (
+        f"{', '.join(map(str, steps))} restart at once, as long as they do well, and never two that hold the last of a "
+        f"PodDisruptionBudget or a Service; {_ROOM}"
+    )
+
+
+def how_it_is_undone(
+    plan: Plan, found: Mapping[str, FoundState], *, writes_config_map: bool
+) -> str:
     """The command that undoes what is to be done; empty if nothing would be there to undo."""
-    changed = any(
-        node.change is ChangeKind.BOOTSTRAP and found[node.node] is not FoundState.WELL
+    changed = writes_config_map or any(
+        node.change is ChangeKind.BOOTSTRAP and found[node.node] not in _NOT_CHANGED
         for node in plan.nodes
     )
     return f"kubevouch undo {plan.run}" if changed else ""
@@ -53,7 +99,7 @@ def vouched_for(plan: Plan, found: Mapping[str, FoundState]) -> tuple[str, ...]:
     return tuple(
         f"{node.node} may have {_listed_claims(node)}"
         for node in ordered(plan.nodes)
-        if found[node.node] is not FoundState.WELL
+        if found[node.node] not in _NOT_CHANGED
     )
 
 
@@ -63,12 +109,26 @@ def _listed_claims(node: NodePlan) -> str:
 
 def what_is_to_be_undone(plan: Plan) -> str:
     """For "This will ...": what an undo of this run puts back. Empty if the run changed nothing that can be put back."""
-    parts = []
-    if plan.config_map is not None:
-        parts.append(f"ConfigMap {plan.config_map.name}")
-    if changed := [node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]:
-        parts.append(counted(len(changed), "node"))
-    return f"put {_listed(parts)} of run {plan.run} back to what they were" if parts else ""
+    changed = [node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
+    parts = [f"in ConfigMap {plan.config_map.name}"] if plan.config_map is not None else []
+    if changed:
+        parts.append(f"on the {counted(len(changed), 'node')} that its plan changes")
+    return f"put back what run {plan.run} has changed {_listed(parts)}" if parts else ""
+
+
+def what_comes_back(plan: Plan) -> str:
+    """What an undo of this run brings back that may surprise somebody, for the prompt; empty if nothing of the kind."""
+    if not any(node.change is ChangeKind.BOOTSTRAP for node in plan.nodes):
+        return ""
+    return "the former certificates come back, expired ones, too"
+
+
+def what_pods_are(place: PodPlace) -> str:
+    """What runs where in a plan that goes by pod, for a sentence."""
+    return (
+        f"privileged pods that enter the node as root, one for each script, in the namespace {place.namespace}, of the image "
+        f"{place.image}; each is removed once it has answered"
+    )
 
 
 def _listed(parts: list[str]) -> str:

@@ -1,25 +1,37 @@
 """What a survey says about a machine: its node, what its kubelet's next start will do, which run is armed on it."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
-from kubevouch.kube.resources import Node
-from kubevouch.kubelet.configuration import read_configuration
+from kubevouch.kubelet.configuration import (
+    API_VERSION,
+    KIND,
+    ConfigurationFile,
+    configuration_of,
+    read_configuration,
+)
+from kubevouch.kubelet.document import ConfigDocument, read_document
 from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
+from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.policy.claims import as_address
+from kubevouch.policy.node_index import NodeIndex
+from kubevouch.rollout.decide.plan import RUN_NAME
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
+_EMPTY_FILE = f"apiVersion: {API_VERSION}\nkind: {KIND}\n".encode()
 _WHOLE_SECONDS = 2
 """Times of files, and the node's clock as the survey reads it, are cut to whole seconds."""
 
 
 def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
     """Why this machine is not that node's; empty if it is."""
-    found = survey.machine_id.decode(errors="replace").strip()
-    if not machine_id or found != machine_id:
-        return f"this machine's id is {found}, the Node's is {machine_id}"
+    if why := not_its_machine_id(survey.machine_id, machine_id):
+        return why
     try:
         holder = node_name_of(read_certificates(survey.identity.pem, "its client certificate")[0])
     except X509Error as error:
@@ -27,8 +39,16 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
     return "" if holder == node else f"its kubelet's client certificate is {holder}'s"
 
 
+def not_its_machine_id(seen: bytes, machine_id: str) -> str:
+    """Why what a machine shows as its id is not the Node's; empty if it is."""
+    found = seen.decode(errors="replace").strip()
+    if machine_id and found == machine_id:
+        return ""
+    return f"this machine's id is {found}, the Node's is {machine_id}"
+
+
 def not_bound_by_operator(
-    node: str, host: str, known_as: str, said: Collection[str], nodes: Iterable[Node]
+    node: str, host: str, known_as: str, said: Collection[str], nodes: NodeIndex
 ) -> str:
     """Why the operator's own words do not lead from this node to the machine at `host`; empty if they do.
 
@@ -50,65 +70,130 @@ def not_bound_by_operator(
     return ""
 
 
-def _known_for_another(node: str, known_as: str, nodes: Iterable[Node]) -> str:
+def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
     """The other Node whose name or address `known_as` is; empty if none. An address that this node has, too, is no sign."""
     bare = re.sub(r"^\[(.*)\]:\d+$", r"\1", known_as)
-    has = {
-        each.name: {as_address(claim.address) for claim in each.status.addresses} for each in nodes
-    }
     address = as_address(bare)
-    for other in sorted(has.keys() - {node}):
-        if bare.lower() == other.lower():
-            return other
-        if address is not None and address in has[other] - has.get(node, set()):
-            return other
-    return ""
+    claimants = nodes.claimants(address) if address is not None else frozenset()
+    others = {*nodes.called(bare), *(claimants if node not in claimants else ())}
+    return min(others - {node, ""}, default="")
 
 
-def next_start(survey: NodeSurvey, content: bytes | None = None) -> EffectiveConfiguration:
-    """What the kubelet's next start makes of its file, drop-ins and flags.
+@dataclass(frozen=True)
+class StartFiles:
+    """The file, the drop-ins and the flags by which a surveyed kubelet starts next. Each text is read once, when it is first asked for.
 
-    content: what its file would hold in place of what it holds.
-
-    Raises:
-        ConfigurationError: a file that the kubelet would not take, or that cannot be read.
+    A document is ten times as large as its text: this is kept for one node, and not for all of a fleet.
     """
-    config = survey.config[0]
-    by_path = {each.text_path: each for each in survey.drop_ins}
-    drop_ins = [
-        read_configuration(by_path[path].content, path, drop_in=True)
-        for path in drop_in_order(by_path)
-    ]
-    file = read_configuration(config.content if content is None else content, config.text_path)
-    return effective(file, drop_ins, read_flags(survey.words))
+
+    survey: NodeSurvey
+
+    @cached_property
+    def document(self) -> ConfigDocument:
+        """The kubelet's own file. To be asked for only where the survey has one."""
+        return read_document(self.survey.config[0].content)
+
+    @cached_property
+    def next_start(self) -> EffectiveConfiguration:
+        """What the next start makes of them. Raises as `next_start_with` does."""
+        return self.next_start_with(self.document)
+
+    def next_start_with(self, document: ConfigDocument) -> EffectiveConfiguration:
+        """What the next start would make of them, were this the kubelet's own file.
+
+        Raises:
+            ConfigurationError: a file that the kubelet would not take, or that cannot be read.
+        """
+        file = configuration_of(document, self.survey.config[0].text_path)
+        return effective(file, self._drop_ins, read_flags(self.survey.words))
+
+    @property
+    def cluster_domain(self) -> str:
+        """The cluster's DNS domain as they have it; empty where they have none, or cannot be read."""
+        try:
+            return self.next_start.configuration.cluster_domain if self.survey.config else ""
+        except ConfigurationError:
+            return ""
+
+    @cached_property
+    def _drop_ins(self) -> tuple[ConfigurationFile, ...]:
+        by_path = {each.text_path: each for each in self.survey.drop_ins}
+        return tuple(
+            read_configuration(by_path[path].content, path, drop_in=True)
+            for path in drop_in_order(by_path)
+        )
 
 
-def restart_pending(survey: NodeSurvey) -> bool:
-    """The kubelet's file was written after the kubelet had started: what it does is not what the file says."""
-    if not survey.config or not survey.unit.age:
+def asks_anyhow(survey: NodeSurvey) -> bool:
+    """Whether serverTLSBootstrap is on by something else than the kubelet's file: a drop-in, a flag.
+
+    False where its files cannot be read: an undo then goes by the file alone.
+    """
+    try:
+        empty = read_document(_EMPTY_FILE)
+        found = StartFiles(survey).next_start_with(empty) if survey.config else None
+    except ConfigurationError:
+        return False
+    return found is not None and found.configuration.server_tls_bootstrap
+
+
+def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
+    """The kubelet's file was written after the kubelet had started: what it does is perhaps not what the file says.
+
+    started_with: the digest of the content with which it is known to have started. The same content, written again, changes nothing.
+    """
+    if not survey.config or survey.config[0].sha256 == started_with:
+        return False
+    return was_since_the_start(survey, survey.config[0].modified)
+
+
+def was_restarted_by(survey: NodeSurvey, run: str) -> bool:
+    """Whether that run has restarted the kubelet there with the file that it wrote, by its own record."""
+    return state_of_run(survey, run) in ("restarted", "verified", "committed")
+
+
+def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
+    """Whether the moment lies between the start of the kubelet's process and the survey, by the node's clock.
+
+    A time in the future says nothing: no restart would ever be after it.
+    """
+    if not survey.unit.age:
         return False
     started = survey.clock - survey.unit.age
-    return survey.config[0].modified > started + _WHOLE_SECONDS
+    return started + _WHOLE_SECONDS < moment <= survey.clock + _WHOLE_SECONDS
 
 
 def state_of_run(survey: NodeSurvey, run: str) -> str:
-    """armed, committed, undone, barred or unfinished, as that run's folder on the node says; empty where it has none.
+    """The state in which that run's folder on the node is (run_state.sh); empty where it has none.
 
-    barred: it was undone before it began there, and must not begin any more.
+    barred: it was undone before it began there, and must not begin any more. unfinished: cut off before it was prepared.
     """
     return next((each.state.decode() for each in survey.runs if each.run == run.encode()), "")
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """Runs that have changed this node and have not been proven: a dead-man's switch may still put the node back."""
-    return tuple(each for each in survey.runs if each.state == b"armed")
+    """Runs that have begun on this node and have not ended: a dead-man's switch stands, and ends them."""
+    return tuple(each for each in survey.runs if each.is_armed)
 
 
-def said_of_switch(survey: NodeSurvey, run: SurveyedRun) -> str:
-    """When the switch of an armed run puts its node back, for a person."""
+def runs_begun(survey: NodeSurvey) -> tuple[str, ...]:
+    """Runs that have begun on this node, by name, as far as their records are kept."""
+    names = (each.run.decode(errors="replace") for each in survey.runs if each.state != b"barred")
+    return tuple(each for each in names if re.fullmatch(RUN_NAME, each))
+
+
+def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
+    """What a run that is armed has done, and when its switch ends it, for a person."""
+    name = run.run.decode(errors="replace")
+    done, ends, ended = (
+        ("has changed it and was proven, and is not committed", "commits it", "committed it")
+        if run.state == b"verified"
+        else ("has changed it and has not been proven", "puts it back", "put it back")
+    )
+    at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by its clock"
+    when = f"{ends} at {at}"  # no "in 140 s": a plan is read later than it was made
     if not run.fires:
-        return "its dead-man's switch puts it back in time"
-    left = run.fires - survey.clock
-    if left < 0:
-        return f"its dead-man's switch was due {-left} s ago and has not put it back"
-    return f"its dead-man's switch puts it back in {left} s"
+        when = f"{ends} in time"
+    elif run.fires < survey.clock:
+        when = f"was due at {at} and has not {ended}"
+    return f"run {name} {done}: its dead-man's switch {when}"

@@ -7,21 +7,29 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from kubevouch.diagnose.rules.wire import is_dark, is_ours
+from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
+from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
-from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
+from kubevouch.kubelet.splice import Refusal, set_in_document
 from kubevouch.rollout.decide.machine import (
+    StartFiles,
     armed_runs,
-    next_start,
     not_the_machine,
     restart_pending,
-    said_of_switch,
+    runs_begun,
+    said_of_armed,
 )
+from kubevouch.rollout.decide.plan import SeedKind
+from kubevouch.rollout.decide.restart_hazards import restart_hazards
+from kubevouch.rollout.decide.seed import seed_kind
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.x509 import node_name_of
 
 _SKEW = timedelta(minutes=4)
@@ -56,6 +64,8 @@ class MachineFacts:
 
     machine_id: as the Node has it. at: when the survey was made, by our clock. served: at the address that scrapers
     dial; None if that is not known. csr_waits: the newest serving CSR of this node is undecided.
+    running: the keys of its kubelet's /configz; None where nobody asked. started_with: SHA-256 of the config.yaml with which a run
+    is known to have restarted it; empty where none is.
     """
 
     node: str
@@ -64,11 +74,21 @@ class MachineFacts:
     at: datetime
     served: Served | None
     csr_waits: bool
+    running: Measured[Tree] | None = None
+    started_with: str = ""
+
+    @cached_property
+    def files(self) -> StartFiles:
+        """What the kubelet's next start goes by."""
+        return StartFiles(self.survey)
 
 
 @dataclass(frozen=True)
 class DiskChange:
-    """What is to be written on the node. content: of its whole config.yaml. aside: old files that are moved away."""
+    """What is to be written on the node. content: of its whole config.yaml. aside: old files that are moved away.
+
+    no_boot_unit: why no unit can be kept on it that ends the run at its next start; empty if one can.
+    """
 
     root: str
     pki: str
@@ -77,6 +97,10 @@ class DiskChange:
     content: bytes
     diff: str
     aside: tuple[str, ...]
+    no_boot_unit: str
+    seed: SeedKind
+    runs_before: tuple[str, ...] = ()
+    """Other runs that have begun on the node, as far as their records are there."""
 
     @property
     def content_sha256(self) -> str:
@@ -130,17 +154,18 @@ def _need_of(facts: MachineFacts) -> Need:
         name = run.run.decode(errors="replace")
         return Need(
             NeedKind.ARMED,
-            f"run {name} has changed it and has not been proven: {said_of_switch(survey, run)}; to go on with it, "
-            f"apply its plan again; to put the node back now: kubevouch undo {name}",
+            f"{said_of_armed(survey, run)}; where the run was begun, kubevouch fix --resume {name} goes on with it, "
+            f"and kubevouch undo {name} puts the node back now",
             armed_run=name,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
         raise _CannotBeHelpedError(f"its clock is {off:+.0f} s off from this machine's")
-    next_one = _next_start(survey)
-    asks = next_one.configuration.server_tls_bootstrap and not restart_pending(survey)
-    if not asks:
-        return Need(NeedKind.BOOTSTRAP, change=_disk_change(survey))
+    next_one = _next_start(facts)
+    if not (next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)):
+        if why := restart_hazards(survey, next_one, facts.running):
+            raise _CannotBeHelpedError(why)
+        return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
     _check_answers(facts.served)
     if _is_trusted(facts.served):
         if _holder(facts.served) != facts.node:
@@ -150,6 +175,14 @@ def _need_of(facts: MachineFacts) -> Need:
         if not facts.csr_waits:
             return Need(NeedKind.NOTHING, WELL)
     return Need(NeedKind.APPROVE)
+
+
+def _runs_with_it(facts: MachineFacts) -> bool:
+    """Whether the running kubelet has what its file says of serverTLSBootstrap: an unchanged file, written again, is no change."""
+    if not restart_pending(facts.survey, facts.started_with):
+        return True
+    running = facts.running.value if facts.running else None
+    return running is not None and running.get(BOOTSTRAP_KEY) is True
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
@@ -178,8 +211,9 @@ def _holder(served: Served | None) -> str | None:
     return node_name_of(leaf) if leaf else None
 
 
-def _next_start(survey: NodeSurvey) -> EffectiveConfiguration:
+def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     """What the next start makes of its files and flags. Raises where that cannot be told, or serves another file."""
+    survey = facts.survey
     if not survey.unit.active:
         raise _CannotBeHelpedError("it has no systemd, which the change and its undo need")
     if not survey.words:
@@ -188,7 +222,7 @@ def _next_start(survey: NodeSurvey) -> EffectiveConfiguration:
         )
     if not survey.config:
         raise _CannotBeHelpedError("its kubelet runs without --config")
-    found = next_start(survey)
+    found = facts.files.next_start
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
         raise _CannotBeHelpedError(
@@ -201,8 +235,9 @@ def _next_start(survey: NodeSurvey) -> EffectiveConfiguration:
     return found
 
 
-def _disk_change(survey: NodeSurvey) -> DiskChange:
+def _disk_change(facts: MachineFacts) -> DiskChange:
     """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
+    survey = facts.survey
     if survey.missing:
         raise _CannotBeHelpedError(
             f"it lacks {survey.missing.decode().strip()}, which the change needs"
@@ -214,10 +249,16 @@ def _disk_change(survey: NodeSurvey) -> DiskChange:
         raise _CannotBeHelpedError(
             f"{config.text_path}, {root.text_path} and {pki.text_path} are not on one file system"
         )
-    edit = set_server_tls_bootstrap(config.content)
+    seed = seed_kind(survey, facts.at, RolloutTimeouts().seed_life)
+    if seed is None:
+        raise _CannotBeHelpedError(
+            f"{pki.text_path} has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made; "
+            "a kubelet makes its own at a start without serverTLSBootstrap"
+        )
+    edit = set_in_document(facts.files.document)
     if isinstance(edit, Refusal):
         raise _CannotBeHelpedError(f"{config.text_path}: {edit}")
-    after = next_start(survey, edit.after)
+    after = facts.files.next_start_with(edit.new)
     if not after.configuration.server_tls_bootstrap:
         raise _CannotBeHelpedError(
             f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which wins"
@@ -232,4 +273,7 @@ def _disk_change(survey: NodeSurvey) -> DiskChange:
         aside=tuple(
             each.name for each in survey.certificates if each.name.startswith("kubelet-server")
         ),
+        no_boot_unit=survey.no_boot_unit.decode(errors="replace"),
+        seed=seed,
+        runs_before=runs_begun(survey),
     )

@@ -1,10 +1,19 @@
-"""The command that comes next after a run or a plan, by what came of it. Pure."""
+"""The command that comes next after a run or a plan, by what came of it, or by why it was refused. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from shlex import join
 
-from kubevouch.rollout.decide.plan import LeftOut
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unauthorized
+from kubevouch.rollout.decide.next_for_status import status_of
+from kubevouch.rollout.decide.plan import LeftOut, Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
+
+_DOCTOR = "kubevouch doctor"
+_ROLES = "kubevouch fix --print-role"
+_AS_BEFORE = {NodeOutcome.UNDONE, NodeOutcome.DONE}
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,10 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
     outcomes = {each.outcome for each in result.nodes}
     if any(each.armed for each in result.nodes):
         return NextStep(commands.again)
-    if NodeOutcome.UNDONE in outcomes:
-        return NextStep("kubevouch doctor", commands.anew)
+    canary_fell_ill = result.stopped and outcomes <= {NodeOutcome.DONE, NodeOutcome.UNTOUCHED}
+    unapproved = any(each.unapproved for each in result.nodes)
+    if outcomes & {NodeOutcome.UNDONE, NodeOutcome.DOWN} or canary_fell_ill or unapproved:
+        return NextStep(_DOCTOR, commands.anew)
     if result.interrupted:
         return NextStep(commands.again)
     if not outcomes <= {NodeOutcome.DONE} or result.config_map_failed:
@@ -43,11 +54,97 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
     return NextStep("kubevouch verify --wait 2m")
 
 
+def next_after_undo(result: RunResult, again: str, is_kept: Callable[[str], bool]) -> NextStep:
+    """What comes after `undo`: the same again only as long as that may come to something else.
+
+    is_kept: whether the plan of that run is here, without which it cannot be undone here.
+    """
+    left = [each for each in result.nodes if each.outcome not in _AS_BEFORE]
+    may_change = result.config_map_failed and not result.config_map_settled
+    if may_change or not all(each.settled for each in left):
+        return NextStep(again)
+    if later := next((each.later_run for each in left if each.later_run), ""):
+        # Its other nodes are nobody's business here.
+        nodes = ",".join(each.node for each in left if each.later_run == later)
+        put_back = join(["kubevouch", "undo", later, "--nodes", nodes])
+        return NextStep(put_back if is_kept(later) else status_of(later))
+    return NextStep(status_of(result.run) if left else _DOCTOR)
+
+
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
     """What helps nodes that a plan leaves out: first the run that is armed on one, then what doctor sees of them."""
     unwell = [each for each in left_out if not each.is_well]
     if goes_on := next(filter(None, (commands.kept(each.armed_run) for each in unwell)), ""):
         return NextStep(goes_on)
     if any(each.seen_outside for each in unwell):
-        return NextStep("kubevouch doctor", commands.anew)
+        return NextStep(_DOCTOR, commands.anew)
     return NextStep(commands.anew)
+
+
+_UNTIL_IT_ANSWERS = {
+    Forbidden: _ROLES,
+    Unauthorized: "kubectl auth whoami",
+    CredentialError: "kubectl auth whoami",
+    KubeError: "kubectl get --raw /readyz",
+}
+"""What shows that it does, or what is needed for that. The same command once more comes after it."""
+
+
+def next_after_refusal(
+    error: KubevouchError, plan: Plan, commands: Commands, at_its_cluster: str, armed: Iterable[str]
+) -> NextStep | None:
+    """What leads on from why a plan was not carried out; None where no command does.
+
+    at_its_cluster: the command at the plan's own cluster, or the one that shows which clusters there are. armed: nodes on
+    which the plan's run is known to be armed.
+    """
+    if isinstance(error, StoppedBefore):
+        begun = {*error.begun, *armed}
+        return _after_stop(error, plan, commands, at_its_cluster, begun)
+    if isinstance(error, NothingApplicable):
+        return next_for_left_out(plan.left_out, commands)
+    shows = (command for kind, command in _UNTIL_IT_ANSWERS.items() if isinstance(error, kind))
+    return next((NextStep(command, commands.again) for command in shows), None)
+
+
+def _after_stop(
+    error: StoppedBefore, plan: Plan, commands: Commands, at_its_cluster: str, begun: set[str]
+) -> NextStep:
+    """begun: nodes on which the plan's run is armed. A new plan leaves out what it has in hand, so that is put back first."""
+    put_back = begun
+    if isinstance(error, NotTheHolder):
+        return NextStep(status_of(error.run))
+    if error.way is WayOn.OTHER_RUN:
+        if error.run != plan.run:
+            return NextStep(commands.kept(error.run) or status_of(error.run))
+        put_back = {error.where}
+    elif error.way is not WayOn.NEW_PLAN:
+        leads_on = {
+            WayOn.ITS_CLUSTER: NextStep(at_its_cluster),
+            WayOn.RIGHTS: NextStep(_ROLES),
+            WayOn.REACH: NextStep(_reaching(error.where, plan)),
+            # With a terminal (-t): sudo may ask there, as it did us.
+            WayOn.ROOT: NextStep(_ssh(error.where, plan, ("-t",), ("sudo", "-l")), commands.again),
+            WayOn.LOOK: NextStep(_DOCTOR),
+            WayOn.THIS_MACHINE: NextStep(error.shown_by, commands.again),
+        }
+        return leads_on[error.way]
+    if not put_back:
+        return NextStep(commands.anew)
+    named = ",".join(sorted(put_back))
+    return NextStep(join(["kubevouch", "undo", plan.run, "--nodes", named]), commands.anew)
+
+
+def _reaching(node: str, plan: Plan) -> str:
+    """A command that shows why the node cannot be reached."""
+    if plan.via != "ssh":
+        return join(["kubectl", "describe", "node", node])
+    return _ssh(node, plan, (), ("true",))
+
+
+def _ssh(node: str, plan: Plan, flags: Sequence[str], command: Sequence[str]) -> str:
+    """The operator's own ssh to the node, as the plan goes there."""
+    host = next((each.host for each in plan.nodes if each.node == node), node)
+    config = ["-F", plan.ssh_config] if plan.ssh_config else []
+    user = ["-l", plan.ssh_user] if plan.ssh_user else []
+    return join(["ssh", *config, *user, *flags, "--", host, *command])

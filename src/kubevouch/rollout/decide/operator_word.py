@@ -4,9 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubevouch.evidence.names import ClusterNames, Network, with_more
-from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.kubelet.errors import ConfigurationError
-from kubevouch.rollout.decide.machine import next_start
 
 
 @dataclass(frozen=True)
@@ -26,17 +23,8 @@ NO_WORD = OperatorWord()
 
 
 def names_with_word(
-    names: ClusterNames, word: OperatorWord, surveys: Iterable[NodeSurvey]
+    names: ClusterNames, word: OperatorWord, domains: Iterable[str]
 ) -> ClusterNames:
-    """The cluster's own names, and what the operator and the surveyed kubelets (clusterDomain) tell besides."""
-    domains = (*word.domains, *(domain for each in surveys if (domain := _domain_of(each))))
-    return with_more(names, domains=domains, service_networks=word.service_networks)
-
-
-def _domain_of(survey: NodeSurvey) -> str:
-    if not survey.config:
-        return ""
-    try:
-        return next_start(survey).configuration.cluster_domain
-    except ConfigurationError:
-        return ""
+    """The cluster's own names, and what the operator and the surveyed kubelets (domains: their clusterDomain) tell besides."""
+    told = (*word.domains, *domains)
+    return with_more(names, domains=told, service_networks=word.service_networks)

@@ -6,6 +6,7 @@ The state of a run is kept in its folder on each node; the plan only says where 
 
 import re
 import unicodedata
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address
@@ -14,13 +15,24 @@ from typing import Literal
 import msgspec
 
 from kubevouch.errors import UsageError
+from kubevouch.kube.images import names_an_image
+from kubevouch.node.destination import is_host
 from kubevouch.policy.claims import Claim
+from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
 
 SCHEMA = "kubevouch.plan/1"
 EXPECTED = "a file written by `kubevouch fix --plan` was expected"
-_RUN = re.compile(r"[0-9a-f]{4,32}")
+RUN_NAME = r"[0-9a-f]{4,32}"
+"""A regular expression."""
+
+_MOST_NAMED = 8
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+Via = Literal["ssh", "local", "pod"]
+"""How scripts get to the nodes."""
 
 
 class ChangeKind(StrEnum):
@@ -39,8 +51,8 @@ class SeedKind(StrEnum):
     COPY = "copy"
     """The node's own self-signed pair is still good."""
 
-    FRESH = "fresh"
-    """A new one in the same form, good for a day."""
+    CERTIFIED = "certified"
+    """A new certificate in the same form for a key that the node has, good for a day."""
 
 
 class ClusterBinding(msgspec.Struct, frozen=True):
@@ -55,6 +67,13 @@ class ClusterBinding(msgspec.Struct, frozen=True):
     """Of the certificates that pods trust (kube-root-ca.crt)."""
 
     version: str
+
+
+class PodPlace(msgspec.Struct, frozen=True):
+    """Where pods that bring scripts to nodes are made, and the image that they run, by its digest."""
+
+    namespace: str
+    image: str
 
 
 class NodePlan(msgspec.Struct, frozen=True):
@@ -84,13 +103,22 @@ class NodePlan(msgspec.Struct, frozen=True):
     config_sha256: str = ""
     content_sha256: str = ""
     diff: str = ""
-    seed: SeedKind = SeedKind.FRESH
+    seed: SeedKind = SeedKind.CERTIFIED
     aside: tuple[str, ...] = ()
     """Old kubelet-server* files that are moved aside and come back with an undo."""
+
+    no_boot_unit: str = ""
+    """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
 
     interruption: str = ""
     known_as: str = ""
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
+
+    stratum: Stratum = UNKNOWN
+    """For the order as the plan shows it. A run goes by what its Node says then."""
+
+    runs_before: tuple[str, ...] = ()
+    """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -125,7 +153,7 @@ class Plan(msgspec.Struct, frozen=True):
     made_by: str
     """Version of kubevouch."""
 
-    via: Literal["ssh", "local"]
+    via: Via
     ssh_config: str
     ssh_user: str
     cluster: ClusterBinding
@@ -139,12 +167,43 @@ class Plan(msgspec.Struct, frozen=True):
     """The approver of kubelets' CSRs on this cluster; empty if there is none."""
 
     notices: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    """The nodes that it was asked for; empty if it looks at all of them."""
+
+    pods: PodPlace | None = None
+    """Only if `via` is pod."""
+
+    ask_sudo_password: bool = False
+    """Whoever carries it out is asked for the password that sudo on the nodes wants."""
+
     schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
     """The nodes with workers first and control planes last, otherwise in the plan's order."""
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
+
+
+def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
+    """The plan for these of its nodes. The ConfigMap is what holds for all nodes: it is left as it is. Raises UsageError."""
+    known = [node.node for node in plan.nodes]
+    for name in names:
+        if name not in known:
+            meant = [each for each in known if each.partition(".")[0] == name]
+            # Not the name that looks most alike: that may be another node's.
+            expected = (
+                f"is it {meant[0]}?" if meant else f"its nodes: {', '.join(known[:_MOST_NAMED])}"
+            )
+            raise UsageError(f"--nodes {name}", f"run {plan.run} has no such node", expected)
+    chosen = tuple(node for node in plan.nodes if node.node in names)
+    return msgspec.structs.replace(plan, nodes=chosen, config_map=None)
+
+
+def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
+    """The plan without these of its nodes, which it then leaves out."""
+    names = {each.node for each in away}
+    kept = tuple(node for node in plan.nodes if node.node not in names)
+    return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
 
 
 def text_of(plan: Plan) -> str:
@@ -187,7 +246,7 @@ def _escaped(character: str) -> str:
 
 def _problem(plan: Plan) -> str:
     """Why this plan must not be carried out; empty if nothing is wrong with it."""
-    if not _RUN.fullmatch(plan.run):
+    if not re.fullmatch(RUN_NAME, plan.run):
         return f"the run is named {plan.run!r}"
     names = [node.node for node in plan.nodes]
     if not names and not plan.left_out:
@@ -196,10 +255,27 @@ def _problem(plan: Plan) -> str:
         return "a node stands there twice"
     if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):
         return f"{keyless[0]}: no ssh host key"
+    if why := _way_problem(plan):
+        return why
     return next((why for node in plan.nodes if (why := _node_problem(node))), "")
 
 
+def _way_problem(plan: Plan) -> str:
+    """The same of how its scripts get to the nodes."""
+    if plan.ask_sudo_password and plan.via != "ssh":
+        return "a password for sudo belongs to a plan that goes by ssh"
+    if (plan.via == "pod") is not (plan.pods is not None):
+        return "pods belong to a plan that goes by pod, and to no other"
+    if plan.pods and not names_an_image(plan.pods.image):
+        return f"{plan.pods.image!r} names no image by its digest"
+    if plan.pods and not _NAMESPACE.fullmatch(plan.pods.namespace):
+        return f"{plan.pods.namespace!r} is no name of a namespace"
+    return ""
+
+
 def _node_problem(node: NodePlan) -> str:
+    if not is_host(node.host):
+        return f"{node.node}: {node.host!r} is not a host name or address that ssh can take"
     if not all(_is_address(entry.value) for entry in node.addresses):
         return f"{node.node}: not a valid IP address"
     if not _MACHINE.fullmatch(node.machine_id):

@@ -4,21 +4,27 @@ The plan is a file that anybody may have written. What it says of the cluster, o
 compared with what is seen now, or proven again; nothing is taken from it on trust.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL, is_control_plane
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource
-from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.entitled import not_entitled, not_proven_again
-from kubevouch.rollout.decide.machine import armed_runs, not_bound_by_operator, state_of_run
+from kubevouch.policy.claims import AllowedNames, NameSource
+from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, not_proven_again
+from kubevouch.rollout.decide.machine import (
+    armed_runs,
+    not_bound_by_operator,
+    state_of_run,
+    was_restarted_by,
+)
 from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.run_status import Standing
 
 NEW_PLAN = "make a new plan"
+GONE = "this Node is not there any more"
 
 
 class FoundState(StrEnum):
@@ -31,23 +37,36 @@ class FoundState(StrEnum):
     WELL = "well"
     """It needs nothing now."""
 
+    PUT_BACK = "put back"
+    """This very run was undone on it, or barred from it, and does not begin there any more: `why` says so."""
+
+    ILL = "ill"
+    """This very run has changed it before and was cut off, and its Node is not Ready: it is put back, and no other node begins."""
+
+    FAILED = "failed"
+    """This very run was done on it, and its Node is not Ready: `why` says so. Nothing is done on it, and no other node begins."""
+
     OTHER = "other"
     """It is not as planned: `why` says what was seen. Nothing may be done on it."""
 
 
 @dataclass(frozen=True)
 class Recheck:
-    """The result of a recheck. content: the whole new config.yaml, if one is to be written."""
+    """The result of a recheck. content: the whole new config.yaml, if one is to be written.
+
+    armed_run: the run that is armed on it, where that is why nothing may be done.
+    """
 
     state: FoundState
     why: str = ""
     content: bytes = b""
+    armed_run: str = ""
 
 
 def not_the_node(planned: NodePlan, node: Node | None) -> str:
     """Why this is not the Node of the plan; empty if it is."""
     if node is None:
-        return "this Node is not there any more"
+        return GONE
     if node.uid != planned.uid:
         return "this Node has been recreated since the plan"
     machine_id = node.status.node_info.machine_id
@@ -59,6 +78,21 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
             f"its Node {has} label {CONTROL_PLANE_LABEL}, and it is {was} control plane in the plan"
         )
     return _proven_elsewhere(planned, node)
+
+
+def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
+    """Why a run goes on without this node although its plan is a good one; empty if it need not.
+
+    begun: the run has changed it before, and finishes it also where its kubelet has another version meanwhile.
+    """
+    if node is None:
+        return "this Node is not there any more"
+    if not node.ready:
+        return "this Node is not Ready"
+    version = node.status.node_info.kubelet_version
+    if node.uid == planned.uid and version != planned.kubelet_version and not begun:
+        return f"its kubelet is {version} now, and was {planned.kubelet_version} in the plan: an upgrade came between; {NEW_PLAN}"
+    return ""
 
 
 def _proven_elsewhere(planned: NodePlan, node: Node) -> str:
@@ -73,15 +107,20 @@ def _proven_elsewhere(planned: NodePlan, node: Node) -> str:
 
 def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
     """What this run finds on the node's disk."""
-    survey, need = facts.survey, need_of(facts)
+    survey = facts.survey
+    if was_restarted_by(survey, run):
+        facts = replace(facts, started_with=planned.content_sha256)
+    need = need_of(facts)
     if need.kind is NeedKind.ARMED and planned.change is ChangeKind.BOOTSTRAP:
         armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
         if armed == {run}:
             return _begun(planned, run, survey)
     if need.kind is NeedKind.NOTHING:
         return Recheck(FoundState.WELL)
+    if why := _put_back(run, survey):
+        return Recheck(FoundState.PUT_BACK, why)
     if why := _not_as_planned(planned, run, survey, need):
-        return Recheck(FoundState.OTHER, why)
+        return Recheck(FoundState.OTHER, why, armed_run=need.armed_run)
     return Recheck(FoundState.AS_PLANNED, content=need.change.content if need.change else b"")
 
 
@@ -101,15 +140,59 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         f"this run has begun on it, and {planned.config} is not what the run writes; to put the node back now: "
         f"kubevouch undo {run}"
     )
-    return Recheck(FoundState.OTHER, why)
+    return Recheck(FoundState.OTHER, why, armed_run=run)
+
+
+def recheck_not_ready(standing: Standing) -> Recheck | None:
+    """What this run finds of a node whose Node is not Ready, by how it stands there; None if it has changed nothing: it goes without it.
+
+    A node that it has changed is a failure of the run: its own restart may be the reason.
+    """
+    ended = {
+        Standing.DONE: (FoundState.FAILED, "done"),
+        Standing.UNDONE: (FoundState.PUT_BACK, "undone"),
+    }
+    if standing is Standing.ARMED:
+        return Recheck(FoundState.ILL)
+    if standing not in ended:
+        return None
+    state, how = ended[standing]
+    return Recheck(state, f"this run was {how} on it, and its Node is not Ready; {NEW_PLAN}")
+
+
+_FAILURES = {
+    FoundState.ILL: "was begun on {}, whose Node is not Ready",
+    FoundState.FAILED: "was done on {}, whose Node is not Ready",
+    FoundState.PUT_BACK: "was undone on {}",
+}
+
+
+def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
+    """Why the run goes without some of its nodes, by name: it is armed on one, and has failed on that one or on another.
+
+    Then it ends what it has begun, so that no well node is put back for another one, and begins nothing else.
+    """
+    failed = [(node, each.state) for node, each in found.items() if each.state in _FAILURES]
+    armed = any(each.state in (FoundState.BEGUN, FoundState.ILL) for each in found.values())
+    if not failed or not armed:
+        return {}
+    node, state = failed[0]
+    only = (
+        f"this run {_FAILURES[state].format(node)}, so it only ends what it has begun; {NEW_PLAN}"
+    )
+    without = {FoundState.PUT_BACK, FoundState.FAILED, FoundState.AS_PLANNED}
+    return {node: each.why or only for node, each in found.items() if each.state in without}
+
+
+def _put_back(run: str, survey: NodeSurvey) -> str:
+    """Why this run does not begin there any more; empty if that is not so."""
+    how = {"undone": "undone on it", "barred": "undone before it began on it"}
+    state = how.get(state_of_run(survey, run), "")
+    return f"this run was {state}; {NEW_PLAN}" if state else ""
 
 
 def _not_as_planned(planned: NodePlan, run: str, survey: NodeSurvey, need: Need) -> str:
     state = state_of_run(survey, run)
-    if state == "undone":
-        return f"this run was undone on it; {NEW_PLAN}"
-    if state == "barred":
-        return f"this run was undone before it began on it; {NEW_PLAN}"
     if need.kind in (NeedKind.ARMED, NeedKind.UNKNOWN):
         return need.why
     if state == "committed":
@@ -141,29 +224,39 @@ _WORDS = {
 
 def not_entitled_as_planned(
     planned: NodePlan,
-    nodes: Sequence[Node],
-    reserved: ReservedNames,
+    live: Node | None,
+    neighbours: Neighbours,
     proven: Mapping[str, NameSource],
-    pinned: Iterable[tuple[str, Claim]],
     *,
     known_as: str = "",
 ) -> str:
     """Why the node may not have what the plan gives to it, as proven now; empty if it may.
 
-    nodes: live, this node among them. proven: addresses that were proven just now. known_as: the name under which
-    known_hosts has the key that answered just now.
+    live: the Node; None if it is gone. neighbours: of all live nodes. proven: addresses that were proven just now. known_as: the
+    name under which known_hosts has the key that answered just now.
     """
     said = [claim.value for claim in planned.addresses if claim.by_operator]
-    if why := not_bound_by_operator(planned.node, planned.host, known_as, said, nodes):
+    if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
         return why
-    live = next((each for each in nodes if each.name == planned.node), None)
     allowed = AllowedNames(
         node=planned.node,
         names=planned.names,
         addresses=planned.addresses,
         control_plane=live is not None and is_control_plane(live),
     )
-    return not_proven_again(allowed, proven) or not_entitled(allowed, nodes, reserved, pinned)
+    return not_proven_again(allowed, proven) or not_entitled(allowed, neighbours)
+
+
+def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
+    """Nodes that were made after the plan, which so does not look at them."""
+    known = {each.node for each in plan.nodes} | {each.node for each in plan.left_out}
+    return tuple(
+        LeftOut(node.name, f"it has joined the cluster since the plan was made; {NEW_PLAN}")
+        for node in nodes
+        if node.name not in known
+        and node.metadata.creation_timestamp is not None
+        and node.metadata.creation_timestamp > plan.made_at
+    )
 
 
 def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> str:

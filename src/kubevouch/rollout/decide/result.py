@@ -23,6 +23,12 @@ class NodeOutcome(StrEnum):
     UNKNOWN = "unknown"
     """It could not be reached; its own switch undoes the change, or has undone it."""
 
+    SKIPPED = "skipped"
+    """It was not there, not Ready or another version at its turn: nothing was changed on it, and the run went on."""
+
+    DOWN = "down"
+    """It was put back, and its kubelet does not stay up with its former files either: somebody has to look at it."""
+
     UNTOUCHED = "untouched"
     """The run ended before it was its turn."""
 
@@ -40,6 +46,22 @@ class NodeResult(msgspec.Struct, frozen=True):
     armed: bool = False
     """It may be armed still: its own switch puts it back, unless the run goes on."""
 
+    for_good: bool = False
+    """It failed with something that cannot be taken back: a certificate with other names than planned."""
+
+    settled: bool = False
+    """Of an undo: the same command again would come to the same."""
+
+    later_run: str = ""
+    """Of an undo: the run that has changed the node since this one, and is to be undone in its place."""
+
+    unapproved: bool = False
+    """It waited in vain for the approval of a CSR: the policy holds it, or somebody has denied it."""
+
+    def __str__(self) -> str:
+        """How it ended and why, for a person."""
+        return f"{self.outcome}{': ' + self.why if self.why else ''}"
+
 
 class RunResult(msgspec.Struct, frozen=True):
     """All nodes in the order of the run, and the ConfigMap."""
@@ -50,7 +72,13 @@ class RunResult(msgspec.Struct, frozen=True):
     """What was done with it, for a person; empty for nothing."""
 
     config_map_failed: bool = False
+    config_map_settled: bool = False
+    """Of an undo: the same command again would leave it as it is, too."""
+
     interrupted: bool = False
+    stopped: str = ""
+    """Why no other node was begun after one had failed; empty if that was not so."""
+
     left_out: tuple[LeftOut, ...] = ()
     """Nodes that the plan does not touch although they are not well, or not any more."""
 
@@ -70,13 +98,14 @@ class RunResult(msgspec.Struct, frozen=True):
         if NodeOutcome.UNDONE in outcomes:
             codes.append(ExitCode.STOPPED if NodeOutcome.DONE in outcomes else ExitCode.UNDONE)
         if (
-            outcomes & {NodeOutcome.STOPPED, NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED}
+            outcomes
+            & {NodeOutcome.STOPPED, NodeOutcome.UNKNOWN, NodeOutcome.DOWN, NodeOutcome.UNTOUCHED}
             and not self.interrupted
         ):
             only_untouched = outcomes <= {NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED}
             codes.append(ExitCode.UNDONE if only_untouched else ExitCode.STOPPED)
         if self.config_map_failed:
             codes.append(ExitCode.STOPPED)
-        if self.left_out:
+        if self.left_out or NodeOutcome.SKIPPED in outcomes:
             codes.append(ExitCode.COULD_NOT_TELL)
         return combined_exit_code(codes)

@@ -1,15 +1,13 @@
 """Machine-ids and ssh host keys that several nodes share, and so prove nothing. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import NameSource
 from kubevouch.policy.machines import (
-    HOST_KEY,
     MachineIdentity,
     SharedIdentity,
     shared_identities,
-    sharing,
 )
 
 
@@ -22,15 +20,14 @@ def shared_among(nodes: Iterable[Node], host_keys: Mapping[str, str]) -> tuple[S
 
 
 def without_shared_keys(
-    node: str, confirmed: Mapping[str, NameSource], shared: Iterable[SharedIdentity]
+    node: str, confirmed: Mapping[str, NameSource], cloned: Collection[str]
 ) -> dict[str, NameSource]:
     """The addresses of a node that are proven, less those that only a host key proves which another node has as well.
 
-    Whoever holds the key of a cloned machine can answer for each of them.
+    Whoever holds the key of a cloned machine can answer for each of them. cloned: all nodes with such a key.
     """
-    cloned = node in sharing(shared, HOST_KEY)
     return {
         value: source
         for value, source in confirmed.items()
-        if not cloned or source is not NameSource.SSH_HOST_KEY
+        if node not in cloned or source is not NameSource.SSH_HOST_KEY
     }

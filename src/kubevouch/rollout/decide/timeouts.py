@@ -12,10 +12,12 @@ class RolloutTimeouts:
     """How long a node may take, in seconds.
 
     gates: until every gate is passed. switch: after it the node undoes itself; longer than the gates, so that it is
-    we who decide while we can.
+    we who decide while we can. soak: that a canary is left alone before others follow it; 60 s are six reports of its
+    status, and four scrapes of metrics-server as it is set by default.
     """
 
     gates: float = 180.0
+    soak: float = 60.0
 
     @property
     def switch(self) -> int:

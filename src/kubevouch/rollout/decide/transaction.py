@@ -1,6 +1,6 @@
 """The change of one node as a script: rendered here by pure code, sent by any transport, run by `sh` there.
 
-What the script does, and in which order, stands in transaction.sh and undo.sh.
+What the script does, and in which order, stands in transaction.sh, run_state.sh and undo.sh.
 """
 
 import shlex
@@ -11,8 +11,13 @@ from importlib.resources import files
 
 import msgspec
 
-from kubevouch.evidence.survey import script_text
+from kubevouch.evidence.survey import UNITS, script_text
+from kubevouch.kubelet.splice import ChangedLine
 from kubevouch.node.script import Script
+from kubevouch.x509.kinds import NODE_PREFIX
+
+_COMMON_NAME = bytes.fromhex("0603550403")
+"""The object identifier 2.5.4.3 in DER."""
 
 
 class TransactionStep(StrEnum):
@@ -20,7 +25,11 @@ class TransactionStep(StrEnum):
 
     BEGIN = "begin"
     COMMIT = "commit"
+    ROLLBACK = "rollback"
+    """Puts the node back if the run did not finish on it; what is committed or verified stays."""
+
     UNDO = "undo"
+    """Puts the node back, also if the run did finish on it."""
 
 
 class TransactionState(StrEnum):
@@ -55,33 +64,42 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
         """Why, for a person."""
         return self.why.decode(errors="replace").strip()
 
-    @property
-    def kubelet_runs(self) -> bool:
-        """Whether it is active, as systemd says."""
-        return self.active == b"active"
-
 
 class Seed(msgspec.Struct, frozen=True):
-    """The pair that keeps the port answering while the CSR waits. None: copy the node's own kubelet.crt."""
+    """The pair that keeps the port answering while the CSR waits: a certificate for a key that the node has already."""
 
-    chain_pem: bytes
-    key_pem: bytes
+    certificate: str
+    """The file on the node with the certificate that the key has now."""
 
-    def __repr__(self) -> str:
-        """Without the key."""
-        return "<seed pair>"
+    certificate_sha256: str
+    """Of that file, as it was when the public key was read from it."""
+
+    key: str
+    """The file on the node with the key. It is never read by us."""
+
+    not_before: int
+    not_after: int
+    """When the seed's certificate is good, in seconds since 1970. The node compares with its own clock."""
+
+    chain_pem: bytes = b""
+    """The certificate and its throw-away authority's; empty where the node's own certificate will do."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its certificate is another one than the node had."""
+        return bool(self.chain_pem)
 
 
 class NodeChange(msgspec.Struct, frozen=True):
     """The change of one node, as the script takes it."""
 
     run: str
+    node: str
+    """The node's name: its kubelet's client certificate is that of system:node:NAME, whichever it is by now."""
+
     machine_id: str
     identity_path: str
     """The file with the kubelet's client certificate."""
-
-    identity_sha256: str
-    """Of its CERTIFICATE blocks, as `survey` saw them."""
 
     root: str
     pki: str
@@ -94,43 +112,77 @@ class NodeChange(msgspec.Struct, frozen=True):
     switch_seconds: int
     """After this many seconds the node undoes it by itself, unless committed."""
 
-    units: str = "/etc/systemd/system"
-    """Where a unit is put that undoes it after a restart of the machine."""
+    units: str = UNITS
+    """Where a unit is put that ends the run after a restart of the machine."""
+
+    boot_unit: bool = True
+    """That folder can hold one."""
+
+    line: ChangedLine | None = None
+    """What the new config.yaml has that the old one had not; None if that is not one line."""
+
+    asks_anyhow: bool = False
+    """serverTLSBootstrap is on by something else than that file, so that an undo cannot turn it off."""
 
 
 def render(
-    action: TransactionStep, change: NodeChange, seed: Seed | None
+    action: TransactionStep, change: NodeChange, seed: Seed | None, *, fence: int = 0
 ) -> Script[TransactionAnswer]:
-    """The script for one call. With a seed it carries a key: it is sent on a pipe and never written down."""
+    """The script for one call. seed: what a BEGIN needs. It carries no key.
+
+    fence: a number that grows with each holder of the cluster's Lease; the node refuses one that is lower than any that it
+    has seen. 0: there is no Lease.
+    """
     place = {
         "run": change.run,
         "root": change.root,
         "pki": change.pki,
         "config": change.config,
-        "after": change.content_sha256,
         "units": change.units,
+        "asks": "yes" if change.asks_anyhow else "",
     }
-    root_owned = script_text("root_owned.sh")
-    undo_script = _assigned(place) + root_owned + _text("undo.sh")
+    shared = "".join(
+        (script_text("root_owned.sh"), script_text("run_marker.sh"), _text("run_state.sh"))
+    )
+    undo_script = _assigned(place) + shared + _text("undo.sh")
+    line = change.line or ChangedLine(b"", b"")
     words = place | {
         "places": _assigned({name: place[name] for name in ("root", "pki", "config")}),
         "action": action.value,
+        "fence": str(fence),
         "machine": change.machine_id,
         "identity": change.identity_path,
-        "identity_sha": change.identity_sha256,
+        "node": change.node,
+        "holder": " ".join(_holder_forms(change.node)),
         "before": change.config_sha256,
+        "after": change.content_sha256,
         "content": b64encode(change.content).decode(),
-        "seed": "fresh" if seed else "copy",
-        "seed_crt": b64encode(seed.chain_pem).decode() if seed else "",
-        "seed_key": b64encode(seed.key_pem).decode() if seed else "",
+        "line_ours": b64encode(line.ours).decode(),
+        "line_before": b64encode(line.before).decode(),
+        "seed_certificate": seed.certificate if seed else "",
+        "seed_sha": seed.certificate_sha256 if seed else "",
+        "seed_key": seed.key if seed else "",
+        "seed_from": str(seed.not_before if seed else 0),
+        "seed_until": str(seed.not_after if seed else 0),
+        "seed_chain": b64encode(seed.chain_pem).decode() if seed else "",
         "undo_script": b64encode(undo_script.encode()).decode(),
         "switch": str(change.switch_seconds),
+        "boot_unit": "yes" if change.boot_unit else "",
     }
     return Script(
         name=f"transaction ({action.value})",
-        text=_assigned(words) + script_text("identity.sh") + root_owned + _text("transaction.sh"),
+        text=_assigned(words) + script_text("identity.sh") + shared + _text("transaction.sh"),
         answer=TransactionAnswer,
     )
+
+
+def _holder_forms(node: str) -> tuple[str, ...]:
+    """The common name of that node's client certificates as its DER may have it, in hexadecimal: UTF8String, PrintableString."""
+    name = f"{NODE_PREFIX}{node}".encode()
+    size = len(name)
+    more = (size.bit_length() + 7) // 8
+    length = bytes([size]) if size < 0x80 else bytes([0x80 + more]) + size.to_bytes(more, "big")
+    return tuple((_COMMON_NAME + tag + length + name).hex() for tag in (b"\x0c", b"\x13"))
 
 
 def _assigned(words: Mapping[str, str]) -> str:

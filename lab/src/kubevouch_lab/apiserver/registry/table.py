@@ -9,6 +9,7 @@ from kubevouch_lab.apiserver.registry.core import (
     Secrets,
     Services,
 )
+from kubevouch_lab.apiserver.registry.extensions import Definitions, Webhooks
 from kubevouch_lab.apiserver.registry.network_policies import NetworkPolicies
 from kubevouch_lab.apiserver.registry.pods import Pods
 from kubevouch_lab.apiserver.registry.strategy import Strategy
@@ -66,4 +67,7 @@ STRATEGIES: dict[tuple[str, str], Strategy] = {
     ("policy", "poddisruptionbudgets"): _Versioned(),
     ("admissionregistration.k8s.io", "validatingadmissionpolicies"): _Versioned(),
     ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): _Versioned(),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): Webhooks(),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): Webhooks(),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): Definitions(),
 }

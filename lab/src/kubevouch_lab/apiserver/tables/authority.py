@@ -118,6 +118,10 @@ POLICY = Printer(
     ),
     _policy,
 )
+WEBHOOKS = Printer(
+    (NAME, number("Webhooks", "How many webhooks it has."), AGE),
+    lambda thing, now: [name_of(thing), len(items(thing, "webhooks")), age_of(thing, now)],
+)
 POLICY_BINDING = Printer(
     (
         NAME,

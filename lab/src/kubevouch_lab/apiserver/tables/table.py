@@ -56,6 +56,8 @@ _PRINTERS: Mapping[tuple[str, str], Printer] = {
     ("scheduling.k8s.io", "priorityclasses"): cluster.PRIORITY_CLASS,
     (_ADMISSION, "validatingadmissionpolicies"): authority.POLICY,
     (_ADMISSION, "validatingadmissionpolicybindings"): authority.POLICY_BINDING,
+    (_ADMISSION, "mutatingwebhookconfigurations"): authority.WEBHOOKS,
+    (_ADMISSION, "validatingwebhookconfigurations"): authority.WEBHOOKS,
 }
 
 

@@ -15,8 +15,9 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.outcome import Outcome
 from kubevouch.tls import FailureKind, HandshakeFailure
-from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, verify
+from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, hostname_failure, verify
 
 _AT_ONCE: Final = 32
 _NO_CONNECTION: Final = frozenset(
@@ -38,7 +39,8 @@ class Place:
 
     about: for a person, besides the address. roots: who must have signed what is presented; empty if that is not known.
     kinds: how the certificate looks if the program that is expected here has it from where it usually has it.
-    renewed_by: by whom, if that is known without a look.
+    renewed_by: by whom, if that is known without a look. named: whether it is called by exactly this name or address, so
+    that a certificate which lacks it is refused, whoever has signed it; with `roots` that is verified anyway.
     """
 
     use: CertificateUse
@@ -51,6 +53,7 @@ class Place:
 
     kinds: frozenset[CertificateKind] = frozenset()
     renewed_by: RenewedBy | None = None
+    named: bool = False
 
 
 async def dial_places(places: Iterable[Place], *, clock: Clock, timeout: float) -> FoundPart:
@@ -97,15 +100,22 @@ def _unseen(failure: HandshakeFailure) -> str:
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    if dialled.leaf is None or not place.roots:
+    """None where nothing can be told: a good name alone does not say who has signed for it."""
+    leaf, name = dialled.leaf, place.target.server_name or place.target.address
+    if leaf is None:
         return None
-    return verify(
-        dialled.leaf,
-        intermediates=dialled.chain[1:],
-        roots=place.roots,
-        name=place.target.server_name or place.target.address,
-        at=clock.now(),
-    )
+    if place.roots:
+        return verify(
+            leaf,
+            intermediates=dialled.chain[1:],
+            roots=place.roots,
+            name=name,
+            at=clock.now(),
+        )
+    failure = hostname_failure(leaf, name) if place.named else None
+    if failure is None:
+        return None
+    return Verdict(Outcome.REFUSE, failure.reason, failure.text, failure.at_fault)
 
 
 def _renewed_by(place: Place, leaf: Certificate | None) -> RenewedBy | None:

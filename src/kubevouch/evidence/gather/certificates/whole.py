@@ -77,12 +77,13 @@ async def gather_certificates(
     timeout: float,
     secrets: bool = False,
     progress: Callable[[str], None] = lambda _: None,
+    listed: Callable[[Measured[tuple[Node, ...]]], None] = lambda _: None,
 ) -> FoundCertificates:
     """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as of `gather`.
 
     clock: by which certificates are judged; the API server's, since this machine's may be hours wrong.
 
-    secrets: also those in Secrets, for which nobody asks otherwise.
+    secrets: also those in Secrets, for which nobody asks otherwise. listed: called with the nodes once they are known.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
@@ -96,6 +97,7 @@ async def gather_certificates(
         gather_trust(api, inquiry),
         inquiry.ask(api.list_all(CSRS)),
     )
+    listed(nodes)
     # Not before an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     served: tuple[Served, ...]

@@ -1,0 +1,74 @@
+"""What `fix --list` does: the runs that were begun on this machine, by what is kept of them here. It asks nobody."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kubevouch.cli.common.armed_record import armed_by
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.run_log import how_it_ended
+from kubevouch.cli.common.runs import kept_plans, runs_folder
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.errors import ExitCode
+from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.plan import Plan
+
+SCHEMA = "kubevouch.runs/1"
+
+
+def list_runs(terminal: Terminal, form: str) -> int:
+    """A row a run, the newest first."""
+    rows = [
+        _row(
+            path,
+            plan,
+            armed_by(path.stem, terminal.environment),
+            how_it_ended(path.stem, terminal.environment),
+        )
+        for path, plan in kept_plans(terminal.environment)
+    ]
+    if form == "json":
+        print_document(terminal, SCHEMA, {"runs": rows})
+        return ExitCode.OK
+    if not rows:
+        terminal.out(
+            f"No run was begun on this machine (none is kept in {runs_folder(terminal.environment)})."
+        )
+    else:
+        heads = ("RUN", "PLANNED", "CLUSTER", "NODES", "AS FAR AS IS KNOWN HERE")
+        terminal.table(heads, [_cells(row) for row in rows])
+    terminal.command("NEXT     ", "kubevouch fix --status")
+    return ExitCode.OK
+
+
+def _cells(row: Mapping[str, object]) -> list[str]:
+    """A row under the heads. Clusters of kubeadm have one context's name, so the server stands beside it."""
+    cluster = " at ".join(filter(None, (str(row["cluster"]), str(row["server"]))))
+    return [str(row["run"]), str(row["planned"]), cluster, str(row["nodes"]), str(row["state"])]
+
+
+def _row(
+    path: Path, plan: Plan | None, armed: tuple[ArmedNode, ...], ended: str
+) -> Mapping[str, object]:
+    if plan is None:
+        return {
+            "run": path.stem,
+            "planned": "",
+            "cluster": "",
+            "server": "",
+            "clusterUid": "",
+            "nodes": 0,
+            "state": "its plan cannot be read",
+        }
+    names = ", ".join(
+        f"{each.node} {'was' if each.sure else 'may have been'} armed when it was last heard of, until {each.fires:%Y-%m-%d %H:%M:%S} UTC at the latest"
+        for each in armed
+    )
+    return {
+        "run": plan.run,
+        "planned": f"{plan.made_at:%Y-%m-%d %H:%M:%S} UTC",
+        "cluster": plan.cluster.context,
+        "server": plan.cluster.server,
+        "clusterUid": plan.cluster.cluster_uid,
+        "nodes": len(plan.nodes),
+        "state": names or "; ".join(filter(None, ("no node is in hand", ended))),
+    }

@@ -1,0 +1,194 @@
+"""What `fix --status` does: shows where runs stand, read off the nodes. It reads only."""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from kubevouch.cli.common.armed_record import forget_ended
+from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.pods import prepared_pods
+from kubevouch.cli.common.progress import progress_of
+from kubevouch.cli.common.rollout import WatchedTransport, transport_of
+from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plan, kept_plans, kept_run
+from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.fix.plan import FixOptions, transport_to
+from kubevouch.cli.fix.refusal import leading_on
+from kubevouch.clock import Clock
+from kubevouch.errors import UsageError, nearest
+from kubevouch.evidence.gather.run_holder import gather_run_holder
+from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import ApiUnreachable, KubeError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act.precheck import refuse_another_cluster
+from kubevouch.rollout.act.status import (
+    StatusTarget,
+    gather_statuses,
+    live_target,
+    planned_target,
+)
+from kubevouch.rollout.decide.intent import what_pods_are
+from kubevouch.rollout.decide.next_for_status import (
+    exit_code_of,
+    next_for_status,
+    status_of,
+    who_writes,
+)
+from kubevouch.rollout.decide.plan import RUN_NAME, Plan
+from kubevouch.rollout.decide.run_status import RunOnNode
+from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
+
+SCHEMA = "kubevouch.status/1"
+
+
+def show_status(
+    terminal: Terminal,
+    word: str,
+    options: FixOptions,
+    kubeconfig: str | None,
+    context: str | None,
+    form: str,
+    ssh_config: str | None,
+    *,
+    yes: bool,
+) -> int:
+    """word: the run, or its plan's file; empty for whatever stands on the nodes of the cluster.
+
+    A plan that is here says which nodes are asked, and how they are reached; ssh_config takes the place of its own. Without one
+    it is all nodes of the cluster, and the options.
+    """
+    plan = _plan_of(word, ssh_config, terminal)
+    run = plan.run if plan else word
+    access = access_of(terminal, kubeconfig, context)
+    if plan.ask_sudo_password if plan else options.ask_sudo_password:
+        ask_for_sudo(terminal, plan.ssh_user if plan else options.ssh_user)
+    if plan and plan.pods:  # whoever wrote the plan chose the image, which runs as root
+        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
+
+    async def work(
+        api: ApiClient, clock: Clock
+    ) -> tuple[tuple[RunOnNode, ...], RunHolder | None, str]:
+        if plan:  # whose Lease is read is whose nodes are asked
+            await refuse_another_cluster(plan, api)
+        await prepared_pods(api, plan.pods if plan else options.pods, terminal)
+        transport = (
+            transport_of(plan, terminal, api, clock)
+            if plan
+            else transport_to(options, word or "status", terminal, api, clock)
+        )
+        if plan:
+            targets = [planned_target(each) for each in plan.nodes]
+        else:
+            targets = [live_target(each) for each in await api.list_all(NODES)]
+        watched = WatchedTransport(transport, progress_of(terminal))
+        statuses = await gather_statuses(_only(targets, options.nodes), run, watched)
+        try:
+            return statuses, await gather_run_holder(api), ""
+        except KubeError as error:
+            return statuses, None, str(error)
+
+    with contextlib.ExitStack() as refused:
+        if plan:
+            asked = ("kubevouch", "fix", "--status", word)
+            refused.enter_context(
+                leading_on(
+                    terminal, plan, Path("plan.json"), asked, options.word, kubeconfig, context
+                )
+            )
+        else:
+            refused.enter_context(_leading_to_a_kept_run(access, terminal))
+        statuses, holder, doubt = with_api(terminal, access, work)
+    if holder is None and not doubt:
+        forget_ended(statuses, terminal.environment)
+    stopped = None if run or holder else _stopped_here(statuses, terminal)
+    if form == "json":
+        print_document(
+            terminal,
+            SCHEMA,
+            {
+                "run": run,
+                "nodes": msgspec.to_builtins(statuses),
+                "holder": holder.identity if holder else "",
+                "holderIsAlive": None if doubt else bool(holder and holder.is_alive),
+                "holderUndoes": bool(holder and holder.undoes),
+                "holderDoubt": doubt,
+                "stopped": stopped.run if stopped else "",
+            },
+        )
+    else:
+        _print(terminal, statuses, run, holder, doubt, stopped)
+    return exit_code_of(statuses)
+
+
+@contextlib.contextmanager
+def _leading_to_a_kept_run(access: ClusterAccess, terminal: Terminal) -> Iterator[None]:
+    """While the API server is away, the nodes of a run whose plan is here can be asked all the same: the newest of that server."""
+    try:
+        yield
+    except ApiUnreachable as error:
+        plans = (plan for _, plan in kept_plans(terminal.environment) if plan)
+        run = next((each.run for each in plans if each.cluster.server == access.server), "")
+        error.leads_on = (status_of(run) if run else "kubectl get --raw /readyz",)
+        raise
+
+
+def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | None:
+    """The plan of the run, if it is here. Raises UsageError for a word that is neither a run's name nor a plan's file."""
+    kept = word and kept_run(word, terminal.environment)
+    if word and (kept or not re.fullmatch(RUN_NAME, word)):
+        found = find_run(word, terminal.environment, f"fix --status {word}")
+        return with_ssh_config(found, ssh_config, terminal)
+    return None
+
+
+def _stopped_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedRun | None:
+    """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change."""
+    found = {each.run: kept_plan(each.run, terminal.environment) for each in statuses}
+    return stopped_run(statuses, [plan for plan in found.values() if plan is not None])
+
+
+def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusTarget]:
+    known = [each.node for each in targets]
+    for name in nodes:
+        if name not in known:
+            raise UsageError(name, "there is no such Node", nearest(name, known, otherwise=""))
+    return [each for each in targets if not nodes or each.node in nodes]
+
+
+def _print(
+    terminal: Terminal,
+    statuses: Sequence[RunOnNode],
+    run: str,
+    holder: RunHolder | None,
+    doubt: str,
+    stopped: StoppedRun | None,
+) -> None:
+    """stopped: where no run was asked for and none is under way: what comes next is then its going on."""
+    rows = [
+        (
+            each.node,
+            each.run,
+            str(each.standing),
+            each.switch,
+            each.boot_net,
+            "; ".join(each.notes),
+        )
+        for each in statuses
+    ]
+    terminal.table(("NODE", "RUN", "STATE", "SWITCH", "BOOT NET", "NOTES"), rows)
+    terminal.long_line(f"Under way  {who_writes(holder, statuses, doubt)}", hang=11)
+    if stopped:
+        terminal.long_line(f"Stopped    {stopped}", hang=11)
+        run = stopped.run
+    asked = {run, *(each.run for each in statuses), *([holder.run] if holder else [])}
+    kept = frozenset(each for each in asked if goes_on_here(each, terminal.environment))
+    command, note = next_for_status(statuses, run, holder, kept, doubt=doubt)
+    if note:
+        terminal.long_line(f"           {terminal.hinted(note)}", hang=11)
+    terminal.command("NEXT       ", command)

@@ -1,0 +1,1 @@
+"""The verb `run`: several of our servers in one process."""

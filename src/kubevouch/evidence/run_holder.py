@@ -1,0 +1,59 @@
+"""Who carries out a run of `fix` or `undo` on the cluster at this moment: by a Lease, so that two operators do not act at once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+NAMESPACE = "kube-system"
+NAME = "kubevouch-fix"
+LEASE = f"Lease {NAMESPACE}/{NAME}"
+
+_SILENT = timedelta(seconds=20)
+"""A holder renews every 2 s and is believed for 15 s; times are the API server's whole seconds."""
+
+
+@dataclass(frozen=True)
+class RunHolder:
+    """The holder of the Lease.
+
+    identity: `RUN on USER@HOST (random)`; of one that undoes the run `(undo random)`, on some nodes only `(undo NODE,NODE random)`. since: when it took the Lease. silent: how long ago it renewed it, by the API
+    server's clock.
+    """
+
+    identity: str
+    since: datetime | None
+    silent: timedelta
+
+    @property
+    def run(self) -> str:
+        """The run that it carries out, by its own word."""
+        return self.identity.split(" ")[0]
+
+    @property
+    def where(self) -> str:
+        """Who carries it out, and where, by its own word."""
+        return self.identity.partition(" on ")[2].rpartition(" (")[0] or self.identity
+
+    @property
+    def undoes(self) -> bool:
+        """Whether it takes the run back, by its own word."""
+        return self.identity.rpartition(" (")[2].startswith("undo ")
+
+    @property
+    def undone_nodes(self) -> tuple[str, ...]:
+        """The nodes on which it takes the run back, by its own word; empty for all."""
+        words = self.identity.rpartition(" (")[2].split(" ")
+        return tuple(words[1].split(",")) if self.undoes and len(words) == 3 else ()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has renewed the Lease lately; one that was killed has not, and did not give it back either."""
+        return self.silent < _SILENT
+
+    def __str__(self) -> str:
+        """For a person: the run, who, since when, and whether it is still there."""
+        since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        seconds = max(0, round(self.silent.total_seconds()))
+        last = f"renewed {seconds} s ago" if self.is_alive else f"not renewed for {seconds} s"
+        some = f" on {', '.join(self.undone_nodes)}" if self.undone_nodes else ""
+        what = f"undo of run {self.run}{some} by" if self.undoes else f"run {self.run} of"
+        return f"{what} {self.where}{since} ({last})"

@@ -1,0 +1,127 @@
+"""What a pod on a node is told, and what it says: a script in a variable of its environment, an answer in termination messages.
+
+A kubelet reads 4,096 bytes of the message that a container leaves at its end, posts it with the pod's status, and keeps 12
+KiB for a whole pod, an equal share for each of its containers (pkg/kubelet/container/runtime.go, status_manager.go). So an
+answer is packed, and lies on the messages of up to three containers. What is not read from a node is bounded before it is
+opened: whoever is the kubelet chose these bytes.
+"""
+
+import re
+import zlib
+from base64 import b64decode, b64encode, b85decode, b85encode
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kubevouch.node.errors import ScriptFailed
+from kubevouch.node.script import ANSWER_MARK
+
+MESSAGE_LIMIT: Final = 4096
+MOST_MESSAGES: Final = 3
+
+SCRIPT_VARIABLE: Final = "KUBEVOUCH_SCRIPT"
+SCRIPT_LIMIT: Final = 96 * 1024
+"""Characters of a packed script: Linux takes 128 KiB for one string of an environment (MAX_ARG_STRLEN)."""
+
+NOT_ENTERED: Final = 125
+"""The status of a shell that did not come to be: the host could not be entered, and nothing of the script ran."""
+
+_HEAD: Final = len("1/3 ")
+_ROOM: Final = MESSAGE_LIMIT - _HEAD
+_MESSAGE: Final = re.compile(r"([1-3])/([1-3]) ([!-~]+)")
+_MOST_UNPACKED: Final = 1024 * 1024
+_MOST_COMPLAINT: Final = 1024
+_SHORTEST_PACKED: Final = 8
+
+
+class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a script in a pod.
+
+    status: of the shell; None: it did not end in time. answer: what it printed behind ANSWER_MARK, without its base64.
+    complaint: the end of its standard error. too_long: the length of an answer that no three messages hold.
+    """
+
+    status: int | None = None
+    answer: Any = None
+    complaint: str = ""
+    too_long: int = 0
+
+    @property
+    def stdout(self) -> bytes:
+        """The line of the answer as the script printed it; empty if it printed none."""
+        if self.answer is None:
+            return b""
+        return ANSWER_MARK.encode() + msgspec.json.encode(self.answer) + b"\n"
+
+
+def packed_script(text: bytes) -> str:
+    """The script for the variable. In base64: Kubernetes replaces $(NAME) in values."""
+    return b64encode(zlib.compress(text, 9)).decode()
+
+
+def unpacked_script(packed: str) -> bytes:
+    """The script that stands in the variable. It is as we sent it: only administrators write a pod's environment."""
+    return zlib.decompress(b64decode(packed))
+
+
+def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
+    """What is to be said of a shell that has ended."""
+    mark = ANSWER_MARK.encode()
+    lines = [line for line in stdout.splitlines() if line.startswith(mark)]
+    answer: Any = None
+    complaint = stderr.decode(errors="replace").strip()
+    if lines:
+        try:
+            answer = _without_base64(msgspec.json.decode(lines[-1][len(mark) :]))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            complaint = f"{complaint}\nits answer cannot be read: {error}".strip()
+    return PodAnswer(status, answer, complaint[-_MOST_COMPLAINT:])
+
+
+def messages_of(said: PodAnswer) -> tuple[str, ...]:
+    """The messages of one container after the other; of an answer that is too long only its length."""
+    body = b85encode(zlib.compress(msgspec.msgpack.encode(said), 9)).decode()
+    if len(body) > MOST_MESSAGES * _ROOM:
+        return messages_of(PodAnswer(said.status, complaint=said.complaint, too_long=len(body)))
+    parts = [body[at : at + _ROOM] for at in range(0, len(body), _ROOM)]
+    return tuple(f"{number}/{len(parts)} {part}" for number, part in enumerate(parts, 1))
+
+
+def count_in(message: str) -> int:
+    """Of how many messages this is the first; 0 if it is none of ours."""
+    found = _MESSAGE.fullmatch(message)
+    return int(found[2]) if found and found[1] == "1" else 0
+
+
+def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
+    """What all of its messages say. Raises ScriptFailed if that cannot be read, or would be larger than any answer."""
+    bodies = []
+    for number, message in enumerate(messages, 1):
+        found = _MESSAGE.fullmatch(message) if len(message) <= MESSAGE_LIMIT else None
+        if found is None or (found[1], found[2]) != (str(number), str(len(messages))):
+            raise ScriptFailed(where, f"message {number} of its pod is not one of ours")
+        bodies.append(found[3])
+    try:
+        opened = zlib.decompressobj()
+        data = opened.decompress(b85decode("".join(bodies)), _MOST_UNPACKED)
+        if not opened.eof:
+            raise ScriptFailed(where, "the answer of its pod is cut off, or longer than any answer")
+        return msgspec.msgpack.decode(data, type=PodAnswer)
+    except (ValueError, zlib.error, msgspec.DecodeError, RecursionError) as error:
+        raise ScriptFailed(where, f"the answer of its pod cannot be read: {error}") from None
+
+
+def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
+    """Bytes in place of each text that is base64 of them, and would be written so again: so they pack by a third better."""
+    if isinstance(found, dict):
+        return {key: _without_base64(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_without_base64(each) for each in found]
+    if not isinstance(found, str) or len(found) < _SHORTEST_PACKED:
+        return found
+    try:
+        data = b64decode(found, validate=True)
+    except ValueError:
+        return found
+    return data if b64encode(data).decode() == found else found

@@ -1,0 +1,159 @@
+"""Carries out a run on many nodes in the order that `decide.order` gives, several at once."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.read_workloads import read_workloads
+from kubevouch.rollout.decide.lineup import Lineup, NodeTask
+from kubevouch.rollout.decide.order import IN_HAND, Course, Stage, Turn, next_turn
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.workloads import Workloads
+
+_FRESH = 5.0
+"""Seconds for which what nodes hold in common is taken for true. It is read again before others begin."""
+_LOOK = 1.0
+"""How often it is looked whether the operator wants to stop."""
+_STAGES = {
+    NodeOutcome.DONE: Stage.DONE,
+    NodeOutcome.UNDONE: Stage.FAILED,
+    NodeOutcome.STOPPED: Stage.FAILED,
+    NodeOutcome.UNKNOWN: Stage.LOST,
+    NodeOutcome.DOWN: Stage.LOST,
+    NodeOutcome.SKIPPED: Stage.DONE,
+    NodeOutcome.UNTOUCHED: Stage.WAITS,
+}
+
+Reached = Callable[[Stage], None]
+"""Called with how far a node has come."""
+
+
+@dataclass
+class FleetRun:
+    """A run under way."""
+
+    lineup: Lineup
+    context: RolloutContext
+    through: Callable[[str, Reached], Awaitable[NodeResult]]
+    """Does what is to be done on a node, to its end."""
+
+    not_well: Callable[[str], Awaitable[str]]
+    """What is to be said of a node that is done and not well after its soak; empty if it is well."""
+
+    courses: dict[str, Course] = field(init=False)
+    results: dict[str, NodeResult] = field(default_factory=dict, init=False)
+    stopped: str = field(default="", init=False)
+    """Why no other node was begun; empty if it was not for a failure."""
+
+    def __post_init__(self) -> None:
+        now = self.context.clock.monotonic()
+        self.courses = {
+            each.node: Course(Stage.DONE, ended=now)
+            for each in self.lineup.nodes
+            if each.task is NodeTask.NOTHING
+        }
+        self._workloads = Workloads()
+        self._read: float | None = None
+        self._said = ""
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until every node has ended, or no other one may begin and those in hand have ended."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while (turn := await self._turn()) is not None:
+                    for node in turn.begin:
+                        now = self.context.clock.monotonic()
+                        self.courses[node] = Course(Stage.BEGUN, began=now)
+                        group.create_task(self._through(node))
+                    for node in turn.look_at:
+                        await self._look_at(node)
+                    self._tell(turn)
+                    if not turn.look_at:
+                        await self._wait(turn.again)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _turn(self) -> Turn | None:
+        """What comes next; None once the run has come to its end."""
+        turn = self._next()
+        if turn.begin and self._is_stale():
+            most = 2 * self.lineup.cap
+            self._workloads = await read_workloads(self.context.api, most)
+            self._read = self.context.clock.monotonic()
+            turn = self._next()
+        if self.context.stop():
+            turn = Turn()
+        self.stopped = turn.stop
+        in_hand = any(each.stage in IN_HAND for each in self.courses.values())
+        return turn if in_hand or turn.begin or turn.look_at or turn.again is not None else None
+
+    def _next(self) -> Turn:
+        now = self.context.clock.monotonic()
+        return next_turn(self.lineup, self.courses, self._workloads, now)
+
+    def _is_stale(self) -> bool:
+        now = self.context.clock.monotonic()
+        return self._read is None or now - self._read > _FRESH
+
+    async def _through(self, node: str) -> None:
+        def reached(stage: Stage) -> None:
+            if self.courses[node].stage is not stage:
+                self.courses[node] = replace(self.courses[node], stage=stage)
+                self._news.set()
+
+        try:
+            result = await self.through(node, reached)
+        except Exception as error:  # noqa: BLE001 - an error of ours with one node leaves the others to their ends
+            why = f"an error of ours, {type(error).__name__}: {error}"
+            result = NodeResult(node, NodeOutcome.UNKNOWN, why, armed=True)
+        self.results[node] = result
+        self.courses[node] = replace(
+            self.courses[node],
+            stage=self._stage_after(result),
+            ended=self.context.clock.monotonic(),
+            for_good=result.for_good,
+        )
+        self._news.set()
+
+    def _stage_after(self, result: NodeResult) -> Stage:
+        """A canary that was skipped has proven nothing for the others of its stratum."""
+        if result.outcome is NodeOutcome.SKIPPED and result.node in self.lineup.canaries:
+            return Stage.FAILED
+        return _STAGES[result.outcome]
+
+    async def _look_at(self, canary: str) -> None:
+        said = await self.not_well(canary)
+        stage = Stage.FAILED if said else Stage.DONE
+        self.courses[canary] = replace(self.courses[canary], stage=stage, soaked=not said)
+        if said:
+            before = self.results.get(canary) or NodeResult(canary, NodeOutcome.DONE)
+            self.results[canary] = msgspec.structs.replace(before, why=said)
+            self.context.progress.step(canary, said)
+        else:
+            self.context.progress.step(canary, "is well after its soak")
+
+    def _tell(self, turn: Turn) -> None:
+        done = sum(each.stage is Stage.DONE for each in self.courses.values())
+        samples = sum(each.stage is Stage.SAMPLE for each in self.courses.values())
+        parts = [f"{done} of {len(self.lineup.nodes)} nodes done"]
+        if samples:
+            parts.append(f"{samples} wait for a sample")
+        if turn.waits_for:
+            parts.append(f"next: {turn.waits_for}")
+        self.context.progress.whole("; ".join(parts))
+        if self._workloads.unread and self._workloads.unread != self._said:
+            self._said = self._workloads.unread
+            self.context.progress.step("all nodes", f"one node at a time: {self._said}")
+
+    async def _wait(self, again: float | None) -> None:
+        now = self.context.clock.monotonic()
+        longest = _LOOK if again is None else max(0.0, min(_LOOK, again - now))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest):
+                await self._news.wait()
+        self._news.clear()

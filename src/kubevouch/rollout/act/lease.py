@@ -1,0 +1,247 @@
+"""The Lease by which one run at a time writes to a cluster, and the number by which nodes tell a newer holder from an older one.
+
+As in client-go's leader election (`kube.io.lease`): a holder is believed until its Lease has not changed for as long as it
+says, by our own monotonic clock; and each write carries the version that was read. Otherwise than there, whoever has lost it
+never takes it again: what this run has seen of the nodes may be true no more.
+
+A deleted Lease is a lost one, and a new one has a higher number. So whoever may delete it can stop a run that nobody reaches any more.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch.evidence.gather.run_holder import holder_of
+from kubevouch.evidence.run_holder import LEASE, NAME, NAMESPACE, RunHolder
+from kubevouch.kube.errors import (
+    ApiUnreachable,
+    Conflict,
+    KubeError,
+    NotFound,
+    UnreachableKind,
+)
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.lease import RETRY_PERIOD, lease_spec
+from kubevouch.kube.raw import RawObject
+from kubevouch.kube.resources import LEASES, Lease
+from kubevouch.kube.resources.plain import LeaseSpec
+from kubevouch.rollout.errors import NotTheHolder
+
+_LONGEST_CALL = 5.0
+"""Seconds of real time for a renewal."""
+_SECONDS_OF_A_HOLD = 4
+"""leaseTransitions is the number of a hold. It is at least the time in such steps: so it is higher than any before it also after the
+Lease was deleted, or the cluster restored from a backup. It stays within 32 bits until the year 2242."""
+_WAIT = "wait until it has ended"
+
+
+class LeaseHold:
+    """The Lease while it is ours; see `RunLease.held`."""
+
+    def __init__(
+        self, api: ApiClient, clock: Clock, raw: RawObject[Lease], say: Callable[[str], None]
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._raw = raw
+        self._ours = raw.read().spec
+        self._say = say
+        self._lost = ""
+        self._writing = asyncio.Lock()
+
+    @property
+    def number(self) -> int:
+        """Higher than that of every hold before it, whoever had it."""
+        return self._ours.lease_transitions
+
+    async def confirm(self) -> None:
+        """Renews it now. To be called right before what nobody else may do at the same time.
+
+        Raises:
+            NotTheHolder: it is not ours any more, and never will be again.
+            KubeError: that could not be told now.
+        """
+        async with self._writing:
+            self.check()
+            try:
+                async with asyncio.timeout(_LONGEST_CALL):
+                    self._lost = await self._renewed()
+            except TimeoutError:
+                seen = f"did not answer about {LEASE} within {_LONGEST_CALL:g} seconds"
+                where = self._api.access.server
+                raise ApiUnreachable(where, seen, kind=UnreachableKind.TIMEOUT) from None
+            self.check()
+
+    def check(self) -> None:
+        """Asks nobody. Raises NotTheHolder if the Lease is known to be lost."""
+        if self._lost:
+            raise NotTheHolder(LEASE, self._lost)
+
+    async def keep(self) -> None:
+        """Renews it every 2 s until it is lost."""
+        while not self._lost:
+            await self._clock.sleep(RETRY_PERIOD)
+            try:
+                await self.confirm()
+            except NotTheHolder as lost:
+                self._say(str(lost))
+            except KubeError:
+                continue  # it is asked again before anything is written, and told then
+
+    async def give_back(self) -> None:
+        """The next one may begin at once. If this fails, it waits until the Lease has run out."""
+        if self._lost:
+            return
+        with contextlib.suppress(TimeoutError, KubeError):
+            async with asyncio.timeout(_LONGEST_CALL):
+                raw = await _read(self._api)  # a renewal may have been cut off
+                if raw is not None and self._is_ours(raw):
+                    number, now = self._ours.lease_transitions, self._api.server_clock.now()
+                    await _write(self._api, raw, lease_spec("", number, now, seconds=1))
+
+    async def _renewed(self) -> str:
+        """Writes it with the time of now. Returns why it is lost; empty if it is ours. Raises KubeError."""
+        ours, now = self._ours, self._api.server_clock.now()
+        record = lease_spec(ours.holder_identity, ours.lease_transitions, now, ours.acquire_time)
+        try:
+            self._raw = await _write(self._api, self._raw, record)
+        except (Conflict, NotFound):
+            raw = await _read(self._api)
+        else:
+            return ""
+        if raw is None:
+            return "somebody has deleted it: this run stops here"
+        if not self._is_ours(raw):
+            return f"this run has lost it and stops here: {_holder(raw, self._api)}"
+        self._raw = await _write(self._api, raw, record)
+        return ""
+
+    def _is_ours(self, raw: RawObject[Lease]) -> bool:
+        found = raw.read().spec
+        ours = self._ours.holder_identity, self._ours.lease_transitions
+        return (found.holder_identity, found.lease_transitions) == ours
+
+
+class RunLease:
+    """How one process comes to hold the Lease.
+
+    identity: as `RunHolder` has it; no two processes have the same. say: called with what a person should know.
+    It may be waited for with one client and held with another: what was seen of a silent holder is remembered.
+    """
+
+    def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:
+        self._clock = clock
+        self.identity = identity
+        self._say = say
+        self._seen, self._seen_at = LeaseSpec(), 0.0
+        """Of another holder, and when it was first seen like this by the monotonic clock."""
+
+    async def wait_until_free(self, api: ApiClient) -> RawObject[Lease] | None:
+        """Waits until the Lease may be taken, and returns it; None if nobody has made it yet.
+
+        If its holder is silent, this waits until the Lease has run out.
+
+        Raises:
+            NotTheHolder: another run is under way.
+            KubeError: the API server does not answer, or we may not read it.
+        """
+        while True:
+            raw = await _read(api)
+            spec = raw.read().spec if raw else LeaseSpec()
+            if not spec.holder_identity:
+                return raw
+            now = self._clock.monotonic()
+            if not self._seen.holder_identity:
+                self._seen, self._seen_at = spec, now
+                self._say(
+                    f"{LEASE}: {_holder(raw, api)}; waits up to {spec.lease_duration_seconds} s to see whether it is renewed"
+                )
+            elif spec != self._seen:
+                seen = f"another run is under way, {_holder(raw, api)}"
+                raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(raw, api))
+            if now - self._seen_at >= spec.lease_duration_seconds:
+                return raw
+            await self._clock.sleep(RETRY_PERIOD)
+
+    @contextlib.asynccontextmanager
+    async def held(self, api: ApiClient) -> AsyncIterator[LeaseHold]:
+        """Takes the Lease once it is free, keeps it as long as this lasts, and gives it back.
+
+        Raises:
+            NotTheHolder: another run is under way, or was faster.
+            KubeError: the API server does not answer, or we may not write it.
+        """
+        try:
+            hold = self._hold(api, await self._taken(api))
+        except asyncio.CancelledError:
+            await self._let_go(api)
+            raise
+        renewing = asyncio.create_task(hold.keep())
+        try:
+            yield hold
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewing
+            await hold.give_back()
+
+    def _hold(self, api: ApiClient, raw: RawObject[Lease]) -> LeaseHold:
+        return LeaseHold(api, self._clock, raw, self._say)
+
+    async def _let_go(self, api: ApiClient) -> None:
+        """Gives back what may have become ours with an answer that nobody waited for."""
+        with contextlib.suppress(TimeoutError, KubeError):
+            async with asyncio.timeout(_LONGEST_CALL):
+                raw = await _read(api)
+            if raw is not None and raw.read().spec.holder_identity == self.identity:
+                await self._hold(api, raw).give_back()
+
+    async def _taken(self, api: ApiClient) -> RawObject[Lease]:
+        free = await self.wait_until_free(api)
+        now = api.server_clock.now()
+        least = int(now.timestamp() / _SECONDS_OF_A_HOLD)
+        try:
+            if free is not None:
+                if self._seen.holder_identity:
+                    self._say(f"{LEASE} was not renewed and is taken over")
+                number = max(free.read().spec.lease_transitions + 1, least)
+                return await _write(api, free, lease_spec(self.identity, number, now))
+            body = {"metadata": {"name": NAME}, "spec": lease_spec(self.identity, least, now)}
+            await api.create(LEASES, body, NAMESPACE)
+            made = await api.get_raw(LEASES, NAME, NAMESPACE)
+        except Conflict:
+            made = None
+        if made is None or made.read().spec.holder_identity != self.identity:
+            seen = "another run has begun at the same moment"
+            raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(made, api))
+        return made
+
+
+async def _read(api: ApiClient) -> RawObject[Lease] | None:
+    try:
+        return await api.get_raw(LEASES, NAME, NAMESPACE)
+    except NotFound:
+        return None
+
+
+async def _write(api: ApiClient, raw: RawObject[Lease], record: dict[str, Any]) -> RawObject[Lease]:
+    """What is not known here stays as it is."""
+    whole = raw.whole()
+    return await api.replace(raw, {**whole, "spec": {**(whole.get("spec") or {}), **record}})
+
+
+def _found(raw: RawObject[Lease] | None, api: ApiClient) -> RunHolder | None:
+    return holder_of(raw.read(), api.server_clock.now()) if raw else None
+
+
+def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
+    found = _found(raw, api)
+    return f"held by {found}" if found else "nobody holds it"
+
+
+def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
+    """The run that holds it; empty where that is not known."""
+    found = _found(raw, api)
+    return found.run if found else ""

@@ -1,0 +1,214 @@
+"""One node's turn in a run: what was there before is noted, then it is changed, approved and proven, to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import NotFound
+from kubevouch.kube.resources import NODES
+from kubevouch.policy.csr import NODE_USER
+from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.fleet_run import Reached
+from kubevouch.rollout.act.live_cluster import LiveCluster
+from kubevouch.rollout.act.look_again import looked_at_again
+from kubevouch.rollout.act.node_facts import (
+    client_certificates_of,
+    lease_time,
+    leaves_of,
+    serves_well,
+)
+from kubevouch.rollout.act.node_run import NodeRun
+from kubevouch.rollout.act.observe import NodeObserver
+from kubevouch.rollout.act.patience import once_it_answers
+from kubevouch.rollout.decide.armed import ArmedNode, found_armed
+from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
+from kubevouch.rollout.decide.machine import was_restarted_by
+from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.seed import seed_of
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import NodeAway, StoppedBefore
+
+_NOT_READY = "this Node is not Ready"
+_PATIENCE = 15.0
+"""Seconds in which a canary that seems not to be well after its soak may show that it is."""
+_CLOCKS = timedelta(seconds=5)
+"""The API server's seconds are whole, and its clock is not ours."""
+
+
+@dataclass(frozen=True)
+class NodeTurns:
+    """The turns of a plan's nodes."""
+
+    nodes: Mapping[str, CheckedNode]
+    checked: CheckedPlan
+    context: RolloutContext
+    timeouts: RolloutTimeouts
+    live: LiveCluster
+
+    async def through(self, name: str, reached: Reached) -> NodeResult:
+        """Does what is to be done on the node, to its end. An error of the transport or the API server becomes a result."""
+        node = self.nodes[name]
+        begun = begun_before(node, self.checked, self.timeouts)
+        try:
+            run, ill = await once_it_answers(
+                lambda: self._run_of(node, begun), self.context, name, self.timeouts.gates
+            )
+        except KubevouchError as error:
+            how = "it is still armed" if begun else "nothing was changed"
+            why = f"{error}; {how}"
+            skipped = isinstance(error, NodeAway) and begun is None
+            outcome = NodeOutcome.SKIPPED if skipped else NodeOutcome.STOPPED
+            result = NodeResult(name, outcome, why, armed=begun is not None)
+        else:
+            run.reached = reached
+            async with self.context.transport.holding(node.plan.host):
+                result = await (run.put_back(ill) if ill else run.run())
+        self.context.progress.ended(name, _outcome_text(result))
+        return result
+
+    async def not_well(self, name: str) -> str:
+        """What is to be said of a node that is done and not well after its soak; empty if it is well.
+
+        One that does not seem to be well is looked at again for a moment; one that cannot be looked at, for as long as its gates
+        might have taken.
+        """
+        clock = self.context.clock
+        began = clock.monotonic()
+        while True:
+            try:
+                why = await self._ill(name)
+                said, patience = f"it is not well after its soak: {why}", _PATIENCE
+            except KubevouchError as error:
+                why = said = f"whether it is well after its soak could not be seen: {error}"
+                patience = self.timeouts.gates
+                self.context.progress.waiting(name, f"a look after its soak ({error})")
+            if not why:
+                return ""
+            if clock.monotonic() - began > patience or self.context.stop():
+                return said
+            await clock.sleep(1)
+
+    async def _ill(self, name: str) -> str:
+        """What is wrong with a node that is done; empty for nothing. Raises KubevouchError where that cannot be told."""
+        node = self.nodes[name].plan
+        live = await self.context.api.get(NODES, name)
+        if why := not_the_node(node, live) or ("" if live.ready else _NOT_READY):
+            return why
+        well = await serves_well(self.context, node, self.checked.inputs.trust)
+        return "" if well else "it does not serve a certificate of its own that verifies"
+
+    async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
+        """What is to be done on the node; and why it is put back, which the run has begun and which is not well; else empty."""
+        if node.state is not FoundState.ILL:
+            try:
+                return await self._prepare(node, begun), ""
+            except NodeAway as away:
+                if begun is None:
+                    raise
+                return await self._to_put_back(node, begun), away.seen
+        return await self._to_put_back(node, begun), _NOT_READY
+
+    async def _to_put_back(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
+        """Its kubelet may be down, so that only the kubelet's default folder is believed."""
+        if why := untrusted_root(node.plan, node.survey):
+            raise StoppedBefore(node.plan.node, why)
+        observer = await self._observer(node, begun)
+        await self.context.confirm_holder()
+        change = change_to_undo(node.plan, node.survey, self.checked.plan.run)
+        return NodeRun(observer, self.timeouts, change=change, seed=None, pid_before=0, begun=begun)
+
+    async def _prepare(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
+        """The node's turn: it is still the plan's and Ready; what was there before is noted; its seed is made now."""
+        name = node.plan.node
+        context, timeouts = self.context, self.timeouts
+        try:
+            live = await context.api.get(NODES, name)
+        except NotFound:
+            raise NodeAway(name, GONE) from None
+        if why := why_skipped(node.plan, live, begun=begun is not None):
+            raise NodeAway(name, why)
+        if why := not_the_node(node.plan, live):
+            raise StoppedBefore(name, why)
+        node = node if begun else await looked_at_again(node, self.checked.plan.run, context)
+        observer = await self._observer(node, begun)
+        await context.confirm_holder()
+        if node.plan.change is not ChangeKind.BOOTSTRAP:
+            return NodeRun(
+                observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid
+            )
+        restarted = begun is not None and was_restarted_by(node.survey, self.checked.plan.run)
+        if begun:
+            context.progress.step(name, "goes on with this run, which is not finished")
+        return NodeRun(
+            observer=observer,
+            timeouts=timeouts,
+            change=change_of(
+                node.plan,
+                node.survey,
+                self.checked.plan.run,
+                content=node.content,
+                switch_seconds=timeouts.switch,
+            ),
+            seed=seed_of(
+                node.plan,
+                node.survey,
+                now=context.clock.now(),
+                life=timeouts.seed_life,
+                serials=(context.random_serial(63), context.random_serial(63)),
+            ),
+            pid_before=0 if restarted else node.survey.unit.pid,
+            begun=begun,
+        )
+
+    async def _observer(self, node: CheckedNode, begun: ArmedNode | None) -> NodeObserver:
+        """Who looks at the node from now on, with what was there before.
+
+        Of a node that was begun before, what it serves and which CSRs it has may come of this very run: only a CSR that is
+        older than the kubelet's process is one from before.
+        """
+        name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
+        started = node.kubelet_started
+        since = started - _CLOCKS if started else None
+        context, inputs = self.context, self.checked.inputs
+        user = f"{NODE_USER}{name}"
+        csrs = [each for each in await self.live.csrs() if each.spec.username == user]
+        known: set[str] = set()
+        if begun and since is not None:
+            known = {
+                each.name for each in csrs if (each.metadata.creation_timestamp or since) < since
+            }
+        elif writes and not begun:
+            known = {each.name for each in csrs}
+        return NodeObserver(
+            context=context,
+            live=self.live,
+            inputs=inputs,
+            node=node.plan,
+            known=frozenset(known),
+            leaves_before=frozenset() if begun else await leaves_of(context, node.plan),
+            lease_before=None if begun else await lease_time(context, name),
+            kubelet_started=since if begun or not writes else None,
+            client_certificates=client_certificates_of(node.survey),
+            approvers_turn=self.timeouts.approvers_turn if inputs.approver_decides else 0.0,
+        )
+
+
+def begun_before(
+    node: CheckedNode, checked: CheckedPlan, timeouts: RolloutTimeouts
+) -> ArmedNode | None:
+    """How this run was found armed on it; None if it was not."""
+    if node.state not in (FoundState.BEGUN, FoundState.ILL):
+        return None
+    return found_armed(
+        node.plan.node, checked.plan.run, node.survey, node.surveyed, timeouts.switch
+    )
+
+
+def _outcome_text(result: NodeResult) -> str:
+    if result.outcome is NodeOutcome.DONE:
+        return f"done in {result.seconds:.0f} s"
+    return str(result)

@@ -1,0 +1,262 @@
+"""Scripts are brought to nodes by pods: the way without ssh, without logs and without the kubelet's port.
+
+Each script gets a pod of its own, bound to its node, and the pod is removed once it has answered, also after an error or a
+cancellation. One that a killed process leaves ends by its own deadline, and whoever comes next removes it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import KubeError, NotFound, StatusError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch import Deleted, Upserted, Watch
+from kubevouch.kube.resources import PODS, Pod, ResourceAttributes
+from kubevouch.node.destination import Destination
+from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
+from kubevouch.node.messages import (
+    NOT_ENTERED,
+    SCRIPT_LIMIT,
+    PodAnswer,
+    answer_from,
+    packed_script,
+)
+from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
+from kubevouch.rollout.decide.plan import PodPlace
+from kubevouch.rollout.decide.pod import (
+    NAME,
+    SELECTOR,
+    PodLook,
+    PodState,
+    changed_by_admission,
+    is_left_behind,
+    look_at,
+    pod_body,
+    verdict,
+    why_not_created,
+)
+from kubevouch.rollout.errors import StoppedBefore, WayOn
+
+_VERBS = ("create", "delete", "get", "list", "watch")
+_REMOVAL = 10.0
+"""Seconds for the API server to take a pod's removal, and again for the kubelet to confirm it where that matters."""
+
+
+async def prepare_pods(
+    api: ApiClient, place: PodPlace, removed: Callable[[str, str], None]
+) -> None:
+    """Before the first pod: everything that it takes is allowed, and what a killed run has left is gone.
+
+    removed: called with the node and the name of each pod that was left.
+
+    Raises:
+        StoppedBefore: a right is missing; it is named.
+        KubeError: the API server does not answer.
+    """
+    space = place.namespace
+    lacking = []
+    for verb in _VERBS:
+        attributes = ResourceAttributes(verb=verb, resource="pods", namespace=space)
+        if not (await api.self_subject_access_review(attributes)).allowed:
+            lacking.append(verb)
+    if lacking:
+        raise StoppedBefore(
+            api.access.server,
+            f"not allowed to {', '.join(lacking)} pods in the namespace {space}, which --via pod needs",
+            "`kubevouch fix --print-role` shows what is needed",
+            way=WayOn.RIGHTS,
+        )
+    for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
+        if not is_left_behind(pod, api.server_clock.now()):
+            continue
+        with contextlib.suppress(NotFound):
+            await api.delete(PODS, pod.name, space, uid=pod.uid)
+        removed(pod.spec.node_name, pod.name)
+
+
+@dataclass
+class _Followed:
+    """What is seen of one pod while a task follows it."""
+
+    uid: str
+    look: PodLook = field(default_factory=PodLook)
+    gone: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, enough: Callable[[], bool], seconds: float) -> None:
+        """Returns once that holds, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not (enough() or self.gone):
+                    self.changed.clear()
+                    await self.changed.wait()
+
+
+class PodTransport:
+    """Runs scripts on nodes in pods.
+
+    token: makes a word that no other pod has. rng: a random number in [0, 1). stays: called with what is said of a pod that
+    could not be removed.
+    """
+
+    name = "pod"
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        place: PodPlace,
+        run: str,
+        *,
+        token: Callable[[], str],
+        rng: Callable[[], float],
+        stays: Callable[[str], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._place = place
+        self._run = run
+        self._token = token
+        self._rng = rng
+        self._stays = stays
+
+    async def destination(self, host: str) -> Destination:
+        """The node itself: the API server knows its name."""
+        return Destination(host, is_known=True)
+
+    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:  # noqa: ARG002 - each script has its own pod
+        """Nothing is held: each script has a pod of its own."""
+        return contextlib.nullcontext()
+
+    async def run_script(
+        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
+    ) -> ScriptResult[T]:
+        """Runs the script on the node of this name.
+
+        at: refused; a pod is asked for by a node's name, and proves nothing of an address.
+
+        Raises:
+            NodeUnreachable: no pod, or none that ran: refused by the cluster or by the node's kubelet, or no image.
+            AnswerLost: the pod was begun, or may have been: only the node knows what the script did.
+            ScriptFailed: it ran, and gave no answer that could be brought back.
+        """
+        where = f"{host} (pod)"
+        packed = packed_script(script.sealed())
+        if why := _why_not_sent(script, packed, at):
+            raise NodeUnreachable(where, why)
+        name = f"{NAME}-{self._token()}"
+        body = pod_body(self._place, name, node=host, run=self._run, script=packed, seconds=timeout)
+        look, gone = await self._look_of(body, name, where, timeout)
+        state, why = verdict(look, gone=gone, seconds=timeout)
+        if state is PodState.REFUSED:
+            raise NodeUnreachable(where, f"no pod ran there: {why}")
+        if state is PodState.LOST:
+            raise AnswerLost(where, why)
+        return _result(answer_from(look.messages, where=where), script, where, timeout)
+
+    async def _look_of(
+        self, body: dict[str, Any], name: str, where: str, seconds: float
+    ) -> tuple[PodLook, bool]:
+        """The last look at a new pod, and whether its kubelet has confirmed its removal. It is removed whatever happens."""
+        try:
+            pod = await self._api.create(PODS, body, self._place.namespace)
+        except StatusError as error:
+            raise NodeUnreachable(where, str(error), why_not_created(error, self._place)) from None
+        except BaseException as error:  # it may have been made
+            await self._removed(name)
+            if not isinstance(error, KubeError):
+                raise
+            seen = f"whether its pod {name} was made is not known: {error}"
+            raise AnswerLost(where, seen) from None
+        try:
+            if why := changed_by_admission(pod, self._place):
+                advice = f"except pods labelled app.kubernetes.io/name={NAME} from it"
+                raise AnswerLost(where, why, advice)
+            async with self._followed(pod) as followed:
+                await followed.until(lambda: not followed.look.is_worth_waiting, seconds)
+                if not followed.look.is_final:
+                    await self._removed(name)
+                    await followed.until(lambda: followed.look.is_final, _REMOVAL)
+                return followed.look, followed.gone
+        finally:
+            await self._removed(name)
+
+    @contextlib.asynccontextmanager
+    async def _followed(self, pod: Pod) -> AsyncIterator[_Followed]:
+        followed = _Followed(pod.uid)
+        task = asyncio.create_task(self._follow(pod.name, followed))
+        try:
+            yield followed
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _follow(self, name: str, followed: _Followed) -> None:
+        watch = Watch(
+            self._api,
+            PODS,
+            clock=self._clock,
+            rng=self._rng,
+            report=_not_told,
+            namespace=self._place.namespace,
+            field_selector=f"metadata.name={name}",
+        )
+        async with aclosing(watch.events()) as events:
+            async for event in events:
+                match event:
+                    case Upserted(object=pod) if pod.uid == followed.uid:
+                        followed.look = look_at(pod)
+                    case Deleted(uid=uid) if uid == followed.uid:
+                        followed.gone = True
+                followed.changed.set()
+
+    async def _removed(self, name: str) -> None:
+        """Removes the pod, as far as that can be done; if it stays, that is said."""
+        space = self._place.namespace
+        try:
+            async with asyncio.timeout(_REMOVAL):
+                await self._api.delete(PODS, name, space)
+        except NotFound:
+            pass
+        except (KubevouchError, TimeoutError) as error:
+            why = str(error) or "no answer"
+            self._stays(
+                f"pod {space}/{name} was not removed: {why}; the next run removes it, or: kubectl delete pod -n {space} {name}"
+            )
+
+
+def _not_told(_: KubevouchError) -> None:
+    """The watch begins again by itself; what comes of it in the end is the script's error."""
+
+
+def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str:
+    """Why no pod may be given this script; empty if one may."""
+    if at is not None:
+        return "a pod is asked for by its node's name, and at no address"
+    if len(packed) > SCRIPT_LIMIT:
+        limit = f"{SCRIPT_LIMIT // 1024} KiB"
+        return f"the {script.name} script is longer, packed, than the {limit} that a pod is given: take --via ssh"
+    return ""
+
+
+def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> ScriptResult[T]:
+    """The answer of the script. Raises what there is to say where it gave none."""
+    if said.status == NOT_ENTERED:
+        raise NodeUnreachable(where, said.complaint)
+    if said.too_long:
+        seen = f"the {script.name} script's answer is too long for the 12 KiB that the messages of a pod hold"
+        raise ScriptFailed(
+            where, f"{seen} ({said.too_long} bytes packed)", "take --via ssh for this node"
+        )
+    if said.status is None:
+        raise AnswerLost(where, f"the {script.name} script did not end within {seconds:.0f} s")
+    if said.status != 0 and not said.stdout:
+        raise ScriptFailed(
+            where, f"the {script.name} script ended with {said.status}", said.complaint
+        )
+    return ScriptResult(answer_in(said.stdout, script, where=where, complaint=said.complaint))

@@ -1,0 +1,80 @@
+"""`fix --status`: asks every node where its runs stand. Reads only, and needs no API server where the nodes are known."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.inquiry import together
+from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.io.first_known import run_on_first_known
+from kubevouch.node.script import ScriptResult
+from kubevouch.node.transport import NodeTransport
+from kubevouch.rollout.act.survey_node import hosts_of
+from kubevouch.rollout.decide.machine import not_its_machine_id
+from kubevouch.rollout.decide.plan import NodePlan
+from kubevouch.rollout.decide.run_status import (
+    RunOnNode,
+    RunsFound,
+    Standing,
+    status_script,
+    statuses_of,
+)
+
+_AT_ONCE = 16
+_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class StatusTarget:
+    """A node that is asked. host_key: that is expected; empty for whichever the operator's ssh accepts. root: by a plan."""
+
+    node: str
+    hosts: tuple[str, ...]
+    machine_id: str
+    host_key: str = ""
+    root: str = ""
+
+
+def planned_target(node: NodePlan) -> StatusTarget:
+    """As the plan of a run reaches it."""
+    return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.root)
+
+
+def live_target(node: Node) -> StatusTarget:
+    """As a new plan would reach it."""
+    return StatusTarget(node.name, hosts_of(node), node.status.node_info.machine_id)
+
+
+async def gather_statuses(
+    targets: Iterable[StatusTarget], run: str, transport: NodeTransport
+) -> tuple[RunOnNode, ...]:
+    """Of each node the run that is named; else what is armed on it, or its newest run. Whoever does not answer has a row, too."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
+        async with limit:
+            try:
+                found = await _found(target, transport)
+            except KubevouchError as error:
+                return (RunOnNode(target.node, run, Standing.UNKNOWN, notes=(str(error),)),)
+        return statuses_of(target.node, found, run)
+
+    return tuple(each for found in await together(*map(asked, targets)) for each in found)
+
+
+async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
+    """Raises NodeError if it cannot be asked, or if it is another machine."""
+    script = status_script(target.root)
+    result: ScriptResult[RunsFound]
+    _, result = await run_on_first_known(
+        target.node, target.hosts, script, transport, timeout=_TIMEOUT
+    )
+    if target.host_key and result.host_key != target.host_key:
+        seen = f"another ssh host key answers: {result.host_key or 'none that ssh shows'}"
+        raise NodeUnreachable(target.node, seen, f"{target.host_key} is the plan's")
+    why = not_its_machine_id(result.answer.machine_id, target.machine_id)
+    if target.machine_id and why:
+        raise NodeUnreachable(target.node, why)
+    return result.answer

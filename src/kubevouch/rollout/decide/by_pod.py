@@ -1,0 +1,60 @@
+"""What a node's answer by pod is worth. Pure.
+
+It is the word of whoever holds a client certificate of the node's name: the API server hands pods to that one, and takes their
+status from it. No host key stands behind it. So nothing of it proves an address, and it does not even count as the node's
+own where a second such certificate may be about.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.policy.claims import NameSource
+from kubevouch.policy.csr import bootstrap_csrs_of
+
+_A_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class WrittenNode:
+    """What operators have written down of a node, where no node can write.
+
+    addresses: each with who says so: the inventory or a pin. client_certificates: SHA-256 of those that a pin names; empty:
+    none is named.
+    """
+
+    addresses: Mapping[str, NameSource] = field(default_factory=dict)
+    client_certificates: frozenset[str] = frozenset()
+
+
+def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -> str:
+    """Why whoever answers is not the pinned node; empty if it is, or if no certificate is pinned. found: of its disk, by its word."""
+    if not written.client_certificates or found & written.client_certificates:
+        return ""
+    return (
+        "who answers by pod shows another client certificate than the one that is pinned for this node; if it is the node's "
+        f"own: kubevouch approver pin {node}"
+    )
+
+
+def asked_for_again(
+    csrs: Iterable[CertificateSigningRequest], nodes: Iterable[Node]
+) -> dict[str, str]:
+    """The nodes for whose name a bootstrap token has got or may get a second client certificate, and what shows it.
+
+    csrs: for client certificates of kubelets. The API server keeps decided ones for an hour.
+    """
+    csrs = tuple(csrs)
+    found = {}
+    for node in nodes:
+        joined = node.metadata.creation_timestamp
+        if joined is None:
+            continue
+        # A Node is made with the certificate that it joined with, perhaps in the second in which it asked for that.
+        if since := bootstrap_csrs_of(csrs, node.name, joined + _A_SECOND):
+            found[node.name] = (
+                f"a bootstrap token has asked for a client certificate of this node's name since it joined ({since[0]}): by "
+                "pod nobody can tell which machine answers; take --via ssh for it"
+            )
+    return found

@@ -1,0 +1,141 @@
+"""The nodes of a run: what is to be done on each, which of them are alike, and how many may be on their way at once. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import msgspec
+
+from kubevouch.kube.resources import Node
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
+from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.strata import Stratum, stratum_of
+
+_MOST = 10
+_SHARE = 10
+"""A tenth of the nodes."""
+_SIZES = (1, 2, 5, _MOST)
+
+
+class NodeTask(StrEnum):
+    """What the run has to do on a node."""
+
+    FINISH = "finish"
+    """It was found begun, and cut off: its switch is set."""
+
+    PUT_BACK = "put back"
+    """It was found begun, and cut off, and its Node is not Ready."""
+
+    APPROVE = "approve"
+    """Nothing is written or restarted."""
+
+    CHANGE = "change"
+
+    NOTHING = "nothing"
+    """It was to be changed, and is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskedNode:
+    """A node of a run."""
+
+    node: str
+    stratum: Stratum
+    task: NodeTask = NodeTask.CHANGE
+    control_plane: bool = False
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The nodes of a run in the plan's order. soak: seconds that a canary is left alone before others follow it."""
+
+    nodes: tuple[TaskedNode, ...]
+    soak: float
+
+    @cached_property
+    def cap(self) -> int:
+        """How many may restart at once, at most."""
+        return max(1, min(len(self.nodes) // _SHARE, _MOST))
+
+    @cached_property
+    def strata(self) -> Mapping[Stratum, tuple[TaskedNode, ...]]:
+        """The workers that are changed, by stratum; the first of each is its canary, one that is well already if there is one."""
+        found: dict[Stratum, list[TaskedNode]] = {}
+        for each in self.nodes:
+            if not each.control_plane and each.task not in (NodeTask.APPROVE, NodeTask.PUT_BACK):
+                found.setdefault(each.stratum, []).append(each)
+        return {key: tuple(sorted(nodes, key=_least_to_do)) for key, nodes in found.items()}
+
+    @cached_property
+    def canaries(self) -> frozenset[str]:
+        """The node of each stratum that goes before the others of it."""
+        return frozenset(nodes[0].node for nodes in self.strata.values())
+
+    @cached_property
+    def control_planes(self) -> tuple[TaskedNode, ...]:
+        """Those that are changed, in the plan's order."""
+        return tuple(
+            each for each in self.nodes if each.control_plane and each.task is NodeTask.CHANGE
+        )
+
+    @property
+    def in_turn(self) -> tuple[TaskedNode, ...]:
+        """All nodes as their turns come, as far as nothing holds one of them back."""
+        others = [each for nodes in self.strata.values() for each in nodes[1:]]
+        canaries = [nodes[0] for nodes in self.strata.values()]
+        planned = [*self.of(NodeTask.APPROVE), *canaries, *others, *self.control_planes]
+        return tuple(dict.fromkeys([*self.of(NodeTask.PUT_BACK, NodeTask.FINISH), *planned]))
+
+    def of(self, *tasks: NodeTask) -> tuple[TaskedNode, ...]:
+        """The nodes with one of these tasks."""
+        return tuple(each for each in self.nodes if each.task in tasks)
+
+
+def _least_to_do(node: TaskedNode) -> int:
+    return {NodeTask.NOTHING: 0, NodeTask.FINISH: 1}.get(node.task, 2)
+
+
+def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, FoundState], soak: float) -> Lineup:
+    """The lineup of a plan's nodes. found: by node what was found of it; without an entry it is as planned."""
+    return Lineup(
+        tuple(
+            TaskedNode(
+                each.node,
+                each.stratum,
+                _task_of(each, found.get(each.node, FoundState.AS_PLANNED)),
+                each.control_plane,
+            )
+            for each in nodes
+        ),
+        soak,
+    )
+
+
+def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
+    """The plan with the strata that its Nodes are in now."""
+    strata = {node.name: stratum_of(node) for node in nodes}
+    return msgspec.structs.replace(
+        plan,
+        nodes=tuple(
+            msgspec.structs.replace(each, stratum=strata.get(each.node, each.stratum))
+            for each in plan.nodes
+        ),
+    )
+
+
+def _task_of(node: NodePlan, found: FoundState) -> NodeTask:
+    if found in (FoundState.BEGUN, FoundState.ILL):
+        return NodeTask.FINISH if found is FoundState.BEGUN else NodeTask.PUT_BACK
+    if node.change is ChangeKind.APPROVE:
+        return NodeTask.APPROVE
+    return NodeTask.NOTHING if found is FoundState.WELL else NodeTask.CHANGE
+
+
+def at_once(proven: int, most: int) -> int:
+    """How many may be on their way at once after so many: 1, then 2, then 5, then ten."""
+    for size in _SIZES:
+        if proven < size:
+            return min(size, most)
+        proven -= size
+    return min(_MOST, most)

@@ -1,0 +1,154 @@
+"""What `fix --status` says after its table: who carries a run out, and which command comes next. Pure."""
+
+import re
+from collections.abc import Iterable
+from shlex import join, quote
+
+from kubevouch.errors import ExitCode, combined_exit_code
+from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.rollout.decide.plan import RUN_NAME
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+
+_PUT_BACK = {Standing.UNDONE, Standing.BARRED}
+
+
+def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
+    """0: no run is armed anywhere. 1: one is. 3: of some node that could not be told."""
+    standings = {each.standing for each in statuses}
+    codes = [ExitCode.FINDINGS] if Standing.ARMED in standings else []
+    codes += [ExitCode.COULD_NOT_TELL] if Standing.UNKNOWN in standings else []
+    return combined_exit_code(codes)
+
+
+def who_writes(holder: RunHolder | None, statuses: Iterable[RunOnNode], doubt: str) -> str:
+    """Who carries a run out now, for a person: by the Lease, and of one that was cut off by the nodes, too. doubt: as below."""
+    if holder is None:
+        return f"not known: {doubt}" if doubt else "nobody"
+    if holder.is_alive:
+        return str(holder)
+    statuses = tuple(statuses)
+    armed = sum(each.run == holder.run and each.standing is Standing.ARMED for each in statuses)
+    told = sum(each.standing is not Standing.UNKNOWN for each in statuses)
+    answered = "these nodes" if told == len(statuses) else "the nodes that could be asked"
+    left = f"{armed} of {answered}" if armed else f"none of {answered}"
+    done = sum(each.run == holder.run and each.standing is Standing.DONE for each in statuses)
+    rest = f", and the run is still done on {done}" if holder.undoes and done else ""
+    return f"nobody any more: {holder} was cut off (killed, or away from the API server); it has left {left} armed{rest}"
+
+
+def next_for_status(
+    statuses: Iterable[RunOnNode],
+    run: str,
+    holder: RunHolder | None,
+    kept: frozenset[str],
+    *,
+    doubt: str = "",
+) -> tuple[str, str]:
+    """The command that comes next, and what else may be done. run: that was asked for. kept: runs whose plans are kept here.
+
+    doubt: why it is not known who holds the Lease.
+    """
+    statuses = tuple(statuses)
+    armed = [each for each in statuses if each.standing is Standing.ARMED]
+    if holder is not None and holder.is_alive:
+        return (
+            status_of(run or holder.run),
+            "that run is under way: wait until it has ended",
+        )
+    if holder is not None and holder.undoes and run in ("", holder.run):
+        return _next_for_cut_off_undo(holder, kept)
+    if not armed:
+        return _next_for_unarmed(statuses, run, holder, kept)
+    here = next((each for each in armed if each.run in kept), None)
+    if here is not None:
+        first = "if nobody carries it out any more, which is not known here; " if doubt else ""
+        return (
+            f"kubevouch fix --resume {here.run}",
+            f"{first}to put its nodes back instead: `kubevouch undo {here.run}`",
+        )
+    run, left = quote(armed[0].run), max((each.fires_in or 0 for each in armed), default=0)
+    switch = (
+        f"wait until the switch puts the node back, in {left} s"
+        if left > 0
+        else "wait until the switch puts the node back"
+    )
+    where = f", by {holder.where}" if holder is not None and holder.run == run else ""
+    note = (
+        f"the plan of run {run} is not kept on this machine, or cannot be read. Where it was begun{where}: `kubevouch fix --resume {run}`. "
+        f"Else copy the file {run}.json from there (in ~/.local/state/kubevouch/runs) and give its path to --resume or "
+        f"to `kubevouch undo`; or {switch}"
+    )
+    return status_of(run), note
+
+
+def _next_for_cut_off_undo(silent: RunHolder, kept: frozenset[str]) -> tuple[str, str]:
+    """What it was to take back is not to be gone on with, whichever nodes are armed."""
+    nodes = ["--nodes", ",".join(silent.undone_nodes)] if silent.undone_nodes else []
+    again = join(["kubevouch", "undo", silent.run, *nodes])
+    if silent.run in kept:
+        return (
+            again,
+            "this goes on with the undo that was cut off; what that has put back stays so",
+        )
+    note = (
+        f"that undo goes on where it was begun, by {silent.where}: `{again}`; elsewhere with the run's "
+        "plan, copied from there, in place of the run's name"
+    )
+    return status_of(silent.run), note
+
+
+def status_of(run: str) -> str:
+    """The command that asks for that run. A Lease or a node may say anything: only the name of a run gets into a command line."""
+    return (
+        f"kubevouch fix --status {run}" if re.fullmatch(RUN_NAME, run) else "kubevouch fix --status"
+    )
+
+
+def _next_for_unarmed(
+    statuses: tuple[RunOnNode, ...], run: str, silent: RunHolder | None, kept: frozenset[str]
+) -> tuple[str, str]:
+    """silent: who holds the Lease and does not renew it: its run has not come to its end, even if all that it has begun is done."""
+    standings = {each.standing for each in statuses}
+    if Standing.UNKNOWN in standings:
+        return (
+            f"kubevouch fix --status {run if run in kept else ''}".rstrip(),
+            "once the nodes that did not answer can be asked",
+        )
+    cut_off = silent is not None and run in ("", silent.run)
+    asked = run or (silent.run if silent is not None else "")
+    of_it = {each.standing if each.run == asked else Standing.NONE for each in statuses}
+    found = None
+    if asked in kept:
+        found = _next_for_kept(asked, of_it, cut_off=cut_off)
+    elif silent is not None and cut_off and not of_it & _PUT_BACK:
+        goes_on = f"`kubevouch fix --resume {quote(asked)}`"
+        found = (
+            "kubevouch doctor",
+            f"that run goes on where it was begun, by {silent.where}: {goes_on}",
+        )
+    if found is not None:
+        return found
+    is_done = Standing.DONE in standings and not standings & _PUT_BACK
+    return ("kubevouch verify --wait 2m" if is_done else "kubevouch doctor"), ""
+
+
+def _next_for_kept(run: str, standings: set[Standing], *, cut_off: bool) -> tuple[str, str] | None:
+    """What comes next for a run whose plan is kept here and that is armed nowhere; None if it is at its end."""
+    if standings & _PUT_BACK:
+        some_left = cut_off or Standing.DONE in standings
+        rest = f"; to put back what it has not: `kubevouch undo {run}`" if some_left else ""
+        return (
+            "kubevouch doctor",
+            f"what this run has put back it does not change again: that takes a new plan{rest}",
+        )
+    if cut_off:
+        return (
+            f"kubevouch fix --resume {run}",
+            f"no node is in its hand; to put back instead what it has changed: `kubevouch undo {run}`",
+        )
+    if standings & {Standing.NONE, Standing.NOT_BEGUN}:
+        return (
+            f"kubevouch fix --resume {run}",
+            "it has not begun on every node of its plan, or needed nothing there",
+        )
+    return None

@@ -1,0 +1,273 @@
+"""Which nodes of a run may begin now, by what has become of the others: one canary a stratum, then more and more at once.
+
+In this order: nodes on which the run was found begun; approvals without a restart; a canary of each stratum, which then
+soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time. Pure: the driver asks again whenever
+something has ended.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once
+from kubevouch.rollout.decide.workloads import Workloads
+
+_BEGUN_BEFORE = (NodeTask.PUT_BACK, NodeTask.FINISH)
+_APPROVALS = 8
+_SETTLES = 120.0
+"""Seconds after a node's end in which pods that are not ready may be so by its restart."""
+_LOOK = 5.0
+"""Seconds after which what nodes hold in common is looked at again."""
+
+
+class Stage(StrEnum):
+    """How far a node has come."""
+
+    WAITS = "waits"
+    BEGUN = "begun"
+    SAMPLE = "sample"
+    """All is proven but its metrics: it waits for a sample."""
+
+    TROUBLE = "trouble"
+    """A gate was given up, and it is being put back."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """It was put back, or nothing was changed on it."""
+
+    LOST = "lost"
+    """What state it is in is not known, or it is not a good one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What has become of a node so far. Times are monotonic."""
+
+    stage: Stage = Stage.WAITS
+    began: float | None = None
+    """None: not by this run, or not yet."""
+
+    ended: float = 0.0
+    soaked: bool = False
+    """A canary that was looked at again after its soak, and was well."""
+
+    for_good: bool = False
+    """It failed with something that cannot be taken back."""
+
+
+WAITS = Course()
+IN_HAND = (Stage.BEGUN, Stage.SAMPLE, Stage.TROUBLE)
+"""Begun, and how it ends is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What comes next."""
+
+    begin: tuple[str, ...] = ()
+    look_at: tuple[str, ...] = ()
+    """Canaries that have soaked, and are to be looked at once more."""
+
+    stop: str = ""
+    """Why no other node begins."""
+
+    again: float | None = None
+    """When to ask again although nothing has ended; None: not before something has."""
+
+    waits_for: str = ""
+    """What holds the next node, for a person."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A run at one moment."""
+
+    lineup: Lineup
+    courses: Mapping[str, Course]
+    workloads: Workloads
+    now: float
+
+    def course(self, node: TaskedNode) -> Course:
+        return self.courses.get(node.node, WAITS)
+
+    def those(self, nodes: Collection[TaskedNode], *stages: Stage) -> list[TaskedNode]:
+        return [each for each in nodes if self.course(each).stage in stages]
+
+    @cached_property
+    def in_hand(self) -> list[str]:
+        return [each.node for each in self.those(self.lineup.nodes, *IN_HAND)]
+
+    @cached_property
+    def restarting(self) -> int:
+        return len(self.those(self.lineup.nodes, Stage.BEGUN))
+
+    @cached_property
+    def lately(self) -> list[str]:
+        """Nodes that are in hand, or were until a moment ago."""
+        ended = [
+            node
+            for node, course in self.courses.items()
+            if course.began is not None
+            and course.stage in (Stage.DONE, Stage.FAILED, Stage.LOST)
+            and self.now - course.ended < _SETTLES
+        ]
+        return self.in_hand + ended
+
+    @cached_property
+    def failed(self) -> list[TaskedNode]:
+        return self.those(self.lineup.nodes, Stage.FAILED, Stage.LOST)
+
+
+def next_turn(
+    lineup: Lineup, courses: Mapping[str, Course], workloads: Workloads, now: float
+) -> Turn:
+    """Who begins now, or why nobody else does. A node without a course waits."""
+    seen = _Seen(lineup, courses, workloads, now)
+    if why := _why_it_stops(seen):
+        return Turn(stop=why)
+    if seen.those(lineup.nodes, Stage.TROUBLE):
+        return Turn()
+    for phase in (_finishes, _approvals, _canaries, _others, _control_planes):
+        turn = phase(seen)
+        if turn is not None:
+            return turn
+    return Turn()
+
+
+def _why_it_stops(seen: _Seen) -> str:
+    """Why no other node begins, with what has failed so far. The first failure of a node that follows its canary only pauses."""
+    for each in seen.failed:
+        if why := _why_at_once(each, seen):
+            return why
+    if len(seen.failed) > 1:
+        return f"{len(seen.failed)} nodes failed: {', '.join(each.node for each in seen.failed)}"
+    waits = seen.those(seen.lineup.nodes, Stage.WAITS)
+    only_control_planes = bool(waits) and all(each.control_plane for each in waits)
+    if seen.failed and only_control_planes and not seen.in_hand:
+        return f"{seen.failed[0].node} failed, and only control planes are left"
+    return ""
+
+
+def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
+    """Why this one failure is enough; empty if it is not."""
+    lineup, course = seen.lineup, seen.course(failed)
+    whole_change = bool(lineup.of(NodeTask.CHANGE))
+    if course.stage is Stage.LOST:
+        return f"it is not certain that {failed.node} is well"
+    if course.for_good:
+        return f"what was signed for {failed.node} cannot be taken back"
+    if failed.node in lineup.canaries:
+        return f"{failed.node}, the canary of {failed.stratum}, failed"
+    if failed.control_plane:
+        return f"{failed.node}, a control plane, failed"
+    if failed.task in _BEGUN_BEFORE or (failed.task is NodeTask.APPROVE and whole_change):
+        return f"{failed.node} failed, before a canary had begun"
+    return ""
+
+
+def _finishes(seen: _Seen) -> Turn | None:
+    """All of them at once: their switches are set, and go off."""
+    nodes = seen.lineup.of(*_BEGUN_BEFORE)
+    if waits := seen.those(nodes, Stage.WAITS):
+        return Turn(begin=tuple(each.node for each in waits))
+    return Turn() if seen.those(nodes, *IN_HAND) else None
+
+
+def _approvals(seen: _Seen) -> Turn | None:
+    """More and more of them at once, too: an approval cannot be taken back."""
+    nodes = seen.lineup.of(NodeTask.APPROVE)
+    waits = seen.those(nodes, Stage.WAITS)
+    if not waits:
+        return Turn() if seen.those(nodes, *IN_HAND) else None
+    width = at_once(_proven(seen, nodes), _APPROVALS)
+    if _drains(seen):
+        return Turn()
+    return Turn(begin=tuple(each.node for each in waits[: _free(seen, width)]))
+
+
+def _canaries(seen: _Seen) -> Turn | None:
+    """The canary of each stratum, before any other node."""
+    strata = seen.lineup.strata.values()
+    nodes = [each[0] for each in strata if each[0].task is NodeTask.CHANGE]
+    if seen.those(nodes, Stage.WAITS):
+        return _begun(seen, nodes)
+    return Turn() if seen.those(nodes, *IN_HAND) else None
+
+
+def _others(seen: _Seen) -> Turn | None:
+    """The workers whose canary has soaked."""
+    others, soaking, soaked = [], [], []
+    for canary, *rest in seen.lineup.strata.values():
+        if seen.course(canary).soaked or not seen.those(rest, Stage.WAITS):
+            others += rest
+        elif seen.course(canary).ended + seen.lineup.soak > seen.now:
+            soaking.append(canary)
+        else:
+            soaked.append(canary.node)
+    waits = seen.those(others, Stage.WAITS)
+    turn = _begun(seen, others) if waits else Turn()
+    if soaked:
+        return Turn(begin=turn.begin, look_at=tuple(soaked))
+    if soaking:
+        first = min(soaking, key=lambda each: seen.course(each).ended)
+        again = seen.course(first).ended + seen.lineup.soak
+        return Turn(
+            begin=turn.begin,
+            again=min(again, turn.again or again),
+            waits_for=turn.waits_for or f"the soak of {first.node}",
+        )
+    return turn if waits or seen.in_hand else None
+
+
+def _control_planes(seen: _Seen) -> Turn | None:
+    """One at a time, and nothing beside it."""
+    nodes = seen.lineup.control_planes
+    if not seen.those(nodes, Stage.WAITS):
+        return None
+    if seen.in_hand:
+        return Turn()
+    turn = _begun(seen, nodes)
+    return Turn(begin=turn.begin[:1], again=turn.again, waits_for=turn.waits_for)
+
+
+def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
+    """Those of the nodes that may begin: as many as the proven ones allow, and none beside another that it must not join."""
+    if _drains(seen):
+        return Turn()
+    width = at_once(_proven(seen, nodes), seen.lineup.cap)
+    free = _free(seen, width)
+    begin: list[str] = []
+    held = ""
+    for each in seen.those(nodes, Stage.WAITS):
+        if len(begin) >= free:
+            break
+        why = seen.workloads.objection(each.node, [*seen.in_hand, *begin], [*seen.lately, *begin])
+        if not why:
+            begin.append(each.node)
+        held = held or (why and f"{each.node}: {why}")
+    again = seen.now + _LOOK if held else None
+    return Turn(begin=tuple(begin), again=again, waits_for=held)
+
+
+def _free(seen: _Seen, width: int) -> int:
+    """How many more may begin: what waits for its sample only makes room for others, but not without end."""
+    return max(0, min(width - seen.restarting, 2 * width - len(seen.in_hand)))
+
+
+def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
+    """How many of them this run has begun and done, since one failed."""
+    since = _failure(seen)
+    done = [seen.course(each) for each in seen.those(nodes, Stage.DONE)]
+    return sum(each.began is not None and (since is None or each.began > since) for each in done)
+
+
+def _drains(seen: _Seen) -> bool:
+    """Whether one has failed, and the others that were in hand then have not ended yet."""
+    since = _failure(seen)
+    begun = [seen.courses[node].began for node in seen.in_hand]
+    return since is not None and any(each is not None and each <= since for each in begun)
+
+
+def _failure(seen: _Seen) -> float | None:
+    return max((seen.course(each).ended for each in seen.failed), default=None)

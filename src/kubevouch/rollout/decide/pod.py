@@ -1,0 +1,271 @@
+"""The pod that brings a script to one node: what it is, how it does by its status, and when it has been left behind. Pure.
+
+Its first container is privileged, enters the host and runs the script; two more, with no rights, only hand on what does not
+fit into the first one's message. Nothing of that needs the kubelet's port: the kubelet itself posts the messages.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from kubevouch.kube.errors import Forbidden, KubeError, NotFound, StatusError
+from kubevouch.kube.images import digest_of
+from kubevouch.kube.refusals import one_line
+from kubevouch.kube.resources import ContainerStatus, Pod
+from kubevouch.node.messages import MOST_MESSAGES, SCRIPT_VARIABLE, count_in
+from kubevouch.rollout.decide.plan import PodPlace
+
+NAME: Final = "kubevouch-fix"
+SELECTOR: Final = f"app.kubernetes.io/name={NAME},app.kubernetes.io/managed-by=kubevouch"
+RUN_LABEL: Final = "kubevouch/run"
+
+_SCRIPT: Final = "script"
+_REST: Final = tuple(f"answer-{number}" for number in range(2, MOST_MESSAGES + 1))
+_MESSAGE: Final = "/dev/termination-log"
+_SHARES: Final = "/answer"
+_GRACE: Final = 30
+"""Seconds in which a script that has begun may end once its pod is removed."""
+
+_BEYOND: Final = 60
+"""Seconds by which a pod outlives its script's time at most, for its start."""
+
+_LEFT_BEHIND: Final = timedelta(seconds=60)
+"""Who waits for a pod removes it at once."""
+
+_HOPELESS: Final = {
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ImageInspectError",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+"""What a container waits for in vain (pkg/kubelet/images/types.go, kuberuntime_container.go)."""
+
+_NEVER_RAN: Final = {"StartError", "ContainerCannotRun"}
+_NODE_ENTRY: Final = ("python", "-m", "kubevouch.node.io.in_pod")
+
+
+class PodState(StrEnum):
+    """The state of a pod, for whoever waits for its answer."""
+
+    WAITING = "waiting"
+    """Nothing has run in it yet, as far as is seen."""
+
+    RUNNING = "running"
+    """Its script runs, or has run and its answer is not whole yet."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """Nothing has run in it, and nothing will."""
+
+    LOST = "lost"
+    """It has ended without an answer: its script may have run."""
+
+
+class PodLook(msgspec.Struct, frozen=True):
+    """One look at a pod. why: what it waits for, or what became of it. messages: of its containers, in order."""
+
+    state: PodState = PodState.WAITING
+    why: str = "its kubelet has not begun with it"
+    messages: tuple[str, ...] = ()
+    in_vain: bool = False
+    """It waits, and for nothing that comes by itself."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no later look can say more."""
+        return self.state in (PodState.ANSWERED, PodState.REFUSED, PodState.LOST)
+
+    @property
+    def is_worth_waiting(self) -> bool:
+        """Whether a later look may say more."""
+        return not self.is_final and not self.in_vain
+
+
+def pod_body(
+    place: PodPlace, name: str, *, node: str, run: str, script: str, seconds: float
+) -> dict[str, Any]:
+    """The pod as it is created, without its kind.
+
+    It is not scheduled but bound by its name, whatever keeps other pods from that node; it has no account's token. script:
+    packed. seconds: how long the script may take.
+    """
+    shares = [f"{_SHARES}/{each}" for each in _REST]
+    volume = {"name": "answer", "mountPath": _SHARES}
+    entered = {
+        "name": _SCRIPT,
+        "image": place.image,
+        "command": [*_NODE_ENTRY, "run", "1", str(int(seconds)), _MESSAGE, *shares],
+        "env": [{"name": SCRIPT_VARIABLE, "value": script}],
+        # What is needed to enter the host is all that privileged is (docs/decisions/0014): a shorter list would only fail
+        # on nodes with AppArmor or SELinux.
+        "securityContext": {"privileged": True, "runAsUser": 0, "runAsNonRoot": False},
+        "volumeMounts": [volume],
+    }
+    handing_on = [
+        {
+            "name": each,
+            "image": place.image,
+            "command": [*_NODE_ENTRY, "show", share, _MESSAGE],
+            "securityContext": _NO_RIGHTS,
+            "volumeMounts": [{**volume, "readOnly": True}],
+        }
+        for each, share in zip(_REST, shares, strict=True)
+    ]
+    for each in (entered, *handing_on):
+        each |= {"imagePullPolicy": "IfNotPresent", "terminationMessagePath": _MESSAGE}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": place.namespace,
+            "labels": {
+                "app.kubernetes.io/name": NAME,
+                "app.kubernetes.io/managed-by": "kubevouch",
+                RUN_LABEL: run,
+            },
+            "annotations": {
+                "sidecar.istio.io/inject": "false",
+                "linkerd.io/inject": "disabled",
+            },
+        },
+        "spec": {
+            "nodeName": node,
+            "hostPID": True,
+            "hostNetwork": True,
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": int(seconds) + _BEYOND,
+            "terminationGracePeriodSeconds": _GRACE,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "tolerations": [{"operator": "Exists"}],
+            "volumes": [{"name": "answer", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}],
+            "initContainers": [entered],
+            "containers": handing_on,
+        },
+    }
+
+
+_NO_RIGHTS: Final[Mapping[str, Any]] = {
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "runAsNonRoot": True,
+    "readOnlyRootFilesystem": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def changed_by_admission(pod: Pod, place: PodPlace) -> str:
+    """What an admission webhook made of the pod that must not be; empty if it is as it was sent."""
+    found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
+    if added := sorted({*found} - {_SCRIPT, *_REST}):
+        return f"a webhook of this cluster added container {added[0]} to the pod"
+    for each in (*pod.spec.init_containers, *pod.spec.containers):
+        if digest_of(each.image) != digest_of(place.image):  # a mirror's name does no harm
+            return f"a webhook of this cluster gave the pod another image, {each.image}"
+    return ""
+
+
+def look_at(pod: Pod) -> PodLook:
+    """How the pod does, by the status that its node's kubelet has posted."""
+    statuses = {
+        each.name: each
+        for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    }
+    script = statuses.get(_SCRIPT, ContainerStatus())
+    ended = script.state.terminated
+    if ended is None:
+        return _before_its_end(pod, script)
+    if count := count_in(ended.message):
+        return _answered(pod, statuses, ended.message, count)
+    what = f"{ended.reason or 'no reason given'}, exit code {ended.exit_code}"
+    why = one_line(f"its container ended with no answer: {what} {ended.message}".strip())
+    return PodLook(PodState.REFUSED if ended.reason in _NEVER_RAN else PodState.LOST, why)
+
+
+def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
+    begun = script.state.running is not None
+    if pod.status.phase == "Failed":
+        told = ": ".join(each for each in (pod.status.reason, pod.status.message) if each)
+        why = one_line(f"its kubelet has ended the pod: {told or 'no reason given'}")
+        return PodLook(PodState.LOST if begun else PodState.REFUSED, why)
+    if begun:
+        return PodLook(PodState.RUNNING, "its script runs")
+    if waits := script.state.waiting:
+        why = one_line(f"{waits.reason} {waits.message}".strip())
+        return PodLook(PodState.WAITING, why, in_vain=waits.reason in _HOPELESS)
+    return PodLook()
+
+
+def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, count: int) -> PodLook:
+    """The messages, if the containers that hand on the rest have ended."""
+    messages = [first]
+    for name in _REST[: count - 1]:
+        ended = statuses.get(name, ContainerStatus()).state.terminated
+        if ended is None:
+            if pod.status.phase in ("Failed", "Succeeded"):
+                return PodLook(PodState.LOST, f"it ended before container {name} had its say")
+            return PodLook(PodState.RUNNING, f"the rest of its answer, from container {name}")
+        messages.append(ended.message)
+    return PodLook(PodState.ANSWERED, "", tuple(messages))
+
+
+def is_left_behind(pod: Pod, now: datetime) -> bool:
+    """Whether nobody waits for this pod any more: its time is over, or it ended a minute ago and is there still."""
+    created = pod.metadata.creation_timestamp
+    if created is None:
+        return False
+    if pod.status.phase not in ("Failed", "Succeeded"):
+        over = created + timedelta(seconds=pod.spec.active_deadline_seconds)
+        return now > over + _LEFT_BEHIND
+    ends = [
+        each.state.terminated.finished_at
+        for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
+        if each.state.terminated and each.state.terminated.finished_at
+    ]
+    return now > max([created, *ends]) + _LEFT_BEHIND
+
+
+def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str]:
+    """What became of a pod that is waited for no longer: ANSWERED, REFUSED or LOST, and why.
+
+    gone: its kubelet has confirmed its removal since. Until then a container that was not seen running may have run, or run yet.
+    """
+    if look.is_final:
+        return look.state, look.why
+    if look.state is PodState.RUNNING:
+        how = "it was removed while its script ran" if gone else f"no answer within {seconds:.0f} s"
+        return PodState.LOST, f"{how} ({look.why})"
+    if gone:
+        return PodState.REFUSED, look.why
+    why = f"{look.why}; its removal is not confirmed, so whether it has run cannot be told"
+    return PodState.LOST, why
+
+
+def why_not_created(error: KubeError, place: PodPlace) -> str:
+    """What is to be done about a pod that the API server did not take; empty if that is not known."""
+    said = error.message if isinstance(error, StatusError) else ""
+    space = place.namespace
+    if "violates PodSecurity" in said:
+        return (
+            f"Pod Security lets no privileged pod into the namespace {space}: name one by --pod-namespace whose label "
+            "pod-security.kubernetes.io/enforce is privileged, or that has none where that is not the cluster's default"
+        )
+    if "denied the request" in said or "denied request" in said:
+        return (
+            f"an admission policy of this cluster holds it: except pods labelled app.kubernetes.io/name={NAME} in the "
+            f"namespace {space} from it for the time of the run, or take --via ssh"
+        )
+    if "exceeded quota" in said or "being terminated" in said or "service account" in said:
+        return f"name another namespace by --pod-namespace: this is about {space}"
+    if isinstance(error, NotFound):
+        return f"name a namespace that is there by --pod-namespace: there is no {space}"
+    if isinstance(error, Forbidden):
+        return "`kubevouch fix --print-role` shows what is needed"
+    return ""

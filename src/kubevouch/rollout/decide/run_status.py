@@ -1,0 +1,210 @@
+"""Where runs stand on a node, read there by status.sh, and what it means for an operator. Pure."""
+
+from enum import StrEnum
+from importlib.resources import files
+from shlex import quote
+from typing import Annotated
+
+import msgspec
+
+from kubevouch.evidence.survey import ARMED_STATES, Moment, script_text
+from kubevouch.node.script import Script
+
+
+class RunFound(msgspec.Struct, frozen=True):
+    """What one run has left on a node. Texts are sent in base64, which msgspec decodes."""
+
+    run: bytes
+    state: bytes
+    fires: Moment
+    """When its switch goes off, by the node's clock; 0 where the record does not say."""
+
+    timer: bytes
+    """What `systemctl is-active` says of the switch's timer."""
+
+    boot: bool
+    """A restart of the machine would end the run, too."""
+
+    config: bytes
+    """The config.yaml that it is about; empty where it wrote none."""
+
+    whose: bytes
+    """Whose content it has now: `run`, `before` (the run) or `other`; empty where that cannot be told."""
+
+    strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
+    """Names of the files that an undo took out of the way and kept."""
+
+    rewritten: bool = False
+    """The config.yaml was written since the run's last state there; its content may be the same."""
+
+
+class RunsFound(msgspec.Struct, frozen=True):
+    """What status.sh answers."""
+
+    machine_id: bytes
+    clock: Moment
+    root: bytes
+    unsafe: bytes
+    """Why the records are not read: others than root could have written them."""
+
+    active: bytes
+    """kubelet.service, as systemd says."""
+
+    runs: Annotated[tuple[RunFound, ...], msgspec.Meta(max_length=100)]
+    """The newest first."""
+
+
+def status_script(
+    root: str, proc: str = "/proc", units: str = "/etc/systemd/system"
+) -> Script[RunsFound]:
+    """Reads them. root: the kubelet's folder by the run's plan, for a kubelet that is down; empty for the default."""
+    words = {"proc": proc, "units": units, "root_said": root}
+    text = "".join(f"{name}={quote(value)}\n" for name, value in words.items())
+    text += "".join(map(script_text, ("root_owned.sh", "run_marker.sh", "kubelet_process.sh")))
+    text += files("kubevouch.rollout").joinpath("status.sh").read_text(encoding="utf-8")
+    return Script(name="status", text=text, answer=RunsFound)
+
+
+class Standing(StrEnum):
+    """What a run's state on a node comes to."""
+
+    NONE = "no run"
+    NOT_BEGUN = "not begun"
+    """Cut off before anything was changed."""
+
+    ARMED = "armed"
+    """Changed and not proven, or proven and the end of it cut off: its switch ends it."""
+
+    DONE = "done"
+    UNDONE = "undone"
+    BARRED = "barred"
+    """Undone before it began: it does not begin there any more."""
+
+    UNKNOWN = "not known"
+
+
+_STANDING = {
+    "unfinished": Standing.NOT_BEGUN,
+    "prepared": Standing.NOT_BEGUN,
+    **dict.fromkeys(ARMED_STATES, Standing.ARMED),
+    "committed": Standing.DONE,
+    "undone": Standing.UNDONE,
+    "barred": Standing.BARRED,
+}
+_MEANS = {
+    "": "",
+    "unfinished": "nothing was changed",
+    "prepared": "nothing was changed",
+    "armed": "its files are being changed",
+    "written": "its files are changed, the kubelet was not restarted yet",
+    "restarted": "changed and restarted, not proven yet",
+    "verified": "proven; the commit is not finished",
+    "committed": "",
+    "undone": "",
+    "barred": "undone before it began here; it does not begin any more",
+}
+
+
+class RunOnNode(msgspec.Struct, frozen=True):
+    """Where one run stands on one node, in words for a person."""
+
+    node: str
+    run: str
+    standing: Standing
+    state: str = ""
+    """As the run's folder on the node says."""
+
+    fires_in: int | None = None
+    """Seconds until its switch goes off; below zero if it was due before. None if the run is not armed, or its record does not say."""
+
+    switch: str = ""
+    boot_net: str = ""
+    notes: tuple[str, ...] = ()
+    """What the state means, stray edits, a kubelet that is down."""
+
+
+def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
+    """Of one run, if it is named; else of all that are armed, or the newest one."""
+    if found.unsafe:
+        why = found.unsafe.decode(errors="replace")
+        return (
+            RunOnNode(node, run, Standing.UNKNOWN, notes=(f"its records are not read: {why}",)),
+        )
+    down = _down(found)
+    chosen = [each for each in found.runs if each.run == run.encode()] if run else _chosen(found)
+    if not chosen:
+        notes = (*(["this run has no record here"] if run else []), *down)
+        return (RunOnNode(node, run, Standing.NONE, notes=notes),)
+    return tuple(_status(node, each, found, down) for each in chosen)
+
+
+def _chosen(found: RunsFound) -> list[RunFound]:
+    armed = [each for each in found.runs if _standing(each) is Standing.ARMED]
+    return armed or _newest(found)
+
+
+def _newest(found: RunsFound) -> list[RunFound]:
+    """The mark that an undo leaves of a run that had not begun is no run, as long as there is one."""
+    begun = [each for each in found.runs if _standing(each) is not Standing.BARRED]
+    return (begun or list(found.runs))[:1]
+
+
+def _standing(run: RunFound) -> Standing:
+    return _STANDING.get(run.state.decode(errors="replace"), Standing.UNKNOWN)
+
+
+def _down(found: RunsFound) -> tuple[str, ...]:
+    state = found.active.decode(errors="replace")
+    return () if state == "active" else (f"its kubelet is {state or 'not known to systemd'}",)
+
+
+def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -> RunOnNode:
+    standing, state = _standing(run), run.state.decode(errors="replace")
+    left = run.fires - found.clock if standing is Standing.ARMED and run.fires else None
+    means = _MEANS.get(state, "a state that this version does not know")
+    newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
+    edits = _edits(run, standing) if newest or standing is Standing.ARMED else ()
+    notes = (*filter(None, [means]), *edits, *down)
+    return RunOnNode(
+        node=node,
+        run=run.run.decode(errors="replace"),
+        standing=standing,
+        state=state,
+        fires_in=left,
+        switch=_switch(run, left) if standing is Standing.ARMED else "",
+        boot_net=("set" if run.boot else "missing") if standing is Standing.ARMED else "",
+        notes=notes,
+    )
+
+
+def _switch(run: RunFound, left: int | None) -> str:
+    if run.timer != b"active" and (left is None or left > 0):
+        return "no timer"
+    if left is None:
+        return "set"
+    return f"in {left} s" if left >= 0 else f"was due {-left} s ago"
+
+
+def _edits(run: RunFound, standing: Standing) -> tuple[str, ...]:
+    """What others have edited meanwhile, as far as the digests in the run's record tell."""
+    config = run.config.decode(errors="replace")
+    expected = {
+        Standing.DONE: {"run"},
+        Standing.UNDONE: {"before"},
+        Standing.ARMED: {"run", "before"},
+    }.get(standing, set())
+    whose = run.whose.decode(errors="replace")
+    edits = []
+    if whose and expected and whose not in expected:
+        what = {
+            "other": "was edited by somebody else",
+            "before": "is as before the run",
+            "run": "is as the run wrote it",
+        }
+        edits.append(f"{config} {what[whose]}")
+    elif whose == "run" and run.rewritten:
+        edits.append(f"{config} was written again since, with the same content")
+    if run.strays:
+        names = ", ".join(each.decode(errors="replace") for each in run.strays)
+        edits.append(f"kept in strays/: {names}")
+    return tuple(edits)

@@ -1,0 +1,94 @@
+# Watches kubelet.service on its node, about once a second, and says what it saw. Writes nothing. It ends when the time is
+# over and the kubelet is up, when it has stayed up for long enough (steady), and at once when it does not stay up: not active
+# for `limit` seconds at a stretch, to which comes the pause after which its unit starts it again (RestartSec, `longest` at
+# most) while systemd waits for that; or two more main processes than the first, or two more restarts by systemd, which counts
+# those, too, that are over between two looks. Then the last lines of its log come along.
+#
+# Set above this text: proc seconds steady limit longest first pause
+export LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin
+
+packed() { base64 | tr -d '\n'; }
+number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
+# The pause of the unit in whole seconds; systemctl writes 100ms, 1.500000s, 10s, 1min 30s, infinity.
+pause_of_unit() {
+  said=$(systemctl show kubelet.service --property=Restart --property=RestartUSec 2>/dev/null)
+  found=0
+  if ! printf '%s\n' "$said" | grep -qx 'Restart=no'; then
+    for part in $(printf '%s\n' "$said" | sed -n 's/^RestartUSec=//p'); do
+      whole=$(number "${part%%[!0-9]*}")
+      case $part in
+        *ms | *us | 0) ;;
+        *min) found=$((found + 60 * whole)) ;;
+        *[0-9]s) found=$((found + whole)) ;;
+        *) found=$((found + longest)) ;;
+      esac
+    done
+  fi
+  [ "$found" -le "$longest" ] || found=$longest
+  echo "$found"
+}
+uptime_now() {
+  up=
+  read -r up rest 2>/dev/null <"$proc/uptime"
+  number "${up%%.*}"
+}
+
+again=$(pause_of_unit)
+began=$(uptime_now) since=$began calm=$began
+inactive=0 looks=0 ended=time
+pids=$first last=$first active= ended_before=
+[ "$first" = 0 ] || ended_before=0 # since the run's own restart, which sets the count to 0
+while :; do
+  active= pid= restarts=
+  while IFS='=' read -r property value; do
+    case $property in
+      ActiveState) active=$value ;;
+      MainPID) pid=$value ;;
+      NRestarts) restarts=$value ;;
+    esac
+  done <<SHOWN
+$(systemctl show kubelet.service --property=ActiveState --property=MainPID --property=NRestarts 2>/dev/null)
+SHOWN
+  pid=$(number "$pid") restarts=$(number "$restarts")
+  if [ "${ended_before:-$restarts}" -ge "$restarts" ] || { [ "$pid" != 0 ] && [ "$pid" = "$first" ]; }; then
+    ended_before=$restarts
+  fi
+  now=$(uptime_now) looks=$((looks + 1))
+  if [ "$pid" != 0 ] && [ "$pid" != "$last" ]; then
+    pids="$pids $pid" last=$pid calm=$now
+  fi
+  may=$limit
+  [ "$active" != activating ] || may=$((limit + again))
+  if [ "$active" = active ]; then
+    since=$now
+  else
+    calm=$now
+    [ $((now - since)) -le "$inactive" ] || inactive=$((now - since))
+  fi
+  set -- $pids
+  if [ $((now - since)) -ge "$may" ]; then
+    ended=inactive
+  elif [ $((restarts - ended_before)) -ge 2 ] || [ $# -gt 3 ] || { [ "${1:-0}" != 0 ] && [ $# -gt 2 ]; }; then
+    ended=restarts
+  elif [ "$steady" -gt 0 ] && [ $((now - calm)) -ge "$steady" ]; then
+    ended=steady
+  elif { [ "$active" = active ] && [ $((now - began)) -ge "$seconds" ]; } || [ "$looks" -gt $((seconds + limit + longest)) ]; then
+    ended=time
+  else
+    sleep "$pause"
+    continue
+  fi
+  break
+done
+
+log=
+case $ended in
+  inactive | restarts) log=$(journalctl -u kubelet.service -n 12 -o cat --no-pager 2>/dev/null | tail -c 4000) ;;
+esac
+processes=
+for pid in $pids; do
+  [ "$pid" = 0 ] || processes="$processes${processes:+,}$pid"
+done
+printf 'kubevouch-answer: {"ended":"%s","seconds":%s,"inactive":%s,"processes":[%s],"active":"%s","log":"%s"}\n' "$ended" \
+  "$((now - began))" "$inactive" "$processes" "$(printf '%s' "$active" | packed)" "$(printf '%s' "$log" | packed)"

@@ -1,0 +1,96 @@
+"""--ask-sudo-password at a real terminal: asked once, before anything is done, and what may be typed in there."""
+
+import signal
+
+import msgspec
+import pytest
+
+from kubevouch.cli.common.plan_file import write_plan
+from kubevouch.errors import UsageError
+from kubevouch.rollout.decide.plan import ChangeKind, plan_in, text_of
+from tests.cli.program import CTRL_C, Program
+from tests.rollout.recorded import plan_of, planned, recorded
+from tests.rollout.test_a_plan_is_a_file import PLAN
+from tests.support.stage import Stage
+
+ASKED = "for sudo on the nodes"
+WORD = "a word that nobody sees"
+VERBS = [("fix", "--apply"), ("undo",)]
+
+
+@pytest.fixture
+def plan(kubevouch: Program, stage: Stage) -> str:
+    path = kubevouch.home / "plan.json"
+    changes = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP))
+    write_plan(msgspec.structs.replace(changes, ssh_user="ops", ask_sudo_password=True), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_ctrl_c_there_changes_nothing(
+    kubevouch: Program, plan: str, verb: tuple[str, ...]
+) -> None:
+    ran = await kubevouch.at_a_terminal(*verb, plan, "--yes", typed={ASKED: CTRL_C})
+    assert ran.code == 130, ran
+    assert "Password of ops for sudo on the nodes: " in ran.out
+    assert "Nothing was changed." in ran.out
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+async def test_so_does_a_signal(kubevouch: Program, plan: str, sent: signal.Signals) -> None:
+    ran = await kubevouch.at_a_terminal("fix", "--apply", plan, typed={ASKED: sent})
+    assert ran.code == 130, ran
+    assert "Nothing was changed." in ran.out
+
+
+@pytest.mark.parametrize("typed", [b"\n", b"\x04"], ids=["empty", "its end"])
+async def test_nothing_is_no_password(kubevouch: Program, plan: str, typed: bytes) -> None:
+    ran = await kubevouch.at_a_terminal("fix", "--apply", plan, typed={ASKED: typed})
+    assert ran.out.count(ASKED) == 1
+    if typed == b"\n":
+        assert (ran.code, "the password for sudo: nothing was typed in" in ran.out) == (2, True), (
+            ran
+        )
+    else:
+        assert ran.code == 130, ran
+
+
+@pytest.mark.parametrize("verb", [*VERBS, ("fix", "--status")])
+async def test_it_is_asked_for_once_and_not_shown(
+    kubevouch: Program, plan: str, verb: tuple[str, ...]
+) -> None:
+    typed = {ASKED: f"{WORD}\n".encode(), "Go on?": b"n\n"}
+    ran = await kubevouch.at_a_terminal(*verb, plan, typed=typed)
+    assert ran.out.count(ASKED) == 1, ran
+    assert WORD not in ran.out
+    assert [
+        each for each in kubevouch.home.rglob("*") if each.is_file() and WORD in each.read_text()
+    ] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_where_there_is_no_terminal_it_says_so(
+    kubevouch: Program, plan: str, verb: tuple[str, ...]
+) -> None:
+    ran = await kubevouch(*verb, plan, "--yes", stdin=f"{WORD}\n".encode())
+    assert ran.code == 2
+    assert "standard input: is not a terminal to ask for a password at" in ran.err
+
+
+async def test_it_belongs_to_ssh_and_to_a_new_plan(kubevouch: Program, plan: str) -> None:
+    for words, seen in (
+        (("fix", "--plan", plan, "--via", "local"), "belongs to --via ssh"),
+        (
+            ("fix", "--apply", plan),
+            "--ask-sudo-password, --image and --pod-namespace belong to --plan",
+        ),
+    ):
+        ran = await kubevouch(*words, "--ask-sudo-password")
+        assert ran.code == 2
+        assert seen in ran.err
+
+
+def test_a_plan_by_pod_asks_for_none() -> None:
+    asks = msgspec.structs.replace(PLAN, via="local", ask_sudo_password=True)
+    with pytest.raises(UsageError, match="belongs to a plan that goes by ssh"):
+        plan_in(text_of(asks).encode(), "plan.json")

@@ -1,0 +1,314 @@
+"""`fix --status`, `--list` and `--resume`: from the machine where a run was begun, and from another one."""
+
+import asyncio
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from kubevouch.cli.common.runs import keep_run
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, text_of
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.apiserver.status import StatusError
+from tests.cli.program import Program
+from tests.cli.test_a_run_that_is_not_finished import UID, begun, folder, held_since
+from tests.cli.test_at_a_real_terminal import planned_for
+from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.scripted.faults import refuse
+from tests.support.stage import Stage, kind_of
+
+WORKER = "k8s-worker-1.internal.example.com"
+
+
+@pytest.fixture
+def case() -> str:
+    return "healthy"
+
+
+async def test_one_of_the_five_ways_is_asked_for(kubevouch: Program) -> None:
+    for words in ((), ("--list", "--status"), ("--resume", "abcd", "--apply", "p")):
+        ran = await kubevouch("fix", *words)
+        assert ran.code == 2, ran
+        assert (
+            "one of --plan FILE, --apply FILE, --status [RUN], --resume RUN and --list" in ran.err
+        )
+
+
+async def test_the_runs_of_this_machine_are_listed_with_what_is_in_hand(kubevouch: Program) -> None:
+    empty = await kubevouch("fix", "--list")
+    assert (empty.code, "No run was begun on this machine" in empty.out) == (0, True), empty
+    begun(kubevouch, UID, datetime(2099, 1, 1, tzinfo=UTC))
+    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    (folder(kubevouch) / "cccc.json").write_text("{")
+    table, document = await kubevouch.several(("fix", "--list"), ("fix", "--list", "-o", "json"))
+    assert table.code == 0, table
+    told = (
+        f"{WORKER} was armed when it was last heard of, until 2099-01-01 00:00:00 UTC at the latest"
+    )
+    assert told in " ".join(table.out.split())
+    begun(kubevouch, UID, datetime(2020, 1, 1, tzinfo=UTC))
+    late = await kubevouch("fix", "--list")
+    assert (
+        f"{WORKER} was armed when it was last heard of, until 2020-01-01 00:00:00 UTC at the latest"
+        in late.out
+    )
+    rows = {each["run"]: each["state"] for each in json.loads(document.out)["runs"]}
+    assert rows["bbbb"] == "no node is in hand"
+    assert rows["cccc"] == "its plan cannot be read"
+    assert json.loads(document.out)["schemaVersion"] == "kubevouch.runs/1"
+
+
+async def test_the_runs_of_two_clusters_whose_contexts_have_one_name_are_told_apart(
+    kubevouch: Program,
+) -> None:
+    for run, number in (("aaaa", 1), ("bbbb", 2)):
+        server = f"https://10.0.0.{number}:6443"
+        cluster = ClusterBinding(
+            "kubernetes-admin@kubernetes", server, f"uid-{number}", "sha", "v1.36.3"
+        )
+        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+    table, document = await kubevouch.several(("fix", "--list"), ("fix", "--list", "-o", "json"))
+    assert "kubernetes-admin@kubernetes at https://10.0.0.1:6443" in table.out
+    assert "kubernetes-admin@kubernetes at https://10.0.0.2:6443" in table.out
+    rows = {each["run"]: each for each in json.loads(document.out)["runs"]}
+    assert rows["aaaa"]["cluster"] == "kubernetes-admin@kubernetes"
+    assert (rows["aaaa"]["server"], rows["aaaa"]["clusterUid"]) == (
+        "https://10.0.0.1:6443",
+        "uid-1",
+    )
+    assert rows["bbbb"]["clusterUid"] == "uid-2"
+
+
+async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_lies(
+    kubevouch: Program,
+) -> None:
+    ran = await kubevouch("fix", "--resume", "abcd")
+    assert ran.code == 2, ran
+    assert "fix --resume abcd: there is no such run here" in ran.err
+    assert "copy the plan from there" in ran.err
+    assert ran.err.endswith("NEXT     kubevouch fix --status abcd\n"), "the nodes know of it"
+    ran = await kubevouch("fix", "--resume", "./abcd.json")
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list"), ran
+
+
+async def test_a_kept_plan_that_cannot_be_read_is_not_gone_on_with_again_and_again(
+    kubevouch: Program, stage: Stage
+) -> None:
+    folder(kubevouch).mkdir(parents=True)
+    (folder(kubevouch) / "bbbb.json").write_text("{")
+    refused = await kubevouch("fix", "--resume", "bbbb")
+    assert (refused.code, refused.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list")
+    assert "its plan cannot be read" in (await kubevouch("fix", "--list")).out
+
+
+async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The kubeconfig knows it under the name that the plan has; then under none; then another cluster has its address."""
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
+    plan = plan_of(node, run="bbbb", cluster=bound)
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    config = kubevouch.home / "kubeconfig"
+    document = yaml.safe_load(config.read_text())
+    asked = ("fix", "--resume", "bbbb", "--yes")
+    nowhere = await kubevouch(*asked)
+    assert (nowhere.code, nowhere.err.splitlines()[-1]) == (
+        4,
+        "NEXT     kubectl config get-contexts",
+    )
+    assert "name the cluster at https://10.0.0.1:6443 by --kubeconfig or --context" in nowhere.err
+    both = copy.deepcopy(document)
+    both["clusters"].append({"name": "theirs", "cluster": {"server": bound.server}})
+    both["contexts"].append(
+        {"name": "theirs", "context": {**document["contexts"][0]["context"], "cluster": "theirs"}}
+    )
+    config.write_text(yaml.safe_dump(both))
+    refused = await kubevouch(*asked)
+    assert refused.err.endswith("NEXT     kubevouch fix --resume bbbb --context theirs\n"), refused
+    [cluster] = document["clusters"]
+    moved = msgspec.structs.replace(bound, server=cluster["cluster"]["server"])
+    (folder(kubevouch) / "bbbb.json").write_text(text_of(plan_of(node, run="bbbb", cluster=moved)))
+    config.write_text(yaml.safe_dump(document))
+    replaced = await kubevouch(*asked)
+    assert replaced.err.splitlines()[-1].startswith("NEXT     kubevouch fix --plan plan.json")
+
+
+async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
+    kubevouch: Program, stage: Stage
+) -> None:
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
+    keep_run(plan_of(node, run="bbbb", cluster=bound), {"HOME": str(kubevouch.home)})
+    config = kubevouch.home / "kubeconfig"
+    document = yaml.safe_load(config.read_text())
+    document["clusters"].append({"name": "theirs", "cluster": {"server": bound.server}})
+    theirs = {**document["contexts"][0]["context"], "cluster": "theirs"}
+    document["contexts"].append({"name": "theirs", "context": theirs})
+    config.write_text(yaml.safe_dump(document))
+    ran = await kubevouch("fix", "--status", "bbbb")
+    assert (ran.code, ran.out) == (4, ""), ran
+    assert "this is not the cluster of the plan, which is for https://10.0.0.1:6443" in ran.err
+    assert ran.err.splitlines()[-1] == "NEXT     kubevouch fix --status bbbb --context theirs"
+
+
+async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
+    kubevouch: Program, stage: Stage
+) -> None:
+    keep_run(
+        plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb"),
+        {"HOME": str(kubevouch.home)},
+    )
+    config = kubevouch.home / "away"
+    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    ran = await kubevouch("fix", "--resume", "bbbb", "--yes", "--kubeconfig", str(config))
+    assert ran.code == 3, ran
+    following = [
+        f"NEXT     kubectl --kubeconfig {config} get --raw /readyz",
+        f"THEN     kubevouch fix --resume bbbb --kubeconfig {config}",
+    ]
+    assert ran.err.splitlines()[-2:] == following
+    ran = await kubevouch("fix", "--resume", "bbbb", "--yes", "--context", "nobody's")
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubectl config get-contexts")
+
+
+async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Nothing of the operator's knows these hosts."""
+    table, document = await kubevouch.several(
+        ("fix", "--status"), ("fix", "--status", "abcd", "--nodes", WORKER, "-o", "json")
+    )
+    assert table.code == 3, table
+    assert "known_hosts has no key" in " ".join(table.out.split())
+    assert "Under way  nobody" in table.out
+    assert "NEXT       kubevouch fix --status\n" in table.out
+    assert document.code == 3, document
+    told = json.loads(document.out)
+    assert (told["schemaVersion"], told["run"]) == ("kubevouch.status/1", "abcd")
+    assert [(each["node"], each["standing"]) for each in told["nodes"]] == [(WORKER, "not known")]
+
+
+async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
+    kubevouch: Program, stage: Stage
+) -> None:
+    ran = await kubevouch("fix", "--status", "--nodes", "k8s-worker-1")
+    assert ran.code == 2, ran
+    assert f"is it {WORKER}?" in ran.err
+
+
+async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_server_is_away(
+    kubevouch: Program, stage: Stage
+) -> None:
+    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    config = kubevouch.home / "away"
+    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
+    assert ran.code == 3, ran
+    assert "Under way  not known: " in ran.out
+    assert "nobody" not in ran.out
+
+
+async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_next(
+    kubevouch: Program, stage: Stage
+) -> None:
+    config = kubevouch.home / "away"
+    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    words = ("fix", "--status", "--kubeconfig", str(config))
+    ran = await kubevouch(*words)
+    assert ran.code == 3, ran
+    assert ran.err.endswith(f"NEXT     kubectl --kubeconfig {config} get --raw /readyz\n"), ran
+    server = stage.server.url.replace("127.0.0.1", "127.9.9.9")
+    for run, there in (("aaaa", "https://10.0.0.1:6443"), ("bbbb", server)):
+        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+        cluster = ClusterBinding("c", there, "uid", "sha", "v1.36.3")
+        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+    ran = await kubevouch(*words)
+    assert ran.err.endswith(f"NEXT     kubevouch fix --status bbbb --kubeconfig {config}\n"), ran
+
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kubevouch-fix"
+
+
+async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
+    table, document = await kubevouch.several(
+        ("fix", "--status"), ("fix", "--status", "-o", "json")
+    )
+    [line] = [each for each in table.out.splitlines() if each.startswith("Under way")]
+    assert line.startswith("Under way  not known: "), table
+    assert "leases" in line
+    assert "nobody" not in table.out
+    told = json.loads(document.out)
+    assert (told["holder"], told["holderIsAlive"]) == ("", None)
+    assert "leases" in told["holderDoubt"]
+    stage.server.faults.clear()
+    assert "Under way  nobody" in (await kubevouch("fix", "--status")).out
+
+
+async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
+    await held_since(stage, 60)
+    elsewhere, document = await kubevouch.several(
+        ("fix", "--status"), ("fix", "--status", "-o", "json")
+    )
+    line = " ".join(elsewhere.out.split())
+    assert "Under way nobody any more: run bbbb of alice@laptop" in line, elsewhere
+    assert "was cut off (killed, or away from the API server)" in line, elsewhere
+    assert json.loads(document.out)["holderIsAlive"] is False
+
+
+async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """And not to the refused one, which has perhaps never begun."""
+    await held_since(stage, 0)
+
+    def now(lease: Any) -> Any:
+        renewed = f"{SystemClock().now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        return {**lease, "spec": {**lease["spec"], "renewTime": renewed}}
+
+    async def renewed() -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            stage.server.store.change(kind_of("Lease"), ("kube-system", "kubevouch-fix"), now)
+
+    path = planned_for(stage, kubevouch)
+    renewing = asyncio.create_task(renewed())
+    try:
+        for ran in await kubevouch.several(
+            ("fix", "--apply", path, "--yes"), ("undo", path, "--yes")
+        ):
+            assert ran.code == 4, ran
+            assert "another run is under way, held by run bbbb of alice@laptop" in ran.err
+            assert ran.err.splitlines()[-1] == "NEXT     kubevouch fix --status bbbb", ran
+    finally:
+        renewing.cancel()
+
+
+async def test_a_plan_and_the_reading_verbs_say_that_it_is_not_known_whether_a_run_is_under_way(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
+    plan, doctor, verify = await kubevouch.several(
+        ("fix", "--plan", "plan.json"), ("doctor",), ("verify",)
+    )
+    told = " ".join(plan.out.split())
+    assert "Notice it is not known whether a run is under way: " in told, plan
+    assert 'cannot get leases.coordination.k8s.io "kubevouch-fix"' in told, plan
+    for ran in (doctor, verify):
+        assert ran.code == 3, ran
+        told = " ".join(ran.out.split())
+        assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in told, ran
+        assert "it is not known whether a run of fix or undo is under way" in told, ran

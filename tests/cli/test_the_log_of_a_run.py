@@ -1,0 +1,192 @@
+"""The log of a run on this machine: a line of JSON a step, for its owner only, and no reason to stop a run."""
+
+import io
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.cli.common.armed_record import ArmedRecord
+from kubevouch.cli.common.run_log import (
+    LoggedProgress,
+    RunLog,
+    begun_log,
+    ending_logged,
+    how_it_ended,
+)
+from kubevouch.cli.common.runs import find_run, keep_run, runs_folder
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.errors import ExitCode
+from kubevouch.rollout.act.lease import RunLease
+from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.system_clock import SystemClock
+from tests.rollout.acting import Progress
+from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.clocks import WoundClock
+
+PLAN = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="abcd")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    found = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(tmp_path)})
+    runs_folder(found.environment).mkdir(parents=True)
+    return found
+
+
+def lines(log: RunLog) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log.path.read_text().splitlines()]
+
+
+def begun(terminal: Terminal) -> RunLog:
+    lease = RunLease(SystemClock(), "abcd on alice@laptop (1)", print)
+    return begun_log(PLAN, "change 1 node", lease, terminal)
+
+
+def test_what_a_run_came_to_is_read_off_its_log(terminal: Terminal) -> None:
+    def told() -> str:
+        return how_it_ended("abcd", terminal.environment)
+
+    assert told() == ""
+    log = begun(terminal)
+    log.write("step", node="n", text="restarted")
+    assert told() == "it has begun, and its log has no end: it is under way, or was cut off"
+    nodes = [NodeResult(each, NodeOutcome.DONE) for each in "ab"]
+    nodes.append(NodeResult("c", NodeOutcome.UNTOUCHED))
+    with ending_logged(log) as ended:
+        ended(RunResult("abcd", tuple(nodes), "", interrupted=True), ExitCode.INTERRUPTED)
+    assert told() == "ended with 2 done, 1 untouched"
+    with log.path.open("a") as file:
+        file.write('{"what":"begi')  # the disk was full
+    assert told() == "ended with 2 done, 1 untouched"
+    with pytest.raises(OSError, match="no room"), ending_logged(begun(terminal)):
+        raise OSError("no room")
+    assert told() == "ended by OSError: no room"
+
+
+def test_each_step_and_what_a_node_waits_for_is_a_line_and_the_end_has_the_result(
+    terminal: Terminal,
+) -> None:
+    log = begun(terminal)
+    shown = Progress()
+    progress = LoggedProgress(shown, log)
+    progress.step("n", "restarted")
+    for _ in range(3):
+        progress.waiting("n", "not signed yet")
+    progress.ended("n", "done in 3 s")
+    ArmedRecord("uid", "abcd", terminal, log)(
+        "n", ArmedNode("abcd", "n", datetime(2099, 1, 1, tzinfo=UTC))
+    )
+    with ending_logged(log) as ended:
+        ended(RunResult("abcd", (NodeResult("n", NodeOutcome.DONE),), ""), ExitCode.OK)
+    found = lines(log)
+    assert [each["what"] for each in found] == ["begins", "step", "waits", "ended", "armed", "ends"]
+    assert found[0]["by"] == "abcd on alice@laptop (1)"
+    assert found[4]["fires"] == "2099-01-01T00:00:00Z"
+    assert found[-1]["exit"] == 0
+    assert {each["run"] for each in found} == {"abcd"}
+    assert shown.lines.count("n: waits for not signed yet") == 3, "what is shown stays as it was"
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+    assert f"Log: {log.path}" in terminal.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_second_process_goes_on_in_the_same_log(terminal: Terminal) -> None:
+    begun(terminal).path.chmod(0o644)
+    log = begun(terminal)
+    assert [each["what"] for each in lines(log)] == ["begins", "begins"]
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), RuntimeError("a bug"), StoppedBefore("n", "no")]
+)
+def test_an_error_that_ends_a_run_is_its_last_line(
+    terminal: Terminal, error: BaseException
+) -> None:
+    log = begun(terminal)
+    with pytest.raises(type(error)), ending_logged(log):
+        raise error
+    assert lines(log)[-1]["error"] == f"{type(error).__name__}: {error}"
+
+
+def test_a_full_disk_is_said_once_and_stops_no_run(terminal: Terminal) -> None:
+    log = RunLog("abcd", terminal, WoundClock())
+    log.path = Path("/dev/full")
+    log._append = _full  # type: ignore[method-assign, assignment]
+    log.write("step")
+    log.write("step")
+    said = terminal.stderr.getvalue()  # type: ignore[attr-defined]
+    assert (
+        said == "/dev/full cannot be written: No space left on device; the run goes on without it\n"
+    )
+
+
+def _full(_: bytes) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"x")
+
+
+def test_a_link_in_the_logs_place_is_not_followed(terminal: Terminal, tmp_path: Path) -> None:
+    log = RunLog("abcd", terminal, WoundClock())
+    log.path.symlink_to(tmp_path / "elsewhere")
+    log.write("step")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_record_that_cannot_be_kept_stops_the_run_before_it_begins(terminal: Terminal) -> None:
+    folder = runs_folder(terminal.environment)
+    (folder / "abcd.new").mkdir()
+    with pytest.raises(
+        StoppedBefore, match=r"the record of this run cannot be kept: .*; nothing was changed"
+    ):
+        keep_run(PLAN, terminal.environment)
+    (folder / "abcd.new").rmdir()
+    keep_run(PLAN, terminal.environment)
+    (folder / "abcd.new").mkdir()
+    keep_run(
+        PLAN, terminal.environment
+    )  # it stands there already: a run that goes on needs no room
+
+
+def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_same_again(
+    terminal: Terminal,
+) -> None:
+    folder = runs_folder(terminal.environment)
+    (folder / "abcd.new").symlink_to("/dev/full")
+    with pytest.raises(StoppedBefore) as refused:
+        keep_run(PLAN, terminal.environment)
+    assert "No space left on device; nothing was changed; make room there" in str(refused.value)
+    assert refused.value.way is WayOn.THIS_MACHINE
+    assert refused.value.shown_by == f"df -h {folder}"
+    keep_run(PLAN, terminal.environment)
+    # A folder that is not there and cannot be made: shown is the one in which it would lie.
+    elsewhere = {"XDG_STATE_HOME": str(folder / "abcd.json" / "state")}
+    with pytest.raises(StoppedBefore) as refused:
+        keep_run(PLAN, elsewhere)
+    assert refused.value.shown_by == f"ls -ld {folder / 'abcd.json'}"
+
+
+def test_a_plan_of_the_same_run_and_other_nodes_does_not_take_the_kept_ones_place(
+    terminal: Terminal,
+) -> None:
+    """Somebody has edited it: an undo of the run would forget the nodes that it changed before."""
+    kept = msgspec.structs.replace(PLAN, nodes=(*PLAN.nodes, renamed("w2")))
+    keep_run(kept, terminal.environment)
+    with pytest.raises(StoppedBefore, match=r"of other nodes, too \(w2\); nothing was changed"):
+        keep_run(PLAN, terminal.environment)
+    elsewhere = msgspec.structs.replace(kept.cluster, cluster_uid="another")
+    with pytest.raises(StoppedBefore, match="of the cluster at"):
+        keep_run(msgspec.structs.replace(kept, cluster=elsewhere), terminal.environment)
+    more = msgspec.structs.replace(kept, nodes=(*kept.nodes, renamed("w3")))
+    keep_run(more, terminal.environment)
+    assert find_run("abcd", terminal.environment, "undo abcd").nodes == more.nodes
+
+
+def renamed(node: str) -> NodePlan:
+    return msgspec.structs.replace(PLAN.nodes[0], node=node)

@@ -1,0 +1,147 @@
+"""`fix --via pod` at the terminal: which image will be root on which nodes is said, and asked, before the first pod."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevouch.cli.common.plan_file import write_plan
+from kubevouch.cli.common.pods import written_nodes
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.policy.claims import Claim, NameSource
+from kubevouch.rollout.decide.by_pod import WrittenNode
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    ClusterBinding,
+    NodePlan,
+    Plan,
+    PodPlace,
+)
+from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.system_clock import SystemClock
+from tests.cli.program import Program
+from tests.cli.waiting import ADDRESS, CREDENTIAL, NODE, put_entry, put_node, put_pin
+from tests.support.scripted.kinds import KINDS, PODS
+from tests.support.stage import Stage
+
+IMAGE = "registry.example.com/kubevouch@sha256:" + "ab" * 32
+WORDS = ("fix", "--plan", "plan.json", "--via", "pod", "--image", IMAGE)
+
+
+@pytest.fixture
+def plan(stage: Stage, tmp_path: Path) -> str:
+    """Of one node, for this cluster by its UID."""
+    uid = stage.server.store.get(KINDS["", "v1", "namespaces"], "kube-system")["metadata"]["uid"]
+    node = NodePlan(
+        node="w1",
+        uid="u",
+        machine_id="m",
+        host="w1",
+        host_key="",
+        control_plane=False,
+        kubelet_version="v1.36.3",
+        change=ChangeKind.BOOTSTRAP,
+        dial=("10.0.0.5",),
+        port=10250,
+        names=(Claim("w1", NameSource.NODE_NAME),),
+        addresses=(Claim("10.0.0.5", NameSource.OPERATOR),),
+        root="/r",
+        pki="/p",
+        config="/c",
+    )
+    made = Plan(
+        run="abcd1234",
+        made_at=datetime.now(UTC),
+        made_by="0",
+        via="pod",
+        ssh_config="",
+        ssh_user="",
+        cluster=ClusterBinding("", "https://127.0.0.1:6443", uid, "sha", "v1.36.3"),
+        nodes=(node,),
+        left_out=(),
+        config_map=None,
+        config_map_note="",
+        approver="",
+        pods=PodPlace("kube-system", IMAGE),
+    )
+    write_plan(made, tmp_path / "plan.json")
+    return str(tmp_path / "plan.json")
+
+
+def _pods_asked_for(stage: Stage) -> list[str]:
+    return [each.path for each in stage.server.requests if each.path.endswith("/kube-system/pods")]
+
+
+async def test_the_image_that_a_plan_names_is_asked_about_before_anything_runs(
+    kubevouch: Program, stage: Stage, plan: str
+) -> None:
+    ran = await kubevouch("fix", "--apply", plan)
+    assert ran.code == 2, ran
+    told = " ".join(ran.err.split())
+    assert (
+        "This will look at the plan's nodes by privileged pods that enter the node as root" in told
+    )
+    assert f"in the namespace kube-system, of the image {IMAGE}" in told
+    assert "--yes was expected" in told
+    assert stage.server.requests == []
+
+
+async def test_a_right_that_is_missing_is_named_before_the_first_pod(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.authorize = lambda asked: (asked.verb, asked.resource) != ("create", "pods")
+    ran = await kubevouch(*WORDS)
+    assert ran.code == 4, ran
+    assert f"privileged pods that enter the node as root, one for each script, in the namespace kube-system, of the image {IMAGE}" in " ".join(ran.err.split())  # fmt: skip
+    assert "not allowed to create pods in the namespace kube-system" in ran.err
+    assert not [each for each in stage.server.requests if each.method == "POST" and each.path in _pods_asked_for(stage)]  # fmt: skip
+
+
+async def test_what_a_killed_run_left_is_removed_and_named(
+    kubevouch: Program, stage: Stage, plan: str
+) -> None:
+    labels = {
+        "app.kubernetes.io/name": "kubevouch-fix",
+        "app.kubernetes.io/managed-by": "kubevouch",
+    }
+    old = f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
+    metadata = {"name": "kubevouch-fix-1", "namespace": "kube-system", "labels": labels}
+    left = {
+        "metadata": {**metadata, "uid": "u-left", "creationTimestamp": old, "resourceVersion": "1"},
+        "spec": {"nodeName": "w1"},
+        "status": {"phase": "Succeeded"},
+    }
+    stage.server.store.put(PODS, left)
+    ran = await kubevouch("fix", "--apply", plan, "--yes")
+    assert "w1  removed pod kubevouch-fix-1, left by a run that ended early" in ran.err, ran
+    assert "kubevouch-fix-1" not in str(stage.server.store.list(PODS, "kube-system"))
+
+
+async def _written(stage: Stage) -> dict[str, WrittenNode]:
+    clock = SystemClock()
+    async with ApiClient(stage.access, clock=clock, environ={}) as api:
+        assert await written_nodes(api, clock, None) == {}
+        return dict(await written_nodes(api, clock, PodPlace("kube-system", IMAGE)))
+
+
+async def test_what_is_pinned_counts_as_the_operators_word(stage: Stage) -> None:
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    assert await _written(stage) == {}, "there is no approver"
+    pin = {"uid": "uid-9", "names": [NODE], "addresses": [ADDRESS]}
+    put_entry(stage, "pins", NODE, pin | {"clientCertificates": [CREDENTIAL]})
+    written = await _written(stage)
+    assert written[NODE] == WrittenNode({ADDRESS: NameSource.PIN}, frozenset({CREDENTIAL}))
+    assert [name for name, each in written.items() if each.addresses] == [NODE]
+
+
+async def test_a_pin_of_another_node_of_that_name_does_not_count(stage: Stage) -> None:
+    put_node(stage, NODE, "uid-10", ADDRESS)
+    put_pin(stage)
+    assert not (await _written(stage))[NODE].addresses
+
+
+async def test_where_pins_cannot_be_read_nothing_is_taken_for_unpinned(stage: Stage) -> None:
+    put_pin(stage)
+    stage.server.authorize = lambda asked: asked.namespace != "kubevouch-system"
+    with pytest.raises(StoppedBefore, match="what is pinned in kubevouch-system: is not known"):
+        await _written(stage)

@@ -1,0 +1,136 @@
+"""A real Prometheus beside the exporter: in each state the right alerts fire, and in a healthy cluster none."""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+import yaml
+
+from real import programs
+from real.layout import Folders
+
+from .cluster import Cluster
+from .installed_exporter import exporter_address, exporter_installed, manifest
+from .prometheus import LONGEST_FOR, Prometheus, prometheus
+from .told import names
+
+pytestmark = pytest.mark.long
+
+_SPACE, _ACCOUNT = "monitoring", "prometheus-k8s"
+_SECONDS: Final = 240.0
+_A_CSRS_TEN_MINUTES: Final = 900.0
+
+ENDS, UNPROVEN = "KubevouchCertificateEnds", "KubevouchKubeletNotVerified"
+STALLED, WAITING = "KubevouchRotationStalled", "KubevouchCsrPending"
+UNREACHABLE, BLIND = "KubevouchKubeletUnreachable", "KubevouchExporterBlind"
+OLDER = "KubevouchIssuedNotServed"
+EVERY, ONE, CLUSTER = "every node", "one node", "no node"
+
+Expected = dict[str, str]
+STATES: dict[str, Expected] = {
+    "healthy": {},
+    "expired": {ENDS: EVERY, UNPROVEN: EVERY},
+    "no-ip-sans": {UNPROVEN: EVERY},
+    "rotated-expired": {UNPROVEN: EVERY, BLIND: CLUSTER},
+    "denied-loop": {UNPROVEN: ONE, BLIND: CLUSTER},
+    "approver-gone": {STALLED: EVERY},
+    "kubelets-dead": {BLIND: CLUSTER},
+    "wrong-ca": {UNPROVEN: ONE},
+    "clock-skew": {UNPROVEN: ONE},
+    "unreachable": {UNREACHABLE: ONE, BLIND: CLUSTER},
+    "insecure-flag": {ENDS: EVERY, UNPROVEN: EVERY},
+    "rbac-missing": {},
+    "drift": {UNPROVEN: ONE},
+}
+GOES_BACK = frozenset({"expired", "no-ip-sans", "rotated-expired", "insecure-flag"})
+"""Kubelets serve older certificates there than a healthy cluster's, which were issued to them: where the exporter has seen
+that a moment before, as on the bed, it tells so, too."""
+AFTER_TEN_MINUTES: dict[str, Expected] = {
+    "pending": {UNPROVEN: EVERY, BLIND: CLUSTER, WAITING: CLUSTER},
+    "renewal-due": {WAITING: CLUSTER},
+}
+
+
+@pytest.fixture(scope="module")
+def watching(
+    cluster: Cluster, image_reference: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """Prometheus, with the account and the role of the manifests."""
+    built = programs.build(Folders.of(os.environ), (programs.PROMETHEUS,))
+    cluster.state("healthy")
+    cluster.kubectl("create", "namespace", _SPACE)
+    cluster.kubectl("create", "serviceaccount", _ACCOUNT, "-n", _SPACE)
+    roles = "---\n".join(
+        yaml.safe_dump(each)
+        for each in yaml.safe_load_all(manifest("monitoring/service-monitor.yaml"))
+        if each["kind"] != "ServiceMonitor"
+    )
+    try:
+        # A kubelet is dialled every 10 s, not every 15 minutes: states follow one another faster than in a year.
+        with exporter_installed(cluster, image_reference, interval="10s"):
+            cluster.kubectl("apply", "-f", "-", stdin=roles)
+            words = ("create", "token", _ACCOUNT, "-n", _SPACE, "--duration=4h")
+            with prometheus(
+                built.paths["prometheus"],
+                tmp_path_factory.mktemp("prometheus"),
+                target=f"{exporter_address(cluster)}:8443",
+                token=cluster.kubectl(*words).stdout.strip(),
+            ) as found:
+                yield found
+    finally:
+        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=roles)
+        cluster.kubectl("delete", "namespace", _SPACE, "--ignore-not-found", seconds=150)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_right_alerts_fire_in_each_state_and_no_other(
+    cluster: Cluster, watching: Prometheus, state: str
+) -> None:
+    if not cluster.scenario(state):
+        pytest.skip("the bed has not this scenario of labs")
+    also = {OLDER: EVERY} if state in GOES_BACK else {}
+    _fires(cluster, watching, STATES[state], _SECONDS, also)
+
+
+@pytest.mark.parametrize("state", AFTER_TEN_MINUTES)
+def test_that_nobody_decides_about_a_csr_is_told_after_ten_minutes(
+    cluster: Cluster, watching: Prometheus, state: str
+) -> None:
+    if not cluster.scenario(state):
+        pytest.skip("the bed has not this scenario of labs")
+    _fires(cluster, watching, AFTER_TEN_MINUTES[state], _A_CSRS_TEN_MINUTES)
+
+
+def _fires(
+    cluster: Cluster,
+    watching: Prometheus,
+    expected: Expected,
+    seconds: float,
+    also: Expected | None = None,
+) -> None:
+    """These and no others come to fire, and stay: in the meantime each that is pending would have come to fire, too.
+
+    also: what may fire besides.
+    """
+    every = set(names(cluster.nodes))
+    began, since, seen = time.monotonic(), 0.0, {}
+    while time.monotonic() - began < seconds:
+        seen = watching.alerts()
+        shown = {name: _whose(nodes, every) for name, nodes in seen.items()}
+        right = shown in (expected, {**expected, **(also or {})})
+        since = (since or time.monotonic()) if right else 0.0
+        if since and time.monotonic() - since > LONGEST_FOR:
+            assert watching.value("up") == 1
+            return
+        time.sleep(0.5)
+    raise AssertionError((expected, seen))
+
+
+def _whose(nodes: set[str], every: set[str]) -> str:
+    if nodes == every:
+        return EVERY
+    if nodes == {""}:
+        return CLUSTER
+    return ONE if len(nodes) == 1 else str(sorted(nodes))

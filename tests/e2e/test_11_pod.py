@@ -1,0 +1,159 @@
+"""The whole story by pod, the way without ssh: nothing of it goes through a kubelet's port, by logs or by exec.
+
+On the bed only: a lab has no containers, and its kubelets say so (lab/tests/kubelets).
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kubevouch.rollout.decide.pod import SELECTOR
+
+from .cluster import Cluster
+from .told import (
+    config_map,
+    dark_moments,
+    eventually,
+    gaps,
+    kubelet_files,
+    ready_metrics_servers,
+    serving_requests,
+)
+
+CLOSED = "no-privileged-pods"
+
+
+pytestmark = pytest.mark.usefixtures("built_image")
+
+
+@pytest.fixture
+def image(cluster: Cluster, image_reference: str) -> Iterator[str]:
+    """The image of the pods, and after the test none of them is left."""
+    yield image_reference
+    eventually(lambda: not _pods(cluster), "the removal of every pod", seconds=60)
+
+
+def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
+    cluster: Cluster, image: str, tmp_path: Path
+) -> None:
+    cluster.state("expired")
+    assert ready_metrics_servers(cluster) == "0/3"
+    files = {node.name: kubelet_files(node) for node in cluster.nodes}
+    configured, began = config_map(cluster), datetime.now(UTC)
+    path, probes = tmp_path / "plan.json", tmp_path / "probes"
+
+    planned = cluster.kubevouch("fix", "--plan", str(path), *_by_pod(cluster, image))
+    assert planned.code == 0, planned
+    plan = json.loads(path.read_text())
+    assert (plan["via"], plan["pods"]) == ("pod", {"namespace": "kube-system", "image": image})
+    sources = {each["source"] for node in plan["nodes"] for each in node["addresses"]}
+    assert sources == {"the operator says so"}
+
+    with cluster.probed(probes):
+        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+        assert applied.code == 0, applied
+        verified = cluster.kubevouch("verify", "--wait", "2m")
+    assert verified.code == 0, verified
+    assert "privileged pods" in applied.err
+    assert image in applied.err
+    assert dark_moments(probes) == []
+    assert "serverTLSBootstrap: true" in config_map(cluster)
+    print(applied.out, "largest gaps:", gaps(probes, cluster.nodes))
+    eventually(lambda: ready_metrics_servers(cluster) == "3/3", "metrics-server")
+
+    undone = cluster.kubevouch("undo", plan["run"], "--yes")
+    assert undone.code == 0, undone
+    assert {node.name: kubelet_files(node) for node in cluster.nodes} == files
+    assert config_map(cluster) == configured
+    asked = {each.what for each in cluster.audit(began) if each.name.startswith("kubevouch-fix-")}
+    assert {"pods", "pods/status"} <= asked <= {"pods", "pods/status", "events"}
+
+
+@pytest.mark.long
+def test_nodes_whose_ports_are_dark_are_approved(
+    cluster: Cluster, image: str, tmp_path: Path
+) -> None:
+    cluster.state("pending")
+    path = tmp_path / "plan.json"
+    planned = cluster.kubevouch("fix", "--plan", str(path), *_by_pod(cluster, image))
+    assert planned.code == 0, planned
+    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    assert applied.code == 0, applied
+    assert all(each["status"].get("certificate") for each in serving_requests(cluster))  # type: ignore[attr-defined]
+
+
+@pytest.mark.long
+def test_an_address_that_nobody_vouches_for_leaves_its_node_out(
+    cluster: Cluster, image: str, tmp_path: Path
+) -> None:
+    cluster.state("expired")
+    node = cluster.workers[0]
+    words = ("--via", "pod", "--image", image, "--nodes", node.name)
+    planned = cluster.kubevouch("fix", "--plan", str(tmp_path / "plan.json"), *words)
+    assert planned.code == 3, planned
+    assert f"--allow {node.name}={node.address}" in planned.out.replace("\n", " ")
+
+
+@pytest.mark.long
+def test_a_namespace_that_lets_no_privileged_pod_in_is_named_with_what_to_do(
+    cluster: Cluster, image: str, tmp_path: Path
+) -> None:
+    label = {"pod-security.kubernetes.io/enforce": "baseline"}
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLOSED, "labels": label}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+    account = ("get", "serviceaccount", "default", "-n", CLOSED)
+    eventually(lambda: cluster.kubectl(*account, check=False).returncode == 0, "an account")
+    words = (*_by_pod(cluster, image), "--pod-namespace", CLOSED)
+    planned = cluster.kubevouch("fix", "--plan", str(tmp_path / "plan.json"), *words)
+    assert planned.code == 3, planned
+    said = " ".join(planned.out.split())
+    assert "violates PodSecurity" in said
+    assert (
+        "name one by --pod-namespace whose label pod-security.kubernetes.io/enforce is privileged"
+        in said
+    )
+
+
+@pytest.mark.long
+def test_what_a_killed_run_leaves_the_next_one_removes(
+    cluster: Cluster, image: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    words = ("fix", "--plan", str(path), *_by_pod(cluster, image))
+    killed = cluster.start_kubevouch(*words)
+    left = eventually(lambda: _pods(cluster), "a pod of the run")
+    killed.kill()
+    left = _pods(cluster) or left
+
+    def removed() -> bool:
+        again = cluster.kubevouch(*words)
+        print(again.err)
+        return "left by a run that ended early" in again.err
+
+    eventually(removed, f"the removal of {left}", seconds=300)
+
+
+@pytest.mark.long
+def test_a_pod_is_removed_when_the_run_is_interrupted(
+    cluster: Cluster, image: str, tmp_path: Path
+) -> None:
+    words = ("fix", "--plan", str(tmp_path / "plan.json"), *_by_pod(cluster, image))
+    run = cluster.start_kubevouch(*words)
+    eventually(lambda: _pods(cluster), "a pod of the run")
+    run.interrupt()
+    assert run.finish(60).code == 130
+    eventually(lambda: not _pods(cluster), "the removal of its pods", seconds=60)
+
+
+def _by_pod(cluster: Cluster, image: str) -> tuple[str, ...]:
+    """The words of a plan that goes by pod. Nothing of a pod proves an address: the operator says whose each is."""
+    said = [f"--allow={node.name}={node.address}" for node in cluster.nodes]
+    return ("--via", "pod", "--image", image, *said)
+
+
+def _pods(cluster: Cluster) -> list[str]:
+    words = ("get", "pods", "-n", "kube-system", "-l", SELECTOR, "-o", "name")
+    return cluster.kubectl(*words).stdout.split()

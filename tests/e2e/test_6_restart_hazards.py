@@ -1,0 +1,128 @@
+"""A restart that would start something else than what runs: refused by the plan and again by `--apply`, with a way out that helps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Ran
+
+from .cluster import Cluster, Node
+from .told import KUBELET, eventually, plan
+
+CONFIG = f"{KUBELET}/config.yaml"
+DROP_IN = "/etc/systemd/system/kubelet.service.d/98-later.conf"
+BROKEN = b'[Service]\nEnvironment="KUBELET_KUBEADM_ARGS=--no-such-flag=1"\nEnvironmentFile=\n'
+OWN_PROGRAM = "[Service]\nExecStart=\nExecStart=/opt/{words}\n"
+PID = "systemctl show kubelet -p MainPID --value"
+
+
+@pytest.fixture(scope="module")
+def expired(cluster: Cluster) -> Cluster:
+    """In these tests nothing is applied."""
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture
+def node(expired: Cluster) -> Iterator[Node]:
+    """A worker that is as before at the end, with a kubelet of its own files."""
+    node = expired.workers[0]
+    content = node.read(CONFIG)
+    _wait_past_whole_seconds(node)
+    yield node
+    node.write(CONFIG, content)
+    node.sh(
+        f"rm -f {DROP_IN}; systemctl daemon-reload; systemctl restart kubelet; rm -f /opt/kubelet"
+    )
+    eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
+    ready = ("get", "node", node.name, "-o", 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')  # fmt: skip
+    eventually(lambda: expired.kubectl(*ready).stdout == "True", "that the Node is Ready")
+
+
+def _wait_past_whole_seconds(node: Node) -> None:
+    """Files have whole seconds: what is written two seconds after a kubelet's start cannot be told from what was before."""
+    started = "systemctl show kubelet -p ExecMainStartTimestampMonotonic --value"
+    script = f"started=$({started}); read -r up rest </proc/uptime; [ ${{up%.*}} -gt $((started / 1000000 + 4)) ]"
+    eventually(lambda: node.sh(script, check=False).returncode == 0, "a kubelet of some seconds")
+
+
+def _plan(cluster: Cluster, node: Node, folder: Path) -> Ran:
+    words = ("fix", "--plan", str(folder / "plan.json"), "--nodes", node.name)
+    return cluster.kubevouch(*words, *cluster.ssh_words())
+
+
+def _with_a_drop_in(node: Node) -> str:
+    node.write(DROP_IN, b"[Service]\nEnvironment=HARMLESS=1\n")
+    node.sh("systemctl daemon-reload")
+    return f"changed after its kubelet's start: {DROP_IN}"
+
+
+def _with_a_drop_in_that_breaks_it(node: Node) -> str:
+    node.write(DROP_IN, BROKEN)
+    node.sh("systemctl daemon-reload")
+    return f"changed after its kubelet's start: {DROP_IN}"
+
+
+def _with_a_drop_in_that_is_not_loaded(node: Node) -> str:
+    node.write(DROP_IN, b"[Service]\nEnvironment=HARMLESS=1\n")
+    return "is not the one that systemd has read (NeedDaemonReload)"
+
+
+def _with_another_executable(node: Node) -> str:
+    words = node.sh(f"tr '\\0' ' ' </proc/$({PID})/cmdline").stdout.split()
+    node.sh(
+        "cp /usr/bin/kubelet /opt/kubelet 2>/dev/null || printf '\\177ELF' >/opt/kubelet; chmod 755 /opt/kubelet"
+    )
+    node.write(DROP_IN, OWN_PROGRAM.format(words=" ".join(["kubelet", *words[1:]])).encode())
+    node.sh(
+        "systemctl daemon-reload; systemctl restart kubelet; cp /opt/kubelet /opt/new; mv /opt/new /opt/kubelet"
+    )
+    return "another executable than the one that runs: /opt/kubelet was replaced"
+
+
+def _with_an_edited_file(node: Node) -> str:
+    node.sh(f"printf 'maxPods: 50\\n' >>{CONFIG}")
+    return f"a restart would also change maxPods from 110 to 50 (file {CONFIG})"
+
+
+@pytest.mark.long_on_the_bed
+@pytest.mark.parametrize(
+    "hazard",
+    [
+        _with_a_drop_in,
+        _with_a_drop_in_that_is_not_loaded,
+        _with_another_executable,
+        _with_an_edited_file,
+    ],
+    ids=lambda each: each.__name__.strip("_"),
+)
+def test_a_restart_that_would_bring_in_more_is_left_to_the_operator(
+    expired: Cluster, node: Node, tmp_path: Path, hazard: object
+) -> None:
+    """What the plan says is to be done helps, done literally."""
+    assert callable(hazard)
+    why, pid = hazard(node), node.sh(PID).stdout
+    ran = _plan(expired, node, tmp_path)
+    assert ran.code == 3, ran
+    told = " ".join(ran.out.split())
+    assert f"{node.name} LEFT OUT: " in told, ran
+    assert why in told, ran
+    assert node.sh(PID).stdout == pid
+    assert "on the node: " in told, ran
+    node.sh(told.split("on the node: ")[1].split("; then make a new plan")[0])
+    eventually(lambda: _plan(expired, node, tmp_path).code == 0, "a plan")
+
+
+def test_a_latent_fault_never_takes_a_running_kubelet_down(
+    expired: Cluster, node: Node, tmp_path: Path
+) -> None:
+    """A flag that no kubelet knows waits in a drop-in; the plan was made before it came."""
+    path = tmp_path / "plan.json"
+    plan(expired, path, "--nodes", node.name)
+    why, pid, content = _with_a_drop_in_that_breaks_it(node), node.sh(PID).stdout, node.read(CONFIG)
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert ran.code == 4, ran
+    assert why in " ".join(ran.err.split()), ran
+    assert (node.sh(PID).stdout, node.read(CONFIG)) == (pid, content)
+    assert _plan(expired, node, tmp_path).code == 3

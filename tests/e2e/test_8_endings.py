@@ -1,0 +1,133 @@
+"""However a run ends, there is a table, a log and the contract's exit code: signals, a full disk here, temporary files gone."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .told import kubelet_files, plan
+
+pytestmark = pytest.mark.long_on_the_bed
+
+
+@pytest.fixture
+def expired(cluster: Cluster) -> Cluster:
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture
+def worker(expired: Cluster) -> Iterator[Node]:
+    """A worker on which no run is left armed after the test."""
+    node = expired.workers[0]
+    before = kubelet_files(node)
+    yield node
+    expired.start_controller_manager()
+    status = json.loads(
+        expired.kubevouch("fix", "--status", "-o", "json", *expired.ssh_words()).out
+    )
+    for each in status["nodes"]:
+        if each["standing"] == "armed":
+            expired.kubevouch("undo", each["run"], "--yes")
+    assert kubelet_files(node) == before
+
+
+def log_of(text: str) -> list[dict[str, object]]:
+    """The lines of the log that a run names."""
+    [path] = [line.split(maxsplit=1)[1] for line in text.splitlines() if line.startswith("Log  ")]
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("signal", ["TERM", "HUP", "INT, twice"])
+def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
+    expired: Cluster, worker: Node, tmp_path: Path, signal: str
+) -> None:
+    path = tmp_path / "plan.json"
+    made = plan(expired, path, "--nodes", worker.name)
+    expired.stop_controller_manager()  # so that the run waits for a certificate
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    running.wait_for("restarted")
+    if signal == "INT, twice":
+        running.interrupt()
+        running.wait_for("Ctrl-C again stops at once")
+        running.interrupt()
+    else:
+        running.end(signal)
+    ran = running.finish()
+    assert ran.code == 130, ran
+    assert "stopped at once; its own switch puts it back" in " ".join(ran.out.split()), ran
+    assert f"NEXT     kubevouch fix --resume {made['run']}\n" in ran.out, ran
+    lines = log_of(ran.out)
+    assert (lines[0]["what"], lines[-1]["what"], lines[-1]["exit"]) == ("begins", "ends", 130)
+    looked = expired.kubevouch("fix", "--status", str(made["run"]))
+    assert looked.code == 1, looked
+    assert f"NEXT       kubevouch fix --resume {made['run']}\n" in looked.out, looked
+    expired.start_controller_manager()
+    again = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes", "--soak", "1s")
+    assert again.code == 0, again
+    assert expired.kubevouch("fix", "--status", str(made["run"])).code == 0
+    undone = expired.kubevouch("undo", str(made["run"]), "--yes")
+    assert undone.code == 0, undone
+
+
+def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    """No node is armed, and nobody holds the Lease: what is left to do is known by its plan, and by what the nodes have not."""
+    path = tmp_path / "plan.json"
+    made = plan(expired, path, "--nodes", ",".join(each.name for each in expired.workers[:2]))
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "10m")
+    running.wait_for("the soak of")
+    running.interrupt()
+    ran = running.finish()
+    assert ran.code == 130, ran
+    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    assert looked.code == 0, looked
+    told = " ".join(looked.out.split())
+    assert (
+        f"Under way nobody Stopped run {made['run']}: it has not begun on 1 of the 2 nodes" in told
+    )
+    assert f"NEXT       kubevouch fix --resume {made['run']}" in looked.out, looked
+    listed = expired.kubevouch("fix", "--list")
+    assert "no node is in hand; ended with 1 done, 1 untouched" in " ".join(listed.out.split())
+    undone = expired.kubevouch("undo", str(made["run"]), "--yes")
+    assert undone.code == 0, undone
+    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    assert "Stopped" not in looked.out, looked
+
+
+def test_temporary_files_that_are_gone_mid_run_end_it_with_a_table_and_the_node_is_put_back(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path, temporary = tmp_path / "plan.json", tmp_path / "tmp"
+    temporary.mkdir()
+    plan(expired, path, "--nodes", worker.name)
+    expired.stop_controller_manager()
+    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "15s")
+    running = expired.start_kubevouch(*words, under=("env", f"TMPDIR={temporary}"))
+    running.wait_for("restarted")
+    shutil.rmtree(temporary)
+    ran = running.finish()
+    assert ran.code in (4, 5), ran
+    assert f"{worker.name}  " in ran.out, ran
+    assert log_of(ran.out)[-1]["what"] == "ends"
+
+
+def test_a_record_that_cannot_be_kept_here_stops_it_before_anything_was_changed(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "plan.json", tmp_path / "state"
+    plan(expired, path, "--nodes", worker.name)
+    state.write_text("a file in the place of the folder")
+    running = expired.start_kubevouch(
+        *("fix", "--apply", str(path), "--yes"), under=("env", f"XDG_STATE_HOME={state}")
+    )
+    ran = running.finish()
+    assert ran.code == 4, ran
+    assert "the record of this run cannot be kept: Not a directory; nothing was changed" in ran.err
+    assert ran.err.splitlines()[-2] == f"NEXT     ls -ld {state}", ran
+    assert ran.err.splitlines()[-1].startswith(f"THEN     kubevouch fix --apply {path}"), ran

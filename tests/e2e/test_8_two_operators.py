@@ -1,0 +1,160 @@
+"""Two operators at once, or a second one after a run was killed: one run at a time writes to a cluster, and the other operator is told which one it is."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster, Node
+from .told import config_map, kubelet_files, plan
+
+LEASE = ("lease", "kubevouch-fix", "-n", "kube-system")
+
+
+pytestmark = pytest.mark.long_on_the_bed
+
+
+@pytest.fixture
+def expired(cluster: Cluster) -> Cluster:
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture
+def workers(expired: Cluster) -> Iterator[tuple[Node, ...]]:
+    """Workers on which no run is left armed after the test."""
+    yield expired.workers
+    for node in expired.workers:
+        found = node.sh("ls /var/lib/kubelet/.kubevouch/*/armed 2>/dev/null", check=False).stdout
+        for line in found.split():
+            expired.kubevouch("undo", line.split("/")[-2], "--yes")
+
+
+def holder(cluster: Cluster) -> str:
+    return cluster.kubectl("get", *LEASE, "-o", "jsonpath={.spec.holderIdentity}").stdout
+
+
+@pytest.mark.parametrize("whose", ["the same plan", "another plan"])
+def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path, whose: str
+) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    made = plan(expired, first, "--nodes", workers[0].name)
+    plan(expired, second, "--nodes", workers[1].name)
+    before = kubelet_files(workers[1])
+    expired.stop_controller_manager()  # so that the run waits for a certificate
+    try:
+        running = expired.start_kubevouch("fix", "--apply", str(first), "--yes")
+        running.wait_for("restarted")
+        assert holder(expired).startswith(f"{made['run']} on ")
+        asked = first if whose == "the same plan" else second
+        ran = expired.kubevouch("fix", "--apply", str(asked), "--yes")
+        put_back = expired.kubevouch("undo", str(first), "--yes")
+    finally:
+        expired.start_controller_manager()
+    assert ran.code == 4, ran
+    assert f"another run is under way, held by run {made['run']} of " in ran.err, ran
+    assert "This will" not in ran.err, ran
+    leads_on = (
+        f"NEXT     kubevouch fix --status {made['run']}\n"  # where it stands, whoever is refused
+    )
+    assert leads_on in ran.err, ran
+    assert leads_on in put_back.err, put_back
+    assert put_back.code == 4, put_back
+    assert "another run is under way" in put_back.err, put_back
+    ended = running.finish()
+    assert ended.code == 0, ended
+    assert kubelet_files(workers[1]) == before
+    assert holder(expired) == ""
+    if whose == "another plan":
+        after = expired.kubevouch("fix", "--apply", str(second), "--yes")
+        assert after.code == 0, after
+
+
+def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothing_more(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
+) -> None:
+    """SIGSTOP for longer than its Lease is good for: the second one goes on with the run, and ends it."""
+    path = tmp_path / "plan.json"
+    plan(expired, path, "--nodes", workers[0].name)
+    before = config_map(expired)
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes")
+    running.wait_for("restarted")
+    running.stop()
+    second = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert second.code == 0, second
+    assert "was not renewed and is taken over" in second.err, second
+    leaf = workers[0].handshake().leaf
+    running.carry_on()
+    first = running.finish()
+    assert first.code in (0, 4), first  # it may find that the node is proven, and lost nothing
+    assert workers[0].handshake().leaf == leaf
+    assert config_map(expired) == before
+    again = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    assert again.code == 0, again
+
+
+def test_whoever_deletes_the_lease_stops_the_run(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    made = plan(expired, path, "--nodes", workers[0].name)
+    expired.stop_controller_manager()  # so that the run waits for a certificate
+    try:
+        running = expired.start_kubevouch("fix", "--apply", str(path), "--yes")
+        running.wait_for("restarted")
+        expired.kubectl("delete", *LEASE)
+        ran = running.finish()
+    finally:
+        expired.start_controller_manager()
+    assert ran.code == 4, ran
+    assert "somebody has deleted it: this run stops here" in " ".join(ran.out.split()), ran
+    assert f"NEXT     kubevouch fix --resume {made['run']}\n" in ran.out, ran
+    path.unlink()
+    gone_on = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes")
+    assert gone_on.code == 0, gone_on
+    assert "goes on with this run" in gone_on.err, gone_on
+    assert str(made["run"]) in gone_on.out, gone_on
+
+
+def test_the_printed_role_is_enough_to_fix_and_to_undo(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
+) -> None:
+    user = f"fixer-{int(datetime.now(UTC).timestamp())}"
+    kubeconfig = expired.user(user, tmp_path)
+    printed = expired.kubevouch("fix", "--print-role").out
+    path = tmp_path / "plan.json"
+    made = plan(expired, path, "--nodes", workers[0].name)
+    without = printed.replace("resourceNames: [kubevouch-fix]", "resourceNames: [another]")
+    expired.bind(without, "kubevouch-fixer", user)
+    refused = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
+    assert refused.code == 4, refused
+    assert "not allowed to get leases kube-system/kubevouch-fix" in refused.err, refused
+    assert "`kubevouch fix --print-role" in refused.err, refused
+    expired.kubectl("apply", "-f", "-", stdin=printed)
+    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
+    assert ran.code == 0, ran
+    undone = expired.kubevouch("undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
+    assert undone.code == 0, undone
+    assert "nothing keeps another run away" not in undone.err, undone
+
+
+def test_an_undo_goes_on_without_the_right_to_the_lease_and_says_so(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
+) -> None:
+    user = f"undoer-{int(datetime.now(UTC).timestamp())}"
+    kubeconfig = expired.user(user, tmp_path)
+    printed = expired.kubevouch("fix", "--print-role").out
+    expired.bind(
+        printed.replace("resourceNames: [kubevouch-fix]", "resourceNames: [another]"),
+        "kubevouch-fixer",
+        user,
+    )
+    path, before = tmp_path / "plan.json", kubelet_files(workers[0])
+    made = plan(expired, path, "--nodes", workers[0].name)
+    assert expired.kubevouch("fix", "--apply", str(path), "--yes").code == 0
+    undone = expired.kubevouch("undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
+    assert undone.code == 0, undone
+    assert "nothing keeps another run away but the lock on each node" in undone.err, undone
+    assert kubelet_files(workers[0]) == before

@@ -1,0 +1,332 @@
+"""A user who is not root logs in, and sudo makes them root: the real sshd, ssh, sudo and PAM."""
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.io import shell
+from kubevouch.node.io.first_known import run_on_first_known
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.sudo import SudoDoor, SudoPassword
+from kubevouch.node.script import Script
+
+from .conftest import Sshd, _sshd
+from .sudo_host import PASSWORD, SHELLS, USER, SudoHost
+
+
+class Said(msgspec.Struct, frozen=True):
+    said: str
+
+
+WHO = Script(
+    name="test",
+    text="""printf 'kubevouch-answer: {"said":"%s"}\\n' "$(id -un)" """,
+    answer=Said,
+)
+WAITS = Script(
+    name="test",
+    text=f": >/run/it-runs; until [ -e /run/go-on ]; do sleep 0.1; done; {WHO.text}",
+    answer=Said,
+)
+ALL_WITHOUT = f"{USER} ALL=(root) NOPASSWD: ALL"
+SHELL_WITHOUT = f"{USER} ALL=(root) NOPASSWD: {SHELLS}"
+SHELL_WITH = f"{USER} ALL=(root) {SHELLS}"
+
+
+def typed_in(word: str) -> SudoPassword:
+    return SudoPassword(word, secrets.randbits)
+
+
+async def who(host: SudoHost, **options: object) -> str:
+    return (await host.ssh(**options).run_script("node-1", WHO, timeout=60)).answer.said
+
+
+@pytest.mark.parametrize("also", ["", "requiretty", "use_pty", "!use_pty", "log_input, log_output", "timestamp_timeout=0"])  # fmt: skip
+async def test_one_who_is_asked_for_no_password(machine_with_sudo: SudoHost, also: str) -> None:
+    machine_with_sudo.allows(ALL_WITHOUT, *([f"Defaults {also}"] if also else []))
+    if also == "requiretty":
+        with pytest.raises(NodeUnreachable, match="you must have a tty to run sudo"):
+            await who(machine_with_sudo)
+        return
+    assert await who(machine_with_sudo) == "root"
+
+
+async def test_no_more_than_a_shell_need_be_allowed(machine_with_sudo: SudoHost) -> None:
+    machine_with_sudo.allows(SHELL_WITHOUT)
+    assert await who(machine_with_sudo) == "root"
+
+
+async def test_somebody_who_may_not_run_a_shell_has_no_root(machine_with_sudo: SudoHost) -> None:
+    """Nothing of the script has run, so this is no script that failed."""
+    machine_with_sudo.allows(f"{USER} ALL=(root) NOPASSWD: /bin/true, /usr/bin/true")
+    with pytest.raises(NodeUnreachable, match="root, or sudo that asks no password, is needed"):
+        await who(machine_with_sudo)
+
+
+async def test_a_login_that_works_is_not_advised(machine_with_sudo: SudoHost) -> None:
+    machine_with_sudo.allows(SHELL_WITH)
+    with pytest.raises(NodeUnreachable) as told:
+        await run_on_first_known("n1", ["127.0.0.1"], WHO, machine_with_sudo.ssh(), timeout=60)
+    assert "(or --ask-sudo-password)" in str(told.value)
+    assert "so nothing else is tried" in str(told.value)
+    assert "true` work" not in str(told.value)
+
+
+async def test_nobody_is_asked_where_no_password_was_given(machine_with_sudo: SudoHost) -> None:
+    machine_with_sudo.allows(SHELL_WITH)
+    with pytest.raises(NodeUnreachable, match=r"a password is required.*is needed"):
+        await who(machine_with_sudo)
+
+
+async def test_a_password_that_sudo_remembers_will_do(machine_with_sudo: SudoHost) -> None:
+    machine_with_sudo.allows(
+        f"{USER} ALL=(root) {SHELLS}", "Defaults timestamp_type=global, timestamp_timeout=5"
+    )
+    with pytest.raises(NodeUnreachable):
+        await who(machine_with_sudo)
+    machine_with_sudo.gives_password()
+    assert await who(machine_with_sudo) == "root"
+
+
+async def test_a_password_that_was_typed_in_is_given_where_sudo_asks(
+    machine_with_sudo: SudoHost,
+) -> None:
+    """Each time, and sudo remembers nothing of it."""
+    machine_with_sudo.allows(
+        SHELL_WITH, "Defaults timestamp_type=global, timestamp_timeout=5, log_input, log_output"
+    )
+    ssh = machine_with_sudo.ssh(password=typed_in(PASSWORD))
+    async with ssh.holding("node-1"):
+        for _ in range(2):
+            ran = await ssh.run_script("node-1", WHO, timeout=60)
+            assert ran.answer.said == "root"
+            assert ran.host_key
+    assert machine_with_sudo.log().count("COMMAND=") == 2
+    assert not machine_with_sudo.remembers()
+
+
+@pytest.mark.parametrize(
+    "rules", [[ALL_WITHOUT], [f"{ALL_WITHOUT}", "Defaults passwd_tries=1"]], ids=str
+)
+async def test_a_password_that_was_typed_in_is_not_given_where_sudo_does_not_ask(
+    machine_with_sudo: SudoHost, rules: list[str]
+) -> None:
+    machine_with_sudo.allows(*rules)
+    password = typed_in("never said")
+    assert await who(machine_with_sudo, password=password) == "root"
+    assert password.taken_at == set()
+
+
+async def test_root_is_not_asked(sshd: Sshd) -> None:
+    await _root_is_not_asked(sshd, typed_in("never said"))
+
+
+async def test_a_wrong_password_is_tried_once_in_all(machine_with_sudo: SudoHost) -> None:
+    """However many nodes wait for it, and however often sudo would ask: accounts are locked after a few."""
+    machine_with_sudo.allows(SHELL_WITH)
+    password = typed_in("another one")
+    ssh = machine_with_sudo.ssh(password=password)
+    hosts = ("node-1", "node-1", "127.0.0.1", "127.0.0.1", "127.0.0.1")
+    told = await asyncio.gather(
+        *(ssh.run_script(host, WHO, timeout=60) for host in hosts), return_exceptions=True
+    )
+    assert all(isinstance(each, NodeUnreachable) for each in told)
+    said = sorted(str(each) for each in told)
+    assert sum(each.endswith("sudo has refused the password") for each in said) == 1, said
+    elsewhere = sum("since another node's did not take it" in each for each in said)
+    before = sum("is not given it again" in each for each in said)
+    assert (elsewhere + before, elsewhere >= 2) == (4, True), said
+    assert "another one" not in repr((told, password))
+    assert machine_with_sudo.log().count("incorrect password attempt") == 1
+    with pytest.raises(NodeUnreachable, match="not given"):
+        await who(machine_with_sudo, password=password)
+    assert machine_with_sudo.log().count("incorrect password attempt") == 1
+
+
+_FAILLOCK = """\
+auth required pam_faillock.so preauth deny=9 unlock_time=600
+auth sufficient pam_unix.so
+auth [default=die] pam_faillock.so authfail deny=9 unlock_time=600
+account required pam_faillock.so
+account required pam_unix.so
+session required pam_permit.so
+"""
+
+
+async def test_what_counts_against_the_account(machine_with_sudo: SudoHost) -> None:
+    """By the tally of PAM itself. A sudo that has asked asks a second time after the wrong one, and its end counts, too."""
+    machine_with_sudo.allows(SHELL_WITH)
+    with machine_with_sudo.counting_failures(_FAILLOCK) as failures:
+        withheld = typed_in(PASSWORD)
+        withheld.refused_at.add("another node")
+        for _ in range(3):
+            with pytest.raises(NodeUnreachable, match="was not given the password"):
+                await who(machine_with_sudo, password=withheld)
+        assert failures() == 0
+        wrong = typed_in("another one")
+        for _ in range(3):
+            with pytest.raises(NodeUnreachable):
+                await who(machine_with_sudo, password=wrong)
+        assert failures() == 2
+
+
+@pytest.mark.parametrize("word", ["touch {file}", "hunter2", "it's"])
+async def test_no_banner_gets_a_password(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, word: str
+) -> None:
+    """Root logs in, and sudo is not run. The banner, which anybody on the way shows, says all that a former entry had said."""
+    file, banner = tmp_path / "made", tmp_path / "banner"
+    password = typed_in(word.format(file=file))
+    banner.write_text("\n".join(re.findall(r"kubevouch.*?(?:is-asked|: )", _former(password))))
+    with contextmanager(_sshd)(tmp_path_factory, f"Banner {banner}\n") as sshd:
+        await _root_is_not_asked(sshd, password)
+    assert not file.exists()
+
+
+def _former(password: SudoPassword) -> str:
+    shown = SudoDoor(password).entry("node-1").shell
+    assert "is-asked" in shown
+    assert "asks for the password: " in shown
+    return shown
+
+
+async def _root_is_not_asked(sshd: Sshd, password: SudoPassword) -> None:
+    ssh = Ssh(SshOptions(config=str(sshd.config)), environment=os.environ, password=password)
+    assert (await ssh.run_script("node-1", WHO, timeout=60)).answer.said == "root"
+    assert (password.taken_at, password.refused_at) == (set(), set())
+
+
+async def test_a_node_that_gives_no_answer_counts_as_one_that_has_refused(tmp_path: Path) -> None:
+    """It may have counted as a wrong try there. The far side is a script, since it has to be a liar."""
+    given = tmp_path / "given"
+    door = SudoDoor(typed_in("the word"), answers_within=0.5)
+    for host in ("node-1", "node-1", "node-2"):
+        entry = door.entry(host)
+        marks = re.findall(r"kubevouch-[0-9a-f]{16}-is-asked", entry.shell)
+        prompt = re.findall(r'-p "([^"]+)"', entry.shell)
+        silent = f"echo {marks[0]}; read -r go; [ $go = yes ] || exit 1; printf '%s' '{prompt[0]}' >&2; read -r it; echo \"$it\" >>{given}; sleep 60"
+        await shell.run(
+            ["sh", "-c", silent], stdin=b"", environment=os.environ, timeout=5, before=entry.enter
+        )
+        assert not entry.is_root
+    assert given.read_text() == "the word\n"
+
+
+async def test_a_wrong_password_is_known_where_sudo_asks_only_once(
+    machine_with_sudo: SudoHost,
+) -> None:
+    machine_with_sudo.allows(SHELL_WITH, "Defaults passwd_tries=1")
+    password = typed_in("another one")
+    with pytest.raises(NodeUnreachable, match="sudo has refused the password"):
+        await who(machine_with_sudo, password=password)
+    assert password.refused_at
+
+
+async def test_one_node_that_refuses_it_holds_no_other_once_another_has_taken_it(
+    machine_with_sudo: SudoHost,
+) -> None:
+    machine_with_sudo.allows(SHELL_WITH)
+    password = typed_in(PASSWORD)
+    assert await who(machine_with_sudo, password=password) == "root"
+    machine_with_sudo.allows(f"{USER} ALL=(root) /bin/true")
+    with pytest.raises(NodeUnreachable, match="not allowed to execute"):
+        await who(machine_with_sudo, password=password)
+    machine_with_sudo.allows(SHELL_WITH)
+    assert await who(machine_with_sudo, password=password) == "root"
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ([f"{USER} ALL=(root) /bin/true"], "not allowed to execute"),
+        ([SHELL_WITH, "Defaults requiretty"], "you must have a tty to run sudo"),
+        ([], "is not in the sudoers file"),
+    ],
+)
+async def test_a_password_does_not_help_who_may_not_become_root(
+    machine_with_sudo: SudoHost, rules: list[str], reason: str
+) -> None:
+    machine_with_sudo.allows(*rules)
+    password = typed_in(PASSWORD)
+    with pytest.raises(NodeUnreachable, match=reason):
+        await who(machine_with_sudo, password=password)
+    assert not password.refused_at
+
+
+async def test_a_password_that_was_changed_meanwhile_is_tried_once(
+    machine_with_sudo: SudoHost,
+) -> None:
+    machine_with_sudo.allows(SHELL_WITH)
+    password = typed_in(PASSWORD)
+    assert await who(machine_with_sudo, password=password) == "root"
+    machine_with_sudo.has_password("a newer one")
+    try:
+        for seen in ("has refused the password", "is not given it again"):
+            with pytest.raises(NodeUnreachable, match=seen):
+                await who(machine_with_sudo, password=password)
+    finally:
+        machine_with_sudo.has_password(PASSWORD)
+    assert machine_with_sudo.log().count("incorrect password attempt") == 1
+    with pytest.raises(NodeUnreachable, match="is not given it again"):
+        await who(machine_with_sudo, password=password)
+
+
+async def test_the_password_stands_nowhere(machine_with_sudo: SudoHost) -> None:
+    """On no command line, in no environment and no file, while the script runs and after it; nor does sudo's own log hold it."""
+    host = machine_with_sudo
+    host.allows(SHELL_WITH, "Defaults log_input, log_output, !compress_io")
+    task = asyncio.create_task(
+        host.ssh(password=typed_in(PASSWORD)).run_script("node-1", WAITS, timeout=60)
+    )
+    async with asyncio.timeout(60):
+        while not host.has("/run/it-runs"):
+            await asyncio.sleep(0.05)
+        assert host.holding("asks for the password")  # whoever looks so finds sudo's own words
+        assert host.holding(PASSWORD) == []
+        assert [each for each in _command_lines_here() if PASSWORD.encode() in each] == []
+        host.put("/run/go-on")
+        assert (await task).answer.said == "root"
+    assert any("sudo-io" in each for each in host.holding("until [ -e /run/go-on ]"))
+    assert host.holding(PASSWORD) == []
+
+
+def _command_lines_here() -> Iterator[bytes]:
+    for each in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                yield (each / name).read_bytes()
+
+
+async def test_a_script_that_is_long_comes_through_whole(machine_with_sudo: SudoHost) -> None:
+    machine_with_sudo.allows(SHELL_WITH, "Defaults log_input, use_pty")
+    long = Script(name="test", text=": a line of it\n" * 20000 + WHO.text, answer=Said)
+    ssh = machine_with_sudo.ssh(password=typed_in(PASSWORD))
+    assert (await ssh.run_script("node-1", long, timeout=60)).answer.said == "root"
+
+
+async def test_nothing_stays_where_one_is_cancelled_that_waits_for_its_turn(
+    machine_with_sudo: SudoHost,
+) -> None:
+    machine_with_sudo.allows(SHELL_WITH)
+    ssh = machine_with_sudo.ssh(password=typed_in("another one"))
+    tasks = [asyncio.create_task(ssh.run_script("node-1", WHO, timeout=60)) for _ in range(2)]
+    async with asyncio.timeout(60):
+        while not machine_with_sudo.runs("sudo"):
+            await asyncio.sleep(0.01)
+        for each in tasks:
+            each.cancel()
+        for each in tasks:
+            with pytest.raises(asyncio.CancelledError):
+                await each
+        while machine_with_sudo.runs("sudo"):
+            await asyncio.sleep(0.05)
+    assert await who(machine_with_sudo, password=typed_in(PASSWORD)) == "root"

@@ -1,0 +1,146 @@
+"""Whatever the operator's ssh configuration says of sessions, terminals and logs: a script goes there, and its answer comes back, by the real ssh."""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.script import Script
+
+from .conftest import Sshd
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
+
+
+class Said(msgspec.Struct, frozen=True):
+    said: str
+
+
+HOW = Script(
+    name="test",
+    text='tty=$(tty <&2) || tty=none; printf \'kubevouch-answer: {"said":"%s"}\\n\' "$tty"',
+    answer=Said,
+)
+"""Whether it has a terminal."""
+BENT = {
+    "in the background after the login": "ForkAfterAuthentication yes",
+    "without standard input": "StdinNull yes",
+    "without a session": "SessionType none",
+    "a subsystem": "SessionType subsystem",
+    "channels that are closed": "IgnoreUnknown ChannelTimeout\n  ChannelTimeout session=1ms",
+    "a terminal": "RequestTTY force",
+    "a command of its own": "RemoteCommand id",
+    "a command on this machine": "PermitLocalCommand yes\n  LocalCommand touch {folder}/by-ssh",
+    "a connection that is shared": "ControlMaster auto\n  ControlPersist yes\n  ControlPath {folder}/by-ssh-%C",
+    "a shared connection that is asked for": "ControlMaster autoask\n  ControlPath {folder}/by-ssh-%C",
+    "forwardings that must not fail": "ExitOnForwardFailure yes\n  LocalForward 127.0.0.1:1 127.0.0.1:1",
+    "nothing in its log": "LogLevel QUIET",
+    "where each line of its log comes from": "LogVerbose *:*:*",
+    "a picture of the host key": "VisualHostKey yes",
+    "all of them": "ForkAfterAuthentication yes\n  StdinNull yes\n  SessionType none\n  RequestTTY force\n  LogVerbose *",
+}
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where sockets and logs are made; short, as a socket's path must be."""
+    with tempfile.TemporaryDirectory(prefix="kv", dir="/tmp") as made:
+        monkeypatch.setattr(tempfile, "tempdir", made)
+        yield Path(made)
+
+
+def configured(sshd: Sshd, folder: Path, text: str, **environment: str) -> Ssh:
+    config = folder / "config"
+    said = text.replace("{folder}", str(folder))
+    config.write_text(f"Host *\n  {said}\n{sshd.config.read_text()}")
+    return Ssh(SshOptions(config=str(config)), environment={**os.environ, **environment})
+
+
+def left(folder: Path) -> list[str]:
+    """Command lines of processes that were started with this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+async def all_ended(folder: Path) -> None:
+    async with asyncio.timeout(30):
+        while left(folder):
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
+@pytest.mark.parametrize("bent", BENT)
+async def test_a_script_goes_there_and_its_answer_comes_back(
+    sshd: Sshd, folder: Path, bent: str, *, held: bool
+) -> None:
+    ssh = configured(sshd, folder, BENT[bent])
+    if held:
+        async with ssh.holding("node-1"):
+            results = [await ssh.run_script("node-1", HOW, timeout=20) for _ in range(2)]
+    else:
+        results = [await ssh.run_script("node-1", HOW, timeout=20)]
+    for each in results:
+        assert each.answer.said == "none"
+        assert (each.host_key, each.dialled) == (sshd.host_key, "127.0.0.1")
+        assert each.known_as
+    await all_ended(folder)
+    assert [each.name for each in folder.iterdir()] == ["config"]
+
+
+@pytest.mark.parametrize(
+    "bent", ["NoHostAuthenticationForLocalhost yes", "VerifyHostKeyDNS yes", "StrictHostKeyChecking off"]
+)  # fmt: skip
+async def test_an_unknown_host_key_is_refused(sshd: Sshd, folder: Path, bent: str) -> None:
+    """It is known for 127.0.0.1, and for no other name or address."""
+    [port] = set(re.findall(r"Port \d+", sshd.config.read_text()))
+    ssh = configured(sshd, folder, f"{bent}\nHost 127.0.0.2\n  {port}")
+    for host in ("stranger", "127.0.0.2"):
+        with pytest.raises(NodeUnreachable, match="Host key verification failed"):
+            await ssh.run_script(host, HOW, timeout=20)
+
+
+OLD = """#!/bin/sh
+# An ssh from before these settings.
+for word; do
+  case $word in
+    SessionType=* | StdinNull=* | ForkAfterAuthentication=* | LogVerbose=* | ChannelTimeout=* | SetEnv=*)
+      echo "command-line: line 0: Bad configuration option: ${word%%=*}" >&2
+      exit 255 ;;
+  esac
+done
+exec @SSH@ "$@"
+"""
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
+async def test_an_ssh_that_does_not_know_these_settings_is_given_none_of_them(
+    sshd: Sshd, folder: Path, *, held: bool
+) -> None:
+    found = shutil.which("ssh")
+    assert found
+    with tempfile.TemporaryDirectory(prefix="kvold", dir="/tmp") as programs:
+        (Path(programs) / "ssh").write_text(OLD.replace("@SSH@", found))
+        (Path(programs) / "ssh").chmod(0o755)
+        ssh = configured(sshd, folder, "RequestTTY force", PATH=f"{programs}:{os.environ['PATH']}")
+        if held:
+            async with ssh.holding("node-1"):
+                result = await ssh.run_script("node-1", HOW, timeout=20)
+        else:
+            result = await ssh.run_script("node-1", HOW, timeout=20)
+    assert (result.answer.said, result.host_key) == ("none", sshd.host_key)
+    await all_ended(folder)

@@ -1,0 +1,221 @@
+"""A node that a run has begun, or was done on, and that is not Ready is a failure of that run: going on with it goes past none."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.errors import ExitCode
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.transaction import TransactionState
+from kubevouch.rollout.errors import StoppedBefore, WayOn
+from tests.support.stage import kind_of
+from tests.support.unhurried import GENEROUS
+
+from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Machine, acting, answered
+from .test_a_run_is_checked_and_carried_out import QUICK, a_run, as_the_run_left_it, not_ready
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubevouch.rollout.act.begun_not_ready._PATIENCE", 0.0)
+
+
+def _is_down(machine: Machine) -> None:
+    """Its kubelet is stopped: a survey finds no process, and by that neither files nor records; its status does."""
+    unit = msgspec.structs.replace(machine.survey.unit, active=b"inactive", pid=0, age=0)
+    machine.survey = msgspec.structs.replace(
+        machine.survey, unit=unit, argv=b"", no_kubelet=b"no main process", root=(), config=()
+    )
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_and_no_other_begins() -> (
+    None
+):
+    """Its restart may have broken it. A run that goes past it would break the control plane, too."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND, THIRD, MASTER)
+        as_the_run_left_it(here, plan)
+        here.machines.by_name[WORKER].transaction = [
+            answered(TransactionState.BEGUN, why="begun in this run before"),
+            answered(TransactionState.COMMITTED),
+        ]
+        broken = here.machines.by_name[SECOND]
+        broken.survey = msgspec.structs.replace(broken.survey, runs=(a_run("abcd", "restarted"),))
+        broken.transaction = [answered(TransactionState.UNDONE)]
+        _is_down(broken)
+        here.change("Node", SECOND, not_ready)
+        checked = await check(plan, here.context)
+        assert checked.found == {WORKER: FoundState.BEGUN, SECOND: FoundState.ILL}
+        only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only ends what it has begun; make a new plan"
+        assert {each.node: each.reason for each in checked.away} == {THIRD: only, MASTER: only}
+        told: dict[str, ArmedNode | None] = {}
+        context = replace(here.context, armed=told.__setitem__)
+        result = await apply(checked, context, QUICK)
+        assert {each.node: each.outcome for each in result.nodes} == {
+            WORKER: NodeOutcome.DONE,
+            SECOND: NodeOutcome.UNDONE,
+        }
+        assert result.stopped == f"{SECOND} failed, before a canary had begun"
+        assert result.exit_code is ExitCode.STOPPED
+        assert told == {WORKER: None, SECOND: None}
+        ran = [each for each in here.machines.ran if "transaction" in each[1]]
+        assert (SECOND, "transaction (rollback)") in ran
+        assert {host for host, _ in ran} == {WORKER, SECOND}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("state", "why", "way"),
+    [
+        ("committed", "this run was done on it, and its Node is not Ready", WayOn.LOOK),
+        ("undone", "this run was undone on it, and its Node is not Ready", WayOn.NEW_PLAN),
+    ],
+)
+async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_go_on(
+    state: str, why: str, way: WayOn
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        broken = here.machines.by_name[WORKER]
+        broken.survey = msgspec.structs.replace(broken.survey, runs=(a_run("abcd", state),))
+        _is_down(broken)
+        here.change("Node", WORKER, not_ready)
+        with pytest.raises(StoppedBefore, match=why) as refused:
+            await check(plan, here.context)
+        assert (refused.value.where, refused.value.way) == (WORKER, way)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("state", ["", "barred", "prepared"])
+async def test_a_run_goes_without_a_node_that_is_not_ready_and_that_it_has_not_changed(
+    state: str,
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        machine = here.machines.by_name[WORKER]
+        runs = (a_run("abcd", state),) if state else (a_run("eeee", "armed"),)
+        machine.survey = msgspec.structs.replace(machine.survey, runs=runs)
+        here.change("Node", WORKER, not_ready)
+        checked = await check(plan, here.context)
+        assert [(each.node, each.reason) for each in checked.away] == [
+            (WORKER, "this Node is not Ready")
+        ]
+        assert checked.found == {MASTER: FoundState.AS_PLANNED}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("known_by", ["this machine", "a CSR", "nobody"])
+async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_is_known(
+    known_by: str,
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        as_the_run_left_it(here, plan)
+        here.machines.by_name[WORKER].away = True
+        here.change("Node", WORKER, not_ready)
+        if known_by != "a CSR":
+            for csr in here.stage.server.store.list(kind_of("CertificateSigningRequest")):
+                here.stage.server.store.delete(
+                    kind_of("CertificateSigningRequest"), csr["metadata"]["name"]
+                )
+        known = {WORKER} if known_by == "this machine" else set()
+        if known_by == "nobody":
+            assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
+            return
+        with pytest.raises(StoppedBefore, match="this run has begun on it, its Node is not") as no:
+            await check(plan, here.context, known=known)
+        assert (no.value.where, no.value.way) == (WORKER, WayOn.REACH)
+
+
+async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with() -> None:
+    """It was restarted just before the run was cut off."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        as_the_run_left_it(here, plan)
+        before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
+        here.change("Node", WORKER, not_ready)
+        waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
+
+        async def becomes_ready() -> None:
+            while waits not in here.progress.lines:
+                await asyncio.sleep(0.01)
+            here.change("Node", WORKER, lambda node: {**node, "status": before})
+
+        async with asyncio.timeout(GENEROUS), asyncio.TaskGroup() as group:
+            group.create_task(becomes_ready())
+            checked = await check(plan, here.context)
+        assert checked.found == {WORKER: FoundState.BEGUN}
+
+
+async def test_a_begun_node_that_falls_ill_before_its_turn_is_put_back() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        as_the_run_left_it(here, plan)
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+        checked = await check(plan, here.context)
+        assert checked.found == {WORKER: FoundState.BEGUN, MASTER: FoundState.AS_PLANNED}
+        here.change("Node", WORKER, not_ready)
+        result = await apply(checked, here.context, QUICK)
+        assert [(each.outcome, each.why, each.armed) for each in result.nodes] == [
+            (NodeOutcome.UNDONE, "this Node is not Ready", False),
+            (NodeOutcome.UNTOUCHED, "", False),
+        ]
+        names = [name for _, name in here.machines.ran if "transaction" in name]
+        assert names == ["transaction (rollback)"]
+
+
+def _upgraded(node: Any) -> Any:
+    info = {**node["status"]["nodeInfo"], "kubeletVersion": "v9.9.9"}
+    return {**node, "status": {**node["status"], "nodeInfo": info}}
+
+
+async def test_a_begun_node_whose_kubelet_has_another_version_meanwhile_is_finished_and_not_gone_past() -> (
+    None
+):
+    """Its Node says so, which its kubelet writes: whoever holds that node could have the run leave it armed, and go on."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        as_the_run_left_it(here, plan)
+        here.machines.by_name[WORKER].transaction = [
+            answered(TransactionState.BEGUN, why="begun in this run before"),
+            answered(TransactionState.COMMITTED),
+        ]
+        here.machines.by_name[MASTER].transaction = [answered(TransactionState.UNDONE)]
+        here.change("Node", WORKER, _upgraded)
+        checked = await check(plan, here.context)
+        assert (checked.found[WORKER], checked.away) == (FoundState.BEGUN, ())
+        result = await apply(checked, here.context, QUICK)
+        assert (result.nodes[0].node, result.nodes[0].outcome) == (WORKER, NodeOutcome.DONE)
+
+
+async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was_undone_is_not_gone_past() -> (
+    None
+):
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
+        here.change("Node", WORKER, _upgraded)
+        with pytest.raises(StoppedBefore, match="this run was undone on it; make a new plan"):
+            await check(plan, here.context)
+
+
+async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_counts_as_begun_if_known() -> (
+    None
+):
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, MASTER)
+        here.machines.by_name[WORKER].away = True
+        here.change("Node", WORKER, _upgraded)
+        assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
+        why = "this run has begun on it, its kubelet is not of the plan's version, and how it"
+        with pytest.raises(StoppedBefore, match=why):
+            await check(plan, here.context, known={WORKER})

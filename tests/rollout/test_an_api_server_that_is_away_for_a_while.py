@@ -1,0 +1,58 @@
+"""Where nothing is begun, a run waits for an API server that does not answer; and says so where it cannot tell."""
+
+from dataclasses import replace
+
+import pytest
+
+from kubevouch.kube.io.http_client import ATTEMPTS
+from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act import node_turn
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.act.live_cluster import live_cluster
+from kubevouch.rollout.act.node_turn import NodeTurns
+from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from tests.support.scripted import faults
+
+from .acting import DARK, SECOND, WORKER, a_signer, acting
+
+AWAY = faults.html(503)
+SEVERAL = ATTEMPTS + 1
+"""Answers: more than the client asks for anew by itself."""
+
+
+async def test_at_a_nodes_turn_it_is_waited_for_and_the_node_is_done() -> None:
+    """The plan was checked, and the load balancer changes over: a canary that was stopped would end the run."""
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER, SECOND), here.context)
+        here.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
+        result = await apply(checked, here.context, RolloutTimeouts(60, soak=0))
+        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+        assert any(f"{WORKER}: waits for the API server (" in each for each in here.progress.lines)
+
+
+async def test_one_that_stays_away_stops_the_run_before_anything_was_changed() -> None:
+    async with acting(DARK, "pending-worker") as here:
+        checked = await check(await here.plan(WORKER, SECOND), here.context)
+        here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
+        result = await apply(checked, here.context, RolloutTimeouts(1, soak=0))
+        assert result.nodes[0].outcome is NodeOutcome.STOPPED
+        assert "nothing was changed" in result.nodes[0].why
+
+
+async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_called_an_ill_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(node_turn, "_PATIENCE", 0.0)
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER), here.context)
+        await apply(checked, here.context, RolloutTimeouts(60, soak=0))
+        nodes = {each.plan.node: each for each in checked.nodes}
+        async with live_cluster(here.context) as live:
+            turns = NodeTurns(nodes, checked, here.context, RolloutTimeouts(60, soak=0), live)
+            here.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
+            assert await turns.not_well(WORKER) == ""
+            here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
+            said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
+            assert said.startswith("whether it is well after its soak could not be seen: "), said

@@ -1,0 +1,415 @@
+"""The order of a run: plain cases, and what holds for every run, whatever becomes of its nodes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevouch.kube.resources import Metadata, Node
+from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
+from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once
+from kubevouch.rollout.decide.order import IN_HAND, Course, Stage, Turn, next_turn
+from kubevouch.rollout.decide.strata import Stratum, stratum_of
+from kubevouch.rollout.decide.workloads import DisruptionBudget, ServedBy, Workloads
+
+DEBIAN = Stratum("Debian 12", "1.34", "amd64")
+UBUNTU = Stratum("Ubuntu 24.04", "1.34", "amd64")
+SOAK = 60.0
+NOTHING_SHARED = Workloads()
+
+
+def workers(count: int, stratum: Stratum = DEBIAN, prefix: str = "w") -> tuple[TaskedNode, ...]:
+    return tuple(TaskedNode(f"{prefix}{i}", stratum) for i in range(count))
+
+
+def control_planes(count: int) -> tuple[TaskedNode, ...]:
+    return tuple(TaskedNode(f"m{i}", DEBIAN, control_plane=True) for i in range(count))
+
+
+@dataclass
+class Played:
+    """A run whose nodes come as far as the test lets them."""
+
+    lineup: Lineup
+    workloads: Workloads = NOTHING_SHARED
+    now: float = 1000.0
+    courses: dict[str, Course] = field(default_factory=dict)
+
+    def turn(self) -> Turn:
+        return next_turn(self.lineup, self.courses, self.workloads, self.now)
+
+    def begins(self) -> tuple[str, ...]:
+        """Begins whatever may begin now."""
+        turn = self.turn()
+        for node in turn.begin:
+            self.courses[node] = Course(Stage.BEGUN, began=self.now)
+        return turn.begin
+
+    def come(self, stage: Stage, *nodes: str, **other: bool) -> None:
+        self.now += 1
+        for node in nodes:
+            course = self.courses.get(node, Course())
+            ended = course.ended if stage in IN_HAND else self.now
+            self.courses[node] = replace(course, stage=stage, ended=ended, **other)
+
+    def soaked(self) -> None:
+        """Until every canary is done, has soaked, and is found well."""
+        while not any(each.soaked for each in self.courses.values()):
+            self.come(Stage.DONE, *self.begins())
+            self.now = self.turn().again or self.now
+            for node in self.turn().look_at:
+                self.courses[node] = replace(self.courses[node], soaked=True)
+
+
+def test_one_canary_goes_first_and_soaks() -> None:
+    run = Played(Lineup(workers(30), SOAK))
+    assert run.begins() == ("w0",)
+    assert run.begins() == ()
+    run.come(Stage.SAMPLE, "w0")
+    assert run.begins() == ()  # others follow a canary only once it is done
+    run.come(Stage.DONE, "w0")
+    turn = run.turn()
+    assert (turn.begin, turn.again, turn.waits_for) == ((), run.now + SOAK, "the soak of w0")
+    run.now += SOAK
+    assert run.turn() == Turn(look_at=("w0",))
+    run.come(Stage.DONE, "w0", soaked=True)
+    assert run.begins() == ("w1",)
+
+
+def test_a_canary_that_is_not_well_after_its_soak_stops_the_run() -> None:
+    run = Played(Lineup(workers(30), SOAK))
+    run.come(Stage.DONE, *run.begins())
+    run.come(Stage.FAILED, "w0")
+    assert run.turn() == Turn(stop="w0, the canary of Debian 12, kubelet 1.34, amd64, failed")
+
+
+def test_then_come_two_five_and_ten() -> None:
+    run = Played(Lineup(workers(120), SOAK))
+    run.soaked()
+    sizes = []
+    while begun := run.begins():
+        sizes.append(len(begun))
+        run.come(Stage.DONE, *begun)
+    assert sizes == [1, 2, 5, *[10] * 11, 1]
+    assert len(run.courses) == 120
+    assert run.turn() == Turn()
+
+
+@pytest.mark.parametrize(
+    ("count", "cap"), [(4, 1), (19, 1), (20, 2), (57, 5), (100, 10), (5000, 10)]
+)
+def test_no_more_than_a_tenth_and_no_more_than_ten_restart_at_once(count: int, cap: int) -> None:
+    assert Lineup(workers(count), SOAK).cap == cap
+    assert [at_once(done, cap) for done in (0, 1, 3, 8, 18, 500)] == [
+        min(each, cap) for each in (1, 2, 5, 10, 10, 10)
+    ]
+
+
+def test_who_waits_for_a_sample_makes_room_but_not_without_end() -> None:
+    run = Played(Lineup(workers(40), SOAK))
+    run.soaked()
+    assert run.begins() == ("w1",)
+    run.come(Stage.SAMPLE, "w1")
+    assert run.begins() == ("w2",)
+    run.come(Stage.SAMPLE, "w2")
+    assert run.begins() == ()  # two unproven ones are enough as long as none is proven
+    run.come(Stage.DONE, "w1")
+    assert run.begins() == ("w3", "w4")
+
+
+def test_each_stratum_has_a_canary_and_all_canaries_go_before_the_others() -> None:
+    run = Played(Lineup((*workers(15), *workers(15, UBUNTU, "u")), SOAK))
+    assert run.begins() == ("w0",)
+    run.come(Stage.DONE, "w0")
+    assert run.begins() == ("u0",)
+    run.now += SOAK
+    assert run.turn() == Turn()  # w0 has soaked, and u0 is not done
+    run.come(Stage.DONE, "u0")
+    assert run.turn().look_at == ("w0",)
+    run.come(Stage.FAILED, "u0")
+    assert "u0, the canary of Ubuntu" in run.turn().stop
+
+
+def test_a_canary_that_nobody_follows_holds_nothing_up() -> None:
+    run = Played(Lineup((*workers(1), *control_planes(1)), SOAK))
+    run.come(Stage.DONE, *run.begins())
+    assert run.begins() == ("m0",)
+
+
+def test_control_planes_come_last_and_one_at_a_time() -> None:
+    run = Played(Lineup((*control_planes(3), *workers(40)), SOAK))
+    run.soaked()
+    while not (begun := run.begins())[0].startswith("m"):
+        run.come(Stage.DONE, *begun)
+    assert begun == ("m0",)
+    run.come(Stage.SAMPLE, "m0")
+    assert run.begins() == ()  # what follows a worker's sample would not be alone beside m0
+    run.come(Stage.DONE, "m0")
+    assert run.begins() == ("m1",)
+    run.come(Stage.FAILED, "m1")
+    assert run.turn().stop == "m1, a control plane, failed"
+
+
+def test_the_first_failure_pauses_and_the_second_stops() -> None:
+    run = Played(Lineup(workers(120), SOAK))
+    run.soaked()
+    for _ in range(3):
+        run.come(Stage.DONE, *run.begins())
+    first, second, *others = run.begins()
+    run.come(Stage.DONE, second)
+    run.come(Stage.TROUBLE, first)
+    assert run.begins() == ()  # until its end is known
+    run.come(Stage.FAILED, first)
+    assert run.begins() == ()  # until what is in hand has ended
+    run.come(Stage.DONE, *others)
+    assert len(run.begins()) == 1  # and then from one on again
+    run.come(Stage.DONE, *(node for node in run.courses if run.courses[node].stage is Stage.BEGUN))
+    second, *others = run.begins()
+    assert len(others) == 1
+    run.come(Stage.FAILED, second)
+    assert run.turn().stop == f"2 nodes failed: {first}, {second}"
+
+
+def test_after_a_failure_no_control_plane_begins() -> None:
+    run = Played(Lineup((*workers(2), *control_planes(1)), 0))
+    run.soaked()
+    assert run.begins() == ("w1",)
+    run.come(Stage.FAILED, "w1")
+    assert run.turn() == Turn(stop="w1 failed, and only control planes are left")
+
+
+@pytest.mark.parametrize(
+    ("course", "why"),
+    [
+        (Course(Stage.LOST), "it is not certain that w5 is well"),
+        (Course(Stage.FAILED, for_good=True), "what was signed for w5 cannot be taken back"),
+    ],
+)
+def test_some_failures_stop_the_run_at_once(course: Course, why: str) -> None:
+    run = Played(Lineup(workers(40), SOAK), courses={"w5": course})
+    assert run.turn().stop == why
+
+
+def test_what_was_begun_before_is_finished_first_and_stands_for_its_stratum() -> None:
+    begun = tuple(replace(each, task=NodeTask.FINISH) for each in workers(2))
+    run = Played(Lineup((*workers(10, prefix="v"), *begun), SOAK))
+    assert run.lineup.canaries == {"w0"}
+    assert run.begins() == ("w0", "w1")  # their switches are set
+    run.come(Stage.DONE, "w0")
+    assert run.begins() == ()
+    run.come(Stage.DONE, "w1")
+    run.now += SOAK
+    assert run.turn().look_at == ("w0",)
+
+
+def test_what_was_begun_and_is_not_ready_is_put_back_first_and_ends_the_run() -> None:
+    ill = replace(workers(1, prefix="i")[0], task=NodeTask.PUT_BACK)
+    begun = replace(workers(1, prefix="b")[0], task=NodeTask.FINISH)
+    run = Played(Lineup((*workers(3), ill, begun, *control_planes(1)), SOAK))
+    assert "i0" not in run.lineup.canaries
+    assert set(run.begins()) == {"i0", "b0"}, "their switches are set"
+    run.come(Stage.FAILED, "i0")
+    assert run.turn().stop == "i0 failed, before a canary had begun"
+    assert run.begins() == ()
+
+
+def test_a_node_that_is_well_already_stands_for_its_stratum() -> None:
+    well = TaskedNode("x", DEBIAN, NodeTask.NOTHING)
+    run = Played(Lineup((*workers(3), well), SOAK), courses={"x": Course(Stage.DONE, ended=1000.0)})
+    assert (run.turn().begin, run.turn().waits_for) == ((), "the soak of x")
+
+
+def test_approvals_come_first_and_more_at_once_when_some_are_done() -> None:
+    asks = tuple(replace(each, task=NodeTask.APPROVE) for each in workers(30, prefix="a"))
+    run = Played(Lineup((*workers(2), *asks), SOAK))
+    sizes = []
+    while (begun := run.begins())[0].startswith("a"):
+        sizes.append(len(begun))
+        run.come(Stage.DONE, *begun)
+    assert sizes == [1, 2, 5, 8, 8, 6]
+    assert begun == ("w0",)
+    only = Played(Lineup(asks, SOAK))
+    only.come(Stage.FAILED, *only.begins())
+    assert only.begins() == ("a1",)  # nothing is restarted after it
+    both = Played(Lineup((*workers(2), *asks), SOAK))
+    both.come(Stage.FAILED, *both.begins())
+    assert both.turn().stop == "a0 failed, before a canary had begun"
+
+
+# What nodes hold in common.
+
+
+def budget(allowed: int, *nodes: str, whole: bool = True) -> Workloads:
+    return Workloads((DisruptionBudget("shop/cart", allowed, dict.fromkeys(nodes, 1), whole),))
+
+
+def served(ready: Iterable[str], nodes: Iterable[str] = ()) -> Workloads:
+    ready = frozenset(ready)
+    return Workloads(services=(ServedBy("shop/cart", ready, ready | frozenset(nodes)),))
+
+
+@pytest.mark.parametrize(
+    ("workloads", "in_hand", "why"),
+    [
+        (budget(0, "a", "b"), "", ""),
+        (budget(0, "a", "b"), "c", ""),
+        (budget(0, "a", "b"), "b", "b holds pods of the same PodDisruptionBudget shop/cart"),
+        (budget(1, "a", "b"), "b", "b holds pods of the same PodDisruptionBudget shop/cart"),
+        (budget(2, "a", "b", "c"), "b", ""),
+        (budget(2, "a", "b", "c"), "bc", "b holds pods of the same PodDisruptionBudget shop/cart"),
+        (served("a"), "", ""),
+        (served("ab"), "", ""),
+        (served("ab"), "b", "b and it hold the last ready endpoints of Service shop/cart"),
+        (served("abc"), "b", ""),
+        (served("abc"), "bc", "b and it hold the last ready endpoints of Service shop/cart"),
+        (served("a", "b"), "b", "b and it hold the last ready endpoints of Service shop/cart"),
+        (served("a", "b"), "", ""),
+        (served("b"), "b", ""),
+        (Workloads(unread="not allowed to list pods"), "", ""),
+        (Workloads(unread="not allowed to list pods"), "b", "one node at a time: not allowed to list pods"),
+    ],
+)  # fmt: skip
+def test_who_may_not_be_on_the_way_beside_whom(
+    workloads: Workloads, in_hand: str, why: str
+) -> None:
+    assert workloads.objection("a", list(in_hand), list(in_hand)) == why
+
+
+def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
+    broken = budget(1, "a", "b", whole=False)
+    assert broken.objection("a", [], []) == ""  # for reasons of its own
+    assert broken.objection("a", [], ["b"]) == (
+        "not all pods of PodDisruptionBudget shop/cart are healthy since b"
+    )
+    last = served("a", "b")
+    assert last.objection("a", [], ["b"]) == (
+        "it holds the last ready endpoint of Service shop/cart until b's is ready again"
+    )
+    run = Played(Lineup(workers(3), 0), workloads=served(["w1"], ["w0"]))
+    run.soaked()
+    assert run.turn().waits_for.startswith("w1: it holds the last ready endpoint")
+    assert run.turn().again is not None
+    assert run.begins() == ("w2",)
+    run.come(Stage.DONE, "w2")
+    run.now += 120  # but not for ever
+    assert run.begins() == ("w1",)
+
+
+def test_a_stratum_is_what_the_node_says() -> None:
+    info = NodeInfo(os_image="Debian 12", kubelet_version="v1.34.2+k3s1", architecture="arm64")
+    labels = {"karpenter.sh/nodepool": "gpu", "pool": "mine"}
+    node = Node(metadata=Metadata(labels=labels), status=NodeStatus(node_info=info))
+    assert stratum_of(node) == Stratum("Debian 12", "1.34", "arm64", "gpu")
+    assert str(stratum_of(node)) == "Debian 12, kubelet 1.34, arm64, pool gpu"
+    assert str(stratum_of(Node())) == "of an unknown kind"
+
+
+# Whatever becomes of the nodes.
+
+names = st.integers(0, 24).map(lambda i: f"n{i}")
+
+
+kinds = st.tuples(
+    st.sampled_from([DEBIAN, UBUNTU]),
+    st.sampled_from([*[NodeTask.CHANGE] * 6, NodeTask.APPROVE, NodeTask.FINISH, NodeTask.PUT_BACK]),
+    st.sampled_from([*[False] * 7, True]),
+)
+
+
+@st.composite
+def lineups(draw: st.DrawFn) -> tuple[Lineup, Workloads]:
+    drawn = draw(st.lists(kinds, min_size=1, max_size=25))
+    nodes = tuple(TaskedNode(f"n{i}", *kind) for i, kind in enumerate(drawn))
+    budgets = draw(
+        st.lists(
+            st.builds(
+                DisruptionBudget,
+                st.just("a/b"),
+                st.integers(0, 3),
+                st.dictionaries(names, st.integers(1, 3), max_size=8),
+                st.booleans(),
+            ),
+            max_size=3,
+        )
+    )
+    services = draw(
+        st.lists(
+            st.builds(
+                lambda ready, others: ServedBy("a/b", ready, ready | others),
+                st.frozensets(names, max_size=4),
+                st.frozensets(names, max_size=2),
+            ),
+            max_size=3,
+        )
+    )
+    unread = draw(st.sampled_from(["", "", "", "not allowed"]))
+    lineup = Lineup(nodes, soak=draw(st.sampled_from([0.0, 60.0])))
+    object.__setattr__(lineup, "cap", draw(st.integers(1, 10)))  # as if it had more nodes
+    return lineup, Workloads(tuple(budgets), tuple(services), unread)
+
+
+@given(lineups(), st.integers(0, 2**32).map(Random))
+def test_whatever_becomes_of_them(drawn: tuple[Lineup, Workloads], chance: Random) -> None:
+    lineup, workloads = drawn
+    run = Played(lineup, workloads)
+    by_name = {each.node: each for each in lineup.nodes}
+    while True:
+        before = dict(run.courses)
+        turn = run.turn()
+        run.begins()
+        check_what_holds(run, turn, before, by_name)
+        for node in turn.look_at:
+            well = chance.random() > 0.1
+            run.come(Stage.DONE if well else Stage.FAILED, node, soaked=well)
+        in_hand = [n for n, c in run.courses.items() if c.stage in IN_HAND]
+        if not in_hand and not turn.look_at:
+            if turn.again is None:
+                break
+            run.now = max(run.now, turn.again)
+            continue
+        for node in in_hand:
+            stages = [run.courses[node].stage, Stage.SAMPLE, Stage.TROUBLE, *[Stage.DONE] * 7]
+            in_trouble = run.courses[node].stage is Stage.TROUBLE
+            stage = Stage.FAILED if in_trouble else chance.choice(stages)
+            run.come(stage, node)
+    ended = {Stage.DONE, Stage.FAILED}
+    through = all(run.courses.get(node, Course()).stage in ended for node in by_name)
+    assert through or turn.stop, "it ends with every node, or says why not"
+    failed = [node for node, course in run.courses.items() if course.stage is Stage.FAILED]
+    assert bool(turn.stop) <= bool(failed)
+
+
+def check_what_holds(
+    run: Played, turn: Turn, before: dict[str, Course], by_name: dict[str, TaskedNode]
+) -> None:
+    lineup = run.lineup
+    stages = {node: run.courses.get(node, Course()).stage for node in by_name}
+    in_hand = [n for n, stage in stages.items() if stage in IN_HAND]
+    changing = [n for n in in_hand if by_name[n].task is NodeTask.CHANGE]
+    assert sum(stages[n] is Stage.BEGUN for n in changing) <= lineup.cap
+    assert len(changing) <= 2 * lineup.cap
+    assert not (turn.stop and turn.begin)
+    assert not (turn.begin and Stage.TROUBLE in stages.values())
+    begun = [n for n in turn.begin if by_name[n].task is NodeTask.CHANGE]
+    for n in begun:
+        for shared in run.workloads.budgets:
+            others = [each for each in in_hand if each != n and each in shared.pods]
+            assert n not in shared.pods or not others or shared.allowed > 1
+        for service in run.workloads.services:
+            if n in service.ready and len(service.ready) > 1:
+                assert service.ready - set(in_hand), "a Service keeps a ready endpoint"
+        if run.workloads.unread:
+            assert in_hand == [n]
+        if by_name[n].control_plane:
+            assert in_hand == [n], "a control plane is alone"
+            rest = [each for each in by_name if not by_name[each].control_plane]
+            assert all(stages[each] is Stage.DONE for each in rest), "and last"
+        else:
+            canary = lineup.strata[by_name[n].stratum][0].node
+            assert n == canary or before[canary].soaked, "a canary goes first"
+            assert n == canary or all(
+                stages[each] not in (Stage.WAITS, *IN_HAND) for each in lineup.canaries
+            )

@@ -1,0 +1,386 @@
+"""The transport by pod: a scripted API server, and a kubelet that runs what the containers would run, as processes here."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
+from kubevouch.node.messages import SCRIPT_LIMIT
+from kubevouch.node.script import DialAddress, Script
+from kubevouch.rollout.act import pod_transport
+from kubevouch.rollout.act.pod_transport import PodTransport, prepare_pods
+from kubevouch.rollout.decide.plan import PodPlace
+from kubevouch.rollout.decide.pod import NAME
+from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.apiserver.status import StatusError
+from tests.support.apiservers import PATIENT, access_to
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
+from tests.support.scripted import faults
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.scripted.kinds import PODS
+
+PLACE = PodPlace("kube-system", "registry.example.com/kubevouch@sha256:" + "ab" * 32)
+SPACE = f"/api/v1/namespaces/{PLACE.namespace}/pods"
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("sh") is None, reason="a pod's container is root's"
+)
+
+
+class Said(msgspec.Struct, frozen=True):
+    said: str
+
+
+def script(text: str) -> Script[Said]:
+    return Script(name="test", text=text, answer=Said)
+
+
+HELLO = script("""printf 'kubevouch-answer: {"said":"%s"}\\n' "hello of $(id -u)" """)
+LONG = script(
+    """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 8000 /dev/urandom | base64 | tr -d '\\n')" """
+)
+TOO_LONG = script(
+    """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 12000 /dev/urandom | base64 | tr -d '\\n')" """
+)
+
+
+@dataclass
+class OneKubelet:
+    """Runs the pods that are bound to `node`, and does what a test says of each status before it posts it."""
+
+    server: ScriptedApiServer
+    folder: Path
+    node: str = "node-1"
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """Every pod that it has begun with, as it was created."""
+
+    instead: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    """The status that it posts in place of running the pod; None: it says nothing of it."""
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as running:
+            await self._run(running)
+
+    async def _run(self, running: asyncio.TaskGroup) -> None:
+        while True:
+            for pod in self.server.store.list(PODS, PLACE.namespace):
+                uid = pod["metadata"]["uid"]
+                bound = pod["spec"].get("nodeName") == self.node
+                if bound and uid not in {each["metadata"]["uid"] for each in self.seen}:
+                    self.seen.append(pod)
+                    running.create_task(self._pod(pod))
+            await asyncio.sleep(0.02)
+
+    async def _pod(self, pod: dict[str, Any]) -> None:
+        if self.instead is not None:
+            status = self.instead(pod)
+            if status is not None:
+                self.post(pod, status)
+            return
+        shares = self.folder / pod["metadata"]["uid"]
+        shares.mkdir()
+        (first,) = pod["spec"]["initContainers"]
+        running = [{"name": first["name"], "state": {"running": {}}}]
+        self.post(pod, {"phase": "Pending", "initContainerStatuses": running})
+        ended = [await self._container(first, shares)]
+        self.post(pod, {"phase": "Pending", "initContainerStatuses": ended})
+        rest = [await self._container(each, shares) for each in pod["spec"]["containers"]]
+        status = {"phase": "Succeeded", "initContainerStatuses": ended, "containerStatuses": rest}
+        self.post(pod, status)
+
+    async def _container(self, container: dict[str, Any], shares: Path) -> dict[str, Any]:
+        message = shares / f"{container['name']}.message"
+        words = [
+            each.replace("/dev/termination-log", str(message)).replace("/answer/", f"{shares}/")
+            for each in container["command"]
+        ]
+        assert words[0] == "python"
+        if words[3] == "run":
+            assert words[4] == "1"
+            words[4] = str(os.getpid())
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *words[1:],
+            env={
+                **os.environ,
+                **{each["name"]: each["value"] for each in container.get("env", ())},
+            },
+        )
+        try:
+            code = await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        text = message.read_text()[:4096] if message.exists() else ""
+        ended = {"exitCode": code, "reason": "Completed", "message": text}
+        return {"name": container["name"], "state": {"terminated": ended}}
+
+    def post(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
+        name = pod["metadata"]["name"]
+        with contextlib.suppress(StatusError):  # it was removed meanwhile
+            self.server.store.change(
+                PODS, (PLACE.namespace, name), lambda p: {**p, "status": status}
+            )
+
+
+@dataclass
+class Pods:
+    """A transport, the API server that it asks, and the kubelet."""
+
+    server: ScriptedApiServer
+    api: ApiClient
+    kubelet: OneKubelet
+    transport: PodTransport
+    told: list[str]
+
+    def left(self) -> list[str]:
+        return [each["metadata"]["name"] for each in self.server.store.list(PODS, PLACE.namespace)]
+
+
+@pytest.fixture
+async def pods(tmp_path: Path) -> AsyncIterator[Pods]:
+    authority, clock = Authority(), SystemClock()
+    context = server_context(authority.serving("127.0.0.1"))
+    async with (
+        ScriptedApiServer(context, clock) as server,
+        ApiClient(access_to(server, authority), clock=clock, environ={}, limits=PATIENT) as api,
+    ):
+        kubelet = OneKubelet(server, tmp_path)
+        told: list[str] = []
+        names = iter(f"{number:04}" for number in range(1000))
+        transport = PodTransport(
+            api,
+            clock,
+            PLACE,
+            "abcd",
+            token=lambda: next(names),
+            rng=lambda: 0.5,
+            stays=told.append,
+        )
+        task = asyncio.create_task(kubelet.run())
+        yield Pods(server, api, kubelet, transport, told)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@needs_root
+async def test_a_pod_answers_and_is_removed(pods: Pods) -> None:
+    result = await pods.transport.run_script("node-1", HELLO, timeout=60)
+    assert (result.answer, result.host_key, result.known_as) == (Said("hello of 0"), None, None)
+    assert pods.left() == []
+
+
+@needs_root
+async def test_an_answer_that_three_messages_hold_is_whole(pods: Pods) -> None:
+    result = await pods.transport.run_script("node-1", LONG, timeout=60)
+    assert len(result.answer.said) > 8000 * 4 / 3
+    assert pods.left() == []
+
+
+@needs_root
+async def test_a_longer_one_is_refused_by_its_size(pods: Pods) -> None:
+    with pytest.raises(ScriptFailed, match=r"too long for the 12 KiB .*--via ssh"):
+        await pods.transport.run_script("node-1", TOO_LONG, timeout=60)
+    assert pods.left() == []
+
+
+@needs_root
+async def test_a_script_that_fails_says_what_it_complained_of(pods: Pods) -> None:
+    failing = script("echo no space left >&2; exit 3")
+    with pytest.raises(ScriptFailed, match=r"ended with 3; no space left"):
+        await pods.transport.run_script("node-1", failing, timeout=60)
+
+
+@needs_root
+async def test_several_nodes_are_asked_side_by_side(pods: Pods) -> None:
+    asked = (pods.transport.run_script("node-1", HELLO, timeout=60) for _ in range(5))
+    assert [each.answer for each in await asyncio.gather(*asked)] == [Said("hello of 0")] * 5
+    assert len({each["metadata"]["name"] for each in pods.kubelet.seen}) == 5
+    assert pods.left() == []
+
+
+async def test_what_no_pod_may_be_given_is_not_sent(pods: Pods) -> None:
+    long = script("".join(os.urandom(SCRIPT_LIMIT).hex()))
+    for what, at, why in (
+        (HELLO, DialAddress("192.0.2.1", "node-1"), "at no address"),
+        (long, None, "longer, packed, than the 96 KiB"),
+    ):
+        with pytest.raises(NodeUnreachable, match=why):
+            await pods.transport.run_script("node-1", what, timeout=60, at=at)
+    assert pods.server.requests == []
+
+
+REFUSALS = {
+    'pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged': "whose label pod-security",
+    'admission webhook "deny.example.com" denied the request: no': "holds it: except pods labelled",
+    "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no": "holds it: except pods labelled",
+    'pods "x" is forbidden: exceeded quota: q, requested: pods=1': "another namespace by --pod-namespace",
+    'User "u" cannot create resource "pods" in API group ""': "--print-role",
+}
+
+
+@pytest.mark.parametrize("message", REFUSALS)
+async def test_what_refuses_a_pod_is_named_with_what_to_do(pods: Pods, message: str) -> None:
+    body = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": message}
+    answer = faults.answer(403, msgspec.json.encode(body).decode(), Content_Type="application/json")
+    pods.server.faults.on(SPACE, answer)
+    with pytest.raises(NodeUnreachable) as raised:
+        await pods.transport.run_script("node-1", HELLO, timeout=60)
+    assert message.split(":", maxsplit=1)[0] in str(raised.value)
+    assert REFUSALS[message] in str(raised.value)
+
+
+def _waits(reason: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    state = {"waiting": {"reason": reason, "message": 'image "x" not found'}}
+    return lambda _: {
+        "phase": "Pending",
+        "initContainerStatuses": [{"name": "script", "state": state}],
+    }
+
+
+async def test_an_image_that_cannot_be_had_is_told_at_once_and_nothing_has_run(pods: Pods) -> None:
+    pods.kubelet.instead = _waits("ImagePullBackOff")
+    with pytest.raises(
+        NodeUnreachable, match=r"no pod ran there: ImagePullBackOff image \"x\" not found"
+    ):
+        await pods.transport.run_script("node-1", HELLO, timeout=60)
+    assert pods.left() == []
+
+
+async def test_what_a_kubelet_that_takes_no_pod_says_is_told(pods: Pods) -> None:
+    pods.kubelet.instead = lambda _: {
+        "phase": "Failed",
+        "reason": "OutOfpods",
+        "message": "Node didn't have enough resource: pods",
+    }
+    with pytest.raises(
+        NodeUnreachable, match="its kubelet has ended the pod: OutOfpods: Node didn't"
+    ):
+        await pods.transport.run_script("node-1", HELLO, timeout=60)
+
+
+async def test_of_a_script_that_runs_too_long_nobody_says_that_it_has_not_run(pods: Pods) -> None:
+    state: dict[str, Any] = {"running": {}}
+    pods.kubelet.instead = lambda _: {
+        "phase": "Pending",
+        "initContainerStatuses": [{"name": "script", "state": state}],
+    }
+    with pytest.raises(AnswerLost, match="while its script ran"):
+        await pods.transport.run_script("node-1", HELLO, timeout=0.3)
+    assert pods.left() == []
+
+
+async def test_of_a_pod_that_no_kubelet_begins_with_nothing_has_run_once_it_is_gone(
+    pods: Pods,
+) -> None:
+    with pytest.raises(NodeUnreachable, match="its kubelet has not begun with it"):
+        await pods.transport.run_script("node-2", HELLO, timeout=0.3)
+    assert pods.left() == []
+
+
+async def test_of_a_pod_whose_removal_nobody_confirms_that_is_not_said(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
+    # The API server takes the removal, and its kubelet, which is silent, never confirms it.
+    answer = faults.answer(200, "{}", Content_Type="application/json")
+    pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
+    with pytest.raises(
+        AnswerLost, match="its removal is not confirmed, so whether it has run cannot be told"
+    ):
+        await pods.transport.run_script("node-2", HELLO, timeout=0.3)
+
+
+async def test_a_pod_that_could_not_be_removed_is_named(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
+    answer = faults.answer(500, "{}", Content_Type="application/json")
+    pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
+    pods.kubelet.instead = _waits("InvalidImageName")
+    with pytest.raises(AnswerLost):
+        await pods.transport.run_script("node-1", HELLO, timeout=0.3)
+    assert f"kubectl delete pod -n kube-system {NAME}-0000" in pods.told[0]
+
+
+async def test_a_run_that_is_cancelled_removes_its_pod(pods: Pods) -> None:
+    pods.kubelet.instead = lambda _: None
+    running = asyncio.create_task(pods.transport.run_script("node-1", HELLO, timeout=60))
+    while not pods.kubelet.seen:
+        await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert pods.left() == []
+
+
+async def test_a_pod_that_a_webhook_has_changed_is_not_waited_for(pods: Pods) -> None:
+    create = pods.server.store.create
+
+    def with_a_sidecar(kind: Any, thing: Any, namespace: str = "") -> Any:
+        thing["spec"]["containers"].append({"name": "istio-proxy", "image": PLACE.image})
+        return create(kind, thing, namespace)
+
+    pods.server.store.create = with_a_sidecar  # type: ignore[method-assign]
+    with pytest.raises(AnswerLost, match="added container istio-proxy to the pod"):
+        await pods.transport.run_script("node-1", HELLO, timeout=60)
+    assert pods.left() == []
+
+
+async def test_messages_that_a_kubelet_made_up_are_no_answer(pods: Pods) -> None:
+    ended = {"exitCode": 0, "reason": "Completed", "message": "1/1 ~~~"}
+    pods.kubelet.instead = lambda _: {
+        "phase": "Succeeded",
+        "initContainerStatuses": [{"name": "script", "state": {"terminated": ended}}],
+    }
+    with pytest.raises(ScriptFailed, match="cannot be read"):
+        await pods.transport.run_script("node-1", HELLO, timeout=60)
+
+
+async def test_every_right_that_is_missing_is_named_before_the_first_pod(pods: Pods) -> None:
+    pods.server.authorize = lambda asked: asked.verb in ("get", "list")
+    with pytest.raises(StoppedBefore, match="not allowed to create, delete, watch pods"):
+        await prepare_pods(pods.api, PLACE, lambda *_: None)
+
+
+async def test_what_a_killed_run_left_is_removed_and_what_another_waits_for_is_not(
+    pods: Pods,
+) -> None:
+    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "kubevouch"}
+    spec = {"nodeName": "node-1", "activeDeadlineSeconds": 120}
+    for name, age, phase, marked in (
+        ("ended-long-ago", 200, "Succeeded", labels),
+        ("ended-just-now", 5, "Succeeded", labels),
+        ("runs", 170, "Running", labels),
+        ("past-its-time", 190, "Pending", labels),
+        ("somebodys", 900, "Succeeded", {"app.kubernetes.io/name": NAME}),
+    ):
+        pod = {
+            "metadata": {"name": name, "labels": marked},
+            "spec": spec,
+            "status": {"phase": phase},
+        }
+        made = pods.server.store.create(PODS, pod, PLACE.namespace)
+        made["metadata"]["creationTimestamp"] = (
+            f"{datetime.now(UTC) - timedelta(seconds=age):%Y-%m-%dT%H:%M:%SZ}"
+        )
+        pods.server.store.put(PODS, made)
+    pods.kubelet.instead = lambda _: None
+    gone: list[tuple[str, str]] = []
+    await prepare_pods(pods.api, PLACE, lambda node, name: gone.append((node, name)))
+    assert sorted(gone) == [("node-1", "ended-long-ago"), ("node-1", "past-its-time")]
+    assert sorted(pods.left()) == ["ended-just-now", "runs", "somebodys"]

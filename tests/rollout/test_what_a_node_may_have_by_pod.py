@@ -1,0 +1,129 @@
+"""A plan that goes by pod: whoever answers holds a client certificate of the node's name, and nothing more is known of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kubevouch.policy.claims import NameSource
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.by_pod import WrittenNode
+from kubevouch.rollout.decide.plan import Plan, PodPlace
+from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.x509 import read_certificates
+from tests.support.stage import kind_of
+
+from .acting import DARK, SELF_SIGNED, WORKER, Acting, a_signer, acting
+
+PLACE = PodPlace("kube-system", "registry.example.com/kubevouch@sha256:" + "ab" * 32)
+
+
+def _by_pod(here: Acting, written: WrittenNode | None = None) -> None:
+    """From now on the machines answer by pod."""
+    here.machines.name = "pod"
+    words = {WORKER: written} if written else {}
+    here.context = replace(here.context, written=words)
+
+
+def _address(here: Acting) -> str:
+    (found,) = here.machines.by_name[WORKER].addresses
+    return found
+
+
+async def _plan(here: Acting, **more: Any) -> Plan:
+    return await here.plan(WORKER, via="pod", pods=PLACE, **more)
+
+
+async def test_no_address_is_proven_and_the_plan_says_what_would_help() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        _by_pod(here)
+        (left_out,) = (await _plan(here)).left_out
+        assert f"--allow {WORKER}={_address(here)}" in left_out.reason
+        assert ("machine-id", WORKER) not in [(name, host) for host, name in here.machines.ran]
+
+
+async def test_what_the_operator_says_counts_and_the_plan_is_bound_to_the_pods() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        _by_pod(here)
+        plan = await _plan(here, accepted={WORKER: (_address(here),)})
+        assert (plan.via, plan.pods) == ("pod", PLACE)
+        (node,) = plan.nodes
+        assert [each.source for each in node.addresses] == [NameSource.OPERATOR]
+        assert (node.host, node.host_key, node.known_as) == (WORKER, "", "")
+
+
+async def test_what_is_pinned_counts_and_is_asked_for_again_before_it_is_carried_out() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        pinned = WrittenNode({_address(here): NameSource.PIN})
+        _by_pod(here, pinned)
+        plan = await _plan(here)
+        (node,) = plan.nodes
+        assert [each.source for each in node.addresses] == [NameSource.PIN]
+        assert (await check(plan, here.context)).found
+        _by_pod(here)
+        with pytest.raises(StoppedBefore, match="that does not hold now"):
+            await check(plan, here.context)
+
+
+async def test_whoever_shows_another_client_certificate_than_the_pinned_one_is_left_out() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        own = read_certificates(here.machines.by_name[WORKER].client.chain, "client")[0].fingerprint
+        addresses = {_address(here): NameSource.PIN}
+        _by_pod(here, WrittenNode(addresses, frozenset({own})))
+        plan = await _plan(here)
+        assert plan.nodes
+        _by_pod(here, WrittenNode(addresses, frozenset({"AB" * 32})))
+        (left_out,) = (await _plan(here)).left_out
+        assert "another client certificate than the one that is pinned" in left_out.reason
+        with pytest.raises(StoppedBefore, match="another client certificate"):
+            await check(plan, here.context)
+
+
+def _asked_again(here: Acting) -> None:
+    """Somebody asks for a client certificate with a bootstrap token. It cannot be read: it may be for any node."""
+    spec = {
+        "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+        "username": "system:bootstrap:abcdef",
+        "request": "",
+        "usages": ["client auth"],
+    }
+    body = {"metadata": {"name": "csr-again"}, "spec": spec}
+    here.stage.server.store.create(kind_of("CertificateSigningRequest"), body)
+
+
+async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by_pod() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        _by_pod(here)
+        said = {WORKER: (_address(here),)}
+        plan = await _plan(here, accepted=said)
+        _asked_again(here)
+        (left_out,) = (await _plan(here, accepted=said)).left_out
+        assert "(csr-again): by pod nobody can tell which machine answers" in left_out.reason
+        with pytest.raises(StoppedBefore, match="csr-again"):
+            await check(plan, here.context)
+        here.machines.name = "ssh"
+        assert (await here.plan(WORKER)).nodes, "by ssh a host key tells them apart"
+
+
+async def test_nothing_is_approved_once_it_has_asked() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        _by_pod(here)
+        plan = await _plan(here, accepted={WORKER: (_address(here),)})
+        checked = await check(plan, here.context)
+        _asked_again(here)
+        result = await apply(checked, here.context, RolloutTimeouts(1))
+        (node,) = result.nodes
+        assert node.outcome is NodeOutcome.STOPPED
+        assert "csr-again" in node.why
+        assert node.csrs == ()
+
+
+async def test_a_dark_node_is_approved_by_pod() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        _by_pod(here)
+        plan = await _plan(here, accepted={WORKER: (_address(here),)})
+        result = await apply(await check(plan, here.context), here.context, RolloutTimeouts(20))
+        assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE]

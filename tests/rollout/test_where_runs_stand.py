@@ -1,0 +1,367 @@
+"""`fix --status`: what runs have left on a node, as its own script tells it, and what comes next."""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevouch.errors import ExitCode
+from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.node.io.local import Local
+from kubevouch.rollout.decide.next_for_status import exit_code_of, next_for_status, who_writes
+from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.run_status import (
+    RunFound,
+    RunOnNode,
+    RunsFound,
+    Standing,
+    status_script,
+    statuses_of,
+)
+from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
+from tests.rollout.conftest import Machine
+from tests.rollout.recorded import plan_of, planned, recorded
+
+CLOCK = 1_790_000_000
+
+
+def run(name: str, state: str, **other: object) -> RunFound:
+    fields: dict[str, object] = {
+        "fires": 0, "timer": b"active", "boot": True, "config": b"/c.yaml", "whose": b"", "strays": (),
+    }  # fmt: skip
+    return RunFound(name.encode(), state.encode(), **(fields | other))  # type: ignore[arg-type]
+
+
+def found(*runs: RunFound, active: bytes = b"active", unsafe: bytes = b"") -> RunsFound:
+    return RunsFound(b"id", CLOCK, b"/var/lib/kubelet", unsafe, active, runs)
+
+
+@pytest.mark.parametrize("state", ["armed", "written", "restarted", "verified"])
+def test_what_has_begun_and_not_ended_is_armed_with_the_time_that_is_left(state: str) -> None:
+    [status] = statuses_of("n", found(run("aa", state, fires=CLOCK + 143)), "")
+    assert (status.standing, status.switch, status.boot_net) == (Standing.ARMED, "in 143 s", "set")
+    assert status.fires_in == 143
+    assert exit_code_of([status]) is ExitCode.FINDINGS
+
+
+def test_a_switch_that_is_overdue_or_gone_is_told() -> None:
+    late = run("aa", "restarted", fires=CLOCK - 20)
+    gone = run("bb", "restarted", fires=CLOCK + 20, timer=b"inactive", boot=False)
+    one, other = statuses_of("n", found(late, gone, run("cc", "committed")), "")
+    assert one.switch == "was due 20 s ago"
+    assert (other.switch, other.boot_net) == ("no timer", "missing")
+
+
+def test_without_a_name_the_newest_run_is_told_where_none_is_armed() -> None:
+    seen = found(run("bb", "undone"), run("aa", "committed"))
+    assert [(each.run, each.standing) for each in statuses_of("n", seen, "")] == [
+        ("bb", Standing.UNDONE)
+    ]
+    assert [each.standing for each in statuses_of("n", seen, "aa")] == [Standing.DONE]
+    assert [each.standing for each in statuses_of("n", seen, "cc")] == [Standing.NONE]
+    assert [each.standing for each in statuses_of("n", found(), "")] == [Standing.NONE]
+    assert exit_code_of(statuses_of("n", seen, "")) is ExitCode.OK
+
+
+def test_a_run_that_never_began_does_not_hide_the_one_that_is_done() -> None:
+    seen = found(run("bb", "barred"), run("aa", "committed", whose=b"other"))
+    [status] = statuses_of("n", seen, "")
+    assert (status.run, status.standing) == ("aa", Standing.DONE)
+    assert status.notes == ("/c.yaml was edited by somebody else",)
+    [status] = statuses_of("n", found(run("bb", "barred"), run("cc", "barred")), "")
+    assert (status.run, status.standing) == ("bb", Standing.BARRED)
+
+
+def test_edits_of_others_and_a_kubelet_that_is_down_are_told() -> None:
+    edited = run("bb", "committed", whose=b"other", strays=(b"config.yaml",))
+    older = run("aa", "committed", whose=b"other")
+    [status] = statuses_of("n", found(edited, older, active=b"failed"), "")
+    assert status.notes == (
+        "/c.yaml was edited by somebody else",
+        "kept in strays/: config.yaml",
+        "its kubelet is failed",
+    )
+    [status] = statuses_of("n", found(edited, older), "aa")
+    assert status.notes == (), "a later run has written it since"
+
+
+def test_a_file_that_was_written_again_unchanged_is_told_where_the_run_has_left_it() -> None:
+    for state in ("restarted", "committed"):
+        seen = found(run("aa", state, whose=b"run", rewritten=True))
+        [status] = statuses_of("n", seen, "")
+        assert "/c.yaml was written again since, with the same content" in status.notes
+    [undone] = statuses_of("n", found(run("aa", "undone", whose=b"before", rewritten=True)), "")
+    assert undone.notes == ()
+
+
+def test_records_that_others_could_have_written_tell_nothing() -> None:
+    [status] = statuses_of("n", found(run("aa", "committed"), unsafe=b"/x belongs to 7"), "aa")
+    assert status.standing is Standing.UNKNOWN
+    assert exit_code_of([status]) is ExitCode.COULD_NOT_TELL
+
+
+ARMED = RunOnNode("n", "aaaa", Standing.ARMED)
+DONE = RunOnNode("n", "aaaa", Standing.DONE)
+NONE = RunOnNode("m", "aaaa", Standing.NONE)
+UNDONE = RunOnNode("m", "aaaa", Standing.UNDONE)
+OLDER = RunOnNode("n", "bbbb", Standing.UNDONE)
+SILENT = RunOnNode("n", "", Standing.UNKNOWN)
+ALICE = "aaaa on alice@laptop (1)"
+ALIVE = RunHolder(ALICE, None, timedelta(seconds=1))
+DEAD = RunHolder(ALICE, None, timedelta(seconds=60))
+DEAD_UNDO = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=60))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "run", "holder", "kept", "command", "note"),
+    [
+        ([DONE], "", None, set(), "kubevouch verify --wait 2m", ""),
+        ([DONE, NONE], "", None, set(), "kubevouch verify --wait 2m", ""),
+        ([NONE, NONE], "", None, set(), "kubevouch doctor", ""),
+        ([DONE, UNDONE], "", None, set(), "kubevouch doctor", ""),
+        ([DONE, NONE], "aaaa", None, {"aaaa"}, "kubevouch fix --resume aaaa", "it has not begun on every node"),
+        ([DONE, UNDONE], "aaaa", None, {"aaaa"}, "kubevouch doctor", "that takes a new plan"),
+        ([DONE, SILENT], "", None, set(), "kubevouch fix --status", "once the nodes that did not answer"),
+        ([ARMED, SILENT], "", None, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
+        ([ARMED], "aaaa", ALIVE, {"aaaa"}, "kubevouch fix --status aaaa", "that run is under way: wait until it has ended"),
+        ([ARMED], "aaaa", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
+        ([ARMED], "aaaa", DEAD, set(), "kubevouch fix --status aaaa", "Where it was begun, by alice@laptop"),
+        ([DONE, NONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put back instead what it has changed: `kubevouch undo aaaa`"),
+        ([DONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
+        ([OLDER], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
+        ([DONE], "aaaa", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
+        ([DONE, UNDONE], "", DEAD, {"aaaa"}, "kubevouch doctor", "to put back what it has not: `kubevouch undo aaaa`"),
+        ([DONE], "", DEAD, set(), "kubevouch doctor", "goes on where it was begun, by alice@laptop: `kubevouch fix --resume aaaa`"),
+        ([DONE, UNDONE], "", DEAD, set(), "kubevouch doctor", ""),
+        ([OLDER], "bbbb", DEAD, {"bbbb"}, "kubevouch doctor", "that takes a new plan"),
+        ([DONE, SILENT], "", DEAD, {"aaaa"}, "kubevouch fix --status", "once the nodes that did not answer"),
+        ([DONE, UNDONE], "", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
+        ([DONE, UNDONE], "aaaa", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
+        ([ARMED, UNDONE], "", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
+        ([DONE, SILENT], "", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
+        ([DONE, UNDONE], "", DEAD_UNDO, set(), "kubevouch fix --status aaaa", "where it was begun, by alice@laptop: `kubevouch undo aaaa`"),
+        ([OLDER], "bbbb", DEAD_UNDO, {"bbbb"}, "kubevouch doctor", "that takes a new plan"),
+        ([DONE, UNDONE], "aaaa", None, {"aaaa"}, "kubevouch doctor", "to put back what it has not: `kubevouch undo aaaa`"),
+    ],
+)  # fmt: skip
+def test_what_comes_next(
+    statuses: list[RunOnNode],
+    run: str,
+    holder: RunHolder | None,
+    kept: set[str],
+    command: str,
+    note: str,
+) -> None:
+    said = next_for_status(statuses, run, holder, frozenset(kept))
+    assert said[0] == command
+    assert note in said[1]
+
+
+STOPPED_PLAN = plan_of(
+    *(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in "abc"),
+    planned(recorded("pending-worker"), ChangeKind.APPROVE, node="d"),
+    run="aaaa",
+)
+
+
+@pytest.mark.parametrize(
+    ("standings", "left"),
+    [
+        # How a and b stand by this run, and c by which run; on d nothing was to be written.
+        ((Standing.DONE, Standing.DONE, "", Standing.NONE), 1),
+        ((Standing.DONE, Standing.NONE, "", Standing.NONE), 2),
+        ((Standing.DONE, Standing.NOT_BEGUN, "eeee", Standing.UNDONE), 2),
+        ((Standing.DONE, Standing.DONE, "eeee", Standing.DONE), 0),
+        ((Standing.DONE, Standing.UNDONE, "", Standing.NONE), 0),
+        ((Standing.NONE, Standing.NONE, "", Standing.NONE), 0),
+        ((Standing.DONE, Standing.DONE, "", Standing.UNKNOWN), 0),
+    ],
+)
+def test_a_run_that_was_stopped_is_known_by_its_plan_and_the_nodes_on_which_it_has_not_begun(
+    standings: tuple[Standing, Standing, str, Standing], left: int
+) -> None:
+    one, two, other, three = standings
+    rows = [
+        RunOnNode("a", "" if one is Standing.NONE else "aaaa", one),
+        RunOnNode("b", "" if two is Standing.NONE else "aaaa", two),
+        RunOnNode("c", other, three),
+        RunOnNode("d", "", Standing.NONE),
+    ]
+    stopped = stopped_run(rows, [STOPPED_PLAN])
+    assert stopped == (StoppedRun("aaaa", left, 3) if left else None)
+    if stopped:
+        kept = frozenset({"aaaa"})
+        assert next_for_status(rows, "aaaa", None, kept)[0] == "kubevouch fix --resume aaaa"
+
+
+def test_where_the_lease_cannot_be_read_nothing_is_said_of_who_carries_the_run_out() -> None:
+    command, note = next_for_status([ARMED], "", None, frozenset({"aaaa"}), doubt="not allowed")
+    assert command == "kubevouch fix --resume aaaa"
+    assert note.startswith("if nobody carries it out any more, which is not known here; ")
+
+
+def test_of_a_run_that_does_not_renew_its_lease_it_is_not_said_that_it_is_under_way() -> None:
+    assert who_writes(None, [ARMED], "") == "nobody"
+    assert who_writes(None, [ARMED], "not allowed") == "not known: not allowed"
+    assert who_writes(ALIVE, [ARMED], "") == "run aaaa of alice@laptop (renewed 1 s ago)"
+    cut_off = "nobody any more: run aaaa of alice@laptop (not renewed for 60 s) was cut off"
+    reasons = " (killed, or away from the API server); it has left "
+    for statuses, left in (
+        ([ARMED, DONE], "1 of these nodes armed"),
+        ([DONE, NONE], "none of these nodes armed"),
+        ([ARMED, SILENT], "1 of the nodes that could be asked armed"),
+        ([SILENT], "none of the nodes that could be asked armed"),
+        ([RunOnNode("n", "bbbb", Standing.ARMED)], "none of these nodes armed"),
+    ):
+        assert who_writes(DEAD, statuses, "") == f"{cut_off}{reasons}{left}"
+
+
+def test_of_an_undo_that_was_cut_off_it_is_said_that_it_was_one() -> None:
+    alive = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=1))
+    assert alive.undoes
+    assert not ALIVE.undoes
+    assert (alive.run, alive.where) == ("aaaa", "alice@laptop")
+    assert who_writes(alive, [DONE], "") == "undo of run aaaa by alice@laptop (renewed 1 s ago)"
+    some = RunHolder("aaaa on alice@laptop (undo w1,w2 1)", None, timedelta(seconds=60))
+    assert (some.undoes, some.undone_nodes, DEAD_UNDO.undone_nodes) == (True, ("w1", "w2"), ())
+    assert str(some).startswith("undo of run aaaa on w1, w2 by alice@laptop (not renewed")
+    command, _ = next_for_status([DONE, UNDONE], "", some, frozenset({"aaaa"}))
+    assert command == "kubevouch undo aaaa --nodes w1,w2"
+    said = who_writes(DEAD_UNDO, [DONE, UNDONE, ARMED], "")
+    assert said.startswith("nobody any more: undo of run aaaa by alice@laptop (not renewed for")
+    assert said.endswith("it has left 1 of these nodes armed, and the run is still done on 1")
+
+
+HOSTILE = "d21d76ea;touch${IFS}/tmp/here"
+
+
+def test_no_command_line_holds_what_a_lease_or_a_node_calls_a_run_and_is_no_runs_name() -> None:
+    holder = RunHolder(f"{HOSTILE} on root@ops-1 (1)", None, timedelta(seconds=1))
+    command, _ = next_for_status([NONE], "", holder, frozenset())
+    assert command == "kubevouch fix --status"
+    silent = RunHolder(f"{HOSTILE} on root@ops-1 (undo 1)", None, timedelta(seconds=60))
+    command, note = next_for_status([NONE], "", silent, frozenset())
+    assert command == "kubevouch fix --status"
+    assert f"`kubevouch undo '{HOSTILE}'`" in note
+    on_node = RunOnNode("n", HOSTILE, Standing.ARMED)
+    command, note = next_for_status([on_node], "", None, frozenset())
+    assert command == "kubevouch fix --status"
+    assert f"`kubevouch fix --resume '{HOSTILE}'`" in note
+
+
+# The script itself.
+
+
+@dataclass
+class Asked:
+    """A machine with a kubelet's folder, and a service manager that says what the test wants."""
+
+    machine: Machine
+
+    async def status(self) -> RunsFound:
+        units = str(self.machine.folder / "units")
+        script = status_script(str(self.machine.root), str(self.machine.folder / "proc"), units)
+        transport = Local(environment=self.machine.environment)
+        return (await transport.run_script("node-1", script, timeout=60)).answer
+
+    def folder(self, name: str, marker: str, **files: str) -> Path:
+        made = self.machine.root / ".kubevouch" / name
+        (made / "strays").mkdir(parents=True)
+        if marker:
+            (made / marker).touch()
+        for file, text in files.items():
+            (made / file.replace("_", ".")).write_text(text)
+        return made
+
+
+@pytest.fixture
+def asked(machine: Machine) -> Asked:
+    return Asked(machine)
+
+
+async def test_a_node_without_any_run(asked: Asked) -> None:
+    answer = await asked.status()
+    assert (answer.runs, answer.unsafe) == ((), b"")
+    assert answer.root == str(asked.machine.root).encode()
+    assert answer.active == b"active"
+
+
+async def test_every_state_its_switch_its_net_its_strays_and_whose_the_file_is(
+    asked: Asked,
+) -> None:
+    machine = asked.machine
+    for index, marker in enumerate(
+        ("", "prepared", "armed", "written", "restarted", "verified", "committed")
+    ):
+        made = asked.folder(f"a{index}", marker, undo_sh="", fires=str(CLOCK))
+        os.utime(made, (1000 + index, 1000 + index))
+    asked.folder("b0", "undone")
+    digest = hashlib.sha256(machine.config.read_bytes()).hexdigest()
+    last = asked.folder(
+        "b1",
+        "undone",
+        undo_sh=f"run=b1\nconfig={machine.config}\n",
+        after_sha256="0" * 64,
+        before_sha256=digest,
+    )
+    (last / "strays" / "config.yaml").touch()
+    units = machine.folder / "units"
+    (units / "multi-user.target.wants").mkdir(parents=True)
+    for name in ("a2", "a3"):
+        unit = f"kubevouch-undo-at-boot-{name}.service"
+        (units / unit).write_text("[Unit]\n" if name == "a2" else "")
+        (units / "multi-user.target.wants" / unit).symlink_to(f"../{unit}")
+    answer = await asked.status()
+    by_name = {each.run.decode(): each for each in answer.runs}
+    assert {name: each.state.decode() for name, each in by_name.items()} == {
+        "a0": "unfinished", "a1": "prepared", "a2": "armed", "a3": "written", "a4": "restarted",
+        "a5": "verified", "a6": "committed", "b0": "barred", "b1": "undone",
+    }  # fmt: skip
+    assert by_name["a2"].fires == CLOCK
+    assert [name for name, each in by_name.items() if each.boot] == ["a2"], "an empty unit is none"
+    assert by_name["b1"].strays == (b"config.yaml",)
+    assert (by_name["b1"].config, by_name["b1"].whose) == (str(machine.config).encode(), b"before")
+    machine.config.write_text("edited: true\n")
+    assert {each.run: each for each in (await asked.status()).runs}[b"b1"].whose == b"other"
+    assert [each.run for each in answer.runs[2:]] == [
+        b"a6",
+        b"a5",
+        b"a4",
+        b"a3",
+        b"a2",
+        b"a1",
+        b"a0",
+    ]
+
+
+async def test_a_folder_that_others_may_write_is_not_read(asked: Asked) -> None:
+    asked.folder("a0", "committed")
+    asked.machine.root.chmod(0o777)
+    answer = await asked.status()
+    assert answer.runs == ()
+    assert b"may be written by others than root" in answer.unsafe
+
+
+async def test_that_a_file_was_written_again_is_seen(asked: Asked) -> None:
+    config, now = asked.machine.config, int(time.time())
+    folder = asked.folder("a0", "restarted", undo_sh=f"config={config}\n", fires=str(CLOCK))
+    for moment, rewritten in ((now - 100, False), (now + 100, True)):
+        os.utime(config, (moment, moment))
+        [run] = (await asked.status()).runs
+        assert run.rewritten is rewritten
+    (folder / "undo.sh").unlink()
+    assert not (await asked.status()).runs[0].rewritten, "a run that has written none"
+
+
+async def test_it_changes_nothing(asked: Asked) -> None:
+    asked.folder("a0", "restarted", undo_sh="", fires="1")
+    before = sorted((str(each), each.stat().st_mtime_ns) for each in asked.machine.root.rglob("*"))
+    await asked.status()
+    assert (
+        sorted((str(each), each.stat().st_mtime_ns) for each in asked.machine.root.rglob("*"))
+        == before
+    )
