@@ -19,6 +19,7 @@ from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
+from kubevouch.rollout.act.read_lone_services import read_lone_services
 from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.act.survey_node import survey_node
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, waiting_nodes
@@ -34,6 +35,7 @@ from kubevouch.rollout.decide.plan import (
     Via,
 )
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
+from kubevouch.rollout.decide.readiness import forgets_readiness, readiness_notice
 from kubevouch.rollout.decide.shared import shared_among
 from kubevouch.rollout.errors import ClusterNotRead
 
@@ -116,7 +118,8 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             *_under_way(evidence),
             *_of_this_machine(names),
             *(str(each) for each in shared),
-            *_notices(planned, nobody=_why_nobody_approves(evidence) if approver is None else ""),
+            *((_why_nobody_approves(evidence),) if planned and approver is None else ()),
+            *await _of_readiness(planned, context),
         ),
     )
 
@@ -247,24 +250,13 @@ def _why_nobody_approves(evidence: Evidence) -> str:
     return f"no approver runs here: {stalls}. Run an approver before then: `kubevouch approver install`"
 
 
-def _notices(planned: list[NodePlan], *, nobody: str) -> tuple[str, ...]:
-    """nobody: what comes of it that nobody approves; empty where somebody does."""
-    notices = [nobody] if planned and nobody else []
-    old = sorted(
-        {
-            n.kubelet_version
-            for n in planned
-            if n.change is ChangeKind.BOOTSTRAP and _flaps(n.kubelet_version)
-        }
-    )
-    if old:
-        notices.append(
-            f"kubelet {', '.join(old)}: pods with readiness probes may show NotReady for seconds at the restart "
-            "(kubernetes#100277; not from 1.35 on)"
-        )
-    return tuple(notices)
-
-
-def _flaps(version: str) -> bool:
-    parts = version.removeprefix("v").split(".")
-    return len(parts) > 1 and parts[1].isdigit() and (parts[0], int(parts[1])) < ("1", 35)
+async def _of_readiness(planned: list[NodePlan], context: RolloutContext) -> tuple[str, ...]:
+    """Services are looked at only where a kubelet is restarted that forgets which pods were ready."""
+    old = {
+        each.node: each.kubelet_version
+        for each in planned
+        if each.change is ChangeKind.BOOTSTRAP and forgets_readiness(each.kubelet_version)
+    }
+    if not old:
+        return ()
+    return (readiness_notice(old.values(), await read_lone_services(context.api, old)),)
