@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import yaml
 
 from tests.cli.program import Ran
@@ -84,6 +85,7 @@ def test_kubeadms_rows_are_kubeadms_and_the_kubelets_that_it_does_not_show_are_n
     assert _same_as_kubeadm(cluster) == rows
 
 
+@pytest.mark.long_on_the_bed
 def test_the_next_command_of_certs_leads_on(cluster: Cluster) -> None:
     """Followed from word to word: what ends with kubelets ends with `fix`, or `doctor` names why not."""
     cluster.state("expired")
@@ -96,6 +98,7 @@ def test_the_next_command_of_certs_leads_on(cluster: Cluster) -> None:
     assert all(node.name.partition(".")[0] in ran.out for node in cluster.nodes), ran
 
 
+@pytest.mark.long_on_the_bed
 def test_kubelets_that_made_their_own_are_a_warning_and_one_of_a_former_ca_fails(
     cluster: Cluster,
 ) -> None:
@@ -114,6 +117,7 @@ def test_kubelets_that_made_their_own_are_a_warning_and_one_of_a_former_ca_fails
     assert ": wrong: x509: certificate signed by unknown authority" in line, line
 
 
+@pytest.mark.long_on_the_bed
 def test_bundles_of_webhooks_and_conversions_are_rows_and_what_they_do_not_verify_fails(
     cluster: Cluster, now: datetime
 ) -> None:
@@ -198,6 +202,7 @@ def _called(cluster: Cluster, bundle: str) -> str:
     return "---\n".join(yaml.safe_dump(each) for each in documents)
 
 
+@pytest.mark.long_on_the_bed
 def test_without_its_key_an_authority_is_managed_elsewhere(cluster: Cluster) -> None:
     cluster.state("healthy")
     with _away(cluster, f"{_PKI}/ca.key"):

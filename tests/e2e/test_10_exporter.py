@@ -93,6 +93,7 @@ def test_its_values_are_those_of_certs_and_it_asks_for_nothing_else(
     assert 403 not in codes
 
 
+@pytest.mark.long_on_the_bed
 def test_in_the_approvers_pod_it_needs_the_rights_of_both_and_no_more(
     cluster: Cluster, image_reference: str, now: datetime
 ) -> None:

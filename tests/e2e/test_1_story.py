@@ -202,6 +202,7 @@ def test_the_run_can_be_undone_and_is_as_before(cluster: Cluster, tmp_path: Path
     assert worker.handshake().leaf == leaf
 
 
+@pytest.mark.long_on_the_bed
 @pytest.mark.parametrize("bad", ["serverTLSBootstrap: false # later", ""])
 def test_a_plan_shows_one_line_and_changes_nothing(
     cluster: Cluster, tmp_path: Path, bad: str

@@ -30,14 +30,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        # The bed plays the state of certificates without addresses on every change; `expired` is the story's own.
-        pytest.param(each, marks=() if each == "no-ip-sans" else pytest.mark.long_on_the_bed)
-        for each in CASES
-    ],
-)
+@pytest.mark.long_on_the_bed
+@pytest.mark.parametrize("state", CASES)  # `expired` is the story's own
 def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: str) -> None:
     codes, cause, change = CASES[state]
     cluster.state(state)

@@ -11,6 +11,8 @@ from .cluster import Cluster
 from .hostile import Hostile, manifest
 from .told import eventually, names, serving_requests
 
+pytestmark = pytest.mark.long_on_the_bed
+
 
 @pytest.fixture
 def pinned(cluster: Cluster) -> Iterator[Cluster]:

@@ -9,6 +9,8 @@ from .cluster import Cluster
 from .thief import Thief
 from .told import plan, serving_requests
 
+pytestmark = pytest.mark.long_on_the_bed
+
 
 @pytest.fixture(scope="module")
 def old(cluster: Cluster) -> Iterator[Cluster]:

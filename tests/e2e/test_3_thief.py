@@ -103,6 +103,7 @@ def _knows_addresses(cluster: Cluster, node: Node, folder: Path) -> Path:
     return config
 
 
+@pytest.mark.long_on_the_bed
 def test_an_address_that_two_nodes_claim_needs_the_operators_word(
     waiting: Cluster, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_an_address_that_two_nodes_claim_needs_the_operators_word(
     assert said.code == 0, said
 
 
+@pytest.mark.long_on_the_bed
 @pytest.mark.parametrize(
     ("control_plane", "why"),
     [
@@ -165,6 +167,7 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
         cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
 
 
+@pytest.mark.long_on_the_bed
 def test_a_plan_of_another_cluster_approves_nothing(waiting: Cluster, tmp_path: Path) -> None:
     cluster, node = waiting, waiting.workers[0]
     path = tmp_path / "plan.json"

@@ -51,6 +51,7 @@ def _plan(cluster: Cluster, node: Node, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.long_on_the_bed
 def test_a_kubelet_that_does_not_come_back_is_put_back(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_kubelet_that_ends_after_its_restart_is_put_back_long_before_the_gates
     assert time.monotonic() - began < 90, ran
 
 
+@pytest.mark.long_on_the_bed
 def test_a_kubelet_that_ends_once_and_is_started_again_by_its_unit_is_left_alone(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
@@ -241,6 +243,7 @@ def test_a_full_disk_stops_it_before_harm(expired: Cluster, node: Node, tmp_path
     assert _started(node) == started
 
 
+@pytest.mark.long_on_the_bed
 def test_a_file_changed_since_the_plan_stops_the_run_before_its_first_write(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
@@ -260,6 +263,7 @@ def test_a_file_changed_since_the_plan_stops_the_run_before_its_first_write(
         )
 
 
+@pytest.mark.long_on_the_bed
 def test_a_plan_for_another_cluster_or_machine_is_refused(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
@@ -279,6 +283,7 @@ def test_a_plan_for_another_cluster_or_machine_is_refused(
         assert why in ran.err, ran
 
 
+@pytest.mark.long_on_the_bed
 def test_without_a_terminal_and_without_yes_nothing_is_written(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:

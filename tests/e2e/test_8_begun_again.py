@@ -69,6 +69,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     assert worker.handshake().leaf == leaf
 
 
+@pytest.mark.long_on_the_bed
 def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_with(
     expired: Cluster, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_
     assert [kubelet_files(each) for each in nodes] == before
 
 
+@pytest.mark.long_on_the_bed
 @pytest.mark.parametrize("by", ["two Ctrl-C", "SIGTERM"])
 def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     expired: Cluster, worker: Node, tmp_path: Path, by: str
@@ -139,6 +141,7 @@ def next_of(ran: Ran, place: Path) -> list[str]:
     return [str(place) if word == "plan.json" else word for word in shlex.split(line)]
 
 
+@pytest.mark.long_on_the_bed
 def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_done(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -161,6 +164,7 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     assert done.code == 0, done
 
 
+@pytest.mark.long_on_the_bed
 def test_a_run_that_never_began_is_not_undone_twice(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -234,6 +238,7 @@ def test_a_finished_run_begun_again_changes_and_promises_nothing(
     assert "undone before" in twice.out, twice
 
 
+@pytest.mark.long_on_the_bed
 def test_a_plan_that_leaves_out_every_node_is_not_applied(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -288,6 +293,7 @@ def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
     assert config_map(expired) == before
 
 
+@pytest.mark.long_on_the_bed
 def test_trust_fields_of_a_plan_are_proven_again(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -312,6 +318,7 @@ def test_trust_fields_of_a_plan_are_proven_again(
     assert armed(worker) == []
 
 
+@pytest.mark.long_on_the_bed
 def test_the_prompt_names_what_will_be_vouched_for(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:

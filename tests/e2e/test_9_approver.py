@@ -107,6 +107,7 @@ def _conditions(request: dict[str, object]) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.long_on_the_bed
 def test_a_rotation_is_approved_by_the_certificate_that_is_served(
     approver: InstalledApprover,
 ) -> None:
