@@ -7,7 +7,8 @@ import pytest
 
 from kubevouch.cli.common.plan_file import write_plan
 from kubevouch.errors import UsageError
-from kubevouch.rollout.decide.plan import ChangeKind, plan_in, text_of
+from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from tests.cli.program import CTRL_C, Program
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.rollout.test_a_plan_is_a_file import PLAN

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from kubevouch.cli.common.runs import keep_run
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, text_of
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
+from kubevouch.rollout.decide.plan_text import text_of
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
 from tests.cli.program import Program

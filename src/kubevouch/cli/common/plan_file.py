@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kubevouch.cli.common.files import bytes_in, write_whole
 from kubevouch.errors import UsageError
-from kubevouch.rollout.decide.plan import EXPECTED, Plan, plan_in, text_of
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan_text import EXPECTED, plan_in, text_of
 
 _LARGEST = 64 * 1024 * 1024
 

@@ -1,0 +1,134 @@
+"""A plan as a file: how it is written, and what is refused when it is read. Pure.
+
+Earlier plans of this form lack what came to it later: that has a default then, and a field whose absence matters can say so.
+"""
+
+import re
+import unicodedata
+from ipaddress import ip_address
+
+import msgspec
+
+from kubevouch.errors import UsageError
+from kubevouch.kube.images import names_an_image
+from kubevouch.node.destination import is_host
+from kubevouch.rollout.decide.plan import RUN_NAME, SCHEMA, ChangeKind, NodePlan, Plan
+
+EXPECTED = "a file written by `kubevouch fix --plan` was expected"
+
+_ANY_FORM = "kubevouch.plan/"
+_BY_ITS_OWN = f"{SCHEMA} was expected: go on with its run, or undo it, by the version that made it; else make a new plan"
+_NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+def text_of(plan: Plan) -> str:
+    """The plan as JSON, for a person and for `fix --apply`."""
+    text = msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
+    return "".join(_escaped(each) if _hidden(each) else each for each in text)
+
+
+def plan_in(data: bytes, where: str) -> Plan:
+    """The plan in these bytes, which come from `where`. Raises UsageError if they are no valid plan, or one of another schema."""
+    try:
+        if hidden := next(filter(_hidden, data.decode()), ""):
+            seen = f"holds a character that does not show, U+{ord(hidden):04X}"
+            raise UsageError(where, seen, EXPECTED)
+        if seen := _another_form(data):
+            raise UsageError(where, seen, _BY_ITS_OWN)
+        plan = msgspec.json.decode(data, type=Plan)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
+    if problem := _problem(plan):
+        raise UsageError(where, problem, EXPECTED)
+    return plan
+
+
+class _Heading(msgspec.Struct):
+    """What a plan of any form says of itself."""
+
+    made_by: str = ""
+    schema: str = msgspec.field(default="", name="schemaVersion")
+
+
+def _another_form(data: bytes) -> str:
+    """Which form of a plan this is by its own word, and whose, if it is not the one that is read here; empty otherwise.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON, or not like anything that was ever written as a plan.
+    """
+    heading = msgspec.json.decode(data, type=_Heading)
+    if heading.schema in ("", SCHEMA) or not heading.schema.startswith(_ANY_FORM):
+        return ""
+    return (
+        f"is a plan of another form, {heading.schema}, made by kubevouch {heading.made_by or '(?)'}"
+    )
+
+
+def _hidden(character: str) -> bool:
+    """Whether no person sees it as it is: controls, changes of direction, zero width, what has no glyph.
+
+    A plan is signed off by people: what they read must be what is there.
+    """
+    if character.isprintable() or character in "\n\r\t":
+        return False
+    return unicodedata.category(character) in _NOT_SEEN
+
+
+def _escaped(character: str) -> str:
+    """As JSON does it, outside the first plane by two surrogates (RFC 8259, section 7)."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def _problem(plan: Plan) -> str:
+    """Why this plan must not be carried out; empty if nothing is wrong with it."""
+    if not re.fullmatch(RUN_NAME, plan.run):
+        return f"the run is named {plan.run!r}"
+    names = [node.node for node in plan.nodes]
+    if not names and not plan.left_out:
+        return "it names no node"
+    if len(set(names)) != len(names):
+        return "a node stands there twice"
+    if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):
+        return f"{keyless[0]}: no ssh host key"
+    if why := _way_problem(plan):
+        return why
+    return next((why for node in plan.nodes if (why := _node_problem(node))), "")
+
+
+def _way_problem(plan: Plan) -> str:
+    """The same of how its scripts get to the nodes."""
+    if plan.ask_sudo_password and plan.via != "ssh":
+        return "a password for sudo belongs to a plan that goes by ssh"
+    if (plan.via == "pod") is not (plan.pods is not None):
+        return "pods belong to a plan that goes by pod, and to no other"
+    if plan.pods and not names_an_image(plan.pods.image):
+        return f"{plan.pods.image!r} names no image by its digest"
+    if plan.pods and not _NAMESPACE.fullmatch(plan.pods.namespace):
+        return f"{plan.pods.namespace!r} is no name of a namespace"
+    return ""
+
+
+def _node_problem(node: NodePlan) -> str:
+    if not is_host(node.host):
+        return f"{node.node}: {node.host!r} is not a host name or address that ssh can take"
+    if not all(_is_address(entry.value) for entry in node.addresses):
+        return f"{node.node}: not a valid IP address"
+    if not _MACHINE.fullmatch(node.machine_id):
+        return f"{node.node}: {node.machine_id!r} is not a machine id"
+    if not 0 < node.port < 65536 or not node.dial:
+        return f"{node.node}: no address and port to dial"
+    paths = (node.root, node.pki, node.config) if node.change is ChangeKind.BOOTSTRAP else ()
+    if not all(path.startswith("/") and ".." not in path.split("/") for path in paths):
+        return f"{node.node}: a path that is not absolute"
+    return ""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
