@@ -1,6 +1,8 @@
 """However a run ends, there is a table, a log and the contract's exit code: signals, a full disk here, temporary files gone."""
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +98,33 @@ def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
     assert "no node is in hand; ended with 1 done, 1 untouched" in " ".join(listed.out.split())
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone
+    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    assert "Stopped" not in looked.out, looked
+
+
+def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are_left(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    """It has given the Lease back: that there was one is known by its log here only, and by what still stands on the nodes."""
+    path, nodes = tmp_path / "plan.json", expired.workers[:2]
+    before = [kubelet_files(each) for each in nodes]
+    made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    assert applied.code == 0, applied
+    running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
+    running.wait_for("former files in place")
+    running.interrupt()
+    ran = running.finish()
+    assert ran.code == 130, ran
+    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    assert looked.code == 0, looked
+    left = f"Stopped    undo of run {made['run']}: it has not put back 1 of the 2 nodes"
+    assert left in looked.out, looked
+    [command] = re.findall(r"^NEXT +kubevouch (undo .*)$", looked.out, re.MULTILINE)
+    assert command.startswith(f"undo {made['run']} --nodes {nodes[1].name}"), looked
+    done = expired.kubevouch(*shlex.split(command), "--yes")
+    assert done.code == 0, done
+    assert [kubelet_files(each) for each in nodes] == before
     looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
     assert "Stopped" not in looked.out, looked
 

@@ -24,7 +24,7 @@ from tests.faults.in_the_cluster import IN_THE_CLUSTER
 from .cluster import Cluster, Node, Running
 from .hostile import Hostile, manifest
 from .lab_cluster import LabCluster, LabNode, lab
-from .told import config_map, kubelet_files, plan, serving_requests
+from .told import config_map, kubelet_files, next_lines, plan, serving_requests
 
 # A node's time is so short here that a machine with other labs on it does not keep it: `make lab-long`.
 pytestmark = pytest.mark.long
@@ -86,12 +86,6 @@ class Fleet:
                 assert next_lines(ended) == [f"kubevouch fix --apply {path}"], ended
                 self.planned = path
         return ended
-
-
-def next_lines(ran: Ran) -> list[str]:
-    """The commands that it names."""
-    said = ran.out if re.search("^NEXT ", ran.out, re.MULTILINE) else ran.err
-    return re.findall(r"^(?:NEXT|THEN) +(k.*)$", said, re.MULTILINE)
 
 
 def in_short(lines: Sequence[str]) -> str:

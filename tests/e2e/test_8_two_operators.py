@@ -1,5 +1,7 @@
 """Two operators at once, or a second one after a run was killed: one run at a time writes to a cluster, and the other operator is told which one it is."""
 
+import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
-from .told import config_map, kubelet_files, plan
+from .told import config_map, eventually, kubelet_files, next_lines, plan
 
 LEASE = ("lease", "kubevouch-fix", "-n", "kube-system")
 
@@ -93,6 +95,84 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
     assert config_map(expired) == before
     again = expired.kubevouch("fix", "--apply", str(path), "--yes")
     assert again.code == 0, again
+
+
+def takes_over(cluster: Cluster, run: str) -> str:
+    """Somebody else's run is the holder from now on: written as a Lease is taken, by kubectl. Returns how it calls itself."""
+    identity, now = f"{run} on bob@elsewhere (1)", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    found = json.loads(cluster.kubectl("get", *LEASE, "-o", "json").stdout)
+    taken = {"holderIdentity": identity, "acquireTime": now, "renewTime": now}
+    number = {"leaseTransitions": found["spec"]["leaseTransitions"] + 1}
+    patch = json.dumps({"spec": {**taken, **number}})
+    cluster.kubectl("patch", *LEASE, "--type=merge", "-p", patch)
+    return identity
+
+
+@pytest.fixture
+def given_back(expired: Cluster) -> Iterator[None]:
+    yield
+    expired.start_controller_manager()
+    expired.kubectl("delete", *LEASE, "--ignore-not-found")
+
+
+@pytest.mark.usefixtures("given_back")
+def test_a_run_whose_lease_another_takes_between_two_nodes_begins_no_other_and_says_whose_turn_it_is(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
+) -> None:
+    """While the canary is left alone. Once the other one has ended, what NEXT says ends the run."""
+    path, (canary, second) = tmp_path / "plan.json", workers[:2]
+    made = plan(expired, path, "--nodes", f"{canary.name},{second.name}")
+    before, config = kubelet_files(second), config_map(expired)
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "10m")
+    running.wait_for("the soak of")
+    identity = takes_over(expired, "bbbb")
+    ran = running.finish(60)  # and does not wait for the end of the soak
+    told = " ".join(ran.out.split())
+    assert ran.code == 4, ran
+    assert re.search(rf"{canary.name} +done ", told), ran
+    assert re.search(rf"{second.name} +untouched", told), ran
+    assert "this run has lost it and stops here: held by run bbbb of bob@elsewhere" in told, ran
+    assert "no other node was begun" in told, ran
+    assert next_lines(ran) == [
+        "kubevouch fix --status bbbb",
+        f"kubevouch fix --resume {made['run']}",
+    ], ran
+    assert holder(expired) == identity, "a Lease that is another's is not given back"
+    assert (kubelet_files(second), config_map(expired)) == (before, config)
+    looked = expired.kubevouch("fix", "--status", "bbbb", *expired.ssh_words())
+    assert "Under way run bbbb of bob@elsewhere" in " ".join(looked.out.split()), looked
+    expired.kubectl("delete", *LEASE)
+    gone_on = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes", "--soak", "1s")
+    assert gone_on.code == 0, gone_on
+    assert second.handshake().leaf, gone_on
+
+
+@pytest.mark.usefixtures("given_back")
+def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_own_switch(
+    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
+) -> None:
+    path, (node, second) = tmp_path / "plan.json", workers[:2]
+    made = plan(expired, path, "--nodes", f"{node.name},{second.name}")
+    before = [kubelet_files(each) for each in (node, second)]
+    expired.stop_controller_manager()  # so that the run waits for a certificate
+    quick = ("--soak", "1s", "--gate-timeout", "10s")
+    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", *quick)
+    running.wait_for("restarted")
+    identity = takes_over(expired, "bbbb")
+    ran = running.finish(60)
+    assert ran.code == 4, ran
+    assert re.search(rf"{node.name} +stopped ", " ".join(ran.out.split())), ran
+    assert "this run has lost it and stops here: held by run bbbb" in " ".join(ran.out.split()), ran
+    assert next_lines(ran) == [
+        "kubevouch fix --status bbbb",
+        f"kubevouch fix --resume {made['run']}",
+    ], ran
+    looked = expired.kubevouch("fix", "--status", str(made["run"]))
+    assert looked.code == 1, looked
+    assert re.search(rf"^{node.name} .* armed +in \d+ s", looked.out, re.MULTILINE), looked
+    eventually(lambda: kubelet_files(node) == before[0], "that its switch has put it back", 60)
+    assert kubelet_files(second) == before[1]
+    assert holder(expired) == identity
 
 
 def test_whoever_deletes_the_lease_stops_the_run(

@@ -1,6 +1,7 @@
 """Sentences that several tests say of a cluster."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,12 @@ def eventually(look: Callable[[], T], what: str, seconds: float = 120) -> T:
         assert time.monotonic() < end, f"{what} was not seen within {seconds:.0f} s"
         time.sleep(0.5)
     return seen
+
+
+def next_lines(ran: Ran) -> list[str]:
+    """The commands that it names."""
+    said = ran.out if re.search("^NEXT ", ran.out, re.MULTILINE) else ran.err
+    return re.findall(r"^(?:NEXT|THEN) +(k.*)$", said, re.MULTILINE)
 
 
 def kubelet_files(node: Node) -> dict[str, object]:

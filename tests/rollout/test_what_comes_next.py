@@ -108,7 +108,7 @@ def test_after_an_undo_that_left_the_config_map_to_others_nothing_is_tried_again
         ([ILL], "anew"),
         ([NOT_READY, ILL], "kubevouch doctor"),
         ([NOT_READY, ARMED], "go on with ffff"),
-        ([ARMED_ELSEWHERE], "anew"),
+        ([ARMED_ELSEWHERE], "kubevouch fix --status eeee"),
         ([WELL, ILL], "anew"),
     ],
 )

@@ -129,7 +129,7 @@ DEAD_UNDO = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=6
         ([ARMED, SILENT], "", None, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
         ([ARMED], "aaaa", ALIVE, {"aaaa"}, "kubevouch fix --status aaaa", "that run is under way: wait until it has ended"),
         ([ARMED], "aaaa", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
-        ([ARMED], "aaaa", DEAD, set(), "kubevouch fix --status aaaa", "Where it was begun, by alice@laptop"),
+        ([ARMED], "aaaa", DEAD, set(), "sleep 15 && kubevouch fix --status aaaa", "Where it was begun, by alice@laptop"),
         ([DONE, NONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put back instead what it has changed: `kubevouch undo aaaa`"),
         ([DONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
         ([OLDER], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
@@ -249,7 +249,7 @@ def test_no_command_line_holds_what_a_lease_or_a_node_calls_a_run_and_is_no_runs
     assert f"`kubevouch undo '{HOSTILE}'`" in note
     on_node = RunOnNode("n", HOSTILE, Standing.ARMED)
     command, note = next_for_status([on_node], "", None, frozenset())
-    assert command == "kubevouch fix --status"
+    assert command == "sleep 15 && kubevouch fix --status"
     assert f"`kubevouch fix --resume '{HOSTILE}'`" in note
 
 

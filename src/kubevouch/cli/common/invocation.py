@@ -17,7 +17,8 @@ SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
-_OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password")
+_PODS = ("--image", "--pod-namespace")
+_OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
 _TAKES: Mapping[str, tuple[str, ...]] = {
@@ -65,7 +66,7 @@ class Invocation:
             flags = self._flags(_CLUSTER, rest)
             return " ".join(["kubectl", *flags, rest])
         if program == "ssh":
-            return " ".join(["ssh", *self._ssh_flags(), rest])
+            return " ".join(["ssh", *self._ssh_flags(rest), rest])
         if program != OURS or not rest:
             return command
         takes = _TAKES.get(rest.split()[0], ())
@@ -73,12 +74,17 @@ class Invocation:
             takes = (*takes, *_OF_A_PLAN)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
-    def _ssh_flags(self) -> list[str]:
-        """As ssh's own letters have them."""
+    def _ssh_flags(self, rest: str) -> list[str]:
+        """As ssh's own letters have them, less those that the line has itself."""
+        named = rest.partition(" -- ")[0].split()
         given = dict(self.given)
         config = given.get("--ssh-config", self.ssh_config)
         user = given.get("--ssh-user", "")
-        return [f"{flag} {quote(value)}" for flag, value in (("-F", config), ("-l", user)) if value]
+        return [
+            f"{flag} {quote(value)}"
+            for flag, value in (("-F", config), ("-l", user))
+            if value and flag not in named
+        ]
 
     def _flags(self, takes: tuple[str, ...], rest: str) -> list[str]:
         named = {word.partition("=")[0] for word in rest.split()}
@@ -101,6 +107,8 @@ _PARAMETERS = {
     "ssh_config": "--ssh-config",
     "ssh_user": "--ssh-user",
     "ask_sudo_password": "--ask-sudo-password",
+    "image": "--image",
+    "pod_namespace": "--pod-namespace",
 }
 
 
@@ -109,7 +117,9 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     from click.core import ParameterSource
 
     # A plan keeps how its nodes are reached: only what comes in place of that has to be said again.
-    kept = _SSH if ctx.params.get("plan_file") is not None else ()
+    kept = {*_SSH, *_PODS} if ctx.params.get("plan_file") is not None else set()
+    if ctx.info_name != "fix":  # the approver's image is its own
+        kept.update(_PODS)
     given = tuple(
         (flag, "" if ctx.params[name] is True else str(ctx.params[name]))
         for name, flag in _PARAMETERS.items()

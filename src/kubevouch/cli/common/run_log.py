@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.act.context import ProgressReport
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
@@ -33,6 +35,7 @@ class _Entry(msgspec.Struct, frozen=True):
     """What is read of a line."""
 
     what: str
+    by: str = ""
     error: str = ""
     result: RunResult | None = None
 
@@ -105,11 +108,7 @@ class LoggedProgress:
 
 def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
     """By its log on this machine, for a person: what its nodes came to, or that it has no end there; empty without a log."""
-    for line in reversed(_last_lines(runs_folder(environment) / f"{run}.log")):
-        try:
-            entry = msgspec.json.decode(line, type=_Entry)
-        except msgspec.DecodeError:
-            continue  # cut off while it was written
+    for entry in _newest_first(run, environment):
         if entry.what == "begins":
             return "it has begun, and its log has no end: it is under way, or was cut off"
         if entry.what == "ends" and entry.result is None:
@@ -119,6 +118,27 @@ def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
             came_to = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
             return f"ended with {came_to}" if came_to else ""
     return ""
+
+
+def stopped_undo_in(
+    run: str, environment: Mapping[str, str]
+) -> tuple[RunResult, tuple[str, ...]] | None:
+    """What the last undo of that run came to by its log here, and the nodes that were named to it; None if its last line is of something else."""
+    ended: RunResult | None = None
+    for entry in _newest_first(run, environment):
+        if ended is None and entry.what == "ends" and entry.result is not None:
+            ended = entry.result
+        elif entry.what in ("begins", "ends"):
+            by = RunHolder(entry.by, None, timedelta())
+            return (ended, by.undone_nodes) if ended is not None and by.undoes else None
+    return None
+
+
+def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:
+    """The lines of its log that can be read: the last one may have been cut off."""
+    for line in reversed(_last_lines(runs_folder(environment) / f"{run}.log")):
+        with contextlib.suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=_Entry)
 
 
 def _last_lines(path: Path) -> list[bytes]:

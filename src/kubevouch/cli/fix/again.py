@@ -1,14 +1,16 @@
 """The command lines that carry a plan out once more, or make it anew: what was said for one run is said again."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import join
 from types import MappingProxyType
 
 from kubevouch.cli.common.runs import goes_on_here
+from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.next_step import Commands
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.reaching import way_of
 
 _NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -27,23 +29,47 @@ def commands_of(
     accepted: what --allow said when it was made.
     """
     said = [*words_of(word)]
-    anew = ["kubevouch", "fix", "--plan", str(path), "--via", plan.via]
-    anew += ["--ssh-config", plan.ssh_config] if plan.ssh_config else []
-    anew += ["--ssh-user", plan.ssh_user] if plan.ssh_user else []
-    anew += ["--ask-sudo-password"] if plan.ask_sudo_password else []
-    if plan.pods:
-        anew += ["--image", plan.pods.image, "--pod-namespace", plan.pods.namespace]
+    there = [*_way_there(plan)]
     only = [each for each in plan.only if each not in gone]
-    anew += ["--nodes", ",".join(only)] if only else []
+    asked = ["--nodes", ",".join(only)] if only else []
     for node, values in accepted.items():
-        anew += [each for value in values for each in ("--allow", f"{node}={value}")]
+        asked += [each for value in values for each in ("--allow", f"{node}={value}")]
+
+    def anew(via: str) -> str:
+        new = ["kubevouch", "fix", "--plan", str(path), "--via", via]
+        return join([*new, *there, *asked, *said])
+
+    def looks(run: str) -> str:
+        if goes_on_here(run, environment):
+            return status_of(run)  # as its own plan goes there
+        via = ["--via", plan.via] if plan.via != "ssh" else []
+        return " ".join(filter(None, (status_of(run), join([*via, *there]))))
 
     def kept(run: str) -> str:
         return f"kubevouch fix --resume {run}" if goes_on_here(run, environment) else ""
 
     begun = goes_on_here(plan.run, environment)  # its plan is kept, whatever becomes of the file
     again = ["--resume", plan.run] if begun else ["--apply", str(path)]
-    return Commands(join(["kubevouch", "fix", *again, *said]), join([*anew, *said]), kept)
+    return Commands(
+        again=join(["kubevouch", "fix", *again, *said]),
+        anew=anew(plan.via),
+        kept=kept,
+        looks=looks,
+        way=way_of(plan),
+        by_ssh=anew("ssh"),
+    )
+
+
+def _way_there(plan: Plan) -> Iterator[str]:
+    """The flags that say how its nodes are reached, besides `--via`."""
+    if plan.ssh_config:
+        yield from ("--ssh-config", plan.ssh_config)
+    if plan.ssh_user:
+        yield from ("--ssh-user", plan.ssh_user)
+    if plan.ask_sudo_password:
+        yield "--ask-sudo-password"
+    if plan.pods:
+        yield from ("--image", plan.pods.image, "--pod-namespace", plan.pods.namespace)
 
 
 def words_of(word: OperatorWord) -> Iterable[str]:

@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport, transport_of
+from kubevouch.cli.common.run_log import stopped_undo_in
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plan, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
@@ -41,8 +43,14 @@ from kubevouch.rollout.decide.next_for_status import (
     who_writes,
 )
 from kubevouch.rollout.decide.plan import RUN_NAME, Plan
+from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode
-from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
+from kubevouch.rollout.decide.stopped_run import (
+    StoppedRun,
+    StoppedUndo,
+    stopped_run,
+    stopped_undo,
+)
 
 SCHEMA = "kubevouch.status/1"
 
@@ -95,46 +103,73 @@ def show_status(
 
     with contextlib.ExitStack() as refused:
         if plan:
-            asked = ("kubevouch", "fix", "--status", word)
+            some = ("--nodes", ",".join(options.nodes)) if options.nodes else ()
+            asked = ("kubevouch", "fix", "--status", word, *some)
             refused.enter_context(
                 leading_on(
                     terminal, plan, Path("plan.json"), asked, options.word, kubeconfig, context
                 )
             )
         else:
-            refused.enter_context(_leading_to_a_kept_run(access, terminal))
+            refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
         statuses, holder, doubt = with_api(terminal, access, work)
     if holder is None and not doubt:
         forget_ended(statuses, terminal.environment)
-    stopped = None if run or holder else _stopped_here(statuses, terminal)
+    undo = None if holder else _stopped_undo_here(statuses, terminal)
+    stopped = None if run or holder or undo else _stopped_here(statuses, terminal)
+    found = _Found(run, statuses, holder, doubt, undo, stopped)
     if form == "json":
-        print_document(
-            terminal,
-            SCHEMA,
-            {
-                "run": run,
-                "nodes": msgspec.to_builtins(statuses),
-                "holder": holder.identity if holder else "",
-                "holderIsAlive": None if doubt else bool(holder and holder.is_alive),
-                "holderUndoes": bool(holder and holder.undoes),
-                "holderDoubt": doubt,
-                "stopped": stopped.run if stopped else "",
-            },
-        )
+        print_document(terminal, SCHEMA, found.document())
     else:
-        _print(terminal, statuses, run, holder, doubt, stopped)
+        _print(terminal, found, options.nodes, way_of(plan) if plan else WayToNodes(options.via))
     return exit_code_of(statuses)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """run: that was asked for. doubt: why it is not known who holds the Lease. undo: that was stopped here.
+
+    stopped: the run that was, where none was asked for and none is under way: what comes next is then its going on.
+    """
+
+    run: str
+    statuses: tuple[RunOnNode, ...]
+    holder: RunHolder | None
+    doubt: str
+    undo: StoppedUndo | None
+    stopped: StoppedRun | None
+
+    def document(self) -> Mapping[str, object]:
+        """For programs."""
+        holder, undo = self.holder, self.undo
+        return {
+            "run": self.run,
+            "nodes": msgspec.to_builtins(self.statuses),
+            "holder": holder.identity if holder else "",
+            "holderIsAlive": None if self.doubt else bool(holder and holder.is_alive),
+            "holderUndoes": bool(holder and holder.undoes),
+            "holderDoubt": self.doubt,
+            "stopped": self.stopped.run if self.stopped else "",
+            "stoppedUndo": {"run": undo.run, "left": undo.left} if undo else None,
+        }
+
+
 @contextlib.contextmanager
-def _leading_to_a_kept_run(access: ClusterAccess, terminal: Terminal) -> Iterator[None]:
-    """While the API server is away, the nodes of a run whose plan is here can be asked all the same: the newest of that server."""
+def _leading_to_a_kept_run(
+    access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
+) -> Iterator[None]:
+    """While the API server is away, the nodes of a run whose plan is here can be asked all the same: the newest of that server.
+
+    nodes: only these were asked for.
+    """
     try:
         yield
     except ApiUnreachable as error:
         plans = (plan for _, plan in kept_plans(terminal.environment) if plan)
-        run = next((each.run for each in plans if each.cluster.server == access.server), "")
-        error.leads_on = (status_of(run) if run else "kubectl get --raw /readyz",)
+        plan = next((each for each in plans if each.cluster.server == access.server), None)
+        known = {each.node for each in plan.nodes} if plan else set()
+        some = [each for each in nodes if each in known]
+        error.leads_on = (status_of(plan.run, some) if plan else "kubectl get --raw /readyz",)
         raise
 
 
@@ -153,6 +188,16 @@ def _stopped_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedR
     return stopped_run(statuses, [plan for plan in found.values() if plan is not None])
 
 
+def _stopped_undo_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedUndo | None:
+    """The undo, if any, that was stopped on this machine before it had put all its nodes back."""
+    for run in dict.fromkeys(each.run for each in statuses):
+        logged = stopped_undo_in(run, terminal.environment) if run else None
+        undo = stopped_undo(statuses, *logged) if logged else None
+        if undo and goes_on_here(run, terminal.environment):
+            return undo
+    return None
+
+
 def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusTarget]:
     known = [each.node for each in targets]
     for name in nodes:
@@ -161,15 +206,8 @@ def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusT
     return [each for each in targets if not nodes or each.node in nodes]
 
 
-def _print(
-    terminal: Terminal,
-    statuses: Sequence[RunOnNode],
-    run: str,
-    holder: RunHolder | None,
-    doubt: str,
-    stopped: StoppedRun | None,
-) -> None:
-    """stopped: where no run was asked for and none is under way: what comes next is then its going on."""
+def _print(terminal: Terminal, found: _Found, nodes: Sequence[str], way: WayToNodes) -> None:
+    """nodes: only these were asked for. way: how they were."""
     rows = [
         (
             each.node,
@@ -179,16 +217,19 @@ def _print(
             each.boot_net,
             "; ".join(each.notes),
         )
-        for each in statuses
+        for each in found.statuses
     ]
+    statuses, holder, doubt, run = found.statuses, found.holder, found.doubt, found.run
     terminal.table(("NODE", "RUN", "STATE", "SWITCH", "BOOT NET", "NOTES"), rows)
     terminal.long_line(f"Under way  {who_writes(holder, statuses, doubt)}", hang=11)
-    if stopped:
+    if stopped := found.undo or found.stopped:
         terminal.long_line(f"Stopped    {stopped}", hang=11)
-        run = stopped.run
+        run = run or stopped.run
     asked = {run, *(each.run for each in statuses), *([holder.run] if holder else [])}
     kept = frozenset(each for each in asked if goes_on_here(each, terminal.environment))
-    command, note = next_for_status(statuses, run, holder, kept, doubt=doubt)
+    command, note = next_for_status(
+        statuses, run, holder, kept, doubt=doubt, undo=found.undo, nodes=nodes, way=way
+    )
     if note:
         terminal.long_line(f"           {terminal.hinted(note)}", hang=11)
     terminal.command("NEXT       ", command)

@@ -36,7 +36,9 @@ async def run_on_first_known(
         except NodeError as error:
             if found.is_known:
                 hint = f"known_hosts has a key for {found.name}, so nothing else is tried"
-                hint += "" if isinstance(error, NoRoot) else f": make `ssh {host} true` work"
+                if isinstance(error, NoRoot):
+                    raise NoRoot(node, str(error), hint) from None
+                hint += f": make `ssh {host} true` work"
                 raise NodeUnreachable(node, str(error), hint) from None
             failures.append(error)
     hint = advice(tuple(looked_up))

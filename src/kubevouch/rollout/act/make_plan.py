@@ -1,7 +1,7 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
@@ -14,6 +14,7 @@ from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node
+from kubevouch.node.errors import NodeUnreachable, NoRoot
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
@@ -21,7 +22,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
 from kubevouch.rollout.act.read_lone_services import read_lone_services
 from kubevouch.rollout.act.running_configuration import with_running_configuration
-from kubevouch.rollout.act.survey_node import survey_node
+from kubevouch.rollout.act.survey_node import hosts_of, survey_node
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, waiting_nodes
 from kubevouch.rollout.decide.need import MachineFacts, need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
@@ -117,6 +118,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         notices=(
             *_under_way(evidence),
             *_of_this_machine(names),
+            *_of_another_machine(options, seen),
             *(str(each) for each in shared),
             *((_why_nobody_approves(evidence),) if planned and approver is None else ()),
             *await _of_readiness(planned, context),
@@ -193,7 +195,9 @@ async def _judged(
     try:
         host, carried = await survey_node(node, context)
     except KubevouchError as error:
-        return LeftOut(node.name, str(error))
+        unreached = hosts_of(node)[0] if isinstance(error, NodeUnreachable) else ""
+        lacks_root = isinstance(error, NoRoot)
+        return LeftOut(node.name, str(error), unreached=unreached, lacks_root=lacks_root)
     if options.via == "ssh" and not carried.host_key:
         return LeftOut(node.name, "ssh does not show which host key answered")
     at = context.clock.now()
@@ -236,6 +240,18 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
         return ()
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
     return (f"{what} may be kubelets' here, as you say: a cluster on this machine",)
+
+
+def _of_another_machine(
+    options: PlanOptions, seen: Sequence[NodeFacts | LeftOut]
+) -> tuple[str, ...]:
+    """Where this machine was to be the node, and is none of them."""
+    here = [each for each in seen if not (isinstance(each, NodeFacts) and each.need.is_another)]
+    if options.via != "local" or here:
+        return ()
+    return (
+        "--via local is for a node itself, and this machine is none of these: run it there, or go by ssh from here",
+    )
 
 
 def _why_nobody_approves(evidence: Evidence) -> str:

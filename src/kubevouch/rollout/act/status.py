@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.errors import NodeUnreachable, NoRoot
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
 from kubevouch.node.transport import NodeTransport
@@ -58,10 +58,21 @@ async def gather_statuses(
             try:
                 found = await _found(target, transport)
             except KubevouchError as error:
-                return (RunOnNode(target.node, run, Standing.UNKNOWN, notes=(str(error),)),)
+                return (_not_asked(target, run, error),)
         return statuses_of(target.node, found, run)
 
     return tuple(each for found in await together(*map(asked, targets)) for each in found)
+
+
+def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNode:
+    return RunOnNode(
+        target.node,
+        run,
+        Standing.UNKNOWN,
+        notes=(str(error),),
+        host=target.hosts[0] if isinstance(error, NodeUnreachable) else "",
+        lacks_root=isinstance(error, NoRoot),
+    )
 
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:

@@ -72,6 +72,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
             is_well=need.kind is NeedKind.NOTHING,
             armed_run=need.armed_run,
             seen_outside=need.seen_outside,
+            unreached=(facts.host or node.name) if need.is_another else "",
         )
     host = facts.host or node.name
     if why := not_bound_by_operator(

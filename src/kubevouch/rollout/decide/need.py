@@ -121,9 +121,16 @@ class Need:
     seen_outside: bool = False
     """Why it cannot be planned for is seen on the wire."""
 
+    is_another: bool = False
+    """Another machine than the node's has answered."""
+
 
 class _CannotBeHelpedError(Exception):
     """Why the node cannot be planned for."""
+
+
+class _AnotherMachineError(_CannotBeHelpedError):
+    """Another machine has answered."""
 
 
 class _WrongOnTheWireError(_CannotBeHelpedError):
@@ -135,14 +142,18 @@ def need_of(facts: MachineFacts) -> Need:
     try:
         return _need_of(facts)
     except (_CannotBeHelpedError, ConfigurationError) as error:
-        seen_outside = isinstance(error, _WrongOnTheWireError)
-        return Need(NeedKind.UNKNOWN, str(error), seen_outside=seen_outside)
+        return Need(
+            NeedKind.UNKNOWN,
+            str(error),
+            seen_outside=isinstance(error, _WrongOnTheWireError),
+            is_another=isinstance(error, _AnotherMachineError),
+        )
 
 
 def _need_of(facts: MachineFacts) -> Need:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
-        raise _CannotBeHelpedError(why)
+        raise _AnotherMachineError(why)
     if (
         survey.unsafe
     ):  # the run folders cannot be trusted either, so it is not known whether a run is armed

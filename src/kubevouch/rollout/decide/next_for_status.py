@@ -1,13 +1,19 @@
 """What `fix --status` says after its table: who carries a run out, and which command comes next. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from shlex import join, quote
 
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.decide.plan import RUN_NAME
+from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.stopped_run import StoppedUndo
+
+_BY_SSH = WayToNodes()
+_RETRIES = 15
+"""Seconds after which a switch that did not succeed tries again (undo.sh)."""
 
 _PUT_BACK = {Standing.UNDONE, Standing.BARRED}
 
@@ -43,22 +49,33 @@ def next_for_status(
     kept: frozenset[str],
     *,
     doubt: str = "",
+    undo: StoppedUndo | None = None,
+    nodes: Sequence[str] = (),
+    way: WayToNodes = _BY_SSH,
 ) -> tuple[str, str]:
     """The command that comes next, and what else may be done. run: that was asked for. kept: runs whose plans are kept here.
 
-    doubt: why it is not known who holds the Lease.
+    doubt: why it is not known who holds the Lease. undo: that was stopped in order here. nodes: only these were asked for.
+    way: how they were asked.
     """
     statuses = tuple(statuses)
     armed = [each for each in statuses if each.standing is Standing.ARMED]
     if holder is not None and holder.is_alive:
         return (
-            status_of(run or holder.run),
+            status_of(run or holder.run, nodes),
             "that run is under way: wait until it has ended",
         )
     if holder is not None and holder.undoes and run in ("", holder.run):
         return _next_for_cut_off_undo(holder, kept)
+    if undo is not None and all(each.run == undo.run for each in armed):
+        return undo.again, "what it has put back stays so"
     if not armed:
-        return _next_for_unarmed(statuses, run, holder, kept)
+        silent = next((each for each in statuses if each.standing is Standing.UNKNOWN), None)
+        return (
+            _next_for_unarmed(statuses, run, holder, kept)
+            if silent is None
+            else _next_for_silent(silent, status_of(run, nodes), way)
+        )
     here = next((each for each in armed if each.run in kept), None)
     if here is not None:
         first = "if nobody carries it out any more, which is not known here; " if doubt else ""
@@ -66,6 +83,13 @@ def next_for_status(
             f"kubevouch fix --resume {here.run}",
             f"{first}to put its nodes back instead: `kubevouch undo {here.run}`",
         )
+    return _next_for_armed_elsewhere(armed, holder, nodes)
+
+
+def _next_for_armed_elsewhere(
+    armed: Sequence[RunOnNode], holder: RunHolder | None, nodes: Sequence[str]
+) -> tuple[str, str]:
+    """Nothing can be done from here until the last switch has gone off, or somebody has ended the run where it was begun."""
     run, left = quote(armed[0].run), max((each.fires_in or 0 for each in armed), default=0)
     switch = (
         f"wait until the switch puts the node back, in {left} s"
@@ -78,7 +102,22 @@ def next_for_status(
         f"Else copy the file {run}.json from there (in ~/.local/state/kubevouch/runs) and give its path to --resume or "
         f"to `kubevouch undo`; or {switch}"
     )
-    return status_of(run), note
+    return f"sleep {max(left, 0) + _RETRIES} && {status_of(armed[0].run, nodes)}", note
+
+
+def _next_for_silent(silent: RunOnNode, again: str, way: WayToNodes) -> tuple[str, str]:
+    """again: to be run once that node can be asked."""
+    if not silent.host:
+        return again, "once the nodes that did not answer can be asked"
+    if way.via == "local":
+        note = f"`--via local` asks this machine only, and {silent.node} is another one: go by ssh, or run it there"
+        return f"{again} --via ssh", note
+    shows = (
+        becoming_root(silent.host, way)
+        if silent.lacks_root
+        else reaching(silent.node, silent.host, way)
+    )
+    return shows, f"once {silent.node} can be asked: `{again}`"
 
 
 def _next_for_cut_off_undo(silent: RunHolder, kept: frozenset[str]) -> tuple[str, str]:
@@ -97,11 +136,14 @@ def _next_for_cut_off_undo(silent: RunHolder, kept: frozenset[str]) -> tuple[str
     return status_of(silent.run), note
 
 
-def status_of(run: str) -> str:
-    """The command that asks for that run. A Lease or a node may say anything: only the name of a run gets into a command line."""
-    return (
-        f"kubevouch fix --status {run}" if re.fullmatch(RUN_NAME, run) else "kubevouch fix --status"
-    )
+def status_of(run: str, nodes: Sequence[str] = ()) -> str:
+    """The command that asks for that run: on these nodes only, if some are named.
+
+    A Lease or a node may say anything: only the name of a run gets into a command line.
+    """
+    named = [run] if re.fullmatch(RUN_NAME, run) else []
+    some = ["--nodes", ",".join(nodes)] if nodes else []
+    return join(["kubevouch", "fix", "--status", *named, *some])
 
 
 def _next_for_unarmed(
@@ -109,11 +151,6 @@ def _next_for_unarmed(
 ) -> tuple[str, str]:
     """silent: who holds the Lease and does not renew it: its run has not come to its end, even if all that it has begun is done."""
     standings = {each.standing for each in statuses}
-    if Standing.UNKNOWN in standings:
-        return (
-            f"kubevouch fix --status {run if run in kept else ''}".rstrip(),
-            "once the nodes that did not answer can be asked",
-        )
     cut_off = silent is not None and run in ("", silent.run)
     asked = run or (silent.run if silent is not None else "")
     of_it = {each.standing if each.run == asked else Standing.NONE for each in statuses}

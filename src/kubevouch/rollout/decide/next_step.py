@@ -8,11 +8,13 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unauthorized
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.plan import LeftOut, Plan
+from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching, way_of
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
 
 _DOCTOR = "kubevouch doctor"
 _ROLES = "kubevouch fix --print-role"
+_BY_SSH = WayToNodes()
 _AS_BEFORE = {NodeOutcome.UNDONE, NodeOutcome.DONE}
 
 
@@ -26,14 +28,18 @@ class NextStep:
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands of this plan. again: carries it out once more. anew: makes a new plan.
+    """The commands of this plan. again: carries it out once more. anew: makes a new plan; by_ssh: the same by ssh.
 
-    kept: of another run, the command that goes on with it; empty where its plan is not kept on this machine.
+    kept: of another run, the command that goes on with it; empty where its plan is not kept on this machine. looks: shows where
+    another run stands, by the same way to the nodes. way: that one.
     """
 
     again: str
     anew: str
     kept: Callable[[str], str]
+    looks: Callable[[str], str] = status_of
+    way: WayToNodes = _BY_SSH
+    by_ssh: str = ""
 
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
@@ -76,9 +82,28 @@ def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextSt
     unwell = [each for each in left_out if not each.is_well]
     if goes_on := next(filter(None, (commands.kept(each.armed_run) for each in unwell)), ""):
         return NextStep(goes_on)
+    if elsewhere := next((each.armed_run for each in unwell if each.armed_run), ""):
+        return NextStep(commands.looks(elsewhere), commands.anew)
     if any(each.seen_outside for each in unwell):
         return NextStep(_DOCTOR, commands.anew)
-    return NextStep(commands.anew)
+    return _to_unreached(unwell, commands)
+
+
+def _to_unreached(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
+    """What shows why one of these could not be asked; a new plan, if they all were."""
+    unreached = [each for each in unwell if each.unreached]
+    if not unreached:
+        return NextStep(commands.anew)
+    if commands.way.via == "local":
+        # If one of them has answered, this machine is that node.
+        return NextStep(commands.by_ssh if len(unreached) == len(unwell) else commands.anew)
+    first = unreached[0]
+    shows = (
+        becoming_root(first.unreached, commands.way)
+        if first.lacks_root
+        else reaching(first.node, first.unreached, commands.way)
+    )
+    return NextStep(shows, commands.anew)
 
 
 _UNTIL_IT_ANSWERS = {
@@ -113,18 +138,18 @@ def _after_stop(
     """begun: nodes on which the plan's run is armed. A new plan leaves out what it has in hand, so that is put back first."""
     put_back = begun
     if isinstance(error, NotTheHolder):
-        return NextStep(status_of(error.run))
+        return NextStep(commands.looks(error.run))
     if error.way is WayOn.OTHER_RUN:
         if error.run != plan.run:
-            return NextStep(commands.kept(error.run) or status_of(error.run))
+            return NextStep(commands.kept(error.run) or commands.looks(error.run))
         put_back = {error.where}
     elif error.way is not WayOn.NEW_PLAN:
+        host = _host(error.where, plan)
         leads_on = {
             WayOn.ITS_CLUSTER: NextStep(at_its_cluster),
             WayOn.RIGHTS: NextStep(_ROLES),
-            WayOn.REACH: NextStep(_reaching(error.where, plan)),
-            # With a terminal (-t): sudo may ask there, as it did us.
-            WayOn.ROOT: NextStep(_ssh(error.where, plan, ("-t",), ("sudo", "-l")), commands.again),
+            WayOn.REACH: NextStep(reaching(error.where, host, way_of(plan))),
+            WayOn.ROOT: NextStep(becoming_root(host, way_of(plan)), commands.again),
             WayOn.LOOK: NextStep(_DOCTOR),
             WayOn.THIS_MACHINE: NextStep(error.shown_by, commands.again),
         }
@@ -135,16 +160,5 @@ def _after_stop(
     return NextStep(join(["kubevouch", "undo", plan.run, "--nodes", named]), commands.anew)
 
 
-def _reaching(node: str, plan: Plan) -> str:
-    """A command that shows why the node cannot be reached."""
-    if plan.via != "ssh":
-        return join(["kubectl", "describe", "node", node])
-    return _ssh(node, plan, (), ("true",))
-
-
-def _ssh(node: str, plan: Plan, flags: Sequence[str], command: Sequence[str]) -> str:
-    """The operator's own ssh to the node, as the plan goes there."""
-    host = next((each.host for each in plan.nodes if each.node == node), node)
-    config = ["-F", plan.ssh_config] if plan.ssh_config else []
-    user = ["-l", plan.ssh_user] if plan.ssh_user else []
-    return join(["ssh", *config, *user, *flags, "--", host, *command])
+def _host(node: str, plan: Plan) -> str:
+    return next((each.host for each in plan.nodes if each.node == node), node)

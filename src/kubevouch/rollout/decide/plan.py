@@ -131,6 +131,12 @@ class LeftOut(msgspec.Struct, frozen=True):
     seen_outside: bool = False
     """The reason shows in the API or on the wire: doctor says more about it."""
 
+    unreached: str = ""
+    """The host at which it could not be asked, or where another machine has answered; empty if it has answered itself."""
+
+    lacks_root: bool = False
+    """That host lets us in, and nobody there is root."""
+
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):
     """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""

@@ -18,6 +18,7 @@ EXPECTED = "a file written by `kubevouch fix --plan` was expected"
 
 _ANY_FORM = "kubevouch.plan/"
 _BY_ITS_OWN = f"{SCHEMA} was expected: go on with its run, or undo it, by the version that made it; else make a new plan"
+_NO_HOST = "is not a host name or address that ssh can take"
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -108,12 +109,13 @@ def _way_problem(plan: Plan) -> str:
         return f"{plan.pods.image!r} names no image by its digest"
     if plan.pods and not _NAMESPACE.fullmatch(plan.pods.namespace):
         return f"{plan.pods.namespace!r} is no name of a namespace"
-    return ""
+    hosts = (each.unreached for each in plan.left_out if each.unreached)
+    return next((f"{each!r} {_NO_HOST}" for each in hosts if not is_host(each)), "")
 
 
 def _node_problem(node: NodePlan) -> str:
     if not is_host(node.host):
-        return f"{node.node}: {node.host!r} is not a host name or address that ssh can take"
+        return f"{node.node}: {node.host!r} {_NO_HOST}"
     if not all(_is_address(entry.value) for entry in node.addresses):
         return f"{node.node}: not a valid IP address"
     if not _MACHINE.fullmatch(node.machine_id):

@@ -122,6 +122,12 @@ class RunOnNode(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """What the state means, stray edits, a kubelet that is down."""
 
+    host: str = ""
+    """That was asked in vain; empty if somebody has answered there."""
+
+    lacks_root: bool = False
+    """It lets us in, and nobody there is root."""
+
 
 def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
     """Of one run, if it is named; else of all that are armed, or the newest one."""

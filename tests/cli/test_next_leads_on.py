@@ -1,0 +1,132 @@
+"""What `fix --plan` and `fix --status` say comes next is not what was just typed, where that would come to the same; and it keeps the flags."""
+
+import io
+
+import msgspec
+import pytest
+
+from kubevouch.cli.common.rollout import run_lease
+from kubevouch.cli.common.run_log import begun_log, ending_logged
+from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.fix.status import _stopped_undo_here
+from kubevouch.errors import ExitCode
+from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from tests.cli.program import Program, Ran
+from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.stage import Stage
+
+WORKER = "k8s-worker-1.internal.example.com"
+SECOND = "k8s-worker-2.internal.example.com"
+
+
+@pytest.fixture
+def case() -> str:
+    return "expired"
+
+
+def lines(ran: Ran, *heads: str) -> list[str]:
+    """The commands that stand behind these words."""
+    words = (each.split(maxsplit=1) for each in ran.out.splitlines())
+    return [each[1] for each in words if len(each) == 2 and each[0] in heads]
+
+
+async def test_a_plan_made_locally_on_no_node_of_the_cluster_leads_to_one_by_ssh(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """`--via local` again would find the same machine."""
+    ran = await kubevouch("fix", "--plan", "plan.json", "--via", "local", "--nodes", WORKER)
+    assert ran.code == 3, ran
+    assert lines(ran, "NEXT", "THEN") == [
+        f"kubevouch fix --plan plan.json --via ssh --nodes {WORKER}"
+    ]
+    assert "--via local is for a node itself" in " ".join(ran.out.split()), ran
+
+
+async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
+    kubevouch: Program, stage: Stage
+) -> None:
+    ran = await kubevouch("fix", "--plan", "plan.json", "--ssh-user", "ops", "--nodes", WORKER)
+    assert ran.code == 3, ran
+    again = f"kubevouch fix --plan plan.json --via ssh --ssh-user ops --nodes {WORKER}"
+    assert lines(ran, "NEXT", "THEN") == [f"ssh -l ops -- {WORKER} true", again]
+
+
+async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_itself(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Without a run, then with one whose plan is here and says how its nodes are reached."""
+    asked = ("fix", "--status", "--nodes", f"{WORKER},{SECOND}")
+    ran = await kubevouch(*asked, "--ssh-user", "ops")
+    assert ran.code == 3, ran
+    assert lines(ran, "NEXT") == [f"ssh -l ops -- {WORKER} true"]
+    told = " ".join(ran.out.split())
+    again = f"kubevouch fix --status --nodes {WORKER},{SECOND} --ssh-user ops"
+    assert f"once {WORKER} can be asked: `{again}`" in told, ran
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
+    plan = msgspec.structs.replace(plan_of(node, run="bbbb"), ssh_user="root")
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    away = kubevouch.home / "away"
+    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    flags = ("--nodes", WORKER, "--kubeconfig", str(away))
+    ran = await kubevouch("fix", "--status", "bbbb", *flags)
+    assert lines(ran, "NEXT") == [f"ssh -l root -- {node.host} true"], ran
+    again = f"kubevouch fix --status bbbb --nodes {WORKER} --kubeconfig {away}"
+    assert f"`{again}`" in " ".join(ran.out.split()), ran
+
+
+async def test_a_status_by_pod_keeps_the_image_in_what_comes_next(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Without it the very flag that NEXT repeats is refused."""
+    image = "registry.example.com/kubevouch@sha256:" + "ab" * 32
+    away = kubevouch.home / "away"
+    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    server = stage.server.url.replace("127.0.0.1", "127.9.9.9")
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
+    plan = plan_of(node, run="bbbb")
+    cluster = msgspec.structs.replace(plan.cluster, server=server)
+    keep_run(msgspec.structs.replace(plan, cluster=cluster), {"HOME": str(kubevouch.home)})
+    asked = ("fix", "--status", "--via", "pod", "--image", image, "--pod-namespace", "tools")
+    ran = await kubevouch(*asked, "--nodes", WORKER, "--kubeconfig", str(away))
+    assert ran.err.splitlines()[-1] == (
+        f"NEXT     kubevouch fix --status bbbb --nodes {WORKER} --kubeconfig {away} "
+        f"--via pod --image {image} --pod-namespace tools"
+    ), ran
+
+
+def terminal_at(kubevouch: Program) -> Terminal:
+    return Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
+
+
+@pytest.mark.parametrize(
+    ("undoes", "interrupted", "again"),
+    [
+        (True, True, f"kubevouch undo bbbb --nodes {SECOND}"),
+        (True, False, ""),
+        (False, True, ""),  # a run that was stopped: what it has put back itself is no undo
+    ],
+)
+def test_an_undo_that_was_stopped_here_is_known_by_its_log(
+    kubevouch: Program, undoes: bool, interrupted: bool, again: str
+) -> None:
+    terminal = terminal_at(kubevouch)
+    nodes = [
+        planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each)
+        for each in (WORKER, SECOND)
+    ]
+    plan = plan_of(*nodes, run="bbbb")
+    keep_run(plan, terminal.environment)
+    outcomes = (NodeResult(WORKER, NodeOutcome.UNDONE), NodeResult(SECOND, NodeOutcome.UNTOUCHED))
+    with ending_logged(
+        begun_log(plan, "it", run_lease("bbbb", terminal, undoes=undoes), terminal)
+    ) as ended:
+        result = RunResult("bbbb", outcomes, "", interrupted=interrupted)
+        ended(result, ExitCode.INTERRUPTED)
+    seen = [RunOnNode(WORKER, "bbbb", Standing.UNDONE), RunOnNode(SECOND, "bbbb", Standing.DONE)]
+    stopped = _stopped_undo_here(seen, terminal)
+    assert (stopped.again if stopped else "") == again
+    begun_log(plan, "it", run_lease("bbbb", terminal, undoes=True), terminal)
+    assert _stopped_undo_here(seen, terminal) is None, "it has been gone on with, and not ended"

@@ -1,0 +1,134 @@
+"""Whoever does what NEXT says comes further: where the same command would come to the same, something else is named first."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.cli.fix.again import commands_of
+from kubevouch.errors import UsageError
+from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.rollout.act.status import gather_statuses, planned_target
+from kubevouch.rollout.decide.next_for_status import next_for_status
+from kubevouch.rollout.decide.next_step import Commands, NextStep, next_for_left_out
+from kubevouch.rollout.decide.operator_word import NO_WORD
+from kubevouch.rollout.decide.plan import LeftOut, Plan, PodPlace
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.decide.reaching import WayToNodes
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting
+from tests.rollout.test_a_plan_is_a_file import PLAN
+from tests.rollout.test_a_run_is_checked_and_carried_out import a_run
+
+BY_SSH = WayToNodes("ssh", "/etc/my ssh", "ops")
+LOCAL, BY_POD = WayToNodes("local"), WayToNodes("pod")
+CUT = RunOnNode("w1", "aaaa", Standing.UNKNOWN, host="10.0.0.7")
+ROOTLESS = RunOnNode("w1", "aaaa", Standing.UNKNOWN, host="w1", lacks_root=True)
+DONE = RunOnNode("w2", "aaaa", Standing.DONE)
+ARMED = RunOnNode("w1", "eeee", Standing.ARMED, fires_in=143)
+OVERDUE = RunOnNode("w1", "eeee", Standing.ARMED, fires_in=-4)
+ALIVE = RunHolder("aaaa on alice@laptop (1)", None, timedelta(seconds=1))
+AGAIN = "kubevouch fix --status aaaa --nodes w1,w2"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "way", "command", "note"),
+    [
+        # A node that cannot be asked: the operator's own ssh shows why, as the plan goes there.
+        ([DONE, CUT], BY_SSH, "ssh -F '/etc/my ssh' -l ops -- 10.0.0.7 true", f"once w1 can be asked: `{AGAIN}`"),
+        ([CUT], WayToNodes(), "ssh -- 10.0.0.7 true", f"`{AGAIN}`"),
+        ([ROOTLESS], BY_SSH, "ssh -F '/etc/my ssh' -l ops -t -- w1 sudo -l", f"`{AGAIN}`"),
+        ([CUT], BY_POD, "kubectl describe node w1", f"`{AGAIN}`"),
+        ([CUT], LOCAL, f"{AGAIN} --via ssh", "asks this machine only, and w1 is another one"),
+        # The answer got lost: it may come another time.
+        ([RunOnNode("w1", "aaaa", Standing.UNKNOWN)], BY_SSH, AGAIN, "once the nodes that did not answer"),
+        # The plan of what is armed is not here: its switch is waited for.
+        ([ARMED, DONE], BY_SSH, "sleep 158 && kubevouch fix --status eeee --nodes w1,w2", "in 143 s"),
+        ([OVERDUE], BY_SSH, "sleep 15 && kubevouch fix --status eeee --nodes w1,w2", "wait until the switch"),
+    ],
+)  # fmt: skip
+def test_after_a_status(
+    statuses: list[RunOnNode], way: WayToNodes, command: str, note: str
+) -> None:
+    said = next_for_status(statuses, "aaaa", None, frozenset(), nodes=("w1", "w2"), way=way)
+    assert said[0] == command
+    assert note in said[1]
+
+
+def test_a_status_of_some_nodes_is_asked_for_these_again() -> None:
+    command, _ = next_for_status([DONE], "", ALIVE, frozenset({"aaaa"}), nodes=("w1", "w2"))
+    assert command == AGAIN
+
+
+SILENT = LeftOut("w1", "connection timed out", unreached="w1")
+NO_ROOT = LeftOut("w2", "a password is required", unreached="w2", lacks_root=True)
+EDITED = LeftOut("w3", "its clock is +200 s off from this machine's")
+ARMED_ELSEWHERE = LeftOut("w4", "run eeee has changed it", armed_run="eeee")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "way", "step"),
+    [
+        ([EDITED, SILENT], BY_SSH, NextStep("ssh -F '/etc/my ssh' -l ops -- w1 true", "anew")),
+        ([NO_ROOT], WayToNodes(), NextStep("ssh -t -- w2 sudo -l", "anew")),
+        ([SILENT], BY_POD, NextStep("kubectl describe node w1", "anew")),
+        ([SILENT], LOCAL, NextStep("anew by ssh")),
+        # This machine is w3 itself, and what it says is not mended by another way to it.
+        ([SILENT, EDITED], LOCAL, NextStep("anew")),
+        ([ARMED_ELSEWHERE, SILENT], BY_SSH, NextStep("looks at eeee", "anew")),
+    ],
+)
+def test_after_a_plan_that_leaves_out_every_node_that_is_not_well(
+    left_out: list[LeftOut], way: WayToNodes, step: NextStep
+) -> None:
+    commands = Commands(
+        "again", "anew", lambda _: "", lambda run: f"looks at {run}", way, "anew by ssh"
+    )
+    assert next_for_left_out(left_out, commands) == step
+
+
+def test_where_another_run_stands_is_asked_by_the_same_way_to_the_nodes(tmp_path: Path) -> None:
+    def looks(plan: Plan) -> str:
+        environment = {"XDG_STATE_HOME": str(tmp_path)}
+        return commands_of(plan, Path("plan.json"), NO_WORD, environment).looks("eeee")
+
+    assert looks(PLAN) == "kubevouch fix --status eeee"
+    over = msgspec.structs.replace(PLAN, ssh_config="/my ssh", ssh_user="ops")
+    assert looks(over) == "kubevouch fix --status eeee --ssh-config '/my ssh' --ssh-user ops"
+    image = "registry.example.com/kubevouch@sha256:" + "ab" * 32
+    by_pod = msgspec.structs.replace(PLAN, via="pod", pods=PodPlace("kube-system", image))
+    asked = f"kubevouch fix --status eeee --via pod --image {image} --pod-namespace kube-system"
+    assert looks(by_pod) == asked
+
+
+async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        here.machines.by_name[WORKER].away = True
+        here.machines.by_name[SECOND].rootless = True
+        found = await gather_statuses(
+            map(planned_target, plan.nodes), plan.run, here.context.transport
+        )
+        assert [(each.host, each.lacks_root) for each in found] == [(WORKER, False), (SECOND, True)]
+        left_out = (await here.plan(WORKER, SECOND)).left_out
+        seen = [(each.unreached, each.lacks_root) for each in left_out]
+        assert seen == [(WORKER, False), (SECOND, True)]
+
+
+async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_armed() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        first, second = here.machines.by_name[WORKER], here.machines.by_name[SECOND]
+        first.survey = msgspec.structs.replace(first.survey, machine_id=b"another")
+        second.survey = msgspec.structs.replace(second.survey, runs=(a_run("eeee", "restarted"),))
+        one, other = (await here.plan(WORKER, SECOND)).left_out
+        assert (one.unreached, one.armed_run) == (WORKER, "")
+        assert (other.unreached, other.armed_run) == ("", "eeee")
+
+
+def test_a_plan_in_which_such_a_host_is_none_is_refused() -> None:
+    bent = msgspec.structs.replace(
+        PLAN, left_out=(LeftOut("w1", "away", unreached="-oProxyCommand=x"),)
+    )
+    with pytest.raises(UsageError, match="is not a host name or address that ssh can take"):
+        plan_in(text_of(bent).encode(), "plan.json")
