@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
@@ -14,7 +16,7 @@ from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.order import IN_HAND
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan
 from kubevouch.rollout.decide.recheck import FoundState, not_accounted_for
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing any more"
@@ -60,9 +62,11 @@ async def apply(
         config_map = cut_off_at(checked.plan.config_map)
     untouched = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
     interrupted = cancelled or (context.stop() and untouched)
-    return _result(
+    result = _result(
         checked, results, config_map, interrupted=interrupted, stopped=run.stopped or failed
     )
+    lost = context.lease.lost if context.lease else None
+    return msgspec.structs.replace(result, lost_lease=LostLease(lost.run)) if lost else result
 
 
 def stopped_at_once(checked: CheckedPlan) -> RunResult:

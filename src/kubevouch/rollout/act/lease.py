@@ -48,7 +48,7 @@ class LeaseHold:
         self._raw = raw
         self._ours = raw.read().spec
         self._say = say
-        self._lost = ""
+        self._lost, self._lost_to = "", ""
         self._writing = asyncio.Lock()
 
     @property
@@ -74,10 +74,15 @@ class LeaseHold:
                 raise ApiUnreachable(where, seen, kind=UnreachableKind.TIMEOUT) from None
             self.check()
 
+    @property
+    def lost(self) -> NotTheHolder | None:
+        """That it is known to be lost, and to which run; None as long as it is not. Asks nobody."""
+        return NotTheHolder(LEASE, self._lost, run=self._lost_to) if self._lost else None
+
     def check(self) -> None:
         """Asks nobody. Raises NotTheHolder if the Lease is known to be lost."""
-        if self._lost:
-            raise NotTheHolder(LEASE, self._lost)
+        if lost := self.lost:
+            raise lost
 
     async def keep(self) -> None:
         """Renews it every 2 s until it is lost."""
@@ -114,6 +119,7 @@ class LeaseHold:
         if raw is None:
             return "somebody has deleted it: this run stops here"
         if not self._is_ours(raw):
+            self._lost_to = _run_in(raw, self._api)
             return f"this run has lost it and stops here: {_holder(raw, self._api)}"
         self._raw = await _write(self._api, raw, record)
         return ""

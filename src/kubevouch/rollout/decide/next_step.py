@@ -45,19 +45,30 @@ class Commands:
 def next_after(result: RunResult, commands: Commands) -> NextStep:
     """What comes after `fix --apply`. A run does not begin again on a node where it was undone: that takes a new plan."""
     outcomes = {each.outcome for each in result.nodes}
+    lost = result.lost_lease
+    on = _after_loss(lost.run, result.run, commands) if lost else NextStep(commands.again)
     if any(each.armed for each in result.nodes):
-        return NextStep(commands.again)
-    canary_fell_ill = result.stopped and outcomes <= {NodeOutcome.DONE, NodeOutcome.UNTOUCHED}
+        return on
+    only_begun = outcomes <= {NodeOutcome.DONE, NodeOutcome.UNTOUCHED}
+    canary_fell_ill = result.stopped and only_begun and not lost
     unapproved = any(each.unapproved for each in result.nodes)
     if outcomes & {NodeOutcome.UNDONE, NodeOutcome.DOWN} or canary_fell_ill or unapproved:
         return NextStep(_DOCTOR, commands.anew)
-    if result.interrupted:
-        return NextStep(commands.again)
-    if not outcomes <= {NodeOutcome.DONE} or result.config_map_failed:
+    through = outcomes <= {NodeOutcome.DONE} and not result.config_map_failed
+    if result.interrupted or (lost and not through):
+        return on
+    if not through:
         return NextStep(commands.anew)
     if result.left_out:
         return next_for_left_out(result.left_out, commands)
     return NextStep("kubevouch verify --wait 2m")
+
+
+def _after_loss(taken_by: str, run: str, commands: Commands) -> NextStep:
+    """taken_by: the run that has the Lease now; empty where nobody is known to."""
+    if not taken_by:
+        return NextStep(commands.again)
+    return NextStep(commands.looks(taken_by), "" if taken_by == run else commands.again)
 
 
 def next_after_undo(result: RunResult, again: str, is_kept: Callable[[str], bool]) -> NextStep:

@@ -63,6 +63,12 @@ class NodeResult(msgspec.Struct, frozen=True):
         return f"{self.outcome}{': ' + self.why if self.why else ''}"
 
 
+class LostLease(msgspec.Struct, frozen=True):
+    """That the cluster's Lease was lost on the way. run: which has it now; empty where nobody is known to."""
+
+    run: str
+
+
 class RunResult(msgspec.Struct, frozen=True):
     """All nodes in the order of the run, and the ConfigMap."""
 
@@ -81,6 +87,9 @@ class RunResult(msgspec.Struct, frozen=True):
 
     left_out: tuple[LeftOut, ...] = ()
     """Nodes that the plan does not touch although they are not well, or not any more."""
+
+    lost_lease: LostLease | None = None
+    """Why no other node was begun, where it is that; None for a run that held the Lease to its end, or needed none."""
 
     undo: str = ""
     """The command that undoes what this run has changed on nodes; empty if it has changed none."""

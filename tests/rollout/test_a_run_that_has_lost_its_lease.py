@@ -1,0 +1,102 @@
+"""A run whose Lease another one has taken ends then and there, and says whose turn it is; nothing of it has failed."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from kubevouch.errors import ExitCode
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.next_step import Commands, NextStep, next_after
+from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import NotTheHolder
+from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting
+from tests.rollout.test_one_run_at_a_time import NAME, SPACE, lost
+from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
+from tests.support.stage import kind_of
+from tests.support.unhurried import GENEROUS
+
+DONE, STOPPED, UNDONE = NodeOutcome.DONE, NodeOutcome.STOPPED, NodeOutcome.UNDONE
+UNTOUCHED = NodeOutcome.UNTOUCHED
+COMMANDS = Commands("again", "anew", lambda _: "", lambda run: f"looks at {run}")
+TO_BOB, DELETED = LostLease("bbbb"), LostLease("")
+
+
+def ended(*outcomes: NodeOutcome, by: LostLease, armed: bool = False) -> RunResult:
+    nodes = tuple(NodeResult(f"n{i}", each, armed=armed) for i, each in enumerate(outcomes))
+    return RunResult("aaaa", nodes, "", stopped="Lease: lost", lost_lease=by)
+
+
+@pytest.mark.parametrize(
+    ("result", "step"),
+    [
+        (ended(DONE, UNTOUCHED, by=TO_BOB), NextStep("looks at bbbb", "again")),
+        (ended(STOPPED, UNTOUCHED, armed=True, by=TO_BOB), NextStep("looks at bbbb", "again")),
+        (ended(DONE, UNTOUCHED, by=DELETED), NextStep("again")),
+        # Somebody goes on with this very run.
+        (ended(STOPPED, armed=True, by=LostLease("aaaa")), NextStep("looks at aaaa")),
+        (ended(DONE, DONE, by=TO_BOB), NextStep("kubevouch verify --wait 2m")),
+        # What has failed before is looked at as ever.
+        (ended(UNDONE, UNTOUCHED, by=TO_BOB), NextStep("kubevouch doctor", "anew")),
+    ],
+)
+def test_what_comes_next_is_the_run_that_has_it_and_then_this_one(
+    result: RunResult, step: NextStep
+) -> None:
+    assert next_after(result, COMMANDS) == step
+
+
+async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        hold = await lost(here)
+        nodes = Nodes()
+        run = nodes.run(here, soak=3600)
+        run.context = replace(here.context, lease=hold)
+
+        async def renewed() -> None:
+            while not run.results:
+                await asyncio.sleep(0.01)
+            with pytest.raises(NotTheHolder):
+                await hold.confirm()
+
+        renewing = asyncio.create_task(renewed())
+        async with asyncio.timeout(GENEROUS):
+            await run.run()
+        await renewing
+    assert nodes.begun == ["w0"]
+    assert "this run has lost it and stops here: held by run bbbb of bob@desk" in run.stopped
+
+
+async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it() -> None:
+    """The ConfigMap is what is left then, and says itself why it was not written."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        hold = await lost(here)
+        with pytest.raises(NotTheHolder):
+            await hold.confirm()
+        run = Nodes().run(here, count=0)
+        run.context = replace(here.context, lease=hold)
+        await run.run()
+        assert run.stopped == ""
+
+
+async def test_its_result_names_the_run_that_has_it_now() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        checked = await check(await here.plan(WORKER, SECOND), here.context)
+        hold = await lost(here)
+        result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
+    assert result.lost_lease == TO_BOB
+    assert [each.outcome for each in result.nodes] == [STOPPED, UNTOUCHED]
+    assert result.exit_code is ExitCode.STOPPED
+
+
+async def test_whoever_has_deleted_it_is_not_named() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        hold = await lost(here)
+        here.stage.server.store.delete(kind_of("Lease"), NAME, SPACE)
+        assert hold.lost is None
+        with pytest.raises(NotTheHolder, match="somebody has deleted it"):
+            await hold.confirm()
+        assert hold.lost is not None
+        assert hold.lost.run == ""
