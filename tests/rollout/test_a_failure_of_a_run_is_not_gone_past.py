@@ -24,7 +24,7 @@ from .test_a_run_is_checked_and_carried_out import QUICK, a_run, as_the_run_left
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubevouch.rollout.act.begun_not_ready._PATIENCE", 0.0)
+    monkeypatch.setattr("kubevouch.rollout.act.away_nodes._PATIENCE", 0.0)
 
 
 def _is_down(machine: Machine) -> None:

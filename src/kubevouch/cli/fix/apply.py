@@ -137,16 +137,15 @@ def apply_plan(
             context = rollout_context(api, clock, plan, terminal, stop, armed, written, hold, log)
             return await apply(checked, context, timeouts)
 
-        # Empty where it is stopped at once, before a node has had its turn.
-        results: list[RunResult] = []
+        result = stopped_at_once(checked)  # before any node has had its turn
         with stopping(terminal, left) as stop:
             if not what:
-                results.append(await carried_out(None))
+                result = await carried_out(None)
             else:
                 async with lease.held(api) as hold:
                     await write_pins_of(api, terminal, pins)
-                    results.append(await carried_out(hold))
-        return results[0] if results else stopped_at_once(checked)
+                    result = await carried_out(hold)
+        return result  # also if it is stopped while the Lease is given back
 
     with ending_logged(log) as ended:
         result = with_api(terminal, access, changing)

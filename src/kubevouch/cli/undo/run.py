@@ -88,8 +88,7 @@ def undo_plan(
             context = rollout_context(api, clock, plan, terminal, stop, lease=hold, log=log)
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
-        # Empty where it is stopped at once, before a node has had its turn.
-        results: list[RunResult] = []
+        result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
         with stopping(terminal, lambda: _LEFT.format(again=again)) as stop:
             async with contextlib.AsyncExitStack() as ending:
                 hold = None
@@ -97,8 +96,8 @@ def undo_plan(
                     hold = await ending.enter_async_context(lease.held(api))
                 except Forbidden as error:
                     terminal.note(one_line(_WITHOUT_LEASE.format(error)))
-                results.append(await put_back(hold))
-        return results[0] if results else nothing_undone(plan)
+                result = await put_back(hold)
+        return result  # also if it is stopped while the Lease is given back
 
     with ending_logged(log) as ended, _leading_to_the_holder():
         result = with_api(terminal, access, work)

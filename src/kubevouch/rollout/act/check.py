@@ -21,7 +21,7 @@ from kubevouch.policy.claims import NameSource
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.rollout.act.begun_not_ready import begun_and_not_ready
+from kubevouch.rollout.act.away_nodes import look_at_away_nodes
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
@@ -147,13 +147,14 @@ async def check(
             f"plan of run {plan.run}", why, "make a new plan when that is fixed"
         )
     trust, nodes, away = await check_cluster(plan, context)
-    away, ill = await begun_and_not_ready(plan, nodes, away, known, context)
+    looked = await look_at_away_nodes(plan, nodes, away, known, context)
+    away, failures = looked.left_out, looked.failures
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
     if why := why_not_applicable(plan):
         raise NothingApplicable(f"plan of run {plan.run}", why, "make a new plan")
     await check_rights(context, config_map=plan.config_map is not None)
-    dialled = [each for each in plan.nodes if each.node not in ill]
+    dialled = [each for each in plan.nodes if each.node not in failures]
     served = await check_vantage(dialled, trust, context)
     inquiry = Inquiry(context.clock)
     names, metrics, csrs, ours = await together(
@@ -162,7 +163,9 @@ async def check(
         list_csrs(context.api),
         gather_our_approver(context.api, inquiry),
     )
-    checker = _Checker(context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags, ill)
+    checker = _Checker(
+        context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags, failures
+    )
     surveyed = await checker.surveyed()
     names = names_with_word(names, word, [each.domain for each in surveyed])
     found = {each.plan.node: each.found for each in surveyed}
@@ -216,8 +219,8 @@ class _Checker:
     served: dict[str, Served]
     waiting: frozenset[str]
     flags: tuple[str, ...]
-    ill: Mapping[str, Recheck]
-    """Of nodes that this run has changed, and that are not Ready."""
+    failures: Mapping[str, Recheck]
+    """Of nodes that this run has begun, and that are not Ready."""
 
     async def surveyed(self) -> tuple[_Surveyed, ...]:
         """Every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed."""
@@ -257,7 +260,7 @@ class _Checker:
         return _Surveyed(
             plan=node,
             survey=facts.survey,
-            found=self.ill.get(node.node) or recheck(node, self.plan.run, facts),
+            found=self.failures.get(node.node) or recheck(node, self.plan.run, facts),
             domain=facts.files.cluster_domain,
             asked=asked,
             at=at,

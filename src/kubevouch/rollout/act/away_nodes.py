@@ -1,9 +1,11 @@
-"""Nodes that a run would go without: on which of them has this very run begun? It goes past none of those.
+"""Nodes of a plan that are away: not Ready, or their kubelet has another version by what their Node says.
 
-Such a node is not Ready, which is a failure of the run, or its kubelet has another version by what its Node says.
+A run goes without them, but for those on which it has itself begun. It goes past none of these: that such a node is not Ready is a
+failure of the run.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.kube.errors import NotFound
@@ -24,47 +26,56 @@ _LOOKED_AT = (Standing.ARMED, Standing.UNDONE)
 """A Ready node on which the run stands so is looked at like any other of the plan."""
 
 
-async def begun_and_not_ready(
+@dataclass(frozen=True)
+class AwayNodes:
+    """left_out: those that the run goes without. failures: what it finds of those that it has begun, and that are not Ready, by name.
+
+    A node that is in neither is looked at like any other of the plan: the run has begun on it, and it is Ready or has become so.
+    """
+
+    left_out: tuple[LeftOut, ...]
+    failures: dict[str, Recheck]
+
+
+async def look_at_away_nodes(
     plan: Plan,
     nodes: Sequence[Node],
     away: Sequence[LeftOut],
     known: Collection[str],
     context: RolloutContext,
-) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
-    """Of those that the run would go without: which it still goes without, and what is found of those that it has changed.
-
-    A node is in neither if it was found begun, and is Ready or has become so meanwhile: it is looked at like any other. known: on which it was begun by what this machine
-    has kept.
+) -> AwayNodes:
+    """Asks those on which the run may have begun how it stands there. known: on which it was begun by what this machine has kept.
 
     Raises:
         StoppedBefore: the run has begun on one, and it cannot be asked how it stands there.
     """
     live = {node.name: node for node in nodes}
-    left = {each.node for each in away}
-    asked = {
-        each.node: each
+    names = {each.node for each in away}
+    asked = [
+        planned_target(each)
         for each in plan.nodes
-        if each.node in left and _may_be_begun(each, live.get(each.node))
-    }
-    statuses = await gather_statuses(
-        map(planned_target, asked.values()), plan.run, context.transport
-    )
-    found: dict[str, Recheck] = {}
-    ready_again = set()
+        if each.node in names and _may_be_begun(each, live.get(each.node))
+    ]
+    statuses = await gather_statuses(asked, plan.run, context.transport)
+    failures: dict[str, Recheck] = {}
+    as_any_other = set()
     for status in statuses:
+        node = live[status.node]
         if status.standing is Standing.UNKNOWN:
-            how = _how_it_is(live[status.node])
-            await _refuse_if_begun(status, plan.run, known, how, context)
-        elif live[status.node].ready:
-            if status.standing in _LOOKED_AT:
-                ready_again.add(status.node)
-        elif (seen := recheck_not_ready(status.standing)) is None:
-            continue
-        elif status.standing is Standing.ARMED and await _becomes_ready(status.node, context):
-            ready_again.add(status.node)
-        else:
-            found[status.node] = seen
-    return tuple(each for each in away if each.node not in {*found, *ready_again}), found
+            await _refuse_if_begun(status, plan.run, known, _how_it_is(node), context)
+        elif await _is_as_any_other(status, node, context):
+            as_any_other.add(node.name)
+        elif not node.ready and (seen := recheck_not_ready(status.standing)):
+            failures[node.name] = seen
+    kept = {*failures, *as_any_other}
+    return AwayNodes(tuple(each for each in away if each.node not in kept), failures)
+
+
+async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
+    """Whether the run has begun on it, and it is Ready: one that is armed is given some time for that."""
+    if node.ready:
+        return status.standing in _LOOKED_AT
+    return status.standing is Standing.ARMED and await _becomes_ready(node.name, context)
 
 
 def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
