@@ -40,7 +40,7 @@ AGAIN = "kubevouch fix --status aaaa --nodes w1,w2"
         ([CUT], WayToNodes(), "ssh -- 10.0.0.7 true", f"`{AGAIN}`"),
         ([ROOTLESS], BY_SSH, "ssh -F '/etc/my ssh' -l ops -t -- w1 sudo -l", f"`{AGAIN}`"),
         ([CUT], BY_POD, "kubectl describe node w1", f"`{AGAIN}`"),
-        ([CUT], LOCAL, f"{AGAIN} --via ssh", "asks this machine only, and w1 is another one"),
+        ([CUT], LOCAL, "kubevouch fix --status --nodes w1,w2 --via ssh", "asks this machine only, and w1 is another one"),
         # The answer got lost: it may come another time.
         ([RunOnNode("w1", "aaaa", Standing.UNKNOWN)], BY_SSH, AGAIN, "once the nodes that did not answer"),
         # The plan of what is armed is not here: its switch is waited for.

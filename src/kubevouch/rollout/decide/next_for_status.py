@@ -74,7 +74,7 @@ def next_for_status(
         return (
             _next_for_unarmed(statuses, run, holder, kept)
             if silent is None
-            else _next_for_silent(silent, status_of(run, nodes), way)
+            else _next_for_silent(silent, status_of(run, nodes), way, all_runs=status_of("", nodes))
         )
     here = next((each for each in armed if each.run in kept), None)
     if here is not None:
@@ -105,13 +105,15 @@ def _next_for_armed_elsewhere(
     return f"sleep {max(left, 0) + _RETRIES} && {status_of(armed[0].run, nodes)}", note
 
 
-def _next_for_silent(silent: RunOnNode, again: str, way: WayToNodes) -> tuple[str, str]:
-    """again: to be run once that node can be asked."""
+def _next_for_silent(
+    silent: RunOnNode, again: str, way: WayToNodes, *, all_runs: str
+) -> tuple[str, str]:
+    """again: to be run once that node can be asked. all_runs: the same without a run, whose plan would only go where it went before."""
     if not silent.host:
         return again, "once the nodes that did not answer can be asked"
     if way.via == "local":
         note = f"`--via local` asks this machine only, and {silent.node} is another one: go by ssh, or run it there"
-        return f"{again} --via ssh", note
+        return f"{all_runs} --via ssh", note
     shows = (
         becoming_root(silent.host, way)
         if silent.lacks_root
