@@ -110,7 +110,8 @@ async def test_a_password_that_was_typed_in_is_given_where_sudo_asks(
             ran = await ssh.run_script("node-1", WHO, timeout=60)
             assert ran.answer.said == "root"
             assert ran.host_key
-    assert machine_with_sudo.log().count("TSID=") == 2  # what it ran, not what it was asked for without a password
+    # What it ran, not what it was asked for without a password.
+    assert machine_with_sudo.log().count("TSID=") == 2
     assert not machine_with_sudo.remembers()
 
 
