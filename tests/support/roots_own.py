@@ -13,8 +13,11 @@ from pathlib import Path
 
 _STAT = """#!/bin/sh
 [ "$1 $2" = "-c %u %a" ] || exec {stat} "$@"
-case $3 in {folder} | {folder}/*) seen=$({stat} "$@") || exit 1 ;; *) echo 0 755; exit ;; esac
-case $seen in "{uid} "*) echo "0 ${{seen#* }}" ;; *) echo "$seen" ;; esac
+shift 2
+for each in "$@"; do
+  case $each in {folder} | {folder}/*) seen=$({stat} -c '%u %a' "$each") || exit 1 ;; *) seen="0 755" ;; esac
+  case $seen in "{uid} "*) echo "0 ${{seen#* }}" ;; *) echo "$seen" ;; esac
+done
 """
 
 

@@ -19,8 +19,14 @@ newline='
 '
 
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
-shown() { systemctl show "${2:-kubelet.service}" --property="$1" 2>/dev/null 9>&- | cut -d= -f2-; }
-digest() { sha256sum <"$1" 2>/dev/null | cut -d' ' -f1; }
+shown() {
+  line=$(systemctl show "${2:-kubelet.service}" --property="$1" 2>/dev/null 9>&-)
+  printf '%s' "${line#*=}"
+}
+digest() {
+  line=$(sha256sum <"$1" 2>/dev/null)
+  printf '%s' "${line%% *}"
+}
 inode() { stat -c '%d:%i' "$1" 2>/dev/null; }
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
@@ -33,16 +39,19 @@ becomes() { # STATE
   persist "$here"
 }
 
-# Makes files and folders durable, each by itself: a sync of everything waits for every file system, also for one whose
-# server is gone. Before coreutils 8.24 `sync` took no names and synced everything; there dd syncs a file, and one that is
-# made in a folder takes the folder's entries with it (ext4 and XFS, by their journals).
+# Makes files and folders durable, each by itself and in this order (sync calls fsync for one after the other): a sync of
+# everything waits for every file system, also for one whose server is gone. Before coreutils 8.24 `sync` took no names and
+# synced everything; there dd syncs a file, and one that is made in a folder takes the folder's entries with it (ext4 and XFS,
+# by their journals).
 syncs_names=
 persist() { # FILE OR FOLDER...
   [ -n "$syncs_names" ] || case $(sync --help 2>&1) in *FILE*) syncs_names=yes ;; *) syncs_names=no ;; esac
+  if [ "$syncs_names" = yes ]; then
+    sync "$@"
+    return
+  fi
   for each in "$@"; do
-    if [ "$syncs_names" = yes ]; then
-      sync "$each" || return 1
-    elif [ -d "$each" ]; then
+    if [ -d "$each" ]; then
       dd if=/dev/zero of="$each/.kubevouch-sync" bs=1 count=1 conv=fsync 2>/dev/null || return 1
       rm -f "$each/.kubevouch-sync"
     else
