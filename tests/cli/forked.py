@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -87,7 +88,10 @@ class ForkedProcess:
     async def communicate(self, given: bytes | None = None, /) -> tuple[bytes | None, bytes | None]:
         """What it prints to its end. given: what it gets on its standard input, which a pipe can hold."""
         if self._given is not None:
-            os.write(self._given, given or b"")
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # it has ended without reading, as with asyncio's own
+                os.write(self._given, given or b"")
         self._gives_no_more()
         read = await asyncio.gather(*(each.reader.read() for each in self._printed))
         await self.wait()
