@@ -16,6 +16,7 @@ import socket
 import sys
 import termios
 from dataclasses import dataclass
+from functools import cache
 from types import FrameType
 
 LONGEST = 65536
@@ -34,11 +35,11 @@ class CommandLine:
     own_terminal: bool
 
 
-def load() -> None:
-    """Everything that any verb may import."""
-    import kubevouch
-
-    for found in pkgutil.walk_packages(kubevouch.__path__, "kubevouch."):
+@cache
+def load(package: str) -> None:
+    """All modules of a distribution: everything that any verb of it may import."""
+    path = importlib.import_module(package).__path__
+    for found in pkgutil.walk_packages(path, f"{package}."):
         if not found.name.endswith(".__main__"):
             importlib.import_module(found.name)
     # What is there now is everybody's: no collection need look at it.
@@ -67,6 +68,9 @@ def next_child(control: socket.socket) -> CommandLine | None:
         if not message:
             return None
         *streams, teller = found
+        line = CommandLine(**json.loads(message))
+        if line.words[:1] == ["lab"]:
+            load("kubevouch_lab")
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         child = os.fork()
         if child == 0:
@@ -75,7 +79,7 @@ def next_child(control: socket.socket) -> CommandLine | None:
             os.closerange(3, _HIGHEST)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            return CommandLine(**json.loads(message))
+            return line
         os.write(teller, b"%d\n" % child)
         tellers[child] = teller
         for stream in streams:
@@ -126,7 +130,7 @@ def be_the_program() -> None:
 def main() -> None:
     """The server's life, and a child's."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    load()
+    load("kubevouch")
     line = next_child(control)
     if line is not None:
         control.detach()

@@ -1,5 +1,6 @@
 """up, status, down, Ctrl-C, kill -9, side by side: seen from outside, with real kubectl."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
+from tests.cli.forked import Forked
 from tests.support.workers import share
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -24,9 +26,11 @@ def words(verb: str, root: Path, *more: str) -> list[str]:
 
 
 def run(verb: str, root: Path, *more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        words(verb, root, *more), capture_output=True, text=True, timeout=90, check=False
-    )
+    """To its end; forked, since a start of Python costs more than most of these commands."""
+    blocks = {BLOCKS_VARIABLE: os.environ.get(BLOCKS_VARIABLE, "")}
+    given = ("lab", verb, "--dir", str(root), *more)
+    ran = asyncio.run(Forked(root.parent, blocks)(*given))
+    return subprocess.CompletedProcess(given, ran.code, ran.out, ran.err)
 
 
 def kubectl(root: Path, *more: str) -> "subprocess.CompletedProcess[str]":
