@@ -6,10 +6,22 @@ export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 
 packed() { base64 | tr -d '\n'; }
-text() { [ -z "$1" ] || printf '%s' "$1" | packed; }
+# The shell takes the ends of the lines out, as those of words: nothing in base64 is a pattern.
+text() { [ -z "$1" ] || printf '%s' $(printf '%s' "$1" | base64); }
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
-digest() { sha256sum | cut -d' ' -f1; }
-shown() { systemctl show kubelet.service --property="$1" 2>/dev/null | cut -d= -f2-; }
+digest() {
+  sum=$(sha256sum)
+  printf '%s' "${sum%% *}"
+}
+newline='
+'
+shown() { # PROPERTY: some have a line for each of their values
+  lines=$(systemctl show kubelet.service --property="$1" 2>/dev/null)
+  case $lines in
+    *"$newline"*) printf '%s\n' "$lines" | cut -d= -f2- ;;
+    *) printf '%s\n' "${lines#*=}" ;;
+  esac
+}
 
 # The value of a flag in the kubelet's command line; the last one wins, as in the kubelet.
 flag() {

@@ -166,8 +166,6 @@ drop_ins_found() {
   [ -n "$drop_ins" ] && [ -d "$drop_ins" ] && [ ! -L "$drop_ins" ] || return 0
   find "$drop_ins" -name '*.conf' ! -type d -print0 | tr '\n\0/' '\2\n\1' | sort | tr '\1' /
 }
-newline='
-'
 printf '"root":%s,"pki":%s,"config":%s,"drop_ins":%s,"certificates":%s}\n' \
   "$(list nothing ${root:+"$root"})" "$(list nothing "$pki")" "$(list all ${config_real:+"$config_real"})" \
   "$(drop_ins_found | {
