@@ -164,7 +164,44 @@ def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
 
 
 def _yaml(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    if (found := _plain_json(raw)) is not None:
+        return found
     try:
         return goyaml.read(raw)
     except goyaml.UnreadableYaml as error:
         raise status.bad_request(f"error converting YAML to JSON: yaml: {error}") from None
+
+
+# What JSON and YAML read in different ways, or YAML not at all; and what may be too much for our reader of YAML.
+_NOT_SURE = (b"\\u", b"\\/", b"\t", b"\x7f", b"<<")
+_SHORT = 64 * 1024
+# libyaml takes keys of 1024 bytes, with quotes and escapes.
+_LONG_KEY = 500
+
+
+def _plain_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
+    """The value of what is certainly the same in JSON and in YAML; else None. Most clients send JSON, which is read at once."""
+    if len(raw) > _SHORT or not raw.startswith(b"{") or not raw.isascii():
+        return None
+    if any(each in raw for each in _NOT_SURE):
+        return None
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found if _is_plain(found, goyaml.MAX_DEPTH) else None
+
+
+def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401 - JSON
+    """Without fractions and very large numbers, keys that are long, and too many levels."""
+    match value:
+        case dict():
+            within = depth and all(len(key) < _LONG_KEY for key in value)
+            return bool(within) and all(_is_plain(each, depth - 1) for each in value.values())
+        case list():
+            return bool(depth) and all(_is_plain(each, depth - 1) for each in value)
+        case float():
+            return False
+        case int():
+            return abs(value) < 2**53
+    return True
