@@ -1,5 +1,6 @@
 """What an apply would change in the cluster, object by object; the apply itself; and taking it all out again."""
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from kubevouch.policy.sources.stored import PART_OF
 
 MANAGER: Final = "kubevouch"
 """The manager of all fields that this product applies."""
+
+_AT_ONCE: Final = 8
+"""Objects that are asked about at once: of each of them a connection with its TLS handshake would be for two requests."""
 
 _SERVERS_OWN: Final = (
     "managedFields",
@@ -57,8 +61,14 @@ class Change:
 
 
 async def changes(api: ApiClient, wanted: Sequence[Manifest], *, force: bool) -> tuple[Change, ...]:
-    """Asks the API server in a dry run what would become of each object. Changes nothing."""
-    found: list[Change] = await together(*(_change(api, each, force=force) for each in wanted))
+    """Asks the API server in a dry run what would become of each object, of a few at once. Changes nothing."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def asked(manifest: Manifest) -> Change:
+        async with turn:
+            return await _change(api, manifest, force=force)
+
+    found: list[Change] = await together(*map(asked, wanted))
     return tuple(found)
 
 
