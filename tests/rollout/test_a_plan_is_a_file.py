@@ -136,6 +136,13 @@ def test_a_plan_by_pod_without_pods_is_refused(tmp_path: Path) -> None:
     ("old", "new"),
     [
         ("kubevouch.plan/1", "kubevouch.plan/2"),
+        ("kubevouch.plan/1", "kubevouch.status/1"),
+        ("kubevouch.plan/1", "Kubevouch.plan/1"),
+        ("kubevouch.plan/1", ""),
+        ('"node": "w1"', '"node": "--kubeconfig=/tmp/x"'),
+        ('"node": "w2"', '"node": "--kubeconfig=/tmp/x"'),
+        ('"node": "w2"', '"node": ""'),
+        ('"only": []', '"only": ["-w"]'),
         ('"via": "ssh"', '"via": "telnet"'),
         ('"port": 10250', '"port": "10250"'),
         ("its ssh host key answered there", "trust me"),

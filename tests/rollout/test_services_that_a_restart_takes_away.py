@@ -130,7 +130,7 @@ async def test_a_service_that_keeps_an_endpoint_is_not_named(here: Acting) -> No
     serves(here, "helped", (WORKER, {"readinessProbe": HTTP}))
     _sliced(here, "helped", [{"addresses": ["192.0.2.7"]}], "by-hand")
     [said] = said_of(await here.plan())
-    assert said == "No Service is left without a ready endpoint then"
+    assert said == "No Service has all of its ready endpoints on one of these nodes"
 
 
 async def test_a_service_of_two_families_is_named_once(here: Acting) -> None:

@@ -21,6 +21,8 @@ _BY_ITS_OWN = f"{SCHEMA} was expected: go on with its run, or undo it, by the ve
 _NO_HOST = "is not a host name or address that ssh can take"
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NODE = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+"""A Node is named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -85,22 +87,32 @@ def _escaped(character: str) -> str:
 
 def _problem(plan: Plan) -> str:
     """Why this plan must not be carried out; empty if nothing is wrong with it."""
+    if plan.schema != SCHEMA:
+        return f"its schemaVersion is {plan.schema!r}, not {SCHEMA}"
     if not re.fullmatch(RUN_NAME, plan.run):
         return f"the run is named {plan.run!r}"
+    if why := _name_problem(plan) or _way_problem(plan):
+        return why
+    return next((why for node in plan.nodes if (why := _node_problem(node))), "")
+
+
+def _name_problem(plan: Plan) -> str:
+    """The same of the names of its nodes."""
     names = [node.node for node in plan.nodes]
     if not names and not plan.left_out:
         return "it names no node"
     if len(set(names)) != len(names):
         return "a node stands there twice"
-    if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):
-        return f"{keyless[0]}: no ssh host key"
-    if why := _way_problem(plan):
-        return why
-    return next((why for node in plan.nodes if (why := _node_problem(node))), "")
+    said = (*names, *(each.node for each in plan.left_out), *plan.only)
+    return next(
+        (f"{name!r} is no name of a Node" for name in said if not _NODE.fullmatch(name)), ""
+    )
 
 
 def _way_problem(plan: Plan) -> str:
     """The same of how its scripts get to the nodes."""
+    if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):
+        return f"{keyless[0]}: no ssh host key"
     if plan.ask_sudo_password and plan.via != "ssh":
         return "a password for sudo belongs to a plan that goes by ssh"
     if (plan.via == "pod") is not (plan.pods is not None):

@@ -70,7 +70,7 @@ def readiness_notice(versions: Iterable[str], services: LoneServices) -> str:
     if services.unread:
         return f"{said}. Which Services have no other endpoint is not known: {services.unread}"
     if not services.found:
-        return f"{said}. No Service is left without a ready endpoint then"
+        return f"{said}. No Service has all of its ready endpoints on one of these nodes"
     few = [f"{each.name} on {each.node}" for each in services.found[:_MOST_NAMED]]
     left = len(services.found) - len(few)
     more = f" and {left} more" if left else ""
