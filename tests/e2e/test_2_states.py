@@ -60,6 +60,7 @@ def _config_and_start(node: Node) -> tuple[bytes, str]:
     return node.read(f"{KUBELET}/config.yaml"), started
 
 
+@pytest.mark.long_on_the_bed
 def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     cluster: Cluster, tmp_path: Path
 ) -> None:

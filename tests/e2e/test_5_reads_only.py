@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from .cluster import Cluster
 from .told import eventually, kubelet_files, serving_requests
 
@@ -52,6 +54,7 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
     assert serving_requests(cluster) == requests
 
 
+@pytest.mark.long_on_the_bed
 def test_no_credential_reaches_a_kubelet(cluster: Cluster, tmp_path: Path) -> None:
     """A kubelet asks the API server about whoever shows it a token: with metrics-server gone nobody does."""
     cluster.state("healthy")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kubevouch import quantity
 from tests.support.authority import Authority
 
@@ -141,6 +143,7 @@ def test_top_prints_kubectls_own_lines(cluster: Cluster) -> None:
             raise
 
 
+@pytest.mark.long_on_the_bed
 def test_authorities_are_followed_without_a_restart(cluster: Cluster, tmp_path: Path) -> None:
     """Kubelets' in a file that is written anew, as of a rotation with an overlap, and its own certificate's."""
     cluster.state("healthy")

@@ -14,6 +14,8 @@ from .hostile import Hostile, manifest
 from .thief import Thief
 from .told import eventually, serving_requests
 
+pytestmark = pytest.mark.long_on_the_bed
+
 SERVER = ("digital signature", "server auth")
 
 
@@ -107,7 +109,6 @@ def _conditions(request: dict[str, object]) -> list[dict[str, str]]:
     return found
 
 
-@pytest.mark.long_on_the_bed
 def test_a_rotation_is_approved_by_the_certificate_that_is_served(
     approver: InstalledApprover,
 ) -> None:
@@ -127,7 +128,6 @@ def test_a_rotation_is_approved_by_the_certificate_that_is_served(
     eventually(lambda: said(approver, "reserved-addresses"), "why it holds one")
 
 
-@pytest.mark.long_on_the_bed
 def test_a_stolen_identity_is_told_from_the_nodes_own(
     approver: InstalledApprover, tmp_path: Path
 ) -> None:
@@ -161,7 +161,6 @@ def _held(cluster: Cluster, name: str) -> str:
     return " ".join(each["message"] for each in found if each["reason"] == "KubeletServingHeld")
 
 
-@pytest.mark.long_on_the_bed
 def test_a_node_that_lies_about_its_addresses_gets_nothing(
     approver: InstalledApprover, tmp_path: Path
 ) -> None:

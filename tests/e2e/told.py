@@ -53,12 +53,16 @@ def next_lines(ran: Ran) -> list[str]:
     return re.findall(r"^(?:NEXT|THEN) +(k.*)$", said, re.MULTILINE)
 
 
+_UNFINISHED = re.compile(r".*/\.\d+")
+"""What a kubelet was writing when it was stopped (Kubernetes pkg/kubelet/util/store/filestore.go, writeFile)."""
+
+
 def kubelet_files(node: Node) -> dict[str, object]:
     """Path, mode, owner and content of everything under the kubelet's folders, less what it writes by itself."""
     return {
         path: entry
         for path, entry in node.tree(KUBELET, "/etc/kubernetes").items()
-        if not path.lstrip(".").startswith(NOT_COMPARED)
+        if not path.lstrip(".").startswith(NOT_COMPARED) and not _UNFINISHED.fullmatch(path)
     }
 
 
