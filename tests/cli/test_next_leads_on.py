@@ -1,5 +1,6 @@
 """What `fix --plan` and `fix --status` say comes next is not what was just typed, where that would come to the same; and it keeps the flags."""
 
+import contextlib
 import io
 
 import msgspec
@@ -9,7 +10,7 @@ from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.status import _stopped_undo_here
+from kubevouch.cli.fix.status import _stopped_here, _stopped_undo_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
@@ -130,3 +131,81 @@ def test_an_undo_that_was_stopped_here_is_known_by_its_log(
     assert (stopped.again if stopped else "") == again
     begun_log(plan, "it", run_lease("bbbb", terminal, undoes=True), terminal)
     assert _stopped_undo_here(seen, terminal) is None, "it has been gone on with, and not ended"
+
+
+def logged(
+    terminal: Terminal,
+    run: str,
+    *outcomes: NodeOutcome,
+    undoes: bool = True,
+    nodes: tuple[str, ...] = (),
+    error: bool = False,
+) -> None:
+    """A run, or an undo of it, that was begun on this machine and has ended: stopped, or refused with an error."""
+    named = [planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in NAMES]
+    plan = plan_of(*named, run=run)
+    keep_run(plan, terminal.environment)
+    lease = run_lease(run, terminal, undoes=undoes, nodes=nodes)
+    with (
+        contextlib.suppress(ConnectionError),
+        ending_logged(begun_log(plan, "it", lease, terminal)) as ended,
+    ):
+        if error:
+            raise ConnectionError
+        results = tuple(NodeResult(*each) for each in zip(nodes or NAMES, outcomes, strict=True))
+        interrupted = NodeOutcome.UNTOUCHED in outcomes
+        ended(RunResult(run, results, "", interrupted=interrupted), ExitCode.INTERRUPTED)
+
+
+NAMES = (WORKER, SECOND)
+UNDONE, UNTOUCHED, DONE = NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED, NodeOutcome.DONE
+ONE_LEFT = [RunOnNode(SECOND, "bbbb", Standing.DONE)]
+"""The node that was put back is not asked: only the logs tell."""
+
+
+def again_here(seen: list[RunOnNode], terminal: Terminal) -> str:
+    stopped = _stopped_undo_here(seen, terminal)
+    return stopped.again if stopped else ""
+
+
+def test_a_run_that_was_begun_here_since_is_a_new_decision(kubevouch: Program) -> None:
+    """The undo was abandoned: to go on with it would take the new run apart."""
+    terminal = terminal_at(kubevouch)
+    logged(terminal, "cccc", DONE, DONE, undoes=False)
+    logged(terminal, "bbbb", UNDONE, UNTOUCHED)
+    assert again_here(ONE_LEFT, terminal) == f"kubevouch undo bbbb --nodes {SECOND}"
+    logged(terminal, "bbbb", error=True)
+    assert again_here(ONE_LEFT, terminal), "what was refused has changed nothing"
+    logged(terminal, "dddd", DONE, DONE, undoes=False)
+    assert again_here(ONE_LEFT, terminal) == ""
+
+
+def test_of_several_undos_that_were_stopped_the_last_one_is_gone_on_with(
+    kubevouch: Program,
+) -> None:
+    terminal = terminal_at(kubevouch)
+    seen = [RunOnNode(WORKER, "cccc", Standing.DONE), *ONE_LEFT]
+    for run in ("cccc", "bbbb", "cccc"):
+        logged(terminal, run, UNTOUCHED, UNTOUCHED)
+        assert again_here(seen, terminal).startswith(f"kubevouch undo {run}")
+
+
+def test_an_undo_of_one_node_does_not_make_the_others_of_a_stopped_one_forgotten(
+    kubevouch: Program,
+) -> None:
+    terminal = terminal_at(kubevouch)
+    logged(terminal, "bbbb", UNTOUCHED, UNTOUCHED)
+    logged(terminal, "bbbb", UNDONE, nodes=(WORKER,))
+    seen = [RunOnNode(WORKER, "bbbb", Standing.UNDONE), *ONE_LEFT]
+    assert again_here(seen, terminal) == f"kubevouch undo bbbb --nodes {SECOND}"
+
+
+def test_a_run_that_was_put_back_somewhere_is_not_gone_on_with_from_a_status_of_other_nodes(
+    kubevouch: Program,
+) -> None:
+    terminal = terminal_at(kubevouch)
+    seen = [RunOnNode(WORKER, "bbbb", Standing.DONE), RunOnNode(SECOND, "", Standing.NONE)]
+    logged(terminal, "bbbb", DONE, UNTOUCHED, undoes=False)
+    assert _stopped_here(seen, terminal) is not None
+    logged(terminal, "bbbb", UNDONE, nodes=("k8s-worker-3.internal.example.com",))
+    assert _stopped_here(seen, terminal) is None

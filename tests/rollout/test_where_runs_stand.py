@@ -67,6 +67,16 @@ def test_without_a_name_the_newest_run_is_told_where_none_is_armed() -> None:
     assert exit_code_of(statuses_of("n", seen, "")) is ExitCode.OK
 
 
+def test_of_a_run_it_is_known_which_one_has_begun_there_since_and_which_were_put_back() -> None:
+    seen = found(
+        run("dd", "barred"), run("cc", "undone"), run("bb", "committed"), run("aa", "undone")
+    )
+    later = {name: statuses_of("n", seen, name)[0].later_run for name in ("aa", "bb", "cc")}
+    assert later == {"aa": "cc", "bb": "cc", "cc": ""}, "what was barred has never begun"
+    [status] = statuses_of("n", seen, "")
+    assert (status.run, status.put_back) == ("cc", ("dd", "cc", "aa"))
+
+
 def test_a_run_that_never_began_does_not_hide_the_one_that_is_done() -> None:
     seen = found(run("bb", "barred"), run("aa", "committed", whose=b"other"))
     [status] = statuses_of("n", seen, "")
@@ -193,6 +203,8 @@ def test_a_run_that_was_stopped_is_known_by_its_plan_and_the_nodes_on_which_it_h
     ]
     stopped = stopped_run(rows, [STOPPED_PLAN])
     assert stopped == (StoppedRun("aaaa", left, 3) if left else None)
+    hidden = [*rows[:2], RunOnNode("c", "eeee", Standing.UNDONE, put_back=("eeee", "aaaa"))]
+    assert stopped_run(hidden, [STOPPED_PLAN]) is None, "put back there, and then another run was"
     if stopped:
         kept = frozenset({"aaaa"})
         assert next_for_status(rows, "aaaa", None, kept)[0] == "kubevouch fix --resume aaaa"

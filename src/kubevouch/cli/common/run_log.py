@@ -9,8 +9,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -25,6 +26,7 @@ from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.stopped_undo import LoggedUndo
 from kubevouch.system_clock import SystemClock
 
 _TAIL = 4 * 1024 * 1024
@@ -35,7 +37,10 @@ class _Entry(msgspec.Struct, frozen=True):
     """What is read of a line."""
 
     what: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    process: int
     by: str = ""
+    cluster_uid: str = ""
     error: str = ""
     result: RunResult | None = None
 
@@ -120,18 +125,39 @@ def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
     return ""
 
 
-def stopped_undo_in(
-    run: str, environment: Mapping[str, str]
-) -> tuple[RunResult, tuple[str, ...]] | None:
-    """What the last undo of that run came to by its log here, and the nodes that were named to it; None if its last line is of something else."""
-    ended: RunResult | None = None
+def undos_in(run: str, environment: Mapping[str, str]) -> tuple[LoggedUndo, ...]:
+    """The undos of that run by its log here since it was last carried out, the newest last; none if the last has not ended."""
+    undos: list[LoggedUndo] = []
+    ends: dict[int, _Entry] = {}
+    last = True
     for entry in _newest_first(run, environment):
-        if ended is None and entry.what == "ends" and entry.result is not None:
-            ended = entry.result
-        elif entry.what in ("begins", "ends"):
-            by = RunHolder(entry.by, None, timedelta())
-            return (ended, by.undone_nodes) if ended is not None and by.undoes else None
-    return None
+        if entry.what == "ends":
+            ends.setdefault(entry.process, entry)
+        if entry.what != "begins":
+            continue
+        end, by = ends.pop(entry.process, None), _begun_by(entry)
+        if not by.undoes or (last and end is None):
+            break
+        last = False
+        if end is not None and end.result is not None:
+            undos.append(LoggedUndo(end.result, by.undone_nodes, end.at))
+    return tuple(reversed(undos))
+
+
+def has_run_begun_since(moment: datetime, cluster_uid: str, environment: Mapping[str, str]) -> bool:
+    """Whether this machine has begun to carry out some run on that cluster since, by the logs here."""
+    for path in runs_folder(environment).glob("*.log"):
+        for entry in _newest_first(path.stem, environment):
+            if entry.at <= moment:
+                break
+            ours = entry.what == "begins" and entry.cluster_uid == cluster_uid
+            if ours and not _begun_by(entry).undoes:
+                return True
+    return False
+
+
+def _begun_by(entry: _Entry) -> RunHolder:
+    return RunHolder(entry.by, None, timedelta())
 
 
 def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:

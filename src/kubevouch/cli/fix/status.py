@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport, transport_of
-from kubevouch.cli.common.run_log import stopped_undo_in
+from kubevouch.cli.common.run_log import has_run_begun_since, undos_in
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plan, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
@@ -45,12 +46,8 @@ from kubevouch.rollout.decide.next_for_status import (
 from kubevouch.rollout.decide.plan import RUN_NAME, Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode
-from kubevouch.rollout.decide.stopped_run import (
-    StoppedRun,
-    StoppedUndo,
-    stopped_run,
-    stopped_undo,
-)
+from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
+from kubevouch.rollout.decide.stopped_undo import StoppedUndo, put_back_by, stopped_undo
 
 SCHEMA = "kubevouch.status/1"
 
@@ -150,7 +147,9 @@ class _Found:
             "holderUndoes": bool(holder and holder.undoes),
             "holderDoubt": self.doubt,
             "stopped": self.stopped.run if self.stopped else "",
-            "stoppedUndo": {"run": undo.run, "left": undo.left} if undo else None,
+            "stoppedUndo": (
+                {"run": undo.run, "left": undo.left, "configMap": undo.config_map} if undo else None
+            ),
         }
 
 
@@ -183,19 +182,35 @@ def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | No
 
 
 def _stopped_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedRun | None:
-    """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change."""
-    found = {each.run: kept_plan(each.run, terminal.environment) for each in statuses}
-    return stopped_run(statuses, [plan for plan in found.values() if plan is not None])
+    """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change.
+
+    One that was put back somewhere is none, by its log also where that node was not asked.
+    """
+    environment = terminal.environment
+    found = {each.run: kept_plan(each.run, environment) for each in statuses}
+    plans = [plan for plan in found.values() if plan is not None]
+    return stopped_run(
+        statuses, [each for each in plans if not put_back_by(undos_in(each.run, environment))]
+    )
 
 
 def _stopped_undo_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedUndo | None:
-    """The undo, if any, that was stopped on this machine before it had put all its nodes back."""
-    for run in dict.fromkeys(each.run for each in statuses):
-        logged = stopped_undo_in(run, terminal.environment) if run else None
-        undo = stopped_undo(statuses, *logged) if logged else None
-        if undo and goes_on_here(run, terminal.environment):
-            return undo
-    return None
+    """The undo, if any, that was stopped on this machine before it had put all its nodes back: the last one.
+
+    None that was stopped before another run was begun here: whoever began that has decided anew.
+    """
+    environment = terminal.environment
+    found: list[tuple[datetime, StoppedUndo]] = []
+    for run in dict.fromkeys(each.run for each in statuses if each.run):
+        plan = kept_plan(run, environment)
+        undos = undos_in(run, environment) if plan else ()
+        if plan is None or not undos:
+            continue
+        undo = stopped_undo(statuses, undos, has_config_map=plan.config_map is not None)
+        ended = undos[-1].ended
+        if undo and not has_run_begun_since(ended, plan.cluster.cluster_uid, environment):
+            found.append((ended, undo))
+    return max(found, key=lambda each: each[0])[1] if found else None
 
 
 def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusTarget]:

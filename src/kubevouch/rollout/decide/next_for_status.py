@@ -8,14 +8,14 @@ from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.decide.plan import RUN_NAME
 from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching
-from kubevouch.rollout.decide.run_status import RunOnNode, Standing
-from kubevouch.rollout.decide.stopped_run import StoppedUndo
+from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
+from kubevouch.rollout.decide.stopped_undo import StoppedUndo
 
 _BY_SSH = WayToNodes()
 _RETRIES = 15
 """Seconds after which a switch that did not succeed tries again (undo.sh)."""
 
-_PUT_BACK = {Standing.UNDONE, Standing.BARRED}
+_PUT_BACK = frozenset(PUT_BACK)
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:

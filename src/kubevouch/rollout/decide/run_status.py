@@ -83,6 +83,9 @@ class Standing(StrEnum):
     UNKNOWN = "not known"
 
 
+PUT_BACK = (Standing.UNDONE, Standing.BARRED)
+"""How a node stands on which a run does not begin any more."""
+
 _STANDING = {
     "unfinished": Standing.NOT_BEGUN,
     "prepared": Standing.NOT_BEGUN,
@@ -128,6 +131,12 @@ class RunOnNode(msgspec.Struct, frozen=True):
     lacks_root: bool = False
     """It lets us in, and nobody there is root."""
 
+    later_run: str = ""
+    """The run that has begun there since; empty if none has."""
+
+    put_back: tuple[str, ...] = ()
+    """Every run that was put back there, or barred."""
+
 
 def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
     """Of one run, if it is named; else of all that are armed, or the newest one."""
@@ -155,6 +164,13 @@ def _newest(found: RunsFound) -> list[RunFound]:
     return (begun or list(found.runs))[:1]
 
 
+def _later(run: RunFound, found: RunsFound) -> str:
+    """A run that has begun since this one: any of those that are newer has."""
+    newer = found.runs[: found.runs.index(run)]
+    begun = [each for each in newer if _standing(each) is not Standing.BARRED]
+    return begun[0].run.decode(errors="replace") if begun else ""
+
+
 def _standing(run: RunFound) -> Standing:
     return _STANDING.get(run.state.decode(errors="replace"), Standing.UNKNOWN)
 
@@ -171,6 +187,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
     edits = _edits(run, standing) if newest or standing is Standing.ARMED else ()
     notes = (*filter(None, [means]), *edits, *down)
+    put_back = [each for each in found.runs if _standing(each) in PUT_BACK]
     return RunOnNode(
         node=node,
         run=run.run.decode(errors="replace"),
@@ -180,6 +197,8 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
         switch=_switch(run, left) if standing is Standing.ARMED else "",
         boot_net=("set" if run.boot else "missing") if standing is Standing.ARMED else "",
         notes=notes,
+        later_run=_later(run, found),
+        put_back=tuple(each.run.decode(errors="replace") for each in put_back),
     )
 
 
