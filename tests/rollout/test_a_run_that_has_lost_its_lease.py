@@ -1,6 +1,7 @@
 """A run whose Lease another one has taken ends then and there, and says whose turn it is; nothing of it has failed."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,11 @@ from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.next_step import Commands, NextStep, next_after
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder
-from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting
-from tests.rollout.test_one_run_at_a_time import NAME, SPACE, lost
+from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting, answered
+from tests.rollout.test_a_run_is_checked_and_carried_out import as_the_run_left_it
+from tests.rollout.test_one_run_at_a_time import NAME, SPACE, a_hold, lost, taken_over
 from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
 from tests.support.stage import kind_of
 from tests.support.unhurried import GENEROUS
@@ -89,6 +92,48 @@ async def test_its_result_names_the_run_that_has_it_now() -> None:
     assert result.lost_lease == TO_BOB
     assert [each.outcome for each in result.nodes] == [STOPPED, UNTOUCHED]
     assert result.exit_code is ExitCode.STOPPED
+
+
+async def test_a_node_in_hand_is_armed_and_said_to_be_until_when() -> None:
+    """Nobody asks it to go back, which is the other run's business; so its switch is all that there is."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        checked = await check(await here.plan(WORKER, SECOND), here.context)
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.BEGUN, pid=4242)]
+        hold = await a_hold(here)
+        held = replace(here.context, lease=hold)
+        running = asyncio.create_task(apply(checked, held, RolloutTimeouts(60)))
+        async with asyncio.timeout(GENEROUS):
+            while not any("waits for" in each for each in here.progress.lines):
+                await asyncio.sleep(0.01)
+            taken_over(here)
+            with pytest.raises(NotTheHolder):
+                await hold.confirm()
+            result = await running
+    node, other = result.nodes
+    assert (node.outcome, node.armed, other.outcome) == (NodeOutcome.UNKNOWN, True, UNTOUCHED)
+    said = re.search(
+        "held by run bbbb of bob@desk.*; its own switch puts it back in ([0-9]+) s, unless the run goes on",
+        node.why,
+    )
+    assert said, node.why
+    switch = RolloutTimeouts(60).switch
+    assert switch - GENEROUS < int(said[1]) <= switch + 1
+    assert "this run has lost it and stops here" in result.stopped
+    assert result.undo == "kubevouch undo abcd"
+    assert next_after(result, COMMANDS) == NextStep("looks at bbbb", "again")
+
+
+async def test_a_node_that_was_found_armed_is_left_to_its_switch_too() -> None:
+    """The run goes on with it, and has lost the Lease before it comes to that."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        as_the_run_left_it(here, plan)
+        checked = await check(plan, here.context)
+        hold = await lost(here)
+        result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
+    [node] = result.nodes
+    assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
+    assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", node.why)
 
 
 async def test_whoever_has_deleted_it_is_not_named() -> None:

@@ -277,9 +277,21 @@ async def test_who_holds_it_can_be_read_by_others(
 # What a run does with it.
 
 
+async def a_hold(here: Acting) -> LeaseHold:
+    """A hold that is renewed only where it is asked for."""
+    raw = await Operator(ALICE).lease()._taken(here.context.api)
+    return LeaseHold(here.context.api, SystemClock(), raw, lambda _: None)
+
+
 async def lost(here: Acting) -> LeaseHold:
     """A hold that somebody else has taken over."""
-    raw = await Operator(ALICE).lease()._taken(here.context.api)
+    hold = await a_hold(here)
+    taken_over(here)
+    return hold
+
+
+def taken_over(here: Acting) -> None:
+    """By bob's run bbbb."""
     here.change(
         "Lease",
         NAME,
@@ -289,7 +301,6 @@ async def lost(here: Acting) -> LeaseHold:
         },
         SPACE,
     )
-    return LeaseHold(here.context.api, SystemClock(), raw, lambda _: None)
 
 
 async def test_a_run_that_has_lost_it_begins_on_no_node_and_writes_no_config_map() -> None:
@@ -328,28 +339,16 @@ async def test_a_node_in_hand_is_left_to_the_one_who_took_over() -> None:
         machine.transaction = [answered(TransactionState.BEGUN)]
         async with Operator(ALICE, SystemClock()).lease().held(here.context.api) as hold:  # type: ignore[arg-type]
 
-            async def taken_over() -> None:
+            async def take_over() -> None:
                 while not [name for _, name in here.machines.ran if "transaction" in name]:
                     await asyncio.sleep(0.01)
-                here.change(
-                    "Lease",
-                    NAME,
-                    lambda it: {
-                        **it,
-                        "spec": {
-                            **it["spec"],
-                            "holderIdentity": BOB,
-                            "leaseTransitions": 2**31 - 1,
-                        },
-                    },
-                    SPACE,
-                )
+                taken_over(here)
 
-            other = asyncio.create_task(taken_over())
+            other = asyncio.create_task(take_over())
             result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(60))
             await other
         [node] = result.nodes
-        assert (node.outcome, node.armed) == (NodeOutcome.STOPPED, True)
+        assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
         assert "run bbbb of bob@desk" in node.why
         assert [name for _, name in here.machines.ran if "transaction" in name] == [
             "transaction (begin)"

@@ -9,7 +9,7 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.kubelet_watch import KubeletWatch, watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.armed import ArmedNode, left_to_its_switch
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
 from kubevouch.rollout.decide.order import Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
@@ -98,6 +98,9 @@ class NodeRun:
             outcome, why = await work(began)
         except NotTheHolder as error:  # it is the other one's to prove this node, or to put it back
             outcome, why = NodeOutcome.STOPPED, str(error)
+            if self.armed:
+                why = left_to_its_switch(why, self.fires, self.observer.context.clock.now())
+                outcome = NodeOutcome.UNKNOWN
         self.armed = self.armed and outcome not in (NodeOutcome.DONE, NodeOutcome.UNDONE)
         if not self.armed:
             self.observer.context.armed(self.observer.node.node, None)

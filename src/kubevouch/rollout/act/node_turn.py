@@ -22,7 +22,7 @@ from kubevouch.rollout.act.node_facts import (
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.act.patience import once_it_answers
-from kubevouch.rollout.decide.armed import ArmedNode, found_armed
+from kubevouch.rollout.decide.armed import ArmedNode, found_armed, left_to_its_switch
 from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import was_restarted_by
 from kubevouch.rollout.decide.plan import ChangeKind
@@ -30,7 +30,7 @@ from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.seed import seed_of
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.rollout.errors import NodeAway, StoppedBefore
+from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 
 _NOT_READY = "this Node is not Ready"
 _PATIENCE = 15.0
@@ -62,6 +62,9 @@ class NodeTurns:
             why = f"{error}; {how}"
             skipped = isinstance(error, NodeAway) and begun is None
             outcome = NodeOutcome.SKIPPED if skipped else NodeOutcome.STOPPED
+            if begun and isinstance(error, NotTheHolder):
+                why = left_to_its_switch(str(error), begun.fires, self.context.clock.now())
+                outcome = NodeOutcome.UNKNOWN
             result = NodeResult(name, outcome, why, armed=begun is not None)
         else:
             run.reached = reached

@@ -52,6 +52,12 @@ def what_is_left_armed(
     )
 
 
+def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:
+    """What becomes of a node in hand that this run may not write to any more, for a person. why: it may not."""
+    left = f" in {max(0, round((fires - now).total_seconds()))} s" if fires else ""
+    return f"{why}; its own switch puts it back{left}, unless the run goes on"
+
+
 def _what_becomes_of(armed: ArmedNode, now: datetime) -> str:
     left = max(0, round((armed.fires - now).total_seconds()))
     state = "is armed" if armed.sure else "may be armed"
