@@ -4,18 +4,30 @@ import asyncio
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.next_step import Commands, NextStep, next_after
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.next_step import Commands, NextStep, next_after, next_after_undo
+from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder
-from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting, answered
-from tests.rollout.test_a_run_is_checked_and_carried_out import as_the_run_left_it
+from tests.rollout.acting import (
+    SECOND,
+    SELF_SIGNED,
+    THIRD,
+    WORKER,
+    Acting,
+    Progress,
+    acting,
+    answered,
+)
+from tests.rollout.test_a_run_is_checked_and_carried_out import as_the_run_left_it, not_ready
 from tests.rollout.test_one_run_at_a_time import NAME, SPACE, a_hold, lost, taken_over
 from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
 from tests.support.stage import kind_of
@@ -134,6 +146,85 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too() -> None:
     [node] = result.nodes
     assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
     assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", node.why)
+
+
+def undo_ended(by: LostLease, *outcomes: NodeOutcome, failed: bool = False) -> RunResult:
+    result = ended(*outcomes, by=by)
+    return msgspec.structs.replace(result, config_map_failed=failed)
+
+
+@pytest.mark.parametrize(
+    ("result", "step"),
+    [
+        (undo_ended(TO_BOB, UNDONE, STOPPED, UNTOUCHED), NextStep("kubevouch fix --status bbbb", "again")),
+        (undo_ended(TO_BOB, UNDONE, UNDONE, failed=True), NextStep("kubevouch fix --status bbbb", "again")),
+        (undo_ended(DELETED, UNDONE, UNTOUCHED), NextStep("again")),
+        # Somebody carries out, or takes back, this very run.
+        (undo_ended(LostLease("aaaa"), UNDONE, UNTOUCHED), NextStep("kubevouch fix --status aaaa")),
+        (undo_ended(TO_BOB, UNDONE, DONE), NextStep("kubevouch doctor")),
+    ],
+)  # fmt: skip
+def test_what_comes_after_an_undo_is_the_run_that_has_it_and_then_this_undo(
+    result: RunResult, step: NextStep
+) -> None:
+    assert next_after_undo(result, "again", lambda _: True) == step
+
+
+class TakenOver(Progress):
+    """Bob's run takes the Lease at the moment at which a node has ended."""
+
+    def __init__(self, here: Acting) -> None:
+        super().__init__()
+        self._here = here
+
+    def ended(self, node: str, text: str) -> None:
+        taken_over(self._here)
+
+
+async def test_an_undo_asks_no_node_after_the_one_at_which_it_is_lost() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await an_undo(here, WORKER, SECOND, THIRD)
+        context = replace(here.context, lease=await a_hold(here), progress=TakenOver(here))
+        result = await undo(plan, context, RolloutTimeouts(60))
+    assert [each.outcome for each in result.nodes] == [UNDONE, STOPPED, UNTOUCHED]
+    assert (result.lost_lease, result.interrupted) == (TO_BOB, False)
+    assert "held by run bbbb of bob@desk" in result.stopped
+    assert THIRD not in {host for host, _ in here.machines.ran}
+    assert [host for host, name in here.machines.ran if "transaction" in name] == [WORKER]
+
+
+async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await an_undo(here, WORKER, SECOND)
+        here.change("Node", WORKER, not_ready)
+        hold = await a_hold(here)
+        running = asyncio.create_task(
+            undo(plan, replace(here.context, lease=hold), RolloutTimeouts(3600))
+        )
+        async with asyncio.timeout(GENEROUS):
+            while not any(
+                "waits for the Node is not Ready" in each for each in here.progress.lines
+            ):
+                await asyncio.sleep(0.01)
+            taken_over(here)
+            with pytest.raises(NotTheHolder):
+                await hold.confirm()
+            result = await running
+    node, other = result.nodes
+    assert (node.outcome, other.outcome) == (NodeOutcome.UNKNOWN, UNTOUCHED)
+    assert node.why.startswith("undone, but whether it is well was not waited for: Lease ")
+    assert result.lost_lease == TO_BOB
+    assert "this run has lost it and stops here" in result.stopped
+    assert SECOND not in {host for host, _ in here.machines.ran}
+
+
+async def an_undo(here: Acting, *nodes: str) -> Plan:
+    """A plan that every node is ready to be put back of; nothing was run yet."""
+    plan = await here.plan(*nodes)
+    for machine in here.machines.by_name.values():
+        machine.transaction = [answered(TransactionState.UNDONE)]
+    here.machines.ran.clear()
+    return plan
 
 
 async def test_whoever_has_deleted_it_is_not_named() -> None:

@@ -16,7 +16,7 @@ from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.order import IN_HAND
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan
 from kubevouch.rollout.decide.recheck import FoundState, not_accounted_for
-from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing any more"
@@ -65,8 +65,7 @@ async def apply(
     result = _result(
         checked, results, config_map, interrupted=interrupted, stopped=run.stopped or failed
     )
-    lost = context.lease.lost if context.lease else None
-    return msgspec.structs.replace(result, lost_lease=LostLease(lost.run)) if lost else result
+    return msgspec.structs.replace(result, lost_lease=context.lost_lease)
 
 
 def stopped_at_once(checked: CheckedPlan) -> RunResult:

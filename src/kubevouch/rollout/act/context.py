@@ -11,6 +11,7 @@ from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.by_pod import WrittenNode
+from kubevouch.rollout.decide.result import LostLease
 
 
 class ProgressReport(Protocol):
@@ -65,6 +66,18 @@ class RolloutContext:
         """
         if self.lease is not None:
             await self.lease.confirm()
+
+    @property
+    def why_lost(self) -> str:
+        """That the Lease is known to be lost, for a person; empty if it is not. Asks nobody."""
+        lost = self.lease.lost if self.lease else None
+        return str(lost) if lost else ""
+
+    @property
+    def lost_lease(self) -> LostLease | None:
+        """The same for a result."""
+        lost = self.lease.lost if self.lease else None
+        return LostLease(lost.run) if lost else None
 
     @property
     def fence(self) -> int:

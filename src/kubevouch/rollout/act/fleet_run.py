@@ -88,18 +88,13 @@ class FleetRun:
             turn = self._next()
         if self.context.stop():
             turn = Turn()
-        elif (lost := self._lost()) and turn != Turn():
+        elif (lost := self.context.why_lost) and turn != Turn():
             turn = Turn(
                 stop=lost
             )  # also in the middle of a soak: whatever it comes to, nothing more may be written
         self.stopped = turn.stop
         in_hand = any(each.stage in IN_HAND for each in self.courses.values())
         return turn if in_hand or turn.begin or turn.look_at or turn.again is not None else None
-
-    def _lost(self) -> str:
-        """That the Lease is lost, for a person; empty if it is not."""
-        lost = self.context.lease.lost if self.context.lease else None
-        return str(lost) if lost else ""
 
     def _next(self) -> Turn:
         now = self.context.clock.monotonic()

@@ -1,7 +1,7 @@
 """`undo RUN`: restores the former files of every node that a run has changed, with gates of its own.
 
 The ConfigMap comes first, then one node after the other: workers, then control planes. It ends at the first node that was put
-back and does not come back well; what befalls a node before anything is done on it holds no other.
+back and does not come back well, or once the Lease is lost; what else befalls a node before anything is done on it holds no other.
 """
 
 import asyncio
@@ -61,6 +61,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
             end_in_order()
             config_map, cut = cut_off_at(plan.config_map), True
     for node in _changed(plan):
+        stopped = context.why_lost or stopped
         if context.stop() or stopped or cut:
             results.append(NodeResult(node.node, NodeOutcome.UNTOUCHED))
             continue
@@ -92,6 +93,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
         config_map_settled=config_map.settled,
         interrupted=cut or (untouched and not stopped),
         stopped=stopped if untouched else "",
+        lost_lease=context.lost_lease,
     )
 
 
@@ -178,9 +180,11 @@ async def _back(
 
 
 async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:
-    """The Node is Ready and its port answers with a certificate again. Empty if so, else what is missing."""
+    """The Node is Ready and its port answers with a certificate again. Empty if so, else what is missing, or why it is not known."""
     began = context.clock.monotonic()
     while True:
+        if lost := context.why_lost:  # what is seen may be the other run's doing from now on
+            return f"whether it is well was not waited for: {lost}"
         missing = await _missing(node, context)
         if not missing or context.clock.monotonic() - began > timeouts.gates:
             return missing

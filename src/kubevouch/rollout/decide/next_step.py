@@ -78,6 +78,9 @@ def next_after_undo(result: RunResult, again: str, is_kept: Callable[[str], bool
     """
     left = [each for each in result.nodes if each.outcome not in _AS_BEFORE]
     may_change = result.config_map_failed and not result.config_map_settled
+    lost = result.lost_lease
+    if lost and lost.run and (left or may_change):  # until that run has ended, this is refused
+        return NextStep(status_of(lost.run), "" if lost.run == result.run else again)
     if may_change or not all(each.settled for each in left):
         return NextStep(again)
     if later := next((each.later_run for each in left if each.later_run), ""):
