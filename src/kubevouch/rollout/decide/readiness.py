@@ -1,8 +1,8 @@
 """What a kubelet's restart does to pods that are probed: before Kubernetes 1.35 none is ready until it is probed again. Pure.
 
-Such a kubelet takes a container with a readiness or startup probe for not ready until the first result, for which it waits a random
-part of the probe's period (pkg/kubelet/prober, worker.go and prober_manager.go). From 1.35 on only the gate
-ChangeContainerStatusOnKubeletRestart, which is off by default, has it do so.
+Such a kubelet takes a container with a readiness or startup probe for not ready right before its first probe, which comes after a random
+part of the probe's period; or earlier, if it looks at the pod before that (pkg/kubelet/prober, worker.go and prober_manager.go). From
+1.35 on only the gate ChangeContainerStatusOnKubeletRestart, which is off by default, has it do so.
 """
 
 from collections.abc import Collection, Iterable, Mapping
