@@ -13,6 +13,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.status import _stopped_here, _stopped_undo_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.plan_text import text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from tests.cli.program import Program, Ran
@@ -76,6 +77,21 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
     assert lines(ran, "NEXT") == [f"ssh -l root -- {node.host} true"], ran
     again = f"kubevouch fix --status bbbb --nodes {WORKER} --kubeconfig {away}"
     assert f"`{again}`" in " ".join(ran.out.split()), ran
+
+
+async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Its run was begun on another machine; by its name alone nobody here knows how its nodes are reached."""
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
+    file = kubevouch.home / "bobs plan.json"
+    file.write_text(text_of(plan_of(node, run="bbbb")))
+    away = kubevouch.home / "away"
+    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    ran = await kubevouch("fix", "--status", str(file), "--kubeconfig", str(away))
+    assert ran.code == 3, ran
+    again = f"kubevouch fix --status '{file}' --kubeconfig {away}"
+    assert f"once {WORKER} can be asked: `{again}`" in " ".join(ran.out.split()), ran
 
 
 async def test_a_status_by_pod_keeps_the_image_in_what_comes_next(

@@ -171,6 +171,35 @@ def test_what_comes_next(
     assert note in said[1]
 
 
+FILE = "plans/of bob.json"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "holder", "command", "note"),
+    [
+        ([ARMED, DONE], None, f"kubevouch fix --resume '{FILE}'", f"`kubevouch undo '{FILE}'`"),
+        ([ARMED], ALIVE, f"kubevouch fix --status '{FILE}'", "under way"),
+        ([DONE, NONE], None, f"kubevouch fix --resume '{FILE}'", "it has not begun on every node"),
+        ([DONE], DEAD, f"kubevouch fix --resume '{FILE}'", f"`kubevouch undo '{FILE}'`"),
+        ([UNDONE, DONE], None, "kubevouch doctor", f"`kubevouch undo '{FILE}'`"),
+        ([DONE], DEAD_UNDO, f"kubevouch undo '{FILE}'", "this goes on with the undo"),
+        ([SILENT], None, f"kubevouch fix --status '{FILE}'", "can be asked"),
+        # Another run than that of the file is armed, whose plan is not here.
+        ([RunOnNode("n", "eeee", Standing.ARMED, fires_in=143)], None, "sleep 158 && kubevouch fix --status eeee", "is not kept on this machine"),
+    ],
+)  # fmt: skip
+def test_where_the_plan_was_given_by_its_file_what_comes_next_has_that_file(
+    statuses: list[RunOnNode], holder: RunHolder | None, command: str, note: str
+) -> None:
+    """On another machine than the one where the run was begun: its name alone says nothing there."""
+    said = next_for_status(statuses, "aaaa", holder, frozenset(), file=FILE)
+    assert said[0] == command
+    assert note in said[1]
+    assert "aaaa" not in said[0]
+    if command.endswith(f"'{FILE}'"):
+        assert "not kept" not in said[1]
+
+
 STOPPED_PLAN = plan_of(
     *(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in "abc"),
     planned(recorded("pending-worker"), ChangeKind.APPROVE, node="d"),

@@ -118,7 +118,9 @@ def show_status(
     if form == "json":
         print_document(terminal, SCHEMA, found.document())
     else:
-        _print(terminal, found, options.nodes, way_of(plan) if plan else WayToNodes(options.via))
+        way = way_of(plan) if plan else WayToNodes(options.via)
+        file = word if plan and not goes_on_here(plan.run, terminal.environment) else ""
+        _print(terminal, found, options.nodes, way, file)
     return exit_code_of(statuses)
 
 
@@ -221,8 +223,10 @@ def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusT
     return [each for each in targets if not nodes or each.node in nodes]
 
 
-def _print(terminal: Terminal, found: _Found, nodes: Sequence[str], way: WayToNodes) -> None:
-    """nodes: only these were asked for. way: how they were."""
+def _print(
+    terminal: Terminal, found: _Found, nodes: Sequence[str], way: WayToNodes, file: str
+) -> None:
+    """nodes: only these were asked for. way: how they were. file: of the run's plan, where it is not kept here."""
     rows = [
         (
             each.node,
@@ -243,7 +247,7 @@ def _print(terminal: Terminal, found: _Found, nodes: Sequence[str], way: WayToNo
     asked = {run, *(each.run for each in statuses), *([holder.run] if holder else [])}
     kept = frozenset(each for each in asked if goes_on_here(each, terminal.environment))
     command, note = next_for_status(
-        statuses, run, holder, kept, doubt=doubt, undo=found.undo, nodes=nodes, way=way
+        statuses, run, holder, kept, doubt=doubt, undo=found.undo, nodes=nodes, way=way, file=file
     )
     if note:
         terminal.long_line(f"           {terminal.hinted(note)}", hang=11)

@@ -1,7 +1,8 @@
 """What `fix --status` says after its table: who carries a run out, and which command comes next. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from shlex import join, quote
 
 from kubevouch.errors import ExitCode, combined_exit_code
@@ -52,38 +53,64 @@ def next_for_status(
     undo: StoppedUndo | None = None,
     nodes: Sequence[str] = (),
     way: WayToNodes = _BY_SSH,
+    file: str = "",
 ) -> tuple[str, str]:
     """The command that comes next, and what else may be done. run: that was asked for. kept: runs whose plans are kept here.
 
     doubt: why it is not known who holds the Lease. undo: that was stopped in order here. nodes: only these were asked for.
-    way: how they were asked.
+    way: how they were asked. file: of the plan of `run`, where it was given by that and is not kept here.
     """
     statuses = tuple(statuses)
+    words = _Words({run: file} if file else {})
+    kept |= words.files.keys()
     armed = [each for each in statuses if each.standing is Standing.ARMED]
     if holder is not None and holder.is_alive:
         return (
-            status_of(run or holder.run, nodes),
+            words.status(run or holder.run, nodes),
             "that run is under way: wait until it has ended",
         )
     if holder is not None and holder.undoes and run in ("", holder.run):
-        return _next_for_cut_off_undo(holder, kept)
+        return _next_for_cut_off_undo(holder, kept, words)
     if undo is not None and all(each.run == undo.run for each in armed):
         return undo.again, "what it has put back stays so"
     if not armed:
         silent = next((each for each in statuses if each.standing is Standing.UNKNOWN), None)
         return (
-            _next_for_unarmed(statuses, run, holder, kept)
+            _next_for_unarmed(statuses, run, holder, kept, words)
             if silent is None
-            else _next_for_silent(silent, status_of(run, nodes), way, all_runs=status_of("", nodes))
+            else _next_for_silent(
+                silent, words.status(run, nodes), way, all_runs=status_of("", nodes)
+            )
         )
     here = next((each for each in armed if each.run in kept), None)
     if here is not None:
         first = "if nobody carries it out any more, which is not known here; " if doubt else ""
         return (
-            f"kubevouch fix --resume {here.run}",
-            f"{first}to put its nodes back instead: `kubevouch undo {here.run}`",
+            words.resume(here.run),
+            f"{first}to put its nodes back instead: `{words.undo(here.run)}`",
         )
     return _next_for_armed_elsewhere(armed, holder, nodes)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Commands about a run, by its name or by the file of its plan. files: by run, of those whose plans were given so."""
+
+    files: Mapping[str, str]
+
+    def resume(self, run: str) -> str:
+        return join(["kubevouch", "fix", "--resume", self.files.get(run, run)])
+
+    def undo(self, run: str, nodes: Sequence[str] = ()) -> str:
+        some = ["--nodes", ",".join(nodes)] if nodes else []
+        return join(["kubevouch", "undo", self.files.get(run, run), *some])
+
+    def status(self, run: str, nodes: Sequence[str]) -> str:
+        some = ["--nodes", ",".join(nodes)] if nodes else []
+        given = self.files.get(run)
+        return (
+            join(["kubevouch", "fix", "--status", given, *some]) if given else status_of(run, nodes)
+        )
 
 
 def _next_for_armed_elsewhere(
@@ -122,10 +149,11 @@ def _next_for_silent(
     return shows, f"once {silent.node} can be asked: `{again}`"
 
 
-def _next_for_cut_off_undo(silent: RunHolder, kept: frozenset[str]) -> tuple[str, str]:
+def _next_for_cut_off_undo(
+    silent: RunHolder, kept: frozenset[str], words: _Words
+) -> tuple[str, str]:
     """What it was to take back is not to be gone on with, whichever nodes are armed."""
-    nodes = ["--nodes", ",".join(silent.undone_nodes)] if silent.undone_nodes else []
-    again = join(["kubevouch", "undo", silent.run, *nodes])
+    again = words.undo(silent.run, silent.undone_nodes)
     if silent.run in kept:
         return (
             again,
@@ -149,7 +177,11 @@ def status_of(run: str, nodes: Sequence[str] = ()) -> str:
 
 
 def _next_for_unarmed(
-    statuses: tuple[RunOnNode, ...], run: str, silent: RunHolder | None, kept: frozenset[str]
+    statuses: tuple[RunOnNode, ...],
+    run: str,
+    silent: RunHolder | None,
+    kept: frozenset[str],
+    words: _Words,
 ) -> tuple[str, str]:
     """silent: who holds the Lease and does not renew it: its run has not come to its end, even if all that it has begun is done."""
     standings = {each.standing for each in statuses}
@@ -158,7 +190,7 @@ def _next_for_unarmed(
     of_it = {each.standing if each.run == asked else Standing.NONE for each in statuses}
     found = None
     if asked in kept:
-        found = _next_for_kept(asked, of_it, cut_off=cut_off)
+        found = _next_for_kept(asked, of_it, words, cut_off=cut_off)
     elif silent is not None and cut_off and not of_it & _PUT_BACK:
         goes_on = f"`kubevouch fix --resume {quote(asked)}`"
         found = (
@@ -171,23 +203,25 @@ def _next_for_unarmed(
     return ("kubevouch verify --wait 2m" if is_done else "kubevouch doctor"), ""
 
 
-def _next_for_kept(run: str, standings: set[Standing], *, cut_off: bool) -> tuple[str, str] | None:
+def _next_for_kept(
+    run: str, standings: set[Standing], words: _Words, *, cut_off: bool
+) -> tuple[str, str] | None:
     """What comes next for a run whose plan is kept here and that is armed nowhere; None if it is at its end."""
     if standings & _PUT_BACK:
         some_left = cut_off or Standing.DONE in standings
-        rest = f"; to put back what it has not: `kubevouch undo {run}`" if some_left else ""
+        rest = f"; to put back what it has not: `{words.undo(run)}`" if some_left else ""
         return (
             "kubevouch doctor",
             f"what this run has put back it does not change again: that takes a new plan{rest}",
         )
     if cut_off:
         return (
-            f"kubevouch fix --resume {run}",
-            f"no node is in its hand; to put back instead what it has changed: `kubevouch undo {run}`",
+            words.resume(run),
+            f"no node is in its hand; to put back instead what it has changed: `{words.undo(run)}`",
         )
     if standings & {Standing.NONE, Standing.NOT_BEGUN}:
         return (
-            f"kubevouch fix --resume {run}",
+            words.resume(run),
             "it has not begun on every node of its plan, or needed nothing there",
         )
     return None
