@@ -129,6 +129,33 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     assert "Stopped" not in looked.out, looked
 
 
+def test_an_undo_that_was_abandoned_for_a_new_plan_does_not_come_next(
+    expired: Cluster, worker: Node, tmp_path: Path
+) -> None:
+    """Whoever would do what NEXT said would take the new run's cluster apart."""
+    path, nodes = tmp_path / "plan.json", expired.workers[:2]
+    made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    assert applied.code == 0, applied
+    running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
+    running.wait_for("former files in place")
+    running.interrupt()
+    assert running.finish().code == 130
+    new = plan(expired, path, "--nodes", nodes[0].name)
+    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    assert applied.code == 0, applied
+    by_ssh = expired.ssh_words()
+    for asked in (by_ssh, (str(made["run"]),), ("--nodes", nodes[1].name, *by_ssh)):
+        looked = expired.kubevouch("fix", "--status", *asked)
+        assert looked.code == 0, looked
+        assert "Stopped" not in looked.out, looked
+        [following] = re.findall(r"^NEXT +(.*)$", looked.out, re.MULTILINE)
+        assert not following.startswith("kubevouch undo"), looked
+    for run, node in ((new, nodes[0]), (made, nodes[1])):
+        undone = expired.kubevouch("undo", str(run["run"]), "--nodes", node.name, "--yes")
+        assert undone.code == 0, undone
+
+
 def test_temporary_files_that_are_gone_mid_run_end_it_with_a_table_and_the_node_is_put_back(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
