@@ -249,9 +249,9 @@ def test_a_plan_that_leaves_out_every_node_is_not_applied(
     )
     assert ran.code == 3, ran
     assert "fix --apply" not in ran.out, ran
-    assert re.search(
-        rf"^NEXT +kubevouch fix --plan {path} .*{worker.name}", ran.out, re.MULTILINE
-    ), ran
+    asks_it = rf"^NEXT +ssh .* -- {worker.name} true$"
+    plans_anew = rf"^THEN +kubevouch fix --plan {path} .*{worker.name}$"
+    assert re.search(f"{asks_it}\n{plans_anew}", ran.out, re.MULTILINE), ran
     assert "Undo" not in ran.out, ran
     applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 3, applied
