@@ -334,6 +334,19 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             allowed="none",
         ),
     ),
+    "a name that not even the node claims, where it is known why no source has the node": (
+        ownership.allowed_names,
+        lambda: ask(
+            ["alias", "other"], [], names=(Claim("alias", CLAIMED),), unknown="no pin knows it"
+        ),
+        doubts(
+            "allowed-names",
+            "no pin knows it. The Node itself does not claim other",
+            HoldReason.NODE_UNKNOWN,
+            seen="alias, other",
+            allowed="none",
+        ),
+    ),
     "its own address": (
         ownership.allowed_addresses,
         Case,
