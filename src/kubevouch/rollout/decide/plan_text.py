@@ -38,8 +38,9 @@ def plan_in(data: bytes, where: str) -> Plan:
         if hidden := next(filter(_hidden, data.decode()), ""):
             seen = f"holds a character that does not show, U+{ord(hidden):04X}"
             raise UsageError(where, seen, EXPECTED)
-        if seen := _another_form(data):
-            raise UsageError(where, seen, _BY_ITS_OWN)
+        heading = msgspec.json.decode(data, type=_Heading)
+        if heading.schema != SCHEMA:
+            raise _of_another_form(where, heading)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
@@ -52,21 +53,16 @@ class _Heading(msgspec.Struct):
     """What a plan of any form says of itself."""
 
     made_by: str = ""
-    schema: str = msgspec.field(default="", name="schemaVersion")
+    schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
-def _another_form(data: bytes) -> str:
-    """Which form of a plan this is by its own word, and whose, if it is not the one that is read here; empty otherwise.
-
-    Raises:
-        msgspec.DecodeError: it is no JSON, or not like anything that was ever written as a plan.
-    """
-    heading = msgspec.json.decode(data, type=_Heading)
-    if heading.schema in ("", SCHEMA) or not heading.schema.startswith(_ANY_FORM):
-        return ""
-    return (
-        f"is a plan of another form, {heading.schema}, made by kubevouch {heading.made_by or '(?)'}"
-    )
+def _of_another_form(where: str, heading: _Heading) -> UsageError:
+    """The refusal of a plan that another version has made, and of any other document."""
+    if not heading.schema.startswith(_ANY_FORM):
+        return UsageError(where, f"its schemaVersion is {heading.schema!r}, not {SCHEMA}", EXPECTED)
+    by = heading.made_by or "(?)"
+    seen = f"is a plan of another form, {heading.schema}, made by kubevouch {by}"
+    return UsageError(where, seen, _BY_ITS_OWN)
 
 
 def _hidden(character: str) -> bool:
@@ -87,8 +83,6 @@ def _escaped(character: str) -> str:
 
 def _problem(plan: Plan) -> str:
     """Why this plan must not be carried out; empty if nothing is wrong with it."""
-    if plan.schema != SCHEMA:
-        return f"its schemaVersion is {plan.schema!r}, not {SCHEMA}"
     if not re.fullmatch(RUN_NAME, plan.run):
         return f"the run is named {plan.run!r}"
     if why := _name_problem(plan) or _way_problem(plan):
