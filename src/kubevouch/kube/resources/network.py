@@ -1,8 +1,12 @@
 """Services, EndpointSlices, and the APIServices that lead to them."""
 
+from typing import Final
+
 from msgspec import field
 
 from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
+
+_SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 class ServicePort(Narrow, frozen=True, kw_only=True):
@@ -70,6 +74,11 @@ class EndpointConditions(Narrow, frozen=True, kw_only=True):
     serving: bool | None = None
     terminating: bool | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether clients are sent there."""
+        return self.ready is not False
+
 
 class ObjectReference(Narrow, frozen=True, kw_only=True):
     """A pointer to another object."""
@@ -86,6 +95,7 @@ class Endpoint(Narrow, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
     node_name: str = ""
+    target_ref: ObjectReference = ObjectReference()
 
 
 class EndpointPort(Narrow, frozen=True, kw_only=True):
@@ -97,10 +107,15 @@ class EndpointPort(Narrow, frozen=True, kw_only=True):
 
 
 class EndpointSlice(Object, frozen=True, kw_only=True):
-    """An EndpointSlice; its Service is in the label that `slices_of` selects by."""
+    """An EndpointSlice."""
 
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
+
+    @property
+    def service(self) -> str:
+        """The name of its Service; empty if it has none."""
+        return self.metadata.labels.get(_SERVICE_NAME, "")
 
 
 class ServiceReference(Narrow, frozen=True, kw_only=True):
@@ -156,4 +171,4 @@ SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR
 
 def slices_of(service: str) -> str:
     """The label selector for the EndpointSlices of a Service."""
-    return f"kubernetes.io/service-name={service}"
+    return f"{_SERVICE_NAME}={service}"

@@ -4,28 +4,14 @@ from collections.abc import Collection
 
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import ENDPOINT_SLICES, PODS, Narrow, Object, ObjectReference
-from kubevouch.kube.resources.network import EndpointConditions
+from kubevouch.kube.resources import PODS, Narrow, Object
+from kubevouch.rollout.act.service_endpoints import service_endpoints
 from kubevouch.rollout.decide.readiness import (
     LoneServices,
     PodEndpoint,
     lone_services,
     only_node,
 )
-
-_SERVICE = "kubernetes.io/service-name"
-
-
-class _Endpoint(Narrow, frozen=True, kw_only=True):
-    conditions: EndpointConditions = EndpointConditions()
-    node_name: str = ""
-    target_ref: ObjectReference = ObjectReference()
-
-
-class _Slice(Object, frozen=True, kw_only=True):
-    """Of an EndpointSlice, which pods are behind its Service."""
-
-    endpoints: tuple[_Endpoint, ...] = ()
 
 
 class _Probe(Narrow, frozen=True, kw_only=True):
@@ -64,17 +50,12 @@ async def read_lone_services(api: ApiClient, nodes: Collection[str]) -> LoneServ
 async def _ready(api: ApiClient) -> dict[tuple[str, str], set[PodEndpoint]]:
     """The ready endpoints of each Service; of one that is on several nodes, only so many that this shows."""
     ready: dict[tuple[str, str], set[PodEndpoint]] = {}
-    async for page in api.pages(ENDPOINT_SLICES, _Slice):
-        for each in page.items:
-            found = ready.setdefault(
-                (each.namespace, each.metadata.labels.get(_SERVICE, "")), set()
-            )
-            for endpoint in each.endpoints:
-                if endpoint.conditions.ready is not False and (not found or only_node(found)):
-                    target = endpoint.target_ref
-                    pod = target.name if target.kind == "Pod" else ""
-                    found.add(PodEndpoint(pod, endpoint.node_name))
-    return {key: found for key, found in ready.items() if key[1]}
+    async for service, endpoint in service_endpoints(api):
+        found = ready.setdefault(service, set())
+        if endpoint.conditions.is_ready and (not found or only_node(found)):
+            target = endpoint.target_ref
+            found.add(PodEndpoint(target.name if target.kind == "Pod" else "", endpoint.node_name))
+    return ready
 
 
 async def _probed(api: ApiClient, namespaces: Collection[str]) -> set[tuple[str, str]]:

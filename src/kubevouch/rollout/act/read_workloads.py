@@ -8,17 +8,16 @@ from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     DISRUPTION_BUDGETS,
-    ENDPOINT_SLICES,
     PODS,
     Narrow,
     Object,
     PodDisruptionBudget,
     Resource,
 )
+from kubevouch.rollout.act.service_endpoints import service_endpoints
 from kubevouch.rollout.decide.workloads import DisruptionBudget, ServedBy, Workloads
 
 _AT_ONCE = 8
-_SERVICE = "kubernetes.io/service-name"
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -95,15 +94,12 @@ async def _services(api: ApiClient, most: int) -> tuple[ServedBy, ...]:
     """Services whose ready endpoints could all be on nodes that are on their way at once."""
     ready: dict[tuple[str, str], set[str]] = {}
     nodes: dict[tuple[str, str], set[str]] = {}
-    async for page in api.pages(ENDPOINT_SLICES, ENDPOINT_SLICES.struct):
-        for each in page.items:
-            key = (each.namespace, each.metadata.labels.get(_SERVICE, ""))
-            for endpoint in each.endpoints if key[1] else ():
-                if not endpoint.node_name or len(ready.get(key, ())) > most:
-                    continue
-                nodes.setdefault(key, set()).add(endpoint.node_name)
-                if endpoint.conditions.ready is not False:
-                    ready.setdefault(key, set()).add(endpoint.node_name)
+    async for service, endpoint in service_endpoints(api):
+        if not endpoint.node_name or len(ready.get(service, ())) > most:
+            continue
+        nodes.setdefault(service, set()).add(endpoint.node_name)
+        if endpoint.conditions.is_ready:
+            ready.setdefault(service, set()).add(endpoint.node_name)
     return tuple(
         ServedBy("/".join(key), frozenset(found), frozenset(nodes[key]))
         for key, found in ready.items()
