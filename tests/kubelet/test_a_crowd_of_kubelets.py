@@ -36,7 +36,9 @@ async def test_thousands_are_dialled_and_never_more_than_allowed_are_under_way(
         targets = Counted(kubelet, 4000)
         nodes: set[str] = set()
         most = 0
-        async with contextlib.aclosing(dial(targets, clock=clock, concurrency=150)) as answers:
+        async with contextlib.aclosing(
+            dial(targets, clock=clock, concurrency=150, timeout=60)
+        ) as answers:
             async for answer in answers:
                 most = max(most, targets.taken - len(nodes))
                 nodes.add(answer.target.node)
@@ -76,7 +78,9 @@ async def test_whole_handshakes_in_a_crowd_send_nothing(
 async def test_a_slow_consumer_slows_the_dialling(clock: SystemClock) -> None:
     async with ScriptedKubelet(NO_CERTIFICATE, clock) as kubelet:
         targets = Counted(kubelet, 500)
-        async with contextlib.aclosing(dial(targets, clock=clock, concurrency=10)) as answers:
+        async with contextlib.aclosing(
+            dial(targets, clock=clock, concurrency=10, timeout=60)
+        ) as answers:
             await anext(answers)
             async with asyncio.timeout(60):
                 while len(kubelet.seen) < 10 or kubelet.open:
@@ -113,14 +117,14 @@ async def test_targets_that_raise_end_the_dialling_and_close_what_is_open(
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await dial_all(broken(), clock=clock)
+            await dial_all(broken(), clock=clock, timeout=60)
         async with asyncio.timeout(60):
             while kubelet.open:
                 await asyncio.sleep(0.01)
 
 
 async def test_no_targets_no_answers(clock: SystemClock) -> None:
-    assert await dial_all([], clock=clock) == ()
+    assert await dial_all([], clock=clock, timeout=60) == ()
 
 
 async def test_where_few_files_may_be_open_fewer_are_dialled_at_a_time(
@@ -129,7 +133,7 @@ async def test_where_few_files_may_be_open_fewer_are_dialled_at_a_time(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (72, 4096))
     async with ScriptedKubelet(NO_CERTIFICATE, clock) as kubelet:
         targets = Counted(kubelet, 100)
-        async with contextlib.aclosing(dial(targets, clock=clock)) as answers:
+        async with contextlib.aclosing(dial(targets, clock=clock, timeout=60)) as answers:
             await anext(answers)
             assert targets.taken == 8
 

@@ -29,7 +29,7 @@ async def _seen(cluster: LabCluster, node: LabNode) -> dict[str, object]:
     options = SshOptions(config=str(cluster.folder.ssh_config))
     answer = await Ssh(options, environment=os.environ).run_script(node.name, survey(), timeout=60)
     target = Target(node.address, node=node.name, port=node.host.kubelet_port)
-    [served] = await gather_served([target], None, clock=SystemClock())
+    [served] = await gather_served([target], None, clock=SystemClock(), timeout=10)
     alert = served.dialled.failure.alert if served.dialled.failure else None
     live = cluster.kubectl("get", "node", node.name, "-o", "json").stdout
     ca = cluster.kubectl(

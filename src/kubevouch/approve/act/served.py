@@ -25,6 +25,7 @@ from kubevouch.policy.csr import NODE_USER
 
 _TICK: Final = 2.0
 _AT_ONCE: Final = 32
+_HANDSHAKE: Final = 5.0
 _MOST: Final = 10_000
 
 
@@ -91,7 +92,7 @@ class ServedWatch:
                 self._judge(name, each, ServedResult.UNREACHABLE)
             else:
                 targets.append(Target(each.issued.address, node=name, port=node.kubelet_port))
-        answers = dial(targets, clock=self._clock, concurrency=_AT_ONCE, timeout=5.0)
+        answers = dial(targets, clock=self._clock, concurrency=_AT_ONCE, timeout=_HANDSHAKE)
         async with contextlib.aclosing(answers):
             async for answer in answers:
                 name = answer.target.node

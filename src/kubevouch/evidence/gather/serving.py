@@ -23,12 +23,13 @@ async def gather_served(
     trust: TrustedRoots | None,
     *,
     clock: Clock,
-    timeout: float = 10.0,
+    timeout: float,
     progress: Callable[[str], None] = lambda _: None,
     others: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Served, ...]:
     """Dials all kubelets and verifies each leaf as metrics-server would. Results are in the order of the nodes' names.
 
+    timeout: seconds for a kubelet with all its addresses.
     others: by node, the addresses at which it may be verified as well; one of them is dialled where a name is not known.
     progress: called with the kubelets that have not answered yet; with "" when all have.
     """

@@ -31,8 +31,8 @@ async def dial(
     targets: Iterable[Target],
     *,
     clock: Clock,
+    timeout: float,
     concurrency: int = 1000,
-    timeout: float = 10.0,
 ) -> AsyncGenerator[DialResult, None]:
     """Dials all targets, `concurrency` at a time, and yields one DialResult for each when it is done. No target raises.
 
@@ -64,7 +64,7 @@ async def dial(
 
 
 async def dial_all(
-    targets: Iterable[Target], *, clock: Clock, concurrency: int = 1000, timeout: float = 10.0
+    targets: Iterable[Target], *, clock: Clock, timeout: float, concurrency: int = 1000
 ) -> tuple[DialResult, ...]:
     """As dial, with all results as a list in the order in which they were done."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)

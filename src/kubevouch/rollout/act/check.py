@@ -58,6 +58,7 @@ from kubevouch.rollout.decide.recheck import (
     recheck,
 )
 from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
+from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
 
 _AT_ONCE = 16
@@ -325,7 +326,9 @@ class _Checker:
 
     async def _served(self, nodes: list[Node]) -> dict[str, Served]:
         dialled = targets(nodes, preferred_types(self.flags))
-        found = await gather_served(dialled, self.trust, clock=self.context.clock)
+        found = await gather_served(
+            dialled, self.trust, clock=self.context.clock, timeout=HANDSHAKE
+        )
         return {each.node: each for each in found}
 
     async def _well(self, nodes: list[Node]) -> frozenset[str]:

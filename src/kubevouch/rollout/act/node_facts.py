@@ -17,20 +17,23 @@ from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan
+from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
-
-DIAL_TIMEOUT = 5.0
 
 
 async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
     """Fingerprints of what its kubelet serves at the addresses of the plan."""
-    served = await gather_served(targets_of(node), None, clock=context.clock, timeout=DIAL_TIMEOUT)
+    served = await gather_served(
+        targets_of(node), None, clock=context.clock, timeout=HANDSHAKE_AT_A_GATE
+    )
     return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
 
 
 async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoots) -> bool:
     """Whether every address serves a trusted certificate of this node."""
-    served = await gather_served(targets_of(node), trust, clock=context.clock, timeout=DIAL_TIMEOUT)
+    served = await gather_served(
+        targets_of(node), trust, clock=context.clock, timeout=HANDSHAKE_AT_A_GATE
+    )
     return bool(served) and all(
         not code_of(each)
         and each.dialled.leaf is not None

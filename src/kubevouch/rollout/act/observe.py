@@ -38,7 +38,6 @@ from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_facts import (
-    DIAL_TIMEOUT,
     allowed_names,
     approved_by_run,
     asked_for_again_by_pod,
@@ -54,6 +53,7 @@ from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
+from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
 
 _REREAD = 10.0
 _APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
@@ -275,7 +275,7 @@ class NodeObserver:
     async def _served(self) -> tuple[Served, ...]:
         wanted = targets_of(self.node)
         return await gather_served(
-            wanted, self.inputs.trust, clock=self.context.clock, timeout=DIAL_TIMEOUT
+            wanted, self.inputs.trust, clock=self.context.clock, timeout=HANDSHAKE_AT_A_GATE
         )
 
     async def serves_as_before(self) -> bool:

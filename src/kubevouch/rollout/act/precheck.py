@@ -25,6 +25,7 @@ from kubevouch.rollout.decide.machine import not_the_machine
 from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import is_its_edit
 from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
+from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import StoppedBefore, WayOn
 from kubevouch.tls.failure import FailureKind
 
@@ -170,7 +171,7 @@ async def check_vantage(
     """
     wanted = {target: node.node for node in nodes for target in targets_of(node)}
     found: dict[str, Served] = {}
-    async with aclosing(dial(wanted, clock=context.clock)) as dialled:
+    async with aclosing(dial(wanted, clock=context.clock, timeout=HANDSHAKE)) as dialled:
         async for each in dialled:
             failure = each.failure
             if failure is not None and failure.kind in SILENT:

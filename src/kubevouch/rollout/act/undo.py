@@ -26,7 +26,7 @@ from kubevouch.rollout.decide.not_changed import (
 )
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.timeouts import HANDSHAKE, RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     TransactionAnswer,
     TransactionState,
@@ -199,7 +199,9 @@ async def _missing(node: NodePlan, context: RolloutContext) -> str:
             return "the Node is not Ready"
     except KubeError as error:
         return str(error)
-    for served in await gather_served(targets_of(node), None, clock=context.clock):
+    for served in await gather_served(
+        targets_of(node), None, clock=context.clock, timeout=HANDSHAKE
+    ):
         failure = served.dialled.failure
         if failure is not None and failure.kind not in SILENT:
             return f"{served.dialled.target}: {failure.go_text or failure.text}"

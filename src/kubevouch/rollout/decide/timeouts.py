@@ -6,6 +6,12 @@ from datetime import timedelta
 SEED_RESERVE = timedelta(hours=24)
 """What a seed lives longer than the change it is for. Short enough that nobody comes to rely on it."""
 
+HANDSHAKE = 10.0
+"""Seconds for a kubelet's handshake where it is looked at once, before and after the nodes are changed."""
+
+HANDSHAKE_AT_A_GATE = 5.0
+"""The same for a node in hand, which is looked at again and again until the time for its gates is over."""
+
 
 @dataclass(frozen=True)
 class RolloutTimeouts:
