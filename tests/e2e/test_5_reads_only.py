@@ -28,6 +28,7 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
     name = str(pending["metadata"]["name"])  # type: ignore[index]
     codes = {
         ("doctor",): 1,
+        ("certs",): 1,
         ("probe", node.name): 1,
         ("probe", node.address): 1,
         ("csr", "list"): 0,

@@ -64,6 +64,7 @@ if [ -z "$identity" ]; then
   [ -e "$identity" ] || identity=$kubeconfig
 fi
 
+# A change needs all of them: a node that lacks one is left out.
 missing=
 for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync \
   awk cut date find head od sed sort tail tr; do

@@ -3,7 +3,7 @@
 - `io`: everything that opens a socket; nothing outside that folder does
 
 What kubelets answer and what lies on their disks, as values:
-- `dialled`: whom a bare handshake dials, and what came of it
+- `dial_result`: whom a bare handshake dials, and what came of it
 - `response`: HTTP as bytes; `configz`, `resource_metrics`: two of a kubelet's pages
 - `configuration`: the values that matter and one file with its problems; `effective`: which source decides; `flags`:
   its command line; `pki`: which certificate the next start serves
