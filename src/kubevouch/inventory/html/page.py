@@ -40,6 +40,7 @@ code{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;backgrou
 overflow-wrap:anywhere}
 svg{display:block;width:100%;overflow:visible}
 svg text{fill:var(--ink);font-size:13px}svg .soft{fill:var(--soft);font-size:12px}
+svg .lane{paint-order:stroke;stroke:var(--card);stroke-width:4px}
 svg .grid{stroke:var(--line)}svg .now{stroke:var(--soft);stroke-dasharray:3 3}
 svg circle{fill:var(--dot);fill-opacity:.85;stroke:var(--card)}
 svg .bad{fill:var(--bad)}svg .warn{fill:var(--warn)}

@@ -97,7 +97,7 @@ def _lane(
     count = f" ({len(rows)})" if len(rows) > 1 else ""
     middle = top + 27
     drawn = [
-        f'<text x="0" y="{top + 16}">{write.text(use)}<tspan class="soft">{count}</tspan></text>',
+        f'<text class="lane" x="0" y="{top + 16}">{write.text(use)}<tspan class="soft">{count}</tspan></text>',
         f'<line class="grid" x1="0" x2="100%" y1="{middle}" y2="{middle}"/>',
     ]
     dots: Counter[tuple[float, str, str]] = Counter()
