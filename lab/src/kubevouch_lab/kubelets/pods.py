@@ -175,7 +175,7 @@ def _condition(kind: str, why: str, held: Object, stamp: str) -> Object:
     found = (each for each in held.get("conditions") or () if each["type"] == kind)
     old: Object = next(found, {})
     since = old.get("lastTransitionTime") if old.get("status") == status else None
-    made: Object = {"type": kind, "status": status, "lastProbeTime": None}
+    made: Object = {"type": kind, "status": status}
     made["lastTransitionTime"] = since or stamp
     if why:
         made |= {"reason": "ContainersNotReady", "message": why}
