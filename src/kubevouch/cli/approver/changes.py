@@ -1,6 +1,5 @@
 """What an apply would change in the cluster, object by object; the apply itself; and taking it all out again."""
 
-import asyncio
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from typing import Any, Final
 
 from kubevouch.cli.approver.installation import Manifest
 from kubevouch.cli.approver.yaml_text import yaml_lines
-from kubevouch.evidence.gather.inquiry import together
+from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.sources.stored import PART_OF
@@ -62,13 +61,7 @@ class Change:
 
 async def changes(api: ApiClient, wanted: Sequence[Manifest], *, force: bool) -> tuple[Change, ...]:
     """Asks the API server in a dry run what would become of each object, of a few at once. Changes nothing."""
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def asked(manifest: Manifest) -> Change:
-        async with turn:
-            return await _change(api, manifest, force=force)
-
-    found: list[Change] = await together(*map(asked, wanted))
+    found = await of_each(wanted, lambda each: _change(api, each, force=force), at_once=_AT_ONCE)
     return tuple(found)
 
 

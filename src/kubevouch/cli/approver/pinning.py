@@ -19,7 +19,8 @@ from kubevouch.cli.csr.find import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError

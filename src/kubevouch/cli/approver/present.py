@@ -21,8 +21,9 @@ from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.csrs import list_csrs
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.snapshot import Approver, is_control_plane
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient, Version

@@ -16,7 +16,7 @@ from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError
-from kubevouch.evidence.gather.inquiry import together
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient

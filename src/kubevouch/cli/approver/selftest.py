@@ -46,7 +46,8 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
 async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[SelfTestRow, ...]":
     from kubevouch.approve.decide.sources import WatchedSources
     from kubevouch.cli.common.written import gather_written
-    from kubevouch.evidence.gather.inquiry import Inquiry, together
+    from kubevouch.evidence.gather.at_once import together
+    from kubevouch.evidence.gather.inquiry import Inquiry
     from kubevouch.evidence.gather.names import gather_names
     from kubevouch.kube.resources import NODES
     from kubevouch.policy.reserved import reserved_of

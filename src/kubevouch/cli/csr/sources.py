@@ -18,8 +18,9 @@ from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured

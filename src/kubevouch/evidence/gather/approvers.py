@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kubevouch.evidence.approvers import approving_accounts
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Doubt, Measured, Vantage
 from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.io.client import ApiClient

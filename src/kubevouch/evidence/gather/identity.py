@@ -1,6 +1,7 @@
 """Reads the identity of the cluster, and the CA bundle that its pods trust."""
 
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import ClusterIdentity, TrustedRoots, trusted_roots_of
 from kubevouch.kube.io.client import ApiClient

@@ -1,8 +1,7 @@
 """Reads facts from the API server; a failure becomes a doubt."""
 
-import asyncio
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
@@ -55,13 +54,3 @@ class Inquiry:
             self._answered = True
             return Measured(Vantage.API_SERVER, at, answer)
         return Measured(Vantage.API_SERVER, at, doubt=doubt)
-
-
-async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Runs all calls at the same time and returns their results in order. The first error cancels the other calls."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

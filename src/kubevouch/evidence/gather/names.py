@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.names import ClusterNames, kubeadm_names, networks_of

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.our_approver import NAME, NAMESPACE, OurApprover
 from kubevouch.kube.io.client import ApiClient

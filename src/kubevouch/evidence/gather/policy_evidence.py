@@ -1,7 +1,8 @@
 """Reads the evidence that a decision about a CSR needs."""
 
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.csrs import list_csrs
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import with_ours
 from kubevouch.evidence.gather.approvers import gather_approvers
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.certificates.whole import (
     BesideKubelets,
     all_found,
@@ -13,7 +14,7 @@ from kubevouch.evidence.gather.certificates.whole import (
 )
 from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_for, list_csrs
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names

@@ -1,13 +1,13 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.evidence.gather.csrs import list_csrs
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
@@ -225,17 +225,11 @@ class _Checker:
 
     async def surveyed(self) -> tuple[_Surveyed, ...]:
         """Every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed."""
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def surveyed(node: NodePlan) -> _Surveyed:
-            async with limit:
-                return await self._surveyed(node)
-
         planned = {each.node for each in self.plan.nodes}
         live = [each for each in self.nodes if each.name in planned]
         for node, why in (await asked_for_again_by_pod(self.context, live)).items():
             raise StoppedBefore(node, why)
-        return tuple(await together(*(surveyed(node) for node in ordered(self.plan.nodes))))
+        return tuple(await of_each(ordered(self.plan.nodes), self._surveyed, at_once=_AT_ONCE))
 
     async def _surveyed(self, node: NodePlan) -> _Surveyed:
         asked = self.context.clock.now()
@@ -334,15 +328,13 @@ class _Checker:
     async def _well(self, nodes: list[Node]) -> frozenset[str]:
         """Those that the plan calls well, and are: asked the same question as when the plan was made."""
         served = await self._served(nodes)
-        limit = asyncio.Semaphore(_AT_ONCE)
 
         async def is_well(node: Node) -> bool:
             machine_id = node.status.node_info.machine_id
-            async with limit:
-                try:
-                    found = await survey_machine(node.name, node.name, machine_id, "", self.context)
-                except KubevouchError:
-                    return False
+            try:
+                found = await survey_machine(node.name, node.name, machine_id, "", self.context)
+            except KubevouchError:
+                return False
             facts = MachineFacts(
                 node=node.name,
                 machine_id=machine_id,
@@ -353,5 +345,5 @@ class _Checker:
             )
             return need_of(facts).kind is NeedKind.NOTHING
 
-        answers = await together(*(is_well(node) for node in nodes))
+        answers = await of_each(nodes, is_well, at_once=_AT_ONCE)
         return frozenset(node.name for node, well in zip(nodes, answers, strict=True) if well)

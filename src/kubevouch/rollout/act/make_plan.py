@@ -1,13 +1,13 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.csrs import running_approver
 from kubevouch.errors import KubevouchError, UsageError, nearest
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.at_once import of_each
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind
@@ -74,7 +74,6 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     binding = _bound(evidence, context)
     nodes = evidence.nodes.or_else(())
     chosen = _chosen(nodes, options)
-    limit = asyncio.Semaphore(_AT_ONCE)
     uncertain = await asked_for_again_by_pod(context, chosen)
 
     known = _Known(
@@ -86,10 +85,9 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     async def judged(node: Node) -> NodeFacts | LeftOut:
         if why := uncertain.get(node.name):
             return LeftOut(node.name, why)
-        async with limit:
-            return await _judged(node, options, context, known)
+        return await _judged(node, options, context, known)
 
-    seen = await together(*(judged(node) for node in chosen))
+    seen = await of_each(chosen, judged, at_once=_AT_ONCE)
     surveyed = [each for each in seen if isinstance(each, NodeFacts)]
     domains = [each.domain for each in surveyed]
     reserved = reserved_of(names_with_word(names, options.word, domains), nodes)

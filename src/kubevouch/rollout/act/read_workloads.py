@@ -1,9 +1,8 @@
 """Reads what nodes hold in common: the pods of PodDisruptionBudgets, and the endpoints of Services."""
 
-import asyncio
 from collections import Counter
 
-from kubevouch.evidence.gather.inquiry import together
+from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
@@ -55,12 +54,6 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
 
 async def _budgets(api: ApiClient, most: int) -> tuple[DisruptionBudget, ...]:
     """Of budgets that allow more than `most`, and of those with one pod, there is nothing to keep."""
-    limit = asyncio.Semaphore(_AT_ONCE)
-
-    async def read(budget: PodDisruptionBudget) -> DisruptionBudget:
-        async with limit:
-            return await _budget(api, budget)
-
     found = await api.list_all(DISRUPTION_BUDGETS)
     tight = [
         each
@@ -69,7 +62,7 @@ async def _budgets(api: ApiClient, most: int) -> tuple[DisruptionBudget, ...]:
         and each.status.expected_pods > 1
         and each.spec.selector is not None
     ]
-    return tuple(await together(*(read(each) for each in tight)))
+    return tuple(await of_each(tight, lambda each: _budget(api, each), at_once=_AT_ONCE))
 
 
 async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> DisruptionBudget:

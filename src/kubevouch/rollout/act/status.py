@@ -1,11 +1,10 @@
 """`fix --status`: asks every node where its runs stand. Reads only, and needs no API server where the nodes are known."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.gather.inquiry import together
+from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeUnreachable, NoRoot
 from kubevouch.node.io.first_known import run_on_first_known
@@ -51,17 +50,16 @@ async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport
 ) -> tuple[RunOnNode, ...]:
     """Of each node the run that is named; else what is armed on it, or its newest run. Whoever does not answer has a row, too."""
-    limit = asyncio.Semaphore(_AT_ONCE)
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
-        async with limit:
-            try:
-                found = await _found(target, transport)
-            except KubevouchError as error:
-                return (_not_asked(target, run, error),)
+        try:
+            found = await _found(target, transport)
+        except KubevouchError as error:
+            return (_not_asked(target, run, error),)
         return statuses_of(target.node, found, run)
 
-    return tuple(each for found in await together(*map(asked, targets)) for each in found)
+    rows = await of_each(targets, asked, at_once=_AT_ONCE)
+    return tuple(each for found in rows for each in found)
 
 
 def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNode:

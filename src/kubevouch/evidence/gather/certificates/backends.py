@@ -5,9 +5,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kubevouch.evidence.certificates import FoundPart, NotRead, RenewedBy
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.certificates.bundles import Callee
 from kubevouch.evidence.gather.certificates.places import Place
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (

@@ -1,6 +1,5 @@
 """Reads the certificates of a cluster's nodes from their disks: one script a node, which shows no key."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -14,6 +13,7 @@ from kubevouch.evidence.certificates import (
     FoundPart,
     NotRead,
 )
+from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.evidence.gather.certificates.issued import NO_CSR
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.evidence.node_certificates import certificates_of_node
@@ -34,20 +34,16 @@ async def certificates_over_ssh(
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundPart:
     """What lies on the disk of each node. hosts: by the node's name, what ssh may be asked for, in order."""
-    free = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
     async def one(node: str) -> FoundPart:
         nonlocal done
-        async with free:
-            part = await _of_node(node, hosts[node], transport, clock)
+        part = await _of_node(node, hosts[node], transport, clock)
         done += 1
         progress(f"read the disks of {done} of {len(hosts)} nodes")
         return part
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(node)) for node in hosts]
-    whole = FoundPart.of(task.result() for task in tasks)
+    whole = FoundPart.of(await of_each(hosts, one, at_once=_AT_ONCE))
     return FoundPart(whole.found, tuple(_summed_up(whole.not_read)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart
+from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.certificates.api_servers import api_server_places
 from kubevouch.evidence.gather.certificates.authorities import (
     AUTHENTICATION,
@@ -33,7 +34,7 @@ from kubevouch.evidence.gather.certificates.own_kubeconfig import certificate_in
 from kubevouch.evidence.gather.certificates.places import dial_places
 from kubevouch.evidence.gather.certificates.secrets import certificates_in_secrets
 from kubevouch.evidence.gather.identity import gather_trust
-from kubevouch.evidence.gather.inquiry import Inquiry, together
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, targets
