@@ -36,4 +36,5 @@ async def test_the_first_error_is_raised_as_it_is_and_ends_the_others() -> None:
 
     with pytest.raises(LookupError, match="2"):
         await of_each(range(9), ask, at_once=4)
-    assert sorted(ended) == [0, 1, 2, 3], "those that waited for a place were never asked"
+    # Whoever was to have the place of the one that failed may have begun; the others that waited were never asked.
+    assert {0, 1, 2, 3} <= {*ended} <= {0, 1, 2, 3, 4}
