@@ -83,7 +83,7 @@ def test_a_distribution_is_written_as_a_histogram_of_prometheus() -> None:
     for value in (0.0, 0.005, 0.0051, 0.5, 0.75, 1.0, 3.25, 10.0, 11.5, 3600.0):
         other.labels('odd "name"\\\n').observe(value)
         own.observe(value)
-    own.observe(0.25, 3)
+    own.observe_each([0.25] * 3)
     for _ in range(3):
         other.labels('odd "name"\\\n').observe(0.25)
     head = "# TYPE h histogram\n"

@@ -213,8 +213,11 @@ class MetricsStore:
 
     def _window(self, name: str) -> NodeWindow | None:
         """The window of a node; None if the node has none, or only one that is too old."""
-        window = self._windows.get(name)
-        return None if window is None or self._is_stale(name) else window
+        # Asked for every pod of a list.
+        scraped_at = self._scraped_at.get(name)
+        if scraped_at is None or self._clock.monotonic() - scraped_at > self._stale_after:
+            return None
+        return self._windows[name]
 
     def _fresh(self) -> Iterator[NodeWindow]:
         return (window for name, window in self._windows.items() if not self._is_stale(name))
@@ -251,7 +254,7 @@ def _pod_usage(key: PodKey, window: NodeWindow) -> PodUsage | None:
         if at_ns == ABSENT or earlier[row] == ABSENT:
             return None
         used_ns = int(cpu[row] * 1e9) - int(before[row] * 1e9)
-        if used_ns < 0 or start[row] < started[row]:
+        if used_ns < 0 or (start is not started and start[row] < started[row]):
             continue
         length_ns = at_ns - earlier[row]
         rate = nanocores(used_ns, length_ns)

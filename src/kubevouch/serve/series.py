@@ -6,7 +6,7 @@ prometheus_client keeps a value with a lock of its own for each bucket, and writ
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Final
@@ -26,10 +26,17 @@ class Distribution:
         self._counts = array("Q", bytes(8 * (len(bounds) + 1)))
         self._sum = 0.0
 
-    def observe(self, value: float, times: int = 1) -> None:
-        """Counts a value that was seen so often."""
-        self._counts[bisect_left(self._bounds, value)] += times
-        self._sum += value * times
+    def observe(self, value: float) -> None:
+        """Counts a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def observe_each(self, values: Sequence[float]) -> None:
+        """Counts these values."""
+        counts, bounds = self._counts, self._bounds
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self._sum += sum(values)
 
     def lines(self, name: str, labels: str = "") -> str:
         """Its series. labels: as by `label`, or ""."""

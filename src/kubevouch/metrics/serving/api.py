@@ -1,7 +1,6 @@
 """The metrics API: get and list of nodes and pods."""
 
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -37,14 +36,14 @@ _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Serves /apis/metrics.k8s.io/v1beta1/. observe: called with the age of measurements in seconds and their number."""
+    """Serves /apis/metrics.k8s.io/v1beta1/. observe: called with the ages in seconds of measurements that are served."""
 
     def __init__(
         self,
         store: MetricsStore,
         fleet: Fleet,
         clock: Clock,
-        observe: Callable[[float, int], None] = lambda _age, _count: None,
+        observe: Callable[[Sequence[float]], None] = lambda _ages: None,
     ) -> None:
         self._store = store
         self._fleet = fleet
@@ -140,9 +139,9 @@ class MetricsApi:
             elif (used := node_usage(each.name)) is not None:
                 measured.append(NodeItem(each, used, stamp))
         since_1970 = now.timestamp()
-        for at_ns, count in Counter([each.at_ns for each in measured]).items():
-            if at_ns is not None:
-                self._observe(since_1970 - at_ns / 1e9, count)
+        self._observe(
+            [since_1970 - at_ns / 1e9 for each in measured if (at_ns := each.at_ns) is not None]
+        )
         return measured
 
 

@@ -92,9 +92,9 @@ class Instruments:
             self._round, self._slowest = number, 0.0
         self._slowest = max(self._slowest, seconds)
 
-    def served(self, age: float, count: int) -> None:
-        """Counts measurements served. age: seconds since they were made."""
-        self._freshness.observe(age, count)
+    def served(self, ages: Sequence[float]) -> None:
+        """Counts measurements served. ages: seconds since each was made."""
+        self._freshness.observe_each(ages)
 
     def pages(self) -> Iterator[str]:
         """What is counted, as text in pieces. Of nodes that are gone nothing is left."""

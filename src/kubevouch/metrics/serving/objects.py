@@ -51,18 +51,19 @@ class Item(Protocol):
 class NodeItem:
     """A node. now: the time of the response, which becomes creationTimestamp."""
 
-    __slots__ = ("_node", "_now", "_used", "at_ns")
+    __slots__ = ("_labels", "_name", "_now", "_used", "at_ns")
     kind: Final = "NodeMetrics"
 
     def __init__(self, node: FleetNode, used: NodeUsage, now: str) -> None:
-        self._node = node
+        self._name = _encoded(node.name)
+        self._labels = node.labels
         self._used = used
         self._now = now
         self.at_ns = used.timestamp_ns
 
     def metadata(self) -> str:
         """The value of its field metadata."""
-        return _metadata(self._node.name, "", self._node.labels, self._now)
+        return _metadata(self._name, "", self._labels, self._now)
 
     def fields(self) -> str:
         """Its fields after metadata."""
@@ -73,16 +74,17 @@ class NodeItem:
     def cells(self) -> str:
         """Its cells in a table."""
         used = self._used
-        return _cells(self._node.name, used.cpu_nanocores, used.memory_bytes, used.window_ns)
+        return _cells(self._name, used.cpu_nanocores, used.memory_bytes, used.window_ns)
 
 
 class PodItem:
     """A pod. now: as of NodeItem."""
 
-    __slots__ = ("_now", "_pod", "_used", "at_ns")
+    __slots__ = ("_name", "_now", "_pod", "_used", "at_ns")
     kind: Final = "PodMetrics"
 
     def __init__(self, pod: RunningPod, used: PodUsage, now: str) -> None:
+        self._name = _encoded(pod.name)
         self._pod = pod
         self._used = used
         self._now = now
@@ -91,7 +93,7 @@ class PodItem:
     def metadata(self) -> str:
         """The value of its field metadata."""
         pod = self._pod
-        return _metadata(pod.name, pod.namespace, pod.labels, self._now)
+        return _metadata(self._name, pod.namespace, pod.labels, self._now)
 
     def fields(self) -> str:
         """Its fields after metadata."""
@@ -106,16 +108,19 @@ class PodItem:
     def cells(self) -> str:
         """Its cells in a table: what its containers use together."""
         used = self._used
-        cpu = sum([each.cpu_nanocores for each in used.containers])
-        memory = sum([each.memory_bytes for each in used.containers])
-        return _cells(self._pod.name, cpu, memory, used.window_ns)
+        cpu = memory = 0
+        for each in used.containers:
+            cpu += each.cpu_nanocores
+            memory += each.memory_bytes
+        return _cells(self._name, cpu, memory, used.window_ns)
 
 
 def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: str) -> str:
+    """name: as JSON."""
     placed = f',"namespace":{_quoted(namespace)}' if namespace else ""
     # Labels are in the order of their names, as from the API server.
     labelled = f',"labels":{_encode(labels).decode()}' if labels else ""
-    return f'{{"name":{_encode(name).decode()}{placed},"creationTimestamp":"{now}"{labelled}}}'
+    return f'{{"name":{name}{placed},"creationTimestamp":"{now}"{labelled}}}'
 
 
 def _times(at_ns: int | None, window_ns: int) -> str:
@@ -128,16 +133,20 @@ def _usage(cpu: int, memory: int) -> str:
 
 
 def _cells(name: str, cpu: int, memory: int, window_ns: int) -> str:
+    """name: as JSON."""
     return (
-        f'{_encode(name).decode()},"{format_nanocores(cpu)}","{format_bytes(memory)}",'
+        f'{name},"{format_nanocores(cpu)}","{format_bytes(memory)}",'
         f'"{go_duration(window_ns)}"'
     )
 
 
-@functools.lru_cache(maxsize=4096)
-def _quoted(text: str) -> str:
-    """The text as JSON. Kept, for namespaces and for the names of containers, which many pods share."""
+def _encoded(text: str) -> str:
+    """The text as JSON."""
     return _encode(text).decode()
+
+
+_quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
+"""The same, kept: for namespaces and for the names of containers, which many pods share."""
 
 
 def rfc3339(moment: datetime) -> str:
