@@ -12,6 +12,7 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.peer import PeerRefused, check_chain
+from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
 from kubevouch.kubelet.resource_metrics import LARGEST
 from kubevouch.metrics.fleet import FleetNode
@@ -36,9 +37,12 @@ class KubeletConnection:
     unverified: what the kubelet gets if it can be verified at none of its addresses.
     """
 
-    def __init__(self, clock: Clock, names: NameResolver, unverified: Unverified) -> None:
+    def __init__(
+        self, clock: Clock, names: NameResolver, limits: TimeLimits, unverified: Unverified
+    ) -> None:
         self._clock = clock
         self._names = names
+        self._limits = limits
         self._unverified = unverified
         self._trust: KubeletTrust | None = None
         self._client: KubeletClient | None = None
@@ -102,7 +106,9 @@ class KubeletConnection:
         if kept is not None and kept.target == target and self._trust is trust:
             return kept
         self.close()
-        made = KubeletClient(target, trust, clock=self._clock, names=self._names)
+        made = KubeletClient(
+            target, trust, clock=self._clock, names=self._names, limits=self._limits
+        )
         self._client, self._trust = made, trust
         return made
 

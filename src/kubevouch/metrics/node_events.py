@@ -70,8 +70,10 @@ class NodeEvents:
             return
         state = _state(result)
         told, at = self._told.get(node.name, (_WELL, None))
+        if state == told:
+            return
         now = self._clock.now()
-        if state == told or (at is not None and now - at < SPACING):
+        if at is not None and now - at < SPACING:
             return
         self._told[node.name] = (state, now)
         about = Node(metadata=Metadata(name=node.name, uid=node.uid))

@@ -46,7 +46,8 @@ class ScrapeResult(msgspec.Struct, frozen=True):
         if before is None:
             return self
         since = before.since if before.reason == self.reason else self.since
-        return msgspec.structs.replace(self, since=since, read_at=self.read_at or before.read_at)
+        read_at = self.read_at or before.read_at
+        return ScrapeResult(self.reason, self.text, self.at, since, read_at, self.reached)
 
     def differs(self, before: "ScrapeResult | None") -> bool:
         """Whether an operator would want to hear of it: another reason, another address, or verified or not."""

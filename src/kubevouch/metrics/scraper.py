@@ -17,6 +17,7 @@ from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.io.fetch import FetchFailed
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
+from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import FleetNode
@@ -27,6 +28,7 @@ from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore, ScrapeFailure
+from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
 
 P = ParamSpec("P")
@@ -72,6 +74,8 @@ class Scraper:
         self._check_time = check_time
         self._events = events
         self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
+        self._limits = TimeLimits()
+        self._wake_ups = WakeUps(clock)
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
         self._results: dict[str, ScrapeResult] = {}
@@ -155,6 +159,7 @@ class Scraper:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._wake_ups.close()
 
     def _start(self, followed: "_Followed") -> None:
         work = self._follow(followed)
@@ -175,15 +180,20 @@ class Scraper:
     async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
         unverified = self._settings.unverified(followed.node.name)
-        followed.connection = KubeletConnection(self._clock, self._names, unverified)
+        followed.connection = KubeletConnection(self._clock, self._names, self._limits, unverified)
         try:
+            # First scrapes are spread, later ones are not.
+            await self._clock.sleep(followed.due - self._clock.monotonic())
             while True:
-                await self._clock.sleep(followed.due - self._clock.monotonic())
-                async with self._late_places if followed.late else contextlib.nullcontext():
+                if followed.late:
+                    async with self._late_places:
+                        failure = await self._scrape(followed)
+                else:
                     failure = await self._scrape(followed)
                 followed.late = failure is not None and failure.timed_out
                 followed.scrapes += 1
                 followed.due = self._next_due(followed)
+                await self._wake_ups.at(followed.due)
         finally:
             followed.connection.close()
 

@@ -56,7 +56,7 @@ def nanocores(used_ns: int, window_ns: int) -> int:
     seconds, rest = divmod(window_ns, 10**9)
     # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the same.
     cores = int(used_ns / (seconds + rest / 1e9))
-    return cores if cores < _MOST else _MOST
+    return min(_MOST, cores)
 
 
 def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> NodeWindow:

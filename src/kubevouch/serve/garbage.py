@@ -13,8 +13,11 @@ from typing import Final
 MOST_SURVIVORS: Final = 30_000
 """Objects: 30 ms of a collection that finds none of them in the processor's caches."""
 _FULL: Final = 2
-_THRESHOLDS: Final = (700, 10, 5)
-"""A full collection is considered after so many new objects (the product); by newer Pythons themselves after 200,000."""
+_THRESHOLDS: Final = (5_000, 4, 1)
+"""A full collection is considered after 50,000 new objects (5,000 * 5 * 2); by newer Pythons themselves after 200,000.
+
+The youngest are looked at after 5,000: with 700, which 78 nodes read at the same moment have at once, nearly all are in use.
+"""
 
 
 def keep_full_collections_short() -> None:

@@ -13,7 +13,6 @@ minutes or when its certificate expires; one that was not verified after a minut
 Errors have the texts of metrics-server's log where Go has one, so that operators can compare.
 """
 
-import asyncio
 import contextlib
 import functools
 from datetime import datetime
@@ -30,6 +29,7 @@ from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.peer import PeerRefused, check_chain, read_chain
 from kubevouch.kubelet.io.stream import TlsStream
+from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
 from kubevouch.tls import FailureKind, joined
@@ -72,16 +72,24 @@ class FetchFailed(KubeletError):
 class KubeletClient:
     """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
 
-    clock: by which certificates are verified. names: resolves the target's address if it is a name.
+    clock: by which certificates are verified. names: resolves the target's address if it is a name. limits: of the time
+    that fetches take; all clients of an event loop should share them.
     """
 
     def __init__(
-        self, target: Target, trust: KubeletTrust, *, clock: Clock, names: NameResolver
+        self,
+        target: Target,
+        trust: KubeletTrust,
+        *,
+        clock: Clock,
+        names: NameResolver,
+        limits: TimeLimits | None = None,
     ) -> None:
         self.target = target
         self._trust = trust
         self._clock = clock
         self._names = names
+        self._limits = limits or TimeLimits()
         self._unverified = Unverified.NOTHING
         self._host = joined(target.address, target.port)
         self._stream: TlsStream | None = None
@@ -113,7 +121,7 @@ class KubeletClient:
         escaped = quoted(path)
         url = f"https://{self._host}{escaped}"
         try:
-            async with asyncio.timeout(timeout):
+            with self._limits.within(timeout):
                 answer = await self._exchange(url, escaped, authorization, timeout, most)
         except TimeoutError:
             self.close()

@@ -134,10 +134,7 @@ def _usage(cpu: int, memory: int) -> str:
 
 def _cells(name: str, cpu: int, memory: int, window_ns: int) -> str:
     """name: as JSON."""
-    return (
-        f'{name},"{format_nanocores(cpu)}","{format_bytes(memory)}",'
-        f'"{go_duration(window_ns)}"'
-    )
+    return f'{name},"{format_nanocores(cpu)}","{format_bytes(memory)}","{go_duration(window_ns)}"'
 
 
 def _encoded(text: str) -> str:

@@ -1,0 +1,53 @@
+"""One timer for all nodes that are scraped at the same moment."""
+
+import asyncio
+import math
+from typing import Final
+
+from kubevouch.clock import Clock
+
+_A_SECOND: Final = 1000
+
+
+class WakeUps:
+    """Wakes everybody who sleeps until the same millisecond. close() ends the timers; who still sleeps then wakes at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sleepers: dict[int, list[asyncio.Future[None]]] = {}
+        self._timers: set[asyncio.Task[None]] = set()
+
+    async def at(self, moment: float) -> None:
+        """Returns at this moment of the monotonic clock: up to a millisecond late, never early."""
+        loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _A_SECOND)
+        sleepers = self._sleepers.get(millisecond)
+        if sleepers is None:
+            sleepers = self._sleepers[millisecond] = []
+            timer = loop.create_task(self._wake(millisecond), name="the next moment of scrapes")
+            self._timers.add(timer)
+            timer.add_done_callback(self._timers.discard)
+        woken = loop.create_future()
+        sleepers.append(woken)
+        await woken
+
+    async def close(self) -> None:
+        """Ends all timers."""
+        timers = list(self._timers)
+        for timer in timers:
+            timer.cancel()
+        await asyncio.gather(*timers, return_exceptions=True)
+
+    async def _wake(self, millisecond: int) -> None:
+        failed: Exception | None = None
+        try:
+            await self._clock.sleep(millisecond / _A_SECOND - self._clock.monotonic())
+        except Exception as error:  # noqa: BLE001 - it is an error of everybody who sleeps
+            failed = error
+        finally:
+            for woken in self._sleepers.pop(millisecond):
+                if woken.done():
+                    continue
+                if failed is None:
+                    woken.set_result(None)
+                else:
+                    woken.set_exception(failed)
