@@ -50,13 +50,13 @@ class _Shared(NamedTuple):
 class _TimeLimit:
     """What asyncio.Timeout does, without a timer of its own."""
 
-    __slots__ = ("_cancelling", "_has_run_out", "_limits", "_shared", "_task")
+    __slots__ = ("_cancelling", "_has_run_out", "_limited", "_limits", "_shared")
 
     def __init__(self, limits: TimeLimits, shared: _Shared) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a time limit was asked for outside of a task")
-        self._task, self._cancelling = task, task.cancelling()
+        self._limited, self._cancelling = task, task.cancelling()
         self._limits, self._shared = limits, shared
         self._has_run_out = False
 
@@ -77,7 +77,7 @@ class _TimeLimit:
         # Somebody else may have cancelled the task, too: then it is cancelled, and not late.
         if (
             self._has_run_out
-            and self._task.uncancel() <= self._cancelling
+            and self._limited.uncancel() <= self._cancelling
             and kind is asyncio.CancelledError
         ):
             raise TimeoutError from error
@@ -85,4 +85,4 @@ class _TimeLimit:
     def run_out(self) -> None:
         """Ends what the task does."""
         self._has_run_out = True
-        self._task.cancel()
+        self._limited.cancel()
