@@ -88,7 +88,8 @@ class Reporter:
         try:
             return await self._api().ask("GET", f"{NODES}/{self._name}")
         except ApiError as error:
-            if error.code != 404:
+            # A kubelet registers at its start only (kubelet_node_status.go, registrationCompleted).
+            if error.code != 404 or self._registered.is_set():
                 raise
         made = new_node(machine)
         made["status"] = node_status(machine, {}, self._clock.now())
