@@ -41,6 +41,18 @@ async def test_one_that_stays_away_stops_the_run_before_anything_was_changed() -
         assert "nothing was changed" in result.nodes[0].why
 
 
+async def test_nodes_that_cannot_be_listed_while_a_csr_is_judged_are_not_said_to_be_gone() -> None:
+    """The CSR itself could be read; the list of Nodes was refused (429, 503)."""
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER), here.context)
+        here.stage.server.faults.on(NODES.path(), AWAY, times=SEVERAL)
+        result = await apply(checked, here.context, RolloutTimeouts(60, soak=0))
+        assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE]
+        said = "\n".join(here.progress.lines)
+        assert "waits for API server answers (" in said
+        assert "not there any more" not in said
+
+
 async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_called_an_ill_node(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
