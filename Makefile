@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-long lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -132,9 +132,6 @@ real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and wit
 	$(MAKE) crashes-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 	$(BIN)/python -m real run --kubernetes $(OLDEST) -- -m "not long or as_the_version_is"
-
-lab-long: $(READY) ## faults in the cluster while fix is on, on a lab of ten nodes (about 10 minutes; a quiet machine)
-	$(BIN)/python -m pytest --cluster=lab tests/e2e/test_8_faults_in_the_cluster.py
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
 	$(BIN)/python -m pytest -s --cluster=lab -m long tests/e2e/approver/test_4_long.py -k rotations

@@ -236,6 +236,10 @@ class LabCluster(Programs):
     def stop_controller_manager(self) -> None:
         ask(self.folder, {"do": "stop-controller-manager"})
 
+    def stop_signers(self) -> None:
+        """Nobody signs; the rest of the controller manager goes on, until all of it is started again."""
+        ask(self.folder, {"do": "stop-controller-manager", "names": ["signers"]})
+
     def start_controller_manager(self) -> None:
         ask(self.folder, {"do": "start-controller-manager"})
 

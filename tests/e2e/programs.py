@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,8 +56,11 @@ class InBackground:
                     self._news.notify_all()
 
     def wait_for(self, text: str, seconds: float = 120) -> str:
+        end = time.monotonic() + seconds
         with self._news:
-            found = self._news.wait_for(lambda: text in self._all() or self._ended(), seconds)
+            # Its end alone is no news.
+            while not (found := text in self._all() or self._ended()) and time.monotonic() < end:
+                self._news.wait(1.0)
             assert found, f"{text!r} was not printed within {seconds} s:\n{self._all()}"
             assert text in self._all(), f"it ended without {text!r}:\n{self._all()}"
             return self._all()

@@ -127,8 +127,9 @@ class Commands:
         self._lab.set_active_faults(replace(old, ahead=ahead))
         return {}
 
-    async def _stop_controllers(self, _: Message) -> Message:
-        await self._lab.control_plane.stop_controllers()
+    async def _stop_controllers(self, message: Message) -> Message:
+        """All of the controller manager; with names only those of its loops."""
+        await self._lab.control_plane.stop_controllers(*message.get("names", ()))
         return {}
 
     async def _start_controllers(self, _: Message) -> Message:
