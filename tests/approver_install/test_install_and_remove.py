@@ -616,6 +616,29 @@ async def test_the_namespace_stays_whatever_kind_of_thing_somebody_else_has_in_i
     assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
 
 
+async def test_the_namespace_stays_while_the_exporter_is_in_it(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """Its objects bear the label of all that is this product's, and `approver install` has made none of them."""
+    await _ran(kubevouch, *HELD, code=4)
+    mine = [
+        (kind, each["metadata"]["name"], each)
+        for each in objects("../exporter/*.yaml")
+        if each["metadata"].get("namespace") == SPACE
+        and (kind := next((k for k in KINDS.values() if k.kind == each["kind"]), None))
+    ]
+    assert {kind.kind for kind, _, _ in mine} >= {"Deployment", "Service", "ServiceAccount"}
+    for kind, _, each in mine:
+        lab.local.create(kind, each, SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    stays = "stays: there are others' objects in it (Deployment kubevouch-exporter, "
+    assert stays in " ".join(ran.err.split())
+    assert f"- Namespace {SPACE}" not in ran.out
+    for kind, name, _ in mine:
+        assert lab.local.get(kind, name, SPACE)
+    assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
+
+
 async def test_what_kubernetes_makes_in_the_namespace_is_nobodys(
     lab: Bench, kubevouch: Program
 ) -> None:
@@ -631,6 +654,7 @@ async def test_what_kubernetes_makes_in_the_namespace_is_nobodys(
         ("", "v1", "serviceaccounts"): {"name": "default"},
         ("", "v1", "persistentvolumeclaims"): {"name": "of-the-deployment", **owned},
         ("coordination.k8s.io", "v1", "leases"): {"name": "kubevouch-approver"},
+        ("", "v1", "endpoints"): {"name": "kubevouch-approver"},
     }.items():
         lab.local.create(KINDS[group, version, plural], {"metadata": metadata}, SPACE)
     ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)

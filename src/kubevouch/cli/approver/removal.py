@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver.as_shown import ChangedSinceShown
 from kubevouch.cli.approver.changes import delete
-from kubevouch.cli.approver.installation import NAMESPACE, Manifest, everything
+from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
 from kubevouch.cli.common.connect import with_api
@@ -29,6 +29,9 @@ _KEPT = ("recorded",)
 
 _MADE_BY_KUBERNETES = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 """In every namespace."""
+
+_MADE_FOR_OURS = {("Lease", LEASE), ("Endpoints", DEPLOYMENT)}
+"""The Lease that approvers hold, and what Kubernetes makes for our Service without naming an owner."""
 
 
 @dataclass(frozen=True)
@@ -148,25 +151,35 @@ async def _why_the_namespace_stays(api: ApiClient) -> str:
     except KubeError as error:
         return f"whether others' objects lie in it is not known: {error}"
     uids = {each.uid for found in listed for each in found}
+    ours = {(each.resource.kind, each.name) for each in everything()}
     strangers = sorted(
         {
             f"{kind.kind} {each.name}"
             for kind, found in zip(kinds, listed, strict=True)
             for each in found
-            if _is_a_strangers(kind, each, uids)
+            if _is_a_strangers(kind, each, uids, ours)
         }
     )
     return f"there are others' objects in it ({', '.join(strangers[:5])})" if strangers else ""
 
 
-def _is_a_strangers(kind: Resource[Inhabitant], found: Inhabitant, uids: Collection[str]) -> bool:
-    """Not ours, and not what Kubernetes makes by itself: in every namespace, or for an object that is in this one, too."""
-    made = kind.plural == "events" or (kind.kind, found.name) in _MADE_BY_KUBERNETES
-    ours = found.metadata.labels.get(PART_OF) == "kubevouch" or (
-        (kind.kind, found.name) == ("Lease", LEASE)
-    )
+def _is_a_strangers(
+    kind: Resource[Inhabitant],
+    found: Inhabitant,
+    uids: Collection[str],
+    ours: Collection[tuple[str, str]],
+) -> bool:
+    """Neither the approver's, nor what Kubernetes makes by itself: in every namespace, or for an object that is in this one, too.
+
+    The exporter's objects and others of this product bear the same label: only what `install` and `pin` write is the approver's.
+    """
+    key = kind.kind, found.name
+    made = kind.plural == "events" or key in _MADE_BY_KUBERNETES or key in _MADE_FOR_OURS
+    labels = found.metadata.labels
+    is_stored = kind.kind == CONFIG_MAPS.kind and bool(labels.get(HOLDS))
+    is_ours = labels.get(PART_OF) == "kubevouch" and (key in ours or is_stored)
     owned = any(each.uid in uids for each in found.metadata.owner_references)
-    return not (made or ours or owned)
+    return not (made or is_ours or owned)
 
 
 def _warn(terminal: Terminal, found: _Removal) -> None:
