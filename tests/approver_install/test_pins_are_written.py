@@ -299,6 +299,17 @@ async def test_a_value_that_is_refused_is_a_finding(lab: Bench, kubevouch: Progr
     assert stored(lab)["worker-1"].addresses == ("192.168.88.112",)
 
 
+async def test_another_nodes_address_is_refused_and_it_is_said_whose_it_is(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await kubevouch(*PIN)
+    ran = await kubevouch(*PIN, "worker-2", "--allow", "worker-2=192.168.88.112")
+    assert ran.code == 1, ran
+    assert "192.168.88.112: the pin of worker-1 has it" in " ".join(ran.out.split())
+    assert "worker-2: 192.168.88.112 was not pinned, although --allow asks for it" in ran.err
+    assert stored(lab)["worker-2"].addresses == ("192.168.88.113",)
+
+
 async def test_a_no_writes_nothing(lab: Bench, kubevouch: Program) -> None:
     ran = await kubevouch.at_a_terminal("approver", "pin", columns=120, typed={"Go on?": b"n\n"})
     assert (ran.code, stored(lab)) == (4, {})

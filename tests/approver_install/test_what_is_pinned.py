@@ -166,6 +166,57 @@ def test_what_two_nodes_claim_stays_with_the_one_whom_the_operator_gave_it() -> 
     assert (again.state, again.pin.addresses) == ("unchanged", ("10.0.0.5",))
 
 
+def test_another_nodes_address_is_not_pinned_whatever_the_operator_says() -> None:
+    """Neither what its Node claims nor what its pin has: afterwards that node's own CSRs would be held."""
+    nodes = (live("w-1", "w-1", "10.0.0.1"), live("w-3", "w-3", "10.0.0.3"))
+    said = {"w-3": ("10.0.0.1",)}
+    claimed = proposed(*nodes, said=said)["w-3"]
+    assert (claimed.pin.addresses, claimed.refused) == (("10.0.0.3",), ("10.0.0.1",))
+    assert claimed.left_out == ("10.0.0.1: Node w-1 claims it, and w-3 does not",)
+    pins = {"w-1": PinnedNode("w-1", "", ("w-1",), ("10.0.0.1", "10.0.0.9"), allowed=("10.0.0.9",))}
+    for value in ("10.0.0.1", "10.0.0.9"):
+        found = proposed(*nodes, pins=pins, said={"w-3": (value,)})["w-3"]
+        assert (found.pin.addresses, found.refused) == (("10.0.0.3",), (value,))
+        assert found.left_out == (f"{value}: the pin of w-1 has it",)
+    # Nor does a Node get it by claiming it.
+    greedy = (nodes[0], live("w-3", "w-3", "10.0.0.3", "10.0.0.9"))
+    found = proposed(*greedy, pins=pins)["w-3"]
+    assert found.left_out == ("10.0.0.9: the pin of w-1 has it",)
+
+
+def test_what_another_node_claims_later_stays_where_the_operator_gave_it() -> None:
+    nodes = (live("w-1", "w-1"), live("w-2", "w-2"))
+    first = proposed(*nodes, said={"w-1": ("10.0.0.5",)})["w-1"].pin
+    later = (live("w-1", "w-1"), live("w-2", "w-2", "10.0.0.5"))
+    again = proposed(*later, pins={"w-1": first})
+    assert again["w-1"].pin.addresses == ("10.0.0.5",)
+    assert again["w-2"].pin.addresses == ()
+
+
+def test_an_address_that_has_moved_is_pinned_in_one_run_to_its_new_node() -> None:
+    nodes = (live("w-1", "w-1", "10.0.0.1"), live("w-2", "w-2", "10.0.0.2"))
+    pins = {name: each.pin for name, each in proposed(*nodes).items()}
+    swapped = (live("w-1", "w-1", "10.0.0.2"), live("w-2", "w-2", "10.0.0.1"))
+    found = proposed(*swapped, pins=pins)
+    assert {name: each.pin.addresses for name, each in found.items()} == {
+        "w-1": ("10.0.0.2",),
+        "w-2": ("10.0.0.1",),
+    }
+
+
+def test_two_pins_of_one_address_are_a_difference_and_its_own_node_keeps_it() -> None:
+    nodes = (live("w-1", "w-1", "10.0.0.1"), live("w-3", "w-3", "10.0.0.3"))
+    pins = {name: each.pin for name, each in proposed(*nodes).items()}
+    wrong = msgspec.structs.replace(
+        pins["w-3"], addresses=("10.0.0.3", "10.0.0.1"), allowed=("10.0.0.1",)
+    )
+    found = proposed(*nodes, pins={**pins, "w-3": wrong})
+    assert found["w-1"].differs == ("! 10.0.0.1: the pin of w-3 has it, too",)
+    assert found["w-3"].differs == ("! 10.0.0.1: the pin of w-1 has it, too",)
+    assert found["w-1"].pin.addresses == ("10.0.0.1",)
+    assert found["w-3"].pin.addresses == ("10.0.0.3",)
+
+
 def test_of_another_machine_nothing_is_known_and_the_loss_is_told() -> None:
     first = proposed(live("w-1", "w-1"), said={"w-1": ("10.0.0.20",)})["w-1"].pin
     for now in (live("w-1", "w-1", uid="new"), live("w-1", "w-1", machine_id="other")):

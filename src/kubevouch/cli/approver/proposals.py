@@ -92,7 +92,8 @@ def proposals(seen: Seen, chosen: Iterable[str], *, at: datetime, by: str) -> tu
             claimed[value.lower()].append(node.name)
     machines = [MachineIdentity(n.name, n.status.node_info.machine_id) for n in seen.nodes]
     cloned = sharing(shared_identities(machines), MACHINE_ID)
-    judge = _Judge(seen, claimed, reserved_of(seen.names, seen.nodes))
+    pinned = _pinned(seen, wanted)
+    judge = _Judge(seen, claimed, pinned, reserved_of(seen.names, seen.nodes))
     return tuple(
         _proposal(node, judge, at, by, cloned=node.name in cloned)
         for node in sorted(seen.nodes, key=lambda each: each.name)
@@ -106,11 +107,38 @@ class _Judge:
     claimed: Mapping[str, Sequence[str]]
     """The nodes that claim a value, by the value in lower case."""
 
+    pinned: Mapping[str, Sequence[str]]
+    """The nodes whose pins have a value, by the value in lower case."""
+
     reserved: ReservedNames
 
     def others(self, node: str, value: str) -> list[str]:
         """Which other nodes claim it."""
         return [each for each in self.claimed.get(value.lower(), ()) if each != node]
+
+    def pins_of_others(self, node: str, value: str) -> list[str]:
+        """Which other nodes' pins have it. What several kubelets share at ports of their own is no node's in particular."""
+        if as_address(value) in self.reserved.shared:
+            return []
+        return [each for each in self.pinned.get(value.lower(), ()) if each != node]
+
+    def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
+        """Why it is another node's, whatever the operator says of it; empty if it is not.
+
+        claims: whether this Node claims it. has: whether its pin has it already.
+        """
+        if (pins := self.pins_of_others(node, value)) and not (claims and has):
+            return _pin_has_it(pins[0])
+        others = self.others(node, value)
+        if others and not claims and not has:
+            return f"Node {others[0]} claims it, and {node} does not"
+        return ""
+
+    def doubled(self, node: str, value: str) -> str:
+        """What is to be said of a value in this node's pin that another node has, too; empty if none has."""
+        if pins := self.pins_of_others(node, value):
+            return f"! {value}: {_pin_has_it(pins[0])}, too"
+        return ""
 
     def called(self, node: Node, value: str) -> str:
         """The Service that is called so, if the operator's word would give that name to a node all the same; else empty."""
@@ -142,10 +170,12 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     asked = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
     said = asked | _still_allowed(now, node)
     known = said | _still_pinned(now, node)
+    had = {*now.names, *now.addresses} if isinstance(now, PinnedNode) else set[str]()
+    claims = _claims(node)
     refused: list[str] = []
     kept: list[str] = []
     left_out: list[str] = []
-    for value in dict.fromkeys([*_claims(node), *sorted(said)]):
+    for value in dict.fromkeys([*claims, *sorted(said)]):
         others = judge.others(node.name, value)
         if others and value not in said and node.name != value:
             hint = f"--allow {node.name}={value}"
@@ -153,7 +183,9 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
         elif value not in known and (what := judge.called(node, value)):
             hint = f"--allow {node.name}={value}"
             left_out.append(f"{value}: {what} is called so; if it is this node's: {hint}")
-        elif why := judge.refused(node, value):
+        elif why := judge.anothers(
+            node.name, value, claims=value in claims, has=value in had
+        ) or judge.refused(node, value):
             left_out.append(f"{value}: {why}")
             refused += [value] if value in asked else []
         else:
@@ -173,7 +205,30 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
         by=by,
         allowed=tuple(value for value in kept if value in said),
     )
-    return Proposal(pin, now, tuple(left_out), _differs(now, node), tuple(refused))
+    doubled = (judge.doubled(node.name, value) for value in sorted(had))
+    differs = (*_differs(now, node), *(text for text in doubled if text))
+    return Proposal(pin, now, tuple(left_out), differs, tuple(refused))
+
+
+def _pin_has_it(node: str) -> str:
+    return f"the pin of {node} has it"
+
+
+def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
+    """The nodes whose pins have a value; of those that are written now only what stays in them."""
+    live = {node.name: node for node in seen.nodes if node.name in chosen}
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, pin in seen.pins.items():
+        if isinstance(pin, Unreadable):
+            values: Iterable[str] = pin.mentioned
+        elif node := live.get(name):
+            stays = {node.name, *_claims(node), *_still_allowed(pin, node)}
+            values = (each for each in (*pin.names, *pin.addresses) if each in stays)
+        else:
+            values = (*pin.names, *pin.addresses)
+        for value in dict.fromkeys(values):
+            found[value.lower()].append(name)
+    return found
 
 
 def _still_allowed(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
