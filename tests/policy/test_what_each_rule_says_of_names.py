@@ -270,6 +270,17 @@ ANSWERS: dict[str, tuple[NameRule, Callable[[], Case], RuleResult]] = {
             "no other node's addresses",
         ),
     ),
+    "an address that is pinned to another node": (
+        ownership.foreign_addresses,
+        lambda: Case(other_addresses={ip_address(ADDRESS): ClaimedBy("w3", proven=True, by_pin=True)}),
+        holds(
+            "foreign-addresses",
+            HoldReason.FOREIGN_ADDRESS,
+            "the pin of w3 has it",
+            f"{ADDRESS} (of w3)",
+            "no other node's addresses",
+        ),
+    ),
     "an address that two nodes claim": (
         ownership.foreign_addresses,
         lambda: Case(other_addresses={ip_address(ADDRESS): ClaimedBy("w3", proven=False)}),

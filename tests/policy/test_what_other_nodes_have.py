@@ -250,7 +250,7 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
         },
         addresses={
             ip_address("10.0.0.1"): ClaimedBy("w9", proven=False),
-            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True),
+            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True, by_pin=True),
             ip_address("fd00::1"): ClaimedBy("w3", proven=False),
             ip_address("10.0.0.7"): ClaimedBy("w3", proven=False),
             ip_address("10.0.0.8"): ClaimedBy("w9", proven=True),
@@ -263,7 +263,7 @@ def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the
         },
         addresses={
             ip_address("10.0.0.1"): ClaimedBy("w2", proven=False),
-            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True),
+            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True, by_pin=True),
             ip_address("fd00::1"): ClaimedBy("w3", proven=False),
         },
     )
@@ -275,7 +275,7 @@ def test_what_is_written_down_twice_for_a_node_is_proven_once_and_gone_at_once()
     asked = AskedNames((), (place,))
     written.put("w1", (Claim("10.0.0.1", NameSource.PIN), Claim("::ffff:10.0.0.1", NameSource.NODE_STATUS)))  # fmt: skip
     found = index.others("w2", asked, (), written.among(asked))
-    assert found == OtherNodes(addresses={place: ClaimedBy("w1", proven=True)})
+    assert found == OtherNodes(addresses={place: ClaimedBy("w1", proven=True, by_pin=True)})
     written.put("w1", ())
     written.put("w1", ())
     assert index.others("w2", asked, (), written.among(asked)) == OtherNodes()
@@ -291,7 +291,7 @@ def test_what_an_operator_wrote_down_goes_before_what_the_rule_for_new_nodes_adm
 ) -> None:
     asked, address = AskedNames((), (ip_address("10.0.0.9"),)), ip_address("10.0.0.9")
     index = NodeIndex()
-    pinned = ClaimedBy("w2", proven=True)
+    pinned = ClaimedBy("w2", proven=True, by_pin=True)
     assert index.others("w1", asked, (), written).addresses == {address: pinned}
     assert other_nodes_of("w1", (), frozenset(), written).addresses == {address: pinned}
     admitted = [each for each in written if each[1] is ADMITTED]

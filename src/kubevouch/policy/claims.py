@@ -135,6 +135,9 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     """Whether the proof is only that the rule for new nodes admitted it. Whoever came first with it is not who the operator
     says: that takes nothing from such a node, either."""
 
+    by_pin: bool = False
+    """Whether an operator has pinned it to that node."""
+
     @property
     def yields(self) -> bool:
         """Whether a node for which the operator wrote it down has it all the same."""
@@ -262,4 +265,5 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
     """Who has what is written down, or was proven earlier."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
-    return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule)
+    by_pin = claim.source is NameSource.PIN
+    return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -3,7 +3,7 @@
 The rules about names and the rules about addresses have one shape; a `Kind` says what differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kubevouch.outcome import Outcome
@@ -153,7 +153,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             kind.foreign,
-            "another node has it, or claims it",
+            _who_has(foreign.values()),
             seen=_of(foreign),
             allowed=f"no other node's {kind.word}",
         )
@@ -182,6 +182,14 @@ def _owner(value: Value, others: OtherNodes) -> ClaimedBy | None:
 
 def _of(values: dict[Value, ClaimedBy]) -> str:
     return listed([f"{value} (of {owner.node})" for value, owner in values.items()])
+
+
+def _who_has(owners: Collection[ClaimedBy]) -> str:
+    """Why it is another node's. What an operator pinned by mistake is found by the name of that pin."""
+    if all(each.by_pin for each in owners):
+        pins = listed(list(dict.fromkeys(each.node for each in owners)))
+        return f"the pin of {pins} has it"
+    return "another node has it, or claims it"
 
 
 def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
