@@ -23,6 +23,7 @@ from tests.cli.waiting import (
 from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage
 
+EVENTS = KINDS["events.k8s.io", "v1", "events"]
 LEASES = KINDS["coordination.k8s.io", "v1", "leases"]
 EXPLAIN = ("csr", "explain", "csr-w9")
 
@@ -235,3 +236,108 @@ async def test_pins_that_may_not_be_read_are_not_taken_for_none(
     stage.server.store.delete(NAMESPACES, "kubevouch-system")
     without = await kubevouch(*EXPLAIN, "--trust-node-status")
     assert without.code == 0, without
+
+
+def put_leader(stage: Stage) -> None:
+    spec = {"holderIdentity": "one", "renewTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}
+    metadata = {"name": "kubevouch-approver", "namespace": "kubevouch-system", "uid": "l"}
+    stage.server.store.put(LEASES, {"metadata": metadata, "spec": spec})
+
+
+def put_event(stage: Stage, name: str, csr: str, note: str, at: datetime) -> None:
+    """As the approver says that it holds a CSR."""
+    body = {
+        "metadata": {"name": name, "namespace": "default", "uid": name},
+        "eventTime": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "reason": "KubeletServingHeld",
+        "note": note,
+        "regarding": {"kind": "CertificateSigningRequest", "name": csr, "uid": csr},
+    }
+    stage.server.store.put(EVENTS, body)
+
+
+ANOTHERS_KEY = "own-key (KeyOfAnotherNode): w8.example.com: another node has asked for a certificate for the same public key"
+
+
+@pytest.fixture
+def held(stage: Stage) -> None:
+    """Every rule passes that can be asked without having watched; the approver, which leads, holds it by its memory."""
+    put_pin(stage)
+    put_leader(stage)
+    now = datetime.now(UTC)
+    earlier = "allowed-addresses (NodeUnknown): nothing knows it"
+    put_event(stage, "b-newer", "csr-w9", ANOTHERS_KEY, now)
+    put_event(stage, "c-older", "csr-w9", earlier, now - timedelta(seconds=9))
+
+
+@pytest.mark.usefixtures("held")
+async def test_what_only_the_approver_remembers_is_said_wherever_the_csr_is_shown(
+    kubevouch: Program, stage: Stage
+) -> None:
+    shown, listed, document, documents = await kubevouch.several(
+        EXPLAIN, ("csr", "list"), (*EXPLAIN, "-o", "json"), ("csr", "list", "-o", "json")
+    )
+    assert (shown.code, document.code) == (1, 1), shown
+    assert f"csr-w9: the approver holds it: {ANOTHERS_KEY}" in told(shown.out)
+    [row] = [each for each in listed.out.splitlines() if each.startswith("csr-w9")]
+    assert row.endswith("the approver holds it: own-key (KeyOfAnotherNode)")
+    assert "NEXT   kubevouch csr explain csr-w9" in listed.out
+    [found] = [each for each in json.loads(documents.out)["csrs"] if each["name"] == "csr-w9"]
+    for each in (found, json.loads(document.out)):
+        assert (each["outcome"], each["approverHolds"]) == ("refuse", ANOTHERS_KEY)
+    assert {each.method for each in stage.server.requests} == {"GET"}
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("words", [(), ("--allow", f"{NODE}={ADDRESS}"), ("--trust-node-status",)])
+async def test_approve_all_leaves_out_what_the_approver_holds(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...]
+) -> None:
+    ran = await kubevouch("csr", "approve", "--all", "--yes", *words)
+    assert ran.code == 1, ran
+    assert "the approver holds it: own-key (KeyOfAnotherNode)" in ran.out
+    assert conditions(stage, "csr-w9") == []
+
+
+@pytest.mark.usefixtures("held")
+async def test_whoever_names_a_csr_that_the_approver_holds_is_told_why_first(
+    kubevouch: Program, stage: Stage
+) -> None:
+    ran = await kubevouch("csr", "approve", "csr-w9", "--yes")
+    assert ran.code == 0, ran
+    said = told(ran.out)
+    assert said.index("the approver holds it: own-key") < said.index("csr-w9 approved")
+    assert conditions(stage, "csr-w9")[0]["type"] == "Approved"
+
+
+async def test_what_the_operator_says_today_goes_before_what_the_approver_did_not_know(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_leader(stage)
+    why = "allowed-addresses (NodeUnknown): 192.168.88.90: no pin, inventory or record of the approver knows it"
+    put_event(stage, "one", "csr-w9", why, datetime.now(UTC))
+    assert (await kubevouch(*EXPLAIN, "--allow", f"{NODE}={ADDRESS}")).code == 0
+
+
+async def test_an_event_holds_nothing_where_no_approver_leads_or_another_csr_had_the_name(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage)
+    put_event(stage, "one", "csr-w9", ANOTHERS_KEY, datetime.now(UTC))
+    assert (await kubevouch(*EXPLAIN)).code == 0
+    put_leader(stage)
+    assert (await kubevouch(*EXPLAIN)).code == 1
+    earlier = stage.server.store.get(EVENTS, "one", "default")
+    earlier["regarding"]["uid"] = "another"
+    stage.server.store.put(EVENTS, earlier)
+    assert (await kubevouch(*EXPLAIN)).code == 0
+
+
+@pytest.mark.usefixtures("held")
+async def test_where_events_may_not_be_read_it_is_said_that_the_approver_may_hold_it(
+    kubevouch: Program, stage: Stage
+) -> None:
+    stage.server.authorize = lambda asked: asked.resource != "events"
+    ran = await kubevouch(*EXPLAIN)
+    assert ran.code == 0, ran
+    assert "what the running approver holds by what only it remembers is not known" in told(ran.err)

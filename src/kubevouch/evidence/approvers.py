@@ -26,6 +26,9 @@ APPROVER_SAYS = "kubevouch approver: "
 DENIED_BY_US = "KubevouchDeny"
 """Reason of the condition with which this product denies."""
 
+HELD_EVENT = "KubeletServingHeld"
+"""Reason of the Event in which our approver says why it holds a CSR."""
+
 FIXER_ROLE = "kubevouch-fixer"
 INSTALLER_ROLE = "kubevouch-approver-installer"
 """The roles that we print for those who run `fix` and `approver install`. They may approve, and are for people."""

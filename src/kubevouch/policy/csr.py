@@ -40,6 +40,9 @@ class Csr(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     """Types of its conditions: Approved, Denied, Failed."""
 
+    uid: str = ""
+    """Of the object; "" of a file."""
+
     dropped: int = 0
     """Bytes of the request where it was so large that it was neither read nor kept; else 0."""
 
@@ -59,6 +62,7 @@ def csr_of(found: CertificateSigningRequest, *, most: int | None = None) -> Csr:
         parsed, unreadable = parsed_of(pem, found.name)
     return Csr(
         name=found.name,
+        uid=found.uid,
         pem=pem,
         dropped=dropped,
         parsed=parsed,

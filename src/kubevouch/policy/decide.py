@@ -1,5 +1,8 @@
 """All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
 
+import re
+from collections.abc import Collection
+
 import msgspec
 
 from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
@@ -114,6 +117,11 @@ def _in_words(results: list[RuleResult]) -> str:
     rules, first = ", ".join(each.rule for each in results), results[0]
     seen = ", ".join(dict.fromkeys(each.seen for each in results if each.seen))
     return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
+
+
+def names_any(rules: Collection[str], why: str) -> bool:
+    """Whether what `Decision.why` said of a CSR names one of these rules."""
+    return any(re.search(rf"(?:^|; |, ){re.escape(rule)}(?:,| \()", why) for rule in rules)
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:

@@ -11,6 +11,7 @@ from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.approvers import HELD_EVENT
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
@@ -21,7 +22,7 @@ from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.serve.logs import Log
 
 APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
-HELD: Final = EventWord("KubeletServingHeld", "Hold")
+HELD: Final = EventWord(HELD_EVENT, "Hold")
 DENIED: Final = EventWord("KubeletServingDenied", "Deny")
 NOT_SERVED: Final = EventWord("KubeletServingNotServed", "Probe")
 BY_OTHERS: Final = EventWord("KubeletServingApprovedByOthers", "Report")

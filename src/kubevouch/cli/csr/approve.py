@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.find import serving_csr
-from kubevouch.cli.csr.render import EXIT, print_decision, warn, what_was_decided
+from kubevouch.cli.csr.render import (
+    EXIT,
+    print_decision,
+    say_that_the_approver_holds_it,
+    warn,
+    what_was_decided,
+)
 from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
@@ -38,7 +44,7 @@ class Judged:
 
     @property
     def passes(self) -> bool:
-        """Whether every rule passes."""
+        """Whether every rule passes that could be asked here."""
         return self.decision.outcome is Outcome.PASS
 
 
@@ -50,11 +56,14 @@ def approve_named(
     *,
     yes: bool,
 ) -> ExitCode:
-    """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding."""
+    """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding.
+
+    What the running approver says of one that it holds is shown before the question: whoever names a CSR may know better.
+    """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
         evidence = await sources.gather(api, clock)
-        warn(terminal, sources.unused(evidence))
+        warn(terminal, sources.warnings(evidence))
         found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
         waiting, settled = undecided(terminal, found)
         return [judged(each, sources, evidence) for each in waiting], settled
@@ -67,6 +76,8 @@ def approve_named(
     passing = [each for each in seen if each.passes]
     if not passing:
         return combined_exit_code(codes)
+    for each in passing:
+        say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
     vouched = "; ".join(
         f"{each.found.name}: {each.found.spec.username} is {each.vouches}" for each in passing
     )
@@ -120,8 +131,9 @@ def approve_judged(
             found = each.found
             evidence = await sources.gather(api, clock)
             again = sources.judged(csr_of(found), evidence)
-            codes.append(EXIT[again.decision.outcome])
-            if again.decision.outcome is not Outcome.PASS:
+            news = again.decision.outcome if each.judgement.held else again.outcome
+            codes.append(EXIT[news])
+            if news is not Outcome.PASS:
                 print_decision(terminal, again, each.node)
                 continue
             condition = approval(found.spec.username, again.names.why)

@@ -5,12 +5,21 @@ from datetime import datetime
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, where
-from kubevouch.cli.csr.render import EXIT, age, print_way_on, say_doubts, undecided_row, warn
+from kubevouch.cli.csr.render import (
+    EXIT,
+    age,
+    approvers_rule,
+    print_way_on,
+    say_doubts,
+    undecided_row,
+    warn,
+)
 from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.outcome import Outcome
 
 _PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
 _HELD = ("HELD", "AGE", "NODE", "ASKS FOR", "RULE")
@@ -27,7 +36,7 @@ def approve_all(
         if csrs.doubt is not None:
             say_doubts(terminal, [csrs.doubt])
             return None, evidence.at
-        warn(terminal, sources.unused(evidence))
+        warn(terminal, sources.warnings(evidence))
         waiting = [each for each in csrs.or_else(()) if not each.status.conditions]
         return [judged(each, sources, evidence) for each in waiting], evidence.at
 
@@ -37,9 +46,12 @@ def approve_all(
     if not seen:
         terminal.out("No CSR for a kubelet's serving certificate waits.")
         return ExitCode.OK
-    passing = [each for each in seen if each.passes]
-    _show(terminal, passing, [each for each in seen if not each.passes], at)
-    codes = [EXIT[each.decision.outcome] for each in seen]
+    passing: list[Judged] = []
+    held: list[Judged] = []
+    for each in seen:
+        (passing if each.judgement.outcome is Outcome.PASS else held).append(each)
+    _show(terminal, passing, held, at)
+    codes = [EXIT[each.judgement.outcome] for each in seen]
     if not passing:
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
@@ -72,5 +84,8 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
+    if each.judgement.held:
+        said = f"the approver holds it: {approvers_rule(each.judgement)}"
+        return (*undecided_row(each.found, at), said)
     rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
     return (*undecided_row(each.found, at), rules)

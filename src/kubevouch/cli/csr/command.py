@@ -54,7 +54,7 @@ def list_(
         return await sources.gather(api, clock)
 
     evidence = with_api(terminal, access, gather)
-    warn(terminal, sources.unused(evidence))
+    warn(terminal, sources.warnings(evidence))
     found = evidence.cluster.csrs.or_else(())
     judgements = [sources.judged(csr_of(each), evidence) for each in found]
     if output == "json":
@@ -62,7 +62,7 @@ def list_(
         print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
         judged = zip(found, judgements, strict=True)
-        terminal.table(COLUMNS, [csr_row(each, by.decision, evidence.at) for each, by in judged])
+        terminal.table(COLUMNS, [csr_row(each, by, evidence.at) for each, by in judged])
         print_next(terminal, found, judgements)
     elif evidence.cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
@@ -111,7 +111,7 @@ def explain(
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[NamedCsr, CsrJudgement]":
         evidence = await sources.gather(api, clock)
         named = await csr_named(word, api, evidence.cluster)
-        warn(terminal, sources.unused(evidence, named.csr))
+        warn(terminal, sources.warnings(evidence, named.csr))
         rules = WHAT_IT_ASKS_FOR if named.csr.conditions else RULES
         return named, sources.judged(named.csr, evidence, rules)
 
@@ -120,7 +120,7 @@ def explain(
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
         print_decision(terminal, judgement, requestor_node(named.csr), named.found)
-    return EXIT[judgement.decision.outcome]
+    return EXIT[judgement.outcome]
 
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")

@@ -57,7 +57,8 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
         "created": found.metadata.creation_timestamp,
         "asksFor": _asked_for(found),
         "condition": _condition(found),
-        "outcome": judgement.decision.outcome,
+        "outcome": judgement.outcome,
+        "approverHolds": judgement.held,
         "namesBy": names_by(judgement),
         "results": judgement.decision.results,
     }
@@ -74,16 +75,19 @@ def explained_json(
             {"type": each.type, "reason": each.reason, "message": each.message}
             for each in (found.status.conditions if found else ())
         ],
-        "outcome": decision.outcome,
+        "outcome": judgement.outcome,
+        "approverHolds": judgement.held,
         "namesBy": names_by(judgement),
         "results": decision.results,
     }
 
 
-def csr_row(found: CertificateSigningRequest, decision: Decision, at: datetime) -> tuple[str, ...]:
+def csr_row(
+    found: CertificateSigningRequest, judgement: CsrJudgement, at: datetime
+) -> tuple[str, ...]:
     """A CSR as a row under COLUMNS."""
     condition = _condition(found)
-    policy = _in_short(decision) if condition == "Pending" else ""
+    policy = _in_short(judgement) if condition == "Pending" else ""
     return (*undecided_row(found, at), condition, policy)
 
 
@@ -94,7 +98,7 @@ def print_next(
 ) -> None:
     """Where one that nobody has decided about is held: the command that says why, and what would help."""
     for each, judgement in zip(found, judgements, strict=True):
-        if not each.status.conditions and judgement.decision.outcome is not Outcome.PASS:
+        if not each.status.conditions and judgement.outcome is not Outcome.PASS:
             terminal.out()
             terminal.command("NEXT   ", shlex.join(("kubevouch", "csr", "explain", each.name)))
             return
@@ -157,10 +161,23 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
     return f"{seconds}s"
 
 
-def _in_short(decision: Decision) -> str:
-    if decision.outcome is Outcome.PASS:
+def _in_short(judgement: CsrJudgement) -> str:
+    if judgement.held:
+        return f"the approver holds it: {approvers_rule(judgement)}"
+    if judgement.outcome is Outcome.PASS:
         return "would approve"
-    return f"holds: {decision.held_by[0].rule}"
+    return f"holds: {judgement.decision.held_by[0].rule}"
+
+
+def approvers_rule(judgement: CsrJudgement) -> str:
+    """The first rule and the reason of the approver's, without what it saw."""
+    return shortened(one_line(judgement.held.split("): ")[0] + ")"))
+
+
+def say_that_the_approver_holds_it(terminal: Terminal, name: str, judgement: CsrJudgement) -> None:
+    """What the running approver says, where it holds what every rule passes that could be asked here."""
+    if judgement.held:
+        terminal.wrapped(one_line(judgement.held), f"{name}: the approver holds it: ")
 
 
 def what_was_decided(found: CertificateSigningRequest) -> str:
@@ -191,6 +208,7 @@ def print_decision(
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if found is None or not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
+        say_that_the_approver_holds_it(terminal, decision.about, judgement)
         print_way_on(terminal, [judgement])
         return
     if said := found.status.conditions[0].message:

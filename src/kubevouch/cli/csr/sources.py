@@ -4,6 +4,7 @@ The sources are no fall-through: the first that knows a node decides for it, and
 A plan is the operator's word of today. Then comes what the approver would go by: the inventory, pins, and its own record.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +19,7 @@ from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.evidence.gather.approver_holds import gather_approver_holds
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -28,6 +30,7 @@ from kubevouch.evidence.names import Network, with_more
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Node
+from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
     AllowedNames,
     AskedNames,
@@ -40,7 +43,7 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
-from kubevouch.policy.decide import RULES, Decision, decide
+from kubevouch.policy.decide import RULES, Decision, decide, names_any
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.pins import Pins, allowed_by_pins
@@ -64,7 +67,8 @@ class CsrEvidence:
     """What the cluster tells, and what is written down in it; None: there is no approver there.
 
     at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
-    approver_decides: whether our approver leads, and so has watched who gets client certificates.
+    approver_decides: whether our approver leads, and so has watched who gets client certificates. holds: what it says of
+    each CSR that it holds, by UID; None: it does not lead.
     """
 
     cluster: PolicyEvidence
@@ -72,6 +76,7 @@ class CsrEvidence:
     at: datetime
     own_at: datetime
     approver_decides: bool = False
+    holds: Measured[Mapping[str, str]] | None = None
 
     @cached_property
     def indexed(self) -> IndexedEvidence:
@@ -92,10 +97,19 @@ class NamesAnswer:
 
 @dataclass(frozen=True)
 class CsrJudgement:
-    """What the policy says of a CSR, and by which source of names and addresses."""
+    """What the policy says of a CSR, and by which source of names and addresses.
+
+    held: why the running approver holds it, although every rule that could be asked here passes; "" if it does not.
+    """
 
     decision: Decision
     names: NamesAnswer
+    held: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """That of the rules; what only the approver knows holds a CSR as well."""
+        return Outcome.REFUSE if self.held else self.decision.outcome
 
 
 @dataclass(frozen=True)
@@ -141,6 +155,7 @@ class Sources:
             gather_written(api, inquiry),
             gather_our_approver(api, inquiry),
         )
+        decides = ours.value is not None and ours.value.decides
         if evidence.nodes.is_known:
             check_nodes(self.allowed, (node.name for node in evidence.nodes.or_else(())))
         names = with_more(
@@ -153,8 +168,15 @@ class Sources:
             written,
             at=api.server_clock.now(),
             own_at=clock.now(),
-            approver_decides=ours.value is not None and ours.value.decides,
+            approver_decides=decides,
+            holds=await gather_approver_holds(api, inquiry) if decides else None,
         )
+
+    def warnings(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
+        """What --allow says in vain, and that it is not known what the approver holds."""
+        doubt = evidence.holds.doubt if evidence.holds else None
+        text = "what the running approver holds by what only it remembers is not known"
+        return [*self.unused(evidence, *more), *([f"{text}: {doubt.text}"] if doubt else [])]
 
     def unused(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
@@ -198,7 +220,19 @@ class Sources:
             limits=_configuration(evidence.written).limits,
             standing=_standing(csr, evidence, names),
         )
-        return CsrJudgement(decide(facts, rules), names)
+        decision = decide(facts, rules)
+        return CsrJudgement(decision, names, self._held(csr, decision, evidence))
+
+    def _held(self, csr: Csr, decision: Decision, evidence: CsrEvidence) -> str:
+        """What the approver says of a CSR that waits and that passes here.
+
+        Where the operator says today what the node has, only a rule that could not be asked here counts.
+        """
+        if decision.outcome is not Outcome.PASS or csr.conditions or evidence.holds is None:
+            return ""
+        why, node = evidence.holds.or_else({}).get(csr.uid, ""), requestor_node(csr)
+        said = self.trust_node_status or node in self.allowed or node in self._planned
+        return "" if said and not names_any(decision.not_asked, why) else why
 
     def names_of(self, node: str | None, evidence: CsrEvidence) -> NamesAnswer:
         """What the node may have: by the first source that knows it, and by --allow."""
