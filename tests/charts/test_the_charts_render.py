@@ -36,7 +36,7 @@ def test_every_file_of_deploy_comes_from_a_chart_but_two() -> None:
     """What a cluster needs of a metrics server outside of it, and of an exporter in the approver's pod."""
     deploy = CHECKOUT / "deploy"
     files = {path.relative_to(deploy).as_posix() for path in deploy.rglob("*.yaml")}
-    by_hand = {"metrics-server/external.yaml", "exporter/beside-the-approver.yaml"}
+    by_hand = {"metrics-server/external.yaml", "exporter/beside-the-approver/rbac.yaml"}
     assert files - set(DEPLOYED) == by_hand
 
 
@@ -150,7 +150,7 @@ def test_the_program_takes_the_arguments_of_the_pod(helm: Helm, values: Path) ->
 def test_the_exporter_in_the_approvers_pod_is_that_pods_rights_ports_and_arguments(
     helm: Helm,
 ) -> None:
-    """What deploy/exporter/beside-the-approver.yaml is for those without Helm, and the patch of docs/exporter.md."""
+    """What deploy/exporter/beside-the-approver/rbac.yaml is for those without Helm, and the patch of docs/exporter.md."""
     pod = ("--set", "inTheApproversPod=true")
     lent = rendered(helm, EXPORTER, *pod)
     kinds = {kind for kind, _, _ in lent}
@@ -177,8 +177,15 @@ def test_the_exporter_in_the_approvers_pod_is_that_pods_rights_ports_and_argumen
         rendered(helm, EXPORTER, *pod, namespace="elsewhere")
 
 
+def test_the_plain_install_of_the_exporter_gives_nothing_to_the_approver() -> None:
+    """`kubectl apply -f deploy/exporter/` takes every file of that folder, and none of the folders in it."""
+    for path in (CHECKOUT / "deploy" / "exporter").glob("*.yaml"):
+        for thing in yaml.safe_load_all(path.read_text("utf-8")):
+            assert "kubevouch-approver" not in yaml.safe_dump(thing), path.name
+
+
 def test_what_the_approvers_account_is_lent_is_what_the_exporters_has() -> None:
-    """deploy/exporter/beside-the-approver.yaml is written by hand; what both need the approver has already."""
+    """deploy/exporter/beside-the-approver/rbac.yaml is written by hand; what both need the approver has already."""
     deploy = CHECKOUT / "deploy"
 
     def bound(*paths: str) -> dict[str, set[tuple[str, str, str]]]:
@@ -194,7 +201,9 @@ def test_what_the_approvers_account_is_lent_is_what_the_exporters_has() -> None:
         return found
 
     own = bound("exporter/rbac.yaml")["kubevouch-exporter"]
-    both = bound("approver/10-rbac.yaml", "exporter/beside-the-approver.yaml")["kubevouch-approver"]
+    both = bound("approver/10-rbac.yaml", "exporter/beside-the-approver/rbac.yaml")[
+        "kubevouch-approver"
+    ]
     assert own <= both
     ports = [
         next(
@@ -202,6 +211,6 @@ def test_what_the_approvers_account_is_lent_is_what_the_exporters_has() -> None:
             for each in yaml.safe_load_all((deploy / "exporter" / name).read_text("utf-8"))
             if each["kind"] == "NetworkPolicy"
         )
-        for name in ("network-policy.yaml", "beside-the-approver.yaml")
+        for name in ("network-policy.yaml", "beside-the-approver/rbac.yaml")
     ]
     assert ports[0] == ports[1]

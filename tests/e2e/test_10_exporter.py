@@ -99,7 +99,7 @@ def test_in_the_approvers_pod_it_needs_the_rights_of_both_and_no_more(
 ) -> None:
     """As docs/exporter.md says: two manifests, and the words of the pod."""
     cluster.state("healthy")
-    texts = [manifest("rbac.yaml"), manifest("beside-the-approver.yaml")]
+    texts = [manifest("rbac.yaml"), manifest("beside-the-approver/rbac.yaml")]
     with installed(cluster, image_reference) as approver:
         try:
             for text in texts:
