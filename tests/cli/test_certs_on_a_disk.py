@@ -73,3 +73,17 @@ async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
     assert ran.code == 3, ran
     assert "`kubevouch certs --root DIR`" in ran.out.splitlines()[-1]
     assert "doctor" not in ran.out
+
+
+async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
+    program: Program, tree: NodeTree
+) -> None:
+    """In this order, each line done as it stands: kubeadm ends with an error where one file of the two is there."""
+    (tree.root / PKI / "apiserver-kubelet-client.crt").unlink()
+    for form in ("table", "html"):
+        ran = await program("certs", "--root", str(tree.root), "-o", form)
+        assert ran.code == 1, ran
+        told = " ".join(ran.out.split())
+        key = "apiserver-kubelet-client.key beside it away"
+        command = "kubeadm init phase certs apiserver-kubelet-client"
+        assert 0 < told.find(key) < told.find(command), told

@@ -11,7 +11,8 @@ from kubevouch.evidence.certificates import (
     IssuedForCsr,
 )
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.ending import advice_of, troubles_of
+from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.ending import troubles_of
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of

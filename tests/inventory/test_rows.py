@@ -12,7 +12,8 @@ from kubevouch.evidence.certificates import (
     RenewedBy,
 )
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.ending import advice_of, first_to_end, troubles_of
+from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.ending import first_to_end, troubles_of
 from kubevouch.inventory.limits import Concern, LifeLimit, Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import RowState, row_of, rows_of

@@ -9,7 +9,8 @@ import pytest
 from kubevouch.cli.app import program
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.ending import advice_of, besides, first_to_end, troubles_of
+from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.ending import besides, first_to_end, troubles_of
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
@@ -136,6 +137,22 @@ def test_what_is_made_anew_keeps_the_names_of_the_cluster() -> None:
     """`kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration."""
     (row,) = rows(at_node("cp", None, use=USE.API_SERVER, missing=True))
     assert "--config FILE" in advice_of(row).by_hand
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["missing", "half"])
+def test_before_kubeadm_makes_a_pair_what_is_left_of_the_old_one_is_moved_away(
+    missing: bool,
+) -> None:
+    """kubeadm 1.36.3, where apiserver.key is there and apiserver.crt is not: `failure loading apiserver certificate`, exit code 1."""
+    path = "/etc/kubernetes/pki/apiserver.crt"
+    found = at_node("cp", None, use=USE.API_SERVER, missing=missing, where=path)
+    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK))
+    assert advice_of(row).before.startswith(f"move {path} and apiserver.key beside it away")
+    conf = at_node("cp", None, use=USE.ADMIN_CONF, missing=missing, where="/a/admin.conf")
+    (row,) = rows(replace(conf, vantage=Vantage.NODE_DISK))
+    assert advice_of(row).before == ("" if missing else "move /a/admin.conf away")
+    (row,) = rows(replace(at_node("cp", -DAY, use=USE.API_SERVER), vantage=Vantage.NODE_DISK))
+    assert advice_of(row).before == ""
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:

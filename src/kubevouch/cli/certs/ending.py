@@ -7,9 +7,9 @@ from kubevouch import __version__
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
+from kubevouch.inventory.advice import advice_of
 from kubevouch.inventory.ending import (
     Trouble,
-    advice_of,
     besides,
     first_to_end,
     troubles_of,
@@ -129,6 +129,8 @@ def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None
 
 def _print_advice(terminal: Terminal, trouble: Trouble, shorten: Shorten) -> None:
     advice = advice_of(trouble.rows[0])
+    if advice.before:
+        _lead(terminal, "BEFORE", _shortened(advice.before, trouble.rows, shorten))
     if advice.command:
         terminal.command(f"{'NEXT':<{_LEAD}}", shlex.join(advice.command))
     if advice.by_hand:

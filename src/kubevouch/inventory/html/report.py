@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
-from kubevouch.inventory.ending import Trouble, advice_of, first_to_end, place_of, troubles_of
+from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.ending import Trouble, first_to_end, place_of, troubles_of
 from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.html.chains import chains
 from kubevouch.inventory.html.page import Writer, section, tiles
@@ -84,6 +85,8 @@ def _first(
                 f"<p>and {len(troubles) - _MOST_TROUBLES} more kinds, in the table below</p>"
             )
         advice = advice_of(troubles[0].rows[0])
+        if advice.before:
+            lines.append(f"<p>Before: {write.text(advice.before)}</p>")
         if advice.command:
             command = write.text(hint(shlex.join(advice.command)))
             lines.append(f"<p>Next: <code>{command}</code></p>")
