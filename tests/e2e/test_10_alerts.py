@@ -23,6 +23,7 @@ _SECONDS: Final = 240.0
 _A_CSRS_TEN_MINUTES: Final = 900.0
 
 ENDS, UNPROVEN = "KubevouchCertificateEnds", "KubevouchKubeletNotVerified"
+DARK = "KubevouchKubeletPortDark"
 STALLED, WAITING = "KubevouchRotationStalled", "KubevouchCsrPending"
 UNREACHABLE, BLIND = "KubevouchKubeletUnreachable", "KubevouchExporterBlind"
 OLDER = "KubevouchIssuedNotServed"
@@ -33,8 +34,8 @@ STATES: dict[str, Expected] = {
     "healthy": {},
     "expired": {ENDS: EVERY, UNPROVEN: EVERY},
     "no-ip-sans": {UNPROVEN: EVERY},
-    "rotated-expired": {UNPROVEN: EVERY, BLIND: CLUSTER},
-    "denied-loop": {UNPROVEN: ONE, BLIND: CLUSTER},
+    "rotated-expired": {DARK: EVERY, BLIND: CLUSTER},
+    "denied-loop": {DARK: ONE, BLIND: CLUSTER},
     "approver-gone": {STALLED: EVERY},
     "kubelets-dead": {BLIND: CLUSTER},
     "wrong-ca": {UNPROVEN: ONE},
@@ -48,7 +49,7 @@ GOES_BACK = frozenset({"expired", "no-ip-sans", "rotated-expired", "insecure-fla
 """Kubelets serve older certificates there than a healthy cluster's, which were issued to them: where the exporter has seen
 that a moment before, as on the bed, it tells so, too."""
 AFTER_TEN_MINUTES: dict[str, Expected] = {
-    "pending": {UNPROVEN: EVERY, BLIND: CLUSTER, WAITING: CLUSTER},
+    "pending": {DARK: EVERY, BLIND: CLUSTER, WAITING: CLUSTER},
     "renewal-due": {WAITING: CLUSTER},
 }
 
