@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.forked import Forked
 from tests.cli.program import Program
+from tests.support.authority import Authority
 from tests.support.node_tree import PKI, NodeTree
 
 
@@ -87,3 +88,17 @@ async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
         key = "apiserver-kubelet-client.key beside it away"
         command = "kubeadm init phase certs apiserver-kubelet-client"
         assert 0 < told.find(key) < told.find(command), told
+
+
+@pytest.mark.parametrize("state", ["missing", "another"])
+async def test_a_ca_that_lacks_is_looked_for_where_it_still_is(
+    program: Program, tree: NodeTree, state: str
+) -> None:
+    (tree.root / PKI / "ca.crt").unlink()
+    if state == "another":
+        tree.write(f"{PKI}/ca.crt", Authority("kubernetes").pem)
+    ran = await program("certs", "--root", str(tree.root))
+    assert ran.code == 1, ran
+    told = " ".join(ran.out.partition("NEXT ")[2].split())
+    assert told.startswith("make no other CA: ")
+    assert "kube-root-ca.crt" in told

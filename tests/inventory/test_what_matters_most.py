@@ -7,7 +7,7 @@ import click
 import pytest
 
 from kubevouch.cli.app import program
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.evidence.certificates import NOT_SIGNED_BY, CertificateUse, FoundCertificate
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.advice import advice_of
 from kubevouch.inventory.ending import besides, first_to_end, troubles_of
@@ -152,6 +152,47 @@ def test_before_kubeadm_makes_a_pair_what_is_left_of_the_old_one_is_moved_away(
     (row,) = rows(replace(conf, vantage=Vantage.NODE_DISK))
     assert advice_of(row).before == ("" if missing else "move /a/admin.conf away")
     (row,) = rows(replace(at_node("cp", -DAY, use=USE.API_SERVER), vantage=Vantage.NODE_DISK))
+    assert advice_of(row).before == ""
+
+
+@pytest.mark.parametrize(
+    ("use", "file", "kept"),
+    [
+        (USE.CLUSTER_CA, "ca.crt", "ConfigMap kube-system/kube-root-ca.crt"),
+        (USE.CLUSTER_CA, "ca.crt", "certificate-authority-data in /etc/kubernetes/*.conf"),
+        (USE.CLUSTER_CA, "ca.crt", "of every other node"),
+        (USE.ETCD_CA, "etcd/ca.crt", "of every other control plane"),
+        (USE.FRONT_PROXY_CA, "front-proxy-ca.crt", "requestheader-client-ca-file"),
+    ],
+)
+@pytest.mark.parametrize("state", ["missing", "half", "swapped"])
+def test_an_authority_that_lacks_on_a_disk_is_put_back_and_no_other_is_made(
+    use: CertificateUse, file: str, kept: str, state: str
+) -> None:
+    ends = 100 * DAY if state == "swapped" else None
+    place = f"/etc/kubernetes/pki/{file}"
+    found = at_node("cp", ends, use=use, missing=state == "missing", where=place)
+    fault = "" if state == "missing" else "ca.key beside it is another certificate's key"
+    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK, fault=fault))
+    advice = advice_of(row)
+    assert advice.command == ()
+    assert advice.by_hand.startswith(
+        f"make no other CA: as root on cp, put the cluster's own back into {place}"
+    )
+    assert kept in advice.by_hand
+
+
+def test_a_leaf_is_renewed_only_once_the_authority_beside_it_is_the_clusters() -> None:
+    """`kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards."""
+    leaf = at_node("cp", use=USE.API_SERVER)
+    fault = (
+        f"{NOT_SIGNED_BY} /etc/kubernetes/pki/ca.crt: x509: certificate signed by unknown authority"
+    )
+    (row,) = rows(replace(leaf, vantage=Vantage.NODE_DISK, ca="ca", fault=fault))
+    advice = advice_of(row)
+    assert " ".join(advice.command) == "kubeadm certs renew apiserver"
+    assert "ConfigMap kube-system/kube-root-ca.crt" in advice.before
+    (row,) = rows(replace(leaf, vantage=Vantage.NODE_DISK, ca="ca", fault="its key is not there"))
     assert advice_of(row).before == ""
 
 

@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, Verdict
+
+NOT_SIGNED_BY: Final = "not signed by"
+"""How the fault of a certificate begins or goes on that the CA beside it on a disk has not signed."""
 
 
 class CertificateUse(StrEnum):

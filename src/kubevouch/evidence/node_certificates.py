@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubevouch.evidence.certificates import (
+    NOT_SIGNED_BY,
     CertificateUse,
     FoundCertificate,
     FoundPart,
@@ -211,7 +212,7 @@ class _Reading:
             usage=ExtKeyUsage.CLIENT,
         )
         if verdict.reason not in _OTHER_REASONS:
-            yield f"not signed by {self.root}{authority.path}: {verdict.go_text}"
+            yield f"{NOT_SIGNED_BY} {self.root}{authority.path}: {verdict.go_text}"
 
     def _of_kubelet(self) -> Iterator[FoundCertificate]:
         client = kubelet_client_file(self.files)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import NOT_SIGNED_BY, CertificateUse, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
@@ -23,6 +23,19 @@ _SEEN_BY_DOCTOR: Final = frozenset(
         CertificateUse.METRICS_SERVER,
     }
 )
+_LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
+_KEPT: Final = {
+    CertificateUse.CLUSTER_CA: (
+        "ConfigMap kube-system/kube-root-ca.crt has it, as have certificate-authority-data in /etc/kubernetes/*.conf "
+        "and /etc/kubernetes/pki/ca.crt of every other node"
+    ),
+    CertificateUse.ETCD_CA: "/etc/kubernetes/pki/etcd/ca.crt of every other control plane has it, or a backup",
+    CertificateUse.FRONT_PROXY_CA: (
+        "ConfigMap kube-system/extension-apiserver-authentication has it (requestheader-client-ca-file), "
+        "as has /etc/kubernetes/pki/front-proxy-ca.crt of every other control plane"
+    ),
+}
+"""Where an authority of kubeadm's still is, when a disk lacks it. etcd's is on disks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,15 @@ def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
     use, then = row.found.use, f"{where}; {_RESTART}"
     if row.state in {RowState.MISSING, RowState.UNREADABLE}:
         return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _moved_away(row))
-    return Advice(("kubeadm", "certs", "renew", use), then)
+    return Advice(("kubeadm", "certs", "renew", use), then, _compared(row))
+
+
+def _compared(row: CertificateRow) -> str:
+    """What `renew` signs with has to be the cluster's: where the CA was swapped, all leaves look as if they were wrong."""
+    kept = _KEPT.get(CertificateUse(row.found.ca)) if row.found.ca else None
+    if kept is None or NOT_SIGNED_BY not in row.found.fault:
+        return ""
+    return f"if the CA there is not the cluster's, put that back and renew nothing. {kept}"
 
 
 def _moved_away(row: CertificateRow) -> str:
@@ -93,6 +114,8 @@ def _authority_advice(row: CertificateRow) -> Advice:
         )
     if row.found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the authority that signs what is served into {row.found.where}")
+    if row.state in _LACKING:
+        return Advice(by_hand=_put_back(row))
     by_hand = "kubeadm renews no CA: let the next one be trusted everywhere before this one ends"
     if row.state is not RowState.VALID:
         by_hand = (
@@ -101,6 +124,19 @@ def _authority_advice(row: CertificateRow) -> Advice:
     if row.found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
+
+
+def _put_back(row: CertificateRow) -> str:
+    """A CA that lacks in one place is in others, and all that it has signed is good: another one would part the cluster."""
+    found = row.found
+    if found.vantage is not Vantage.NODE_DISK:
+        return f"make no other CA: kube-apiserver writes {found.where} from the file on its disk, so look at that"
+    where = f"as root on {found.node}, " if found.node else ""
+    key = posixpath.basename(found.where).removesuffix(".crt") + ".key"
+    return (
+        f"make no other CA: {where}put the cluster's own back into {found.where}. {_KEPT[found.use]}. "
+        f"On a control plane {key} beside it has to be its key"
+    )
 
 
 def _made_by_kubeadm(use: CertificateUse) -> tuple[str, ...]:
