@@ -15,7 +15,9 @@ from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.tls import FailureKind
+from kubevouch.x509 import Certificate, read_certificates
 from tests.inventory.found import AT, DAY, at_node, rows
+from tests.support.self_signed import kubelet_self_signed
 
 USE = CertificateUse
 
@@ -62,13 +64,35 @@ def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
     )
 
 
-def test_a_kubelet_without_any_certificate_stops_more_than_one_that_does_not_answer() -> None:
+def _kubelets_own() -> tuple[Certificate, ...]:
+    return read_certificates(kubelet_self_signed("n", AT - 5 * DAY, AT + 5 * DAY).chain, "own")
+
+
+_DARK = "kubectl top, autoscaling, logs, exec and port-forward of this node"
+
+
+def test_a_kubelet_that_presents_no_certificate_stops_all_that_needs_its_port() -> None:
+    """Whether it answers with an alert or not at all: nobody else's connection fares better where nothing listens."""
     fault = "remote error: tls: internal error"
     dark = replace(at_node("w1", None), fault=fault, failure=FailureKind.ALERT)
-    silent, told = troubles_of(rows(dark, at_node("w2", None)), Limits())
-    assert (told.word, silent.word) == ("NOT SERVED", "NO ANSWER")
-    assert "exec and port-forward of this node" in told.rows[0].stops
-    assert "where the API server verifies kubelets" in silent.rows[0].stops
+    refused = replace(at_node("w2", None), failure=FailureKind.REFUSED)
+    far = replace(at_node("w3", None), failure=FailureKind.CONNECT_TIMEOUT, fault="timeout")
+    told = {each.word: each.rows for each in troubles_of(rows(dark, refused), Limits())}
+    assert [each.stops for each in told["NOT SERVED"]] == [_DARK]
+    assert [each.stops for each in told["NO ANSWER"]] == [_DARK]
+    (row,) = rows(far)
+    assert row.stops == f"{_DARK}, unless it answers others"
+
+
+def test_after_the_end_of_a_certificate_of_the_signer_the_port_is_dark_for_everybody() -> None:
+    """A kubelet with rotation serves nothing that has ended: handshakes end with an alert. One that still serves it, for it was put
+    there by hand or made by itself, fails only for who verifies it."""
+    (soon,) = rows(at_node("w1", 5 * DAY))
+    assert soon.stops == f"{_DARK}: the port is dark then"
+    (served,) = rows(at_node("w1", -DAY))
+    assert "where the API server verifies kubelets" in served.stops
+    (own,) = rows(replace(at_node("w1"), chain=_kubelets_own()))
+    assert "where the API server verifies kubelets" in own.stops
 
 
 def test_what_is_valid_only_later_says_when() -> None:

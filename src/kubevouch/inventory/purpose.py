@@ -9,8 +9,8 @@ from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 class Purpose(NamedTuple):
     """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others.
 
-    without: what stops if the program has no certificate to serve and answers every handshake with an alert; empty if that
-    is the same.
+    without: what stops if the program has no certificate to serve, and so answers every handshake with an alert; empty if
+    that is the same.
     """
 
     stops: str

@@ -15,7 +15,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.kubelet_names import is_of_another
-from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.purpose import PURPOSES, Purpose
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
@@ -188,18 +188,41 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
     renewed_by = found.renewed_by or _renewed_by(found, purpose.renewed_by)
     if certificate is None:
         state = RowState.MISSING if found.missing else RowState.UNREADABLE
-        is_without = found.failure is FailureKind.ALERT and purpose.without
-        stops = purpose.without if is_without else purpose.stops
+        stops = _stops_without(found, purpose)
         return CertificateRow(found, state, None, None, renewed_by, stops, _remarks(found))
+    state = _state(found, certificate, at)
     return CertificateRow(
         found,
-        _state(found, certificate, at),
+        state,
         certificate.not_after - at,
         life_used(certificate, at),
         renewed_by,
-        purpose.stops,
+        _stops(found, purpose, state, renewed_by),
         _remarks(found),
     )
+
+
+def _stops_without(found: FoundCertificate, purpose: Purpose) -> str:
+    """What stops where no certificate was read: nobody gets further where nothing listens, or what listens has none."""
+    if not purpose.without or found.vantage is not Vantage.DIALLED:
+        return purpose.stops
+    is_for_all = found.failure in {FailureKind.ALERT, FailureKind.REFUSED}
+    return purpose.without if is_for_all else f"{purpose.without}, unless it answers others"
+
+
+def _stops(
+    found: FoundCertificate, purpose: Purpose, state: RowState, renewed_by: RenewedBy
+) -> str:
+    """What stops at the end of a certificate.
+
+    A kubelet with rotation serves none that has ended: its port answers with an alert then (Current in client-go's
+    util/certificate/certificate_manager.go). One that is seen serving such a one was told to by hand.
+    """
+    is_rotated = renewed_by is RenewedBy.APPROVER and purpose.without
+    is_still_served = state is RowState.EXPIRED and found.vantage is Vantage.DIALLED
+    if not is_rotated or is_still_served or state not in {RowState.VALID, RowState.EXPIRED}:
+        return purpose.stops
+    return f"{purpose.without}: the port is dark then"
 
 
 def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:
