@@ -201,6 +201,16 @@ def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit() -> None:
     ]
 
 
+def test_cron_hears_of_csrs_that_nobody_decides_about_before_anything_ends() -> None:
+    """Of a year 29 days are left when the limit is reached; that nobody approves shows months before."""
+    found = inventory(*(replace(at_node(n), waiting=(f"csr-{n}",)) for n in "ab"), at_node("c"))
+    shown, code = _shown(found, "short")
+    text = "kubelet-serving of 2 places (a, b): 2 CSRs wait for approval, see `kubevouch csr list`"
+    assert (shown, code) == (f"note  {text}\n", ExitCode.OK)
+    assert f"BESIDES     {text}\n" in _shown(found, columns=200)[0]
+    assert "2 CSRs wait for approval" in _shown(found, "html")[0]
+
+
 def test_json_has_every_row_and_how_it_stands() -> None:
     document = json.loads(_shown(CLUSTERS["ended"], "json")[0])
     assert document["schemaVersion"] == "kubevouch.certs/1"

@@ -60,7 +60,19 @@ def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
     api = replace(at_node("cp", use=USE.API_SERVER), fault="it hangs")
     assert besides(rows(*waiting, api)) == (
         "apiserver of cp: it hangs",
-        "kubelet-serving of 2 places (w1, w2): of w1, csr-1 waits for approval",
+        "kubelet-serving of 2 places (w1, w2): 2 CSRs wait for approval, see `kubevouch csr list`",
+    )
+
+
+def test_csrs_that_wait_are_counted_and_what_else_is_wrong_is_told_apart() -> None:
+    waiting = [replace(at_node(f"w{n}"), waiting=(f"csr-{n}a", f"csr-{n}b")) for n in (1, 2)]
+    odd = replace(at_node("w3"), fault="it hangs", waiting=("csr-3",))
+    assert besides(rows(*waiting, odd)) == (
+        "kubelet-serving of w3: it hangs",
+        "kubelet-serving of 3 places (w1, w2, w3): 5 CSRs wait for approval, see `kubevouch csr list`",
+    )
+    assert besides(rows(replace(at_node("w1"), waiting=("csr-1",)))) == (
+        "kubelet-serving of w1: csr-1 waits for approval, see `kubevouch csr list`",
     )
 
 

@@ -84,17 +84,34 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
 
 
 def besides(doubted: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """A sentence for each use among rows that are good in time: where something is wrong with them, and what."""
+    """Sentences for each use among rows that are good in time: where something is wrong with them, and what; which CSRs wait."""
     uses: dict[CertificateUse, list[CertificateRow]] = {}
     for row in doubted:
-        uses.setdefault(row.found.use, []).append(row)
+        if not _only_waits(row):
+            uses.setdefault(row.found.use, []).append(row)
     found = []
     for use, rows in uses.items():
         remark = rows[0].remarks[0]
         is_all = len({row.remarks[0] for row in rows}) == 1
         of_one = "" if is_all else f"of {place_of(rows[0])}, "
         found.append(f"{use} of {places_of(rows)}: {of_one}{remark}")
-    return tuple(found)
+    return (*found, *csrs_that_wait(doubted))
+
+
+def csrs_that_wait(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
+    """A sentence about all CSRs for serving certificates that nobody has decided about; none if there are none."""
+    asking = [row for row in rows if row.found.waiting]
+    if not asking:
+        return ()
+    csrs = [each for row in asking for each in row.found.waiting]
+    wait = f"{csrs[0]} waits" if len(csrs) == 1 else f"{len(csrs)} CSRs wait"
+    where = f"{asking[0].found.use} of {places_of(asking)}"
+    return (f"{where}: {wait} for approval, see `kubevouch csr list`",)
+
+
+def _only_waits(row: CertificateRow) -> bool:
+    """Whether the first of its remarks is about its CSRs, of which the newest is named."""
+    return bool(row.found.waiting) and row.remarks[0].startswith(row.found.waiting[-1])
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.inventory.advice import advice_of
-from kubevouch.inventory.ending import Trouble, first_to_end, place_of, troubles_of
+from kubevouch.inventory.ending import Trouble, besides, first_to_end, place_of, troubles_of
 from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.html.chains import chains
 from kubevouch.inventory.html.page import Writer, section, tiles
@@ -93,16 +93,14 @@ def _first(
         if advice.by_hand:
             lines.append(f"<p>By hand: {write.text(advice.by_hand)}</p>")
         return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
-    doubted = next((row for row in rows if row.state is RowState.VALID and row.remarks), None)
+    doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
     unknown = not all(each.is_ordinary for each in found.not_read)
     tone = "warn" if unknown or doubted else "good"
     text = "Nothing that was read has ended or is near its end."
     lines = [f'<p class="word {tone}">{text}</p>']
     if unknown:
         lines.append("<p>What could not be read may have ended, too.</p>")
-    if doubted:
-        besides = f"Besides: {doubted.found.use} of {place_of(doubted)}: {doubted.remarks[0]}"
-        lines.append(f"<p>{write.text(besides)}</p>")
+    lines += [f"<p>{write.text(f'Besides: {each}')}</p>" for each in besides(doubted)]
     first = first_to_end(rows)
     if first is not None and first.remaining is not None:
         ends = f"First to end: {first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
