@@ -169,7 +169,7 @@ BROKEN = b"-----BEGIN CERTIFICATE-----\nMIIB"
     ("data", "says"),
     [
         (b"", "no PEM block"),
-        (BROKEN, "no PEM block"),
+        (BROKEN, "cut off"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a certificate"),
     ],
 )
@@ -242,7 +242,7 @@ def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no context"),
+        ("", "no current-context in it, so it is empty or cut off"),
         ("kind: Config\ncurrent-context: x\n", 'no context "x"'),
         ("users: 7\n", "a list was expected"),
         (": [\n", ""),

@@ -149,6 +149,20 @@ def test_a_block_that_go_passes_over_is_an_error_with_its_line() -> None:
         read_pem(AUTHORITY.pem + indented, "ca.crt")
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_half_a_file_is_told_as_cut_off(kept: float) -> None:
+    pem = AUTHORITY.pem
+    half = pem[: int(len(pem) * kept)]
+    says = (
+        r"^ca\.crt: line 1: the PEM block that begins here has no END line, the file is cut off; "
+    )
+    with pytest.raises(X509Error, match=says):
+        read_pem(half, "ca.crt")
+    lines = pem.count(b"\n")
+    with pytest.raises(X509Error, match=rf"line {lines + 1}: the PEM block .* cut off"):
+        read_pem(pem + half, "ca.crt")
+
+
 def test_an_error_about_a_key_does_not_quote_it() -> None:
     broken = b"-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0\n-----END EC PRIVATE KEY-----\n"
     with pytest.raises(X509Error) as caught:

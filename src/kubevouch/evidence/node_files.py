@@ -246,6 +246,8 @@ def of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> 
 def _user(path: str, data: bytes) -> tuple[str, User]:
     """The user of the current context, with its name."""
     config = parse(data, path)
+    if not config.current_context:
+        raise KubeconfigError(path, "no current-context in it, so it is empty or cut off")
     context = config.contexts.get(config.current_context)
     if context is None:
         raise KubeconfigError(path, f'there is no context "{config.current_context}"')

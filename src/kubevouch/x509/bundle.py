@@ -122,6 +122,9 @@ def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
         if len(found) > MOST_BLOCKS:
             raise X509Error(where, f"more than {MOST_BLOCKS} PEM blocks", _RIGHT)
     line = pem.unread_begin(data, found)
+    if line and pem.is_cut_off(data, line):
+        seen = "the PEM block that begins here has no END line, the file is cut off"
+        raise X509Error(where, f"line {line}: {seen}", _RIGHT)
     if line:
         raise X509Error(where, f"line {line}: Go reads no PEM block here", _RIGHT)
     if not found:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 _BEGIN = b"-----BEGIN "
 _END = b"\n-----END "
 _DASHES = b"-----"
+_WHOLE_END = re.compile(rb"-----END [^\n]*-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -58,6 +59,11 @@ def unread_begin(data: bytes, found: list[PemBlock]) -> int:
             return data.count(b"\n", 0, begin) + 1
         at = end
     return 0
+
+
+def is_cut_off(data: bytes, line: int) -> bool:
+    """Whether no whole END line follows on the BEGIN in a line (from 1): the file ends in the middle of that block."""
+    return _WHOLE_END.search(data.split(b"\n", line - 1)[-1]) is None
 
 
 def _line(data: bytes, at: int) -> tuple[bytes, int]:
