@@ -450,6 +450,7 @@ async def test_nobody_listening_is_told(server: ScriptedApiServer, authority: Au
             with pytest.raises(ApiUnreachable, match="connection refused") as caught:
                 await api.version()
     assert caught.value.kind == "refused"
+    assert "the API server is down, or" in str(caught.value)
 
 
 async def test_a_name_that_does_not_resolve_is_told(

@@ -69,7 +69,8 @@ def run(
         return ExitCode.OK
     _show(terminal, found)
     count = len(found.going) + len(found.maps)
-    terminal.confirm(f"delete these {count} objects, on {named(access)}", yes=yes)
+    what = "this object" if count == 1 else f"these {count} objects"
+    terminal.confirm(f"delete {what}, on {named(access)}", yes=yes)
 
     gone, namespace = 0, found.namespace
 

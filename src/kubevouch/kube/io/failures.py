@@ -18,6 +18,9 @@ from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import Attempt, failure_of
 
 _ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
+_DOWN: Final = (
+    "the API server is down, or the server of the kubeconfig's cluster is not its address from here"
+)
 _TRUST: Final = (
     "its certificate must be valid now, for this name (or tls-server-name), and signed by the "
     "certificate-authority of the kubeconfig"
@@ -36,7 +39,7 @@ _UNREACHABLE: Final = {
     FailureKind.RESET: UnreachableKind.RESET,
     FailureKind.ENDED: UnreachableKind.RESET,
 }
-_WRONG_ADDRESS: Final = {UnreachableKind.DNS, UnreachableKind.REFUSED}
+_EXPECTED: Final = {UnreachableKind.DNS: _ADDRESS, UnreachableKind.REFUSED: _DOWN}
 _NOT_TLS: Final = {FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS}
 
 
@@ -121,7 +124,7 @@ def _is_encoding(error: BaseException | None) -> bool:
 def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
     text = one_line(found.text) + through
     if kind := _UNREACHABLE.get(found.kind):
-        return ApiUnreachable(server, text, _ADDRESS if kind in _WRONG_ADDRESS else "", kind=kind)
+        return ApiUnreachable(server, text, _EXPECTED.get(kind, ""), kind=kind)
     if found.kind in _NOT_TLS:
         return NotAnApiServer(
             server, text, "an API server speaks TLS; for plain HTTP write http://"
