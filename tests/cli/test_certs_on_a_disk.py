@@ -76,6 +76,19 @@ async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
     assert "doctor" not in ran.out
 
 
+@pytest.mark.parametrize("form", ["table", "html"])
+async def test_a_disk_with_a_broken_kubelet_leads_to_no_cluster(
+    program: Program, tree: NodeTree, form: str
+) -> None:
+    tree.write("var/lib/kubelet/config.yaml", "kind: [")
+    ran = await program("certs", "--root", str(tree.root), "-o", form)
+    assert ran.code == 1, ran
+    told = " ".join(ran.out.split())
+    assert "this node: its kubelet does not start" in told
+    assert "doctor" not in told
+    assert "config.yaml, then restart the kubelet" in told
+
+
 async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
     program: Program, tree: NodeTree
 ) -> None:

@@ -7,7 +7,12 @@ import click
 import pytest
 
 from kubevouch.cli.app import program
-from kubevouch.evidence.certificates import NOT_SIGNED_BY, CertificateUse, FoundCertificate
+from kubevouch.evidence.certificates import (
+    DOES_NOT_START,
+    NOT_SIGNED_BY,
+    CertificateUse,
+    FoundCertificate,
+)
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.advice import advice_of
 from kubevouch.inventory.ending import besides, first_to_end, troubles_of
@@ -230,6 +235,46 @@ def test_a_leaf_is_renewed_only_once_the_authority_beside_it_is_the_clusters() -
     assert "ConfigMap kube-system/kube-root-ca.crt" in advice.before
     (row,) = rows(replace(leaf, vantage=Vantage.NODE_DISK, ca="ca", fault="its key is not there"))
     assert advice_of(row).before == ""
+
+
+@pytest.mark.parametrize(
+    ("use", "restarted"),
+    [
+        (USE.API_SERVER, "then restart kube-apiserver"),
+        (USE.FRONT_PROXY_CLIENT, "then restart kube-apiserver"),
+        (USE.ETCD_PEER, "then restart etcd"),
+        (USE.SCHEDULER_CONF, "then restart kube-scheduler"),
+        (
+            USE.ADMIN_CONF,
+            "nothing has to be restarted; copies of the old one (~/.kube/config) stay as they are",
+        ),
+    ],
+)
+@pytest.mark.parametrize("missing", [True, False])
+def test_only_what_uses_a_certificate_is_restarted(
+    use: CertificateUse, restarted: str, missing: bool
+) -> None:
+    found = at_node("cp", None if missing else -DAY, use=use, missing=missing)
+    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK))
+    assert advice_of(row).by_hand.endswith(f"as root on cp; {restarted}")
+
+
+def test_of_a_disk_alone_no_cluster_is_asked_next() -> None:
+    kubelet = replace(at_node("w1", -DAY), vantage=Vantage.NODE_DISK)
+    client = replace(kubelet, use=USE.KUBELET_CLIENT)
+    for row in rows(kubelet, client):
+        assert advice_of(row).command == ("kubevouch", "doctor")
+        alone = advice_of(row, without_cluster=True)
+        assert alone.command in {(), ("kubevouch", "explain", "KV606")}
+        assert "kubelet" in alone.by_hand
+
+
+def test_a_kubelet_that_does_not_start_stops_its_node() -> None:
+    fault = f"{DOES_NOT_START}: /etc/k.yaml: not YAML"
+    found = at_node("w1", None, where="/etc/k.yaml")
+    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK, fault=fault))
+    assert row.stops == "this node: its kubelet does not start, and the node becomes NotReady"
+    assert advice_of(row).by_hand == "as root on w1, correct /etc/k.yaml, then restart the kubelet"
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:

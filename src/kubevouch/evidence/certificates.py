@@ -17,6 +17,9 @@ from kubevouch.x509 import Certificate, Verdict
 NOT_SIGNED_BY: Final = "not signed by"
 """How the fault of a certificate begins or goes on that the CA beside it on a disk has not signed."""
 
+DOES_NOT_START: Final = "the kubelet does not start"
+"""How the fault begins where no kubelet starts with the configuration that lies on a disk."""
+
 
 class CertificateUse(StrEnum):
     """What a certificate is for, by the place at which it was found; by kubeadm's name where kubeadm has one.

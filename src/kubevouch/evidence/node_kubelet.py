@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from kubevouch.evidence.certificates import DOES_NOT_START
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.node_files import KUBELET_CONF, NodeFile, NodeFiles, kubelet_pki
 from kubevouch.kubelet.errors import ConfigurationError
@@ -59,7 +60,7 @@ def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:
         flags = files.flags
         configured = files.configuration()
     except ConfigurationError as error:
-        fault = f"the kubelet does not start: {error}"
+        fault = f"{DOES_NOT_START}: {error}"
         return NodeFile(error.where, fault=fault) if _has_pair(files) else None
     if not _has_pair(files) and not files.has(flags.config):
         return None  # no kubelet here: a backup of /etc, say

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.evidence.certificates import NOT_SIGNED_BY, CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import DOES_NOT_START, NOT_SIGNED_BY, CertificateUse, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
 
 _DOCTOR: Final = ("kubevouch", "doctor")
-_RESTART: Final = "then restart kube-apiserver, kube-controller-manager, kube-scheduler and etcd"
 _CONFIG: Final = (
     "with `--config FILE`, the ClusterConfiguration of ConfigMap kube-system/kubeadm-config: "
     "without it a load balancer's name and certSANs are lost"
@@ -23,6 +22,14 @@ _SEEN_BY_DOCTOR: Final = frozenset(
         CertificateUse.METRICS_SERVER,
     }
 )
+_RESTARTED: Final = {
+    CertificateUse.CONTROLLER_MANAGER_CONF: "kube-controller-manager",
+    CertificateUse.SCHEDULER_CONF: "kube-scheduler",
+    CertificateUse.ETCD_SERVER: "etcd",
+    CertificateUse.ETCD_PEER: "etcd",
+    CertificateUse.ETCD_HEALTHCHECK_CLIENT: "etcd",
+}
+"""What uses a certificate of kubeadm's; what is not here, kube-apiserver does."""
 _LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
 _KEPT: Final = {
     CertificateUse.CLUSTER_CA: (
@@ -50,13 +57,16 @@ class Advice:
     before: str = ""
 
 
-def advice_of(row: CertificateRow) -> Advice:
-    """What renews it, or shows why it is not renewed."""
+def advice_of(row: CertificateRow, *, without_cluster: bool = False) -> Advice:
+    """What renews it, or shows why it is not renewed. without_cluster: only disks were looked at."""
     found = row.found
     is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
     is_refused = row.state is RowState.WRONG and found.vantage is Vantage.DIALLED
     if is_refused and found.use is CertificateUse.API_SERVER:
         return _refused_api_server_advice(row)
+    does_not_start = found.fault.startswith(DOES_NOT_START)
+    if found.use in _SEEN_BY_DOCTOR and (without_cluster or does_not_start):
+        return _of_a_kubelets_disk(row)
     if found.use in _SEEN_BY_DOCTOR or is_silent or is_refused:
         return Advice(_DOCTOR)
     if PURPOSES[found.use].is_ca:
@@ -67,21 +77,53 @@ def advice_of(row: CertificateRow) -> Advice:
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
 
 
+def _as_root(row: CertificateRow) -> str:
+    return f"as root on {row.found.node}, " if row.found.node else "as root, "
+
+
+def _of_a_kubelets_disk(row: CertificateRow) -> Advice:
+    """No cluster was asked, and none may be there: what can be done at the node itself."""
+    found = row.found
+    if found.fault.startswith(DOES_NOT_START):
+        return Advice(by_hand=f"{_as_root(row)}correct {found.where}, then restart the kubelet")
+    if found.use is not CertificateUse.KUBELET_CLIENT:
+        whose = f"the kubelet of {found.node}" if found.node else "that kubelet"
+        return Advice(
+            by_hand=f"`kubevouch doctor`, with a kubeconfig of its cluster, says what {whose} needs"
+        )
+    if row.state is RowState.VALID:
+        return Advice(by_hand=f"{_as_root(row)}restart the kubelet: it asks for its next one then")
+    return Advice(
+        ("kubevouch", "explain", str(Code.NO_KUBELET_REPORTS)),
+        f"{_as_root(row)}give the kubelet a new bootstrap kubeconfig, as it says there",
+    )
+
+
 def _refused_api_server_advice(row: CertificateRow) -> Advice:
     """`renew` signs with the CA that is on that node's disk: that one may be the wrong one."""
     where = f"on {row.found.node}" if row.found.node else f"where {row.found.where} is served"
     if row.renewed_by is RenewedBy.KUBEADM:
-        text = f"as root {where}, once /etc/kubernetes/pki/ca.crt is the CA of kube-root-ca.crt there; {_RESTART}"
+        text = f"as root {where}, once /etc/kubernetes/pki/ca.crt is the CA of kube-root-ca.crt there; {_restart(row)}"
         return Advice(("kubeadm", "certs", "renew", row.found.use), text)
     return Advice(by_hand=f"let the cluster's CA sign what is served {where}, and restart it")
 
 
 def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
     """What is not there, or is unreadable, is created: `renew` takes the names from the old certificate."""
-    use, then = row.found.use, f"{where}; {_RESTART}"
+    use, then = row.found.use, f"{where}; {_restart(row)}"
     if row.state in {RowState.MISSING, RowState.UNREADABLE}:
         return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _moved_away(row))
     return Advice(("kubeadm", "certs", "renew", use), then, _compared(row))
+
+
+def _restart(row: CertificateRow) -> str:
+    """Whoever uses it reads it at its start. A kubeconfig of a person's is read at every call."""
+    use = row.found.use
+    if use in {CertificateUse.ADMIN_CONF, CertificateUse.SUPER_ADMIN_CONF}:
+        return (
+            "nothing has to be restarted; copies of the old one (~/.kube/config) stay as they are"
+        )
+    return f"then restart {_RESTARTED.get(use, 'kube-apiserver')}"
 
 
 def _compared(row: CertificateRow) -> str:
@@ -131,10 +173,9 @@ def _put_back(row: CertificateRow) -> str:
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
         return f"make no other CA: kube-apiserver writes {found.where} from the file on its disk, so look at that"
-    where = f"as root on {found.node}, " if found.node else ""
     key = posixpath.basename(found.where).removesuffix(".crt") + ".key"
     return (
-        f"make no other CA: {where}put the cluster's own back into {found.where}. {_KEPT[found.use]}. "
+        f"make no other CA: {_as_root(row)}put the cluster's own back into {found.where}. {_KEPT[found.use]}. "
         f"On a control plane {key} beside it has to be its key"
     )
 

@@ -3,7 +3,14 @@
 from types import MappingProxyType
 from typing import NamedTuple
 
-from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import (
+    DOES_NOT_START,
+    CertificateUse,
+    FoundCertificate,
+    RenewedBy,
+)
+from kubevouch.evidence.measured import Vantage
+from kubevouch.tls import FailureKind
 
 
 class Purpose(NamedTuple):
@@ -88,3 +95,14 @@ PURPOSES = MappingProxyType(
     }
 )
 """The purpose of every use."""
+
+
+def stops_without(found: FoundCertificate) -> str:
+    """What stops where no certificate was read: nobody gets further where nothing listens, or what listens has none."""
+    purpose = PURPOSES[found.use]
+    if found.fault.startswith(DOES_NOT_START):
+        return "this node: its kubelet does not start, and the node becomes NotReady"
+    if not purpose.without or found.vantage is not Vantage.DIALLED:
+        return purpose.stops
+    is_for_all = found.failure in {FailureKind.ALERT, FailureKind.REFUSED}
+    return purpose.without if is_for_all else f"{purpose.without}, unless it answers others"

@@ -15,7 +15,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.kubelet_names import is_of_another
-from kubevouch.inventory.purpose import PURPOSES, Purpose
+from kubevouch.inventory.purpose import PURPOSES, Purpose, stops_without
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
@@ -188,7 +188,7 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
     renewed_by = found.renewed_by or _renewed_by(found, purpose.renewed_by)
     if certificate is None:
         state = RowState.MISSING if found.missing else RowState.UNREADABLE
-        stops = _stops_without(found, purpose)
+        stops = stops_without(found)
         return CertificateRow(found, state, None, None, renewed_by, stops, _remarks(found))
     state = _state(found, certificate, at)
     return CertificateRow(
@@ -200,14 +200,6 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
         _stops(found, purpose, state, renewed_by),
         _remarks(found),
     )
-
-
-def _stops_without(found: FoundCertificate, purpose: Purpose) -> str:
-    """What stops where no certificate was read: nobody gets further where nothing listens, or what listens has none."""
-    if not purpose.without or found.vantage is not Vantage.DIALLED:
-        return purpose.stops
-    is_for_all = found.failure in {FailureKind.ALERT, FailureKind.REFUSED}
-    return purpose.without if is_for_all else f"{purpose.without}, unless it answers others"
 
 
 def _stops(

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.diagnose.catalogue import Code
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
-from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.advice import Advice, advice_of
 from kubevouch.inventory.ending import (
     Trouble,
     besides,
@@ -93,9 +94,13 @@ def print_end(
     if unknown:
         _lead(terminal, "UNKNOWN", "what could not be read may have ended, too", Colour.WARNING)
     if troubles:
-        _print_advice(terminal, troubles[0], shorten)
+        advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
+        _print_advice(terminal, troubles[0], advice, shorten)
     elif unknown and found.without_cluster:
         _lead(terminal, "NEXT", _NEXT_ON_A_DISK)
+    elif doubted and found.without_cluster:
+        # What is good on a disk, and yet remarked, ends with its CA.
+        terminal.command(f"{'NEXT':<{_LEAD}}", f"kubevouch explain {Code.CLUSTER_CA_EXPIRING}")
     elif unknown or doubted:
         lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
         terminal.command(f"{'NEXT':<{_LEAD}}", f"{_DOCTOR} --print-role" if lacks else _DOCTOR)
@@ -127,8 +132,7 @@ def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None
     terminal.wrapped(text, f"{word:<{_LEAD}}", colour)
 
 
-def _print_advice(terminal: Terminal, trouble: Trouble, shorten: Shorten) -> None:
-    advice = advice_of(trouble.rows[0])
+def _print_advice(terminal: Terminal, trouble: Trouble, advice: Advice, shorten: Shorten) -> None:
     if advice.before:
         _lead(terminal, "BEFORE", _shortened(advice.before, trouble.rows, shorten))
     if advice.command:

@@ -84,7 +84,7 @@ def _first(
             lines.append(
                 f"<p>and {len(troubles) - _MOST_TROUBLES} more kinds, in the table below</p>"
             )
-        advice = advice_of(troubles[0].rows[0])
+        advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
         if advice.before:
             lines.append(f"<p>Before: {write.text(advice.before)}</p>")
         if advice.command:
