@@ -526,6 +526,71 @@ async def test_remove_with_pins_leaves_the_cluster_as_it_was(
     assert "it is not pinned" in ran.out
 
 
+def _undone_by(ran: Ran) -> list[str]:
+    """The words of the command behind UNDO, to be run without a terminal."""
+    [line] = re.findall(r"^UNDO  kubevouch (.*)$", ran.out, re.MULTILINE)
+    return [*shlex.split(line), "--yes", "--wait", "0s"]
+
+
+RULE = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
+NAMED = ("--may-approve-user", "alice smith", "--may-approve-group", "site:ops")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--new-nodes", "hold"),
+        ("--new-nodes", "node-status", "--enforce", *NAMED),
+        (*RULE, "--new-nodes-per-hour", "7", "--no-pins"),
+    ],
+)
+async def test_a_removal_is_undone_by_the_command_that_it_shows(
+    lab: Bench, kubevouch: Program, words: tuple[str, ...]
+) -> None:
+    """Literally: every object is then as it was, but for what the API server numbers and dates."""
+    install = ("approver", "install", "--image", IMAGE, *words, "--yes", "--wait", "0s")
+    await _ran(kubevouch, *install, code=4)
+    before = _as_written(lab)
+    ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    assert "is gone" not in ran.out
+    await _ran(kubevouch, *_undone_by(ran), code=4)
+    assert _as_written(lab) == before
+
+
+def _as_written(lab: Bench) -> dict[str, Any]:
+    def plain(found: Any) -> Any:
+        return {
+            **found,
+            "metadata": {
+                key: found["metadata"].get(key) for key in ("name", "namespace", "labels")
+            },
+            "status": None,
+            "spec": {
+                k: v for k, v in found.get("spec", {}).items() if not k.startswith("clusterIP")
+            },
+        }
+
+    return {name: plain(each) for name, each in everything(lab).items()}
+
+
+async def test_what_no_command_brings_back_is_named_after_a_removal(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nmaxLifetime: 30d\n"
+    data = {"data": {"configuration.yaml": text}}
+    lab.local.patch(CONFIG_MAPS, "kubevouch-approver", data, SPACE)
+    await lab.does("-n", SPACE, "scale", "deployment/kubevouch-approver", "--replicas=0")
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    said = " ".join(ran.out.split())
+    assert f"UNDO kubevouch approver install --image {IMAGE} --new-nodes hold" in said
+    assert "what --allow and --csr gave to pins, and what was recorded, is gone" in said
+    assert "what others have set in these objects is gone: " in said
+    assert " in Deployment kubevouch-approver" in said
+    assert f"no flag says what stood in ConfigMap {SPACE}/kubevouch-approver" in said
+    assert "        maxLifetime: 30d\n" in ran.out
+
+
 async def test_a_namespace_that_does_not_go_is_not_called_gone(
     lab: Bench, kubevouch: Program
 ) -> None:

@@ -9,6 +9,7 @@ from kubevouch.cli.approver.changes import delete
 from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
+from kubevouch.cli.approver.undo_removal import say_how_a_removal_is_undone
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -93,6 +94,8 @@ def run(
         terminal.note(
             f"It stopped after {gone} of {count} objects. The same command goes on with it, once that is mended."
         )
+        if gone:
+            say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
         return ExitCode.STOPPED
     if keeps:
         terminal.out(f"{count - 1} objects are deleted.")
@@ -102,8 +105,10 @@ def run(
         terminal.note(
             "Kubernetes goes on with it. Until it is gone, nothing can be installed there."
         )
+        say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
         return ExitCode.STOPPED
     terminal.out(f"{count} objects are deleted." + ("" if pins else " What was pinned stays."))
+    say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
     return ExitCode.OK
 
 
