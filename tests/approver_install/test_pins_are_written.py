@@ -118,6 +118,19 @@ async def test_pins_are_removed_also_of_nodes_that_are_gone(lab: Bench, kubevouc
     assert (await kubevouch(*PIN, "worker-2", "--remove")).code == 2
 
 
+async def test_a_pin_that_is_removed_already_is_nothing_to_do(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await kubevouch(*PIN)
+    for pinned in (True, False):
+        ran = await kubevouch(*PIN, "worker-1", "--remove")
+        assert ran.code == 0, ran
+        assert ("Nothing to do for worker-1: not pinned." in ran.out) is not pinned
+    ran = await kubevouch(*PIN, "worker-1", "worker-2", "--remove")
+    assert (ran.code, "The pins of worker-2 are gone." in ran.out) == (0, True), ran
+    assert set(stored(lab)) == {"cp-1"}
+
+
 async def test_two_writers_of_one_shard_do_not_meet(lab: Bench, kubevouch: Program) -> None:
     await kubevouch(*PIN, "worker-1")
     (shard,) = lab.local.list(CONFIG_MAPS, SPACE, labels="kubevouch.dev/holds=pins")

@@ -263,16 +263,23 @@ def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool
 def remove(
     terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
 ) -> ExitCode:
-    """Removes pins, also of Nodes that are gone. Raises UsageError for a node that is not pinned."""
+    """Removes pins, also of Nodes that are gone. Raises UsageError for a name that is neither a Node's nor pinned."""
 
-    async def looking(api: ApiClient, _: Clock) -> StoredPins:
-        return await read_stored_pins(api)
+    async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
+        stored, found = await together(read_stored_pins(api), api.list_all(NODES))
+        return stored, {each.name for each in found}
 
-    stored = with_api(terminal, access, looking)
-    for node in nodes:
-        if node not in stored.pins:
+    stored, live = with_api(terminal, access, looking)
+    chosen = tuple(dict.fromkeys(nodes))
+    for node in chosen:
+        if node not in stored.pins and node not in live:
             known = nearest(node, stored.pins, otherwise="the name of a pinned node was expected")
             raise UsageError(node, "is not pinned", known)
+    nodes = [node for node in chosen if node in stored.pins]
+    if without := [node for node in chosen if node not in stored.pins]:
+        terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
+    if not nodes:
+        return ExitCode.OK
     what = f"remove the pins of {', '.join(nodes)}: their next CSRs are held unless another source knows them"
     terminal.confirm(f"{what}, on {named(access)}", yes=yes)
 
