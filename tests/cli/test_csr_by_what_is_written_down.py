@@ -127,6 +127,20 @@ async def test_without_an_approver_nothing_else_is_said(kubevouch: Program, stag
     assert found["namesBy"] == {"source": "node-status", "why": "only the node itself says so"}
 
 
+async def test_what_waits_for_its_node_is_led_to_no_plan(kubevouch: Program, stage: Stage) -> None:
+    """No plan can have a node that is not there; it may still join, or somebody denies the CSR."""
+    put_csr(stage, "csr-gone", "gone.example.com", "192.168.88.99")
+    shown, every = await kubevouch.several(
+        ("csr", "explain", "csr-gone"), ("csr", "approve", "--all", "--yes")
+    )
+    assert shown.code == 1, shown
+    assert "NoSuchNode" in shown.out
+    assert "fix --plan" not in shown.out
+    assert "kubevouch csr deny csr-gone --reason 'there is no such Node'" in shown.out
+    # The other one that waits is what a plan helps with.
+    assert "NEXT   kubevouch fix --plan" in every.out
+
+
 async def test_a_node_that_nothing_written_down_knows_is_said_to_be_so(
     kubevouch: Program, stage: Stage
 ) -> None:

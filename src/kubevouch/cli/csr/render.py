@@ -107,11 +107,17 @@ def print_next(
 def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
     """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
     unknown = any(
-        not each.names.advice and any(rule.reason in _NOBODY_SAYS for rule in each.decision.held_by)
+        not (each.names.advice or _lacks_its_node(each))
+        and any(rule.reason in _NOBODY_SAYS for rule in each.decision.held_by)
         for each in held
     )
     if unknown:
         terminal.command("NEXT   ", shlex.join(PLAN))
+
+
+def _lacks_its_node(judgement: CsrJudgement) -> bool:
+    """Whether no Node has the name of the requestor: no plan can have it, and nobody can pin it."""
+    return any(rule.reason is HoldReason.NO_SUCH_NODE for rule in judgement.decision.held_by)
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
@@ -209,6 +215,18 @@ def print_decision(
     if found is None or not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
+        if found is not None and _lacks_its_node(judgement):
+            words = (
+                "kubevouch",
+                "csr",
+                "deny",
+                decision.about,
+                "--reason",
+                "there is no such Node",
+            )
+            text = "It waits until there is a Node of that name. If there never will be one:"
+            terminal.wrapped(text)
+            terminal.command("       ", shlex.join(words))
         print_way_on(terminal, [judgement])
         return
     if said := found.status.conditions[0].message:
