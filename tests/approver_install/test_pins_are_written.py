@@ -289,7 +289,25 @@ async def test_the_operators_word_outlives_a_plain_pin(lab: Bench, kubevouch: Pr
     assert "192.168.88.20: allowed by the operator" in ran.out
     await kubevouch(*PIN)
     assert stored(lab)["worker-1"].addresses == ("192.168.88.112", "192.168.88.20")
-    assert (await kubevouch("approver", "pin", "--diff")).code == 0
+
+
+async def test_what_allow_gave_is_shown_beside_what_differs_and_is_no_difference(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await kubevouch(*PIN)
+    ran = await kubevouch("approver", "pin", "--diff")
+    assert (ran.code, "Every pin is as its Node is.\n" in ran.out) == (0, True)
+    await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20")
+    shown, document = await kubevouch.several(
+        ("approver", "pin", "--diff"), ("approver", "pin", "--diff", "-o", "json")
+    )
+    assert shown.code == 0, shown
+    said = "worker-1  = 192.168.88.20: pinned by --allow, and the Node does not claim it\n"
+    assert said in shown.out
+    assert "Every pin is as its Node is, but for what --allow gave.\n" in shown.out
+    found = {each["node"]: each for each in json.loads(document.out)["nodes"]}
+    assert found["worker-1"]["allowedBesides"] == ["192.168.88.20"]
+    assert found["worker-2"]["allowedBesides"] == []
 
 
 async def test_what_would_change_is_shown_to_the_one_who_is_asked(

@@ -193,6 +193,7 @@ def _json(found: Proposal) -> Mapping[str, object]:
         "notPinned": found.left_out,
         "changes": found.changes,
         "differs": found.differs,
+        "allowedBesides": found.besides,
     }
 
 
@@ -203,13 +204,17 @@ def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCod
         for each in looked.found:
             for text in each.differs:
                 terminal.wrapped(text, f"{each.pin.node}  ")
+            for value in each.besides:
+                said = f"= {value}: pinned by --allow, and the Node does not claim it"
+                terminal.wrapped(said, f"{each.pin.node}  ")
         for node in looked.gone:
             hint = terminal.hint(f"kubevouch approver pin {node} --remove")
             terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
     if form != "json":
         if not differs:
-            terminal.out("Every pin is as its Node is.")
+            but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
+            terminal.out(f"Every pin is as its Node is{but}.")
         elif any(each.writes for each in looked.found):
             wanted = " ".join(each.pin.node for each in looked.found if each.writes)
             terminal.out("If these are yours, and what the table says of them is so:")

@@ -43,6 +43,9 @@ class Proposal:
     refused: tuple[str, ...] = ()
     """What --allow asked for now and the policy refuses."""
 
+    besides: tuple[str, ...] = ()
+    """What the pin has by --allow and the Node does not claim: meant so, and no difference."""
+
     @property
     def changes(self) -> tuple[str, ...]:
         """What writing it would change of the pin there is, in words."""
@@ -207,7 +210,9 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     )
     doubled = (judge.doubled(node.name, value) for value in sorted(had))
     differs = (*_differs(now, node), *(text for text in doubled if text))
-    return Proposal(pin, now, tuple(left_out), differs, tuple(refused))
+    allowed = now.allowed if isinstance(now, PinnedNode) else ()
+    besides = tuple(each for each in allowed if each not in claims and each != node.name)
+    return Proposal(pin, now, tuple(left_out), differs, tuple(refused), besides)
 
 
 def _pin_has_it(node: str) -> str:
