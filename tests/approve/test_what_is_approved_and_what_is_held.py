@@ -66,6 +66,8 @@ async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluste
     for event in cluster.events():
         assert "allowed-addresses (AddressNotAllowed)" in event["note"]
         assert "192.0.2.9" in event["note"]
+        right = "; allowed: 192.0.2.1 (the operator's inventory lists it). See: kubevouch csr explain csr-1"
+        assert event["note"].endswith(right)
     assert running.metric(
         'kubevouch_approver_decisions_total{outcome="hold",reason="AddressNotAllowed",source="inventory"}'
     )

@@ -6,7 +6,7 @@ from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, Approv
 from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.served import IssuedCertificate, ServedResult
-from kubevouch.approve.decide.told import TellingMemory
+from kubevouch.approve.decide.told import TellingMemory, why_held
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
@@ -109,9 +109,10 @@ class Telling:
         if not self._is_event(waiting, looked.decision):
             return
         if self._memory.is_due(waiting.found.uid, why, self._clock.now()):
-            self._events.tell(waiting.found, CSRS, HELD, why)
+            note = why_held(looked.decision, waiting.name)
+            self._events.tell(waiting.found, CSRS, HELD, note)
             if live is not None:
-                self._events.tell(live, NODES, HELD, f"CSR {waiting.name} is held: {why}")
+                self._events.tell(live, NODES, HELD, f"CSR {waiting.name} is held: {note}")
 
     def _is_event(self, waiting: WaitingCsr, decision: Decision) -> bool:
         """Whether an operator should hear of it: the newest of a node, and not what the next look may show."""

@@ -3,10 +3,29 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from kubevouch.kube.resources.events import bounded
+from kubevouch.policy.decide import Decision
+from kubevouch.policy.reasons import HoldReason
+
 AGAIN_AFTER: Final = timedelta(minutes=50)
 """API servers keep Events for an hour (--event-ttl)."""
 
 _MOST: Final = 10_000
+_NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
+_LONGEST_WHY: Final = 500
+_LONGEST_ALLOWED: Final = 200
+"""Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
+
+
+def why_held(decision: Decision, csr: str) -> str:
+    """Why a CSR is held, for an Event; where something is not the node's, what is (a part of it), and the next command."""
+    why = decision.why
+    measured = [r for r in decision.held_by if r.reason in _NOT_ALLOWED and r.allowed]
+    allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
+    if not measured:
+        return why
+    hint = "" if "kubevouch " in why else f". See: kubevouch csr explain {csr}"
+    return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
 
 
 class TellingMemory:
