@@ -263,6 +263,34 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
 
 
+async def test_an_upgrade_is_in_conflict_with_the_exporter_in_the_approvers_pod(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """The command is that of docs/exporter.md, and so is what it says of an upgrade."""
+    await _ran(kubevouch, *HELD, code=4)
+    page = (folder_of_manifests().parents[1] / "docs" / "exporter.md").read_text("utf-8")
+    [patch] = re.findall(
+        r"patch deployment kubevouch-approver --type=json -p '(.*?)'", page, re.DOTALL
+    )
+    await lab.does(
+        "-n", SPACE, "patch", "deployment/kubevouch-approver", "--type=json", "-p", patch
+    )
+    upgrade = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
+
+    def arguments() -> list[str]:
+        found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
+        words: list[str] = found["spec"]["template"]["spec"]["containers"][0]["args"]
+        return words
+
+    ran = await _ran(kubevouch, *upgrade, code=4)
+    assert "kubectl-patch" in ran.err
+    assert "With --force-conflicts these fields are taken over." in ran.err
+    assert arguments()[:3] == ["run", "approver", "exporter"]
+    await _ran(kubevouch, *upgrade, "--force-conflicts", code=4)
+    assert arguments()[:2] == ["approver", "run"]
+    assert "With `--force-conflicts` they write their own" in " ".join(page.split())
+
+
 async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
     lab: Bench, kubevouch: Program
 ) -> None:
