@@ -135,4 +135,4 @@ def test_one_of_two_api_servers_goes_away_and_no_csr_is_lost(
             site.approved(name, seconds=PATIENT)
     finally:
         second.sh(f"mv /root/kube-apiserver.yaml {manifest}")
-    assert_approved_once(approver, asked, now)
+    assert_approved_once(approver, asked, now, unlogged=asked[:10])
