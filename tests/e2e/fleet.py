@@ -140,10 +140,19 @@ class Fleet:
         return ended
 
     def take_back(self, run: str, *nodes: Node) -> None:
-        """Puts these nodes of a run back; all, if none is named. What NEXT did may have put another plan in the place of its own."""
+        """Puts these nodes of a run back; all, if none is named. What NEXT did may have put another plan in the place of its own.
+
+        Where a machine that is busy lets ssh to a node break off, NEXT is the same undo again.
+        """
         only = ("--nodes", ",".join(each.name for each in nodes)) if nodes else ()
-        undone = self.cluster.kubevouch("undo", run, *only, "--yes")
-        assert undone.code == 0, undone
+
+        def undone() -> bool:
+            ran = self.cluster.kubevouch("undo", run, *only, "--yes")
+            line = next_lines(ran)[0]
+            assert ran.code == 0 or line.startswith(f"kubevouch undo {run}"), ran
+            return ran.code == 0
+
+        eventually(undone, f"that {run} is undone", LONGEST)
 
     def nobody_serves_metrics(self, *, away: bool) -> None:
         """The APIService leads to a Service that is not there; or to its own again."""
