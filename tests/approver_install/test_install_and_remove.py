@@ -579,6 +579,9 @@ async def test_a_removal_is_undone_by_the_command_that_it_shows(
     install = ("approver", "install", "--image", IMAGE, *words, "--yes", "--wait", "0s")
     await _ran(kubevouch, *install, code=4)
     before = _as_written(lab)
+    # A controller keeps its notes in the metadata, and no operator would miss them.
+    notes = {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}
+    lab.local.patch(DEPLOYMENTS, "kubevouch-approver", notes, SPACE)
     ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
     assert "is gone" not in ran.out
     await _ran(kubevouch, *_undone_by(ran), code=4)

@@ -84,12 +84,13 @@ def _lost(before: Present, image: str, going: Sequence[Manifest], *, pins: bool)
 
 
 def _others_in(live: Mapping[str, Any]) -> Iterator[str]:
-    """Who has set fields of an object of ours besides its status: as its managed fields tell."""
+    """Who has set fields of an object of ours, as its managed fields tell, besides the status and notes in its metadata."""
     if live["kind"] == "ConfigMap" and live["metadata"]["name"] != CONFIGURATION:
         return  # the approver's own record
     for each in live["metadata"].get("managedFields") or ():
         manager = str(each.get("manager", ""))
-        if manager not in ("", MANAGER) and each.get("subresource") != "status":
+        owned = (each.get("fieldsV1") or {}).keys() - {"f:metadata", "f:status"}
+        if manager not in ("", MANAGER) and owned:
             yield f"{manager} in {live['kind']} {live['metadata']['name']}"
 
 
