@@ -256,8 +256,8 @@ def test_metrics_that_end_meanwhile_and_are_still_away_in_the_next_run(fleet: Fl
 
     def ends(_: Running) -> None:
         fleet.nobody_serves_metrics(away=True)
-        scaled(0)
         client.start_controller_manager()
+        scaled(0)
 
     try:
         ran = put_back(fleet, "metrics-break-meanwhile", ends)
