@@ -232,7 +232,7 @@ async def test_a_plan_without_rights_could_not_tell_and_names_the_roles(
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n-----END EC PRIVATE KEY-----\n"
 FILES: dict[str, tuple[bytes, str]] = {
-    "half a certificate": (cluster_ca().pem[:200], "reads no PEM block"),
+    "half a certificate": (cluster_ca().pem[:200], "has no END line, the file is cut off"),
     "a key": (
         cluster_ca().serving("x").key,
         "no certificate in it; a CERTIFICATE block was expected",
