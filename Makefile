@@ -16,6 +16,8 @@ BY_FILE := -n $(JOBS) --dist loadfile
 # Power cuts and faults at every state of a node's change: minutes of disks and shells, which nothing else needs.
 CRASHES := tests/powercut tests/faults
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
+# Faults in the cluster, on a lab of thirteen nodes: it has a node's time, and wants the machine to itself.
+FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
 # It comes first: it waits for most of a minute, while the others run.
 STORY  := tests/e2e/test_1_story.py::test_from_0_of_3_to_kubectl_top_without_a_dark_handshake
 # Tests start programs by the thousand: what Python has compiled is kept, wherever this runs.
@@ -24,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -53,8 +55,11 @@ crashes: $(READY) ## cut the power at every write of a node's change, and try ev
 crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what a real systemd starts after a power cut (an hour)
 	$(BIN)/python -m pytest $(APART) -m long $(CRASHES)
 
-lab-e2e: $(READY) ## all e2e tests on a lab, and every scenario of it
-	$(BIN)/python -m pytest $(BY_FILE) --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
+lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
+	$(BIN)/python -m pytest $(BY_FILE) --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
+
+lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (about 8 minutes; nothing beside it)
+	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
 coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
@@ -63,7 +68,7 @@ coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
 	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
 	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
-	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) --cluster=lab -m "not long" tests/e2e lab/tests/scenarios
+	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
 	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
