@@ -2,21 +2,26 @@
 
 import contextlib
 import io
+import json
 
 import msgspec
 import pytest
 
+from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.status import _stopped_here, _stopped_undo_here
 from kubevouch.errors import ExitCode
+from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.plan_text import text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, Ran
+from tests.cli.test_a_run_that_is_not_finished import LATER, UID, folder
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
 
@@ -77,6 +82,34 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
     assert lines(ran, "NEXT") == [f"ssh -l root -- {node.host} true"], ran
     again = f"kubevouch fix --status bbbb --nodes {WORKER} --kubeconfig {away}"
     assert f"`{again}`" in " ".join(ran.out.split()), ran
+
+
+async def test_a_node_that_does_not_answer_and_is_known_here_to_be_armed_is_told_and_comes_first(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Another cluster's record of that name, and a switch that has gone off since, are nothing to tell."""
+    now = SystemClock().now()
+    flags = ("fix", "--status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
+    environment = {"HOME": str(kubevouch.home)}
+    folder(kubevouch).mkdir(parents=True)
+    for run, uid, fires in (
+        ("aaaa", "another", now + LATER),
+        ("cccc", UID, now - LATER),
+        ("bbbb", UID, now + LATER),
+    ):
+        record = ArmedRecord(uid, run, Terminal(None, None, None, environment))
+        record(SECOND, ArmedNode(run, SECOND, fires))
+        if run != "bbbb":
+            ran = await kubevouch(*flags)
+            assert "armed by run" not in " ".join(ran.out.split()), ran
+            assert lines(ran, "NEXT") == [f"ssh -l ops -- {WORKER} true"]
+    ran, document = await kubevouch.several(flags, (*flags, "-o", "json"))
+    assert ran.code == 3, ran
+    known = f"armed by run bbbb until {now + LATER:%H:%M:%S} UTC, as was known here"
+    assert known in " ".join(ran.out.split()), ran
+    assert lines(ran, "NEXT") == [f"ssh -l ops -- {SECOND} true"]
+    notes = {each["node"]: each["notes"] for each in json.loads(document.out)["nodes"]}
+    assert (known in notes[SECOND], known in notes[WORKER]) == (True, False)
 
 
 async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(

@@ -123,6 +123,12 @@ def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
     return kept.armed if kept else ()
 
 
+def armed_on(cluster_uid: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
+    """The nodes of that cluster that runs of this machine have in hand, as far as is written down here."""
+    every = [kept for _, kept in _all_kept(environment) if kept.cluster_uid == cluster_uid]
+    return tuple(armed for kept in every for armed in kept.armed)
+
+
 def _all_kept(environment: Mapping[str, str]) -> Iterator[tuple[Path, _Kept]]:
     """Every record with its file. A file that cannot be read as one is passed over."""
     for path in sorted(runs_folder(environment).glob("*.armed")):

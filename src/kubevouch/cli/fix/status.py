@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.armed_record import forget_ended
+from kubevouch.cli.common.armed_record import armed_on, forget_ended
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
@@ -28,7 +28,7 @@ from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES
+from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -36,6 +36,7 @@ from kubevouch.rollout.act.status import (
     live_target,
     planned_target,
 )
+from kubevouch.rollout.decide.armed import with_what_was_known
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_for_status import (
     exit_code_of,
@@ -92,7 +93,10 @@ def show_status(
         else:
             targets = [live_target(each) for each in await api.list_all(NODES)]
         watched = WatchedTransport(transport, progress_of(terminal))
-        statuses = await gather_statuses(_only(targets, options.nodes), run, watched)
+        asked = await gather_statuses(_only(targets, options.nodes), run, watched)
+        uid = plan.cluster.cluster_uid if plan else await _cluster_uid(api)
+        known = armed_on(uid, terminal.environment)
+        statuses = with_what_was_known(asked, known, clock.now())
         try:
             return statuses, await gather_run_holder(api), ""
         except KubeError as error:
@@ -122,6 +126,13 @@ def show_status(
         file = word if plan and not goes_on_here(plan.run, terminal.environment) else ""
         _print(terminal, found, options.nodes, way, file)
     return exit_code_of(statuses)
+
+
+async def _cluster_uid(api: ApiClient) -> str:
+    """Which cluster it is; empty if that cannot be told, which no record is of."""
+    with contextlib.suppress(KubeError):
+        return (await api.get(NAMESPACES, "kube-system")).uid
+    return ""
 
 
 @dataclass(frozen=True)

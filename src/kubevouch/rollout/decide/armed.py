@@ -1,6 +1,6 @@
 """The nodes in hand of a run: changed and not proven, so that their own switches may put them back. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from shlex import join
 from typing import Annotated
@@ -9,6 +9,7 @@ import msgspec
 
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.machine import armed_runs
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 
 
 class ArmedNode(msgspec.Struct, frozen=True):
@@ -50,6 +51,24 @@ def what_is_left_armed(
         f"{each}; to go on with the run before that: `{again}`; "
         f"to put all nodes of the run back: `{join(['kubevouch', 'undo', named or armed[0].run])}`"
     )
+
+
+def with_what_was_known(
+    statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
+) -> tuple[RunOnNode, ...]:
+    """The rows; those of nodes that could not be asked with what this machine knows of them, as long as their switches have not been due."""
+    known = {each.node: each for each in armed if each.fires > now}
+
+    def told(status: RunOnNode) -> RunOnNode:
+        found = known.get(status.node)
+        if found is None or status.standing is not Standing.UNKNOWN:
+            return status
+        state = "armed" if found.sure else "may be armed"
+        note = f"{state} by run {found.run} until {found.fires:%H:%M:%S} UTC, as was known here"
+        notes = (note, *status.notes)
+        return msgspec.structs.replace(status, notes=notes, last_known_armed=found.run)
+
+    return tuple(map(told, statuses))
 
 
 def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:

@@ -74,7 +74,7 @@ def next_for_status(
     if undo is not None and all(each.run == undo.run for each in armed):
         return undo.again, "what it has put back stays so"
     if not armed:
-        silent = next((each for each in statuses if each.standing is Standing.UNKNOWN), None)
+        silent = _first_silent(statuses)
         return (
             _next_for_unarmed(statuses, run, holder, kept, words)
             if silent is None
@@ -130,6 +130,12 @@ def _next_for_armed_elsewhere(
         f"to `kubevouch undo`; or {switch}"
     )
     return f"sleep {max(left, 0) + _RETRIES} && {status_of(armed[0].run, nodes)}", note
+
+
+def _first_silent(statuses: Iterable[RunOnNode]) -> RunOnNode | None:
+    """The node that could not be asked and is to be looked at first: one that was known to be armed, if there is one."""
+    silent = [each for each in statuses if each.standing is Standing.UNKNOWN]
+    return min(silent, key=lambda each: not each.last_known_armed, default=None)
 
 
 def _next_for_silent(

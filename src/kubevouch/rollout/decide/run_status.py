@@ -137,6 +137,9 @@ class RunOnNode(msgspec.Struct, frozen=True):
     put_back: tuple[str, ...] = ()
     """Every run that was put back there, or barred."""
 
+    last_known_armed: str = ""
+    """The run by which a node that cannot be asked was armed when this machine last heard of it; empty if none is known."""
+
 
 def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
     """Of one run, if it is named; else of all that are armed, or the newest one."""
