@@ -21,23 +21,25 @@ def commands_of(
     word: OperatorWord,
     environment: Mapping[str, str],
     *,
+    asked: str = "",
     gone: Collection[str] = (),
     accepted: Mapping[str, Sequence[str]] = _NOBODY,
 ) -> Commands:
     """The commands of the plan in that file. The new one of a plan of some nodes is for the same nodes, less those that are gone.
 
-    accepted: what --allow said when it was made.
+    asked: the command line that carries this plan out; empty if it is --apply with that file. accepted: what --allow said when it
+    was made.
     """
     said = [*words_of(word)]
     there = [*_way_there(plan)]
     only = [each for each in plan.only if each not in gone]
-    asked = ["--nodes", ",".join(only)] if only else []
+    some = ["--nodes", ",".join(only)] if only else []
     for node, values in accepted.items():
-        asked += [each for value in values for each in ("--allow", f"{node}={value}")]
+        some += [each for value in values for each in ("--allow", f"{node}={value}")]
 
     def anew(via: str) -> str:
         new = ["kubevouch", "fix", "--plan", str(path), "--via", via]
-        return join([*new, *there, *asked, *said])
+        return join([*new, *there, *some, *said])
 
     def looks(run: str) -> str:
         if goes_on_here(run, environment):
@@ -51,7 +53,7 @@ def commands_of(
     begun = goes_on_here(plan.run, environment)  # its plan is kept, whatever becomes of the file
     again = ["--resume", plan.run] if begun else ["--apply", str(path)]
     return Commands(
-        again=join(["kubevouch", "fix", *again, *said]),
+        again=asked if asked and not begun else join(["kubevouch", "fix", *again, *said]),
         anew=anew(plan.via),
         kept=kept,
         looks=looks,

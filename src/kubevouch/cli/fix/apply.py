@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
+from shlex import join
 
 from kubevouch.cli.common.armed_record import ArmedRecord, armed_by
 from kubevouch.cli.common.connect import access_of, with_api
@@ -22,7 +24,7 @@ from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import find_run, keep_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.fix.again import commands_of
+from kubevouch.cli.fix.again import commands_of, words_of
 from kubevouch.cli.fix.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
@@ -123,7 +125,15 @@ def apply_plan(
         keep_run(plan, terminal.environment)
     log = begun_log(plan, what, lease, terminal) if what else None
 
-    commands = commands_of(plan, path, word, terminal.environment)
+    leading = partial(
+        commands_of,
+        plan,
+        path,
+        word,
+        terminal.environment,
+        asked=join(["kubevouch", "fix", *asked, *words_of(word)]),
+    )
+    commands = leading()
     armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
@@ -152,10 +162,9 @@ def apply_plan(
         ended(result, result.exit_code)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
     so_far = counted_as(result, [NodeOutcome.DONE], "done")
-    commands = commands_of(plan, path, word, terminal.environment, gone=_gone(result))
     with though_nobody_listens(result):
         print_result(terminal, result, form, lead=lead, so_far=so_far, log=log)
-        _print_what_comes_next(terminal, access, result, commands, form)
+        _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)), form)
     return result.exit_code
 
 

@@ -39,7 +39,7 @@ def leading_on(
         error.leads_on = _after_usage(error, asked)
         raise
     except KubevouchError as error:
-        commands = commands_of(plan, path, word, terminal.environment)
+        commands = commands_of(plan, path, word, terminal.environment, asked=join(asked))
         now = SystemClock().now()
         armed = [each.node for each in armed_by(plan.run, terminal.environment) if each.fires > now]
         there = _at_its_cluster(terminal, plan, asked, commands.anew, kubeconfig, context)

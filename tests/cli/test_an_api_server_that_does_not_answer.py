@@ -1,0 +1,48 @@
+"""While the API server is away, NEXT first asks whether it answers, and then repeats what was asked for, as it was given."""
+
+from pathlib import Path
+
+import pytest
+
+from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.plan_text import text_of
+from tests.cli.program import Program, Ran
+from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.stage import Stage
+
+WORKER = "k8s-worker-1.internal.example.com"
+READYZ = "NEXT     kubectl --kubeconfig {} get --raw /readyz"
+
+
+@pytest.fixture
+def case() -> str:
+    return "expired"
+
+
+@pytest.fixture
+def away(kubevouch: Program, stage: Stage) -> Path:
+    """A kubeconfig with an address at which nobody listens."""
+    path = kubevouch.home / "away"
+    path.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    return path
+
+
+PLAN = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER), run="bbbb")
+
+
+def leads_on(ran: Ran) -> list[str]:
+    """The commands of NEXT and THEN, with their words."""
+    return [each for each in ran.err.splitlines() if each.startswith(("NEXT ", "THEN "))]
+
+
+async def test_a_run_that_is_resumed_by_a_plans_file_is_resumed_by_that_file_again(
+    kubevouch: Program, away: Path
+) -> None:
+    """It was begun on another machine: no plan of it is kept here, and plan.json would be another one."""
+    file = kubevouch.home / "bobs plan.json"
+    file.write_text(text_of(PLAN))
+    flags = ("--yes", "--cluster-domain", "c.test", "--kubeconfig", str(away))
+    ran = await kubevouch("fix", "--resume", str(file), *flags)
+    assert ran.code == 3, ran
+    again = f"kubevouch fix --resume '{file}' --cluster-domain c.test --kubeconfig {away}"
+    assert leads_on(ran) == [READYZ.format(away), f"THEN     {again}"], ran
