@@ -22,6 +22,7 @@ from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, Ran
 from tests.cli.test_a_run_that_is_not_finished import LATER, UID, folder
+from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
 
@@ -110,6 +111,32 @@ async def test_a_node_that_does_not_answer_and_is_known_here_to_be_armed_is_told
     assert lines(ran, "NEXT") == [f"ssh -l ops -- {SECOND} true"]
     notes = {each["node"]: each["notes"] for each in json.loads(document.out)["nodes"]}
     assert (known in notes[SECOND], known in notes[WORKER]) == (True, False)
+
+
+async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
+    kubevouch: Program,
+) -> None:
+    lost = ("fix", "--apply", "lost.json")
+    nowhere = await kubevouch(*lost)
+    assert (nowhere.code, "NEXT" in nowhere.err) == (2, False), nowhere
+    keep_run(
+        plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)),
+        {"HOME": str(kubevouch.home)},
+    )
+    ran = await kubevouch(*lost)
+    assert "lost.json: cannot be read: No such file or directory" in ran.err
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list"), ran
+
+
+async def test_an_undo_that_nobody_can_be_asked_about_leads_to_itself_with_yes(
+    kubevouch: Program, stage: Stage
+) -> None:
+    path, some = planned_for(stage, kubevouch), ("--nodes", WORKER)
+    for words in ((), some):
+        ran = await kubevouch("undo", path, *words)
+        assert "--yes was expected" in ran.err, ran
+        again = " ".join(("kubevouch", "undo", path, *words, "--yes"))
+        assert (ran.code, ran.err.splitlines()[-1]) == (2, f"NEXT     {again}"), ran
 
 
 async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(

@@ -21,7 +21,7 @@ from kubevouch.cli.common.rollout import (
     though_nobody_listens,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.runs import find_run, keep_run
+from kubevouch.cli.common.runs import find_run, keep_run, kept_plans
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of, words_of
@@ -34,7 +34,7 @@ from kubevouch.cli.fix.approver_pins import (
 from kubevouch.cli.fix.declined import telling_what_is_armed
 from kubevouch.cli.fix.ending import tell_who_approves
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
@@ -63,9 +63,19 @@ _NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: 
 def found_plan(file: Path | None, run: str | None, terminal: Terminal) -> tuple[Plan, Path]:
     """The plan of --apply FILE or --resume RUN, and the file in which a new one would be made. Raises UsageError."""
     if file is not None:
-        return read_plan(file), file
+        return _plan_in(file, terminal), file
     assert run is not None
     return find_run(run, terminal.environment, f"fix --resume {run}"), Path("plan.json")
+
+
+def _plan_in(file: Path, terminal: Terminal) -> Plan:
+    """The plan in that file. One that is lost is kept here all the same, if its run was begun here."""
+    try:
+        return read_plan(file)
+    except UsageError as error:
+        if not file.exists() and next(kept_plans(terminal.environment), None):
+            error.leads_on = ("kubevouch fix --list",)
+        raise
 
 
 def apply_plan(

@@ -22,7 +22,7 @@ from kubevouch.cli.common.runs import goes_on_here
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import LeaseHold
@@ -79,7 +79,8 @@ def undo_plan(
     if plan.pods:
         what += f", by {what_pods_are(plan.pods)}"
     after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
-    terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
+    with _leading_to_yes(again):
+        terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
     log = begun_log(plan, what, lease, terminal)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
@@ -120,6 +121,16 @@ def _leading_to_the_holder() -> Iterator[None]:
         yield
     except NotTheHolder as error:
         error.leads_on = (status_of(error.run),)
+        raise
+
+
+@contextlib.contextmanager
+def _leading_to_yes(again: str) -> Iterator[None]:
+    """Where nobody can be asked, the command that does not ask is told. again: the one that does."""
+    try:
+        yield
+    except UsageError as error:
+        error.leads_on = (f"{again} --yes",)
         raise
 
 
