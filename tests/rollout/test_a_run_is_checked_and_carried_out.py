@@ -283,6 +283,21 @@ async def test_a_node_that_the_plan_calls_well_is_asked_again() -> None:
         assert f"{well.node} is not well any more" in checked.config_map_kept
 
 
+async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made() -> None:
+    """It may be over: of a switch that was to go off nobody looks again. What this run has seen itself is told as it is."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        why = "run bbbb has changed it and has not been proven"
+        then = (LeftOut("k8s-worker-9", why, armed_run="bbbb"),)
+        here.stage.server.store.delete(kind_of("Node"), SECOND)
+        checked = await check(msgspec.structs.replace(plan, left_out=then), here.context)
+        result = await apply(checked, here.context, QUICK)
+        assert {each.node: each.reason for each in result.left_out} == {
+            "k8s-worker-9": f"when the plan was made: {why}",
+            SECOND: "this Node is not there any more",
+        }
+
+
 async def test_a_plan_of_well_nodes_does_not_end_well_once_they_are_not() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan()

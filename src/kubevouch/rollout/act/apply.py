@@ -14,7 +14,7 @@ from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.order import IN_HAND
-from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan
+from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut
 from kubevouch.rollout.decide.recheck import FoundState, not_accounted_for
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -100,9 +100,21 @@ def _result(
         config_map_failed=config_map.failed,
         interrupted=interrupted,
         stopped=stopped,
-        left_out=(*(each for each in checked.plan.left_out if not each.is_well), *checked.not_well),
+        left_out=_left_out(checked),
         undo=f"kubevouch undo {checked.plan.run}" if changed or config_map.written else "",
     )
+
+
+def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
+    """Who is not well, or not any more. What only the plan says may be over: nobody has looked at these nodes since."""
+    unwell = [each for each in checked.plan.left_out if not each.is_well]
+    told = (
+        each
+        if each in checked.away
+        else msgspec.structs.replace(each, reason=f"when the plan was made: {each.reason}")
+        for each in unwell
+    )
+    return (*told, *checked.not_well)
 
 
 def _without_a_result(node: CheckedNode, in_hand: set[str], cut: str) -> NodeResult:
