@@ -11,13 +11,17 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns
+from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import TransactionState
+from kubevouch_lab.apiserver import status
 from tests.support.scripted import faults
 
-from .acting import DARK, SECOND, WORKER, a_signer, acting
+from .acting import DARK, SECOND, SELF_SIGNED, WORKER, a_signer, acting, answered
 
 AWAY = faults.html(503)
+GONE = faults.refuse(status.StatusError(404, "NotFound", "not found"))
 SEVERAL = ATTEMPTS + 1
 """Answers: more than the client asks for anew by itself."""
 
@@ -68,3 +72,21 @@ async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_call
             here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
             said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
             assert said.startswith("whether it is well after its soak could not be seen: "), said
+
+
+async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api_server_is_away() -> (
+    None
+):
+    """The undo ends there all the same. Of a Node that is not there any more it can be told."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+        here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
+        result = await undo(plan, here.context, RolloutTimeouts(1))
+        outcomes = [each.outcome for each in result.nodes]
+        assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED]
+        assert result.stopped == f"{WORKER} was put back; whether it is well could not be told"
+        here.stage.server.faults.clear()
+        here.stage.server.faults.on(NODES.path(name=WORKER), GONE)
+        result = await undo(plan, here.context, RolloutTimeouts(1))
+        assert result.stopped == f"{WORKER} was put back and is not well"

@@ -5,10 +5,11 @@ back and does not come back well, or once the Lease is lost; what else befalls a
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.kube.errors import KubeError
+from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError
 from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, undo_config_map
@@ -72,8 +73,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
         except asyncio.CancelledError:
             end_in_order()
             ending, cut = UndoEnding(NodeOutcome.UNKNOWN, _CUT), True
-        if ending.ill:
-            stopped = f"{node.node} was put back and is not well"
+        stopped = ending.stops(node.node) or stopped
         result = NodeResult(
             node.node,
             ending.outcome,
@@ -169,40 +169,51 @@ async def _back(
         down = await why_not_up(context, node.host)
     except NodeError as error:
         why = f"{why or 'undone'}; it could not be watched: {error}"
-        return UndoEnding(NodeOutcome.UNKNOWN, why, ill=True)
+        return UndoEnding(NodeOutcome.UNKNOWN, why, untold=True)
     if down:
         return UndoEnding(NodeOutcome.DOWN, "; ".join(filter(None, (why, down))), ill=True)
     if half:
         return UndoEnding(NodeOutcome.UNKNOWN, why, ill=True)
     if missing := await _gates(node, context, timeouts):
-        return UndoEnding(NodeOutcome.UNKNOWN, f"undone, but {missing}", ill=True)
+        why = f"undone, but {missing.text}"
+        return UndoEnding(NodeOutcome.UNKNOWN, why, ill=missing.seen, untold=not missing.seen)
     return UndoEnding(NodeOutcome.UNDONE, why)
 
 
-async def _gates(node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts) -> str:
-    """The Node is Ready and its port answers with a certificate again. Empty if so, else what is missing, or why it is not known."""
+@dataclass(frozen=True)
+class _Missing:
+    """What a node lacks that was put back. seen: that it does; where not, the text says why that could not be told."""
+
+    text: str
+    seen: bool = True
+
+
+async def _gates(
+    node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
+) -> _Missing | None:
+    """What is missing; None if the Node is Ready and its port answers with a certificate again."""
     began = context.clock.monotonic()
     while True:
         if lost := context.why_lost:  # what is seen may be the other run's doing from now on
-            return f"whether it is well was not waited for: {lost}"
+            return _Missing(f"whether it is well was not waited for: {lost}", seen=False)
         missing = await _missing(node, context)
-        if not missing or context.clock.monotonic() - began > timeouts.gates:
+        if missing is None or context.clock.monotonic() - began > timeouts.gates:
             return missing
-        context.progress.waiting(node.node, missing)
+        context.progress.waiting(node.node, missing.text)
         await context.clock.sleep(_PAUSE)
 
 
-async def _missing(node: NodePlan, context: RolloutContext) -> str:
+async def _missing(node: NodePlan, context: RolloutContext) -> _Missing | None:
     """A port that cannot be dialled from here at all says nothing: the kubelet was watched on its node."""
     try:
         if not (await context.api.get(NODES, node.node)).ready:
-            return "the Node is not Ready"
+            return _Missing("the Node is not Ready")
     except KubeError as error:
-        return str(error)
+        return _Missing(str(error), seen=isinstance(error, NotFound))
     for served in await gather_served(
         targets_of(node), None, clock=context.clock, timeout=HANDSHAKE
     ):
         failure = served.dialled.failure
         if failure is not None and failure.kind not in SILENT:
-            return f"{served.dialled.target}: {failure.go_text or failure.text}"
-    return ""
+            return _Missing(f"{served.dialled.target}: {failure.go_text or failure.text}")
+    return None

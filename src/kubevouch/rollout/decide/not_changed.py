@@ -15,13 +15,23 @@ _KEPT = 3
 
 @dataclass(frozen=True)
 class UndoEnding:
-    """How an undo ended for a node. ill: it was put back and is not well. settled, later_run: as `NodeResult` has them."""
+    """How an undo ended for a node. settled, later_run: as `NodeResult` has them.
+
+    ill: it was put back and is not well. untold: it was put back, and whether it is well could not be told.
+    """
 
     outcome: NodeOutcome
     why: str = ""
     ill: bool = False
+    untold: bool = False
     settled: bool = False
     later_run: str = ""
+
+    def stops(self, node: str) -> str:
+        """Why the undo ends with this node; empty if it goes on with the next one."""
+        if self.untold:
+            return f"{node} was put back; whether it is well could not be told"
+        return f"{node} was put back and is not well" if self.ill else ""
 
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> UndoEnding:
