@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kubevouch.cli.common.runs import keep_run
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.plan_text import text_of
 from tests.cli.program import Program, Ran
@@ -45,4 +46,15 @@ async def test_a_run_that_is_resumed_by_a_plans_file_is_resumed_by_that_file_aga
     ran = await kubevouch("fix", "--resume", str(file), *flags)
     assert ran.code == 3, ran
     again = f"kubevouch fix --resume '{file}' --cluster-domain c.test --kubeconfig {away}"
+    assert leads_on(ran) == [READYZ.format(away), f"THEN     {again}"], ran
+
+
+async def test_an_undo_that_finds_no_api_server_is_given_again_once_there_is_one(
+    kubevouch: Program, away: Path
+) -> None:
+    keep_run(PLAN, {"HOME": str(kubevouch.home)})
+    flags = ("--nodes", WORKER, "--yes", "--kubeconfig", str(away))
+    ran = await kubevouch("undo", "bbbb", *flags)
+    assert ran.code == 3, ran
+    again = f"kubevouch undo bbbb --nodes {WORKER} --kubeconfig {away}"
     assert leads_on(ran) == [READYZ.format(away), f"THEN     {again}"], ran

@@ -23,14 +23,14 @@ from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
-from kubevouch.kube.errors import Forbidden
+from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.precheck import check_identity
 from kubevouch.rollout.act.undo import nothing_undone, undo
 from kubevouch.rollout.decide.intent import what_comes_back, what_is_to_be_undone, what_pods_are
 from kubevouch.rollout.decide.next_for_status import status_of
-from kubevouch.rollout.decide.next_step import next_after_undo
+from kubevouch.rollout.decide.next_step import next_after_undo, next_without_answer
 from kubevouch.rollout.decide.plan import Plan, only_nodes
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -74,7 +74,7 @@ def undo_plan(
         with contextlib.suppress(Forbidden):
             await lease.wait_until_free(api)
 
-    with _leading_to_the_holder():
+    with _leading_on(again):
         with_api(terminal, access, checking)
     if plan.pods:
         what += f", by {what_pods_are(plan.pods)}"
@@ -100,7 +100,7 @@ def undo_plan(
                 result = await put_back(hold)
         return result  # also if it is stopped while the Lease is given back
 
-    with ending_logged(log) as ended, _leading_to_the_holder():
+    with ending_logged(log) as ended, _leading_on(again):
         result = with_api(terminal, access, work)
         as_before = {each.node for each in result.nodes if each.outcome in _AS_BEFORE}
         forget_armed(plan.run, as_before, terminal.environment)
@@ -115,12 +115,16 @@ def undo_plan(
 
 
 @contextlib.contextmanager
-def _leading_to_the_holder() -> Iterator[None]:
-    """Where another run holds the Lease, the command that shows where that one stands is told beside the error."""
+def _leading_on(again: str) -> Iterator[None]:
+    """Beside the error: where another run holds the Lease, what shows where that one stands; where the API server does not answer, what shows that it does."""
     try:
         yield
     except NotTheHolder as error:
         error.leads_on = (status_of(error.run),)
+        raise
+    except KubeError as error:
+        if step := next_without_answer(error, again):
+            error.leads_on = (step.command, step.then)
         raise
 
 

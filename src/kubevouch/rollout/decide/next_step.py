@@ -142,8 +142,13 @@ def next_after_refusal(
         return _after_stop(error, plan, commands, at_its_cluster, begun)
     if isinstance(error, NothingApplicable):
         return next_for_left_out(plan.left_out, commands)
+    return next_without_answer(error, commands.again)
+
+
+def next_without_answer(error: KubevouchError, again: str) -> NextStep | None:
+    """What leads on from a request that the API server has not answered, or not as it was to; None for another error."""
     shows = (command for kind, command in _UNTIL_IT_ANSWERS.items() if isinstance(error, kind))
-    return next((NextStep(command, commands.again) for command in shows), None)
+    return next((NextStep(command, again) for command in shows), None)
 
 
 def _after_stop(
