@@ -16,7 +16,7 @@ BY_FILE := -n $(JOBS) --dist loadfile
 # Power cuts and faults at every state of a node's change: minutes of disks and shells, which nothing else needs.
 CRASHES := tests/powercut tests/faults
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
-# Faults in the cluster, on a lab of thirteen nodes: it has a node's time, and wants the machine to itself.
+# Faults in the cluster, on a lab of thirteen nodes. A node's time is short there: it wants the machine to itself, and is not in .ci/run.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
 # It comes first: it waits for most of a minute, while the others run.
 STORY  := tests/e2e/test_1_story.py::test_from_0_of_3_to_kubectl_top_without_a_dark_handshake
@@ -58,7 +58,7 @@ crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what 
 lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
 
-lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (about 8 minutes; nothing beside it)
+lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (10 minutes; a quiet machine)
 	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
