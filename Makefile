@@ -18,6 +18,7 @@ CRASHES := tests/powercut tests/faults
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
 # Faults in the cluster, on a lab of thirteen nodes. A node's time is short there: it wants the machine to itself, and is not in .ci/run.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
+ON_A_LAB := --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
 # It comes first: it waits for most of a minute, while the others run.
 STORY  := tests/e2e/test_1_story.py::test_from_0_of_3_to_kubectl_top_without_a_dark_handshake
 # Tests start programs by the thousand: what Python has compiled is kept, wherever this runs.
@@ -56,7 +57,7 @@ crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what 
 	$(BIN)/python -m pytest $(APART) -m long $(CRASHES)
 
 lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
-	$(BIN)/python -m pytest $(BY_FILE) --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
+	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
 
 lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (10 minutes; a quiet machine)
 	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
@@ -68,7 +69,7 @@ coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
 	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
 	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
-	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
+	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) $(ON_A_LAB)
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
 	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json

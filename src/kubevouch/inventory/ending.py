@@ -99,7 +99,7 @@ def besides(doubted: Sequence[CertificateRow]) -> tuple[str, ...]:
 
 
 def csrs_that_wait(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """A sentence about all CSRs for serving certificates that nobody has decided about; none if there are none."""
+    """One sentence about the CSRs for serving certificates that wait for a decision; empty where none waits."""
     asking = [row for row in rows if row.found.waiting]
     if not asking:
         return ()

@@ -1,7 +1,7 @@
 """A kubelet's /configz: the configuration that it runs with, as of its start.
 
-It has defaults, files and flags merged, and also the paths of a self-signed pair that no file names. Which of its fields matter stands in
-`configuration`. Sources:
+It has defaults, files and flags merged, and also the paths of a self-signed pair that no file names. Which of its
+fields matter stands in `configuration`. Sources:
 staging/src/k8s.io/component-base/configz/configz.go, initConfigz in cmd/kubelet/app/server.go.
 """
 

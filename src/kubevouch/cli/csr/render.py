@@ -216,17 +216,10 @@ def print_decision(
         terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
         if found is not None and _lacks_its_node(judgement):
-            words = (
-                "kubevouch",
-                "csr",
-                "deny",
-                decision.about,
-                "--reason",
-                "there is no such Node",
-            )
             text = "It waits until there is a Node of that name. If there never will be one:"
             terminal.wrapped(text)
-            terminal.command("       ", shlex.join(words))
+            deny = ("kubevouch", "csr", "deny", decision.about)
+            terminal.command("       ", shlex.join((*deny, "--reason", "there is no such Node")))
         print_way_on(terminal, [judgement])
         return
     if said := found.status.conditions[0].message:

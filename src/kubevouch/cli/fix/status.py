@@ -23,12 +23,13 @@ from kubevouch.cli.fix.plan import FixOptions, transport_to
 from kubevouch.cli.fix.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
+from kubevouch.evidence.gather.identity import cluster_uid
 from kubevouch.evidence.gather.run_holder import gather_run_holder
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NAMESPACES, NODES
+from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -46,7 +47,7 @@ from kubevouch.rollout.decide.next_for_status import (
 )
 from kubevouch.rollout.decide.plan import RUN_NAME, Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
-from kubevouch.rollout.decide.run_status import RunOnNode
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo, put_back_by, stopped_undo
 
@@ -94,9 +95,7 @@ def show_status(
             targets = [live_target(each) for each in await api.list_all(NODES)]
         watched = WatchedTransport(transport, progress_of(terminal))
         asked = await gather_statuses(_only(targets, options.nodes), run, watched)
-        uid = plan.cluster.cluster_uid if plan else await _cluster_uid(api)
-        known = armed_on(uid, terminal.environment)
-        statuses = with_what_was_known(asked, known, clock.now())
+        statuses = await _with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
             return statuses, await gather_run_holder(api), ""
         except KubeError as error:
@@ -128,11 +127,21 @@ def show_status(
     return exit_code_of(statuses)
 
 
-async def _cluster_uid(api: ApiClient) -> str:
-    """Which cluster it is; empty if that cannot be told, which no record is of."""
-    with contextlib.suppress(KubeError):
-        return (await api.get(NAMESPACES, "kube-system")).uid
-    return ""
+async def _with_what_was_known_here(
+    asked: tuple[RunOnNode, ...],
+    plan: Plan | None,
+    api: ApiClient,
+    clock: Clock,
+    terminal: Terminal,
+) -> tuple[RunOnNode, ...]:
+    """Which cluster it is has to be told only where a node was silent; where it cannot be, no record is of it."""
+    if all(each.standing is not Standing.UNKNOWN for each in asked):
+        return asked
+    uid = plan.cluster.cluster_uid if plan else ""
+    if plan is None:
+        with contextlib.suppress(KubeError):
+            uid = await cluster_uid(api)
+    return with_what_was_known(asked, armed_on(uid, terminal.environment), clock.now())
 
 
 @dataclass(frozen=True)

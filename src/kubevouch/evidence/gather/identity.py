@@ -14,13 +14,14 @@ _ROOT_CA = "kube-root-ca.crt"
 async def gather_identity(api: ApiClient, inquiry: Inquiry) -> ClusterIdentity:
     """The facts that distinguish this cluster from another."""
     uid, version = await together(
-        inquiry.ask(_uid(api)),
+        inquiry.ask(cluster_uid(api)),
         inquiry.ask(_version(api)),
     )
     return ClusterIdentity(api.access.context, api.access.server, uid, version)
 
 
-async def _uid(api: ApiClient) -> str:
+async def cluster_uid(api: ApiClient) -> str:
+    """The UID of the Namespace kube-system, by which clusters are told apart. Raises KubeError."""
     return (await api.get(NAMESPACES, "kube-system")).uid
 
 

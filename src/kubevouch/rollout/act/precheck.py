@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
-from kubevouch.evidence.gather.identity import gather_trust
+from kubevouch.evidence.gather.identity import cluster_uid, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.run_holder import NAME, NAMESPACE
 from kubevouch.evidence.serving import judged
@@ -14,7 +14,7 @@ from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NAMESPACES, NODES, Node, ResourceAttributes
+from kubevouch.kube.resources import NODES, Node, ResourceAttributes
 from kubevouch.kubelet.io.dial import dial
 from kubevouch.node.script import ScriptResult
 from kubevouch.rollout.act.context import RolloutContext
@@ -87,7 +87,7 @@ async def check_identity(
         StoppedBefore: it is another one.
     """
     where = _context_of(context.api)
-    uid = (await context.api.get(NAMESPACES, "kube-system")).uid
+    uid = await cluster_uid(context.api)
     trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
@@ -100,7 +100,7 @@ async def check_identity(
 async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
     """For who only reads: raises StoppedBefore if this is another cluster than the plan's. One that does not answer is not known to be."""
     try:
-        uid = (await api.get(NAMESPACES, "kube-system")).uid
+        uid = await cluster_uid(api)
     except KubeError:
         return
     if why := not_the_cluster(plan.cluster, uid, plan.cluster.ca_sha256):
