@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +147,10 @@ class FaultyNode(Machine):
                     os.kill(called.pid, signal.SIGCONT)
                 time.sleep(0.01)
             said = self._reader.stdout.read() if self._reader.stdout else b""
+            # A shell that was killed may leave one that it has started, which goes on with its work.
+            while _has_others(called.pid):
+                assert time.monotonic() < until, f"what {action} has started did not end"
+                time.sleep(0.01)
         try:
             return answer_in(
                 said, render(action, self.change(), self.seed()), where="", complaint=""
@@ -193,8 +197,19 @@ class FaultyNode(Machine):
         )
 
 
-def _is_stopped(process: int) -> bool:
+def _stat(process: int) -> Sequence[str]:
+    """The words of proc_pid_stat(5) from the state on; none if the process has gone."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].startswith("T")
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
-        return False
+        return ()
+
+
+def _is_stopped(process: int) -> bool:
+    return _stat(process)[:1] == ["T"]
+
+
+def _has_others(leader: int) -> bool:
+    """Whether a process of the session that this one has led is still at work."""
+    others = (_stat(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit())
+    return any(each and each[0] not in "ZX" and each[3] == str(leader) for each in others)
