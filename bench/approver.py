@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--many", type=int, default=5000, help="Nodes while memory is looked at")
     parser.add_argument("--steady", type=int, default=300, help="CSRs at ten a second")
+    parser.add_argument("--rounds", type=int, default=2, help="bursts of each, in turns")
     parser.add_argument("--parts", default="costs,bursts,steady,size")
     parser.add_argument(
         "--server",
@@ -116,7 +117,7 @@ def main() -> None:
         run.crowd.grow(chosen.nodes)
         run.crowd.settle()
         if "bursts" in parts:
-            bursts(run, all_, names)
+            bursts(run, all_, names, rounds=chosen.rounds)
         for each in all_[2:]:
             if "steady" in parts:
                 steady(run, each, names, count=min(chosen.steady, chosen.nodes))

@@ -17,7 +17,6 @@ from bench.pairs import alone, report
 from bench.running import Approvals, Program, running
 from real.audit import Entry
 
-ROUNDS = 2
 _LONGEST = 240.0
 _START = 90.0
 
@@ -103,10 +102,12 @@ def _shown(calls: Counter[str], count: int) -> str:
     return ", ".join(f"{n / count:.2f} {what}" for what, n in calls.most_common())
 
 
-def bursts(run: Run, contestants: Sequence[Contestant], names: Iterator[str]) -> None:
+def bursts(
+    run: Run, contestants: Sequence[Contestant], names: Iterator[str], *, rounds: int
+) -> None:
     """In turns, and each as a ratio to the first."""
     found: dict[str, list[Burst]] = {each.name: [] for each in contestants}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for each in contestants:
             found[each.name].append(burst(run, each, next(names)))
     straight, *others = contestants
