@@ -128,6 +128,40 @@ def test_where_a_node_was_recreated_it_is_dialled_whichever_of_its_client_certif
     assert may_be_dialled(view, made, asking, reserved, NOW + timedelta(seconds=1))
 
 
+def with_certificate(node: str, chain: bytes) -> CertificateSigningRequest:
+    """A CSR of this node that was approved and signed."""
+    return CertificateSigningRequest(
+        metadata=ManagedMetadata(name=f"c-{node}", uid=f"uid-{node}", creation_timestamp=NOW),
+        spec=CsrSpec(request=b"", username=f"system:node:{node}", signer_name=""),
+        status=CsrStatus(certificate=chain),
+    )
+
+
+async def test_a_certificate_that_cannot_be_looked_for_ends_no_other_look(
+    authority: Authority,
+) -> None:
+    """What cannot be read, has no address, or is of a Node that has gone; twenty, as they are read a few at a time."""
+    nameless = authority.serving("n1", node="n1").chain
+    names = [f"n{number}" for number in range(20)]
+    async with ScriptedKubelet(SILENCE, SystemClock(), host=LOOPBACK) as kubelet:
+        view, _ = seen(*(node(each, LOOPBACK, port=kubelet.port) for each in names))
+        results = asyncio.Queue[str]()
+        watch = ServedWatch(
+            HurriedClock(60.0),
+            view,
+            looks=lambda: True,
+            checked=lambda issued, _: results.put_nowait(issued.node),
+        )
+        watch.put(with_certificate("gone", authority.serving("gone", LOOPBACK).chain))
+        for number, each in enumerate(names[:-1]):
+            watch.put(with_certificate(each, b"no certificate" if number % 2 else nameless))
+        watch.put(with_certificate("n19", authority.serving("n19", LOOPBACK).chain))
+        watch.put(with_certificate("n2", b""))
+        task = asyncio.create_task(watch.run())
+        assert await asyncio.wait_for(results.get(), GENEROUS) == "n19"
+        task.cancel()
+
+
 @pytest.mark.parametrize(
     ("loopback", "expected"), [("", ServedResult.UNREACHABLE), (LOOPBACK, ServedResult.SERVED)]
 )
@@ -146,12 +180,7 @@ async def test_whether_a_certificate_is_served_is_not_asked_at_a_port_that_only_
             looks=lambda: True,
             checked=lambda _, found: results.put_nowait(found),
         )
-        found = CertificateSigningRequest(
-            metadata=ManagedMetadata(name="c1", uid="uid-c1", creation_timestamp=NOW),
-            spec=CsrSpec(request=b"", username="system:node:n1", signer_name=""),
-            status=CsrStatus(certificate=issued.chain),
-        )
-        watch.put(found)
+        watch.put(with_certificate("n1", issued.chain))
         task = asyncio.create_task(watch.run())
         assert await asyncio.wait_for(results.get(), GENEROUS) is expected
         task.cancel()

@@ -3,6 +3,8 @@
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubevouch.kube.resources import Node, NodeAddress
 from kubevouch.kube.resources.meta import Metadata
@@ -19,6 +21,7 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.decide import approval, denial
+from kubevouch.x509 import unmapped
 from tests.policy.look_at_all_nodes import other_nodes_of
 
 PROVEN, CLAIMED, SAID = NameSource.SSH_HOST_KEY, NameSource.NODE_STATUS, NameSource.OPERATOR
@@ -58,6 +61,16 @@ def test_a_node_that_is_named_like_an_address_has_not_proven_that_address() -> N
 @pytest.mark.parametrize("zone", ["eth0", "e" * 100])
 def test_an_address_with_a_zone_is_an_address_however_long_the_zone_is(zone: str) -> None:
     assert as_address(f"fe80::1%{zone}") == ip_address(f"fe80::1%{zone}")
+
+
+@given(st.text("0123456789.:%abcfx/ \u0661\uff11+-_", max_size=45) | st.ip_addresses().map(str))
+def test_an_address_is_what_the_standard_library_reads_as_one(text: str) -> None:
+    try:
+        expected = unmapped(ip_address(text))
+    except ValueError:
+        assert as_address(text) is None
+    else:
+        assert as_address(text) == expected
 
 
 def test_what_the_operator_says_besides_is_added_once() -> None:

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
 
 import msgspec
 
@@ -159,11 +160,15 @@ class OtherNodes(msgspec.Struct, frozen=True):
 
 def as_address(text: str) -> Address | None:
     """The address in its plainest form; None if the text is a name."""
+    if ":" not in text and text[:1] not in _DIGITS:
+        return None  # what the parser says, too, but only after a long search
     try:
         return unmapped(_address(text))
     except ValueError:
         return None
 
+
+_DIGITS: Final = frozenset("0123456789")
 
 _LONGEST_KEPT = 64
 """Characters: no address without a zone has more than 45."""

@@ -34,7 +34,8 @@ class ApprovedLately:
             dict.fromkeys((*before[1], *(Claim(v, NameSource.NODE_STATUS) for v in values)))
         )[-_MOST_OF_A_NODE:]
         self._of[node] = max(at, before[0]), claims
-        self._claims.put(node, claims)
+        if claims != before[1]:
+            self._claims.put(node, claims)
         self._forget(at)
 
     def gone(self, node: str) -> None:

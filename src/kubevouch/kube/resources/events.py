@@ -68,6 +68,8 @@ def _prefix_of(name: str) -> str:
 
 def bounded(text: str, most: int) -> str:
     """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
-    line = "".join(each if each.isprintable() else "?" for each in text)
+    line = text
+    if not text.isprintable():
+        line = "".join(each if each.isprintable() else "?" for each in text)
     raw = line.encode()
     return line if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "..."
