@@ -6,6 +6,7 @@ server's clock: this machine's may be hours wrong.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -27,6 +28,15 @@ def is_dated_by_the_server(path: str) -> bool:
     That may be a kubelet (nodes/NAME/proxy), or the server of an aggregated API on any node (metrics.k8s.io).
     """
     return path.startswith(_ITS_OWN) and _PASSED_ON not in path
+
+
+@lru_cache(maxsize=4)
+def _dated(date: str) -> datetime | None:
+    """Kept, as hundreds of answers come within one second; None if it is no date."""
+    try:
+        return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,8 @@ class ServerClock:
         heard = self.monotonic()
         if heard - began > _LONGEST:
             return
-        try:
-            at = datetime.strptime(date, _FORM).replace(tzinfo=UTC)
-        except ValueError:
-            return
-        if at.year in _YEARS:
+        at = _dated(date)
+        if at is not None and at.year in _YEARS:
             self._told = _Told(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
 
     def now(self) -> datetime:

@@ -175,11 +175,11 @@ _LONGEST_KEPT = 64
 
 
 def _address(text: str) -> Address:
-    """ip_address, which one decision asks about the same few texts again and again. Raises ValueError."""
+    """ip_address, which a crowd's decisions ask about the same texts again and again. Raises ValueError."""
     return _kept(text) if len(text) <= _LONGEST_KEPT else ip_address(text)
 
 
-_kept = functools.lru_cache(maxsize=256)(ip_address)
+_kept = functools.lru_cache(maxsize=2048)(ip_address)
 
 
 def claims_value(node: Node, value: str) -> bool:
