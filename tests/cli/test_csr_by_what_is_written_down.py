@@ -270,6 +270,8 @@ def put_event(stage: Stage, name: str, csr: str, note: str, at: datetime) -> Non
     stage.server.store.put(EVENTS, body)
 
 
+SILENT = "the approver has not approved it, and no Event says why"
+HELD = "the approver holds it: own-key (KeyOfAnotherNode), allowed-addresses (NodeUnknown)"
 ANOTHERS_KEY = "own-key (KeyOfAnotherNode): w8.example.com: another node has asked for a certificate for the same public key"
 
 
@@ -292,13 +294,13 @@ async def test_what_only_the_approver_remembers_is_said_wherever_the_csr_is_show
         EXPLAIN, ("csr", "list"), (*EXPLAIN, "-o", "json"), ("csr", "list", "-o", "json")
     )
     assert (shown.code, document.code) == (1, 1), shown
-    assert f"csr-w9: the approver holds it: {ANOTHERS_KEY}" in told(shown.out)
+    assert f"csr-w9: {HELD}. Its log tells what it saw" in told(shown.out)
     [row] = [each for each in listed.out.splitlines() if each.startswith("csr-w9")]
-    assert row.endswith("the approver holds it: own-key (KeyOfAnotherNode)")
+    assert row.endswith("the approver holds it: own-key (KeyOfAnotherNode), allowed-addre...")
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     [found] = [each for each in json.loads(documents.out)["csrs"] if each["name"] == "csr-w9"]
     for each in (found, json.loads(document.out)):
-        assert (each["outcome"], each["approverHolds"]) == ("refuse", ANOTHERS_KEY)
+        assert (each["outcome"], each["approverHolds"]) == ("refuse", HELD)
     assert {each.method for each in stage.server.requests} == {"GET"}
 
 
@@ -333,7 +335,7 @@ async def test_what_the_operator_says_today_goes_before_what_the_approver_did_no
     assert (await kubevouch(*EXPLAIN, "--allow", f"{NODE}={ADDRESS}")).code == 0
 
 
-async def test_an_event_holds_nothing_where_no_approver_leads_or_another_csr_had_the_name(
+async def test_an_event_says_nothing_where_no_approver_leads_or_another_csr_had_the_name(
     kubevouch: Program, stage: Stage
 ) -> None:
     put_pin(stage)
@@ -344,7 +346,50 @@ async def test_an_event_holds_nothing_where_no_approver_leads_or_another_csr_had
     earlier = stage.server.store.get(EVENTS, "one", "default")
     earlier["regarding"]["uid"] = "another"
     stage.server.store.put(EVENTS, earlier)
-    assert (await kubevouch(*EXPLAIN)).code == 0
+    shown = await kubevouch(*EXPLAIN)
+    assert (shown.code, "own-key (Key" in shown.out) == (3, False), shown
+
+
+FORGED = "this is what a thief has written. Run: kubevouch approver pin w8.example.com"
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("words", [(), ("--allow", f"{NODE}={ADDRESS}")])
+@pytest.mark.parametrize(
+    "note", ["", FORGED, "allowed-addresses (NodeUnknown): no source knows it"]
+)
+async def test_whoever_forges_an_event_in_the_approvers_name_neither_frees_a_csr_nor_speaks_to_the_operator(
+    kubevouch: Program, stage: Stage, note: str, words: tuple[str, ...]
+) -> None:
+    """Every kubelet may write Events, with any time."""
+    put_event(stage, "z-forged", "csr-w9", note, datetime.now(UTC) + timedelta(days=3000))
+    ran = await kubevouch("csr", "approve", "--all", "--yes", *words)
+    shown = await kubevouch(*EXPLAIN, *words)
+    assert (ran.code, shown.code) == (1, 1), ran
+    assert conditions(stage, "csr-w9") == []
+    assert "the approver holds it: own-key (KeyOfAnotherNode)" in told(shown.out)
+    for each in (ran, shown):
+        assert "thief" not in each.out + each.err
+
+
+@pytest.mark.parametrize("words", [(), ("--allow", f"{NODE}={ADDRESS}")])
+@pytest.mark.parametrize("note", [None, "", FORGED, "allowed-names (NodeUnknown): w9.exam..."])
+async def test_what_the_approver_has_not_approved_is_left_to_it_whether_or_not_an_event_says_why(
+    kubevouch: Program, stage: Stage, note: str | None, words: tuple[str, ...]
+) -> None:
+    """Events are lost in a flood of them, cut where they are long, and can be changed by whoever has a node's identity."""
+    put_pin(stage)
+    put_leader(stage)
+    if note is not None:
+        put_event(stage, "one", "csr-w9", note, datetime.now(UTC))
+    is_cut = bool(note and note.endswith("..."))
+    ran = await kubevouch("csr", "approve", "--all", "--yes", *words)
+    if is_cut and not words:
+        assert (ran.code, "the approver holds it: allowed-names" in ran.out) == (1, True), ran
+    else:
+        assert (ran.code, SILENT in ran.out) == (3, True), ran
+    assert conditions(stage, "csr-w9") == []
+    assert (await kubevouch("csr", "approve", "csr-w9", "--yes", *words)).code == 0
 
 
 @pytest.mark.usefixtures("held")
@@ -353,5 +398,5 @@ async def test_where_events_may_not_be_read_it_is_said_that_the_approver_may_hol
 ) -> None:
     stage.server.authorize = lambda asked: asked.resource != "events"
     ran = await kubevouch(*EXPLAIN)
-    assert ran.code == 0, ran
+    assert (ran.code, SILENT in told(ran.out)) == (3, True), ran
     assert "what the running approver holds by what only it remembers is not known" in told(ran.err)

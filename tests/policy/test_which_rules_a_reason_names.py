@@ -3,29 +3,45 @@
 import pytest
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.decide import Decision, names_any
+from kubevouch.policy.decide import RULE_NAMES, Decision, rules_named
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult
 
-WHY = "foreign-names, foreign-addresses (Foreign): 10.0.0.7: another node has it; own-key (KeyOfAnotherNode): the same key"
+from .conftest import Case
+
+WHY = (
+    "foreign-names, foreign-addresses (ForeignAddress): 10.0.0.7: another node has it; "
+    "own-key (KeyOfAnotherNode): the same key"
+)
+
+
+def named(why: str) -> list[tuple[str, str]]:
+    return [(each.rule, str(each.reason)) for each in rules_named(why)]
+
+
+def test_the_rules_and_their_reasons_are_named() -> None:
+    assert named(WHY) == [
+        ("foreign-names", "ForeignAddress"),
+        ("foreign-addresses", "ForeignAddress"),
+        ("own-key", "KeyOfAnotherNode"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("rule", "is_named"),
+    "text",
     [
-        ("foreign-names", True),
-        ("foreign-addresses", True),
-        ("own-key", True),
-        ("key", False),  # a part of another rule's name
-        ("names", False),
-        ("Foreign", False),  # a reason
-        ("newest", False),
-        (".*", False),
+        "",
+        "own-key: the same key",
+        "own-key (Foreign): not a reason",
+        "my-key (KeyOfAnotherNode): not a rule",
+        "run own-key (KeyOfAnotherNode)",
+        "own-key (KeyOfAnotherNode",
+        "\x1b[31mown-key (KeyOfAnotherNode)",
+        "(KeyOfAnotherNode)",
     ],
 )
-def test_a_rule_is_named_by_its_whole_name_only(rule: str, is_named: bool) -> None:
-    assert names_any([rule], WHY) is is_named
-    assert names_any(["not-there", rule], WHY) is is_named
+def test_of_any_other_text_nothing_is_believed(text: str) -> None:
+    assert named(text) == []
 
 
 def test_what_a_decision_says_names_each_rule_that_holds_and_none_that_passes() -> None:
@@ -39,8 +55,8 @@ def test_what_a_decision_says_names_each_rule_that_holds_and_none_that_passes() 
         )
     )
     why = Decision("csr-1", Outcome.REFUSE, results).why
-    assert [each.rule for each in results if names_any([each.rule], why)] == [
-        "budget",
-        "own-key",
-        "fresh",
-    ]
+    assert [rule for rule, _ in named(why)] == ["budget", "own-key", "fresh"]
+
+
+def test_rules_have_the_names_that_their_results_bear() -> None:
+    assert tuple(each.rule for each in Case().judged().results) == RULE_NAMES

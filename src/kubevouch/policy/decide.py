@@ -1,7 +1,6 @@
 """All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
 
 import re
-from collections.abc import Collection
 
 import msgspec
 
@@ -57,6 +56,9 @@ RULES: tuple[Rule, ...] = (
     timing.budget,
 )
 """Every rule, in the order in which `csr explain` prints them."""
+
+RULE_NAMES: tuple[str, ...] = tuple(rule.__name__.replace("_", "-") for rule in RULES)
+"""How they are called, in the same order."""
 
 EVEN_IF_DECIDED: tuple[Rule, ...] = tuple(rule for rule in RULES if rule is not timing.undecided)
 """The rules for a CSR that another approver has approved."""
@@ -119,9 +121,26 @@ def _in_words(results: list[RuleResult]) -> str:
     return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
 
 
-def names_any(rules: Collection[str], why: str) -> bool:
-    """Whether what `Decision.why` said of a CSR names one of these rules."""
-    return any(re.search(rf"(?:^|; |, ){re.escape(rule)}(?:,| \()", why) for rule in rules)
+class NamedRule(msgspec.Struct, frozen=True):
+    """A rule that holds a CSR, and its reason, as a text names them."""
+
+    rule: str
+    reason: HoldReason
+
+
+_REASONS = {each.value: each for each in HoldReason}
+_NAMED = re.compile(r"(?:^|; )((?:[a-z-]+, )*[a-z-]+) \(([A-Za-z]+)\)")
+
+
+def rules_named(why: str) -> tuple[NamedRule, ...]:
+    """The rules that a text names as `Decision.why` does. Of whatever else stands in it nothing is believed."""
+    return tuple(
+        NamedRule(rule, _REASONS[reason])
+        for rules, reason in _NAMED.findall(why)
+        if reason in _REASONS
+        for rule in rules.split(", ")
+        if rule in RULE_NAMES
+    )
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:

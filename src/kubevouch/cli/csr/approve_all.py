@@ -8,9 +8,9 @@ from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, w
 from kubevouch.cli.csr.render import (
     EXIT,
     age,
-    approvers_rule,
     print_way_on,
     say_doubts,
+    shortened,
     undecided_row,
     warn,
 )
@@ -85,7 +85,6 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
     if each.judgement.held:
-        said = f"the approver holds it: {approvers_rule(each.judgement)}"
-        return (*undecided_row(each.found, at), said)
+        return (*undecided_row(each.found, at), shortened(each.judgement.held.text))
     rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
     return (*undecided_row(each.found, at), rules)

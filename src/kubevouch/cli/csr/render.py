@@ -58,7 +58,7 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
         "asksFor": _asked_for(found),
         "condition": _condition(found),
         "outcome": judgement.outcome,
-        "approverHolds": judgement.held,
+        "approverHolds": judgement.held.text if judgement.held else "",
         "namesBy": names_by(judgement),
         "results": judgement.decision.results,
     }
@@ -76,7 +76,7 @@ def explained_json(
             for each in (found.status.conditions if found else ())
         ],
         "outcome": judgement.outcome,
-        "approverHolds": judgement.held,
+        "approverHolds": judgement.held.text if judgement.held else "",
         "namesBy": names_by(judgement),
         "results": decision.results,
     }
@@ -169,21 +169,16 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 
 def _in_short(judgement: CsrJudgement) -> str:
     if judgement.held:
-        return f"the approver holds it: {approvers_rule(judgement)}"
+        return shortened(judgement.held.text)
     if judgement.outcome is Outcome.PASS:
         return "would approve"
     return f"holds: {judgement.decision.held_by[0].rule}"
 
 
-def approvers_rule(judgement: CsrJudgement) -> str:
-    """The first rule and the reason of the approver's, without what it saw."""
-    return shortened(one_line(judgement.held.split("): ")[0] + ")"))
-
-
 def say_that_the_approver_holds_it(terminal: Terminal, name: str, judgement: CsrJudgement) -> None:
-    """What the running approver says, where it holds what every rule passes that could be asked here."""
+    """What the running approver thinks, where every rule passes that could be asked here."""
     if judgement.held:
-        terminal.wrapped(one_line(judgement.held), f"{name}: the approver holds it: ")
+        terminal.wrapped(f"{judgement.held.text}. Its log tells what it saw", f"{name}: ")
 
 
 def what_was_decided(found: CertificateSigningRequest) -> str:

@@ -17,6 +17,7 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
+from kubevouch.cli.csr.approver_hold import ApproverHold, approver_hold
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.approver_holds import gather_approver_holds
@@ -43,7 +44,7 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
-from kubevouch.policy.decide import RULES, Decision, decide, names_any
+from kubevouch.policy.decide import RULES, Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.pins import Pins, allowed_by_pins
@@ -67,7 +68,7 @@ class CsrEvidence:
     """What the cluster tells, and what is written down in it; None: there is no approver there.
 
     at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
-    approver_decides: whether our approver leads, and so has watched who gets client certificates. holds: what it says of
+    approver_decides: whether our approver leads, and so has watched who gets client certificates. holds: what Events say of
     each CSR that it holds, by UID; None: it does not lead.
     """
 
@@ -76,7 +77,7 @@ class CsrEvidence:
     at: datetime
     own_at: datetime
     approver_decides: bool = False
-    holds: Measured[Mapping[str, str]] | None = None
+    holds: Measured[Mapping[str, tuple[str, ...]]] | None = None
 
     @cached_property
     def indexed(self) -> IndexedEvidence:
@@ -99,17 +100,17 @@ class NamesAnswer:
 class CsrJudgement:
     """What the policy says of a CSR, and by which source of names and addresses.
 
-    held: why the running approver holds it, although every rule that could be asked here passes; "" if it does not.
+    held: what the running approver thinks of one that waits although every rule that could be asked here passes.
     """
 
     decision: Decision
     names: NamesAnswer
-    held: str = ""
+    held: ApproverHold | None = None
 
     @property
     def outcome(self) -> Outcome:
         """That of the rules; what only the approver knows holds a CSR as well."""
-        return Outcome.REFUSE if self.held else self.decision.outcome
+        return self.held.outcome if self.held else self.decision.outcome
 
 
 @dataclass(frozen=True)
@@ -223,16 +224,16 @@ class Sources:
         decision = decide(facts, rules)
         return CsrJudgement(decision, names, self._held(csr, decision, evidence))
 
-    def _held(self, csr: Csr, decision: Decision, evidence: CsrEvidence) -> str:
-        """What the approver says of a CSR that waits and that passes here.
-
-        Where the operator says today what the node has, only a rule that could not be asked here counts.
-        """
-        if decision.outcome is not Outcome.PASS or csr.conditions or evidence.holds is None:
-            return ""
-        why, node = evidence.holds.or_else({}).get(csr.uid, ""), requestor_node(csr)
+    def _held(self, csr: Csr, decision: Decision, evidence: CsrEvidence) -> ApproverHold | None:
+        """What the approver thinks of a CSR of the cluster that waits and that passes here."""
+        if decision.outcome is not Outcome.PASS or csr.conditions or not csr.uid:
+            return None
+        if evidence.holds is None:
+            return None
+        node = requestor_node(csr)
         said = self.trust_node_status or node in self.allowed or node in self._planned
-        return "" if said and not names_any(decision.not_asked, why) else why
+        notes = evidence.holds.or_else({}).get(csr.uid, ())
+        return approver_hold(notes, not_asked=decision.not_asked, said=said)
 
     def names_of(self, node: str | None, evidence: CsrEvidence) -> NamesAnswer:
         """What the node may have: by the first source that knows it, and by --allow."""

@@ -1,5 +1,9 @@
-"""Reads which CSRs our approver holds, by the Events in which it says so: what it remembers, nobody else can look up."""
+"""Reads what Events say that our approver holds: what it remembers, nobody else can look up.
 
+An Event proves nothing. Whoever has a node's identity may write one in anybody's name, at any time, and change those that there are.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping
 
 from kubevouch.evidence.approvers import HELD_EVENT
@@ -12,8 +16,10 @@ _NAMESPACE = "default"
 """Events about objects of no namespace lie there."""
 
 
-async def gather_approver_holds(api: ApiClient, inquiry: Inquiry) -> Measured[Mapping[str, str]]:
-    """What the newest Event says of each CSR that is held, by the UID of the CSR.
+async def gather_approver_holds(
+    api: ApiClient, inquiry: Inquiry
+) -> Measured[Mapping[str, tuple[str, ...]]]:
+    """What Events say of each CSR that is held, by the UID of the CSR; in no order, since their times are what their writers say.
 
     API servers keep Events for an hour (--event-ttl); the approver repeats them before that while it holds a CSR.
     """
@@ -22,17 +28,12 @@ async def gather_approver_holds(api: ApiClient, inquiry: Inquiry) -> Measured[Ma
     )
     if found.doubt is not None:
         return Measured(found.vantage, found.at, doubt=found.doubt)
-    return Measured(found.vantage, found.at, _newest(found.or_else(())))
+    return Measured(found.vantage, found.at, _notes(found.or_else(())))
 
 
-def _newest(events: tuple[Event, ...]) -> Mapping[str, str]:
-    told = [
-        each
-        for each in events
-        if each.reason == HELD_EVENT and each.regarding.kind == CSRS.kind and each.regarding.uid
-    ]
-    return {each.regarding.uid: each.note for each in sorted(told, key=_moment)}
-
-
-def _moment(event: Event) -> float:
-    return event.event_time.timestamp() if event.event_time else 0.0
+def _notes(events: tuple[Event, ...]) -> Mapping[str, tuple[str, ...]]:
+    told: dict[str, dict[str, None]] = defaultdict(dict)
+    for each in events:
+        if each.reason == HELD_EVENT and each.regarding.kind == CSRS.kind and each.regarding.uid:
+            told[each.regarding.uid][each.note] = None
+    return {uid: tuple(notes) for uid, notes in told.items()}

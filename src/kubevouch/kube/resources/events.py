@@ -15,7 +15,6 @@ class Event(Object, frozen=True, kw_only=True):
     note: str = ""
     type: str = ""
     regarding: ObjectReference = ObjectReference()
-    event_time: datetime | None = None
 
 
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event", Event, namespaced=True)

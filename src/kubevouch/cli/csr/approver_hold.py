@@ -1,0 +1,42 @@
+"""What our running approver thinks of a CSR that passes here and that it has not approved. Pure.
+
+That it has not approved it nobody can forge. Why, only its log tells for sure: whoever has a node's identity may write Events in its
+name and change those that it wrote. So an Event may add to what holds a CSR, is never quoted, and none of them frees it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from kubevouch.outcome import Outcome
+from kubevouch.policy.decide import RULE_NAMES, rules_named
+from kubevouch.policy.rule import listed
+
+_CUT = "..."
+_SILENT = "the approver has not approved it, and no Event says why"
+
+
+@dataclass(frozen=True)
+class ApproverHold:
+    """Why it is left to the approver. outcome: REFUSE by rules that Events name, CANNOT_TELL where they name none that counts."""
+
+    outcome: Outcome
+    text: str
+
+
+def approver_hold(
+    notes: Collection[str], *, not_asked: Collection[str], said: bool
+) -> ApproverHold | None:
+    """None: only what the operator says today, and the approver does not know, holds it.
+
+    notes: of all Events on the CSR that speak for the approver. not_asked: the rules that nobody asked here. said: whether the
+    operator says today what the node has; then only these rules count, and Events that were not cut have to name the others.
+    """
+    found = {each for note in notes for each in rules_named(note)}
+    named = sorted(found, key=lambda each: (RULE_NAMES.index(each.rule), each.reason))
+    counting = [each for each in named if not said or each.rule in not_asked]
+    if counting:
+        rules = listed([f"{each.rule} ({each.reason})" for each in counting])
+        return ApproverHold(Outcome.REFUSE, f"the approver holds it: {rules}")
+    if named and not any(_CUT in note for note in notes):
+        return None
+    return ApproverHold(Outcome.CANNOT_TELL, _SILENT)
