@@ -67,7 +67,14 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     results: list[T] = []
 
     async def kept() -> None:
+        asyncio.get_running_loop().set_exception_handler(_told)
         results.append(await coroutine)
 
     asyncio.run(kept())
     return results[0]
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody has waited for, except that somebody has ended the process: a signal may meet any task, and has its answer."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
