@@ -89,15 +89,23 @@ def _sshd(
         yield from _serving([*inside, server], keygen, folder, port, settings)
 
 
+_TRIES = 20
+"""Ports that are free at one address: at the other one somebody else may have them, such as a connection of another test."""
+
+
 def _held_port(held: contextlib.ExitStack) -> int:
     """One that nobody else is given meanwhile: bound here without listening, as sshd's SO_REUSEADDR lets it be shared."""
-    port = 0
-    for address in ("127.0.0.1", "127.0.0.2"):
-        bound = held.enter_context(socket.socket())
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((address, port))
-        port = bound.getsockname()[1]
-    return port
+    for _ in range(_TRIES):
+        port = 0
+        with contextlib.ExitStack() as both, contextlib.suppress(OSError):
+            for address in ("127.0.0.1", "127.0.0.2"):
+                bound = both.enter_context(socket.socket())
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                bound.bind((address, port))
+                port = bound.getsockname()[1]
+            held.enter_context(both.pop_all())
+            return port
+    raise AssertionError(f"none of {_TRIES} ports was free at both addresses")
 
 
 def _serving(
