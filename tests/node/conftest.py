@@ -29,6 +29,15 @@ class Sshd:
     process: int
     """What was started: sshd, or what has put it into namespaces of its own."""
 
+    def log(self) -> str:
+        """What it has said about its connections, all of which have ended: each writes its own last lines."""
+        children = Path(f"/proc/{self.process}/task/{self.process}/children")
+        for _ in range(600):
+            if not children.read_text().strip():
+                return (self.folder / "log").read_text()
+            time.sleep(0.05)
+        pytest.fail("a connection to sshd does not end")
+
     def ssh(self, **options: object) -> Ssh:
         return Ssh(
             SshOptions(config=str(self.config), **options),  # type: ignore[arg-type]

@@ -130,18 +130,16 @@ async def test_a_name_that_is_known_and_does_not_answer_is_not_followed_by_an_ad
 ) -> None:
     """The addresses are the node's claims: another machine, whose key is known too, could wait there."""
     context = operator.knows(operator.at(UNKNOWN), operator.at("127.0.0.1"))
-    log = operator.sshd.folder / "log"
-    before = log.read_bytes()
+    before = operator.sshd.log()
     with pytest.raises(NodeUnreachable, match="Could not resolve hostname"):
         await survey_node(node(UNKNOWN, *BOTH), context)
-    assert log.read_bytes() == before
+    assert operator.sshd.log() == before
 
 
 async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
     operator: Operator,
 ) -> None:
-    log = operator.sshd.folder / "log"
-    before = log.read_bytes()
+    before = operator.sshd.log()
     context = operator.knows("somebody-else")
     with pytest.raises(NodeUnreachable) as caught:
         await survey_node(node(UNKNOWN, *BOTH), context)
@@ -151,7 +149,7 @@ async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
     )
     for hint in ("--ssh-config FILE", "ssh-keyscan", "compare", "/etc/ssh/ssh_host_"):
         assert hint in told
-    assert log.read_bytes() == before
+    assert operator.sshd.log() == before
 
 
 async def test_a_revoked_key_is_no_known_one(operator: Operator) -> None:
