@@ -1,11 +1,15 @@
 """Whatever a kubelet does, or whoever stands in its place: it costs its own row only, and no stranger gets the token."""
 
+import gc
 import gzip
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kubevouch.kubelet.io.fetch import FetchFailed
+from kubevouch.kubelet.io.stream import TlsStream
+from kubevouch.kubelet.response import ResponseReader
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
 from tests.support.authority import Authority, Pair
@@ -153,6 +157,47 @@ async def _costs_its_own_row_only(cluster: Cluster, behaviour: Behaviour, reason
         assert len(failure.text) <= 2000
     assert bad.seen
     return bad.sent
+
+
+@pytest.mark.parametrize("name", [*ANSWERS, *WITHOUT_TLS, *STRANGERS[:-1]])
+async def test_what_a_failed_scrape_has_received_goes_with_it(cluster: Cluster, name: str) -> None:
+    """A page that fails may be 8 MiB: none waits for the garbage collector, which may come after forty of them."""
+    if name in ANSWERS:
+        reason, answer = ANSWERS[name]
+        behaviour: Behaviour = Serve(cluster.serve("bad").context, {PATH: answer})
+    elif name in WITHOUT_TLS:
+        reason, behaviour = WITHOUT_TLS[name]
+    else:
+        reason, pair = _strangers(cluster.authority)[name]
+        behaviour = Serve(server_context(pair), Live(Page("bad")))
+    await cluster.add("bad", behaviour)
+    settings = HASTY if reason == "deadline" else PATIENT
+    gc.collect()
+    before = _left_of_scrapes()
+    gc.disable()
+    try:
+        async with cluster.collecting(settings=settings) as collector:
+            await cluster.round()
+            assert collector.store.failure("bad") is not None
+            assert _left_of_scrapes() <= before + (name in KEPT)
+    finally:
+        gc.enable()
+
+
+KEPT = {
+    "refuses the token",
+    "an error of many words",
+    "an error",
+    "a web page",
+    "not text",
+    "a lie",
+}
+"""After these answers the connection is still good."""
+
+
+def _left_of_scrapes() -> int:
+    left = (ResponseReader, TlsStream, FetchFailed)
+    return sum(isinstance(each, left) for each in gc.get_objects())
 
 
 async def test_a_redirect_leads_nowhere(cluster: Cluster) -> None:

@@ -77,23 +77,24 @@ class KubeletConnection:
         first = self._unverified if is_open or not node.others else Unverified.NOTHING
         try:
             return await ask(node.address, first)
-        except FetchFailed as error:
-            failed = error
-        is_asked_next = bool(failed.chain) and first is not self._unverified
-        # What an impostor presents says nothing about where the kubelet is.
-        others = node.others if is_asked_next else self._others(node, failed, trust)
-        for number, address in enumerate(others):
-            # An address at which nobody answers leaves time for who is asked after it.
-            share = len(others) - number + 1 if is_asked_next else 1
-            try:
-                found = await ask(address, Unverified.NOTHING, failed.text, share)
-            except FetchFailed:
-                continue
-            self._instead, self._other_until = failed.text, self._clock.monotonic() + LONGEST_KEPT
-            return found
-        if is_asked_next:
-            return await ask(node.address, self._unverified)
-        raise failed
+        except FetchFailed as failed:
+            # By this name, which goes with the block: a frame that held it when it is raised again would be garbage.
+            is_asked_next = bool(failed.chain) and first is not self._unverified
+            # What an impostor presents says nothing about where the kubelet is.
+            others = node.others if is_asked_next else self._others(node, failed, trust)
+            for number, address in enumerate(others):
+                # An address at which nobody answers leaves time for who is asked after it.
+                share = len(others) - number + 1 if is_asked_next else 1
+                try:
+                    found = await ask(address, Unverified.NOTHING, failed.text, share)
+                except FetchFailed:
+                    continue
+                self._instead = failed.text
+                self._other_until = self._clock.monotonic() + LONGEST_KEPT
+                return found
+            if is_asked_next:
+                return await ask(node.address, self._unverified)
+            raise
 
     def close(self) -> None:
         """Closes the connection, if one is open."""
