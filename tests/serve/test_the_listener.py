@@ -17,7 +17,7 @@ from aiohttp import web
 from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.listener import Listener, ListenError
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.tls.io import KeyPair, ServerTls, server_context
+from kubevouch.tls.io import KeyPair, ServerConnection, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
@@ -358,6 +358,34 @@ async def test_those_who_came_and_went_are_forgotten(
                 writer.write(ASKING)
                 assert b"done" in await reader.readuntil(b"done")
         assert len(_handlers()) - others <= 2
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHo", ASKING])
+async def test_those_who_came_and_went_wait_for_no_garbage_collector(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, said: bytes
+) -> None:
+    """A probe comes each second, and each would leave its buffers; and what is frozen meanwhile is never collected."""
+    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        gc.collect()
+        before = _left_of_connections()
+        gc.disable()
+        try:
+            for _ in range(5):
+                async with connected(listener.port) as (reader, writer):
+                    writer.write(said)
+                    if said == ASKING:
+                        assert b"done" in await reader.readuntil(b"done")
+            async with asyncio.timeout(GENEROUS):
+                while _left_of_connections() > before:
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
+
+
+def _left_of_connections() -> int:
+    return sum(
+        isinstance(each, (ServerConnection, web.RequestHandler)) for each in gc.get_objects()
+    )
 
 
 def _handlers() -> list[web.RequestHandler]:

@@ -116,6 +116,7 @@ class ServerConnection:
         closed = self._closed
         # Nothing may refer to itself any more: under a crowd of strangers the garbage collector would come too late.
         self._closed = self._shaken = _nothing
+        self._make_protocol = asyncio.Protocol
         if self._tls is not None:
             self._tls.lost = _nothing
         closed()
