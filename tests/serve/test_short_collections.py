@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from kubevouch.serve import garbage
-from kubevouch.serve.garbage import MOST_SURVIVORS, keep_full_collections_short
+from kubevouch.serve.garbage import (
+    MOST_MORE,
+    MOST_SURVIVORS,
+    SurvivorFreezer,
+    keep_full_collections_short,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +58,29 @@ def test_garbage_is_found_before_anything_is_taken_out(monkeypatch: pytest.Monke
     assert seen() is None
 
 
+def test_a_cycle_that_dies_after_it_was_taken_out_goes_before_there_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(garbage, "MOST_SURVIVORS", 0)
+    cycle = Held()
+    seen = weakref.ref(cycle)
+    gc.collect()
+    assert gc.get_freeze_count()
+    cycle.__dict__["itself"] = cycle
+    del cycle
+    gc.collect()
+    assert seen() is not None
+    more = [Held() for _ in range(MOST_MORE)]
+    gc.collect()
+    gc.collect()
+    assert seen() is None
+    # And from then on it is as before.
+    assert gc.get_freeze_count() >= len(more)
+    frozen = gc.get_freeze_count()
+    gc.collect()
+    assert gc.get_freeze_count() >= frozen
+
+
 def test_of_little_nothing_is_taken_out() -> None:
     before, held = gc.get_freeze_count(), Held()
     gc.collect()
@@ -62,4 +90,4 @@ def test_of_little_nothing_is_taken_out() -> None:
 
 def test_to_ask_for_it_twice_changes_nothing() -> None:
     keep_full_collections_short()
-    assert gc.callbacks.count(garbage.freeze_survivors) == 1
+    assert sum(isinstance(each, SurvivorFreezer) for each in gc.callbacks) == 1

@@ -2,8 +2,11 @@
 
 A full collection looks at everything that could be part of a cycle, and stops everything else meanwhile: with 5,000
 nodes 250,000 objects, for 0.2 seconds, of which none was garbage. So what has survived one is taken out of later ones as
-soon as it is much. It still goes when nothing refers to it any more; only of a cycle that dies after that something
-stays, and what is held for long here is in none.
+soon as it is much. It still goes when nothing refers to it any more.
+
+A cycle that dies after that would stay: a connection, for one, that was open just then and breaks in the middle of its
+handshake, which asyncio leaves as a cycle. A crowd of strangers could fill the memory in this way. So whenever what was taken
+out has become much more, one collection looks at all of it again.
 """
 
 import gc
@@ -12,6 +15,8 @@ from typing import Final
 
 MOST_SURVIVORS: Final = 30_000
 """Objects: 30 ms of a collection that finds none of them in the processor's caches."""
+MOST_MORE: Final = 45_000
+"""Objects that may be frozen before all are looked at again. In a cluster that does not grow as many go as are frozen."""
 _FULL: Final = 2
 _THRESHOLDS: Final = (5_000, 4, 1)
 """A full collection is considered after 50,000 new objects (5,000 * 5 * 2); by newer Pythons themselves after 200,000.
@@ -23,14 +28,29 @@ The youngest are looked at after 5,000: with 700, which 78 nodes read at the sam
 def keep_full_collections_short() -> None:
     """From now on, in this process."""
     gc.set_threshold(*_THRESHOLDS)
-    if freeze_survivors not in gc.callbacks:
-        gc.callbacks.append(freeze_survivors)
+    if not any(isinstance(each, SurvivorFreezer) for each in gc.callbacks):
+        gc.callbacks.append(SurvivorFreezer())
 
 
-def freeze_survivors(phase: str, info: Mapping[str, int]) -> None:
-    """Called by Python when a collection begins and when it has ended."""
-    if phase != "stop" or info["generation"] != _FULL:
-        return
-    # All of them are in use: this collection has just found that.
-    if len(gc.get_objects(_FULL)) > MOST_SURVIVORS:
+class SurvivorFreezer:
+    """Takes survivors out of later collections. Python calls it when a collection begins and when it has ended."""
+
+    def __init__(self) -> None:
+        self._looked_at = gc.get_freeze_count()
+        """How many were frozen after a collection that had looked at all of them."""
+        self._looks_at_all = False
+
+    def __call__(self, phase: str, info: Mapping[str, int]) -> None:
+        """phase, info: as Python's gc.callbacks have them."""
+        if phase != "stop" or info["generation"] != _FULL:
+            return
+        # All of them are in use: this collection has just found that.
+        if len(gc.get_objects(_FULL)) <= MOST_SURVIVORS:
+            return
         gc.freeze()
+        frozen = gc.get_freeze_count()
+        if self._looks_at_all:
+            self._looks_at_all, self._looked_at = False, frozen
+        elif frozen > self._looked_at + MOST_MORE:
+            self._looks_at_all = True
+            gc.unfreeze()
