@@ -50,6 +50,7 @@ HOSTILE = {
     "escapes": filled(b'x{a="' + b'\\"' * 8000 + b'"} 1\n'),
     "blanks": b" " * LARGEST,
     "ends of lines": b"\n" * LARGEST,
+    "short words": b"\ncontainer_cpu_usage_seconds_total{" + filled(b"ab ", LARGEST - 100),
 }
 
 
