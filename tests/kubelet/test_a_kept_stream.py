@@ -63,6 +63,25 @@ async def test_what_nobody_waits_for_stays_in_the_socket_and_wakes_nobody(ends: 
         assert await stream.receive() == b"unasked"
 
 
+async def test_a_peer_that_has_always_sent_more_leaves_others_a_turn(ends: Ends) -> None:
+    stream, _, send = ends
+    for _ in range(8):
+        send(b"x" * 16_000)
+    received, turns = 0, 0
+
+    async def take() -> None:
+        nonlocal received
+        while received < 8 * 16_000:
+            received += len(await stream.receive())
+
+    taking = asyncio.create_task(take())
+    async with asyncio.timeout(GENEROUS):
+        while not taking.done():
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns > 7
+
+
 async def test_a_kept_stream_waits_again_and_again(ends: Ends) -> None:
     stream, _, send = ends
     async with asyncio.timeout(GENEROUS):

@@ -28,7 +28,7 @@ from kubevouch.kubelet.io.dial import readable_chain
 from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.peer import PeerRefused, check_chain, read_chain
-from kubevouch.kubelet.io.stream import TlsStream
+from kubevouch.kubelet.io.stream import TlsStream, TooMuchIgnored
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
@@ -209,7 +209,7 @@ class KubeletClient:
 
     def _broken_connection(self, error: OSError) -> str:
         """The failure for a connection that broke after its handshake."""
-        if isinstance(error, _Ended):
+        if isinstance(error, (_Ended, TooMuchIgnored)):
             return str(error)
         found = failure_of(error, Attempt(self._host, connected=True))
         return found.go_text or found.text

@@ -15,6 +15,16 @@ from typing import Final
 
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
+_MOST_EXCESS: Final = 128 * 1024
+"""Bytes beyond the data itself, since something was sent: what Go's server puts around a page of 8 MiB is less.
+
+TLS answers and takes tickets and key updates by itself, without end, and each of them costs time. Go's client counts records
+(crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
+"""
+
+
+class TooMuchIgnored(OSError):
+    """The peer sends what TLS keeps to itself, and nothing else. The text is Go's."""
 
 
 class TlsStream:
@@ -31,6 +41,7 @@ class TlsStream:
         self._tls = tls
         self._in = incoming
         self._out = outgoing
+        self._excess = 0
         self._ended = False
         self._failed: ssl.SSLError | None = None
         self._watching: asyncio.AbstractEventLoop | None = None
@@ -40,6 +51,7 @@ class TlsStream:
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
+        self._excess = 0
         self._tls.write(data)
         await send_all(self._connection, self._out)
 
@@ -47,21 +59,26 @@ class TlsStream:
         """All that has been received, at least one byte; empty at the end of the connection. Raises OSError, also ssl.SSLError."""
         while True:
             data = self._decrypted()
+            self._excess -= len(data)
             if data or self._ended:
                 return data
+            if self._excess > _MOST_EXCESS:
+                raise TooMuchIgnored("tls: too many ignored records")
             # TLS may have to answer the peer, to a key update for example.
             await send_all(self._connection, self._out)
             received = await self._received()
             if not received:
                 return b""
+            self._excess += len(received)
             self._in.write(received)
 
     async def _received(self) -> bytes:
-        """What the socket has received, as soon as that is anything. Raises OSError."""
+        """What the socket has received, as soon as that is anything, and everybody else has had a turn. Raises OSError.
+
+        Whatever is there already is not taken at once: a peer that never stops sending would hold up the whole process.
+        """
         loop = asyncio.get_running_loop()
         if self._watching is None:
-            with contextlib.suppress(BlockingIOError, InterruptedError):
-                return self._connection.recv(_CHUNK)
             loop.add_reader(self._connection, self._arrived)
             self._watching = loop
         self._arrival = loop.create_future()
