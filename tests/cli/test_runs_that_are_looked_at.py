@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -216,6 +217,34 @@ async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_ser
     assert ran.code == 3, ran
     assert "Under way  not known: " in ran.out
     assert "nobody" not in ran.out
+
+
+MACHINE_ID = """#!/bin/sh
+case $1 in /etc/machine-id) echo {} ;; *) exec /bin/cat "$@" ;; esac
+"""
+
+
+async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that_it_is_back(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The node, which is this machine, is asked all the same, and has no record of the run: the resume would be refused now."""
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    here = msgspec.structs.replace(node, host_key="", root="/usr")  # a folder that is root's alone
+    programs = kubevouch.home / "bin"
+    programs.mkdir()
+    (programs / "cat").write_text(MACHINE_ID.format(node.machine_id))
+    (programs / "cat").chmod(0o755)
+    kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+    plan = msgspec.structs.replace(plan_of(here, run="bbbb"), via="local")
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    config = kubevouch.home / "away"
+    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
+    assert ran.code == 0, ran
+    ready = f"NEXT       kubectl --kubeconfig {config} get --raw /readyz"
+    assert ran.out.splitlines()[-1] == ready, ran
+    then = f"once the API server answers: `kubevouch fix --resume bbbb --kubeconfig {config}`"
+    assert then in " ".join(ran.out.split()), ran
 
 
 async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_next(

@@ -11,8 +11,10 @@ import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized, UnreachableKind
 from kubevouch.node.io.local import Local
 from kubevouch.rollout.decide.next_for_status import exit_code_of, next_for_status, who_writes
+from kubevouch.rollout.decide.next_step import shows_an_answer
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.run_status import (
     RunFound,
@@ -243,6 +245,39 @@ def test_where_the_lease_cannot_be_read_nothing_is_said_of_who_carries_the_run_o
     command, note = next_for_status([ARMED], "", None, frozenset({"aaaa"}), doubt="not allowed")
     assert command == "kubevouch fix --resume aaaa"
     assert note.startswith("if nobody carries it out any more, which is not known here; ")
+
+
+READY = "kubectl get --raw /readyz"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kept", "first", "then"),
+    [
+        ([ARMED], {"aaaa"}, READY, "`kubevouch fix --resume aaaa`; to put its nodes back instead: `kubevouch undo aaaa`"),
+        ([DONE, NONE], {"aaaa"}, READY, "`kubevouch fix --resume aaaa`; it has not begun on every node"),
+        ([DONE], set(), READY, "`kubevouch verify --wait 2m`"),
+        ([UNDONE], set(), READY, "`kubevouch doctor`"),
+        # These need no API server.
+        ([ARMED], set(), "sleep 15 && kubevouch fix --status aaaa", ""),
+        ([SILENT], {"aaaa"}, "kubevouch fix --status aaaa", ""),
+    ],
+)  # fmt: skip
+def test_while_the_api_server_is_away_what_needs_it_comes_after_what_shows_that_it_is_back(
+    statuses: list[RunOnNode], kept: set[str], first: str, then: str
+) -> None:
+    command, note = next_for_status(
+        statuses, "aaaa", None, frozenset(kept), doubt="no answer", away=READY
+    )
+    assert command == first
+    assert not then or note.startswith(f"once the API server answers: {then}"), note
+    assert "which is not known here" not in note
+
+
+def test_which_command_shows_that_the_api_server_answers() -> None:
+    away = ApiUnreachable("s", "connection refused", kind=UnreachableKind.REFUSED)
+    assert shows_an_answer(away) == READY
+    assert shows_an_answer(Unauthorized("s", "expired", code=401)) == "kubectl auth whoami"
+    assert shows_an_answer(Forbidden("s", "not allowed", code=403)) == "", "it has answered"
 
 
 def test_of_a_run_that_does_not_renew_its_lease_it_is_not_said_that_it_is_under_way() -> None:

@@ -45,6 +45,7 @@ from kubevouch.rollout.decide.next_for_status import (
     status_of,
     who_writes,
 )
+from kubevouch.rollout.decide.next_step import shows_an_answer
 from kubevouch.rollout.decide.plan import RUN_NAME, Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
@@ -80,7 +81,7 @@ def show_status(
 
     async def work(
         api: ApiClient, clock: Clock
-    ) -> tuple[tuple[RunOnNode, ...], RunHolder | None, str]:
+    ) -> tuple[tuple[RunOnNode, ...], RunHolder | None, KubeError | None]:
         if plan:  # whose Lease is read is whose nodes are asked
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
@@ -97,9 +98,9 @@ def show_status(
         asked = await gather_statuses(_only(targets, options.nodes), run, watched)
         statuses = await _with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
-            return statuses, await gather_run_holder(api), ""
+            return statuses, await gather_run_holder(api), None
         except KubeError as error:
-            return statuses, None, str(error)
+            return statuses, None, error
 
     with contextlib.ExitStack() as refused:
         if plan:
@@ -112,12 +113,13 @@ def show_status(
             )
         else:
             refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
-        statuses, holder, doubt = with_api(terminal, access, work)
-    if holder is None and not doubt:
+        statuses, holder, failed = with_api(terminal, access, work)
+    if holder is None and not failed:
         forget_ended(statuses, terminal.environment)
     undo = None if holder else _stopped_undo_here(statuses, terminal)
     stopped = None if run or holder or undo else _stopped_here(statuses, terminal)
-    found = _Found(run, statuses, holder, doubt, undo, stopped)
+    doubt, away = (str(failed), shows_an_answer(failed)) if failed else ("", "")
+    found = _Found(run, statuses, holder, doubt, away, undo, stopped)
     if form == "json":
         print_document(terminal, SCHEMA, found.document())
     else:
@@ -148,13 +150,14 @@ async def _with_what_was_known_here(
 class _Found:
     """run: that was asked for. doubt: why it is not known who holds the Lease. undo: that was stopped here.
 
-    stopped: the run that was, where none was asked for and none is under way: what comes next is then its going on.
+    away: where the API server did not answer, the command that shows whether it does by now. stopped: the run that was, where none was asked for and none is under way: what comes next is then its going on.
     """
 
     run: str
     statuses: tuple[RunOnNode, ...]
     holder: RunHolder | None
     doubt: str
+    away: str
     undo: StoppedUndo | None
     stopped: StoppedRun | None
 
@@ -267,7 +270,16 @@ def _print(
     asked = {run, *(each.run for each in statuses), *([holder.run] if holder else [])}
     kept = frozenset(each for each in asked if goes_on_here(each, terminal.environment))
     command, note = next_for_status(
-        statuses, run, holder, kept, doubt=doubt, undo=found.undo, nodes=nodes, way=way, file=file
+        statuses,
+        run,
+        holder,
+        kept,
+        doubt=doubt,
+        away=found.away,
+        undo=found.undo,
+        nodes=nodes,
+        way=way,
+        file=file,
     )
     if note:
         terminal.long_line(f"           {terminal.hinted(note)}", hang=11)

@@ -50,6 +50,7 @@ def next_for_status(
     kept: frozenset[str],
     *,
     doubt: str = "",
+    away: str = "",
     undo: StoppedUndo | None = None,
     nodes: Sequence[str] = (),
     way: WayToNodes = _BY_SSH,
@@ -57,7 +58,8 @@ def next_for_status(
 ) -> tuple[str, str]:
     """The command that comes next, and what else may be done. run: that was asked for. kept: runs whose plans are kept here.
 
-    doubt: why it is not known who holds the Lease. undo: that was stopped in order here. nodes: only these were asked for.
+    doubt: why it is not known who holds the Lease. away: where that is since the API server did not answer, the command that shows
+    whether it does again: what needs it comes after that. undo: that was stopped in order here. nodes: only these were asked for.
     way: how they were asked. file: of the plan of `run`, where it was given by that and is not kept here.
     """
     statuses = tuple(statuses)
@@ -72,11 +74,11 @@ def next_for_status(
     if holder is not None and holder.undoes and run in ("", holder.run):
         return _next_for_cut_off_undo(holder, kept, words)
     if undo is not None and all(each.run == undo.run for each in armed):
-        return undo.again, "what it has put back stays so"
+        return _once_it_answers(away, undo.again, "what it has put back stays so")
     if not armed:
         silent = _first_silent(statuses)
         return (
-            _next_for_unarmed(statuses, run, holder, kept, words)
+            _once_it_answers(away, *_next_for_unarmed(statuses, run, holder, kept, words))
             if silent is None
             else _next_for_silent(
                 silent, words.status(run, nodes), way, all_runs=status_of("", nodes)
@@ -84,12 +86,18 @@ def next_for_status(
         )
     here = next((each for each in armed if each.run in kept), None)
     if here is not None:
-        first = "if nobody carries it out any more, which is not known here; " if doubt else ""
-        return (
-            words.resume(here.run),
-            f"{first}to put its nodes back instead: `{words.undo(here.run)}`",
-        )
+        unknown = doubt and not away  # once it answers, the resume asks for the Lease itself
+        first = "if nobody carries it out any more, which is not known here; " if unknown else ""
+        instead = f"{first}to put its nodes back instead: `{words.undo(here.run)}`"
+        return _once_it_answers(away, words.resume(here.run), instead)
     return _next_for_armed_elsewhere(armed, holder, nodes)
+
+
+def _once_it_answers(away: str, command: str, note: str) -> tuple[str, str]:
+    """The command and its note; while the API server is away, which refuses that command, what shows whether it is back comes first."""
+    if not away:
+        return command, note
+    return away, "; ".join(filter(None, (f"once the API server answers: `{command}`", note)))
 
 
 @dataclass(frozen=True)

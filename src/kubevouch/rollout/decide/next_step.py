@@ -145,6 +145,12 @@ def next_after_refusal(
     return next_without_answer(error, commands.again)
 
 
+def shows_an_answer(error: KubeError) -> str:
+    """The command that shows whether the API server answers by now; empty where it has, and did not allow it."""
+    step = next_without_answer(error, "")
+    return step.command if step and not isinstance(error, Forbidden) else ""
+
+
 def next_without_answer(error: KubevouchError, again: str) -> NextStep | None:
     """What leads on from a request that the API server has not answered, or not as it was to; None for another error."""
     shows = (command for kind, command in _UNTIL_IT_ANSWERS.items() if isinstance(error, kind))
