@@ -252,6 +252,10 @@ def test_a_run_that_was_begun_here_since_is_a_new_decision(kubevouch: Program) -
     assert again_here(ONE_LEFT, terminal) == f"kubevouch undo bbbb --nodes {SECOND}"
     logged(terminal, "bbbb", error=True)
     assert again_here(ONE_LEFT, terminal), "what was refused has changed nothing"
+    logged(terminal, "dddd", error=True, undoes=False)
+    logged(terminal, "bbbb", error=True, undoes=False)
+    logged(terminal, "eeee", UNTOUCHED, UNTOUCHED, undoes=False)
+    assert again_here(ONE_LEFT, terminal), "nor has a run that ended before it began on a node"
     logged(terminal, "dddd", DONE, DONE, undoes=False)
     assert again_here(ONE_LEFT, terminal) == ""
 

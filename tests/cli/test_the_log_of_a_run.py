@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from kubevouch.cli.common.armed_record import ArmedRecord
+from kubevouch.cli.common.run_history import has_no_end, how_it_ended
 from kubevouch.cli.common.run_log import (
     LoggedProgress,
     RunLog,
     begun_log,
     ending_logged,
-    how_it_ended,
+    log_that_nothing_was_left,
 )
 from kubevouch.cli.common.runs import find_run, keep_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
@@ -44,8 +45,8 @@ def lines(log: RunLog) -> list[dict[str, object]]:
     return [json.loads(line) for line in log.path.read_text().splitlines()]
 
 
-def begun(terminal: Terminal) -> RunLog:
-    lease = RunLease(SystemClock(), "abcd on alice@laptop (1)", print)
+def begun(terminal: Terminal, holder: str = "abcd on alice@laptop (1)") -> RunLog:
+    lease = RunLease(SystemClock(), holder, print)
     return begun_log(PLAN, "change 1 node", lease, terminal)
 
 
@@ -63,11 +64,60 @@ def test_what_a_run_came_to_is_read_off_its_log(terminal: Terminal) -> None:
         ended(RunResult("abcd", tuple(nodes), "", interrupted=True), ExitCode.INTERRUPTED)
     assert told() == "ended with 2 done, 1 untouched"
     with log.path.open("a") as file:
-        file.write('{"what":"begi')  # the disk was full
+        file.write('{"what":"begi\n')  # the disk was full
     assert told() == "ended with 2 done, 1 untouched"
-    with pytest.raises(OSError, match="no room"), ending_logged(begun(terminal)):
-        raise OSError("no room")
+    refused(begun(terminal))
+    assert told() == "ended with 2 done, 1 untouched", "that one had changed nothing"
+    log = begun(terminal)
+    log.write("step", node="n", text="restarted")
+    refused(log)
     assert told() == "ended by OSError: no room"
+
+
+def refused(log: RunLog) -> None:
+    with pytest.raises(OSError, match="no room"), ending_logged(log):
+        raise OSError("no room")
+
+
+def test_of_undos_that_were_stopped_the_log_tells_what_they_came_to_together(
+    terminal: Terminal,
+) -> None:
+    """What was refused after them has changed nothing, and hides nothing."""
+    undo, of_c = "abcd on alice@laptop (undo 1)", "abcd on alice@laptop (undo c 1)"
+    first = begun(terminal)
+    with ending_logged(first) as ended:
+        done = tuple(NodeResult(each, NodeOutcome.DONE) for each in "abc")
+        ended(RunResult("abcd", done, ""), ExitCode.OK)
+    outcomes = (NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED, NodeOutcome.UNTOUCHED)
+    for holder, names, came_to in (
+        (undo, "abc", outcomes),
+        (of_c, "c", (NodeOutcome.UNDONE,)),
+    ):
+        with ending_logged(begun(terminal, holder)) as ended:
+            nodes = tuple(NodeResult(*each) for each in zip(names, came_to, strict=True))
+            ended(RunResult("abcd", nodes, "", interrupted=True), ExitCode.INTERRUPTED)
+    refused(begun(terminal, undo))
+    refused(begun(terminal))
+    said = how_it_ended("abcd", terminal.environment)
+    assert said == "its undo ended with 2 undone, 1 untouched"
+    begun(terminal, undo)
+    said = how_it_ended("abcd", terminal.environment)
+    assert said == "its undo has begun, and its log has no end: it is under way, or was cut off"
+
+
+def test_a_run_that_was_cut_off_and_found_done_later_has_an_end(terminal: Terminal) -> None:
+    result = RunResult("abcd", (NodeResult("n", NodeOutcome.DONE),), "")
+    assert not has_no_end("abcd", terminal.environment), "nobody has begun it here"
+    begun(terminal)
+    assert has_no_end("abcd", terminal.environment)
+    log_that_nothing_was_left(result, terminal)
+    assert not has_no_end("abcd", terminal.environment)
+    assert how_it_ended("abcd", terminal.environment) == "ended with 1 done"
+    begun(terminal, "abcd on alice@laptop (undo 1)")
+    log_that_nothing_was_left(result, terminal)
+    assert how_it_ended("abcd", terminal.environment).startswith("its undo has begun"), (
+        "what is found done ends no undo"
+    )
 
 
 def test_each_step_and_what_a_node_waits_for_is_a_line_and_the_end_has_the_result(

@@ -102,6 +102,19 @@ def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
     assert "Stopped" not in looked.out, looked
 
 
+def what_is_found_done_has_an_end(cluster: Cluster, run: str, told: str) -> None:
+    """As a kill right before the end leaves the log; then the run is gone on with, and nothing is left to do."""
+    [path] = [line.split(maxsplit=1)[1] for line in told.splitlines() if line.startswith("Log  ")]
+    log = Path(path)
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    assert "its log has no end" in " ".join(cluster.kubevouch("fix", "--list").out.split())
+    resumed = cluster.kubevouch("fix", "--resume", run, "--yes")
+    assert (resumed.code, "Nothing was left to do." in resumed.out) == (0, True), resumed
+    listed = " ".join(cluster.kubevouch("fix", "--list").out.split())
+    assert "ended with 2 done" in listed, listed
+    assert "its log has no end" not in listed, listed
+
+
 def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are_left(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
@@ -111,6 +124,7 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
     applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
+    what_is_found_done_has_an_end(expired, str(made["run"]), applied.out)
     running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
     running.wait_for("former files in place")
     running.interrupt()

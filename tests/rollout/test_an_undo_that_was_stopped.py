@@ -90,6 +90,19 @@ def test_once_another_run_has_begun_on_a_node_that_it_has_put_back_it_does_not_c
     assert left_of(seen, (ONE_BACK, ())) is None
 
 
+NEVER_BEGAN = [
+    RunOnNode("w1", "bbbb", Standing.NOT_BEGUN),
+    AS_THEN[1],
+    RunOnNode("w3", "bbbb", Standing.NOT_BEGUN),
+]
+
+
+def test_another_run_that_was_cut_off_before_it_changed_anything_there_is_no_answer_to_it() -> None:
+    stopped = left_of(NEVER_BEGAN, (ONE_BACK, ()))
+    assert stopped
+    assert stopped.again == "kubevouch undo aaaa --nodes w2,w3"
+
+
 def test_a_later_run_on_a_node_that_is_left_takes_that_node_away_only() -> None:
     seen = [*AS_THEN[:2], RunOnNode("w3", "aaaa", Standing.DONE, later_run="bbbb")]
     stopped = left_of(seen, (ONE_BACK, ()))

@@ -75,6 +75,8 @@ def test_of_a_run_it_is_known_which_one_has_begun_there_since_and_which_were_put
     )
     later = {name: statuses_of("n", seen, name)[0].later_run for name in ("aa", "bb", "cc")}
     assert later == {"aa": "cc", "bb": "cc", "cc": ""}, "what was barred has never begun"
+    [status] = statuses_of("n", found(run("ee", "prepared"), run("aa", "undone")), "aa")
+    assert status.later_run == "", "cut off before anything was changed"
     [status] = statuses_of("n", seen, "")
     assert (status.run, status.put_back) == ("cc", ("dd", "cc", "aa"))
 

@@ -6,12 +6,9 @@ A log that cannot be written stops no run.
 
 import contextlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -20,29 +17,14 @@ from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.act.context import ProgressReport
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import RunResult
-from kubevouch.rollout.decide.stopped_undo import LoggedUndo
 from kubevouch.system_clock import SystemClock
 
-_TAIL = 4 * 1024 * 1024
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    """What is read of a line."""
-
-    what: str
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
-    process: int
-    by: str = ""
-    cluster_uid: str = ""
-    error: str = ""
-    result: RunResult | None = None
 
 
 class RunLog:
@@ -111,69 +93,6 @@ class LoggedProgress:
         self.progress.whole(text)
 
 
-def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
-    """By its log on this machine, for a person: what its nodes came to, or that it has no end there; empty without a log."""
-    for entry in _newest_first(run, environment):
-        if entry.what == "begins":
-            return "it has begun, and its log has no end: it is under way, or was cut off"
-        if entry.what == "ends" and entry.result is None:
-            return f"ended by {entry.error}" if entry.error else ""
-        if entry.what == "ends" and entry.result is not None:
-            outcomes = Counter(each.outcome for each in entry.result.nodes)
-            came_to = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-            return f"ended with {came_to}" if came_to else ""
-    return ""
-
-
-def undos_in(run: str, environment: Mapping[str, str]) -> tuple[LoggedUndo, ...]:
-    """The undos of that run by its log here since it was last carried out, the newest last; none if the last has not ended."""
-    undos: list[LoggedUndo] = []
-    ends: dict[int, _Entry] = {}
-    last = True
-    for entry in _newest_first(run, environment):
-        if entry.what == "ends":
-            ends.setdefault(entry.process, entry)
-        if entry.what != "begins":
-            continue
-        end, by = ends.pop(entry.process, None), _begun_by(entry)
-        if not by.undoes or (last and end is None):
-            break
-        last = False
-        if end is not None and end.result is not None:
-            undos.append(LoggedUndo(end.result, by.undone_nodes, end.at))
-    return tuple(reversed(undos))
-
-
-def has_run_begun_since(moment: datetime, cluster_uid: str, environment: Mapping[str, str]) -> bool:
-    """Whether this machine has begun to carry out some run on that cluster since, by the logs here."""
-    for path in runs_folder(environment).glob("*.log"):
-        for entry in _newest_first(path.stem, environment):
-            if entry.at <= moment:
-                break
-            ours = entry.what == "begins" and entry.cluster_uid == cluster_uid
-            if ours and not _begun_by(entry).undoes:
-                return True
-    return False
-
-
-def _begun_by(entry: _Entry) -> RunHolder:
-    return RunHolder(entry.by, None, timedelta())
-
-
-def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:
-    """The lines of its log that can be read: the last one may have been cut off."""
-    for line in reversed(_last_lines(runs_folder(environment) / f"{run}.log")):
-        with contextlib.suppress(msgspec.DecodeError):
-            yield msgspec.json.decode(line, type=_Entry)
-
-
-def _last_lines(path: Path) -> list[bytes]:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        return file.read(_TAIL).splitlines()
-    return []
-
-
 def log_armed(log: RunLog, node: str, armed: ArmedNode | None) -> None:
     """How a node is or may be armed from now on."""
     fields: Mapping[str, object] = (
@@ -216,3 +135,9 @@ def ending_logged(log: RunLog | None) -> Iterator[Callable[[RunResult, ExitCode]
         if log:
             log.write("ends", error=f"{type(error).__name__}: {error}")
         raise
+
+
+def log_that_nothing_was_left(result: RunResult, terminal: Terminal) -> None:
+    """A line in the log of a run that was cut off: whoever went on with it has found it done, and so has begun nothing."""
+    log = RunLog(result.run, terminal, SystemClock())
+    log.write("finds", exit=int(result.exit_code), result=msgspec.to_builtins(result))

@@ -20,7 +20,13 @@ from kubevouch.cli.common.rollout import (
     stopping,
     though_nobody_listens,
 )
-from kubevouch.cli.common.run_log import begun_log, ending_logged
+from kubevouch.cli.common.run_history import has_no_end
+from kubevouch.cli.common.run_log import (
+    RunLog,
+    begun_log,
+    ending_logged,
+    log_that_nothing_was_left,
+)
 from kubevouch.cli.common.runs import find_run, keep_run, kept_plans
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -170,12 +176,25 @@ def apply_plan(
     with ending_logged(log) as ended:
         result = with_api(terminal, access, changing)
         ended(result, result.exit_code)
+    _end_what_was_cut_off(log, result, terminal)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
-    so_far = counted_as(result, [NodeOutcome.DONE], "done")
     with though_nobody_listens(result):
-        print_result(terminal, result, form, lead=lead, so_far=so_far, log=log)
+        print_result(
+            terminal,
+            result,
+            form,
+            lead=lead,
+            so_far=counted_as(result, [NodeOutcome.DONE], "done"),
+            log=log,
+        )
         _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)), form)
     return result.exit_code
+
+
+def _end_what_was_cut_off(log: RunLog | None, result: RunResult, terminal: Terminal) -> None:
+    """Where nothing was left to do, nothing was begun and there is no log of that: the one of the run gets the end that it lacks."""
+    if not log and not result.interrupted and has_no_end(result.run, terminal.environment):
+        log_that_nothing_was_left(result, terminal)
 
 
 def _gone(result: RunResult) -> Collection[str]:

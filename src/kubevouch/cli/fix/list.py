@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.run_log import how_it_ended
+from kubevouch.cli.common.run_history import how_it_ended
 from kubevouch.cli.common.runs import kept_plans, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode

@@ -15,7 +15,7 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport, transport_of
-from kubevouch.cli.common.run_log import has_run_begun_since, undos_in
+from kubevouch.cli.common.run_history import has_run_begun_since, undos_in
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plan, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal

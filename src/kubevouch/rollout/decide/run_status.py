@@ -168,9 +168,10 @@ def _newest(found: RunsFound) -> list[RunFound]:
 
 
 def _later(run: RunFound, found: RunsFound) -> str:
-    """A run that has begun since this one: any of those that are newer has."""
+    """A run that has begun since this one: any of those that are newer has, but for one that was cut off before it changed anything."""
     newer = found.runs[: found.runs.index(run)]
-    begun = [each for each in newer if _standing(each) is not Standing.BARRED]
+    never = (Standing.BARRED, Standing.NOT_BEGUN)
+    begun = [each for each in newer if _standing(each) not in never]
     return begun[0].run.decode(errors="replace") if begun else ""
 
 

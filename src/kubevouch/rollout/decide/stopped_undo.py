@@ -10,7 +10,7 @@ from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 
 _AS_BEFORE = (NodeOutcome.UNDONE, NodeOutcome.DONE)
 _STILL_STANDS = (Standing.DONE, Standing.ARMED)
-_NOT_BEGUN_THERE = (Standing.NONE, Standing.BARRED, Standing.UNKNOWN)
+_NOT_BEGUN_THERE = (Standing.NONE, Standing.NOT_BEGUN, Standing.BARRED, Standing.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ def stopped_undo(
         return None
     stands, told = set(), set()
     for each in statuses:
-        if each.standing is not Standing.UNKNOWN:
+        never = (
+            each.standing is Standing.NOT_BEGUN and each.run != run
+        )  # and hides what stands there
+        if each.standing is not Standing.UNKNOWN and not never:
             told.add(each.node)
         if each.run == run and each.standing in _STILL_STANDS and not each.later_run:
             stands.add(each.node)

@@ -1,0 +1,105 @@
+"""What the logs of runs on this machine tell: what each came to, and which undos were stopped. It reads only."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from kubevouch.cli.common.runs import runs_folder
+from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.rollout.decide.attempts import LoggedAttempt, undos_among, what_it_came_to
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.stopped_undo import LoggedUndo
+
+_TAIL = 4 * 1024 * 1024
+_OF_A_NODE = ("armed", "step", "ended")
+"""Lines about a node that was in hand."""
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What is read of a line."""
+
+    what: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    process: int
+    by: str = ""
+    cluster_uid: str = ""
+    error: str = ""
+    result: RunResult | None = None
+
+
+def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
+    """By its log on this machine, for a person: what its nodes came to, or that it has no end there; empty without a log."""
+    return what_it_came_to([each for each, _ in _attempts(run, environment)])
+
+
+def has_no_end(run: str, environment: Mapping[str, str]) -> bool:
+    """Whether it was last carried out by somebody of whom its log here has no end. The caller knows that it is not under way."""
+    last = next((each for each, _ in _attempts(run, environment)), None)
+    return last is not None and not last.undoes and last.ended is None
+
+
+def undos_in(run: str, environment: Mapping[str, str]) -> tuple[LoggedUndo, ...]:
+    """The undos of that run by its log here since it was last carried out, the newest last; none if the last has not ended."""
+    return undos_among(each for each, _ in _attempts(run, environment))
+
+
+def has_run_begun_since(moment: datetime, cluster_uid: str, environment: Mapping[str, str]) -> bool:
+    """Whether this machine has carried out some run on that cluster since, by the logs here. One that ended before it had changed anything has not begun."""
+    for path in runs_folder(environment).glob("*.log"):
+        for attempt, cluster in _attempts(path.stem, environment, since=moment):
+            if cluster == cluster_uid and not attempt.undoes and not attempt.changed_nothing:
+                return True
+    return False
+
+
+def _attempts(
+    run: str, environment: Mapping[str, str], since: datetime | None = None
+) -> Iterator[tuple[LoggedAttempt, str]]:
+    """Its attempts by its log, the newest first, each with the UID of its cluster. since: only those that have begun later."""
+    ends: dict[int, _Entry] = {}
+    had_nodes: set[int] = set()
+    found_done: _Entry | None = None
+    for entry in _newest_first(run, environment):
+        if since is not None and entry.at <= since:
+            return
+        if entry.what == "ends":
+            ends.setdefault(entry.process, entry)
+        elif entry.what == "finds":
+            found_done = found_done or entry
+        elif entry.what in _OF_A_NODE:
+            had_nodes.add(entry.process)
+        elif entry.what == "begins":
+            by = RunHolder(entry.by, None, timedelta())
+            end = ends.pop(entry.process, None) or (None if by.undoes else found_done)
+            yield (
+                LoggedAttempt(
+                    by.undoes,
+                    by.undone_nodes,
+                    entry.at,
+                    end.at if end else None,
+                    end.result if end else None,
+                    end.error if end else "",
+                    entry.process in had_nodes,
+                ),
+                entry.cluster_uid,
+            )
+            had_nodes.discard(entry.process)
+            found_done = None
+
+
+def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:
+    """The lines of its log that can be read: the last one may have been cut off."""
+    for line in reversed(_last_lines(runs_folder(environment) / f"{run}.log")):
+        with contextlib.suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=_Entry)
+
+
+def _last_lines(path: Path) -> list[bytes]:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        return file.read(_TAIL).splitlines()
+    return []
