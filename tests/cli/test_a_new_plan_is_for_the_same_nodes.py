@@ -1,11 +1,17 @@
-"""NEXT names a new plan of what the plan before it was asked for."""
+"""NEXT names a new plan of what the plan before it was asked for, and its run as it was asked for."""
 
+import io
 from pathlib import Path
 
 import msgspec
 
+from kubevouch.cli.common.invocation import Invocation
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.again import commands_of
-from kubevouch.rollout.decide.operator_word import NO_WORD
+from kubevouch.cli.fix.render import print_plan
+from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
+from kubevouch.rollout.decide.plan import ChangeKind
+from tests.rollout.recorded import plan_of, planned, recorded
 from tests.rollout.test_a_plan_is_a_file import PLAN
 
 
@@ -17,3 +23,18 @@ def test_a_plan_of_some_nodes_is_made_anew_for_those_that_are_still_there(tmp_pa
     assert commands_of(some, path, NO_WORD, environment).anew.endswith(" --nodes w1,w2")
     assert commands_of(some, path, NO_WORD, environment, gone={"w1"}).anew.endswith(" --nodes w2")
     assert "--nodes" not in commands_of(PLAN, path, NO_WORD, environment).anew
+
+
+def test_what_comes_after_a_plan_has_what_was_said_for_its_run_and_its_order_the_soak() -> None:
+    out, path = io.StringIO(), Path("a plan.json")
+    terminal = Terminal(None, out, None, {})
+    times = (("--gate-timeout", "300s"), ("--soak", "5s"))
+    terminal.invocation = Invocation(given=times, verb="fix")
+    nodes = [planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in "ab"]
+    plan = plan_of(*nodes)
+    commands = commands_of(plan, path, OperatorWord(domains=("c.test",)), {})
+    print_plan(terminal, plan, path, commands, (), soak=5.0)
+    told = out.getvalue()
+    assert "when it has soaked for 5 s" in " ".join(told.split()), told
+    applies = "kubevouch fix --apply 'a plan.json' --cluster-domain c.test"
+    assert told.endswith(f"NEXT     {applies} --gate-timeout 300s --soak 5s\n"), told

@@ -9,7 +9,10 @@ import pytest
 
 from kubevouch.cli.app import program
 from kubevouch.cli.common.invocation import _TAKES, Invocation
+from kubevouch.cli.common.runs import keep_run
+from kubevouch.rollout.decide.plan import ChangeKind
 from tests.cli.program import Program
+from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
 
 HERE = Invocation(
@@ -99,6 +102,51 @@ def test_each_verb_takes_the_flags_that_hints_give_it() -> None:
     for name, command in _commands(program, ctx):
         given, taken = set(_TAKES.get(name, ())), _flags(command, ctx)
         assert set.intersection(*taken) & where <= given <= set.union(*taken), name
+
+
+TIMES = (("--gate-timeout", "300s"), ("--soak", "10.5s"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "line", "more"),
+    [
+        ("fix", "kubevouch fix --resume abcd", " --gate-timeout 300s --soak 10.5s"),
+        ("fix", "kubevouch fix --apply plan.json", " --gate-timeout 300s --soak 10.5s"),
+        ("fix", "kubevouch fix --plan plan.json --via ssh", " --gate-timeout 300s --soak 10.5s"),
+        ("fix", "kubevouch fix --apply plan.json --soak 1s", " --gate-timeout 300s"),
+        ("fix", "kubevouch fix --status abcd", ""),
+        ("fix", "kubevouch undo abcd", ""),  # there it is the time of another thing
+        ("undo", "kubevouch undo abcd --nodes a,b", " --gate-timeout 300s"),
+        ("undo", "kubevouch fix --status abcd", ""),
+    ],
+)
+def test_a_line_that_goes_on_with_the_same_has_the_times_that_were_said_for_it(
+    verb: str, line: str, more: str
+) -> None:
+    assert Invocation(given=TIMES, verb=verb).line(line) == line + more
+
+
+async def test_what_was_said_of_times_is_said_again_by_what_comes_next(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The run and the undo are refused, since the API server is away; nothing that was not said is added."""
+    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    away = kubevouch.home / "away"
+    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    there = ("--kubeconfig", str(away))
+    times = ("--gate-timeout", "5m", "--soak", "10500ms")
+    resumed, undone, plain = await kubevouch.several(
+        ("fix", "--resume", "bbbb", *there, *times, "--yes"),
+        ("undo", "bbbb", *there, *times[:2], "--yes"),
+        ("undo", "bbbb", *there, "--yes"),
+    )
+    for ran, words in (
+        (resumed, f"fix --resume bbbb --kubeconfig {away} --gate-timeout 300s --soak 10.5s"),
+        (undone, f"undo bbbb --kubeconfig {away} --gate-timeout 300s"),
+        (plain, f"undo bbbb --kubeconfig {away}"),
+    ):
+        assert ran.err.splitlines()[-1] == f"THEN     kubevouch {words}", ran
 
 
 async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) -> None:

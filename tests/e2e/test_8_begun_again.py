@@ -123,9 +123,10 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     ran = running.finish()
     assert ran.code == 130, ran
     run, flags = made["run"], f"--kubeconfig {expired.kubeconfig}"
+    timing = "--gate-timeout 60s --soak 1s"
     assert f"{worker.name} is armed by run {run}: its dead-man's switch puts it back at " in ran.err
     assert 0 < int(re.findall(r"at the latest, in (\d+) s", ran.err)[0]) <= 80, ran
-    assert f"`kubevouch fix --resume {run} {flags}`" in ran.err, ran
+    assert f"`kubevouch fix --resume {run} {flags} {timing}`" in ran.err, ran
     assert f"`kubevouch undo {run} {flags}`" in ran.err, ran
     assert armed(worker) == [run]
     undone = expired.kubevouch("undo", str(run), "--yes")
@@ -208,7 +209,7 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     applied = expired.kubevouch("fix", "--apply", str(other), "--yes", "--soak", "1s")
     assert applied.code == 4, applied
     assert f"run {run}" in applied.err, applied
-    assert f"NEXT     kubevouch fix --resume {run}\n" in applied.err, applied
+    assert f"NEXT     kubevouch fix --resume {run} --soak 1s\n" in applied.err, applied
     assert second["run"] != run
     eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
 

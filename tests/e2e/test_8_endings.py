@@ -62,7 +62,7 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     ran = running.finish()
     assert ran.code == 130, ran
     assert "stopped at once; its own switch puts it back" in " ".join(ran.out.split()), ran
-    assert f"NEXT     kubevouch fix --resume {made['run']}\n" in ran.out, ran
+    assert f"NEXT     kubevouch fix --resume {made['run']} --soak 1s\n" in ran.out, ran
     lines = log_of(ran.out)
     assert (lines[0]["what"], lines[-1]["what"], lines[-1]["exit"]) == ("begins", "ends", 130)
     looked = expired.kubevouch("fix", "--status", str(made["run"]))

@@ -18,6 +18,11 @@ _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
 _PODS = ("--image", "--pod-namespace")
+_TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "fix": (("fix --plan", "fix --apply", "fix --resume"), ("--gate-timeout", "--soak")),
+    "undo": (("undo",), ("--gate-timeout",)),
+}
+"""By verb, the lines that go on with what it was called for, and the times that were said for it. Another verb's are of other things."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
@@ -39,14 +44,15 @@ _IN_TEXT = re.compile(r"`(?P<line>(?:kubevouch|kubectl) [^`]+)`")
 
 @dataclass(frozen=True)
 class Invocation:
-    """program: as the operator calls it. given: the flags that say where, as they were given; "" where one takes no value.
+    """program: as the operator calls it. given: the flags that say where, and for how long; "" where one takes no value.
 
-    ssh_config: the file that our own ssh reads, if the environment says so; an operator's ssh does not know of it.
+    verb: that was called; empty where that does not matter. ssh_config: the file that our own ssh reads, if the environment says so; an operator's ssh does not know of it.
     """
 
     program: str = OURS
     given: tuple[tuple[str, str], ...] = ()
     ssh_config: str = ""
+    verb: str = ""
 
     def line(self, command: str) -> str:
         """A command line, written as `kubevouch VERB ...`, `kubectl ...` or `ssh ...`, with the flags of this call.
@@ -72,6 +78,9 @@ class Invocation:
         takes = _TAKES.get(rest.split()[0], ())
         if rest.startswith(("fix --plan", "fix --status")):
             takes = (*takes, *_OF_A_PLAN)
+        lines, times = _TIMES.get(self.verb, ((), ()))
+        if rest.startswith(lines):
+            takes = (*takes, *times)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def _ssh_flags(self, rest: str) -> list[str]:
@@ -109,7 +118,16 @@ _PARAMETERS = {
     "ask_sudo_password": "--ask-sudo-password",
     "image": "--image",
     "pod_namespace": "--pod-namespace",
+    "gate_timeout": "--gate-timeout",
+    "soak": "--soak",
 }
+
+
+def _as_said(value: object) -> str:
+    """A value as it is said on a command line; durations are kept in seconds."""
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
+    return "" if value is True else str(value)
 
 
 def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
@@ -121,10 +139,11 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     if ctx.info_name != "fix":  # the approver's image is its own
         kept.update(_PODS)
     given = tuple(
-        (flag, "" if ctx.params[name] is True else str(ctx.params[name]))
+        (flag, _as_said(ctx.params[name]))
         for name, flag in _PARAMETERS.items()
         if ctx.params.get(name) is not None
         and flag not in kept
         and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     )
-    return Invocation(ctx.find_root().info_name or OURS, given, ssh_config)
+    program = ctx.find_root().info_name or OURS
+    return Invocation(program, given, ssh_config, verb=ctx.info_name or "")

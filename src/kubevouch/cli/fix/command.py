@@ -216,6 +216,7 @@ def command(
             accepted=node_values(allow),
             word=word,
             pods=_pods(via, image, pod_namespace),
+            soak=soak,
         )
         if plan_file is not None:
             return make_plan(terminal, wish, plan_file, kubeconfig, context, output)

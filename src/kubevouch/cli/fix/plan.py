@@ -30,6 +30,7 @@ from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import SCHEMA, Plan, PodPlace, Via
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class FixOptions:
     accepted: dict[str, tuple[str, ...]]
     word: OperatorWord
     pods: PodPlace | None = None
+    soak: float = RolloutTimeouts().soak
+    """Of the run that the plan is for, in seconds: the plan shows its order."""
 
 
 def make_plan(
@@ -78,7 +81,8 @@ def make_plan(
             terminal.environment,
             accepted=options.accepted,
         )
-        print_plan(terminal, plan, path, commands, [each.node for each in pins.pins])
+        pinned = [each.node for each in pins.pins]
+        print_plan(terminal, plan, path, commands, pinned, soak=options.soak)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
 from kubevouch.cli.common.rollout import print_next
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -10,18 +9,23 @@ from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
 
 
 def print_plan(
-    terminal: Terminal, plan: Plan, path: Path, commands: Commands, pinned: Sequence[str] = ()
+    terminal: Terminal,
+    plan: Plan,
+    path: Path,
+    commands: Commands,
+    pinned: Sequence[str],
+    *,
+    soak: float,
 ) -> None:
     """The plan for a person: order, change, names with their source, safety, undo.
 
-    commands: for what comes next. pinned: the nodes that are pinned for the approver besides.
+    commands: for what comes next. pinned: the nodes that are pinned for the approver besides. soak: of its run, in seconds.
     """
     cluster = plan.cluster
     _line(
@@ -34,7 +38,7 @@ def print_plan(
         _line(terminal, f"Pods     {what_pods_are(plan.pods)}")
     nodes = ordered(plan.nodes)
     if nodes:
-        _print_order(terminal, plan)
+        _print_order(terminal, plan, soak)
     for change in _changes(nodes):
         _print_change(terminal, change)
     if plan.config_map is not None:
@@ -61,12 +65,12 @@ def print_plan(
         _line(terminal, "         a node that is not proven on the wire in time is undone")
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
     _line(terminal, f"Saved    {path}. Nothing was changed.")
-    _print_what_comes_next(terminal, plan, path, commands)
+    _print_what_comes_next(terminal, plan, commands)
 
 
-def _print_order(terminal: Terminal, plan: Plan) -> None:
+def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
     """The nodes in turn, then which of them are alike and how they follow one another."""
-    lineup = lineup_of(plan.nodes, {}, RolloutTimeouts().soak)
+    lineup = lineup_of(plan.nodes, {}, soak)
     turns = lineup.in_turn
     names = [each.node for each in turns]
     if len(names) > _MOST_IN_TURN:
@@ -87,9 +91,9 @@ def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
             terminal.command("  go on      ", goes_on)
 
 
-def _print_what_comes_next(terminal: Terminal, plan: Plan, path: Path, commands: Commands) -> None:
+def _print_what_comes_next(terminal: Terminal, plan: Plan, commands: Commands) -> None:
     if plan.nodes or plan.config_map is not None:
-        terminal.command("NEXT     ", f"kubevouch fix --apply {quote(str(path))}")
+        terminal.command("NEXT     ", commands.again)
     elif any(not each.is_well for each in plan.left_out):
         print_next(terminal, next_for_left_out(plan.left_out, commands), "table")
     else:
