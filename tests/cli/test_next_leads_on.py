@@ -196,7 +196,10 @@ def test_an_undo_that_was_stopped_here_is_known_by_its_log(
     ]
     plan = plan_of(*nodes, run="bbbb")
     keep_run(plan, terminal.environment)
-    outcomes = (NodeResult(WORKER, NodeOutcome.UNDONE), NodeResult(SECOND, NodeOutcome.UNTOUCHED))
+    outcomes = (
+        NodeResult(WORKER, NodeOutcome.UNDONE),
+        NodeResult(SECOND, NodeOutcome.NOT_PUT_BACK),
+    )
     with ending_logged(
         begun_log(plan, "it", run_lease("bbbb", terminal, undoes=undoes), terminal)
     ) as ended:
@@ -229,12 +232,13 @@ def logged(
         if error:
             raise ConnectionError
         results = tuple(NodeResult(*each) for each in zip(nodes or NAMES, outcomes, strict=True))
-        interrupted = NodeOutcome.UNTOUCHED in outcomes
+        interrupted = not {UNTOUCHED, LEFT}.isdisjoint(outcomes)
         ended(RunResult(run, results, "", interrupted=interrupted), ExitCode.INTERRUPTED)
 
 
 NAMES = (WORKER, SECOND)
-UNDONE, UNTOUCHED, DONE = NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED, NodeOutcome.DONE
+UNDONE, LEFT = NodeOutcome.UNDONE, NodeOutcome.NOT_PUT_BACK
+UNTOUCHED, DONE = NodeOutcome.UNTOUCHED, NodeOutcome.DONE
 ONE_LEFT = [RunOnNode(SECOND, "bbbb", Standing.DONE)]
 """The node that was put back is not asked: only the logs tell."""
 
@@ -248,7 +252,7 @@ def test_a_run_that_was_begun_here_since_is_a_new_decision(kubevouch: Program) -
     """The undo was abandoned: to go on with it would take the new run apart."""
     terminal = terminal_at(kubevouch)
     logged(terminal, "cccc", DONE, DONE, undoes=False)
-    logged(terminal, "bbbb", UNDONE, UNTOUCHED)
+    logged(terminal, "bbbb", UNDONE, LEFT)
     assert again_here(ONE_LEFT, terminal) == f"kubevouch undo bbbb --nodes {SECOND}"
     logged(terminal, "bbbb", error=True)
     assert again_here(ONE_LEFT, terminal), "what was refused has changed nothing"
@@ -266,7 +270,7 @@ def test_of_several_undos_that_were_stopped_the_last_one_is_gone_on_with(
     terminal = terminal_at(kubevouch)
     seen = [RunOnNode(WORKER, "cccc", Standing.DONE), *ONE_LEFT]
     for run in ("cccc", "bbbb", "cccc"):
-        logged(terminal, run, UNTOUCHED, UNTOUCHED)
+        logged(terminal, run, LEFT, LEFT)
         assert again_here(seen, terminal).startswith(f"kubevouch undo {run}")
 
 
@@ -274,7 +278,7 @@ def test_an_undo_of_one_node_does_not_make_the_others_of_a_stopped_one_forgotten
     kubevouch: Program,
 ) -> None:
     terminal = terminal_at(kubevouch)
-    logged(terminal, "bbbb", UNTOUCHED, UNTOUCHED)
+    logged(terminal, "bbbb", LEFT, LEFT)
     logged(terminal, "bbbb", UNDONE, nodes=(WORKER,))
     seen = [RunOnNode(WORKER, "bbbb", Standing.UNDONE), *ONE_LEFT]
     assert again_here(seen, terminal) == f"kubevouch undo bbbb --nodes {SECOND}"

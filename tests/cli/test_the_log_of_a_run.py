@@ -88,7 +88,7 @@ def test_of_undos_that_were_stopped_the_log_tells_what_they_came_to_together(
     with ending_logged(first) as ended:
         done = tuple(NodeResult(each, NodeOutcome.DONE) for each in "abc")
         ended(RunResult("abcd", done, ""), ExitCode.OK)
-    outcomes = (NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED, NodeOutcome.UNTOUCHED)
+    outcomes = (NodeOutcome.UNDONE, NodeOutcome.NOT_PUT_BACK, NodeOutcome.NOT_PUT_BACK)
     for holder, names, came_to in (
         (undo, "abc", outcomes),
         (of_c, "c", (NodeOutcome.UNDONE,)),
@@ -99,7 +99,7 @@ def test_of_undos_that_were_stopped_the_log_tells_what_they_came_to_together(
     refused(begun(terminal, undo))
     refused(begun(terminal))
     said = how_it_ended("abcd", terminal.environment)
-    assert said == "its undo ended with 2 undone, 1 untouched"
+    assert said == "its undo ended with 2 undone, 1 not put back"
     begun(terminal, undo)
     said = how_it_ended("abcd", terminal.environment)
     assert said == "its undo has begun, and its log has no end: it is under way, or was cut off"

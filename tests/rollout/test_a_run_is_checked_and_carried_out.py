@@ -820,7 +820,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
     "never begun there": (
         [],
         [answered(TransactionState.NOTHING, why="this run has not changed this node")],
-        NodeOutcome.DONE,
+        NodeOutcome.NOT_CHANGED,
         "has not changed this node",
         "",
     ),
@@ -856,7 +856,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
     "never begun, and undone before": (
         [("abcd", "barred")],
         [],
-        NodeOutcome.DONE,
+        NodeOutcome.NOT_CHANGED,
         "this run has not changed this node",
         "",
     ),
@@ -906,7 +906,10 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
         machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
         machine.watched = [WatchedKubelet("inactive", 10, 10, (), b"failed")]
         result = await undo(plan, here.context, QUICK)
-        assert [each.outcome for each in result.nodes] == [NodeOutcome.DOWN, NodeOutcome.UNTOUCHED]
+        assert [each.outcome for each in result.nodes] == [
+            NodeOutcome.DOWN,
+            NodeOutcome.NOT_PUT_BACK,
+        ]
         assert result.nodes[0].why.startswith("it was undone before; ")
         assert result.stopped == f"{WORKER} was put back and is not well"
 
@@ -991,8 +994,8 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back()
         assert found == [
             (WORKER, NodeOutcome.UNDONE),
             (SECOND, NodeOutcome.DOWN),
-            (THIRD, NodeOutcome.UNTOUCHED),
-            (MASTER, NodeOutcome.UNTOUCHED),
+            (THIRD, NodeOutcome.NOT_PUT_BACK),
+            (MASTER, NodeOutcome.NOT_PUT_BACK),
         ]
         assert "the last lines of its log: swap is on" in result.nodes[1].why
         assert result.stopped == f"{SECOND} was put back and is not well"
@@ -1045,7 +1048,7 @@ async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away()
         for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
             machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(runs))
             [found] = (await undo(plan, here.context, QUICK)).nodes
-            assert (found.outcome, found.settled) == (NodeOutcome.DONE, False), found
+            assert (found.outcome, found.settled) == (NodeOutcome.NOT_CHANGED, False), found
         machine.survey = msgspec.structs.replace(
             machine.survey, runs=(*earlier, a_run("abcd", "undone"))
         )
@@ -1077,7 +1080,11 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
 
 @pytest.mark.parametrize(
     ("digest", "outcome"),
-    [("before", NodeOutcome.DONE), ("after", NodeOutcome.UNKNOWN), ("other", NodeOutcome.UNKNOWN)],
+    [
+        ("before", NodeOutcome.NOT_CHANGED),
+        ("after", NodeOutcome.UNKNOWN),
+        ("other", NodeOutcome.UNKNOWN),
+    ],
 )
 async def test_that_a_run_has_not_changed_a_node_is_said_with_proof_only(
     digest: str, outcome: NodeOutcome
@@ -1093,7 +1100,7 @@ async def test_that_a_run_has_not_changed_a_node_is_said_with_proof_only(
 @pytest.mark.parametrize(
     ("others", "digest", "outcome", "why"),
     [
-        (["barred", "barred", "undone", "barred"], "before", NodeOutcome.DONE, ""),
+        (["barred", "barred", "undone", "barred"], "before", NodeOutcome.NOT_CHANGED, ""),
         (["undone", "undone", "committed"], "before", NodeOutcome.UNKNOWN, "3 newer runs"),
         (["barred", "committed"], "after", NodeOutcome.UNKNOWN, "kubevouch undo r1 puts that back"),
         (["barred", "undone"], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
@@ -1183,5 +1190,5 @@ async def test_an_undo_of_a_machine_out_of_reach_goes_on_with_the_next() -> None
         result = await undo(plan, here.context, QUICK)
         assert {each.node: each.outcome for each in result.nodes} == {
             SECOND: NodeOutcome.UNKNOWN,
-            WORKER: NodeOutcome.DONE,
+            WORKER: NodeOutcome.NOT_CHANGED,
         }

@@ -34,7 +34,7 @@ from tests.support.stage import kind_of
 from tests.support.unhurried import GENEROUS
 
 DONE, STOPPED, UNDONE = NodeOutcome.DONE, NodeOutcome.STOPPED, NodeOutcome.UNDONE
-UNTOUCHED = NodeOutcome.UNTOUCHED
+UNTOUCHED, NOT_PUT_BACK = NodeOutcome.UNTOUCHED, NodeOutcome.NOT_PUT_BACK
 COMMANDS = Commands("again", "anew", lambda _: "", lambda run: f"looks at {run}")
 TO_BOB, DELETED = LostLease("bbbb"), LostLease("")
 
@@ -156,12 +156,12 @@ def undo_ended(by: LostLease, *outcomes: NodeOutcome, failed: bool = False) -> R
 @pytest.mark.parametrize(
     ("result", "step"),
     [
-        (undo_ended(TO_BOB, UNDONE, STOPPED, UNTOUCHED), NextStep("kubevouch fix --status bbbb", "again")),
+        (undo_ended(TO_BOB, UNDONE, STOPPED, NOT_PUT_BACK), NextStep("kubevouch fix --status bbbb", "again")),
         (undo_ended(TO_BOB, UNDONE, UNDONE, failed=True), NextStep("kubevouch fix --status bbbb", "again")),
-        (undo_ended(DELETED, UNDONE, UNTOUCHED), NextStep("again")),
+        (undo_ended(DELETED, UNDONE, NOT_PUT_BACK), NextStep("again")),
         # Somebody carries out, or takes back, this very run.
-        (undo_ended(LostLease("aaaa"), UNDONE, UNTOUCHED), NextStep("kubevouch fix --status aaaa")),
-        (undo_ended(TO_BOB, UNDONE, DONE), NextStep("kubevouch doctor")),
+        (undo_ended(LostLease("aaaa"), UNDONE, NOT_PUT_BACK), NextStep("kubevouch fix --status aaaa")),
+        (undo_ended(TO_BOB, UNDONE, NodeOutcome.NOT_CHANGED), NextStep("kubevouch doctor")),
     ],
 )  # fmt: skip
 def test_what_comes_after_an_undo_is_the_run_that_has_it_and_then_this_undo(
@@ -186,7 +186,7 @@ async def test_an_undo_asks_no_node_after_the_one_at_which_it_is_lost() -> None:
         plan = await an_undo(here, WORKER, SECOND, THIRD)
         context = replace(here.context, lease=await a_hold(here), progress=TakenOver(here))
         result = await undo(plan, context, RolloutTimeouts(60))
-    assert [each.outcome for each in result.nodes] == [UNDONE, STOPPED, UNTOUCHED]
+    assert [each.outcome for each in result.nodes] == [UNDONE, STOPPED, NOT_PUT_BACK]
     assert (result.lost_lease, result.interrupted) == (TO_BOB, False)
     assert "held by run bbbb of bob@desk" in result.stopped
     assert THIRD not in {host for host, _ in here.machines.ran}
@@ -211,7 +211,7 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then() ->
                 await hold.confirm()
             result = await running
     node, other = result.nodes
-    assert (node.outcome, other.outcome) == (NodeOutcome.UNKNOWN, UNTOUCHED)
+    assert (node.outcome, other.outcome) == (NodeOutcome.UNKNOWN, NOT_PUT_BACK)
     assert node.why.startswith("undone, but whether it is well was not waited for: Lease ")
     assert result.lost_lease == TO_BOB
     assert "this run has lost it and stops here" in result.stopped

@@ -84,7 +84,7 @@ async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api
         here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
         result = await undo(plan, here.context, RolloutTimeouts(1))
         outcomes = [each.outcome for each in result.nodes]
-        assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED]
+        assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.NOT_PUT_BACK]
         assert result.stopped == f"{WORKER} was put back; whether it is well could not be told"
         here.stage.server.faults.clear()
         here.stage.server.faults.on(NODES.path(name=WORKER), GONE)

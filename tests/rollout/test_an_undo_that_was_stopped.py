@@ -26,8 +26,8 @@ def rows(*standings: Standing, run: str = "aaaa") -> list[RunOnNode]:
     ]
 
 
-UNDONE, CUT, UNTOUCHED = NodeOutcome.UNDONE, NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED
-ONE_BACK = came_to(UNDONE, UNTOUCHED, UNTOUCHED)
+UNDONE, CUT, LEFT = NodeOutcome.UNDONE, NodeOutcome.UNKNOWN, NodeOutcome.NOT_PUT_BACK
+ONE_BACK = came_to(UNDONE, LEFT, LEFT)
 AS_THEN = rows(Standing.UNDONE, Standing.DONE, Standing.DONE)
 
 
@@ -37,16 +37,16 @@ AS_THEN = rows(Standing.UNDONE, Standing.DONE, Standing.DONE)
         (ONE_BACK, (), AS_THEN, "kubevouch undo aaaa --nodes w2,w3"),
         (ONE_BACK, NAMES, AS_THEN, "kubevouch undo aaaa --nodes w2,w3"),
         # Stopped at once: what has begun on the node in hand has gone on there by itself, or is armed.
-        (came_to(UNDONE, CUT, UNTOUCHED), (), rows(Standing.UNDONE, Standing.UNDONE, Standing.DONE), "kubevouch undo aaaa --nodes w3"),
-        (came_to(UNDONE, CUT, UNTOUCHED), (), rows(Standing.UNDONE, Standing.ARMED, Standing.DONE), "kubevouch undo aaaa --nodes w2,w3"),
+        (came_to(UNDONE, CUT, LEFT), (), rows(Standing.UNDONE, Standing.UNDONE, Standing.DONE), "kubevouch undo aaaa --nodes w3"),
+        (came_to(UNDONE, CUT, LEFT), (), rows(Standing.UNDONE, Standing.ARMED, Standing.DONE), "kubevouch undo aaaa --nodes w2,w3"),
         # No undo of some nodes puts the ConfigMap back.
-        (came_to(UNDONE, UNTOUCHED, UNTOUCHED, failed=True), (), AS_THEN, "kubevouch undo aaaa"),
-        (came_to(UNDONE, UNTOUCHED, UNTOUCHED, failed=True), NAMES, AS_THEN, "kubevouch undo aaaa --nodes w2,w3"),
-        (came_to(UNTOUCHED, UNTOUCHED, UNTOUCHED), (), rows(*[Standing.DONE] * 3), "kubevouch undo aaaa"),
+        (came_to(UNDONE, LEFT, LEFT, failed=True), (), AS_THEN, "kubevouch undo aaaa"),
+        (came_to(UNDONE, LEFT, LEFT, failed=True), NAMES, AS_THEN, "kubevouch undo aaaa --nodes w2,w3"),
+        (came_to(LEFT, LEFT, LEFT), (), rows(*[Standing.DONE] * 3), "kubevouch undo aaaa"),
         (ONE_BACK, (), rows(Standing.UNDONE, Standing.UNKNOWN, Standing.DONE), "kubevouch undo aaaa --nodes w2,w3"),
         # It was asked for this one node only, and has come to its end; so the others are meant to stay.
         (came_to(UNDONE, interrupted=False), ("w1",), AS_THEN, ""),
-        (came_to(UNDONE, UNTOUCHED, UNTOUCHED, interrupted=False), (), AS_THEN, ""),
+        (came_to(UNDONE, LEFT, LEFT, interrupted=False), (), AS_THEN, ""),
         # Put back from another machine since; changed by another run since.
         (ONE_BACK, (), rows(*[Standing.UNDONE] * 3), ""),
         (ONE_BACK, (), rows(*[Standing.DONE] * 3, run="bbbb"), ""),
@@ -58,6 +58,17 @@ def test_what_is_left_of_it_is_gone_on_with(
 ) -> None:
     stopped = left_of(seen, (ended, asked))
     assert (stopped.again if stopped else "") == again
+
+
+def test_the_log_of_an_earlier_version_is_understood() -> None:
+    """Its undo said what `--apply` says: done of a node that the run had not changed, untouched of one whose turn had not come."""
+    earlier = came_to(UNDONE, NodeOutcome.DONE, NodeOutcome.UNTOUCHED)
+    stopped = left_of(AS_THEN, (earlier, ()))
+    assert stopped
+    assert stopped.again == "kubevouch undo aaaa --nodes w3"
+    stopped = left_of(rows(*[Standing.DONE] * 2), (came_to(*[NodeOutcome.UNTOUCHED] * 2), ()))
+    assert stopped
+    assert stopped.config_map
 
 
 def left_of(
@@ -111,7 +122,7 @@ def test_a_later_run_on_a_node_that_is_left_takes_that_node_away_only() -> None:
 
 
 ONLY_W1 = (RunResult("aaaa", (NodeResult("w1", UNDONE),), ""), ("w1",))
-AT_ONCE = (came_to(UNTOUCHED, UNTOUCHED), ())
+AT_ONCE = (came_to(LEFT, LEFT), ())
 TWO = rows(Standing.UNDONE, Standing.DONE)
 
 
@@ -157,16 +168,16 @@ def test_what_is_left_of_it_is_judged_over_all_undos_of_the_run_and_not_by_the_l
     assert left_of(seen, (ONE_BACK, ()), to_its_end) is None, "it has told what is left itself"
 
 
-LEFT = StoppedUndo("aaaa", ("w2", "w3"), 3, "kubevouch undo aaaa --nodes w2,w3")
+TWO_LEFT = StoppedUndo("aaaa", ("w2", "w3"), 3, "kubevouch undo aaaa --nodes w2,w3")
 ARMED_BY_ANOTHER = [*AS_THEN[:2], RunOnNode("w3", "bbbb", Standing.ARMED)]
 
 
 def test_it_is_said_of_how_many_nodes_and_comes_next_before_a_new_plan() -> None:
     said = "undo of run aaaa: it has not put back 2 of the 3 nodes that it was for"
-    assert str(LEFT) == said
+    assert str(TWO_LEFT) == said
     for run in ("", "aaaa"):
-        command, note = next_for_status(AS_THEN, run, None, frozenset({"aaaa"}), undo=LEFT)
-        assert command == LEFT.again
+        command, note = next_for_status(AS_THEN, run, None, frozenset({"aaaa"}), undo=TWO_LEFT)
+        assert command == TWO_LEFT.again
         assert note == "what it has put back stays so"
-    command, _ = next_for_status(ARMED_BY_ANOTHER, "", None, frozenset({"bbbb"}), undo=LEFT)
+    command, _ = next_for_status(ARMED_BY_ANOTHER, "", None, frozenset({"bbbb"}), undo=TWO_LEFT)
     assert command == "kubevouch fix --resume bbbb", "its switch is set"

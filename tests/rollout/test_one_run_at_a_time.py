@@ -396,7 +396,10 @@ async def test_an_undo_that_is_cut_short_has_a_result_of_every_node() -> None:
             await asyncio.sleep(0)
         running.cancel()
         result = await running
-    assert [each.outcome for each in result.nodes] == [NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED]
+    assert [each.outcome for each in result.nodes] == [
+        NodeOutcome.UNKNOWN,
+        NodeOutcome.NOT_PUT_BACK,
+    ]
     assert result.interrupted
 
 

@@ -94,7 +94,7 @@ async def test_a_run_that_is_armed_has_come_later_also_by_such_a_plan() -> None:
 @pytest.mark.parametrize(
     ("runs", "digest", "outcome", "why"),
     [
-        ([("ffff", "committed")], "before", NodeOutcome.DONE, "has not changed this node"),
+        ([("ffff", "committed")], "before", NodeOutcome.NOT_CHANGED, "has not changed this node"),
         ([("ffff", "committed")], "after", NodeOutcome.UNKNOWN, "before this run or after it"),
         ([("ffff", "undone")], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
         ([(each * 4, "undone") for each in "123"], "before", NodeOutcome.UNKNOWN, "3 newer runs"),

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.transaction import (
 from kubevouch.system_clock import SystemClock
 from tests.support.clocks import WoundClock
 
-DONE, UNDONE, STOPPED, UNKNOWN, SKIPPED, DOWN, UNTOUCHED = NodeOutcome
+DONE, UNDONE, STOPPED, UNKNOWN, SKIPPED, DOWN, UNTOUCHED, *_ = NodeOutcome
 
 
 @pytest.mark.parametrize(

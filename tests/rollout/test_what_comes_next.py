@@ -78,7 +78,7 @@ def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeRes
     [
         ([], "kubevouch doctor"),
         ([left(UNKNOWN, settled=False)], "again"),
-        ([left(STOPPED, by="ffff"), left(UNTOUCHED, settled=False)], "again"),
+        ([left(STOPPED, by="ffff"), left(NodeOutcome.NOT_PUT_BACK, settled=False)], "again"),
         ([left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
         ([left(UNKNOWN), left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
         ([left(UNKNOWN, by="ffff")] * 2, "kubevouch undo ffff --nodes n9,n9"),
@@ -90,7 +90,7 @@ def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeRes
 def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_else(
     others: list[NodeResult], command: str
 ) -> None:
-    as_before = (NodeResult("n1", UNDONE), NodeResult("n2", DONE))
+    as_before = (NodeResult("n1", UNDONE), NodeResult("n2", NodeOutcome.NOT_CHANGED))
     result = RunResult("abcd", (*as_before, *others), "")
     assert next_after_undo(result, "again", lambda run: run == "ffff") == NextStep(command)
 

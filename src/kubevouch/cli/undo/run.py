@@ -32,13 +32,12 @@ from kubevouch.rollout.decide.intent import what_comes_back, what_is_to_be_undon
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.next_step import next_after_undo, next_without_answer
 from kubevouch.rollout.decide.plan import Plan, only_nodes
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import NotTheHolder
 
 _LEFT = "an undo that has begun on a node goes on there by itself; to go on with the other nodes: `{again}`"
 _WITHOUT_LEASE = "{}; so nothing keeps another run away but the lock on each node, and this undo goes on with that"
-_AS_BEFORE = (NodeOutcome.UNDONE, NodeOutcome.DONE)
 
 
 def undo_plan(
@@ -102,11 +101,11 @@ def undo_plan(
 
     with ending_logged(log) as ended, _leading_on(again):
         result = with_api(terminal, access, work)
-        as_before = {each.node for each in result.nodes if each.outcome in _AS_BEFORE}
+        as_before = {each.node for each in result.nodes if each.outcome in AS_BEFORE}
         forget_armed(plan.run, as_before, terminal.environment)
         code = _exit_code(result, as_before)
         ended(result, code)
-    so_far = counted_as(result, _AS_BEFORE, "as before the run")
+    so_far = counted_as(result, AS_BEFORE, "as before the run")
     with though_nobody_listens(result):
         print_result(terminal, result, form, so_far=so_far, log=log)
         step = next_after_undo(result, again, lambda run: goes_on_here(run, terminal.environment))

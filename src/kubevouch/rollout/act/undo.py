@@ -64,7 +64,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
     for node in _changed(plan):
         stopped = context.why_lost or stopped
         if context.stop() or stopped or cut:
-            results.append(NodeResult(node.node, NodeOutcome.UNTOUCHED))
+            results.append(NodeResult(node.node, NodeOutcome.NOT_PUT_BACK))
             continue
         began = context.clock.monotonic()
         try:
@@ -84,23 +84,23 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
         )
         context.progress.ended(node.node, str(result))
         results.append(result)
-    untouched = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
+    not_put_back = any(each.outcome is NodeOutcome.NOT_PUT_BACK for each in results)
     return RunResult(
         plan.run,
         tuple(results),
         config_map.text,
         config_map.failed,
         config_map_settled=config_map.settled,
-        interrupted=cut or (untouched and not stopped),
-        stopped=stopped if untouched else "",
+        interrupted=cut or (not_put_back and not stopped),
+        stopped=stopped if not_put_back else "",
         lost_lease=context.lost_lease,
     )
 
 
 def nothing_undone(plan: Plan) -> RunResult:
     """The result of an undo that was stopped before its first node had its turn."""
-    untouched = tuple(NodeResult(each.node, NodeOutcome.UNTOUCHED) for each in _changed(plan))
-    return RunResult(plan.run, untouched, "", interrupted=True)
+    nodes = tuple(NodeResult(each.node, NodeOutcome.NOT_PUT_BACK) for each in _changed(plan))
+    return RunResult(plan.run, nodes, "", interrupted=True)
 
 
 def _changed(plan: Plan) -> tuple[NodePlan, ...]:

@@ -9,13 +9,12 @@ from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unautho
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.plan import LeftOut, Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching, way_of
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
 
 _DOCTOR = "kubevouch doctor"
 _ROLES = "kubevouch fix --print-role"
 _BY_SSH = WayToNodes()
-_AS_BEFORE = {NodeOutcome.UNDONE, NodeOutcome.DONE}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def next_after_undo(result: RunResult, again: str, is_kept: Callable[[str], bool
 
     is_kept: whether the plan of that run is here, without which it cannot be undone here.
     """
-    left = [each for each in result.nodes if each.outcome not in _AS_BEFORE]
+    left = [each for each in result.nodes if each.outcome not in AS_BEFORE]
     may_change = result.config_map_failed and not result.config_map_settled
     lost = result.lost_lease
     if lost and lost.run and (left or may_change):  # until that run has ended, this is refused

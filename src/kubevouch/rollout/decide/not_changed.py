@@ -35,7 +35,7 @@ class UndoEnding:
 
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> UndoEnding:
-    """The run left nothing there, and can no longer begin. DONE, with the reason, if it is proven that it has changed nothing.
+    """The run left nothing there, and can no longer begin. NOT_CHANGED, with the reason, if it is proven that it has changed nothing.
 
     Was that the kubelet's folder, would a record still be kept, and is the file what it was when the plan was made?
     """
@@ -51,7 +51,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Undo
         return UndoEnding(NodeOutcome.UNKNOWN, why, settled=True)
     digest = seen.config[0].sha256 if seen.config else ""
     if digest == node.config_sha256:
-        return UndoEnding(NodeOutcome.DONE, reason)
+        return UndoEnding(NodeOutcome.NOT_CHANGED, reason)
     what = (
         "what this run writes" if digest == node.content_sha256 else "not what it was in the plan"
     )

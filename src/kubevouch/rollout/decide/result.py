@@ -9,10 +9,10 @@ from kubevouch.rollout.decide.plan import LeftOut
 
 
 class NodeOutcome(StrEnum):
-    """How the run ended for a node."""
+    """How the run, or an undo of it, ended for a node. A word has one meaning, whichever of the two says it."""
 
     DONE = "done"
-    """Every gate passed, and the change is committed."""
+    """Every gate passed, and the change is committed. Never of an undo."""
 
     UNDONE = "undone"
     """It is as it was before."""
@@ -30,7 +30,17 @@ class NodeOutcome(StrEnum):
     """It was put back, and its kubelet does not stay up with its former files either: somebody has to look at it."""
 
     UNTOUCHED = "untouched"
-    """The run ended before it was its turn."""
+    """The run ended before it was its turn. Never of an undo."""
+
+    NOT_CHANGED = "not changed"
+    """Of an undo: the run had changed nothing on it."""
+
+    NOT_PUT_BACK = "not put back"
+    """Of an undo: it ended before it was this node's turn, so what the run has changed there stands."""
+
+
+AS_BEFORE = (NodeOutcome.UNDONE, NodeOutcome.NOT_CHANGED)
+"""What an undo comes to for a node that is as it was before the run."""
 
 
 class NodeResult(msgspec.Struct, frozen=True):

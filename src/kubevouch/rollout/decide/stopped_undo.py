@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from shlex import join
 
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 
-_AS_BEFORE = (NodeOutcome.UNDONE, NodeOutcome.DONE)
+_AS_BEFORE = (*AS_BEFORE, NodeOutcome.DONE)
+_NOT_ITS_TURN = (NodeOutcome.NOT_PUT_BACK, NodeOutcome.UNTOUCHED)
+"""In both the second word is of the logs of earlier versions, whose undo had no words of its own."""
+
 _STILL_STANDS = (Standing.DONE, Standing.ARMED)
 _NOT_BEGUN_THERE = (Standing.NONE, Standing.NOT_BEGUN, Standing.BARRED, Standing.UNKNOWN)
 
@@ -127,6 +130,6 @@ def put_back_by(undos: Iterable[LoggedUndo]) -> frozenset[str]:
 def _has_ended_with_config_map(result: RunResult) -> bool:
     """It comes first: an undo that has come to a node has come to it before."""
     came_to_it = bool(result.config_map) or any(
-        each.outcome is not NodeOutcome.UNTOUCHED for each in result.nodes
+        each.outcome not in _NOT_ITS_TURN for each in result.nodes
     )
     return came_to_it and (not result.config_map_failed or result.config_map_settled)
