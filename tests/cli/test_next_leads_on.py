@@ -128,15 +128,18 @@ async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
     assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list"), ran
 
 
-async def test_an_undo_that_nobody_can_be_asked_about_leads_to_itself_with_yes(
+async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_itself_with_yes(
     kubevouch: Program, stage: Stage
 ) -> None:
-    path, some = planned_for(stage, kubevouch), ("--nodes", WORKER)
-    for words in ((), some):
-        ran = await kubevouch("undo", path, *words)
+    """Before a request is sent or a node is asked."""
+    path = planned_for(stage, kubevouch)
+    undo, apply = ("undo", path), ("fix", "--apply", path)
+    for words in (undo, (*undo, "--nodes", WORKER), apply):
+        ran = await kubevouch(*words)
         assert "--yes was expected" in ran.err, ran
-        again = " ".join(("kubevouch", "undo", path, *words, "--yes"))
+        again = " ".join(("kubevouch", *words, "--yes"))
         assert (ran.code, ran.err.splitlines()[-1]) == (2, f"NEXT     {again}"), ran
+        assert stage.server.requests == []
 
 
 async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(

@@ -265,16 +265,20 @@ class Terminal:
     def confirm(self, what: str, *, yes: bool) -> None:
         """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no."""
         self.note(f"This will {what}.")
+        self.check_can_ask(yes=yes)
         if yes:
             return
-        if not self.can_ask:
-            raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
         import click
 
         with self._asking():
             agreed = click.confirm("Go on?", err=True)
         if not agreed:
             raise Declined("standard input", "the answer was no")
+
+    def check_can_ask(self, *, yes: bool) -> None:
+        """For what will be confirmed later: whoever cannot be asked is refused at once. Raises UsageError. yes: it needs no answer."""
+        if not yes and not self.can_ask:
+            raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
 
     @property
     def can_ask(self) -> bool:

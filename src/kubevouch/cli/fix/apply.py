@@ -106,10 +106,7 @@ def apply_plan(
     plan = with_ssh_config(plan, ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
     lease = run_lease(plan.run, terminal)
-    if plan.ask_sudo_password:
-        ask_for_sudo(terminal, plan.ssh_user)
-    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
-        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
+    _ask_first(terminal, plan, yes=yes)
 
     async def checking(api: ApiClient, clock: Clock) -> tuple[CheckedPlan, PinsOfPlan]:
         with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
@@ -189,6 +186,15 @@ def apply_plan(
         )
         _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)), form)
     return result.exit_code
+
+
+def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
+    """What is asked before the plan is looked at; and whether anybody is there who can be asked after that."""
+    if plan.ask_sudo_password:
+        ask_for_sudo(terminal, plan.ssh_user)
+    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
+        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
+    terminal.check_can_ask(yes=yes)
 
 
 def _end_what_was_cut_off(log: RunLog | None, result: RunResult, terminal: Terminal) -> None:

@@ -63,6 +63,8 @@ def undo_plan(
         )
         return ExitCode.OK
 
+    with _leading_to_yes(again):
+        terminal.check_can_ask(yes=yes)
     if plan.ask_sudo_password:
         ask_for_sudo(terminal, plan.ssh_user)
     lease = run_lease(plan.run, terminal, undoes=True, nodes=nodes)
@@ -78,8 +80,7 @@ def undo_plan(
     if plan.pods:
         what += f", by {what_pods_are(plan.pods)}"
     after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
-    with _leading_to_yes(again):
-        terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
+    terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
     log = begun_log(plan, what, lease, terminal)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
