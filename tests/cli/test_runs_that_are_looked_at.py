@@ -13,7 +13,8 @@ import yaml
 
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
-from kubevouch.rollout.decide.plan_text import text_of
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
 from tests.cli.program import Program
@@ -219,24 +220,27 @@ async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_ser
     assert "nobody" not in ran.out
 
 
-MACHINE_ID = """#!/bin/sh
-case $1 in /etc/machine-id) echo {} ;; *) exec /bin/cat "$@" ;; esac
-"""
+def node_here(kubevouch: Program, *runs: RunFound) -> None:
+    """This machine is the node of run bbbb, and its shell answers with these runs."""
+    node = msgspec.structs.replace(
+        planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), host_key=""
+    )
+    plan = msgspec.structs.replace(plan_of(node, run="bbbb"), via="local")
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    found = RunsFound(node.machine_id.encode(), 1000, b"/var/lib/kubelet", b"", b"active", runs)
+    (kubevouch.home / "answer").write_bytes(b"kubevouch-answer: " + msgspec.json.encode(found))
+    shell = kubevouch.home / "bin" / "sh"
+    shell.parent.mkdir()
+    shell.write_text(f"#!/bin/sh\ncat > /dev/null; cat {kubevouch.home / 'answer'}; echo\n")
+    shell.chmod(0o755)
+    kubevouch.environment["PATH"] = f"{shell.parent}:{os.environ['PATH']}"
 
 
 async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that_it_is_back(
     kubevouch: Program, stage: Stage
 ) -> None:
     """The node, which is this machine, is asked all the same, and has no record of the run: the resume would be refused now."""
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-    here = msgspec.structs.replace(node, host_key="", root="/usr")  # a folder that is root's alone
-    programs = kubevouch.home / "bin"
-    programs.mkdir()
-    (programs / "cat").write_text(MACHINE_ID.format(node.machine_id))
-    (programs / "cat").chmod(0o755)
-    kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
-    plan = msgspec.structs.replace(plan_of(here, run="bbbb"), via="local")
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    node_here(kubevouch)
     config = kubevouch.home / "away"
     config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
     ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
@@ -298,6 +302,27 @@ async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
     assert "Under way nobody any more: run bbbb of alice@laptop" in line, elsewhere
     assert "was cut off (killed, or away from the API server)" in line, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
+
+
+async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never_proven(
+    kubevouch: Program, stage: Stage
+) -> None:
+    node_here(kubevouch, RunFound(b"bbbb", b"restarted", 990, b"inactive", True, b"", b"", ()))
+    away = kubevouch.home / "away"
+    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(away))
+    told = " ".join(ran.out.split())
+    assert "armed at work for 10 s set changed and restarted, not proven yet; its switch" in told
+    bound = ClusterBinding("story", stage.server.url, UID, "0" * 64, "v1.36.3")
+    plan = plan_in(folder(kubevouch).joinpath("bbbb.json").read_bytes(), "bbbb.json")
+    keep = text_of(msgspec.structs.replace(plan, cluster=bound))
+    folder(kubevouch).joinpath("bbbb.json").write_text(keep)
+    await held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
+    ran = await kubevouch("fix", "--status", "bbbb")
+    told = " ".join(ran.out.split())
+    assert "armed at work for 10 s set the undo that is under way puts it back Under way" in told, (
+        ran
+    )
 
 
 async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(

@@ -23,6 +23,7 @@ from kubevouch.rollout.decide.run_status import (
     Standing,
     status_script,
     statuses_of,
+    while_it_is_undone,
 )
 from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
 from tests.rollout.conftest import Machine
@@ -54,8 +55,32 @@ def test_a_switch_that_is_overdue_or_gone_is_told() -> None:
     late = run("aa", "restarted", fires=CLOCK - 20)
     gone = run("bb", "restarted", fires=CLOCK + 20, timer=b"inactive", boot=False)
     one, other = statuses_of("n", found(late, gone, run("cc", "committed")), "")
-    assert one.switch == "was due 20 s ago"
+    assert one.switch == "at work for 20 s"
+    assert "its switch puts it back now, and tries again every 15 s until that is done" in one.notes
+    proven = run("aa", "verified", fires=CLOCK - 61)
+    [status] = statuses_of("n", found(proven), "")
+    assert status.notes[1].startswith("its switch finishes the commit now, and tries again")
+    assert status.notes[1].endswith("; see `systemctl status 'kubevouch-undo-*'` there"), "too long"
     assert (other.switch, other.boot_net) == ("no timer", "missing")
+
+
+def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_never_proven() -> None:
+    """An undo makes a node armed again, so that the node ends it if we do not."""
+    seen = found(run("aa", "restarted", fires=CLOCK - 5, whose=b"other"))
+    rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aa", Standing.DONE))
+    edit = "/c.yaml was edited by somebody else"
+    told = {
+        under_way: while_it_is_undone(rows, "aa", under_way=under_way)
+        for under_way in (True, False)
+    }
+    assert told[True][0].notes == ("the undo that is under way puts it back", edit)
+    assert told[False][0].notes == (
+        "its undo was cut off: the node goes on with it by itself, and tries again every 15 s until that is done",
+        edit,
+    )
+    assert told[True][1] == rows[1]
+    for other in ("", "bb"):
+        assert while_it_is_undone(rows, other, under_way=True) == rows
 
 
 def test_without_a_name_the_newest_run_is_told_where_none_is_armed() -> None:

@@ -48,7 +48,7 @@ from kubevouch.rollout.decide.next_for_status import (
 from kubevouch.rollout.decide.next_step import shows_an_answer
 from kubevouch.rollout.decide.plan import RUN_NAME, Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
-from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing, while_it_is_undone
 from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo, put_back_by, stopped_undo
 
@@ -118,6 +118,9 @@ def show_status(
         forget_ended(statuses, terminal.environment)
     undo = None if holder else _stopped_undo_here(statuses, terminal)
     stopped = None if run or holder or undo else _stopped_here(statuses, terminal)
+    undoing = holder.run if holder and holder.undoes else undo.run if undo else ""
+    under_way = holder is not None and holder.is_alive
+    statuses = while_it_is_undone(statuses, undoing, under_way=under_way)
     doubt, away = (str(failed), shows_an_answer(failed)) if failed else ("", "")
     found = _Found(run, statuses, holder, doubt, away, undo, stopped)
     if form == "json":

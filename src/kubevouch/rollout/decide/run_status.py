@@ -1,5 +1,6 @@
 """Where runs stand on a node, read there by status.sh, and what it means for an operator. Pure."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from importlib.resources import files
 from shlex import quote
@@ -108,6 +109,11 @@ _MEANS = {
 }
 
 
+_TRIES = "tries again every 15 s until that is done"  # undo.sh, transaction.sh (RestartSec)
+_LONG = 60
+"""Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
+
+
 class RunOnNode(msgspec.Struct, frozen=True):
     """Where one run stands on one node, in words for a person."""
 
@@ -190,7 +196,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     means = _MEANS.get(state, "a state that this version does not know")
     newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
     edits = _edits(run, standing) if newest or standing is Standing.ARMED else ()
-    notes = (*filter(None, [means]), *edits, *down)
+    notes = (*filter(None, [means, _of_the_switch(state, left)]), *edits, *down)
     put_back = [each for each in found.runs if _standing(each) in PUT_BACK]
     return RunOnNode(
         node=node,
@@ -211,7 +217,36 @@ def _switch(run: RunFound, left: int | None) -> str:
         return "no timer"
     if left is None:
         return "set"
-    return f"in {left} s" if left >= 0 else f"was due {-left} s ago"
+    return f"in {left} s" if left >= 0 else f"at work for {-left} s"
+
+
+def _of_the_switch(state: str, left: int | None) -> str:
+    """What a switch does that has gone off; empty if none has."""
+    if left is None or left >= 0:
+        return ""
+    does = "finishes the commit" if state == "verified" else "puts it back"
+    look = "; see `systemctl status 'kubevouch-undo-*'` there" if left < -_LONG else ""
+    return f"its switch {does} now, and {_TRIES}{look}"
+
+
+def while_it_is_undone(
+    statuses: Iterable[RunOnNode], run: str, *, under_way: bool
+) -> tuple[RunOnNode, ...]:
+    """The rows; what is armed by a run that is being undone says so. run: that an undo takes back; empty if none does. under_way: not cut off."""
+    means = (
+        "the undo that is under way puts it back"
+        if under_way
+        else f"its undo was cut off: the node goes on with it by itself, and {_TRIES}"
+    )
+
+    def told(each: RunOnNode) -> RunOnNode:
+        if not run or each.run != run or each.standing is not Standing.ARMED:
+            return each
+        said = (_MEANS.get(each.state, ""), _of_the_switch(each.state, each.fires_in))
+        kept = [note for note in each.notes if note not in said]
+        return msgspec.structs.replace(each, notes=(means, *kept))
+
+    return tuple(map(told, statuses))
 
 
 def _edits(run: RunFound, standing: Standing) -> tuple[str, ...]:
