@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,8 +17,8 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.status import _stopped_here, _stopped_undo_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
-from kubevouch.rollout.decide.plan import ChangeKind
-from kubevouch.rollout.decide.plan_text import text_of
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.system_clock import SystemClock
@@ -140,6 +142,25 @@ async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_it
         again = " ".join(("kubevouch", *words, "--yes"))
         assert (ran.code, ran.err.splitlines()[-1]) == (2, f"NEXT     {again}"), ran
         assert stage.server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("left", "leads_to"),
+    [(LATER, "kubevouch fix --resume bbbb"), (-LATER, "kubevouch fix --plan ")],
+)
+async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_until_its_switch_has_gone_off(
+    kubevouch: Program, stage: Stage, left: timedelta, leads_to: str
+) -> None:
+    """Gone on with after that, that run is refused: the plan was followed literally, and led in a circle."""
+    path = Path(planned_for(stage, kubevouch))
+    plan = plan_in(path.read_bytes(), "plan")
+    keep_run(msgspec.structs.replace(plan, run="bbbb"), {"HOME": str(kubevouch.home)})
+    until = SystemClock().now() + left
+    row = LeftOut(WORKER, "run bbbb has changed it", armed_run="bbbb", armed_until=until)
+    path.write_text(text_of(msgspec.structs.replace(plan, nodes=(), left_out=(row,))))
+    ran = await kubevouch("fix", "--apply", str(path), "--yes")
+    assert ran.code in (3, 4), ran
+    assert ran.err.splitlines()[-1].startswith(f"NEXT     {leads_to}"), ran
 
 
 async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(

@@ -288,12 +288,17 @@ async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made(
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER, SECOND)
         why = "run bbbb has changed it and has not been proven"
-        then = (LeftOut("k8s-worker-9", why, armed_run="bbbb"),)
+        now = here.context.clock.now()
+        then = (
+            LeftOut("k8s-worker-9", why, armed_run="bbbb", armed_until=now + timedelta(minutes=5)),
+            LeftOut("k8s-worker-8", why, armed_run="bbbb", armed_until=now - timedelta(minutes=5)),
+        )
         here.stage.server.store.delete(kind_of("Node"), SECOND)
         checked = await check(msgspec.structs.replace(plan, left_out=then), here.context)
         result = await apply(checked, here.context, QUICK)
         assert {each.node: each.reason for each in result.left_out} == {
             "k8s-worker-9": f"when the plan was made: {why}",
+            "k8s-worker-8": f"when the plan was made: {why}; that time is over, and a new plan looks at it again",
             SECOND: "this Node is not there any more",
         }
 

@@ -8,7 +8,13 @@ import pytest
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import ApiUnreachable, UnreachableKind
-from kubevouch.rollout.decide.armed import ArmedNode, found_armed, what_is_left_armed
+from kubevouch.rollout.decide.armed import (
+    ArmedNode,
+    as_of_now,
+    found_armed,
+    what_is_left_armed,
+)
+from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.next_step import (
     Commands,
     NextStep,
@@ -114,6 +120,21 @@ def test_after_an_undo_that_left_the_config_map_to_others_nothing_is_tried_again
 )
 def test_after_a_plan_without_anything_to_do(left_out: list[LeftOut], command: str) -> None:
     assert next_for_left_out(left_out, COMMANDS).command == command
+
+
+def test_a_node_that_was_left_out_for_a_switch_that_has_gone_off_since_leads_to_a_new_plan() -> (
+    None
+):
+    """Its run does not go on there any more. A plan of an earlier version does not say until when: nothing is known."""
+    seen = recorded("healthy-worker", {"runs": [["ffff", "restarted", 100]]})
+    need = need_of(seen.facts())
+    fires = seen.at + timedelta(seconds=100)
+    assert (need.armed_run, need.armed_until) == ("ffff", fires)
+    row = msgspec.structs.replace(ARMED, armed_until=fires)
+    for later, leads_to in ((0, "go on with ffff"), (159, "go on with ffff"), (160, "anew")):
+        told = as_of_now([row], seen.at + timedelta(seconds=later))
+        assert next_for_left_out(told, COMMANDS).command == leads_to, later
+    assert as_of_now([ARMED], seen.at + timedelta(days=9)) == (ARMED,)
 
 
 PLAN = msgspec.structs.replace(

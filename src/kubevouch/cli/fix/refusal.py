@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import join
 
+import msgspec
+
 from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.connect import access_of
 from kubevouch.cli.common.terminal import Declined, NowhereToWrite, Terminal
@@ -12,6 +14,7 @@ from kubevouch.cli.fix.again import commands_of
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.errors import KubeconfigError
+from kubevouch.rollout.decide.armed import as_of_now
 from kubevouch.rollout.decide.next_step import NextStep, next_after_refusal
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
@@ -43,7 +46,8 @@ def leading_on(
         now = SystemClock().now()
         armed = [each.node for each in armed_by(plan.run, terminal.environment) if each.fires > now]
         there = _at_its_cluster(terminal, plan, asked, commands.anew, kubeconfig, context)
-        error.leads_on = _lines(next_after_refusal(error, plan, commands, there, armed))
+        found = msgspec.structs.replace(plan, left_out=as_of_now(plan.left_out, now))
+        error.leads_on = _lines(next_after_refusal(error, found, commands, there, armed))
         raise
 
 

@@ -12,6 +12,7 @@ from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
+from kubevouch.rollout.decide.armed import as_of_now
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.order import IN_HAND
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut
@@ -65,7 +66,8 @@ async def apply(
     result = _result(
         checked, results, config_map, interrupted=interrupted, stopped=run.stopped or failed
     )
-    return msgspec.structs.replace(result, lost_lease=context.lost_lease)
+    left_out = as_of_now(result.left_out, context.clock.now())
+    return msgspec.structs.replace(result, left_out=left_out, lost_lease=context.lost_lease)
 
 
 def stopped_at_once(checked: CheckedPlan) -> RunResult:

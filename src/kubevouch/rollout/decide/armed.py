@@ -9,7 +9,11 @@ import msgspec
 
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.machine import armed_runs
+from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+
+_PUTS_BACK = timedelta(minutes=1)
+"""What a switch needs for that, at its second attempt, too."""
 
 
 class ArmedNode(msgspec.Struct, frozen=True):
@@ -69,6 +73,21 @@ def with_what_was_known(
         return msgspec.structs.replace(status, notes=notes, last_known_armed=found.run)
 
     return tuple(map(told, statuses))
+
+
+def as_of_now(left_out: Iterable[LeftOut], now: datetime) -> tuple[LeftOut, ...]:
+    """What a plan has left out. A node whose switch was due a while ago is not armed any more, as far as can be told here.
+
+    Its run does not go on there then, so nothing leads there: a new plan looks at the node again.
+    """
+
+    def told(each: LeftOut) -> LeftOut:
+        if each.armed_until is None or now < each.armed_until + _PUTS_BACK:
+            return each
+        reason = f"{each.reason}; that time is over, and a new plan looks at it again"
+        return msgspec.structs.replace(each, reason=reason, armed_run="", armed_until=None)
+
+    return tuple(map(told, left_out))
 
 
 def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:

@@ -71,6 +71,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
             need.why,
             is_well=need.kind is NeedKind.NOTHING,
             armed_run=need.armed_run,
+            armed_until=need.armed_until,
             seen_outside=need.seen_outside,
             unreached=(facts.host or node.name) if need.is_another else "",
         )

@@ -118,6 +118,9 @@ class Need:
     armed_run: str = ""
     """The run that is armed on it; only if the kind is ARMED."""
 
+    armed_until: datetime | None = None
+    """When its switch goes off, by our clock; None where its record does not say."""
+
     seen_outside: bool = False
     """Why it cannot be planned for is seen on the wire."""
 
@@ -168,6 +171,9 @@ def _need_of(facts: MachineFacts) -> Need:
             f"{said_of_armed(survey, run)}; where the run was begun, kubevouch fix --resume {name} goes on with it, "
             f"and kubevouch undo {name} puts the node back now",
             armed_run=name,
+            armed_until=facts.at + timedelta(seconds=run.fires - survey.clock)
+            if run.fires
+            else None,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()

@@ -7,7 +7,7 @@ The state of a run is kept in its folder on each node; the plan only says where 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -127,6 +127,9 @@ class LeftOut(msgspec.Struct, frozen=True):
     is_well: bool = False
     armed_run: str = ""
     """The run that is armed on it; empty if it is not armed."""
+
+    armed_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    """When that run's switch goes off, by our clock. None where its record does not say, and in plans made before plans said so."""
 
     seen_outside: bool = False
     """The reason shows in the API or on the wire: doctor says more about it."""
