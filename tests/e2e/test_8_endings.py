@@ -138,6 +138,8 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     assert command.startswith(f"undo {made['run']} --nodes {nodes[1].name}"), looked
     done = expired.kubevouch(*shlex.split(command), "--yes")
     assert done.code == 0, done
+    [aside] = re.findall(r"^Aside +(\S+/strays) on each node", done.out, re.MULTILINE)
+    assert "kubelet-server-current.pem" in nodes[1].sh(f"ls {aside}").stdout, done
     assert [kubelet_files(each) for each in nodes] == before
     looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
     assert "Stopped" not in looked.out, looked

@@ -30,6 +30,7 @@ from kubevouch.rollout.decide.intent import (
     in_which_order,
     vouched_for,
     what_comes_back,
+    what_is_set_aside,
     what_is_to_be_done,
     what_is_to_be_undone,
     why_not_applicable,
@@ -401,6 +402,19 @@ def test_a_node_without_an_address_that_scrapers_would_dial_is_left_out() -> Non
     found = assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
     assert isinstance(found, LeftOut)
     assert "no address" in found.reason
+
+
+def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_nodes_that_it_put_back() -> (
+    None
+):
+    one, other = (planned(recorded("expired-worker"), BOOTSTRAP, node=each) for each in ("a", "b"))
+    plan = plan_of(one, msgspec.structs.replace(other, root="/data/kubelet"), run="abcd")
+    first = f"{one.root}/.kubevouch/abcd/strays"
+    assert what_is_set_aside(plan, {"a"}).startswith(f"{first} on each node that was put back: ")
+    both = f"{first} or /data/kubelet/.kubevouch/abcd/strays on each node"
+    assert what_is_set_aside(plan, {"a", "b"}).startswith(both)
+    assert "it may be removed" in what_is_set_aside(plan, {"a"})
+    assert what_is_set_aside(plan, set()) == ""
 
 
 # What the operator says.

@@ -121,7 +121,7 @@ def test_edits_of_others_and_a_kubelet_that_is_down_are_told() -> None:
     [status] = statuses_of("n", found(edited, older, active=b"failed"), "")
     assert status.notes == (
         "/c.yaml was edited by somebody else",
-        "kept in strays/: config.yaml",
+        "set aside in /var/lib/kubelet/.kubevouch/bb/strays: config.yaml",
         "its kubelet is failed",
     )
     [status] = statuses_of("n", found(edited, older), "aa")

@@ -40,7 +40,7 @@ def command(
 
     One node after the other, workers first; it ends at the first that does not come back. A file that was edited since
     the run keeps that edit. Approvals cannot be taken back; the certificates that came
-    of them are set aside on the node.
+    of them are set aside on the node, in /var/lib/kubelet/.kubevouch/RUN/strays.
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.common.ssh_choice import with_ssh_config

@@ -28,11 +28,16 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.precheck import check_identity
 from kubevouch.rollout.act.undo import nothing_undone, undo
-from kubevouch.rollout.decide.intent import what_comes_back, what_is_to_be_undone, what_pods_are
+from kubevouch.rollout.decide.intent import (
+    what_comes_back,
+    what_is_set_aside,
+    what_is_to_be_undone,
+    what_pods_are,
+)
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.next_step import next_after_undo, next_without_answer
 from kubevouch.rollout.decide.plan import Plan, only_nodes
-from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
+from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import NotTheHolder
 
@@ -109,9 +114,18 @@ def undo_plan(
     so_far = counted_as(result, AS_BEFORE, "as before the run")
     with though_nobody_listens(result):
         print_result(terminal, result, form, so_far=so_far, log=log)
+        _say_what_is_set_aside(terminal, plan, result, form)
         step = next_after_undo(result, again, lambda run: goes_on_here(run, terminal.environment))
         print_next(terminal, step, form)
     return code
+
+
+def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult, form: str) -> None:
+    """Where a person reads: nobody would look for it there."""
+    put_back = {each.node for each in result.nodes if each.outcome is NodeOutcome.UNDONE}
+    aside = what_is_set_aside(plan, put_back)
+    if aside and form != "json":
+        terminal.long_line(f"Aside    {aside}", hang=9)
 
 
 @contextlib.contextmanager

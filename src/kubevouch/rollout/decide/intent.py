@@ -1,6 +1,6 @@
 """What a run or its undo is about to do, in the words of the prompt. Nothing is promised that will not be. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kubevouch.diagnose.make import counted
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask, at_once
@@ -121,6 +121,18 @@ def what_comes_back(plan: Plan) -> str:
     if not any(node.change is ChangeKind.BOOTSTRAP for node in plan.nodes):
         return ""
     return "the former certificates come back, expired ones, too"
+
+
+def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
+    """Where an undo keeps what the kubelets of these nodes have got since the run, and what may become of it; empty if it was none."""
+    roots = dict.fromkeys(node.root for node in plan.nodes if node.node in put_back)
+    if not roots:
+        return ""
+    folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)
+    return (
+        f"{folders} on each node that was put back: what its kubelet got since the run, with its keys, if it got anything; "
+        "nothing reads it any more, and it may be removed"
+    )
 
 
 def what_pods_are(place: PodPlace) -> str:

@@ -195,7 +195,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     left = run.fires - found.clock if standing is Standing.ARMED and run.fires else None
     means = _MEANS.get(state, "a state that this version does not know")
     newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
-    edits = _edits(run, standing) if newest or standing is Standing.ARMED else ()
+    edits = _edits(run, standing, found.root) if newest or standing is Standing.ARMED else ()
     notes = (*filter(None, [means, _of_the_switch(state, left)]), *edits, *down)
     put_back = [each for each in found.runs if _standing(each) in PUT_BACK]
     return RunOnNode(
@@ -249,7 +249,7 @@ def while_it_is_undone(
     return tuple(map(told, statuses))
 
 
-def _edits(run: RunFound, standing: Standing) -> tuple[str, ...]:
+def _edits(run: RunFound, standing: Standing, root: bytes) -> tuple[str, ...]:
     """What others have edited meanwhile, as far as the digests in the run's record tell."""
     config = run.config.decode(errors="replace")
     expected = {
@@ -270,5 +270,6 @@ def _edits(run: RunFound, standing: Standing) -> tuple[str, ...]:
         edits.append(f"{config} was written again since, with the same content")
     if run.strays:
         names = ", ".join(each.decode(errors="replace") for each in run.strays)
-        edits.append(f"kept in strays/: {names}")
+        folder = f"{root.decode(errors='replace')}/.kubevouch/{run.run.decode(errors='replace')}"
+        edits.append(f"set aside in {folder}/strays: {names}")
     return tuple(edits)
