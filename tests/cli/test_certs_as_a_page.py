@@ -197,6 +197,26 @@ def test_redacted_no_name_and_no_address_is_left_in_any_form(form: str) -> None:
             ip_address(text.strip(".:"))
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("use", "where"),
+    [
+        (USE.CA_BUNDLE, "apiservice v1.checkout.shop.example"),
+        (USE.CA_BUNDLE, "validatingwebhookconfiguration checkout"),
+        (USE.TLS_SECRET, "secret shop/checkout"),
+        (USE.WEBHOOK, "10.7.0.9:443 (validatingwebhookconfiguration checkout)"),
+    ],
+)
+def test_redacted_no_form_names_what_ends_first(form: str, use: CertificateUse, where: str) -> None:
+    first = replace(at_node("", DAY, use=use, where=where), fault="not checkout.shop.svc")
+    no_service = Doubt(DoubtKind.NOT_ASKED, "there is no Service shop/checkout")
+    found = FoundCertificates(
+        AT, (first, at_node("w-1")), (NotRead(f"what {where} serves", no_service),)
+    )
+    assert "checkout" in _shown(found, form).replace("\r\n ", "")
+    assert "checkout" not in _shown(found, form, Redaction.of(found)).replace("\r\n ", "")
+
+
 @pytest.mark.parametrize("columns", [60, 70, 80, 110, 140])
 def test_folded_a_table_has_the_same_words_instead(columns: int) -> None:
     where = 'cluster: users["kubernetes-admin"].user.client-certificate'

@@ -23,11 +23,22 @@ _HOST: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 _PIECE: Final = re.compile(r"[a-zA-Z0-9]+")
 _LONGEST_NAME: Final = 253
 """Characters of a name in DNS (RFC 1035)."""
-_OBJECT: Final = re.compile(
-    r"(?P<before>(?:^|\(|\bwhat )(?:secret|csr|apiservice|(?:validat|mutat)ingwebhookconfiguration|"
-    r"customresourcedefinition) |\busers\[\\?\")(?P<name>[^\s,()\"\\]+)"
+_KIND: Final = (
+    r"(?:secret|csr|apiservice|(?:validat|mutat)ingwebhookconfiguration|customresourcedefinition) "
 )
+_NAME: Final = r"(?P<name>[^\s,()\"\\]*[^\s,()\"\\.:;])"
+_OBJECT: Final = re.compile(rf"(?P<before>(?:^|\(|\bwhat ){_KIND}|\busers\[\\?\"){_NAME}")
 """Where an inventory names an object, or a kubeconfig's user. It may be an ordinary word, so it is replaced there only."""
+_IN_A_SENTENCE: Final = re.compile(rf"(?P<before>\b{_KIND}){_NAME}")
+"""Where a sentence may name an object that the inventory has named already."""
+_SERVICE: Final = re.compile(
+    r"(?P<before>\bService )(?P<name>[^\s,()\"\\/]+/[^\s,()\"\\]*[^\s,()\"\\.:;])"
+)
+"""Behind an aggregated API or a webhook."""
+_NAME_OF_SERVICE: Final = re.compile(
+    r"(?<![\w.-])[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9-]*\.svc(?:\.[a-z0-9.-]*[a-z0-9])?(?![\w-])"
+)
+"""The same as the name by which the API server verifies it: no certificate need have it."""
 _ATTRIBUTE: Final = re.compile(
     r"(?P<before>\b(?:CN|OU?|L|ST|C|STREET|POSTALCODE|SERIALNUMBER|\d+(?:\.\d+){2,})=)(?P<name>(?:[^,+\"\\]|\\.)+)"
 )
@@ -117,7 +128,12 @@ class Redaction:
         if text.isascii() and text.isalnum():
             # A fingerprint, a serial number, a word: of each row there are several.
             return self._host(text)
-        text = _OBJECT.sub(lambda found: found["before"] + self._object(found["name"]), text)
+        for named in (_OBJECT, _SERVICE):
+            text = named.sub(lambda found: found["before"] + self._object(found["name"]), text)
+        text = _IN_A_SENTENCE.sub(
+            lambda found: found["before"] + self._objects.get(found["name"], found["name"]), text
+        )
+        text = _NAME_OF_SERVICE.sub(lambda found: self._common(found[0]), text)
         for named in (_ATTRIBUTE, _AUTHORITY):
             text = named.sub(lambda found: found["before"] + self._common(found["name"]), text)
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)

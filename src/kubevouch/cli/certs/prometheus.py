@@ -9,13 +9,13 @@ from kubevouch.cli.common.terminal import one_line
 from kubevouch.inventory.metrics import page_of
 from kubevouch.inventory.rows import CertificateRow
 
-_VALUE: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_VALUE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def exposition(rows: Sequence[CertificateRow], redaction: Callable[[str], str]) -> str:
     """The page that the exporter serves. Signs of a path that cannot be printed are escaped: a label is UTF-8."""
     text = "".join(page_of(map(_printable, rows)))
-    return _VALUE.sub(lambda found: redaction(found[0]), text)
+    return _VALUE.sub(lambda found: f'"{redaction(found[1])}"', text)
 
 
 def _printable(row: CertificateRow) -> CertificateRow:
