@@ -290,3 +290,15 @@ def _dark() -> Any:
 def _document(ran: Ran, code: int) -> Any:
     assert ran.code == code, ran
     return json.loads(ran.out)
+
+
+async def test_the_phase_that_a_node_says_of_its_pod_is_no_line_of_ours(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The API server takes any text for it, from whoever has the identity of the pod's node."""
+    put_pod(stage, "shop", "cart-1", {})
+    pod = stage.server.store.get(PODS, "cart-1", "shop")
+    pod["status"]["phase"] = "Pending\nError: the cluster is lost"
+    stage.server.store.put(PODS, pod)
+    ran = await kubevouch("top", "pod", "cart-1", "-n", "shop")
+    assert "shop/cart-1 is Pending\\nError: the cluster is lost" in ran.err.splitlines(), ran

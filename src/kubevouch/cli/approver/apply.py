@@ -249,11 +249,11 @@ def _apply(
     try:
         hindrances = with_api(terminal, access, applying)
     except ChangedSinceShown as error:
-        terminal.error(one_line(str(error)))
+        terminal.error(str(error))
         terminal.note("Nothing was changed. The same command shows what it would change now.")
         return ExitCode.STOPPED
     except KubevouchError as error:
-        terminal.error(one_line(str(error)))
+        terminal.error(str(error))
         say_what_a_stop_leaves(terminal, work.changes)
         return ExitCode.STOPPED
     except KeyboardInterrupt:

@@ -142,7 +142,7 @@ def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
             for text in each.left_out:
                 terminal.wrapped(text, f"{each.pin.node}  not pinned  ")
     for text in looked.problems:
-        terminal.error(one_line(text))
+        terminal.error(text)
 
 
 def _print(terminal: Terminal, rows: Sequence[tuple[str, ...]]) -> None:
@@ -229,7 +229,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     without = [each for each in looked.found if each.state in ("unreadable", "nothing to pin")]
     for each in without:
         text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
-        terminal.error(one_line(text))
+        terminal.error(text)
     if pins:
         _ask(terminal, access, looked, yes=yes)
 
@@ -240,7 +240,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         try:
             with_api(terminal, access, writing)
         except ChangedSinceShown as error:
-            terminal.error(one_line(str(error)))
+            terminal.error(str(error))
             terminal.note("Nothing was changed. The same command shows what it would change now.")
             return ExitCode.STOPPED
         terminal.out(f"{counted(len(pins), 'node')} pinned.")

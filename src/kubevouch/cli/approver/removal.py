@@ -90,7 +90,7 @@ def run(
     try:
         keeps = with_api(terminal, access, deleting)
     except KubevouchError as error:
-        terminal.error(one_line(str(error)))
+        terminal.error(str(error))
         terminal.note(
             f"It stopped after {gone} of {count} objects. The same command goes on with it, once that is mended."
         )

@@ -219,8 +219,8 @@ class Terminal:
             self.progress.end("doing")
 
     def error(self, text: str) -> None:
-        """Prints an error."""
-        self.note(f"Error: {text}")
+        """Prints an error, on one line: others' words are in it."""
+        self.note(f"Error: {one_line(text)}")
 
     def flush(self) -> None:
         """Flushes the result. Raises NowhereToWrite."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.cli.common.absent import no_such_node, no_such_pod
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
 from kubevouch.cli.top.why import UnknownReason, why_unknown, why_without_sample
 from kubevouch.clock import Clock
@@ -176,7 +176,8 @@ async def _absent_pods(
             pod = await api.get(PODS, options.name, options.namespace)
         except NotFound:
             raise await no_such_pod(api, options.name, options.namespace) from None
-        terminal.note(f"{pod.namespace}/{pod.name} is {pod.status.phase or 'not running'}")
+        phase = pod.status.phase or "not running"
+        terminal.note(one_line(f"{pod.namespace}/{pod.name} is {phase}"))
     measured = {(each.namespace, each.name) for each in metrics}
     found: dict[str, list[Pod]] = {}
     for pod in pods:
