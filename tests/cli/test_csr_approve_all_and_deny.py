@@ -1,6 +1,7 @@
 """`csr approve --all` approves what passes and lists what is held; `csr deny` writes a denial that names its reason."""
 
 import json
+import shlex
 
 import pytest
 from aiohttp import web
@@ -260,3 +261,15 @@ async def test_where_nobody_knows_a_node_what_is_next_is_the_plan_that_proves_it
     assert "kubevouch csr explain csr-w9" in ran.out
     explained = await kubevouch("csr", "explain", "csr-w9")
     assert explained.out.rstrip().splitlines()[-1] == leads_on, explained
+
+
+async def test_a_csr_of_any_name_is_one_word_of_the_commands_to_copy(
+    kubevouch: Program, stage: Stage
+) -> None:
+    odd = "x;touch${IFS}PWNED #"
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_csr(stage, odd, NODE, OTHERS_ADDRESS)
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    [line] = [each for each in ran.out.splitlines() if "rule by rule: " in each]
+    command = line.partition("rule by rule: ")[2]
+    assert shlex.split(command, comments=True) == ["kubevouch", "csr", "explain", odd]

@@ -142,6 +142,10 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
         ("abc4", ("undo.sh", "undone")),
         ("abc5", ("undone",)),
         ("abc6", ("undo.sh", "verified")),
+        # As no run is called.
+        ("a;touch PWNED #", ("undo.sh", "armed")),
+        ("ABCD", ("undo.sh", "armed")),
+        ("abc", ("undo.sh", "armed")),
     ):
         (machine.root / ".kubevouch" / run).mkdir(exist_ok=True)
         for name in files:

@@ -1107,13 +1107,18 @@ async def test_that_a_run_has_not_changed_a_node_is_said_with_proof_only(
     [
         (["barred", "barred", "undone", "barred"], "before", NodeOutcome.NOT_CHANGED, ""),
         (["undone", "undone", "committed"], "before", NodeOutcome.UNKNOWN, "3 newer runs"),
-        (["barred", "committed"], "after", NodeOutcome.UNKNOWN, "kubevouch undo r1 puts that back"),
+        (
+            ["barred", "committed"],
+            "after",
+            NodeOutcome.UNKNOWN,
+            "kubevouch undo 00f1 puts that back",
+        ),
         (["barred", "undone"], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
         (
             ["undone", "restarted"],
             "after",
             NodeOutcome.UNKNOWN,
-            "run r1 has changed it and has not been proven",
+            "run 00f1 has changed it and has not been proven",
         ),
     ],
 )
@@ -1125,7 +1130,7 @@ async def test_marks_of_runs_that_never_began_push_no_record_away_and_another_ru
         machine = _has_no_record(here, of(plan, WORKER), digest)
         machine.survey = msgspec.structs.replace(
             machine.survey,
-            runs=tuple(a_run(f"r{number}", state) for number, state in enumerate(others)),
+            runs=tuple(a_run(f"00f{number}", state) for number, state in enumerate(others)),
         )
         [found] = (await undo(plan, here.context, QUICK)).nodes
         assert (found.outcome, why in found.why) == (outcome, True), found

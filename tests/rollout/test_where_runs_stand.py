@@ -3,14 +3,17 @@
 import hashlib
 import os
 import time
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.evidence.survey import SurveyedRun
 from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized, UnreachableKind
 from kubevouch.node.io.local import Local
 from kubevouch.rollout.decide.next_for_status import exit_code_of, next_for_status, who_writes
@@ -45,19 +48,19 @@ def found(*runs: RunFound, active: bytes = b"active", unsafe: bytes = b"") -> Ru
 
 @pytest.mark.parametrize("state", ["armed", "written", "restarted", "verified"])
 def test_what_has_begun_and_not_ended_is_armed_with_the_time_that_is_left(state: str) -> None:
-    [status] = statuses_of("n", found(run("aa", state, fires=CLOCK + 143)), "")
+    [status] = statuses_of("n", found(run("aaaa", state, fires=CLOCK + 143)), "")
     assert (status.standing, status.switch, status.boot_net) == (Standing.ARMED, "in 143 s", "set")
     assert status.fires_in == 143
     assert exit_code_of([status]) is ExitCode.FINDINGS
 
 
 def test_a_switch_that_is_overdue_or_gone_is_told() -> None:
-    late = run("aa", "restarted", fires=CLOCK - 20)
-    gone = run("bb", "restarted", fires=CLOCK + 20, timer=b"inactive", boot=False)
-    one, other = statuses_of("n", found(late, gone, run("cc", "committed")), "")
+    late = run("aaaa", "restarted", fires=CLOCK - 20)
+    gone = run("bbbb", "restarted", fires=CLOCK + 20, timer=b"inactive", boot=False)
+    one, other = statuses_of("n", found(late, gone, run("cccc", "committed")), "")
     assert one.switch == "at work for 20 s"
     assert "its switch puts it back now, and tries again every 15 s until that is done" in one.notes
-    proven = run("aa", "verified", fires=CLOCK - 61)
+    proven = run("aaaa", "verified", fires=CLOCK - 61)
     [status] = statuses_of("n", found(proven), "")
     assert status.notes[1].startswith("its switch finishes the commit now, and tries again")
     assert status.notes[1].endswith("; see `systemctl status 'kubevouch-undo-*'` there"), "too long"
@@ -66,11 +69,11 @@ def test_a_switch_that_is_overdue_or_gone_is_told() -> None:
 
 def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_never_proven() -> None:
     """An undo makes a node armed again, so that the node ends it if we do not."""
-    seen = found(run("aa", "restarted", fires=CLOCK - 5, whose=b"other"))
-    rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aa", Standing.DONE))
+    seen = found(run("aaaa", "restarted", fires=CLOCK - 5, whose=b"other"))
+    rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aaaa", Standing.DONE))
     edit = "/c.yaml was edited by somebody else"
     told = {
-        under_way: while_it_is_undone(rows, "aa", under_way=under_way)
+        under_way: while_it_is_undone(rows, "aaaa", under_way=under_way)
         for under_way in (True, False)
     }
     assert told[True][0].notes == ("the undo that is under way puts it back", edit)
@@ -79,66 +82,69 @@ def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_neve
         edit,
     )
     assert told[True][1] == rows[1]
-    for other in ("", "bb"):
+    for other in ("", "bbbb"):
         assert while_it_is_undone(rows, other, under_way=True) == rows
 
 
 def test_without_a_name_the_newest_run_is_told_where_none_is_armed() -> None:
-    seen = found(run("bb", "undone"), run("aa", "committed"))
+    seen = found(run("bbbb", "undone"), run("aaaa", "committed"))
     assert [(each.run, each.standing) for each in statuses_of("n", seen, "")] == [
-        ("bb", Standing.UNDONE)
+        ("bbbb", Standing.UNDONE)
     ]
-    assert [each.standing for each in statuses_of("n", seen, "aa")] == [Standing.DONE]
-    assert [each.standing for each in statuses_of("n", seen, "cc")] == [Standing.NONE]
+    assert [each.standing for each in statuses_of("n", seen, "aaaa")] == [Standing.DONE]
+    assert [each.standing for each in statuses_of("n", seen, "cccc")] == [Standing.NONE]
     assert [each.standing for each in statuses_of("n", found(), "")] == [Standing.NONE]
     assert exit_code_of(statuses_of("n", seen, "")) is ExitCode.OK
 
 
 def test_of_a_run_it_is_known_which_one_has_begun_there_since_and_which_were_put_back() -> None:
     seen = found(
-        run("dd", "barred"), run("cc", "undone"), run("bb", "committed"), run("aa", "undone")
+        run("dddd", "barred"),
+        run("cccc", "undone"),
+        run("bbbb", "committed"),
+        run("aaaa", "undone"),
     )
-    later = {name: statuses_of("n", seen, name)[0].later_run for name in ("aa", "bb", "cc")}
-    assert later == {"aa": "cc", "bb": "cc", "cc": ""}, "what was barred has never begun"
-    [status] = statuses_of("n", found(run("ee", "prepared"), run("aa", "undone")), "aa")
+    later = {name: statuses_of("n", seen, name)[0].later_run for name in ("aaaa", "bbbb", "cccc")}
+    assert later == {"aaaa": "cccc", "bbbb": "cccc", "cccc": ""}, "what was barred has never begun"
+    [status] = statuses_of("n", found(run("eeee", "prepared"), run("aaaa", "undone")), "aaaa")
     assert status.later_run == "", "cut off before anything was changed"
     [status] = statuses_of("n", seen, "")
-    assert (status.run, status.put_back) == ("cc", ("dd", "cc", "aa"))
+    assert (status.run, status.put_back) == ("cccc", ("dddd", "cccc", "aaaa"))
 
 
 def test_a_run_that_never_began_does_not_hide_the_one_that_is_done() -> None:
-    seen = found(run("bb", "barred"), run("aa", "committed", whose=b"other"))
+    seen = found(run("bbbb", "barred"), run("aaaa", "committed", whose=b"other"))
     [status] = statuses_of("n", seen, "")
-    assert (status.run, status.standing) == ("aa", Standing.DONE)
+    assert (status.run, status.standing) == ("aaaa", Standing.DONE)
     assert status.notes == ("/c.yaml was edited by somebody else",)
-    [status] = statuses_of("n", found(run("bb", "barred"), run("cc", "barred")), "")
-    assert (status.run, status.standing) == ("bb", Standing.BARRED)
+    [status] = statuses_of("n", found(run("bbbb", "barred"), run("cccc", "barred")), "")
+    assert (status.run, status.standing) == ("bbbb", Standing.BARRED)
 
 
 def test_edits_of_others_and_a_kubelet_that_is_down_are_told() -> None:
-    edited = run("bb", "committed", whose=b"other", strays=(b"config.yaml",))
-    older = run("aa", "committed", whose=b"other")
+    edited = run("bbbb", "committed", whose=b"other", strays=(b"config.yaml",))
+    older = run("aaaa", "committed", whose=b"other")
     [status] = statuses_of("n", found(edited, older, active=b"failed"), "")
     assert status.notes == (
         "/c.yaml was edited by somebody else",
-        "set aside in /var/lib/kubelet/.kubevouch/bb/strays: config.yaml",
+        "set aside in /var/lib/kubelet/.kubevouch/bbbb/strays: config.yaml",
         "its kubelet is failed",
     )
-    [status] = statuses_of("n", found(edited, older), "aa")
+    [status] = statuses_of("n", found(edited, older), "aaaa")
     assert status.notes == (), "a later run has written it since"
 
 
 def test_a_file_that_was_written_again_unchanged_is_told_where_the_run_has_left_it() -> None:
     for state in ("restarted", "committed"):
-        seen = found(run("aa", state, whose=b"run", rewritten=True))
+        seen = found(run("aaaa", state, whose=b"run", rewritten=True))
         [status] = statuses_of("n", seen, "")
         assert "/c.yaml was written again since, with the same content" in status.notes
-    [undone] = statuses_of("n", found(run("aa", "undone", whose=b"before", rewritten=True)), "")
+    [undone] = statuses_of("n", found(run("aaaa", "undone", whose=b"before", rewritten=True)), "")
     assert undone.notes == ()
 
 
 def test_records_that_others_could_have_written_tell_nothing() -> None:
-    [status] = statuses_of("n", found(run("aa", "committed"), unsafe=b"/x belongs to 7"), "aa")
+    [status] = statuses_of("n", found(run("aaaa", "committed"), unsafe=b"/x belongs to 7"), "aaaa")
     assert status.standing is Standing.UNKNOWN
     assert exit_code_of([status]) is ExitCode.COULD_NOT_TELL
 
@@ -400,49 +406,54 @@ async def test_every_state_its_switch_its_net_its_strays_and_whose_the_file_is(
     for index, marker in enumerate(
         ("", "prepared", "armed", "written", "restarted", "verified", "committed")
     ):
-        made = asked.folder(f"a{index}", marker, undo_sh="", fires=str(CLOCK))
+        made = asked.folder(f"a00{index}", marker, undo_sh="", fires=str(CLOCK))
         os.utime(made, (1000 + index, 1000 + index))
-    asked.folder("b0", "undone")
+    asked.folder("b000", "undone")
     digest = hashlib.sha256(machine.config.read_bytes()).hexdigest()
     last = asked.folder(
-        "b1",
+        "b001",
         "undone",
-        undo_sh=f"run=b1\nconfig={machine.config}\n",
+        undo_sh=f"run=b001\nconfig={machine.config}\n",
         after_sha256="0" * 64,
         before_sha256=digest,
     )
     (last / "strays" / "config.yaml").touch()
     units = machine.folder / "units"
     (units / "multi-user.target.wants").mkdir(parents=True)
-    for name in ("a2", "a3"):
+    for name in ("a002", "a003"):
         unit = f"kubevouch-undo-at-boot-{name}.service"
-        (units / unit).write_text("[Unit]\n" if name == "a2" else "")
+        (units / unit).write_text("[Unit]\n" if name == "a002" else "")
         (units / "multi-user.target.wants" / unit).symlink_to(f"../{unit}")
     answer = await asked.status()
     by_name = {each.run.decode(): each for each in answer.runs}
     assert {name: each.state.decode() for name, each in by_name.items()} == {
-        "a0": "unfinished", "a1": "prepared", "a2": "armed", "a3": "written", "a4": "restarted",
-        "a5": "verified", "a6": "committed", "b0": "barred", "b1": "undone",
+        "a000": "unfinished", "a001": "prepared", "a002": "armed", "a003": "written", "a004": "restarted",
+        "a005": "verified", "a006": "committed", "b000": "barred", "b001": "undone",
     }  # fmt: skip
-    assert by_name["a2"].fires == CLOCK
-    assert [name for name, each in by_name.items() if each.boot] == ["a2"], "an empty unit is none"
-    assert by_name["b1"].strays == (b"config.yaml",)
-    assert (by_name["b1"].config, by_name["b1"].whose) == (str(machine.config).encode(), b"before")
+    assert by_name["a002"].fires == CLOCK
+    assert [name for name, each in by_name.items() if each.boot] == ["a002"], (
+        "an empty unit is none"
+    )
+    assert by_name["b001"].strays == (b"config.yaml",)
+    assert (by_name["b001"].config, by_name["b001"].whose) == (
+        str(machine.config).encode(),
+        b"before",
+    )
     machine.config.write_text("edited: true\n")
-    assert {each.run: each for each in (await asked.status()).runs}[b"b1"].whose == b"other"
+    assert {each.run: each for each in (await asked.status()).runs}[b"b001"].whose == b"other"
     assert [each.run for each in answer.runs[2:]] == [
-        b"a6",
-        b"a5",
-        b"a4",
-        b"a3",
-        b"a2",
-        b"a1",
-        b"a0",
+        b"a006",
+        b"a005",
+        b"a004",
+        b"a003",
+        b"a002",
+        b"a001",
+        b"a000",
     ]
 
 
 async def test_a_folder_that_others_may_write_is_not_read(asked: Asked) -> None:
-    asked.folder("a0", "committed")
+    asked.folder("a000", "committed")
     asked.machine.root.chmod(0o777)
     answer = await asked.status()
     assert answer.runs == ()
@@ -451,7 +462,7 @@ async def test_a_folder_that_others_may_write_is_not_read(asked: Asked) -> None:
 
 async def test_that_a_file_was_written_again_is_seen(asked: Asked) -> None:
     config, now = asked.machine.config, int(time.time())
-    folder = asked.folder("a0", "restarted", undo_sh=f"config={config}\n", fires=str(CLOCK))
+    folder = asked.folder("a000", "restarted", undo_sh=f"config={config}\n", fires=str(CLOCK))
     for moment, rewritten in ((now - 100, False), (now + 100, True)):
         os.utime(config, (moment, moment))
         [run] = (await asked.status()).runs
@@ -461,10 +472,31 @@ async def test_that_a_file_was_written_again_is_seen(asked: Asked) -> None:
 
 
 async def test_it_changes_nothing(asked: Asked) -> None:
-    asked.folder("a0", "restarted", undo_sh="", fires="1")
+    asked.folder("a000", "restarted", undo_sh="", fires="1")
     before = sorted((str(each), each.stat().st_mtime_ns) for each in asked.machine.root.rglob("*"))
     await asked.status()
     assert (
         sorted((str(each), each.stat().st_mtime_ns) for each in asked.machine.root.rglob("*"))
         == before
     )
+
+
+STRANGE = ["a;touch PWNED #", "$(id)", "A00F", "abc", "b" * 33, "old"]
+
+
+async def test_a_folder_whose_name_no_run_bears_is_no_run(asked: Asked) -> None:
+    for each in STRANGE:
+        asked.folder(each, "armed", undo_sh="", fires=str(CLOCK))
+    asked.folder("a000", "committed")
+    assert [each.run for each in (await asked.status()).runs] == [b"a000"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_node_that_says_a_run_were_called_so_is_not_believed(name: str) -> None:
+    """A run's name comes into commands that an operator copies, and whoever is root there answers as he likes."""
+    said = {"run": b64encode(name.encode()).decode(), "state": "YXJtZWQ=", "fires": 0}
+    with pytest.raises(msgspec.ValidationError, match="is not the name of a run"):
+        msgspec.convert(said, SurveyedRun)
+    more = {"timer": "", "boot": False, "config": "", "whose": "", "strays": []}
+    with pytest.raises(msgspec.ValidationError, match="is not the name of a run"):
+        msgspec.convert({**said, **more}, RunFound)

@@ -1,6 +1,12 @@
-# Which state the record of a run of `fix` says: the marker that is there, of several the later one.
+# Which folders are records of runs of `fix`, and which state one says: the marker that is there, of several the later one.
 #
 # Nothing is set above this text.
+is_run() { # NAME: as runs are called (RUN_NAME in evidence/survey.py)
+  case $1 in
+    *[!0123456789abcdef]*) return 1 ;;
+  esac
+  [ "${#1}" -ge 4 ] && [ "${#1}" -le 32 ]
+}
 state_of() { # FOLDER: nothing where the run has no marker yet
   found=
   for each in prepared armed written restarted verified committed undone; do

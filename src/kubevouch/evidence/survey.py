@@ -1,5 +1,6 @@
 """The survey of a node: its disk and its kubelet, read on the node by survey.sh, which changes nothing."""
 
+import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -14,6 +15,16 @@ UNITS = "/etc/systemd/system"
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
 """The states of a run that has begun on a node and has not ended there (rollout/run_state.sh)."""
+
+RUN_NAME = r"[0-9a-f]{4,32}"
+"""How runs are called: a regular expression."""
+
+
+def check_run_name(name: bytes) -> None:
+    """Raises ValueError for what no run is called: such names come into commands that an operator copies."""
+    if not re.fullmatch(RUN_NAME.encode(), name):
+        raise ValueError(f"{name!r} is not the name of a run")  # msgspec says where
+
 
 # Times within the range of Python's datetime.
 Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
@@ -109,6 +120,9 @@ class SurveyedRun(msgspec.Struct, frozen=True):
     state: bytes
     fires: Moment = 0
     """When the switch of an armed run puts the node back, by the node's own clock; 0 where that is not known."""
+
+    def __post_init__(self) -> None:
+        check_run_name(self.run)
 
     @property
     def is_armed(self) -> bool:

@@ -138,7 +138,7 @@ fi
 
 runs=
 for run in "$root"/.kubevouch/*/; do
-  [ -n "$root" ] && [ -z "$unsafe" ] && [ -d "$run" ] || continue
+  [ -n "$root" ] && [ -z "$unsafe" ] && [ -d "$run" ] && is_run "$(basename "$run")" || continue
   fires=$(number "$(head -c 10 "$run/fires" 2>/dev/null)")
   runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$(told_state_of "$run")")\",\"fires\":$fires}"
 done

@@ -1,6 +1,7 @@
 """The identity of the requestor. No flag overrides these rules."""
 
 from datetime import timedelta
+from shlex import join
 
 from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
@@ -187,7 +188,8 @@ def _way_out(facts: CsrFacts) -> str:
     node = requestor_node(facts.csr)
     if node is None or not certificate_id(facts.csr.credential_ids or ()):
         return ""
-    return f"; if it is the node's own: kubevouch approver pin {node} --csr {facts.csr.name}"
+    command = join(("kubevouch", "approver", "pin", node, "--csr", facts.csr.name))
+    return f"; if it is the node's own: {command}"
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:

@@ -44,6 +44,7 @@ runs_found() { # the newest first
   comma=
   ls -dt "$store"/*/ 2>/dev/null | while IFS= read -r folder; do
     folder=${folder%/} name=$(basename "$folder")
+    is_run "$name" || continue
     # Single quotes in the path of a config.yaml are not looked for.
     config=$(sed -n "s/^config='\{0,1\}\([^']*\)'\{0,1\}\$/\1/p" "$folder/undo.sh" 2>/dev/null | head -n 1)
     printf '%s{"run":"%s","state":"%s","fires":%s,"timer":"%s","boot":%s,"config":"%s","whose":"%s","rewritten":%s,"strays":[%s]}' "$comma" \

@@ -1,6 +1,7 @@
 """What is told by an Event, and what has been told already: once, and again before the Event expires."""
 
 from datetime import datetime, timedelta
+from shlex import join
 from typing import Final
 
 from kubevouch.kube.resources.events import bounded
@@ -24,7 +25,8 @@ def why_held(decision: Decision, csr: str) -> str:
     allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
     if not measured:
         return why
-    hint = "" if "kubevouch " in why else f". See: kubevouch csr explain {csr}"
+    command = join(("kubevouch", "csr", "explain", csr))
+    hint = "" if "kubevouch " in why else f". See: {command}"
     return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
 
 

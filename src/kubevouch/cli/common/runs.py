@@ -9,7 +9,8 @@ from shlex import join
 from kubevouch.cli.common.files import write_whole
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.errors import UsageError, nearest
-from kubevouch.rollout.decide.plan import RUN_NAME, Plan
+from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
 from kubevouch.rollout.errors import StoppedBefore, WayOn
 

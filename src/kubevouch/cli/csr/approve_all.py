@@ -1,6 +1,7 @@
 """`csr approve --all`: a table of what waits and passes, a list of what is held, then a question."""
 
 from datetime import datetime
+from shlex import join
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
@@ -67,7 +68,9 @@ def _show(terminal: Terminal, passing: list[Judged], held: list[Judged], at: dat
         terminal.out()
     if held:
         terminal.table(_HELD, [_held_row(each, at) for each in held])
-        terminal.command("why, rule by rule: ", f"kubevouch csr explain {held[0].found.name}")
+        terminal.command(
+            "why, rule by rule: ", join(("kubevouch", "csr", "explain", held[0].found.name))
+        )
         print_way_on(terminal, [each.judgement for each in held])
     terminal.out()
 

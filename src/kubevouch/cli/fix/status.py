@@ -26,6 +26,7 @@ from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.gather.identity import cluster_uid
 from kubevouch.evidence.gather.run_holder import gather_run_holder
 from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
@@ -46,7 +47,7 @@ from kubevouch.rollout.decide.next_for_status import (
     who_writes,
 )
 from kubevouch.rollout.decide.next_step import shows_an_answer
-from kubevouch.rollout.decide.plan import RUN_NAME, Plan
+from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing, while_it_is_undone
 from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run

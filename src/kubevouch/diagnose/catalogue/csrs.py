@@ -114,7 +114,7 @@ DEFINITIONS = (
         "source knows the node, and the node is yours: `kubevouch approver pin NODE`. If it asks for what is not its own, do "
         "not pin it: look at the node.",
         cause_rank=55,
-        cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {csr}",
+        cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {quoted_csr}",
         next=_EXPLAIN,
         by_hand="If no source knows the node, and it is yours, pin it: `kubevouch approver pin {subject}`. Otherwise mend what "
         "the rule names; a pin would be wrong.",

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from shlex import quote
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import Code
@@ -204,7 +205,7 @@ def _about(
         title,
         subjects=sorted(found),
         proofs=proofs,
-        details={"csr": proofs[0].subject, **details},
+        details={"csr": proofs[0].subject, "quoted_csr": quote(proofs[0].subject), **details},
     )
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
+from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.decode import JSON
 from kubevouch.kube.errors import Conflict, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap
-from kubevouch.rollout.decide.plan import RUN_NAME, ConfigMapPlan
+from kubevouch.rollout.decide.plan import ConfigMapPlan
 
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the run that has written the text."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
+from kubevouch.evidence.survey import RUN_NAME, NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import (
     API_VERSION,
     KIND,
@@ -20,7 +20,6 @@ from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.node_index import NodeIndex
-from kubevouch.rollout.decide.plan import RUN_NAME
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
 _EMPTY_FILE = f"apiVersion: {API_VERSION}\nkind: {KIND}\n".encode()

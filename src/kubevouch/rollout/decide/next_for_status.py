@@ -7,7 +7,7 @@ from shlex import join, quote
 
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
-from kubevouch.rollout.decide.plan import RUN_NAME
+from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo

@@ -16,8 +16,6 @@ from kubevouch.policy.claims import Claim
 from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
 
 SCHEMA = "kubevouch.plan/1"
-RUN_NAME = r"[0-9a-f]{4,32}"
-"""A regular expression."""
 
 _MOST_NAMED = 8
 

@@ -10,9 +10,10 @@ from ipaddress import ip_address
 import msgspec
 
 from kubevouch.errors import UsageError
+from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.images import names_an_image
 from kubevouch.node.destination import is_host
-from kubevouch.rollout.decide.plan import RUN_NAME, SCHEMA, ChangeKind, NodePlan, Plan
+from kubevouch.rollout.decide.plan import SCHEMA, ChangeKind, NodePlan, Plan
 
 EXPECTED = "a file written by `kubevouch fix --plan` was expected"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from kubevouch.evidence.survey import ARMED_STATES, Moment, script_text
+from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
 from kubevouch.node.script import Script
 
 
@@ -37,6 +37,9 @@ class RunFound(msgspec.Struct, frozen=True):
 
     rewritten: bool = False
     """The config.yaml was written since the run's last state there; its content may be the same."""
+
+    def __post_init__(self) -> None:
+        check_run_name(self.run)
 
 
 class RunsFound(msgspec.Struct, frozen=True):
