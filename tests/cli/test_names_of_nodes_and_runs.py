@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from kubevouch.cli.common.plan_file import write_plan
 from kubevouch.cli.common.runs import find_run
 from kubevouch.errors import UsageError, nearest
+from kubevouch.rollout.decide.plan import ChangeKind
 from tests.cli.program import Program
+from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
 
 NODE = "k8s-worker-1.internal.example.com"
@@ -91,6 +94,22 @@ async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> Non
     assert ran.err.endswith("NEXT     kubevouch fix --list\n")
     ran = await kubevouch("undo", "abcd")
     assert ran.err.endswith("NEXT     kubevouch fix --status abcd\n"), "the nodes know of it"
+
+
+@pytest.mark.usefixtures("stage")
+@pytest.mark.parametrize("case", ["pending"])
+async def test_undo_of_nodes_that_the_run_only_approved_for_says_nothing_of_its_other_nodes(
+    kubevouch: Program,
+) -> None:
+    approved = planned(recorded("pending-worker"), ChangeKind.APPROVE, node="a")
+    changed = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node="b")
+    path = kubevouch.home / "plan.json"
+    write_plan(plan_of(approved, changed), path)
+    ran = await kubevouch("undo", str(path), "--nodes", "a", "--yes")
+    assert ran.code == 0, ran
+    assert ran.err == (
+        "Run abcd changed none of a: it approved CSRs, and an approval cannot be taken back.\n"
+    )
 
 
 def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:

@@ -63,8 +63,9 @@ def undo_plan(
     what = what_is_to_be_undone(plan)
     again = join(["kubevouch", "undo", word, *(("--nodes", ",".join(nodes)) if nodes else ())])
     if not what:
+        none = f"none of {', '.join(nodes)}" if nodes else "no node"
         terminal.note(
-            f"Run {plan.run} changed no node: it approved CSRs, and an approval cannot be taken back."
+            f"Run {plan.run} changed {none}: it approved CSRs, and an approval cannot be taken back."
         )
         return ExitCode.OK
 
