@@ -23,6 +23,8 @@ from kubevouch.tls.io import ServerConnection, ServerTls, client_chain
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _LARGEST_BODY: Final = 64 * 1024
+_MOST_HEADERS: Final = 1000
+"""The front proxy writes a header for each group of a user. How long they are together is bounded by the connection."""
 _PAUSE: Final = 1.0
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -80,6 +82,7 @@ class Listener:
             logger=_silenced_logger(),
             handler_cancellation=True,
             shutdown_timeout=self._drain,
+            max_headers=_MOST_HEADERS,
         )
         await self._runner.setup()
         try:
@@ -171,6 +174,7 @@ class Listener:
             # It was closed while the request was on its way through our own code: nobody is there to be answered.
             return web.Response(status=503)
         self._connections.ask(connection)
+        connection.asked()
         try:
             answer = await self._respond(request, connection)
         finally:

@@ -18,6 +18,8 @@ from kubevouch.tls.io.server import client_chain
 _RECORD: Final = 16 * 1024
 """Bytes: the most that a record of TLS holds, and as much as is read at a time."""
 _SHUTDOWN: Final = 1.0
+MOST_UNASKED: Final = 64 * 1024
+"""Bytes, TLS and all, from one request to the next, or to the first. Somebody with 500 groups has half of it in headers."""
 
 
 class ServerConnection:
@@ -52,6 +54,11 @@ class ServerConnection:
         """The certificates that the client has presented, in DER, verified by the context; empty if it has none."""
         shaken = self._tls.ssl_object if self._tls else None
         return client_chain(shaken) if shaken is not None else ()
+
+    def asked(self) -> None:
+        """A request is complete: as much may be received again."""
+        if self._tls is not None:
+            self._tls.unasked = 0
 
     def abort(self) -> None:
         """Closes the connection at once, without waiting for the peer."""
@@ -127,6 +134,16 @@ class _Tls(asyncio.sslproto.SSLProtocol):
 
     max_size = _RECORD
     lost: Callable[[], None]
+    unasked = 0
+    """Bytes received since the last request."""
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """What is received is kept until there is a request: whoever sends none must not fill the memory."""
+        self.unasked += nbytes
+        if self.unasked <= MOST_UNASKED:
+            super().buffer_updated(nbytes)
+        elif isinstance(self._transport, asyncio.WriteTransport):
+            self._transport.abort()
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:

@@ -1,0 +1,61 @@
+"""What a client may send from one request to the next: enough for whoever asks, and no more."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kubevouch.serve.listener import Listener
+from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
+from kubevouch.tls.io import KeyPair, ServerTls, server_context
+from tests.serve.test_the_listener import AUTHORITY, connected
+from tests.support.apiservers import MOMENT
+from tests.support.clocks import SteppedClock
+
+
+async def _done(request: HttpRequest) -> HttpResponse:
+    return text_response(f"{len(request.headers.get('x-remote-group', ()))} groups are done")
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    pair = AUTHORITY.serving("127.0.0.1")
+    tls = ServerTls(server_context(KeyPair(pair.chain, pair.key), client_roots=b"", where="test"))
+    async with Listener(_done, tls, SteppedClock(MOMENT), host="127.0.0.1", port=0) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"a%d: " + b"b" * 8000 + b"\r\n"),
+        (b"", b"\r\n" * 4000),
+    ],
+    ids=["headers", "empty lines"],
+)
+async def test_who_sends_without_end_and_asks_nothing_is_cut_off_before_it_is_much(
+    listener: Listener, begin: bytes, more: bytes
+) -> None:
+    """250 strangers had 400 MB of headers kept, a megabyte each."""
+    async with connected(listener.port) as (_, writer):
+        writer.write(begin)
+        sent = 0
+        while len(listener._connections) and sent < 3_000_000:
+            piece = more.replace(b"%d", b"%d" % sent)
+            writer.write(piece)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await writer.drain()
+            await asyncio.sleep(0)
+            sent += len(piece)
+    assert 64_000 < sent < 300_000
+
+
+async def test_somebody_may_have_hundreds_of_groups(listener: Listener) -> None:
+    """The front proxy names each in a header of its own."""
+    groups = b"".join(b"X-Remote-Group: oidc:team-%030d\r\n" % each for each in range(500))
+    async with connected(listener.port) as (reader, writer):
+        for _ in range(5):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + groups + b"\r\n")
+            assert b"500 groups" in await reader.readuntil(b"done")
