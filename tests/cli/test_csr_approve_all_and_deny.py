@@ -273,3 +273,21 @@ async def test_a_csr_of_any_name_is_one_word_of_the_commands_to_copy(
     [line] = [each for each in ran.out.splitlines() if "rule by rule: " in each]
     command = line.partition("rule by rule: ")[2]
     assert shlex.split(command, comments=True) == ["kubevouch", "csr", "explain", odd]
+
+
+@pytest.mark.parametrize("words", [("--all",), ("w9\nError: forged",)])
+async def test_a_csr_whose_name_has_several_lines_says_none_of_them(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...]
+) -> None:
+    odd = "w9\nError: forged"
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_pin(stage, NODE, "uid-9", ADDRESS)
+    put_csr(stage, odd, NODE, ADDRESS)
+    listed = await kubevouch("csr", "list")
+    approved = await kubevouch("csr", "approve", *words, "--yes")
+    again = await kubevouch("csr", "approve", odd, "--yes")
+    assert (listed.code, approved.code, again.code) == (0, 0, 1), approved
+    assert conditions(stage, odd)
+    assert "w9\\nError: forged approved" in approved.out
+    for ran in (listed, approved, again):
+        assert not [each for each in (ran.out + ran.err).splitlines() if each.startswith("Error")]

@@ -46,7 +46,7 @@ class ScriptedApiServer(Answers):
     async def listen(self) -> None:
         """Begins, at the port that it had before if it had one."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", r"/{path:(?s:.*)}", self._handle)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )

@@ -264,7 +264,7 @@ class Terminal:
 
     def confirm(self, what: str, *, yes: bool) -> None:
         """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no."""
-        self.note(f"This will {what}.")
+        self.note(f"This will {one_line(what)}.")
         self.check_can_ask(yes=yes)
         if yes:
             return

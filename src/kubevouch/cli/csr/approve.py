@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubevouch.cli.common.connect import with_api
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import (
     EXIT,
@@ -152,5 +152,5 @@ async def decided(
     except (Conflict, NotFound) as error:
         terminal.error(str(error))
         return error.exit_code
-    terminal.out(f"{found.name} {condition.type.lower()}")
+    terminal.out(one_line(f"{found.name} {condition.type.lower()}"))
     return ExitCode.OK
