@@ -1,5 +1,6 @@
 """Which names and addresses are proposed for a pin, and what is left out of it."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_what_a_node_claims_is_proposed_with_who_pins_it_and_when() -> None:
         by="alice",
     )
     assert (found.state, found.left_out, found.writes) == ("new", (), True)
+
+
+def test_what_a_node_claims_is_one_word_of_the_flag_to_copy() -> None:
+    """Whoever has two nodes' identities writes the same into both statuses; the API server takes any text for an address."""
+    odd = "x;touch PWNED #"
+    found = proposed(live("w-1", "w-1", odd), live("w-2", "w-2", odd))["w-1"]
+    flag = found.left_out[0].partition("if it is this node's: ")[2]
+    assert shlex.split(flag, comments=True) == ["--allow", f"w-1={odd}"]
 
 
 def test_an_address_that_two_nodes_claim_is_nobodys_until_the_operator_says_so() -> None:

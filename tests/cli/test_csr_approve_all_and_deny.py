@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from base64 import b64encode
 
 import pytest
 from aiohttp import web
@@ -18,6 +19,7 @@ from tests.cli.waiting import (
     put_pin,
     writes,
 )
+from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
@@ -291,3 +293,20 @@ async def test_a_csr_whose_name_has_several_lines_says_none_of_them(
     assert "w9\\nError: forged approved" in approved.out
     for ran in (listed, approved, again):
         assert not [each for each in (ran.out + ran.err).splitlines() if each.startswith("Error")]
+
+
+async def test_the_word_that_would_help_a_requestor_of_any_name_is_one_word_of_a_shells(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """With a bootstrap token anybody gets a client certificate for any name behind system:node:, whether or not a Node can be called so."""
+    odd = "x;touch PWNED #"
+    put_csr(stage, "csr-x", odd, ADDRESS)
+    made = stage.server.store.get(CSRS, "csr-x")
+    made["spec"]["request"] = b64encode(request(odd, ["A.example.com"], [ADDRESS])).decode()
+    stage.server.store.put(CSRS, made)
+    ran = await kubevouch("csr", "explain", "csr-x")
+    [line] = [each for each in ran.out.splitlines() if "--allow" in each]
+    assert shlex.split(line.partition("it is so: ")[2], comments=True) == [
+        "--allow",
+        f"{odd}=A.example.com",
+    ]

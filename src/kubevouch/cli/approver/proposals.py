@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from kubevouch.cli.common.allow import allow_flag
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
@@ -181,10 +182,10 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     for value in dict.fromkeys([*claims, *sorted(said)]):
         others = judge.others(node.name, value)
         if others and value not in said and node.name != value:
-            hint = f"--allow {node.name}={value}"
+            hint = allow_flag(node.name, value)
             left_out.append(f"{value}: {others[0]} claims it, too; if it is this node's: {hint}")
         elif value not in known and (what := judge.called(node, value)):
-            hint = f"--allow {node.name}={value}"
+            hint = allow_flag(node.name, value)
             left_out.append(f"{value}: {what} is called so; if it is this node's: {hint}")
         elif why := judge.anothers(
             node.name, value, claims=value in claims, has=value in had
@@ -256,7 +257,7 @@ def _changes(now: PinnedNode, pin: PinnedNode) -> tuple[str, ...]:
         if value not in after:
             gone = f"- {value}"
             if value in now.allowed:
-                gone += f": it was allowed; to keep it: --allow {pin.node}={value}"
+                gone += f": it was allowed; to keep it: {allow_flag(pin.node, value)}"
             words.append(gone)
     words += [f"{v}: allowed by the operator" for v in pin.allowed if v not in now.allowed]
     if now.uid != pin.uid:

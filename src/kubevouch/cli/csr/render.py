@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
+from kubevouch.cli.common.allow import allow_flag
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.cli.csr.sources import CsrJudgement
 from kubevouch.diagnose.catalogue.definition import PLAN
@@ -244,7 +245,7 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
             terminal.wrapped(f"allowed: {result.allowed}", behind)
         if result.operator_may_allow:
             words = " ".join(
-                f"--allow {node or 'NODE'}={value}" for value in result.operator_may_allow
+                allow_flag(node or "NODE", value) for value in result.operator_may_allow
             )
             terminal.wrapped(f"if you know that it is so: {words}", behind)
 
