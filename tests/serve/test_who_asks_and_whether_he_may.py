@@ -1,6 +1,7 @@
 """Delegated authentication and authorization, seen from both ends of real TLS: the client's and the API server's."""
 
 import asyncio
+import gc
 import json
 import ssl
 from datetime import timedelta
@@ -8,6 +9,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
+from kubevouch.serve.attributes import Attributes
 from kubevouch.x509 import ExtKeyUsage, VerifyReason, read_certificates, verify
 from tests.serve.conftest import Served
 from tests.support.apiservers import MOMENT
@@ -164,6 +166,19 @@ async def test_a_no_is_a_403_with_the_api_servers_words(served: Served) -> None:
     )
     assert status["details"] == {"group": "g", "kind": "things"}
     assert not served.seen
+
+
+async def test_of_what_was_asked_nothing_is_kept_but_the_answer(served: Served) -> None:
+    """Thousands of paths, each of 32 KB with one emoji in it, made a metrics server of 60 MB one of 400."""
+    served.reviews.allow = lambda _: False
+    path = f"/{'a' * 5000}"
+    for _ in range(2):
+        assert (await served.get(path)).code == 403
+    assert len(served.reviews.access_reviews) == 1
+    gc.collect()
+    assert not [
+        each for each in gc.get_objects() if isinstance(each, Attributes) and each.path == path
+    ]
 
 
 async def test_masters_and_probes_are_let_through_unasked(served: Served) -> None:

@@ -1,5 +1,6 @@
 """What a user may do, by SubjectAccessReview (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
 
+import hashlib
 from collections.abc import Collection
 from typing import Final
 
@@ -18,8 +19,6 @@ ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
 _LONGEST_CACHED: Final = 10_000
 """Characters of user and attributes; answers to longer ones are not cached (authorizer/webhook, shouldCache)."""
-
-_Key = tuple[str, tuple[str, ...], str, tuple[tuple[str, tuple[str, ...]], ...], Attributes]
 
 
 class Authorizer:
@@ -44,7 +43,7 @@ class Authorizer:
         paths = [each.removeprefix("/") for each in always_allowed]
         self._always = frozenset(each for each in paths if not each.endswith("*"))
         self._always_below = tuple(each[:-1] for each in paths if each.endswith("*"))
-        self._answers: AnswerCache[_Key, ReviewStatus] = AnswerCache(
+        self._answers: AnswerCache[bytes, ReviewStatus] = AnswerCache(
             clock,
             ttl=lambda found: allowed_ttl if found.allowed else denied_ttl,
             max_entries=max_entries,
@@ -73,7 +72,9 @@ class Authorizer:
         )
 
     async def _reviewed(self, user: UserInfo, attributes: Attributes) -> ReviewStatus:
-        key = (user.name, user.groups, user.uid, tuple(sorted(user.extra.items())), attributes)
-        if len(repr(key)) > _LONGEST_CACHED:
+        asked = repr((user.name, user.groups, user.uid, sorted(user.extra.items()), attributes))
+        if len(asked) > _LONGEST_CACHED:
             return await review_access(self._api, user, attributes)
+        # Kept by its hash: strangers choose the paths, and thousands of them would be kept as they are.
+        key = hashlib.sha256(asked.encode(errors="surrogatepass")).digest()
         return await self._answers.get(key, lambda: review_access(self._api, user, attributes))
