@@ -155,7 +155,7 @@ class Storm:
         with self.turn(node):
             asked = self._asked_in_vain(node)
             self.fleet.cluster.kubectl("certificate", "deny", asked)
-            self.says(node, f"waits for approval by the policy ({asked} is Denied: ")
+            self.says(node, f"{asked} is Denied: KubectlDeny ")
             self.fixer.may_approve(may=True)
 
     def _asked_in_vain(self, node: LabNode) -> str:

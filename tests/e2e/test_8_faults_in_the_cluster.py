@@ -16,7 +16,7 @@ import pytest
 from tests.cli.program import Ran
 from tests.faults.in_the_cluster import IN_THE_CLUSTER
 
-from .cluster import Cluster, Running
+from .cluster import Running
 from .fleet import LONGEST, PATIENT, RESTARTED, Fixer, Fleet, in_short, outcomes, probed, run_of
 from .hostile import Hostile, manifest
 from .lab_cluster import LabCluster, lab
@@ -31,12 +31,19 @@ METRICS_SERVER = ("scale", "deployment", "metrics-server", "-n", "kube-system")
 
 
 @pytest.fixture(scope="module")
-def fleet(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    if not isinstance(cluster, LabCluster):
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabCluster]:
+    """In the place of the one that the other tests share: no second lab runs beside it."""
+    if request.config.getoption("--cluster") != "lab":
         pytest.skip("on the bed there is one API server for all tests, and four nodes")
-    folder = tmp_path_factory.mktemp("fleet")
-    with lab(folder / "lab", "--nodes", str(NODES)) as found:
-        yield Fleet(found, folder)
+    with lab(tmp_path_factory.mktemp("lab"), "--nodes", str(NODES)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def fleet(cluster: LabCluster, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    return Fleet(cluster, tmp_path_factory.mktemp("fleet"))
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics
-from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate
+from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate, refusal
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
@@ -94,6 +94,9 @@ class NodeObserver:
     kubelet_started: datetime | None
     client_certificates: frozenset[str]
     """Fingerprints of the kubelet's client certificates, read on the node itself: what its own CSRs are made with."""
+
+    refused: set[str] = field(default_factory=set)
+    """Names of its CSRs that were denied or had failed before, or of which that was told."""
 
     approvers_turn: float = 0.0
     """Seconds for which a CSR that passes is left to the approver. It decides by one patch of the version that it judged, as
@@ -152,13 +155,21 @@ class NodeObserver:
         new = [csr for csr in mine if csr.name not in self.known]
         if not new:
             return None, ""
+        self._tell_refused(new)
         newest = new[-1]
         if approved_by_run(newest, self.inputs.plan.run):
             self.approved.add(newest.name)
             return newest, ""
-        if newest.condition("Denied") or newest.condition("Failed"):
+        if refusal(newest):
             return newest, ""
         return newest, await self._decide(newest.name, csrs)
+
+    def _tell_refused(self, csrs: list[CertificateSigningRequest]) -> None:
+        """Tells once of each who has refused it. Two seconds later the kubelet asks again, which may be before the next look."""
+        for csr in csrs:
+            if csr.name not in self.refused and (said := refusal(csr)):
+                self.refused.add(csr.name)
+                self.context.progress.step(self.node.node, said)
 
     async def _decide(self, name: str, csrs: tuple[CertificateSigningRequest, ...]) -> str:
         """Asks the policy about that CSR, read again, and approves that very version; or says what holds it."""

@@ -80,6 +80,14 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
         return None
 
 
+def refusal(csr: CertificateSigningRequest) -> str:
+    """Who has denied that CSR, or why it has failed; empty if neither. Its kubelet asks again, with another one."""
+    for bad in ("Denied", "Failed"):
+        if condition := csr.condition(bad):
+            return f"{csr.name} is {bad}: {condition.reason} {condition.message}"
+    return ""
+
+
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
     """The gates up to the first that is not passed."""
     found: list[GateResult] = []
@@ -119,10 +127,8 @@ def _newest_csr(evidence: GateEvidence) -> GateResult:
 def _approved(evidence: GateEvidence) -> GateResult:
     assert evidence.csr is not None
     name = evidence.csr.name
-    for bad in ("Denied", "Failed"):
-        if condition := evidence.csr.condition(bad):
-            words = f"{name} is {bad}: {condition.reason} {condition.message}"
-            return GateResult(ProofGate.APPROVED, passed=False, text=words)
+    if refused := refusal(evidence.csr):
+        return GateResult(ProofGate.APPROVED, passed=False, text=refused)
     if evidence.held:
         approved = evidence.csr.condition("Approved") is not None
         text = f"{name} is held: {evidence.held}"
