@@ -16,7 +16,7 @@ BY_FILE := -n $(JOBS) --dist loadfile
 # Power cuts and faults at every state of a node's change: minutes of disks and shells, which nothing else needs.
 CRASHES := tests/powercut tests/faults
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
-# Faults in the cluster, on a lab of thirteen nodes. A node's time is short there: it wants the machine to itself, and is not in .ci/run.
+# Faults in the cluster, on a lab of thirteen nodes: one file, and so one process, which mostly waits. .ci/run has it beside `crashes`.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
 ON_A_LAB := --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
 # It comes first: it waits for most of a minute, while the others run.
@@ -59,7 +59,7 @@ crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what 
 lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
 
-lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (10 minutes; a quiet machine)
+lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (7 minutes, mostly of waiting)
 	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.

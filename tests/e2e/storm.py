@@ -1,6 +1,7 @@
 """One run that meets faults which pass, each while a certain node is in hand. How slow the machine is does not matter."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ from .fleet import (
 )
 from .hostile import Hostile, manifest
 from .lab_cluster import LabNode
-from .told import kubelet_files, next_lines
+from .told import eventually, kubelet_files, next_lines
 
 SERVER = ("digital signature", "server auth")
 
@@ -159,10 +160,14 @@ class Storm:
             self.fixer.may_approve(may=True)
 
     def _asked_in_vain(self, node: LabNode) -> str:
-        """The node's CSR, once the run has seen that it may not approve it."""
-        self.says(node, "waits for API server answers (")
+        """The node's CSR, once the run has said that it may not approve it."""
+        waits = re.escape(f"{node.name}  waits for API server answers (")
+        line = re.compile(rf'{waits}.*cannot patch \S+/approval "(\S+)": ')
+        found = eventually(
+            lambda: line.findall(self.running.wait_for("")), "that it may not approve", LONGEST
+        )
         self.is_in_hand(node)
-        return str(self.fleet.newest_csr(node)["metadata"]["name"])
+        return str(found[0])
 
     def credentials_replaced(self, node: LabNode) -> None:
         with self.turn(node):

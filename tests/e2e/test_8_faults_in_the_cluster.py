@@ -9,24 +9,31 @@ import json
 import shlex
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Ran
 from tests.faults.in_the_cluster import IN_THE_CLUSTER
 
 from .cluster import Running
-from .fleet import LONGEST, PATIENT, RESTARTED, Fixer, Fleet, in_short, outcomes, probed, run_of
+from .fleet import (
+    LONGEST,
+    PATIENT,
+    Fixer,
+    Fleet,
+    in_short,
+    once_said,
+    outcomes,
+    probed,
+    run_of,
+)
 from .hostile import Hostile, manifest
 from .lab_cluster import LabCluster, lab
+from .put_back import UNDONE, met, put_back
 from .storm import SERVER, Storm
-from .told import eventually, kubelet_files, next_lines
+from .told import eventually, kubelet_files, next_lines, ready_metrics_servers
 
 NODES = 13
-A_NODES_TIME = ("--soak", "1s", "--gate-timeout", "30s")
-"""Long enough for all that is to be seen of a node before it is over, also where that takes ten times as long as on a machine of its own."""
-
+NAME = "not-its-own"
 METRICS_SERVER = ("scale", "deployment", "metrics-server", "-n", "kube-system")
 
 
@@ -58,49 +65,12 @@ def all_mended(fleet: Fleet) -> Iterator[None]:
     fleet.cluster.start_controller_manager()
 
 
-STANDS = {"done": "changed", "undone": "before", "": "before"}
-"""What stands on a node of this outcome."""
-
-
-def met(
-    fleet: Fleet, name: str, does: Callable[[Running], None], by: Fixer | None = None
-) -> tuple[Ran, Path]:
-    """A run on the pair meets that fault while its canary waits, for which nobody signs. What comes of it is what the case says."""
-    case, nodes = IN_THE_CLUSTER[name], fleet.pair
-    before = [kubelet_files(each) for each in nodes]
-    path = fleet.plan(*nodes)
-    fleet.cluster.stop_signers()
-    with probed(fleet, nodes):
-        running = fleet.start(path, *A_NODES_TIME, by=by)
-        running.wait_for(f"{nodes[0].name}  {RESTARTED}", LONGEST)
-        does(running)
-        ran = running.finish()
-        ended = [kubelet_files(each) for each in nodes]
-    table = outcomes(ran)
-    assert (ran.code, in_short(next_lines(ran))) == (case.code, case.next), ran
-    assert STANDS[table[nodes[0].name]] == case.node, ran
-    assert ended[1:] == before[1:], "the other node was not begun"
-    assert (ended[0] == before[0]) is (case.node == "before")
-    fleet.cluster.start_controller_manager()
-    return ran, path
-
-
-def put_back(
-    fleet: Fleet, name: str, does: Callable[[Running], None], by: Fixer | None = None
-) -> Ran:
-    """The same of a fault for which the canary is put back; then NEXT is done."""
-    ran, path = met(fleet, name, does, by)
-    assert outcomes(ran)[fleet.pair[1].name] == "untouched", ran
-    fleet.follow(ran, path)
-    return ran
-
-
 def until_the_end(fleet: Fleet, kind: str) -> Callable[[Running], None]:
     """The API server is like that until the run has put the node back."""
 
     def does(running: Running) -> None:
         fleet.cluster.begin_outage(kind)
-        running.wait_for("  undone: ", LONGEST)
+        running.wait_for(f"  {UNDONE}", LONGEST)
         fleet.cluster.end_outage()
 
     return does
@@ -119,33 +89,35 @@ def test_an_api_server_that_is_down_before_the_first_write(fleet: Fleet) -> None
 def test_an_api_server_that_does_not_answer_until_the_nodes_time_is_over(
     fleet: Fleet, kind: str
 ) -> None:
-    ran = put_back(fleet, f"{kind}-until-the-time-is-over", until_the_end(fleet, kind))
-    assert "undone: API server answers: " in ran.err, ran
+    name = f"{kind}-until-the-time-is-over"
+    put_back(fleet, name, "API server answers: ", until_the_end(fleet, kind))
 
 
 def test_a_signer_that_is_down_until_the_nodes_time_is_over(fleet: Fleet) -> None:
-    ran = put_back(fleet, "signer-down", lambda _: fleet.cluster.stop_controller_manager())
-    assert "undone: certificate issued: not signed yet" in ran.err, ran
+    why = "certificate issued: not signed yet"
+    put_back(fleet, "signer-down", why, lambda _: fleet.cluster.stop_controller_manager())
 
 
 def test_a_node_that_asks_for_an_address_that_is_not_its_own(fleet: Fleet) -> None:
     node, other = fleet.pair
     kubeconfig = fleet.cluster.node_kubeconfig(node, fleet.folder)
     pem = Hostile("", addresses=(node.address, other.address)).pem(node.name, node.address)
+    asked: list[str] = []
 
     def asks(running: Running) -> None:
-        running.wait_for(f"{node.name}  waits for certificate issued (")
+        once_said(running, (f"{node.name}  waits for certificate issued (", UNDONE))
         # CSRs are dated in whole seconds; this one is to be the newest, whatever becomes of the kubelet's own.
         own = datetime.fromisoformat(fleet.newest_csr(node)["metadata"]["creationTimestamp"])
         eventually(lambda: datetime.now(UTC) - own > timedelta(seconds=1), "the next second")
-        asked = manifest("not-its-own", pem, SERVER)
-        fleet.cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
-        running.wait_for("waits for approval by the policy (not-its-own is held: ")
+        asked.append(f"{NAME}-{len(asked)}")
+        words = ("create", "-f", "-")
+        fleet.cluster.kubectl(*words, stdin=manifest(asked[-1], pem, SERVER), kubeconfig=kubeconfig)
+        once_said(running, (f"waits for approval by the policy ({asked[-1]} is held: ", UNDONE))
         fleet.cluster.start_controller_manager()
 
-    ran = put_back(fleet, "names-that-are-not-its-own", asks)
-    assert "not-its-own is held: foreign-addresses (" in ran.err, ran
-    assert not fleet.decided("not-its-own")
+    ran = put_back(fleet, "names-that-are-not-its-own", f"approval by the policy: {NAME}-", asks)
+    assert f"{asked[-1]} is held: foreign-addresses (" in ran.err, ran
+    assert not any(fleet.decided(each) for each in asked)
 
 
 def test_credentials_that_are_good_no_more_until_the_nodes_time_is_over(
@@ -155,9 +127,8 @@ def test_credentials_that_are_good_no_more_until_the_nodes_time_is_over(
         fixer.logout()
         fleet.cluster.start_controller_manager()
 
-    ran = put_back(fleet, "credentials-end", end, fixer)
+    put_back(fleet, "credentials-end", "API server answers: ", end, by=fixer, again=fixer.login)
     fixer.login()
-    assert "undone: API server answers: " in ran.err, ran
 
 
 def test_a_node_that_is_deleted_before_its_turn(fleet: Fleet) -> None:
@@ -261,14 +232,18 @@ def test_metrics_that_end_meanwhile_and_are_still_away_in_the_next_run(fleet: Fl
     def scaled(replicas: int) -> None:
         client.kubectl(*METRICS_SERVER, f"--replicas={replicas}")
 
+    def come_again() -> None:
+        fleet.nobody_serves_metrics(away=False)
+        scaled(3)
+        eventually(lambda: ready_metrics_servers(client) == "3/3", "metrics", LONGEST)
+
     def ends(_: Running) -> None:
         fleet.nobody_serves_metrics(away=True)
         client.start_controller_manager()
         scaled(0)
 
     try:
-        ran = put_back(fleet, "metrics-break-meanwhile", ends)
-        assert "undone: fresh metrics: " in ran.err, ran
+        put_back(fleet, "metrics-break-meanwhile", "fresh metrics: ", ends, again=come_again)
         path, case = fleet.plan(*nodes), IN_THE_CLUSTER["metrics-are-broken-before"]
         fleet.nobody_serves_metrics(away=False)
         with probed(fleet, nodes):
