@@ -59,7 +59,7 @@ crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what 
 lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
 
-lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (7 minutes, mostly of waiting)
+lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (some 10 minutes, mostly of waiting)
 	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
