@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -63,12 +63,16 @@ lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirt
 	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
-coverage: $(READY) ## all of test and lab-e2e, and what they cover, room by room
+coverage: coverage-plain coverage-e2e ## all of test and lab-e2e, and what they cover, room by room
+
+coverage-plain: $(READY) ## the tests of test under coverage.py
 	rm -rf $(COVERAGE)
 	mkdir -p $(COVERAGE)
 	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
 	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
+
+coverage-e2e: $(READY) ## those of lab-e2e, after coverage-plain, and what both cover
 	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) $(ON_A_LAB)
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
