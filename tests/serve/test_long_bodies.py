@@ -162,6 +162,9 @@ class Everybody:
     async def authenticate(self, request: HttpRequest) -> object:
         return request.user
 
+    def lets_everybody(self, _attributes: object) -> bool:
+        return False
+
     async def refusal(self, _user: object, _attributes: object) -> None:
         return None
 

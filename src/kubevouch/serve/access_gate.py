@@ -56,6 +56,8 @@ class AccessGate:
         self._log = log
         self._audit_id = audit_id
         self._in_flight = 0
+        self._strangers = 0
+        """Requests without a certificate of which it is not known yet who sent them, or whether he may."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
@@ -108,23 +110,36 @@ class AccessGate:
         self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", path=request.path)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
+        user = await self._admitted(request)
+        if isinstance(user, HttpResponse):
+            return user
+        handler = self._handler(request.path)
+        answer = await handler(replace(request, user=user)) if handler else no_such_path()
+        return _for(user, answer)
+
+    async def _admitted(self, request: HttpRequest) -> UserInfo | HttpResponse:
+        """Who asks, or the refusal. Strangers wait for the API server in half of the places only.
+
+        However slowly it answers, whoever has a certificate, as its aggregator has, is served, and so is each probe.
+        """
+        if request.certificates or self._authorization.lets_everybody(attributes_of(request)):
+            return await self._asked(request)
+        if 0 < self._most_in_flight <= 2 * self._strangers:
+            return _ending(too_many_requests())
+        self._strangers += 1
+        try:
+            return await self._asked(request)
+        finally:
+            self._strangers -= 1
+
+    async def _asked(self, request: HttpRequest) -> UserInfo | HttpResponse:
         try:
             user = await self._authentication.authenticate(request)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
             return _ending(unauthorized())
-        answer = await self._answer_to(user, request)
-        # What a front proxy forwards for an anonymous user comes on the proxy's own connection.
-        return _ending(answer) if user is ANONYMOUS else answer
-
-    async def _answer_to(self, user: UserInfo, request: HttpRequest) -> HttpResponse:
         refusal = await self._authorization.refusal(user, attributes_of(request))
-        if refusal is not None:
-            return refusal
-        handler = self._handler(request.path)
-        if handler is None:
-            return no_such_path()
-        return await handler(replace(request, user=user))
+        return user if refusal is None else _for(user, refusal)
 
     def _handler(self, path: str) -> Handler | None:
         return next(
@@ -135,6 +150,11 @@ class AccessGate:
             ),
             None,
         )
+
+
+def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
+    # What a front proxy forwards for an anonymous user comes on the proxy's own connection.
+    return _ending(answer) if user is ANONYMOUS else answer
 
 
 def _ending(answer: HttpResponse) -> HttpResponse:

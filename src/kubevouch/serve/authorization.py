@@ -51,7 +51,7 @@ class Authorizer:
 
     async def refusal(self, user: UserInfo, attributes: Attributes) -> HttpResponse | None:
         """None if the user may do this; else the response: 403 if not, 500 if the API server could not be asked."""
-        if _MASTERS in user.groups or self._is_always_allowed(attributes):
+        if _MASTERS in user.groups or self.lets_everybody(attributes):
             return None
         try:
             found = await self._reviewed(user, attributes)
@@ -64,7 +64,7 @@ class Authorizer:
         why = attributes.denial_text(user.name) + (f": {found.reason}" if found.reason else "")
         return forbidden(attributes.group, attributes.resource, attributes.name, why)
 
-    def _is_always_allowed(self, attributes: Attributes) -> bool:
+    def lets_everybody(self, attributes: Attributes) -> bool:
         """Whether a path is open to everybody; a resource never is (apiserver's pkg/authorization/path)."""
         path = attributes.path.removeprefix("/")
         return not attributes.resource and (
