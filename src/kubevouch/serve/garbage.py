@@ -16,7 +16,10 @@ from typing import Final
 MOST_SURVIVORS: Final = 30_000
 """Objects: 30 ms of a collection that finds none of them in the processor's caches."""
 MOST_MORE: Final = 45_000
-"""Objects that may be frozen before all are looked at again. In a cluster that does not grow as many go as are frozen."""
+"""Objects by which what is frozen may grow before all of it is looked at again; or half of it, if that is more.
+
+In a cluster that does not grow as many go as are frozen.
+"""
 _FULL: Final = 2
 _THRESHOLDS: Final = (5_000, 4, 1)
 """A full collection is considered after 50,000 new objects (5,000 * 5 * 2); by newer Pythons themselves after 200,000.
@@ -51,6 +54,6 @@ class SurvivorFreezer:
         frozen = gc.get_freeze_count()
         if self._looks_at_all:
             self._looks_at_all, self._looked_at = False, frozen
-        elif frozen > self._looked_at + MOST_MORE:
+        elif frozen > self._looked_at + max(MOST_MORE, self._looked_at // 2):
             self._looks_at_all = True
             gc.unfreeze()
