@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,7 @@ from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.tls.io import KeyPair, ServerTls, server_context
 from tests.serve.test_the_listener import AUTHORITY, connected
 from tests.support.apiservers import MOMENT
+from tests.support.bombs import gzip_bomb
 from tests.support.clocks import SteppedClock
 
 
@@ -50,6 +52,25 @@ async def test_who_sends_without_end_and_asks_nothing_is_cut_off_before_it_is_mu
             await asyncio.sleep(0)
             sent += len(piece)
     assert 64_000 < sent < 300_000
+
+
+async def test_a_body_that_nobody_reads_is_not_decompressed(listener: Listener) -> None:
+    """Two hundred strangers with 53 KB each kept every probe out for half a minute."""
+    bomb = gzip_bomb(50)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    spent: list[float] = []
+    # The fastest of a few, in this thread's own time, in which 50 MB are ten times as much.
+    while len(spent) < 3:
+        async with connected(listener.port) as (reader, writer):
+            began = time.thread_time()
+            writer.write(head % len(bomb) + bomb)
+            assert b"done" in await reader.readuntil(b"done")
+            # The next request on this connection comes after the whole body.
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await reader.readuntil(b"done")
+            spent.append(time.thread_time() - began)
+    assert min(spent) < 0.03, spent
 
 
 async def test_somebody_may_have_hundreds_of_groups(listener: Listener) -> None:

@@ -83,6 +83,8 @@ class Listener:
             handler_cancellation=True,
             shutdown_timeout=self._drain,
             max_headers=_MOST_HEADERS,
+            # Nobody here reads a body: what a stranger sends is not decompressed, from 60 KB to 60 MB, to be dropped.
+            auto_decompress=False,
         )
         await self._runner.setup()
         try:
