@@ -214,7 +214,7 @@ def what_survives_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Of garbage collections, as a server of thousands of nodes does; here of however little."""
     thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
     monkeypatch.setattr(garbage, "MOST_SURVIVORS", 0)
-    garbage.keep_full_collections_short()
+    garbage.keep_full_collections_short(SteppedClock(datetime.now(UTC)))
     yield
     gc.callbacks[:] = callbacks
     gc.set_threshold(*thresholds)

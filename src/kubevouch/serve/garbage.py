@@ -6,12 +6,14 @@ soon as it is much. It still goes when nothing refers to it any more.
 
 A cycle that dies after that would stay: a connection, for one, that was open just then and breaks in the middle of its
 handshake, which asyncio leaves as a cycle. A crowd of strangers could fill the memory in this way. So whenever what was taken
-out has become much more, one collection looks at all of it again.
+out has become much more, one collection looks at all of it again; but not while the process lists its cluster for the first time.
 """
 
 import gc
 from collections.abc import Mapping
 from typing import Final
+
+from kubevouch.clock import Clock
 
 MOST_SURVIVORS: Final = 30_000
 """Objects: 30 ms of a collection that finds none of them in the processor's caches."""
@@ -20,6 +22,8 @@ MOST_MORE: Final = 45_000
 
 In a cluster that does not grow as many go as are frozen.
 """
+FIRST_LISTED: Final = 60.0
+"""Seconds, after which what is held has been listed, and read twice: until then it is the cluster's own size that shows."""
 _FULL: Final = 2
 _THRESHOLDS: Final = (5_000, 4, 1)
 """A full collection is considered after 50,000 new objects (5,000 * 5 * 2); by newer Pythons themselves after 200,000.
@@ -28,19 +32,21 @@ The youngest are looked at after 5,000: with 700, which 78 nodes read at the sam
 """
 
 
-def keep_full_collections_short() -> None:
+def keep_full_collections_short(clock: Clock) -> None:
     """From now on, in this process."""
     gc.set_threshold(*_THRESHOLDS)
     if not any(isinstance(each, SurvivorFreezer) for each in gc.callbacks):
-        gc.callbacks.append(SurvivorFreezer())
+        gc.callbacks.append(SurvivorFreezer(clock))
 
 
 class SurvivorFreezer:
     """Takes survivors out of later collections. Python calls it when a collection begins and when it has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listed_at = clock.monotonic() + FIRST_LISTED
         self._looked_at = gc.get_freeze_count()
-        """How many were frozen after a collection that had looked at all of them."""
+        """How many were frozen after a collection that had looked at all of them, or when all had been listed."""
         self._looks_at_all = False
 
     def __call__(self, phase: str, info: Mapping[str, int]) -> None:
@@ -52,7 +58,7 @@ class SurvivorFreezer:
             return
         gc.freeze()
         frozen = gc.get_freeze_count()
-        if self._looks_at_all:
+        if self._looks_at_all or self._clock.monotonic() < self._listed_at:
             self._looks_at_all, self._looked_at = False, frozen
         elif frozen > self._looked_at + max(MOST_MORE, self._looked_at // 2):
             self._looks_at_all = True

@@ -47,7 +47,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
     freeze_what_is_loaded()
-    keep_full_collections_short()
+    keep_full_collections_short(SystemClock())
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)

@@ -60,6 +60,7 @@ def command(
     from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.garbage import keep_full_collections_short
     from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
+    from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
@@ -75,7 +76,7 @@ def command(
         programs.append(exporter_program(ExporterSettings(interval), registry))
     if _METRICS_SERVER in wanted:
         programs.append(_metrics_server(found, registry, listens.port))
-        keep_full_collections_short()
+        keep_full_collections_short(SystemClock())
     raise_open_file_limit()
     freeze_what_is_loaded()
     return serve_in_cluster(terminal, found, listens, programs, registry)
