@@ -25,12 +25,15 @@ def test_sigterm_in_the_middle_of_a_task_leaves_no_word_about_it(
         finally:
             await drawing
 
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # As a program starts: coverage.py has a handler of SIGTERM of its own.
+    dispositions = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
+    before = {each: signal.signal(each, to) for each, to in dispositions.items()}
     try:
         with ended_as_by_ctrl_c(), pytest.raises(KeyboardInterrupt):
             run_loop(work())
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, former in before.items():
+            signal.signal(each, former)
     gc.collect()
     assert caplog.messages == []
 

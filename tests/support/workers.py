@@ -43,5 +43,6 @@ def surroundings_of_a_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterat
             _shared[0].mkdir(exist_ok=True)
             workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
             if BLOCKS_VARIABLE not in os.environ:
-                environment.setenv(BLOCKS_VARIABLE, share(int(worker), workers))
+                # One that takes the place of a worker that crashed has a number of its own.
+                environment.setenv(BLOCKS_VARIABLE, share(int(worker) % workers, workers))
         yield
