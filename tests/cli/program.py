@@ -77,6 +77,13 @@ class Program:
     def _environment(self) -> dict[str, str]:
         return base_environment(self.home) | self.environment
 
+    def away(self) -> Path:
+        """A kubeconfig beside the one that is there, with an address at which nobody listens."""
+        path = self.home / "away"
+        there = (self.home / "kubeconfig").read_text()
+        path.write_text(there.replace("127.0.0.1", "127.9.9.9"))
+        return path
+
     async def __call__(
         self, *words: str, stdin: bytes = b"", environment: Mapping[str, str] = {}
     ) -> Ran:

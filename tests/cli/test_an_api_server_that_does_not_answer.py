@@ -23,9 +23,7 @@ def case() -> str:
 @pytest.fixture
 def away(kubevouch: Program, stage: Stage) -> Path:
     """A kubeconfig with an address at which nobody listens."""
-    path = kubevouch.home / "away"
-    path.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
-    return path
+    return kubevouch.away()
 
 
 PLAN = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER), run="bbbb")

@@ -132,8 +132,7 @@ async def test_what_was_said_of_times_is_said_again_by_what_comes_next(
     """The run and the undo are refused, since the API server is away; nothing that was not said is added."""
     plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
     keep_run(plan, {"HOME": str(kubevouch.home)})
-    away = kubevouch.home / "away"
-    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    away = kubevouch.away()
     there = ("--kubeconfig", str(away))
     times = ("--gate-timeout", "5m", "--soak", "10500ms")
     resumed, undone, plain = await kubevouch.several(

@@ -78,8 +78,7 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
     plan = msgspec.structs.replace(plan_of(node, run="bbbb"), ssh_user="root")
     keep_run(plan, {"HOME": str(kubevouch.home)})
-    away = kubevouch.home / "away"
-    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    away = kubevouch.away()
     flags = ("--nodes", WORKER, "--kubeconfig", str(away))
     ran = await kubevouch("fix", "--status", "bbbb", *flags)
     assert lines(ran, "NEXT") == [f"ssh -l root -- {node.host} true"], ran
@@ -170,8 +169,7 @@ async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_tha
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
     file = kubevouch.home / "bobs plan.json"
     file.write_text(text_of(plan_of(node, run="bbbb")))
-    away = kubevouch.home / "away"
-    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    away = kubevouch.away()
     ran = await kubevouch("fix", "--status", str(file), "--kubeconfig", str(away))
     assert ran.code == 3, ran
     again = f"kubevouch fix --status '{file}' --kubeconfig {away}"
@@ -183,8 +181,7 @@ async def test_a_status_by_pod_keeps_the_image_in_what_comes_next(
 ) -> None:
     """Without it the very flag that NEXT repeats is refused."""
     image = "registry.example.com/kubevouch@sha256:" + "ab" * 32
-    away = kubevouch.home / "away"
-    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    away = kubevouch.away()
     server = stage.server.url.replace("127.0.0.1", "127.9.9.9")
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
     plan = plan_of(node, run="bbbb")

@@ -168,8 +168,7 @@ async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
         plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb"),
         {"HOME": str(kubevouch.home)},
     )
-    config = kubevouch.home / "away"
-    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    config = kubevouch.away()
     ran = await kubevouch("fix", "--resume", "bbbb", "--yes", "--kubeconfig", str(config))
     assert ran.code == 3, ran
     following = [
@@ -212,8 +211,7 @@ async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_ser
 ) -> None:
     plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
     keep_run(plan, {"HOME": str(kubevouch.home)})
-    config = kubevouch.home / "away"
-    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    config = kubevouch.away()
     ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
     assert ran.code == 3, ran
     assert "Under way  not known: " in ran.out
@@ -241,8 +239,7 @@ async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that
 ) -> None:
     """The node, which is this machine, is asked all the same, and has no record of the run: the resume would be refused now."""
     node_here(kubevouch)
-    config = kubevouch.home / "away"
-    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    config = kubevouch.away()
     ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
     assert ran.code == 0, ran
     ready = f"NEXT       kubectl --kubeconfig {config} get --raw /readyz"
@@ -254,8 +251,7 @@ async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that
 async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_next(
     kubevouch: Program, stage: Stage
 ) -> None:
-    config = kubevouch.home / "away"
-    config.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    config = kubevouch.away()
     words = ("fix", "--status", "--kubeconfig", str(config))
     ran = await kubevouch(*words)
     assert ran.code == 3, ran
@@ -308,8 +304,7 @@ async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never
     kubevouch: Program, stage: Stage
 ) -> None:
     node_here(kubevouch, RunFound(b"bbbb", b"restarted", 990, b"inactive", True, b"", b"", ()))
-    away = kubevouch.home / "away"
-    away.write_text((kubevouch.home / "kubeconfig").read_text().replace("127.0.0.1", "127.9.9.9"))
+    away = kubevouch.away()
     ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(away))
     told = " ".join(ran.out.split())
     assert "armed at work for 10 s set changed and restarted, not proven yet; its switch" in told

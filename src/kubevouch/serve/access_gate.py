@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from kubevouch import __version__
 from kubevouch.clock import Clock
-from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated
 from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log, Value
@@ -122,23 +122,24 @@ class AccessGate:
 
         However slowly it answers, whoever has a certificate, as its aggregator has, is served, and so is each probe.
         """
-        if request.certificates or self._authorization.lets_everybody(attributes_of(request)):
-            return await self._asked(request)
+        attributes = attributes_of(request)
+        if request.certificates or self._authorization.lets_everybody(attributes):
+            return await self._asked(request, attributes)
         if 0 < self._most_in_flight <= 2 * self._strangers:
             return _ending(too_many_requests())
         self._strangers += 1
         try:
-            return await self._asked(request)
+            return await self._asked(request, attributes)
         finally:
             self._strangers -= 1
 
-    async def _asked(self, request: HttpRequest) -> UserInfo | HttpResponse:
+    async def _asked(self, request: HttpRequest, attributes: Attributes) -> UserInfo | HttpResponse:
         try:
             user = await self._authentication.authenticate(request)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
             return _ending(unauthorized())
-        refusal = await self._authorization.refusal(user, attributes_of(request))
+        refusal = await self._authorization.refusal(user, attributes)
         return user if refusal is None else _for(user, refusal)
 
     def _handler(self, path: str) -> Handler | None:

@@ -76,7 +76,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
     _show(terminal, found, going)
     if conflicts := [each for each in found if each.conflict]:
         for each in conflicts:
-            terminal.error(one_line(f"{each.manifest}: {each.conflict}"))
+            terminal.error(f"{each.manifest}: {each.conflict}")
         terminal.note("Nothing was changed. With --force-conflicts these fields are taken over.")
         return ExitCode.STOPPED
     if present.pinned and present.not_pinned:

@@ -247,7 +247,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
     for node, value in refused:
-        terminal.error(one_line(f"{node}: {value} was not pinned, although --allow asks for it"))
+        terminal.error(f"{node}: {value} was not pinned, although --allow asks for it")
     if without:
         return ExitCode.STOPPED
     return ExitCode.FINDINGS if refused else ExitCode.OK
