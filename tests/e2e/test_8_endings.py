@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -94,12 +95,20 @@ def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
         f"Under way nobody Stopped run {made['run']}: it has not begun on 1 of the 2 nodes" in told
     )
     assert f"NEXT       kubevouch fix --resume {made['run']}" in looked.out, looked
-    listed = expired.kubevouch("fix", "--list")
-    assert "no node is in hand; ended with 1 done, 1 untouched" in " ".join(listed.out.split())
+    listed = listed_of(expired, str(made["run"]))
+    assert "no node is in hand; ended with 1 done, 1 untouched" in listed, listed
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone
     looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
     assert "Stopped" not in looked.out, looked
+
+
+def listed_of(cluster: Cluster, run: str) -> str:
+    """What `fix --list` says of one run, on one line. Runs that other tests killed on this cluster stand beside it."""
+    lines = cluster.kubevouch("fix", "--list").out.splitlines()
+    [first] = [number for number, line in enumerate(lines) if line.startswith(f"{run} ")]
+    wrapped = takewhile(lambda line: line.startswith(" "), lines[first + 1 :])
+    return " ".join(" ".join([lines[first], *wrapped]).split())
 
 
 def what_is_found_done_has_an_end(cluster: Cluster, run: str, told: str) -> None:
@@ -107,10 +116,10 @@ def what_is_found_done_has_an_end(cluster: Cluster, run: str, told: str) -> None
     [path] = [line.split(maxsplit=1)[1] for line in told.splitlines() if line.startswith("Log  ")]
     log = Path(path)
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
-    assert "its log has no end" in " ".join(cluster.kubevouch("fix", "--list").out.split())
+    assert "its log has no end" in listed_of(cluster, run)
     resumed = cluster.kubevouch("fix", "--resume", run, "--yes")
     assert (resumed.code, "Nothing was left to do." in resumed.out) == (0, True), resumed
-    listed = " ".join(cluster.kubevouch("fix", "--list").out.split())
+    listed = listed_of(cluster, run)
     assert "ended with 2 done" in listed, listed
     assert "its log has no end" not in listed, listed
 
