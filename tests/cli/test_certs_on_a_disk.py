@@ -89,6 +89,20 @@ async def test_a_disk_with_a_broken_kubelet_leads_to_no_cluster(
     assert "config.yaml, then restart the kubelet" in told
 
 
+@pytest.mark.parametrize("gone", ["kubelet.key", "kubelet.crt"])
+async def test_a_disk_with_half_a_kubelets_pair_leads_to_no_cluster(
+    program: Program, tree: NodeTree, gone: str
+) -> None:
+    (tree.root / "var/lib/kubelet/pki" / gone).unlink()
+    ran = await program("certs", "--root", str(tree.root))
+    assert ran.code == 1, ran
+    told = " ".join(ran.out.split())
+    assert f"pki/{gone} is missing: the kubelet does not start" in told
+    assert "this node: its kubelet does not start" in told
+    assert "doctor" not in told
+    assert "kubelet.crt, then restart the kubelet" in told
+
+
 async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
     program: Program, tree: NodeTree
 ) -> None:

@@ -8,8 +8,6 @@ import pytest
 
 from kubevouch.cli.app import program
 from kubevouch.evidence.certificates import (
-    DOES_NOT_START,
-    NOT_SIGNED_BY,
     CertificateUse,
     FoundCertificate,
 )
@@ -226,14 +224,15 @@ def test_an_authority_that_lacks_on_a_disk_is_put_back_and_no_other_is_made(
 def test_a_leaf_is_renewed_only_once_the_authority_beside_it_is_the_clusters() -> None:
     """`kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards."""
     leaf = at_node("cp", use=USE.API_SERVER)
+    leaf = replace(leaf, vantage=Vantage.NODE_DISK, ca="ca")
     fault = (
-        f"{NOT_SIGNED_BY} /etc/kubernetes/pki/ca.crt: x509: certificate signed by unknown authority"
+        "not signed by /etc/kubernetes/pki/ca.crt: x509: certificate signed by unknown authority"
     )
-    (row,) = rows(replace(leaf, vantage=Vantage.NODE_DISK, ca="ca", fault=fault))
+    (row,) = rows(replace(leaf, fault=fault, signed_beside=False))
     advice = advice_of(row)
     assert " ".join(advice.command) == "kubeadm certs renew apiserver"
     assert "ConfigMap kube-system/kube-root-ca.crt" in advice.before
-    (row,) = rows(replace(leaf, vantage=Vantage.NODE_DISK, ca="ca", fault="its key is not there"))
+    (row,) = rows(replace(leaf, fault="its key is not there"))
     assert advice_of(row).before == ""
 
 
@@ -270,11 +269,12 @@ def test_of_a_disk_alone_no_cluster_is_asked_next() -> None:
 
 
 def test_a_kubelet_that_does_not_start_stops_its_node() -> None:
-    fault = f"{DOES_NOT_START}: /etc/k.yaml: not YAML"
     found = at_node("w1", None, where="/etc/k.yaml")
-    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK, fault=fault))
+    fault = "/etc/k.yaml: not YAML"
+    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK, fault=fault, kubelet_starts=False))
     assert row.stops == "this node: its kubelet does not start, and the node becomes NotReady"
-    assert advice_of(row).by_hand == "as root on w1, correct /etc/k.yaml, then restart the kubelet"
+    told = "as root on w1, mend what is wrong with /etc/k.yaml, then restart the kubelet"
+    assert advice_of(row).by_hand == told
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:

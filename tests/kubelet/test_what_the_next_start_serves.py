@@ -56,6 +56,7 @@ def test_without_a_pair_the_kubelet_makes_one() -> None:
 def test_half_a_self_signed_pair_keeps_the_kubelet_from_starting(only: str, good: bytes) -> None:
     found = following(SELF_SIGNED, file(only, good))
     assert not found.served
+    assert not found.starts
     assert "does not start" in found.fault
 
 
@@ -64,6 +65,7 @@ def test_a_configured_pair_is_served_and_must_be_there(good: bytes) -> None:
     assert (found.mode, found.path, found.served) == (ServingMode.FILES, "/etc/k.crt", True)
     missing = following(FILES, file("/etc/k.crt", good))
     assert missing.fault == "/etc/k.key is missing: the kubelet does not start"
+    assert (found.starts, missing.starts) == (True, False)
     half = KubeletConfiguration(tls_cert_file="/etc/k.crt")
     assert "one of the pair" in following(half, file("/etc/k.crt", good)).fault
 

@@ -8,17 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, Verdict
-
-NOT_SIGNED_BY: Final = "not signed by"
-"""How the fault of a certificate begins or goes on that the CA beside it on a disk has not signed."""
-
-DOES_NOT_START: Final = "the kubelet does not start"
-"""How the fault begins where no kubelet starts with the configuration that lies on a disk."""
 
 
 class CertificateUse(StrEnum):
@@ -85,7 +78,8 @@ class FoundCertificate:
     where: the place, for a person: an address with its port, a path, or an object as `apiservice v1beta1.metrics.k8s.io`.
     chain: the certificate first, then what was presented or written with it. Empty if none can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
-    not there. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
+    not there. kubelet_starts: whether the kubelet starts with what lies there. signed_beside: whether the CA beside it on
+    the disk has signed it, as far as that can be told. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
     renewed_by: None if it follows from the use alone. issued: the newest that was issued for the same kubelet's port, if the
     API server still has its CSR. waiting: CSRs for its successor that nobody has decided about, oldest first.
@@ -99,6 +93,8 @@ class FoundCertificate:
     chain: tuple[Certificate, ...] = ()
     fault: str = ""
     missing: bool = False
+    kubelet_starts: bool = True
+    signed_beside: bool = True
     ca: str = ""
     externally_managed: bool = False
     verdict: Verdict | None = None

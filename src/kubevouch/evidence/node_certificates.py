@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubevouch.evidence.certificates import (
-    NOT_SIGNED_BY,
     CertificateUse,
     FoundCertificate,
     FoundPart,
@@ -129,8 +128,9 @@ class _Reading:
         found = self._found(use, file, ca)
         if found.certificate is None:
             return found
-        faults = [*self._key_faults(file, found.certificate), *self._signer_faults(found, ca)]
-        return replace(found, fault="; ".join(faults))
+        not_signed = self._not_signed(found, ca)
+        faults = [*self._key_faults(file, found.certificate), *filter(None, [not_signed])]
+        return replace(found, fault="; ".join(faults), signed_beside=not not_signed)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
         """The file as kubeadm sees it, by its first certificate; then any other that a rotation has left in it."""
@@ -160,6 +160,7 @@ class _Reading:
             node=self.node,
             chain=file.chain,
             fault=file.fault or nothing,
+            kubelet_starts=file.kubelet_starts,
             ca=str(ca or ""),
             externally_managed=ca is not None and self._is_external(ca),
         )
@@ -198,10 +199,11 @@ class _Reading:
         elif not keys.keys and self.files.has_keys:
             yield "its key is not there"
 
-    def _signer_faults(self, found: FoundCertificate, ca: CertificateUse) -> Iterator[str]:
+    def _not_signed(self, found: FoundCertificate, ca: CertificateUse) -> str:
+        """Which authority has not signed it, and Go's words; "" if it has, or cannot be told."""
         authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if authority is None or not authority.chain:
-            return
+            return ""
         leaf, *others = found.chain
         verdict = verify(
             leaf,
@@ -211,8 +213,9 @@ class _Reading:
             at=leaf.not_before,
             usage=ExtKeyUsage.CLIENT,
         )
-        if verdict.reason not in _OTHER_REASONS:
-            yield f"{NOT_SIGNED_BY} {self.root}{authority.path}: {verdict.go_text}"
+        if verdict.reason in _OTHER_REASONS:
+            return ""
+        return f"not signed by {self.root}{authority.path}: {verdict.go_text}"
 
     def _of_kubelet(self) -> Iterator[FoundCertificate]:
         client = kubelet_client_file(self.files)

@@ -85,6 +85,7 @@ class NodeFile:
     keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if keys were not looked at.
     named: the files that a kubeconfig names in place of data: certificate, key. user: in force by a kubeconfig. fault: why nothing of it can be used.
     doubt: why nobody can tell from here what is in it. leads_nowhere: it is a link to something that is not there.
+    kubelet_starts: whether the kubelet starts with what it says.
     """
 
     path: str
@@ -96,6 +97,7 @@ class NodeFile:
     fault: str = ""
     doubt: Doubt | None = None
     leads_nowhere: bool = False
+    kubelet_starts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

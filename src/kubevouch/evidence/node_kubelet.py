@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from kubevouch.evidence.certificates import DOES_NOT_START
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.node_files import KUBELET_CONF, NodeFile, NodeFiles, kubelet_pki
 from kubevouch.kubelet.errors import ConfigurationError
@@ -60,8 +59,9 @@ def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:
         flags = files.flags
         configured = files.configuration()
     except ConfigurationError as error:
-        fault = f"{DOES_NOT_START}: {error}"
-        return NodeFile(error.where, fault=fault) if _has_pair(files) else None
+        fault = f"the kubelet does not start: {error}"
+        file = NodeFile(error.where, fault=fault, kubelet_starts=False)
+        return file if _has_pair(files) else None
     if not _has_pair(files) and not files.has(flags.config):
         return None  # no kubelet here: a backup of /etc, say
     configuration = configured.configuration
@@ -72,10 +72,10 @@ def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:
         return (
             None
             if serving.mode is not ServingMode.FILES
-            else NodeFile(flags.config, fault=serving.fault)
+            else NodeFile(flags.config, fault=serving.fault, kubelet_starts=serving.starts)
         )
     file = files.get(serving.path) or NodeFile(serving.path)
-    return replace(file, fault=file.fault or serving.fault)
+    return replace(file, fault=file.fault or serving.fault, kubelet_starts=serving.starts)
 
 
 def _has_pair(files: NodeFiles) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.evidence.certificates import DOES_NOT_START, NOT_SIGNED_BY, CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
@@ -64,8 +64,7 @@ def advice_of(row: CertificateRow, *, without_cluster: bool = False) -> Advice:
     is_refused = row.state is RowState.WRONG and found.vantage is Vantage.DIALLED
     if is_refused and found.use is CertificateUse.API_SERVER:
         return _refused_api_server_advice(row)
-    does_not_start = found.fault.startswith(DOES_NOT_START)
-    if found.use in _SEEN_BY_DOCTOR and (without_cluster or does_not_start):
+    if found.use in _SEEN_BY_DOCTOR and (without_cluster or not found.kubelet_starts):
         return _of_a_kubelets_disk(row)
     if found.use in _SEEN_BY_DOCTOR or is_silent or is_refused:
         return Advice(_DOCTOR)
@@ -84,8 +83,10 @@ def _as_root(row: CertificateRow) -> str:
 def _of_a_kubelets_disk(row: CertificateRow) -> Advice:
     """No cluster was asked, and none may be there: what can be done at the node itself."""
     found = row.found
-    if found.fault.startswith(DOES_NOT_START):
-        return Advice(by_hand=f"{_as_root(row)}correct {found.where}, then restart the kubelet")
+    if not found.kubelet_starts:
+        return Advice(
+            by_hand=f"{_as_root(row)}mend what is wrong with {found.where}, then restart the kubelet"
+        )
     if found.use is not CertificateUse.KUBELET_CLIENT:
         whose = f"the kubelet of {found.node}" if found.node else "that kubelet"
         return Advice(
@@ -129,7 +130,7 @@ def _restart(row: CertificateRow) -> str:
 def _compared(row: CertificateRow) -> str:
     """What `renew` signs with has to be the cluster's: where the CA was swapped, all leaves look as if they were wrong."""
     kept = _KEPT.get(CertificateUse(row.found.ca)) if row.found.ca else None
-    if kept is None or NOT_SIGNED_BY not in row.found.fault:
+    if kept is None or row.found.signed_beside:
         return ""
     return f"if the CA there is not the cluster's, put that back and renew nothing. {kept}"
 

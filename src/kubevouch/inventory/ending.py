@@ -9,7 +9,7 @@ from typing import Final
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState
+from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState, waiting_remark
 from kubevouch.x509 import duration_text
 
 _NAMES: Final = 4
@@ -110,8 +110,8 @@ def csrs_that_wait(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
 
 
 def _only_waits(row: CertificateRow) -> bool:
-    """Whether the first of its remarks is about its CSRs, of which the newest is named."""
-    return bool(row.found.waiting) and row.remarks[0].startswith(row.found.waiting[-1])
+    """Whether the first of its remarks is about its CSRs."""
+    return bool(row.found.waiting) and row.remarks[0] == waiting_remark(row.found)
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:

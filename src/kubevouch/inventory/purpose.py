@@ -1,10 +1,9 @@
 """What each certificate of a cluster is for: what stops when it ends, and who renews it."""
 
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kubevouch.evidence.certificates import (
-    DOES_NOT_START,
     CertificateUse,
     FoundCertificate,
     RenewedBy,
@@ -97,11 +96,15 @@ PURPOSES = MappingProxyType(
 """The purpose of every use."""
 
 
+NO_KUBELET: Final = "this node: its kubelet does not start, and the node becomes NotReady"
+"""What stops where the kubelet does not start with what lies on its disk."""
+
+
 def stops_without(found: FoundCertificate) -> str:
     """What stops where no certificate was read: nobody gets further where nothing listens, or what listens has none."""
     purpose = PURPOSES[found.use]
-    if found.fault.startswith(DOES_NOT_START):
-        return "this node: its kubelet does not start, and the node becomes NotReady"
+    if not found.kubelet_starts:
+        return NO_KUBELET
     if not purpose.without or found.vantage is not Vantage.DIALLED:
         return purpose.stops
     is_for_all = found.failure in {FailureKind.ALERT, FailureKind.REFUSED}

@@ -15,7 +15,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.kubelet_names import is_of_another
-from kubevouch.inventory.purpose import PURPOSES, Purpose, stops_without
+from kubevouch.inventory.purpose import NO_KUBELET, PURPOSES, Purpose, stops_without
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
@@ -210,6 +210,8 @@ def _stops(
     A kubelet with rotation serves none that has ended: its port answers with an alert then (Current in client-go's
     util/certificate/certificate_manager.go). One that is seen serving such a one was told to by hand.
     """
+    if not found.kubelet_starts:
+        return NO_KUBELET
     is_rotated = renewed_by is RenewedBy.APPROVER and purpose.without
     is_still_served = state is RowState.EXPIRED and found.vantage is Vantage.DIALLED
     if not is_rotated or is_still_served or state not in {RowState.VALID, RowState.EXPIRED}:
@@ -274,10 +276,15 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
     if found.issued and _is_newer(found.issued.certificate, found.certificate):
         remarks.append(f"{found.issued.csr} was issued, and is not served")
     if found.waiting:
-        *others, newest = found.waiting
-        more = f" and {len(others)} more wait" if others else " waits"
-        remarks.append(f"{newest}{more} for approval")
+        remarks.append(waiting_remark(found))
     return tuple(remarks)
+
+
+def waiting_remark(found: FoundCertificate) -> str:
+    """What is said of the CSRs for its successor that wait; there must be one."""
+    *others, newest = found.waiting
+    more = f" and {len(others)} more wait" if others else " waits"
+    return f"{newest}{more} for approval"
 
 
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:

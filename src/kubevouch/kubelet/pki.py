@@ -71,12 +71,14 @@ class NextServing:
     path: of the certificate. Empty if there is none: then a self-signed one would be made (SELF_SIGNED), the port would
     answer "internal error" until a CSR is approved (BOOTSTRAP), or the kubelet would not start (FILES). chain: leaf
     first, as far as it can be read. fault: why the certificate is not served, or why the kubelet does not start.
+    starts: whether the kubelet starts with it.
     """
 
     mode: ServingMode
     path: str = ""
     chain: tuple[Certificate, ...] = ()
     fault: str = ""
+    starts: bool = True
 
     @property
     def served(self) -> bool:
@@ -112,6 +114,7 @@ def next_serving(
         mode,
         given[0],
         fault=f"{missing or 'one of the pair'} is missing: the kubelet does not start",
+        starts=False,
     )
 
 
