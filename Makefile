@@ -16,7 +16,7 @@ BY_FILE := -n $(JOBS) --dist loadfile
 # Power cuts and faults at every state of a node's change: minutes of disks and shells, which nothing else needs.
 CRASHES := tests/powercut tests/faults
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
-# Faults in the cluster, on a lab of thirteen nodes: one file, and so one process, which mostly waits. .ci/run has it beside `crashes`.
+# Faults in the cluster, on a lab of thirteen nodes: one file, and so one process, which mostly waits. .ci/run has it beside `crashes` and `coverage-plain`.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
 ON_A_LAB := --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
 # It comes first: it waits for most of a minute, while the others run.
