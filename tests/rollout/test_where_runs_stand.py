@@ -172,7 +172,7 @@ DEAD_UNDO = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=6
         ([DONE, UNDONE], "aaaa", None, {"aaaa"}, "kubevouch doctor", "that takes a new plan"),
         ([DONE, SILENT], "", None, set(), "kubevouch fix --status", "once the nodes that did not answer"),
         ([ARMED, SILENT], "", None, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
-        ([ARMED], "aaaa", ALIVE, {"aaaa"}, "kubevouch fix --status aaaa", "that run is under way: wait until it has ended"),
+        ([ARMED], "aaaa", ALIVE, {"aaaa"}, "kubevouch fix --status aaaa", "run aaaa is under way: wait until it has ended"),
         ([ARMED], "aaaa", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
         ([ARMED], "aaaa", DEAD, set(), "sleep 15 && kubevouch fix --status aaaa", "Where it was begun, by alice@laptop"),
         ([DONE, NONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put back instead what it has changed: `kubevouch undo aaaa`"),
@@ -233,6 +233,74 @@ def test_where_the_plan_was_given_by_its_file_what_comes_next_has_that_file(
     assert "aaaa" not in said[0]
     if command.endswith(f"'{FILE}'"):
         assert "not kept" not in said[1]
+
+
+LATE = RunHolder(ALICE, None, timedelta(seconds=9.4))
+LATE_UNDO = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=19))
+
+
+@pytest.mark.parametrize(
+    ("holder", "command", "note"),
+    [
+        (ALIVE, "kubevouch fix --status aaaa", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
+        (LATE, "sleep 11 && kubevouch fix --status aaaa", "run aaaa has not renewed its Lease for 9 s, as it does every 2 s: if it was killed, that shows in 11 s"),
+        (LATE_UNDO, "sleep 1 && kubevouch fix --status aaaa", "the undo of run aaaa has not renewed its Lease for 19 s"),
+        (RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=2)), "kubevouch fix --status aaaa", "the undo of run aaaa is under way"),
+        # A Lease of the future, and one that says what no run is called.
+        (RunHolder(ALICE, None, timedelta(seconds=-90)), "kubevouch fix --status aaaa", "that shows in 20 s"),
+        (RunHolder("a;b`c on alice@laptop (1)", None, timedelta(seconds=1)), "kubevouch fix --status", "a run is under way"),
+        (RunHolder("a;b`c on alice@laptop (undo 1)", None, timedelta(seconds=1)), "kubevouch fix --status", "an undo is under way"),
+    ],
+)  # fmt: skip
+def test_of_a_run_that_has_perhaps_just_been_killed_it_is_said_when_that_will_show(
+    holder: RunHolder, command: str, note: str
+) -> None:
+    said = next_for_status([ARMED], "", holder, frozenset({"aaaa"}))
+    assert said[0] == command
+    assert said[1].startswith(note) or said[1].endswith(note), said
+
+
+def armed_for(*seconds: int) -> list[RunOnNode]:
+    return [
+        RunOnNode(f"w{index}", "aaaa", Standing.ARMED, fires_in=each)
+        for index, each in enumerate(seconds)
+    ]
+
+
+RESUME = "kubevouch fix --resume aaaa"
+
+
+@pytest.mark.parametrize(
+    ("left", "holder", "doubt", "command"),
+    [
+        ((21,), DEAD, "", RESUME),
+        ((19,), DEAD, "", "sleep 34 && kubevouch fix --status aaaa"),
+        ((0,), DEAD, "", "sleep 15 && kubevouch fix --status aaaa"),
+        ((-8,), DEAD, "", "sleep 15 && kubevouch fix --status aaaa"),
+        # Where the Lease was given back, nobody watches it; where it cannot be read, somebody may.
+        ((19,), None, "", RESUME),
+        ((4,), None, "", "sleep 19 && kubevouch fix --status aaaa"),
+        ((19,), None, "not allowed", "sleep 34 && kubevouch fix --status aaaa"),
+        # One that can be reached in time is gone on with; of several that cannot, the last is waited for.
+        ((3, 140), DEAD, "", RESUME),
+        ((-3, 12), DEAD, "", "sleep 27 && kubevouch fix --status aaaa"),
+        # At work for so long that it does not come to its end by itself.
+        ((-61,), DEAD, "", RESUME),
+    ],
+)  # fmt: skip
+def test_a_resume_that_would_come_after_the_switch_is_not_what_comes_next(
+    left: tuple[int, ...], holder: RunHolder | None, doubt: str, command: str
+) -> None:
+    said = next_for_status(armed_for(*left), "", holder, frozenset({"aaaa"}), doubt=doubt)
+    assert said[0] == command
+    if command != RESUME:
+        assert f"`{RESUME}` would come too late" in said[1]
+
+
+def test_a_node_that_says_its_switch_goes_off_in_years_has_nobody_sleep_that_long() -> None:
+    for kept in (set[str](), {"bbbb"}):
+        command, _ = next_for_status(armed_for(2**33), "", None, frozenset(kept))
+        assert command == "sleep 615 && kubevouch fix --status aaaa"
 
 
 STOPPED_PLAN = plan_of(

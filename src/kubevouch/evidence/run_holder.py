@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 NAMESPACE = "kube-system"
 NAME = "kubevouch-fix"
@@ -9,6 +10,9 @@ LEASE = f"Lease {NAMESPACE}/{NAME}"
 
 _SILENT = timedelta(seconds=20)
 """A holder renews every 2 s and is believed for 15 s; times are the API server's whole seconds."""
+
+_LATE = timedelta(seconds=6)
+"""So long without a renewal it has missed two at least."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,16 @@ class RunHolder:
     def is_alive(self) -> bool:
         """Whether it has renewed the Lease lately; one that was killed has not, and did not give it back either."""
         return self.silent < _SILENT
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it counts as alive and has missed renewals: perhaps it was killed just now."""
+        return self.is_alive and self.silent >= _LATE
+
+    @property
+    def counts_for(self) -> int:
+        """Seconds for which it counts as alive yet, if it does not renew the Lease any more: 20 at most, whatever the Lease says."""
+        return ceil((_SILENT - max(self.silent, timedelta())).total_seconds())
 
     def __str__(self) -> str:
         """For a person: the run, who, since when, and whether it is still there."""

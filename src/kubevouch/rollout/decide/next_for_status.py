@@ -8,14 +8,12 @@ from shlex import join, quote
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.rollout.decide.before_a_resume import after_switch, next_for_under_way, too_late
 from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo
 
 _BY_SSH = WayToNodes()
-_RETRIES = 15
-"""Seconds after which a switch that did not succeed tries again (undo.sh)."""
-
 _PUT_BACK = frozenset(PUT_BACK)
 
 
@@ -67,30 +65,19 @@ def next_for_status(
     kept |= words.files.keys()
     armed = [each for each in statuses if each.standing is Standing.ARMED]
     if holder is not None and holder.is_alive:
-        return (
-            words.status(run or holder.run, nodes),
-            "that run is under way: wait until it has ended",
-        )
+        return next_for_under_way(holder, words.status(run or holder.run, nodes))
     if holder is not None and holder.undoes and run in ("", holder.run):
         return _next_for_cut_off_undo(holder, kept, words)
     if undo is not None and all(each.run == undo.run for each in armed):
         return _once_it_answers(away, undo.again, "what it has put back stays so")
-    if not armed:
-        silent = _first_silent(statuses)
-        return (
-            _once_it_answers(away, *_next_for_unarmed(statuses, run, holder, kept, words))
-            if silent is None
-            else _next_for_silent(
-                silent, words.status(run, nodes), way, all_runs=status_of("", nodes)
-            )
-        )
-    here = next((each for each in armed if each.run in kept), None)
-    if here is not None:
-        unknown = doubt and not away  # once it answers, the resume asks for the Lease itself
-        first = "if nobody carries it out any more, which is not known here; " if unknown else ""
-        instead = f"{first}to put its nodes back instead: `{words.undo(here.run)}`"
-        return _once_it_answers(away, words.resume(here.run), instead)
-    return _next_for_armed_elsewhere(armed, holder, nodes)
+    if armed:
+        return _next_for_armed(armed, holder, kept, words, nodes, doubt=doubt, away=away)
+    silent = _first_silent(statuses)
+    if silent is None:
+        unarmed = _next_for_unarmed(statuses, run, holder, kept, words)
+        return _once_it_answers(away, *unarmed)
+    again = words.status(run, nodes)
+    return _next_for_silent(silent, again, way, all_runs=status_of("", nodes))
 
 
 def _once_it_answers(away: str, command: str, note: str) -> tuple[str, str]:
@@ -121,6 +108,31 @@ class _Words:
         )
 
 
+def _next_for_armed(
+    armed: Sequence[RunOnNode],
+    holder: RunHolder | None,
+    kept: frozenset[str],
+    words: _Words,
+    nodes: Sequence[str],
+    *,
+    doubt: str,
+    away: str,
+) -> tuple[str, str]:
+    """holder: who was cut off, if anybody. The rest is that of `next_for_status`."""
+    here = next((each.run for each in armed if each.run in kept), "")
+    if not here:
+        return _next_for_armed_elsewhere(armed, holder, nodes)
+    hand = [each for each in armed if each.run == here]
+    is_watched = holder is not None or bool(doubt)
+    late = too_late(words.resume(here), hand, is_watched=is_watched)
+    if late:
+        return after_switch(hand, words.status(here, nodes)), late
+    unknown = doubt and not away  # once it answers, the resume asks for the Lease itself
+    first = "if nobody carries it out any more, which is not known here; " if unknown else ""
+    instead = f"{first}to put its nodes back instead: `{words.undo(here)}`"
+    return _once_it_answers(away, words.resume(here), instead)
+
+
 def _next_for_armed_elsewhere(
     armed: Sequence[RunOnNode], holder: RunHolder | None, nodes: Sequence[str]
 ) -> tuple[str, str]:
@@ -137,7 +149,7 @@ def _next_for_armed_elsewhere(
         f"Else copy the file {run}.json from there (in ~/.local/state/kubevouch/runs) and give its path to --resume or "
         f"to `kubevouch undo`; or {switch}"
     )
-    return f"sleep {max(left, 0) + _RETRIES} && {status_of(armed[0].run, nodes)}", note
+    return after_switch(armed, status_of(armed[0].run, nodes)), note
 
 
 def _first_silent(statuses: Iterable[RunOnNode]) -> RunOnNode | None:

@@ -113,7 +113,7 @@ _MEANS = {
 
 
 _TRIES = "tries again every 15 s until that is done"  # undo.sh, transaction.sh (RestartSec)
-_LONG = 60
+LONG_AT_WORK = 60
 """Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
 
 
@@ -228,7 +228,7 @@ def _of_the_switch(state: str, left: int | None) -> str:
     if left is None or left >= 0:
         return ""
     does = "finishes the commit" if state == "verified" else "puts it back"
-    look = "; see `systemctl status 'kubevouch-undo-*'` there" if left < -_LONG else ""
+    look = "; see `systemctl status 'kubevouch-undo-*'` there" if left < -LONG_AT_WORK else ""
     return f"its switch {does} now, and {_TRIES}{look}"
 
 
