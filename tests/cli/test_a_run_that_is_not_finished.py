@@ -12,11 +12,13 @@ import pytest
 
 from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed, forget_ended
 from kubevouch.cli.common.rollout import print_result, stopping
-from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.run_log import begun_log
+from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Declined, Terminal
 from kubevouch.cli.fix.declined import telling_what_is_armed
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.act.check import check
+from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
@@ -114,6 +116,27 @@ async def test_a_run_of_another_machine_is_told_by_its_lease(
         assert ran.code == (3 if told else 0), ran
         assert (told in " ".join(ran.out.split())) if told else ("KV905" not in ran.out)
         assert not told or "kubevouch fix --status bbbb" in ran.out
+
+
+async def test_a_run_that_was_killed_here_is_over_once_its_switches_have_had_their_time(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """It still holds the Lease, which nobody has taken since; what it had in hand is known here, and put back by now."""
+    now, identity = SystemClock().now(), "abcd on alice@laptop (1)"
+    begun(kubevouch, UID, now - LATER)
+    await held_since(stage, 100, identity)
+    cut_off = "KV905 a run of fix was cut off and has not ended: run abcd of alice@laptop"
+    elsewhere = await kubevouch("doctor")  # without a log here: it may have had other nodes in hand
+    assert cut_off in " ".join(elsewhere.out.split()), elsewhere
+    terminal = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
+    lease = RunLease(SystemClock(), identity, print)
+    plan = kept_plan("abcd", terminal.environment)
+    assert plan is not None
+    begun_log(plan, "change 1 node", lease, terminal)
+    for ran in await kubevouch.several(("verify",), ("doctor",)):
+        assert (ran.code, "KV905" in ran.out) == (0, False), ran
+    begun(kubevouch, UID, now + LATER)
+    assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "its switch is set"
 
 
 @pytest.mark.parametrize("case", ["expired"])

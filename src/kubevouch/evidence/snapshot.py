@@ -228,6 +228,9 @@ class Evidence:
     unfinished_runs: tuple[UnfinishedRun, ...] = ()
     """Runs that were begun from this machine, and that may be armed on a node."""
 
+    own_holder: str = ""
+    """The identity of the Lease's holder, if that is or was a process of this machine: `unfinished_runs` has what it may have armed."""
+
     certificates: FoundCertificates | None = None
     """The inventory; None where nobody asked for it."""
 

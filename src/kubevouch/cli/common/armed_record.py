@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from kubevouch.cli.common.run_history import was_begun_here
 from kubevouch.cli.common.run_log import RunLog, log_armed
 from kubevouch.cli.common.runs import kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
@@ -114,7 +115,9 @@ def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> 
         for armed in here
         if kept_run(armed.run, environment)
     )
-    return replace(evidence, unfinished_runs=found)
+    holder = evidence.run_holder.value
+    own = holder.identity if holder and was_begun_here(holder.identity, environment) else ""
+    return replace(evidence, unfinished_runs=found, own_holder=own)
 
 
 def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:

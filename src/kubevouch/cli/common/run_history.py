@@ -1,6 +1,7 @@
 """What the logs of runs on this machine tell: what each came to, and which undos were stopped. It reads only."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.attempts import LoggedAttempt, undos_among, what_it_came_to
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.stopped_undo import LoggedUndo
@@ -40,6 +42,14 @@ def has_no_end(run: str, environment: Mapping[str, str]) -> bool:
     """Whether it was last carried out by somebody of whom its log here has no end. The caller knows that it is not under way."""
     last = next((each for each, _ in _attempts(run, environment)), None)
     return last is not None and not last.undoes and last.ended is None
+
+
+def was_begun_here(identity: str, environment: Mapping[str, str]) -> bool:
+    """Whether that holder of the Lease is or was a process of this machine, by the log here of its run."""
+    run = RunHolder(identity, None, timedelta()).run
+    if not re.fullmatch(RUN_NAME, run):  # a Lease may say anything
+        return False
+    return any(entry.by == identity for entry in _newest_first(run, environment))
 
 
 def undos_in(run: str, environment: Mapping[str, str]) -> tuple[LoggedUndo, ...]:

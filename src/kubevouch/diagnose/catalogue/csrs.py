@@ -99,7 +99,8 @@ DEFINITIONS = (
         code=Code.SUPERSEDED_CSR,
         name="SupersededRequest",
         severity=INFO,
-        see="A pending CSR, older than a newer one of the same node.",
+        see="A pending CSR, older than a newer one of the same node; or of a node that serves a certificate of its own making, "
+        "on which serverTLSBootstrap was turned off again since: by `kubevouch undo`, say, or by the dead-man's switch of a run.",
         why="The kubelet has dropped the key of this CSR: approving it would give a certificate that nobody can use.",
         do="Leave it; Kubernetes deletes it after 24 hours.",
     ),

@@ -10,6 +10,14 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.make import api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.waiting_csrs import (
+    asking_for_a_run,
+    left_over_csrs,
+    newest_csrs,
+    node_of,
+    pending_csrs,
+    waiting_csrs,
+)
 from kubevouch.diagnose.rules.wire import is_dark
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.our_approver import OurApprover
@@ -17,7 +25,6 @@ from kubevouch.evidence.snapshot import Approver, Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.x509 import CertificateKind, classify
 
-_USER = "system:node:"
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
@@ -47,41 +54,9 @@ def has_no_approver(evidence: Evidence) -> bool:
     return known and running_approver(evidence) is None
 
 
-def _node(request: CertificateSigningRequest) -> str:
-    return request.spec.username.removeprefix(_USER)
-
-
-def _pending(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Undecided CSRs by requestor, oldest first."""
-    found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
-    for request in evidence.csrs.or_else(()):
-        if not request.status.conditions:
-            found[_node(request)].append(request)
-    return found
-
-
-def _waiting(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node whose newest nobody has decided about."""
-    newest = _newest(evidence)
-    return {
-        node: found[-1] for node, found in _pending(evidence).items() if newest[node] is found[-1]
-    }
-
-
-def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that a run of this machine has in hand and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
-    in_hand = {each.node for each in evidence.unfinished_runs if each.may_last(evidence.at)}
-    return in_hand & _waiting(evidence).keys()
-
-
 def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
     created = request.metadata.creation_timestamp
     return at - created if created else timedelta()
-
-
-def _newest(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node, decided or not."""
-    return {_node(request): request for request in evidence.csrs.or_else(())}
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
@@ -89,9 +64,9 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:
-            found[_node(request)].clear()
+            found[node_of(request)].clear()
         else:
-            found[_node(request)].append(request)
+            found[node_of(request)].append(request)
     return found
 
 
@@ -99,7 +74,7 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
 def pending(evidence: Evidence) -> Iterator[Finding]:
     """CSRs that wait, with nobody to decide, or with somebody who does not."""
     in_hand = asking_for_a_run(evidence)
-    waiting = {node: csr for node, csr in _waiting(evidence).items() if node not in in_hand}
+    waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in in_hand}
     if not waiting or not evidence.approvers.is_known:
         return
     approver = running_approver(evidence)
@@ -133,7 +108,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
     ours = evidence.our_approver.value
     if ours is None or ours.decides:
         return
-    waiting = _waiting(evidence)
+    waiting = waiting_csrs(evidence)
     title = f"the approver is installed and decides nothing: {ours.why_not}"
     if waiting:
         title += f"; {counted(len(waiting), 'CSR waits', 'CSRs wait')}"
@@ -218,7 +193,7 @@ def _proofs(found: Mapping[str, CertificateSigningRequest], evidence: Evidence) 
 
 def _state(request: CertificateSigningRequest, at: datetime) -> str:
     """The node of a CSR, its age, and its last condition."""
-    said = f"{_node(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
+    said = f"{node_of(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
     for condition in reversed(request.status.conditions):
         text = f"{condition.type}: {condition.reason}: {condition.message}".rstrip(": ")
         return said + text + (", no certificate" if condition.type == "Approved" else "")
@@ -284,7 +259,7 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
     """A dark port, and no CSR of that node exists."""
     if not evidence.csrs.is_known:
         return
-    known = _newest(evidence)
+    known = newest_csrs(evidence)
     without = sorted(s.node for s in evidence.served if is_dark(s) and s.node not in known)
     if without:
         title = f"{counted(len(without), 'node')} without a certificate and without a CSR: {named(without)}"
@@ -293,12 +268,22 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.SUPERSEDED_CSR)
 def superseded(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet that asks again has dropped the key of its older CSR."""
-    newest = _newest(evidence)
-    old = [r for found in _pending(evidence).values() for r in found if r is not newest[_node(r)]]
+    """A kubelet that asks again, or was started again and asks no more, has dropped the key of its older CSR."""
+    newest = newest_csrs(evidence)
+    old = [
+        r for found in pending_csrs(evidence).values() for r in found if r is not newest[node_of(r)]
+    ]
     if old:
         title = f"{counted(len(old), 'pending CSR')} superseded by a newer one of the same node"
         yield finding(Code.SUPERSEDED_CSR, title, subjects=[request.name for request in old])
+    if over := left_over_csrs(evidence):
+        of_nodes = (
+            "is of a node that serves a certificate of its own making"
+            if len(over) == 1
+            else "are of nodes that serve certificates of their own making"
+        )
+        title = f"{counted(len(over), 'pending CSR')} {of_nodes}, so serverTLSBootstrap is off there by now"
+        yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in over.values()])
 
 
 @rule(Code.ROTATION_WILL_STALL)

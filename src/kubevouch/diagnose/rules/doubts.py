@@ -1,7 +1,6 @@
 """KV9xx: facts that could not be obtained. They are reported, but are not faults of the cluster."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from kubevouch.diagnose.catalogue import Code
@@ -9,14 +8,12 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
+from kubevouch.diagnose.rules.runs import unfinished_holder
 from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
 from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.run_holder import LEASE
 from kubevouch.evidence.snapshot import Evidence
-
-_SWITCHES_ARE_OVER = timedelta(hours=1)
-"""A switch goes off four minutes after the change, unless --gate-timeout says otherwise."""
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
@@ -109,8 +106,8 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
     """By this machine's own record, and by the cluster's Lease. Once a switch has had its time, the wire tells what became of the node."""
-    holder = evidence.run_holder.value
-    if holder is not None and holder.silent < _SWITCHES_ARE_OVER:
+    holder = unfinished_holder(evidence)
+    if holder is not None:
         state = "is under way" if holder.is_alive else "was cut off and has not ended"
         title = f"{'an undo' if holder.undoes else 'a run of fix'} {state}: {holder}"
         yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})

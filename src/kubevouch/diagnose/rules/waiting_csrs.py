@@ -1,0 +1,82 @@
+"""Whose CSRs wait for a decision: of a kubelet that asks, of a run that has its node in hand, or of nobody any more."""
+
+from collections import defaultdict
+
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.rules.runs import unfinished_holder
+from kubevouch.diagnose.rules.wire import is_ours, is_self_signed, port_states
+from kubevouch.evidence.snapshot import Evidence
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.x509 import Certificate
+
+_USER = "system:node:"
+
+
+def node_of(csr: CertificateSigningRequest) -> str:
+    """The node that asks."""
+    return csr.spec.username.removeprefix(_USER)
+
+
+def pending_csrs(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
+    """Undecided CSRs by requestor, oldest first."""
+    found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
+    for csr in evidence.csrs.or_else(()):
+        if not csr.status.conditions:
+            found[node_of(csr)].append(csr)
+    return found
+
+
+def newest_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node, decided or not."""
+    return {node_of(csr): csr for csr in evidence.csrs.or_else(())}
+
+
+def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node whose newest nobody has decided about."""
+    newest = newest_csrs(evidence)
+    return {
+        node: found[-1]
+        for node, found in pending_csrs(evidence).items()
+        if newest[node] is found[-1]
+    }
+
+
+def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each kubelet that waits for an answer to it. Of one that serves we do not know what, it may be left over."""
+    known = {
+        served.node
+        for served, port in zip(evidence.served, port_states(evidence), strict=True)
+        if not is_ours(served) or port.code is Code.NO_SERVING_CERTIFICATE
+    }
+    asking = known - left_over_csrs(evidence).keys()
+    return {node: csr for node, csr in _undecided(evidence).items() if node in asking}
+
+
+def asking_for_a_run(evidence: Evidence) -> set[str]:
+    """Nodes that a run of this machine has in hand and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
+    in_hand = {each.node for each in evidence.unfinished_runs if each.may_last(evidence.at)}
+    return in_hand & _undecided(evidence).keys()
+
+
+def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node whose kubelet serves a pair of its own making by now: it has asked for nothing since it started.
+
+    With serverTLSBootstrap a kubelet serves only what was issued to it (pkg/kubelet/kubelet.go), or the seed of a run that has
+    the node in hand. A seed is good for an hour longer than the node's switch is set for.
+    """
+    seeded = asking_for_a_run(evidence)
+    own = {
+        served.node: leaf
+        for served in evidence.served
+        if (leaf := served.dialled.leaf) and is_self_signed(leaf) and served.node not in seeded
+    }
+    run = unfinished_holder(evidence) is not None
+    return {
+        node: csr
+        for node, csr in _undecided(evidence).items()
+        if node in own and not (run and _may_be_a_seed(own[node], evidence))
+    }
+
+
+def _may_be_a_seed(leaf: Certificate, evidence: Evidence) -> bool:
+    return leaf.not_after > evidence.at
