@@ -13,6 +13,9 @@ _SILENT = timedelta(seconds=20)
 
 _LATE = timedelta(seconds=6)
 """So long without a renewal it has missed two at least."""
+_LONGEST_WORD = 100
+"""Characters of a run's name, or of who carries it out, that are shown: anybody who may write Leases has chosen them."""
+_IN_A_NAME = frozenset("@.-_+:/")
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class RunHolder:
     @property
     def run(self) -> str:
         """The run that it carries out, by its own word."""
-        return self.identity.split(" ")[0]
+        return self.identity.split(" ")[0][:_LONGEST_WORD]
 
     @property
     def where(self) -> str:
         """Who carries it out, and where, by its own word."""
-        return self.identity.partition(" on ")[2].rpartition(" (")[0] or self.identity
+        said = self.identity.partition(" on ")[2].rpartition(" (")[0] or self.identity
+        kept = (c if c.isalnum() or c in _IN_A_NAME else "?" for c in said[:_LONGEST_WORD])
+        return "".join(kept)  # nothing that could be taken for a command to copy
 
     @property
     def undoes(self) -> bool:

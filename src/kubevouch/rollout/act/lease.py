@@ -10,6 +10,7 @@ A deleted Lease is a lost one, and a new one has a higher number. So whoever may
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 from kubevouch.clock import Clock
@@ -23,7 +24,7 @@ from kubevouch.kube.errors import (
     UnreachableKind,
 )
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.lease import RETRY_PERIOD, lease_spec
+from kubevouch.kube.io.lease import LEASE_DURATION, RETRY_PERIOD, lease_spec
 from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import LEASES, Lease
 from kubevouch.kube.resources.plain import LeaseSpec
@@ -34,6 +35,10 @@ _LONGEST_CALL = 5.0
 _SECONDS_OF_A_HOLD = 4
 """leaseTransitions is the number of a hold. It is at least the time in such steps: so it is higher than any before it also after the
 Lease was deleted, or the cluster restored from a backup. It stays within 32 bits until the year 2242."""
+_FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
+"""A number that is further ahead of the time than ten years is no hold's: somebody has edited the Lease."""
+_LONGEST_BELIEVED = 60
+"""Seconds for which a silent holder is believed at most, whatever the Lease says; ours says 15."""
 _WAIT = "wait until it has ended"
 
 
@@ -162,12 +167,12 @@ class RunLease:
             if not self._seen.holder_identity:
                 self._seen, self._seen_at = spec, now
                 self._say(
-                    f"{LEASE}: {_holder(raw, api)}; waits up to {spec.lease_duration_seconds} s to see whether it is renewed"
+                    f"{LEASE}: {_holder(raw, api)}; waits up to {_believed_for(spec)} s to see whether it is renewed"
                 )
             elif spec != self._seen:
                 seen = f"another run is under way, {_holder(raw, api)}"
                 raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(raw, api))
-            if now - self._seen_at >= spec.lease_duration_seconds:
+            if now - self._seen_at >= _believed_for(spec):
                 return raw
             await self._clock.sleep(RETRY_PERIOD)
 
@@ -207,14 +212,16 @@ class RunLease:
     async def _taken(self, api: ApiClient) -> RawObject[Lease]:
         free = await self.wait_until_free(api)
         now = api.server_clock.now()
-        least = int(now.timestamp() / _SECONDS_OF_A_HOLD)
         try:
             if free is not None:
                 if self._seen.holder_identity:
                     self._say(f"{LEASE} was not renewed and is taken over")
-                number = max(free.read().spec.lease_transitions + 1, least)
+                number = _next_number(free.read().spec.lease_transitions, now)
                 return await _write(api, free, lease_spec(self.identity, number, now))
-            body = {"metadata": {"name": NAME}, "spec": lease_spec(self.identity, least, now)}
+            body = {
+                "metadata": {"name": NAME},
+                "spec": lease_spec(self.identity, _next_number(0, now), now),
+            }
             await api.create(LEASES, body, NAMESPACE)
             made = await api.get_raw(LEASES, NAME, NAMESPACE)
         except Conflict:
@@ -223,6 +230,17 @@ class RunLease:
             seen = "another run has begun at the same moment"
             raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(made, api))
         return made
+
+
+def _believed_for(spec: LeaseSpec) -> int:
+    """Seconds for which its holder is believed while it is silent. A run renews as if it had said 15, whatever stands there."""
+    return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
+
+
+def _next_number(before: int, now: datetime) -> int:
+    """The number of a hold that follows the one of that number."""
+    least = int(now.timestamp() / _SECONDS_OF_A_HOLD)
+    return max(before + 1, least) if before <= least + _FURTHEST else least
 
 
 async def _read(api: ApiClient) -> RawObject[Lease] | None:
