@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
@@ -242,6 +243,26 @@ async def test_what_refuses_a_pod_is_named_with_what_to_do(pods: Pods, message: 
         await pods.transport.run_script("node-1", HELLO, timeout=60)
     assert message.split(":", maxsplit=1)[0] in str(raised.value)
     assert REFUSALS[message] in str(raised.value)
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_of_a_pod_that_was_made_although_the_api_server_failed_nobody_says_that_it_has_not_run(
+    pods: Pods, *, made: bool
+) -> None:
+    """A time-out of etcd or of the API server (500, 504) does not say what has become of the request."""
+
+    async def timed_out(request: web.Request) -> web.StreamResponse:
+        if made:
+            await pods.server.truth(request)
+        body = {"kind": "Status", "code": 504, "reason": "Timeout", "message": "timed out"}
+        return web.json_response(body, status=504)
+
+    pods.kubelet.instead = lambda _: None
+    pods.server.faults.on(SPACE, timed_out, method="POST", times=1)
+    with pytest.raises(AnswerLost if made else NodeUnreachable, match="timed out"):
+        await pods.transport.run_script("node-1", HELLO, timeout=60)
+    assert pods.left() == []
+    assert pods.told == []
 
 
 def _waits(reason: str) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -151,12 +151,15 @@ def _at(seconds: int) -> str:
     return (NOW - timedelta(seconds=seconds)).isoformat()
 
 
+_LAST = "9999-12-31T23:59:59Z"
 LEFT: dict[str, tuple[dict[str, Any], int, bool]] = {
     "runs, in its time": (_status({"running": {}}), 179, False),
     "runs, past its time": (_status({"running": {}}), 181, True),
     "ended a moment ago": (_status(_ended("", finishedAt=_at(30)), "Succeeded"), 170, False),
     "ended a while ago": (_status(_ended("", finishedAt=_at(61)), "Succeeded"), 170, True),
     "ended, no time told": (_status(_ended(""), "Failed"), 61, True),
+    "ends in 9999, says its kubelet": (_status(_ended("", finishedAt=_LAST), "Failed"), 179, False),
+    "the same, past its time": (_status(_ended("", finishedAt=_LAST), "Failed"), 181, True),
     "is new": ({}, 0, False),
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.errors import KubeError, NotFound, StatusError
+from kubevouch.kube.errors import KubeError, NotFound, ServerError, StatusError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Deleted, Upserted, Watch
 from kubevouch.kube.resources import PODS, Pod, ResourceAttributes
@@ -166,6 +166,9 @@ class PodTransport:
         try:
             pod = await self._api.create(PODS, body, self._place.namespace)
         except StatusError as error:
+            # A time-out of its etcd (500, 504) says nothing of what became of the request; the pod's removal does.
+            if isinstance(error, ServerError) and await self._removed(name):
+                raise AnswerLost(where, f"its pod {name} may have run: {error}") from None
             raise NodeUnreachable(where, str(error), why_not_created(error, self._place)) from None
         except BaseException as error:  # it may have been made
             await self._removed(name)
@@ -215,19 +218,20 @@ class PodTransport:
                         followed.gone = True
                 followed.changed.set()
 
-    async def _removed(self, name: str) -> None:
-        """Removes the pod, as far as that can be done; if it stays, that is said."""
+    async def _removed(self, name: str) -> bool:
+        """Removes the pod, as far as that can be done; if it stays, that is said. False if there was none."""
         space = self._place.namespace
         try:
             async with asyncio.timeout(_REMOVAL):
                 await self._api.delete(PODS, name, space)
         except NotFound:
-            pass
+            return False
         except (KubevouchError, TimeoutError) as error:
             why = str(error) or "no answer"
             self._stays(
                 f"pod {space}/{name} was not removed: {why}; the next run removes it, or: kubectl delete pod -n {space} {name}"
             )
+        return True
 
 
 def _not_told(_: KubevouchError) -> None:

@@ -221,15 +221,16 @@ def is_left_behind(pod: Pod, now: datetime) -> bool:
     created = pod.metadata.creation_timestamp
     if created is None:
         return False
+    over = created + timedelta(seconds=pod.spec.active_deadline_seconds)
     if pod.status.phase not in ("Failed", "Succeeded"):
-        over = created + timedelta(seconds=pod.spec.active_deadline_seconds)
-        return now > over + _LEFT_BEHIND
+        return now - _LEFT_BEHIND > over
     ends = [
         each.state.terminated.finished_at
         for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
         if each.state.terminated and each.state.terminated.finished_at
     ]
-    return now > max([created, *ends]) + _LEFT_BEHIND
+    # Its kubelet says when it ended, and may say anything: nothing is added to that.
+    return now - _LEFT_BEHIND > min(max([created, *ends]), over)
 
 
 def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str]:
