@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.status import _stopped_here, _stopped_undo_here
+from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, times_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, Ran
 from tests.cli.test_a_run_that_is_not_finished import LATER, UID, folder
@@ -112,6 +114,71 @@ async def test_a_node_that_does_not_answer_and_is_known_here_to_be_armed_is_told
     assert lines(ran, "NEXT") == [f"ssh -l ops -- {SECOND} true"]
     notes = {each["node"]: each["notes"] for each in json.loads(document.out)["nodes"]}
     assert (known in notes[SECOND], known in notes[WORKER]) == (True, False)
+
+
+async def test_a_status_without_a_run_leads_to_the_run_whose_plan_says_how_its_nodes_are_reached(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """A run that was killed, whose plan was made with --ssh-config: by the operator's own ssh nobody can be asked, as often as he tries."""
+    config = kubevouch.home / "ssh config"
+    config.write_text("")
+    environment = {"HOME": str(kubevouch.home)}
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
+    for run, uid in (("aaaa", UID), ("bbbb", "another")):
+        cluster = ClusterBinding("c", stage.server.url, uid, "sha", "v1.36.3")
+        plan = msgspec.structs.replace(
+            plan_of(node, run=run, cluster=cluster), ssh_config=str(config)
+        )
+        keep_run(plan, environment)
+    ran = await kubevouch("fix", "--status")
+    assert ran.code == 3, ran
+    assert lines(ran, "NEXT") == ["kubevouch fix --status aaaa"], ran
+    assert "the plan of run aaaa, which is kept on this machine, does" in " ".join(ran.out.split())
+    followed = await kubevouch("fix", "--status", "aaaa")
+    assert lines(followed, "NEXT") == [f"ssh -F '{config}' -- {node.host} true"], followed
+    by_word = await kubevouch("fix", "--status", "--ssh-user", "ops", "--nodes", WORKER)
+    assert lines(by_word, "NEXT") == [f"ssh -l ops -- {WORKER} true"], by_word
+
+
+async def test_the_runs_of_this_machine_lead_to_the_one_that_is_worth_a_look(
+    kubevouch: Program,
+) -> None:
+    """Without its name the status would not know how its nodes are reached."""
+    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status"]
+    folder(kubevouch).mkdir(parents=True)
+    (folder(kubevouch) / "eeee.json").write_text("{")
+    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status"]
+    environment = {"HOME": str(kubevouch.home)}
+    terminal = Terminal(None, None, None, environment)
+    change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    for index, run in enumerate(("aaaa", "bbbb", "cccc")):
+        keep_run(plan_of(change, run=run), environment)
+        os.utime(folder(kubevouch) / f"{run}.json", (1000 + index, 1000 + index))
+    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status cccc"]
+    for undoes in (False, True):  # each is killed: its log has no end
+        log = begun_log(
+            plan_of(change, run="bbbb"), "it", run_lease("bbbb", terminal, undoes=undoes), terminal
+        )
+        assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status bbbb"]
+        log.write("ends", exit=1, error="it")
+    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status cccc"]
+    ArmedRecord(UID, "aaaa", terminal)(
+        WORKER, ArmedNode("aaaa", WORKER, SystemClock().now() + LATER)
+    )
+    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status aaaa"]
+
+
+def test_the_times_of_a_run_are_those_with_which_it_was_last_carried_out(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path)}
+    terminal = Terminal(None, io.StringIO(), None, environment)
+    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
+    assert times_here(["bbbb"], environment) == {}
+    begun_log(plan, "it", run_lease("bbbb", terminal), terminal)
+    assert times_here(["bbbb"], environment) == {}, "an earlier version has not written them down"
+    for times in (RolloutTimeouts(300, 1), RolloutTimeouts(90, 2.5)):
+        begun_log(plan, "it", run_lease("bbbb", terminal), terminal, times)
+    begun_log(plan, "it", run_lease("bbbb", terminal, undoes=True), terminal)
+    assert times_here(["aaaa", "bbbb"], environment) == {"bbbb": RolloutTimeouts(90, 2.5)}
 
 
 async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
@@ -227,10 +294,10 @@ def test_an_undo_that_was_stopped_here_is_known_by_its_log(
         result = RunResult("bbbb", outcomes, "", interrupted=interrupted)
         ended(result, ExitCode.INTERRUPTED)
     seen = [RunOnNode(WORKER, "bbbb", Standing.UNDONE), RunOnNode(SECOND, "bbbb", Standing.DONE)]
-    stopped = _stopped_undo_here(seen, terminal)
+    stopped = stopped_undo_here(seen, terminal)
     assert (stopped.again if stopped else "") == again
     begun_log(plan, "it", run_lease("bbbb", terminal, undoes=True), terminal)
-    assert _stopped_undo_here(seen, terminal) is None, "it has been gone on with, and not ended"
+    assert stopped_undo_here(seen, terminal) is None, "it has been gone on with, and not ended"
 
 
 def logged(
@@ -265,7 +332,7 @@ ONE_LEFT = [RunOnNode(SECOND, "bbbb", Standing.DONE)]
 
 
 def again_here(seen: list[RunOnNode], terminal: Terminal) -> str:
-    stopped = _stopped_undo_here(seen, terminal)
+    stopped = stopped_undo_here(seen, terminal)
     return stopped.again if stopped else ""
 
 
@@ -311,6 +378,6 @@ def test_a_run_that_was_put_back_somewhere_is_not_gone_on_with_from_a_status_of_
     terminal = terminal_at(kubevouch)
     seen = [RunOnNode(WORKER, "bbbb", Standing.DONE), RunOnNode(SECOND, "", Standing.NONE)]
     logged(terminal, "bbbb", DONE, UNTOUCHED, undoes=False)
-    assert _stopped_here(seen, terminal) is not None
+    assert stopped_here(seen, terminal) is not None
     logged(terminal, "bbbb", UNDONE, nodes=("k8s-worker-3.internal.example.com",))
-    assert _stopped_here(seen, terminal) is None
+    assert stopped_here(seen, terminal) is None

@@ -68,7 +68,7 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     assert (lines[0]["what"], lines[-1]["what"], lines[-1]["exit"]) == ("begins", "ends", 130)
     looked = expired.kubevouch("fix", "--status", str(made["run"]))
     assert looked.code == 1, looked
-    assert f"NEXT       kubevouch fix --resume {made['run']}\n" in looked.out, looked
+    assert f"NEXT       kubevouch fix --resume {made['run']} --soak 1s\n" in looked.out, looked
     expired.start_controller_manager()
     again = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes", "--soak", "1s")
     assert again.code == 0, again

@@ -1,9 +1,13 @@
 """`fix --resume` after a kill: it goes past no node that the run may have broken, and is not held up by a file that is the same."""
 
+import re
+import shlex
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.cli.program import Ran
 
 from .cluster import Cluster
 from .told import KUBELET, eventually, kubelet_files, plan
@@ -54,6 +58,45 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     assert "NEXT kubevouch doctor THEN kubevouch fix --plan" in told
     assert [kubelet_files(each) for each in (first, second)] == before
     assert first.sh("systemctl is-active kubelet.service").stdout.strip() == "active"
+
+
+def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_on_with_its_own_times(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    """The plan was made with --ssh-config: the operator's own ssh knows none of these nodes."""
+    path, node = tmp_path / "plan.json", expired.workers[0]
+    before = kubelet_files(node)
+    run = str(plan(expired, path, "--nodes", node.name)["run"])
+    try:
+        killed_while_it_is_armed(expired, path)
+    finally:
+        expired.start_controller_manager()
+    listed = expired.kubevouch("fix", "--list")
+    assert next_of(listed) == f"kubevouch fix --status {run}"
+    bare = ("fix", "--status")
+    while "nobody any more" not in (looked := expired.kubevouch(*bare)).out:
+        waits, _, shows = next_of(looked).rpartition(" && ")
+        assert shows == f"kubevouch fix --status {run}", looked
+        assert re.fullmatch(r"(sleep \d+)?", waits), looked
+        assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
+        time.sleep(int(waits.removeprefix("sleep ") or 1))
+    assert next_of(looked) == f"kubevouch fix --status {run}", looked
+    told = " ".join(looked.out.split())
+    assert f"armed by run {run} until" in told, looked
+    assert f"the plan of run {run}, which is kept on this machine, does" in told, looked
+    looked = expired.kubevouch(*shlex.split(next_of(looked))[1:])
+    resume = f"kubevouch fix --resume {run} --gate-timeout 300s --soak 1s"
+    assert next_of(looked) == resume, looked
+    resumed = expired.kubevouch(*shlex.split(resume)[1:], "--yes")
+    assert resumed.code == 0, resumed
+    assert expired.kubevouch("undo", run, "--yes").code == 0
+    assert kubelet_files(node) == before
+
+
+def next_of(ran: Ran) -> str:
+    """The command that is said to come next."""
+    [line] = [each for each in ran.out.splitlines() if each.startswith("NEXT ")]
+    return line.split(maxsplit=1)[1]
 
 
 def test_a_file_that_is_written_again_unchanged_while_its_node_is_armed_is_no_failure(

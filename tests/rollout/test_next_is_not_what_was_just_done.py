@@ -15,8 +15,9 @@ from kubevouch.rollout.decide.next_step import Commands, NextStep, next_for_left
 from kubevouch.rollout.decide.operator_word import NO_WORD
 from kubevouch.rollout.decide.plan import LeftOut, Plan, PodPlace
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.decide.reaching import WayToNodes
+from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting
 from tests.rollout.test_a_plan_is_a_file import PLAN
 from tests.rollout.test_a_run_is_checked_and_carried_out import a_run
@@ -59,6 +60,60 @@ def test_after_a_status(
 def test_a_status_of_some_nodes_is_asked_for_these_again() -> None:
     command, _ = next_for_status([DONE], "", ALIVE, frozenset({"aaaa"}), nodes=("w1", "w2"))
     assert command == AGAIN
+
+
+def test_a_node_that_the_plan_of_a_run_reaches_in_another_way_is_asked_by_that_run() -> None:
+    """Where nobody has said how nodes are reached: the status of that run goes there, and the same one again would not."""
+    others = [RunOnNode(each, "", Standing.UNKNOWN, host=each) for each in ("w0", "w1", "w2")]
+    reached = {"w1": "aaaa", "w2": "bbbb"}
+    command, note = next_for_status(others, "", None, frozenset(), reached=reached)
+    assert command == "kubevouch fix --status aaaa"
+    assert note.endswith(
+        "how w1 is reached; the plan of run aaaa, which is kept on this machine, does"
+    )
+    known = [*others[:2], msgspec.structs.replace(others[2], last_known_armed="bbbb")]
+    command, _ = next_for_status(known, "", None, frozenset(), reached=reached)
+    assert command == "kubevouch fix --status bbbb", "what is known to be armed comes first"
+    some = ("w1", "w0", "w2")
+    command, _ = next_for_status(others, "", None, frozenset(), nodes=some, reached=reached)
+    assert command == "kubevouch fix --status aaaa --nodes w1", "the run has no other of them"
+    command, _ = next_for_status(others[:1], "", None, frozenset(), reached=reached)
+    assert command == "ssh -- w0 true"
+
+
+def test_the_run_that_reaches_a_node_in_another_way_is_the_one_that_is_armed_there_or_the_newest() -> (
+    None
+):
+    by_file = msgspec.structs.replace(PLAN, run="aaaa", ssh_config="/my ssh")
+    newer = msgspec.structs.replace(by_file, run="bbbb", ssh_user="ops")
+    name = PLAN.nodes[0].node
+    silent = RunOnNode(name, "", Standing.UNKNOWN, host=name)
+    rows, own = (silent, RunOnNode("w9", "", Standing.UNKNOWN, host="w9")), WayToNodes()
+    assert reached_otherwise(rows, own, [newer, by_file]) == {name: "bbbb"}
+    assert reached_otherwise(rows, own, [newer, by_file], "aaaa") == {name: "aaaa"}
+    armed = msgspec.structs.replace(silent, last_known_armed="aaaa")
+    assert reached_otherwise([armed], own, [newer, by_file], "bbbb") == {name: "aaaa"}
+    assert reached_otherwise(rows, WayToNodes(ssh_config="/my ssh"), [by_file]) == {}, "was tried"
+    asks = msgspec.structs.replace(by_file, ssh_config="", ask_sudo_password=True)
+    assert reached_otherwise(rows, own, [asks]) == {name: "aaaa"}, "which asks for the password"
+    for other in (RunOnNode(name, "", Standing.UNKNOWN), RunOnNode(name, "", Standing.NONE)):
+        assert reached_otherwise([other], own, [newer]) == {}, "it has answered"
+
+
+def test_a_run_goes_on_with_the_times_that_it_was_carried_out_with() -> None:
+    def resumed(times: RolloutTimeouts, file: str = "") -> str:
+        armed = RunOnNode("w1", "aaaa", Standing.ARMED, fires_in=143)
+        known = {"aaaa": times}
+        return next_for_status([armed], "aaaa", None, frozenset({"aaaa"}), times=known, file=file)[
+            0
+        ]
+
+    assert resumed(RolloutTimeouts()) == "kubevouch fix --resume aaaa"
+    assert (
+        resumed(RolloutTimeouts(300, 1.5), "p.json")
+        == "kubevouch fix --resume p.json --gate-timeout 300s --soak 1.5s"
+    )
+    assert resumed(RolloutTimeouts(180, 1e6)) == "kubevouch fix --resume aaaa --soak 1000000s"
 
 
 SILENT = LeftOut("w1", "connection timed out", unreached="w1")

@@ -11,6 +11,8 @@ from shlex import quote
 
 import click
 
+from kubevouch.rollout.decide.timeouts import as_said
+
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
 """The variable that names the file for a new plan. A plan that is there keeps its own."""
@@ -126,7 +128,7 @@ _PARAMETERS = {
 def _as_said(value: object) -> str:
     """A value as it is said on a command line; durations are kept in seconds."""
     if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
+        return as_said(value)
     return "" if value is True else str(value)
 
 

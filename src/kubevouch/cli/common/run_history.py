@@ -15,6 +15,7 @@ from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.attempts import LoggedAttempt, undos_among, what_it_came_to
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.stopped_undo import LoggedUndo
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _TAIL = 4 * 1024 * 1024
 _OF_A_NODE = ("armed", "step", "ended")
@@ -29,6 +30,8 @@ class _Entry(msgspec.Struct, frozen=True):
     process: int
     by: str = ""
     cluster_uid: str = ""
+    gate_timeout: float | None = None
+    soak: float | None = None
     error: str = ""
     result: RunResult | None = None
 
@@ -38,10 +41,18 @@ def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
     return what_it_came_to([each for each, _ in _attempts(run, environment)])
 
 
-def has_no_end(run: str, environment: Mapping[str, str]) -> bool:
-    """Whether it was last carried out by somebody of whom its log here has no end. The caller knows that it is not under way."""
+def has_no_end(run: str, environment: Mapping[str, str], *, undone: bool = False) -> bool:
+    """Whether who carried it out last, by its log here, has no end there. undone: or who undid it. It may still be under way."""
     last = next((each for each, _ in _attempts(run, environment)), None)
-    return last is not None and not last.undoes and last.ended is None
+    return last is not None and (undone or not last.undoes) and last.ended is None
+
+
+def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts | None:
+    """Those that it was last carried out with from this machine; None where its log here does not say."""
+    for entry in _newest_first(run, environment):
+        if entry.gate_timeout is not None and entry.soak is not None:
+            return RolloutTimeouts(entry.gate_timeout, entry.soak)
+    return None
 
 
 def was_begun_here(identity: str, environment: Mapping[str, str]) -> bool:

@@ -22,6 +22,7 @@ from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -101,8 +102,14 @@ def log_armed(log: RunLog, node: str, armed: ArmedNode | None) -> None:
     log.write("armed", node=node, **fields)
 
 
-def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> RunLog:
-    """The log of a run that begins to write now. what: it is about to do."""
+def begun_log(
+    plan: Plan,
+    what: str,
+    lease: RunLease,
+    terminal: Terminal,
+    times: RolloutTimeouts | None = None,
+) -> RunLog:
+    """The log of a run that begins to write now. what: it is about to do. times: that it is carried out with, for who goes on with it."""
     log = RunLog(plan.run, terminal, SystemClock())
     with contextlib.suppress(
         OSError
@@ -110,6 +117,7 @@ def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> Run
         log.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     terminal.note(one_line(f"Log: {log.path}"))
     cluster = plan.cluster
+    said = {"gate_timeout": times.gates, "soak": times.soak} if times else {}
     log.write(
         "begins",
         by=lease.identity,
@@ -117,6 +125,7 @@ def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> Run
         server=cluster.server,
         cluster_uid=cluster.cluster_uid,
         to_do=what,
+        **said,
     )
     return log
 

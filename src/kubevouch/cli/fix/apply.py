@@ -136,7 +136,7 @@ def apply_plan(
             yes=yes,
         )
         keep_run(plan, terminal.environment)
-    log = begun_log(plan, what, lease, terminal) if what else None
+    log = begun_log(plan, what, lease, terminal, timeouts) if what else None
 
     leading = partial(
         commands_of,

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.run_history import how_it_ended
+from kubevouch.cli.common.run_history import has_no_end, how_it_ended
 from kubevouch.cli.common.runs import kept_plans, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.plan import Plan
 
 SCHEMA = "kubevouch.runs/1"
@@ -36,8 +37,19 @@ def list_runs(terminal: Terminal, form: str) -> int:
     else:
         heads = ("RUN", "PLANNED", "CLUSTER", "NODES", "AS FAR AS IS KNOWN HERE")
         terminal.table(heads, [_cells(row) for row in rows])
-    terminal.command("NEXT     ", "kubevouch fix --status")
+    terminal.command("NEXT     ", status_of(_worth_a_look(terminal.environment)))
     return ExitCode.OK
+
+
+def _worth_a_look(environment: Mapping[str, str]) -> str:
+    """The newest run that may have a node in hand, or whose log has no end; else the newest. Empty if none of their plans can be read."""
+    runs = [plan.run for _, plan in kept_plans(environment) if plan]
+    cut_off = (
+        run
+        for run in runs
+        if armed_by(run, environment) or has_no_end(run, environment, undone=True)
+    )
+    return next(cut_off, runs[0] if runs else "")
 
 
 def _cells(row: Mapping[str, object]) -> list[str]:

@@ -4,7 +4,6 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -15,10 +14,15 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport, transport_of
-from kubevouch.cli.common.run_history import has_run_begun_since, undos_in
-from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plan, kept_plans, kept_run
+from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.fix.known_here import (
+    reached_here,
+    stopped_here,
+    stopped_undo_here,
+    times_here,
+)
 from kubevouch.cli.fix.plan import FixOptions, transport_to
 from kubevouch.cli.fix.refusal import leading_on
 from kubevouch.clock import Clock
@@ -50,8 +54,8 @@ from kubevouch.rollout.decide.next_step import shows_an_answer
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing, while_it_is_undone
-from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
-from kubevouch.rollout.decide.stopped_undo import StoppedUndo, put_back_by, stopped_undo
+from kubevouch.rollout.decide.stopped_run import StoppedRun
+from kubevouch.rollout.decide.stopped_undo import StoppedUndo
 
 SCHEMA = "kubevouch.status/1"
 
@@ -80,9 +84,7 @@ def show_status(
     if plan and plan.pods:  # whoever wrote the plan chose the image, which runs as root
         terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
 
-    async def work(
-        api: ApiClient, clock: Clock
-    ) -> tuple[tuple[RunOnNode, ...], RunHolder | None, KubeError | None]:
+    async def work(api: ApiClient, clock: Clock) -> _Asked:
         if plan:  # whose Lease is read is whose nodes are asked
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
@@ -97,11 +99,11 @@ def show_status(
             targets = [live_target(each) for each in await api.list_all(NODES)]
         watched = WatchedTransport(transport, progress_of(terminal))
         asked = await gather_statuses(_only(targets, options.nodes), run, watched)
-        statuses = await _with_what_was_known_here(asked, plan, api, clock, terminal)
+        statuses, uid = await _with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
-            return statuses, await gather_run_holder(api), None
+            return _Asked(statuses, uid, await gather_run_holder(api))
         except KubeError as error:
-            return statuses, None, error
+            return _Asked(statuses, uid, failed=error)
 
     with contextlib.ExitStack() as refused:
         if plan:
@@ -114,22 +116,24 @@ def show_status(
             )
         else:
             refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
-        statuses, holder, failed = with_api(terminal, access, work)
+        found = with_api(terminal, access, work)
+    statuses, holder, failed = found.statuses, found.holder, found.failed
     if holder is None and not failed:
         forget_ended(statuses, terminal.environment)
-    undo = None if holder else _stopped_undo_here(statuses, terminal)
-    stopped = None if run or holder or undo else _stopped_here(statuses, terminal)
+    undo = None if holder else stopped_undo_here(statuses, terminal)
+    stopped = None if run or holder or undo else stopped_here(statuses, terminal)
     undoing = holder.run if holder and holder.undoes else undo.run if undo else ""
     under_way = holder is not None and holder.is_alive
     statuses = while_it_is_undone(statuses, undoing, under_way=under_way)
     doubt, away = (str(failed), shows_an_answer(failed)) if failed else ("", "")
-    found = _Found(run, statuses, holder, doubt, away, undo, stopped)
+    told = _Found(run, statuses, holder, doubt, away, undo, stopped)
     if form == "json":
-        print_document(terminal, SCHEMA, found.document())
+        print_document(terminal, SCHEMA, told.document())
     else:
         way = way_of(plan) if plan else WayToNodes(options.via)
         file = word if plan and not goes_on_here(plan.run, terminal.environment) else ""
-        _print(terminal, found, options.nodes, way, file)
+        reached = {} if word or ssh_config else _reached(found, options, terminal)
+        _print(terminal, told, options.nodes, way, file, reached)
     return exit_code_of(statuses)
 
 
@@ -139,15 +143,25 @@ async def _with_what_was_known_here(
     api: ApiClient,
     clock: Clock,
     terminal: Terminal,
-) -> tuple[RunOnNode, ...]:
-    """Which cluster it is has to be told only where a node was silent; where it cannot be, no record is of it."""
+) -> tuple[tuple[RunOnNode, ...], str]:
+    """The rows, and the UID of the cluster. Which it is has to be told only where a node was silent; where it cannot be, no record is of it."""
     if all(each.standing is not Standing.UNKNOWN for each in asked):
-        return asked
+        return asked, ""
     uid = plan.cluster.cluster_uid if plan else ""
     if plan is None:
         with contextlib.suppress(KubeError):
             uid = await cluster_uid(api)
-    return with_what_was_known(asked, armed_on(uid, terminal.environment), clock.now())
+    return with_what_was_known(asked, armed_on(uid, terminal.environment), clock.now()), uid
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What nodes and API server have said. uid: of the cluster; empty where it did not matter. failed: why the holder is not known."""
+
+    statuses: tuple[RunOnNode, ...]
+    uid: str
+    holder: RunHolder | None = None
+    failed: KubeError | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +196,19 @@ class _Found:
         }
 
 
+def _reached(found: _Asked, options: FixOptions, terminal: Terminal) -> Mapping[str, str]:
+    """By node that could not be asked: the run whose plan, kept here, goes there in another way. None where somebody has said how to go.
+
+    A configuration of the environment ($KUBEVOUCH_SSH_CONFIG) is not said for these nodes.
+    """
+    if options.via != "ssh" or options.ssh_user or options.ask_sudo_password:
+        return {}
+    config = str(Path(options.ssh_config).absolute()) if options.ssh_config else ""
+    first = found.holder.run if found.holder else ""
+    tried = WayToNodes(ssh_config=config)
+    return reached_here(found.statuses, tried, found.uid, first, terminal.environment)
+
+
 @contextlib.contextmanager
 def _leading_to_a_kept_run(
     access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
@@ -210,38 +237,6 @@ def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | No
     return None
 
 
-def _stopped_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedRun | None:
-    """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change.
-
-    One that was put back somewhere is none, by its log also where that node was not asked.
-    """
-    environment = terminal.environment
-    found = {each.run: kept_plan(each.run, environment) for each in statuses}
-    plans = [plan for plan in found.values() if plan is not None]
-    return stopped_run(
-        statuses, [each for each in plans if not put_back_by(undos_in(each.run, environment))]
-    )
-
-
-def _stopped_undo_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedUndo | None:
-    """The undo, if any, that was stopped on this machine before it had put all its nodes back: the last one.
-
-    None that was stopped before another run was begun here: whoever began that has decided anew.
-    """
-    environment = terminal.environment
-    found: list[tuple[datetime, StoppedUndo]] = []
-    for run in dict.fromkeys(each.run for each in statuses if each.run):
-        plan = kept_plan(run, environment)
-        undos = undos_in(run, environment) if plan else ()
-        if plan is None or not undos:
-            continue
-        undo = stopped_undo(statuses, undos, has_config_map=plan.config_map is not None)
-        ended = undos[-1].ended
-        if undo and not has_run_begun_since(ended, plan.cluster.cluster_uid, environment):
-            found.append((ended, undo))
-    return max(found, key=lambda each: each[0])[1] if found else None
-
-
 def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusTarget]:
     known = [each.node for each in targets]
     for name in nodes:
@@ -251,9 +246,14 @@ def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusT
 
 
 def _print(
-    terminal: Terminal, found: _Found, nodes: Sequence[str], way: WayToNodes, file: str
+    terminal: Terminal,
+    found: _Found,
+    nodes: Sequence[str],
+    way: WayToNodes,
+    file: str,
+    reached: Mapping[str, str],
 ) -> None:
-    """nodes: only these were asked for. way: how they were. file: of the run's plan, where it is not kept here."""
+    """nodes: only these were asked for. way: how they were. file: of the run's plan, where it is not kept here. reached: by node, the run whose plan goes there otherwise."""
     rows = [
         (
             each.node,
@@ -284,6 +284,8 @@ def _print(
         nodes=nodes,
         way=way,
         file=file,
+        reached=reached,
+        times=times_here(kept, terminal.environment),
     )
     if note:
         terminal.long_line(f"           {terminal.hinted(note)}", hang=11)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import join, quote
+from types import MappingProxyType
 
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
@@ -12,8 +13,11 @@ from kubevouch.rollout.decide.before_a_resume import after_switch, next_for_unde
 from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _BY_SSH = WayToNodes()
+_NOBODY: Mapping[str, str] = MappingProxyType({})
+_NO_TIMES: Mapping[str, RolloutTimeouts] = MappingProxyType({})
 _PUT_BACK = frozenset(PUT_BACK)
 
 
@@ -53,15 +57,18 @@ def next_for_status(
     nodes: Sequence[str] = (),
     way: WayToNodes = _BY_SSH,
     file: str = "",
+    reached: Mapping[str, str] = _NOBODY,
+    times: Mapping[str, RolloutTimeouts] = _NO_TIMES,
 ) -> tuple[str, str]:
     """The command that comes next, and what else may be done. run: that was asked for. kept: runs whose plans are kept here.
 
     doubt: why it is not known who holds the Lease. away: where that is since the API server did not answer, the command that shows
     whether it does again: what needs it comes after that. undo: that was stopped in order here. nodes: only these were asked for.
-    way: how they were asked. file: of the plan of `run`, where it was given by that and is not kept here.
+    way: how they were asked. file: of the plan of `run`, where it was given by that and is not kept here. reached: by node that could
+    not be asked so, the run whose plan goes there in another way. times: by run, those that it was last carried out with.
     """
     statuses = tuple(statuses)
-    words = _Words({run: file} if file else {})
+    words = _Words({run: file} if file else {}, times)
     kept |= words.files.keys()
     armed = [each for each in statuses if each.standing is Standing.ARMED]
     if holder is not None and holder.is_alive:
@@ -72,12 +79,10 @@ def next_for_status(
         return _once_it_answers(away, undo.again, "what it has put back stays so")
     if armed:
         return _next_for_armed(armed, holder, kept, words, nodes, doubt=doubt, away=away)
-    silent = _first_silent(statuses)
-    if silent is None:
-        unarmed = _next_for_unarmed(statuses, run, holder, kept, words)
-        return _once_it_answers(away, *unarmed)
-    again = words.status(run, nodes)
-    return _next_for_silent(silent, again, way, all_runs=status_of("", nodes))
+    silent = _first_silent(statuses, reached)
+    if silent is not None:
+        return _next_for_silent(silent, words.status(run, nodes), way, nodes, reached)
+    return _once_it_answers(away, *_next_for_unarmed(statuses, run, holder, kept, words))
 
 
 def _once_it_answers(away: str, command: str, note: str) -> tuple[str, str]:
@@ -89,12 +94,17 @@ def _once_it_answers(away: str, command: str, note: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _Words:
-    """Commands about a run, by its name or by the file of its plan. files: by run, of those whose plans were given so."""
+    """Commands about a run, by its name or by the file of its plan. files: by run, of those whose plans were given so.
+
+    times: by run, those that it was last carried out with, where this is known.
+    """
 
     files: Mapping[str, str]
+    times: Mapping[str, RolloutTimeouts]
 
     def resume(self, run: str) -> str:
-        return join(["kubevouch", "fix", "--resume", self.files.get(run, run)])
+        times = self.times[run].words if run in self.times else ()
+        return join(["kubevouch", "fix", "--resume", self.files.get(run, run), *times])
 
     def undo(self, run: str, nodes: Sequence[str] = ()) -> str:
         some = ["--nodes", ",".join(nodes)] if nodes else []
@@ -152,21 +162,34 @@ def _next_for_armed_elsewhere(
     return after_switch(armed, status_of(armed[0].run, nodes)), note
 
 
-def _first_silent(statuses: Iterable[RunOnNode]) -> RunOnNode | None:
-    """The node that could not be asked and is to be looked at first: one that was known to be armed, if there is one."""
+def _first_silent(statuses: Iterable[RunOnNode], reached: Mapping[str, str]) -> RunOnNode | None:
+    """The node that could not be asked and is to be looked at first: one that was known to be armed, or that a plan reaches."""
     silent = [each for each in statuses if each.standing is Standing.UNKNOWN]
-    return min(silent, key=lambda each: not each.last_known_armed, default=None)
+
+    def order(each: RunOnNode) -> tuple[bool, bool]:
+        return not each.last_known_armed, each.node not in reached
+
+    return min(silent, key=order, default=None)
 
 
 def _next_for_silent(
-    silent: RunOnNode, again: str, way: WayToNodes, *, all_runs: str
+    silent: RunOnNode,
+    again: str,
+    way: WayToNodes,
+    nodes: Sequence[str],
+    reached: Mapping[str, str],
 ) -> tuple[str, str]:
-    """again: to be run once that node can be asked. all_runs: the same without a run, whose plan would only go where it went before."""
+    """again: to be run once that node can be asked. nodes, reached: see `next_for_status`."""
+    if run := reached.get(silent.node, ""):
+        some = [each for each in nodes if reached.get(each) == run]
+        note = f"nobody has said here how {silent.node} is reached; the plan of run {run}, which is kept on this machine, does"
+        return status_of(run, some), note
     if not silent.host:
         return again, "once the nodes that did not answer can be asked"
     if way.via == "local":
+        # without a run, whose plan would only go where it went before
         note = f"`--via local` asks this machine only, and {silent.node} is another one: go by ssh, or run it there"
-        return f"{all_runs} --via ssh", note
+        return f"{status_of('', nodes)} --via ssh", note
     shows = (
         becoming_root(silent.host, way)
         if silent.lacks_root

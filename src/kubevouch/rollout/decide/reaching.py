@@ -1,10 +1,11 @@
 """The operator's own command that shows why a node could not be asked. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import join
 
 from kubevouch.rollout.decide.plan import Plan, Via
+from kubevouch.rollout.decide.run_status import RunOnNode
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,25 @@ class WayToNodes:
 def way_of(plan: Plan) -> WayToNodes:
     """As the plan goes to its nodes."""
     return WayToNodes(plan.via, plan.ssh_config, plan.ssh_user)
+
+
+def reached_otherwise(
+    statuses: Iterable[RunOnNode], tried: WayToNodes, plans: Sequence[Plan], first: str = ""
+) -> Mapping[str, str]:
+    """By the name of a node that could not be asked as was tried: the run whose plan goes there in another way.
+
+    plans: of the cluster, the newest first. What was known to be armed there counts before all, and then the run `first`.
+    """
+    names = {plan.run: {each.node for each in plan.nodes} for plan in plans}
+    found = {}
+    for each in statuses:
+        there = [plan for plan in plans if each.host and each.node in names[plan.run]]
+        order = (each.last_known_armed, first)
+        named = (plan for run in order for plan in there if plan.run == run)
+        plan = next(named, there[0] if there else None)
+        if plan and (way_of(plan) != tried or plan.ask_sudo_password):
+            found[each.node] = plan.run
+    return found
 
 
 def reaching(node: str, host: str, way: WayToNodes) -> str:

@@ -1,0 +1,68 @@
+"""What this machine knows of the runs that were begun here, for `fix --status`: by their plans and logs. It reads only."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from kubevouch.cli.common.run_history import has_run_begun_since, times_of, undos_in
+from kubevouch.cli.common.runs import kept_plan, kept_plans
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
+from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
+from kubevouch.rollout.decide.stopped_undo import StoppedUndo, put_back_by, stopped_undo
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+
+
+def reached_here(
+    statuses: Sequence[RunOnNode],
+    tried: WayToNodes,
+    cluster_uid: str,
+    first: str,
+    environment: Mapping[str, str],
+) -> Mapping[str, str]:
+    """By node that could not be asked as was tried: the run whose plan, kept here, goes there in another way. first: of two, this run."""
+    if not cluster_uid or not any(each.standing is Standing.UNKNOWN for each in statuses):
+        return {}
+    every = (plan for _, plan in kept_plans(environment) if plan)
+    plans = [plan for plan in every if plan.cluster.cluster_uid == cluster_uid]
+    return reached_otherwise(statuses, tried, plans, first)
+
+
+def times_here(
+    runs: Collection[str], environment: Mapping[str, str]
+) -> Mapping[str, RolloutTimeouts]:
+    """By run, those that it was last carried out with from here."""
+    found = {run: times_of(run, environment) for run in runs}
+    return {run: times for run, times in found.items() if times}
+
+
+def stopped_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedRun | None:
+    """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change.
+
+    One that was put back somewhere is none, by its log also where that node was not asked.
+    """
+    environment = terminal.environment
+    found = {each.run: kept_plan(each.run, environment) for each in statuses}
+    plans = [plan for plan in found.values() if plan is not None]
+    return stopped_run(
+        statuses, [each for each in plans if not put_back_by(undos_in(each.run, environment))]
+    )
+
+
+def stopped_undo_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedUndo | None:
+    """The undo, if any, that was stopped on this machine before it had put all its nodes back: the last one.
+
+    None that was stopped before another run was begun here: whoever began that has decided anew.
+    """
+    environment = terminal.environment
+    found: list[tuple[datetime, StoppedUndo]] = []
+    for run in dict.fromkeys(each.run for each in statuses if each.run):
+        plan = kept_plan(run, environment)
+        undos = undos_in(run, environment) if plan else ()
+        if plan is None or not undos:
+            continue
+        undo = stopped_undo(statuses, undos, has_config_map=plan.config_map is not None)
+        ended = undos[-1].ended
+        if undo and not has_run_begun_since(ended, plan.cluster.cluster_uid, environment):
+            found.append((ended, undo))
+    return max(found, key=lambda each: each[0])[1] if found else None
