@@ -21,7 +21,7 @@ from kubevouch.node.errors import AnswerLost, NodeUnreachable, NoRoot, ScriptFai
 from kubevouch.node.io import shell
 from kubevouch.node.io.known_hosts import look_up
 from kubevouch.node.io.shell import ProcessResult
-from kubevouch.node.io.ssh_log import SshLog
+from kubevouch.node.io.ssh_log import SshLog, SshLogPipe
 from kubevouch.node.io.ssh_master import HeldHost, SshMaster, open_master
 from kubevouch.node.io.ssh_settings import SETTINGS, newer_settings
 from kubevouch.node.io.sudo import (
@@ -179,15 +179,16 @@ class Ssh:
         shell_ = entry.shell if entry else WITHOUT_PASSWORD
         try:
             with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
-                log = Path(folder) / "log"
-                ran = await shell.run(
-                    [*argv, "-E", str(log), "--", host, shell_],
-                    stdin=script.sealed(),
-                    environment=self._environment,
-                    timeout=timeout,
-                    before=entry.enter if entry else None,
-                )
-                return ran, SshLog(log), entry
+                path = Path(folder) / "log"
+                with contextlib.closing(SshLogPipe(path)) as pipe:
+                    ran = await shell.run(
+                        [*argv, "-E", str(path), "--", host, shell_],
+                        stdin=script.sealed(),
+                        environment=self._environment,
+                        timeout=timeout,
+                        before=entry.enter if entry else None,
+                    )
+                    return ran, pipe.log(), entry
         except OSError as error:
             what = f"no folder can be made for ssh's log: {error.strerror}"
             raise NodeUnreachable(where, what) from None

@@ -5,6 +5,8 @@ ssh-ed25519 SHA256:...` and `debug1: Host '...' is known and matches the ... hos
 sshconnect2.c). A jump host's ssh does not write there.
 """
 
+import asyncio
+import os
 import re
 from pathlib import Path
 
@@ -16,18 +18,55 @@ _DIALLED = re.compile(
     r"^debug1: Connecting to \S+ \[([0-9A-Fa-f.:]+)\] port \d+\.\r?$", re.MULTILINE
 )
 _LARGEST = 256 * 1024
+_PIECE = 64 * 1024
+_LONGEST_LINE = 500
 _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per second:")
+
+
+class SshLogPipe:
+    """Where one ssh writes its log: a pipe, whose beginning is kept.
+
+    The far side can make ssh say more and more (SSH_MSG_DEBUG, RFC 4253), which would fill a disk. Made before that ssh is
+    started; to be closed. Raises OSError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path, 0o600)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._kept = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._descriptor, self._read)
+
+    def _read(self) -> bool:
+        """Whether there may be more."""
+        try:
+            data = os.read(self._descriptor, _PIECE)
+        except BlockingIOError:
+            return False
+        if not data:  # that ssh has ended
+            self._loop.remove_reader(self._descriptor)
+        self._kept += data[: _LARGEST - len(self._kept)]
+        return bool(data)
+
+    def log(self) -> "SshLog":
+        """What has come by now."""
+        while len(self._kept) < _LARGEST and self._read():
+            pass
+        return SshLog(bytes(self._kept))
+
+    def close(self) -> None:
+        """Ends the reading. It may be called again: a connection that is shared is ended by whoever sees first that it is gone."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
 
 
 class SshLog:
     """The log of one ssh, as far as it has come."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                self._text = "\n" + file.read(_LARGEST).decode(errors="replace")
-        except OSError:
-            self._text = ""  # ssh did not come so far
+    def __init__(self, written: bytes) -> None:
+        self._text = "\n" + written.decode(errors="replace")
 
     @property
     def host_key(self) -> str | None:
@@ -65,7 +104,12 @@ class SshLog:
         """What a person would have seen: ssh's own plain lines, and what the far side said."""
         lines = [*self._text.splitlines(), *said.decode(errors="replace").splitlines()]
         plain = [line.strip() for line in lines]
-        return "; ".join([each for each in plain if each and not each.startswith(_CHATTER)][-4:])
+        told = [each for each in plain if each and not each.startswith(_CHATTER)][-4:]
+        return "; ".join(map(_shortened, told))
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io.shell import Background
-from kubevouch.node.io.ssh_log import SshLog
+from kubevouch.node.io.ssh_log import SshLog, SshLogPipe
 
 _OPENS = 30.0
 _POLL = 0.02
@@ -48,6 +48,7 @@ class SshMaster:
 
     folder: Path
     process: Background
+    pipe: SshLogPipe
     log: SshLog
 
     @property
@@ -65,6 +66,7 @@ class SshMaster:
         try:
             await self.process.end()
         finally:
+            self.pipe.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -74,7 +76,7 @@ async def open_master(
     host: str,
     environment: Mapping[str, str],
 ) -> SshMaster | None:
-    """Opens a connection. None where this machine has no place for its socket.
+    """Opens a connection. None where this machine has no place for its socket, or for its log.
 
     argv: ssh with these settings besides, without the host.
 
@@ -84,29 +86,36 @@ async def open_master(
     folder = _folder()
     if folder is None:
         return None
-    log = folder / "log"
+    path = folder / "log"
     settings: dict[str, str | None] = {
         "SessionType": None,  # ssh takes no -N beside it
         "ControlMaster": "yes",
         "ControlPath": str(_socket(folder)),
         "ControlPersist": "no",
     }
-    words = [*argv(settings), "-N", "-E", str(log), "--", host]
+    words = [*argv(settings), "-N", "-E", str(path), "--", host]
     process: Background | None = None
+    pipe: SshLogPipe | None = None
     opened = False
     try:
+        try:
+            pipe = SshLogPipe(path)
+        except OSError:
+            return None
         process = await Background.start(words, environment)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_OPENS):
                 opened = await _is_opened(_socket(folder), process)
-        spoken = SshLog(log)
+        spoken = pipe.log()
         if not opened:
             raise NodeUnreachable(where, spoken.complaint(process.complaint) or "ssh failed")
-        return SshMaster(folder, process, spoken)
+        return SshMaster(folder, process, pipe, spoken)
     finally:
         if not opened:
             if process is not None:
                 await process.end()
+            if pipe is not None:
+                pipe.close()
             shutil.rmtree(folder, ignore_errors=True)
 
 
