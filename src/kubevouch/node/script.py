@@ -15,6 +15,7 @@ ANSWER_MARK = "kubevouch-answer: "
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 
+_LONGEST_TEXT = 2000
 T = TypeVar("T")
 
 
@@ -57,6 +58,12 @@ class DialAddress(msgspec.Struct, frozen=True):
 
     address: str
     known_as: str
+
+
+def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
+    """What a node says in an answer, for a person: its beginning, if it is longer than so many characters."""
+    whole = text[: 4 * most + 4].decode(errors="replace").strip()
+    return whole if len(whole) <= most else f"{whole[:most]}..."
 
 
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:

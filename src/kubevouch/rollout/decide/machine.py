@@ -18,6 +18,7 @@ from kubevouch.kubelet.document import ConfigDocument, read_document
 from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
+from kubevouch.node.script import node_text
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
@@ -40,7 +41,7 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
 
 def not_its_machine_id(seen: bytes, machine_id: str) -> str:
     """Why what a machine shows as its id is not the Node's; empty if it is."""
-    found = seen.decode(errors="replace").strip()
+    found = node_text(seen)
     if machine_id and found == machine_id:
         return ""
     return f"this machine's id is {found}, the Node's is {machine_id}"

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
-from kubevouch.node.script import Script
+from kubevouch.node.script import Script, node_text
 
 
 class RunFound(msgspec.Struct, frozen=True):
@@ -115,6 +115,8 @@ _MEANS = {
 _TRIES = "tries again every 15 s until that is done"  # undo.sh, transaction.sh (RestartSec)
 LONG_AT_WORK = 60
 """Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
+_LONGEST_NAME = 255
+"""Characters of a file's name, or of a state, that are shown."""
 
 
 class RunOnNode(msgspec.Struct, frozen=True):
@@ -153,7 +155,7 @@ class RunOnNode(msgspec.Struct, frozen=True):
 def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
     """Of one run, if it is named; else of all that are armed, or the newest one."""
     if found.unsafe:
-        why = found.unsafe.decode(errors="replace")
+        why = node_text(found.unsafe)
         return (
             RunOnNode(node, run, Standing.UNKNOWN, notes=(f"its records are not read: {why}",)),
         )
@@ -189,12 +191,12 @@ def _standing(run: RunFound) -> Standing:
 
 
 def _down(found: RunsFound) -> tuple[str, ...]:
-    state = found.active.decode(errors="replace")
+    state = node_text(found.active, _LONGEST_NAME)
     return () if state == "active" else (f"its kubelet is {state or 'not known to systemd'}",)
 
 
 def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -> RunOnNode:
-    standing, state = _standing(run), run.state.decode(errors="replace")
+    standing, state = _standing(run), node_text(run.state, _LONGEST_NAME)
     left = run.fires - found.clock if standing is Standing.ARMED and run.fires else None
     means = _MEANS.get(state, "a state that this version does not know")
     newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
@@ -254,7 +256,7 @@ def while_it_is_undone(
 
 def _edits(run: RunFound, standing: Standing, root: bytes) -> tuple[str, ...]:
     """What others have edited meanwhile, as far as the digests in the run's record tell."""
-    config = run.config.decode(errors="replace")
+    config = node_text(run.config)
     expected = {
         Standing.DONE: {"run"},
         Standing.UNDONE: {"before"},
@@ -272,7 +274,7 @@ def _edits(run: RunFound, standing: Standing, root: bytes) -> tuple[str, ...]:
     elif whose == "run" and run.rewritten:
         edits.append(f"{config} was written again since, with the same content")
     if run.strays:
-        names = ", ".join(each.decode(errors="replace") for each in run.strays)
-        folder = f"{root.decode(errors='replace')}/.kubevouch/{run.run.decode(errors='replace')}"
+        names = ", ".join(node_text(each, _LONGEST_NAME) for each in run.strays)
+        folder = f"{node_text(root)}/.kubevouch/{run.run.decode(errors='replace')}"
         edits.append(f"set aside in {folder}/strays: {names}")
     return tuple(edits)

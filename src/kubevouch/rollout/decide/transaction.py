@@ -13,7 +13,7 @@ import msgspec
 
 from kubevouch.evidence.survey import UNITS, script_text
 from kubevouch.kubelet.splice import ChangedLine
-from kubevouch.node.script import Script
+from kubevouch.node.script import Script, node_text
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _COMMON_NAME = bytes.fromhex("0603550403")
@@ -62,7 +62,7 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """Why, for a person."""
-        return self.why.decode(errors="replace").strip()
+        return node_text(self.why)
 
 
 class Seed(msgspec.Struct, frozen=True):
