@@ -3,6 +3,8 @@
 import io
 import json
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.attempts import LoggedAttempt, what_it_came_to
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.errors import StoppedBefore, WayOn
@@ -57,7 +60,7 @@ def test_what_a_run_came_to_is_read_off_its_log(terminal: Terminal) -> None:
     assert told() == ""
     log = begun(terminal)
     log.write("step", node="n", text="restarted")
-    assert told() == "it has begun, and its log has no end: it is under way, or was cut off"
+    assert told() == "it is under way on this machine"
     nodes = [NodeResult(each, NodeOutcome.DONE) for each in "ab"]
     nodes.append(NodeResult("c", NodeOutcome.UNTOUCHED))
     with ending_logged(log) as ended:
@@ -102,7 +105,35 @@ def test_of_undos_that_were_stopped_the_log_tells_what_they_came_to_together(
     assert said == "its undo ended with 2 undone, 1 not put back"
     begun(terminal, undo)
     said = how_it_ended("abcd", terminal.environment)
-    assert said == "its undo has begun, and its log has no end: it is under way, or was cut off"
+    assert said == "its undo is under way on this machine"
+
+
+_WRITES = """
+import sys
+from tests.cli.test_the_log_of_a_run import begun, runs_folder, Terminal
+log = begun(Terminal(None, sys.stdout, sys.stderr, {"HOME": sys.argv[1]}))
+log.write("step", node="n", text="restarted")
+print("begun", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_is_under_way_as_long_as_its_process_lives_and_was_cut_off_once_that_is_killed(
+    terminal: Terminal,
+) -> None:
+    words = [sys.executable, "-c", _WRITES, terminal.environment["HOME"]]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"begun\n"
+        assert how_it_ended("abcd", terminal.environment) == "it is under way on this machine"
+        process.kill()
+        process.wait()
+    assert how_it_ended("abcd", terminal.environment) == "it was cut off"
+
+
+def test_where_locks_tell_nothing_a_log_without_an_end_is_of_a_run_that_may_be_under_way() -> None:
+    attempt = LoggedAttempt(False, (), datetime(2026, 1, 1, tzinfo=UTC), None, None, "", True)
+    said = what_it_came_to([attempt], under_way=None)
+    assert said == "it has begun, and its log has no end: it is under way, or was cut off"
 
 
 def test_a_run_that_was_cut_off_and_found_done_later_has_an_end(terminal: Terminal) -> None:
@@ -115,7 +146,7 @@ def test_a_run_that_was_cut_off_and_found_done_later_has_an_end(terminal: Termin
     assert how_it_ended("abcd", terminal.environment) == "ended with 1 done"
     begun(terminal, "abcd on alice@laptop (undo 1)")
     log_that_nothing_was_left(result, terminal)
-    assert how_it_ended("abcd", terminal.environment).startswith("its undo has begun"), (
+    assert how_it_ended("abcd", terminal.environment).startswith("its undo is under way"), (
         "what is found done ends no undo"
     )
 

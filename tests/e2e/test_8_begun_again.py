@@ -211,7 +211,20 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     assert f"run {run}" in applied.err, applied
     assert f"NEXT     kubevouch fix --resume {run} --soak 1s\n" in applied.err, applied
     assert second["run"] != run
+    listed = " ".join(expired.kubevouch("fix", "--list").out.split())
+    assert re.search(rf"{worker.name} was armed .* at the latest; it was cut off", listed), listed
     eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
+    # Nobody has taken its Lease since, and nothing is left of it.
+    status = ("fix", "--status", *expired.ssh_words())
+    stands = " ".join(expired.kubevouch(*status).out.split())
+    assert f"Under way nobody: run {run} of " in stands
+    assert "what it had begun is put back, on 1 of these nodes" in stands
+    over = r"its switch was due at .* UTC at the latest; it was cut off"
+    eventually(
+        lambda: re.search(over, " ".join(expired.kubevouch("fix", "--list").out.split())),
+        "that its switch has had its time",
+    )
+    assert "KV905" not in (found := expired.kubevouch("doctor").out), found
 
 
 @pytest.mark.long_on_the_bed

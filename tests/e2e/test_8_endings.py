@@ -116,12 +116,12 @@ def what_is_found_done_has_an_end(cluster: Cluster, run: str, told: str) -> None
     [path] = [line.split(maxsplit=1)[1] for line in told.splitlines() if line.startswith("Log  ")]
     log = Path(path)
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
-    assert "its log has no end" in listed_of(cluster, run)
+    assert "it was cut off" in listed_of(cluster, run)
     resumed = cluster.kubevouch("fix", "--resume", run, "--yes")
     assert (resumed.code, "Nothing was left to do." in resumed.out) == (0, True), resumed
     listed = listed_of(cluster, run)
     assert "ended with 2 done" in listed, listed
-    assert "its log has no end" not in listed, listed
+    assert "cut off" not in listed, listed
 
 
 def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are_left(

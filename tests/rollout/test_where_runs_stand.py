@@ -397,6 +397,26 @@ def test_of_a_run_that_does_not_renew_its_lease_it_is_not_said_that_it_is_under_
         assert who_writes(DEAD, statuses, "") == f"{cut_off}{reasons}{left}"
 
 
+def test_of_a_run_that_was_cut_off_and_whose_nodes_are_put_back_nothing_is_said_to_be_left() -> (
+    None
+):
+    """By their switches, also where a newer run has begun there since; the Lease names it until another run takes that."""
+    put_back = RunOnNode("n", "aaaa", Standing.UNDONE, put_back=("aaaa",))
+    hidden = RunOnNode("m", "bbbb", Standing.DONE, put_back=("aaaa",))
+    over = "what it had begun is put back, on"
+    for statuses, end in (
+        ([put_back, NONE], f"{over} 1 of these nodes"),
+        ([put_back, hidden], f"{over} 2 of these nodes"),
+        ([put_back, DONE], "it has left none of these nodes armed"),
+        ([put_back, SILENT], "it has left none of the nodes that could be asked armed"),
+        ([put_back, ARMED], "it has left 1 of these nodes armed"),
+    ):
+        assert who_writes(DEAD, statuses, "").endswith(end)
+    cut_off = "nobody: run aaaa of alice@laptop (not renewed for 60 s) was cut off"
+    assert who_writes(DEAD, [put_back], "").startswith(cut_off)
+    assert over not in who_writes(DEAD_UNDO, [put_back], "")
+
+
 def test_of_an_undo_that_was_cut_off_it_is_said_that_it_was_one() -> None:
     alive = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=1))
     assert alive.undoes

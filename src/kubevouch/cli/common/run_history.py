@@ -1,6 +1,7 @@
 """What the logs of runs on this machine tell: what each came to, and which undos were stopped. It reads only."""
 
 import contextlib
+import fcntl
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -38,7 +39,19 @@ class _Entry(msgspec.Struct, frozen=True):
 
 def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
     """By its log on this machine, for a person: what its nodes came to, or that it has no end there; empty without a log."""
-    return what_it_came_to([each for each, _ in _attempts(run, environment)])
+    attempts = [each for each, _ in _attempts(run, environment)]
+    return what_it_came_to(attempts, under_way=is_being_written(run, environment))
+
+
+def is_being_written(run: str, environment: Mapping[str, str]) -> bool | None:
+    """Whether a process lives that writes the log of that run; None where that cannot be told (a file system without locks, no log)."""
+    with contextlib.suppress(OSError), (runs_folder(environment) / f"{run}.log").open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+    return None
 
 
 def has_no_end(run: str, environment: Mapping[str, str], *, undone: bool = False) -> bool:

@@ -1,10 +1,11 @@
 """The log of a run on this machine, beside its plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, a line of JSON a step.
 
 It is only appended to, its owner alone may read it, and each line is on the disk before the run goes on. It holds no secret.
-A log that cannot be written stops no run.
+A log that cannot be written stops no run. Whoever writes it holds a lock on it (flock), which ends with the process, also with a kill -9.
 """
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,19 @@ class RunLog:
         self._terminal = terminal
         self._clock = clock
         self._failed = False
+        self._held: int | None = None
+
+    def hold(self) -> None:
+        """From now on it can be seen that the process lives that writes it (`is_being_written` of run_history), until `let_go`."""
+        with contextlib.suppress(OSError):
+            self._held = os.open(self.path, _FLAGS, 0o600)
+            fcntl.flock(self._held, fcntl.LOCK_SH)
+
+    def let_go(self) -> None:
+        """It has come to its end."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def write(self, what: str, **fields: object) -> None:
         """A line: when, which process, what, and these fields."""
@@ -116,6 +130,7 @@ def begun_log(
     ):  # an undo from a plan's file may be the first thing done here
         log.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     terminal.note(one_line(f"Log: {log.path}"))
+    log.hold()
     cluster = plan.cluster
     said = {"gate_timeout": times.gates, "soak": times.soak} if times else {}
     log.write(
@@ -144,6 +159,9 @@ def ending_logged(log: RunLog | None) -> Iterator[Callable[[RunResult, ExitCode]
         if log:
             log.write("ends", error=f"{type(error).__name__}: {error}")
         raise
+    finally:
+        if log:
+            log.let_go()
 
 
 def log_that_nothing_was_left(result: RunResult, terminal: Terminal) -> None:

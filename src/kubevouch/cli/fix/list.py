@@ -1,6 +1,7 @@
 """What `fix --list` does: the runs that were begun on this machine, by what is kept of them here. It asks nobody."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from kubevouch.cli.common.armed_record import armed_by
@@ -9,21 +10,24 @@ from kubevouch.cli.common.run_history import has_no_end, how_it_ended
 from kubevouch.cli.common.runs import kept_plans, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
-from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.armed import ArmedNode, last_heard_of
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.plan import Plan
+from kubevouch.system_clock import SystemClock
 
 SCHEMA = "kubevouch.runs/1"
 
 
 def list_runs(terminal: Terminal, form: str) -> int:
     """A row a run, the newest first."""
+    now = SystemClock().now()
     rows = [
         _row(
             path,
             plan,
             armed_by(path.stem, terminal.environment),
             how_it_ended(path.stem, terminal.environment),
+            now,
         )
         for path, plan in kept_plans(terminal.environment)
     ]
@@ -59,7 +63,7 @@ def _cells(row: Mapping[str, object]) -> list[str]:
 
 
 def _row(
-    path: Path, plan: Plan | None, armed: tuple[ArmedNode, ...], ended: str
+    path: Path, plan: Plan | None, armed: tuple[ArmedNode, ...], ended: str, now: datetime
 ) -> Mapping[str, object]:
     if plan is None:
         return {
@@ -71,10 +75,7 @@ def _row(
             "nodes": 0,
             "state": "its plan cannot be read",
         }
-    names = ", ".join(
-        f"{each.node} {'was' if each.sure else 'may have been'} armed when it was last heard of, until {each.fires:%Y-%m-%d %H:%M:%S} UTC at the latest"
-        for each in armed
-    )
+    in_hand = ", ".join(last_heard_of(each, now) for each in armed)
     return {
         "run": plan.run,
         "planned": f"{plan.made_at:%Y-%m-%d %H:%M:%S} UTC",
@@ -82,5 +83,5 @@ def _row(
         "server": plan.cluster.server,
         "clusterUid": plan.cluster.cluster_uid,
         "nodes": len(plan.nodes),
-        "state": names or "; ".join(filter(None, ("no node is in hand", ended))),
+        "state": "; ".join(filter(None, (in_hand or "no node is in hand", ended))),
     }

@@ -75,6 +75,17 @@ def with_what_was_known(
     return tuple(map(told, statuses))
 
 
+def last_heard_of(armed: ArmedNode, now: datetime) -> str:
+    """What this machine knows of a node in hand, for a person. Once the switch has had its time the node is not armed by that any more."""
+    state = (
+        f"{armed.node} {'was' if armed.sure else 'may have been'} armed when it was last heard of"
+    )
+    moment = f"{armed.fires:%Y-%m-%d %H:%M:%S} UTC at the latest"
+    if now <= armed.fires + _PUTS_BACK:
+        return f"{state}, until {moment}"
+    return f"{state}; its switch was due at {moment}"
+
+
 def as_of_now(left_out: Iterable[LeftOut], now: datetime) -> tuple[LeftOut, ...]:
     """What a plan has left out. A node whose switch was due a while ago is not armed any more, as far as can be told here.
 

@@ -9,7 +9,11 @@ from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.stopped_undo import LoggedUndo
 
 _NOT_BEGUN = (NodeOutcome.UNTOUCHED, NodeOutcome.STOPPED, NodeOutcome.SKIPPED)
-_NO_END = "begun, and its log has no end: it is under way, or was cut off"
+_NO_END = {
+    True: "is under way on this machine",
+    False: "was cut off",
+    None: "has begun, and its log has no end: it is under way, or was cut off",
+}
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ def undos_among(attempts: Iterable[LoggedAttempt]) -> tuple[LoggedUndo, ...]:
     return tuple(reversed(undos))
 
 
-def what_it_came_to(attempts: Sequence[LoggedAttempt]) -> str:
+def what_it_came_to(attempts: Sequence[LoggedAttempt], *, under_way: bool | None) -> str:
     """For a person: what the nodes of the run came to, or that it has no end; empty without an attempt. attempts: the newest first.
 
+    under_way: whether a process lives that writes the log; None where that is not known.
     One that changed nothing does not hide what came before it; several undos count together.
     """
     told = [
@@ -67,7 +72,7 @@ def what_it_came_to(attempts: Sequence[LoggedAttempt]) -> str:
     newest = told[0]
     what = "its undo " if newest.undoes else ""
     if newest.ended is None:
-        return f"{what or 'it '}has {_NO_END}"
+        return f"{what or 'it '}{_NO_END[under_way]}"
     if newest.result is None:
         return f"{what}ended by {newest.error}" if newest.error else ""
     results = [each.result for each in undos_among(told)] if newest.undoes else [newest.result]

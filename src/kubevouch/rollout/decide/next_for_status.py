@@ -42,6 +42,12 @@ def who_writes(holder: RunHolder | None, statuses: Iterable[RunOnNode], doubt: s
     left = f"{armed} of {answered}" if armed else f"none of {answered}"
     done = sum(each.run == holder.run and each.standing is Standing.DONE for each in statuses)
     rest = f", and the run is still done on {done}" if holder.undoes and done else ""
+    put_back = sum(holder.run in each.put_back for each in statuses)
+    if put_back and not (armed or done or holder.undoes) and told == len(statuses):
+        return (
+            f"nobody: {holder} was cut off (killed, or away from the API server), and what it had begun is put back, "
+            f"on {put_back} of these nodes"
+        )
     return f"nobody any more: {holder} was cut off (killed, or away from the API server); it has left {left} armed{rest}"
 
 
