@@ -147,7 +147,15 @@ async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
     assert (
         f"known_hosts has no key for {UNKNOWN} (as [{UNKNOWN}]:{operator.port}), 127.0.0.1 " in told
     )
-    for hint in ("--ssh-config FILE", "ssh-keyscan", "compare", "/etc/ssh/ssh_host_"):
+    for hint in (
+        "does not resolve the name",
+        "HostName",
+        "--ssh-config FILE",
+        "--via pod",
+        "ssh-keyscan",
+        "compare",
+        "/etc/ssh/ssh_host_",
+    ):
         assert hint in told
     assert operator.sshd.log() == before
 
@@ -166,6 +174,24 @@ async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
     told = str(caught.value)
     assert "Could not resolve hostname" in told
     assert f"make `ssh {UNKNOWN} true` work" in told
+    assert (
+        "by a Host entry with its HostName, in your ssh configuration or one for --ssh-config FILE"
+        in told
+    )
+    assert "--via pod needs no ssh" in told
+
+
+async def test_a_host_that_is_resolved_and_does_not_answer_needs_no_other_name(
+    operator: Operator,
+) -> None:
+    context = operator.knows(
+        "[127.0.0.1]:1", config=f"Host {UNKNOWN}\n  HostName 127.0.0.1\n  Port 1"
+    )
+    with pytest.raises(NodeError) as caught:
+        await survey_node(node(UNKNOWN, *BOTH), context)
+    told = str(caught.value)
+    assert f"make `ssh {UNKNOWN} true` work" in told
+    assert "HostName" not in told
 
 
 PRINTED = "host a\nhostname 10.0.0.1\nport 2222\nuserknownhostsfile /a/b c/kh /d\nglobalknownhostsfile none\n"

@@ -38,6 +38,10 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 _NOWHERE = ("none", "/dev/null")
 
 
+WITH_A_HOST_NAME = "by a Host entry with its HostName, in your ssh configuration or one for --ssh-config FILE (--via pod needs no ssh)"
+"""What helps where ssh does not resolve the name of a node."""
+
+
 def is_host(text: str) -> bool:
     """Whether it is a host name or an address that ssh can take: never one that it would read as an option."""
     return _HOST.fullmatch(text) is not None
@@ -75,7 +79,8 @@ def advice(tried: tuple[Destination, ...]) -> str:
     names = ", ".join(each.name for each in unknown)
     last = unknown[-1]
     return (
-        f"known_hosts has no key for {names}. Give --ssh-config FILE if your ssh reaches it in another way; or compare "
+        f"known_hosts has no key for {names}. Give --ssh-config FILE if your ssh reaches it in another way; if it does not resolve "
+        f"the name, make it known {WITH_A_HOST_NAME}; or compare "
         f"what `ssh-keyscan {last.host} | ssh-keygen -lf -` prints with `ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub "
         "on the machine itself, and add the line to known_hosts"
     )

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from kubevouch.node.destination import Destination, advice
+from kubevouch.node.destination import WITH_A_HOST_NAME, Destination, advice
 from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot
 from kubevouch.node.script import Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
+
+_UNRESOLVED = "Could not resolve hostname"
+"""ssh's own words, which it translates nowhere (OpenSSH ssh.c, resolve_host)."""
 
 
 async def run_on_first_known(
@@ -39,6 +42,8 @@ async def run_on_first_known(
                 if isinstance(error, NoRoot):
                     raise NoRoot(node, str(error), hint) from None
                 hint += f": make `ssh {host} true` work"
+                if _UNRESOLVED in str(error):
+                    hint += f", {WITH_A_HOST_NAME}"
                 raise NodeUnreachable(node, str(error), hint) from None
             failures.append(error)
     hint = advice(tuple(looked_up))
