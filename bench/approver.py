@@ -3,11 +3,16 @@
 On the bed if this process stands in its network (`python -m real exec -- python -m bench.approver`), else on a lab. What is
 made in the cluster is removed at the end. With the image's own Python where `make image` has built the image. Another
 approver is driven in the same run by `--peer PROGRAM [ARGUMENTS]`; it finds $KUBECONFIG.
+
+API server, etcd and contestant share the machine's cores, so the ratio is mostly one of CPU. `--apart` adds bursts with the bed
+on one core and the contestant, whichever it is, on another: a control plane that has a core to spare. What a write costs
+depends on how many come together, so there are straight PUTs over 16 connections, and over as many as the approver uses.
 """
 
 import argparse
 import contextlib
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -18,17 +23,19 @@ from urllib.parse import urlsplit
 from bench import approver_costs
 from bench.approver_runs import Contestant, Run, bursts, size, steady
 from bench.clusters import BenchedCluster, Identity, bed, given, is_bed_up, lab
+from bench.cores import layouts
 from bench.crowd import Crowd
 from bench.image_python import Interpreter, interpreter
 from bench.running import Approvals
 from image.building import ARCHIVE, DIST
+from kubevouch.approve.act.decider import WRITTEN_AT_ONCE
 from tests.support.api_connection import ApiConnection
 
 
 def contestants(
     space: str, python: Interpreter, peer: Sequence[str], environment: Mapping[str, str]
 ) -> list[Contestant]:
-    """The straight PUTs first, then those with a read before each."""
+    """The straight PUTs first, then as many at once as the approver writes, then those with a read before each."""
 
     def straight(*words: str) -> Callable[[Path, BenchedCluster, Identity], list[str | Path]]:
         def argv(_: Path, cluster: BenchedCluster, identity: Identity) -> list[str | Path]:
@@ -43,9 +50,11 @@ def contestants(
         words = ["approver", "run", "--kubeconfig", str(kubeconfig), "--namespace", space]
         return [*python.words, *words, "--secure-port", str(_free_port())]
 
+    most = str(WRITTEN_AT_ONCE)
     found = [
-        Contestant("straight PUTs", straight(), environment),
-        Contestant("the same, Nodes read", straight("read"), environment),
+        Contestant("straight PUTs, 16 at once", straight("16"), environment),
+        Contestant(f"straight PUTs, {most} at once", straight(most), environment),
+        Contestant("16 at once, Nodes read", straight("16", "read"), environment),
         Contestant("the approver", ours, {**environment, **python.environment}),
     ]
     if peer:
@@ -89,6 +98,11 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=5000, help="Nodes while memory is looked at")
     parser.add_argument("--steady", type=int, default=300, help="CSRs at ten a second")
     parser.add_argument("--rounds", type=int, default=2, help="bursts of each, in turns")
+    parser.add_argument(
+        "--apart",
+        action="store_true",
+        help="bursts also with the bed on one core, and the contestants on another",
+    )
     parser.add_argument("--parts", default="costs,bursts,steady,size")
     parser.add_argument(
         "--server",
@@ -102,6 +116,9 @@ def main() -> None:
     parser.add_argument("--peer", nargs=argparse.REMAINDER, default=[])
     chosen = parser.parse_args()
     parts = chosen.parts.split(",")
+    if chosen.apart and (chosen.server or not is_bed_up()):
+        parser.error("--apart moves the processes of the bed, which is not up here")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # puts all back first
     if "costs" in parts:
         approver_costs.main(chosen.nodes)
     if parts == ["costs"]:
@@ -117,11 +134,11 @@ def main() -> None:
         run.crowd.grow(chosen.nodes)
         run.crowd.settle()
         if "bursts" in parts:
-            bursts(run, all_, names, rounds=chosen.rounds)
-        for each in all_[2:]:
+            bursts(run, all_, names, rounds=chosen.rounds, layouts=layouts(apart=chosen.apart))
+        for each in all_[3:]:
             if "steady" in parts:
                 steady(run, each, names, count=min(chosen.steady, chosen.nodes))
-        for each in all_[2:]:
+        for each in all_[3:]:
             if "size" in parts:
                 size(run, each, names, nodes=chosen.many)
 

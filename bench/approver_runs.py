@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.clusters import BenchedCluster, Identity
+from bench.cores import Layout, laid_out
 from bench.crowd import Crowd, Member
 from bench.pairs import alone, report
 from bench.running import Approvals, Program, running
@@ -103,34 +104,54 @@ def _shown(calls: Counter[str], count: int) -> str:
 
 
 def bursts(
-    run: Run, contestants: Sequence[Contestant], names: Iterator[str], *, rounds: int
+    run: Run,
+    contestants: Sequence[Contestant],
+    names: Iterator[str],
+    *,
+    rounds: int,
+    layouts: Sequence[Layout],
 ) -> None:
-    """In turns, and each as a ratio to the first."""
-    found: dict[str, list[Burst]] = {each.name: [] for each in contestants}
+    """In turns, on each layout of the cores in each round, and each as a ratio to the first on the same layout."""
+    found: dict[str, dict[str, list[Burst]]] = {
+        layout.name: {each.name: [] for each in contestants} for layout in layouts
+    }
     for _ in range(rounds):
-        for each in contestants:
-            found[each.name].append(burst(run, each, next(names)))
-    straight, *others = contestants
-    peer, count = found[straight.name], len(run.crowd.members)
-    for each in others:
+        for layout in layouts:
+            with laid_out(layout, run.cluster.processes):
+                for each in contestants:
+                    found[layout.name][each.name].append(burst(run, each, next(names)))
+    for name, bursts_ in found.items():
+        print(name)
+        _compared(contestants, bursts_, len(run.crowd.members))
+
+
+def _compared(
+    contestants: Sequence[Contestant], found: Mapping[str, Sequence[Burst]], count: int
+) -> None:
+    """The first two are peers of all others, and the first one of the second."""
+    for each in contestants[1:]:
         ours = found[each.name]
-        for what, of in (
-            (f"{each.name}: approvals a second, {count} waiting", lambda b: b.rate),
-            ("  from the list of CSRs to the last", lambda b: b.whole),
-        ):
-            theirs = statistics.mean(map(of, peer))
-            report(what, statistics.mean(map(of, ours)), straight.name, theirs, "/s")
-        report(
-            "  CPU an approval",
-            1000 * statistics.mean(b.cpu for b in ours),
-            straight.name,
-            1000 * statistics.mean(b.cpu for b in peer),
-            "ms",
-        )
+        print(f"{each.name}, {count} waiting")
+        straight, *more = ((p.name, found[p.name]) for p in contestants[:2] if p is not each)
+        for peer in (straight, *more):
+            _beside("  approvals a second", ours, peer, lambda b: b.rate, "/s")
+        _beside("  from the list of CSRs to the last", ours, straight, lambda b: b.whole, "/s")
+        _beside("  CPU an approval", ours, straight, lambda b: 1000 * b.cpu, "ms")
         calls = ours[-1].calls
         alone("  API calls an approval", calls.total() / count, "", _shown(calls, count))
     spread = ", ".join(f"{name} {[round(b.rate) for b in each]}" for name, each in found.items())
     print(f"  each round: {spread}; load of the machine {os.getloadavg()[0]:.1f}")
+
+
+def _beside(
+    what: str,
+    ours: Sequence[Burst],
+    peer: tuple[str, Sequence[Burst]],
+    value: Callable[[Burst], float],
+    unit: str,
+) -> None:
+    name, theirs = peer
+    report(what, statistics.mean(map(value, ours)), name, statistics.mean(map(value, theirs)), unit)
 
 
 def steady(run: Run, contestant: Contestant, names: Iterator[str], *, count: int) -> None:

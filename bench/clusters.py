@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from real import cgroups
 from real.audit import Entry, read
 from real.bed import Bed
 from real.errors import BedError
@@ -85,6 +87,8 @@ class BenchedCluster:
     server: str
     issuer: Issuer
     log: Callable[[], bytes]
+    processes: Callable[[], Iterable[int]] = tuple
+    """IDs of all its processes; none where they are not known."""
 
     def connection(self, identity: Identity) -> ApiConnection:
         """A client that shows this certificate."""
@@ -120,7 +124,8 @@ def bed(folder: Path) -> Iterator[BenchedCluster]:
     name = f"the bed, Kubernetes {running.version}"
     server = _server_in(running.kubeconfig)
     issuer = Issuer(running.ca.chain, running.ca.key, folder)
-    yield BenchedCluster(name, server, issuer, lambda: running.master.machine.read(AUDIT_LOG))
+    log = partial(running.master.machine.read, AUDIT_LOG)
+    yield BenchedCluster(name, server, issuer, log, cgroups.processes)
 
 
 @contextlib.contextmanager

@@ -26,8 +26,8 @@ class Program:
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+        """Whether it has not ended. One that has is left there, so that Linux still says what it has used."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def cpu(self) -> float:
         """Seconds of CPU so far."""

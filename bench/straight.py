@@ -1,6 +1,6 @@
 """The peer of `bench.approver`: approves every CSR that waits, unchecked, as fast as so many connections allow.
 
-    python -m bench.straight HOST PORT CA PAIR [read]
+    python -m bench.straight HOST PORT CA PAIR CONNECTIONS [read]
 
 One list, then a PUT of each whole object to /approval, over bare asyncio streams: no retry, no typed values, no limits.
 It has nothing to do but these writes, so no approver that reads anything first can be faster. With `read` it reads the
@@ -12,18 +12,17 @@ import json
 import ssl
 import sys
 
-CONNECTIONS = 16
 _CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 _SIGNER = "fieldSelector=spec.signerName%3Dkubernetes.io%2Fkubelet-serving"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _CONDITION = {"type": "Approved", "status": "True", "reason": "Straight", "message": "unchecked"}
 
 
-async def main(host: str, port: int, ca: str, pair: str, *, read: bool) -> None:
+async def main(host: str, port: int, ca: str, pair: str, connections: int, *, read: bool) -> None:
     """Approves what waits, once."""
     context = ssl.create_default_context(cafile=ca)
     context.load_cert_chain(pair)
-    streams = [await asyncio.open_connection(host, port, ssl=context) for _ in range(CONNECTIONS)]
+    streams = [await asyncio.open_connection(host, port, ssl=context) for _ in range(connections)]
     listed = json.loads(await _ask(streams[0], f"GET {_CSRS}?{_SIGNER}"))
     waiting = [each for each in listed["items"] if not each["status"].get("conditions")]
 
@@ -62,4 +61,5 @@ async def _ask(stream: Stream, request: str, body: bytes = b"") -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], read="read" in sys.argv[5:]))
+    host_, port_, ca_, pair_, connections_, *words = sys.argv[1:]
+    asyncio.run(main(host_, int(port_), ca_, pair_, int(connections_), read="read" in words))
