@@ -141,7 +141,8 @@ class Scenario(_Said, frozen=True, kw_only=True):
 
 
 def read_scenario(path: Path) -> Scenario:
-    return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Scenario)
+    text = path.read_text(encoding="utf-8")
+    return msgspec.convert(yaml.load(text, yaml.CSafeLoader), Scenario)
 
 
 def duration(text: str) -> timedelta:

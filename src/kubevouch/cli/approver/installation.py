@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib import resources
 from typing import Any, Final
 
@@ -175,11 +176,18 @@ def _adapted(manifest: Manifest, settings: Settings) -> Manifest:
 
 def _read(*names: str) -> Iterator[Manifest]:
     """The manifests in files of deploy/approver, fresh: the caller may change them."""
-    folder = resources.files(__package__).joinpath("manifests")
     for name in names:
-        text = folder.joinpath(*name.split("/")).read_text(encoding="utf-8")
-        for document in re.split(r"^---\n", text, flags=re.MULTILINE):
-            yield _manifest(goyaml.read(document.encode()))
+        for document in _documents(name):
+            yield _manifest(json.loads(document))
+
+
+@cache
+def _documents(name: str) -> tuple[str, ...]:
+    """Those of one file as JSON, which is read sooner than YAML: a command wants them several times."""
+    file = resources.files(__package__).joinpath("manifests", *name.split("/"))
+    text = file.read_text(encoding="utf-8")
+    documents = re.split(r"^---\n", text, flags=re.MULTILINE)
+    return tuple(json.dumps(goyaml.read(each.encode())) for each in documents)
 
 
 def _manifest(body: dict[str, Any]) -> Manifest:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
@@ -54,7 +55,12 @@ def _item(item: Any, indent: str) -> Iterator[str]:  # noqa: ANN401 - JSON
 def _scalar(value: Any) -> str:  # noqa: ANN401 - JSON
     if not isinstance(value, str):
         return json.dumps(value)
-    plain = _PLAIN.fullmatch(value) and ": " not in value and not value.endswith((":", " "))
-    if plain and goyaml.read(value.encode()) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
+
+
+@lru_cache(maxsize=4096)
+def _is_plain(text: str) -> bool:
+    """Whether YAML has it as that text without quotes. Objects have few words, and each of them hundreds of times."""
+    if not _PLAIN.fullmatch(text) or ": " in text or text.endswith((":", " ")):
+        return False
+    return goyaml.read(text.encode()) == text

@@ -6,6 +6,7 @@ here. Source: client-go's applyconfigurations/internal/internal.go of Kubernetes
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from kubevouch_lab.apiserver.openapi.schema import (
@@ -116,8 +117,14 @@ def shape_of(message: Message) -> Shape:
 
 def shape_in(message: Message, key: str) -> Shape | None:
     """The shape of a field; None where the type does not have it."""
-    field = message.fields.get(key)
-    return None if field is None else _of_field(message, field)
+    return _shapes_in(message.name).get(key)
+
+
+@cache
+def _shapes_in(name: str) -> Mapping[str, Shape]:
+    """The shapes of all fields of a type: each object that is written is walked through several times."""
+    message = messages()[name]
+    return {key: _of_field(message, field) for key, field in message.fields.items()}
 
 
 def _of_field(message: Message, field: Field) -> Shape:
