@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.document import LARGEST, read_document
+from kubevouch.kubelet.document import LARGEST, LARGEST_KEPT, read_document
 from kubevouch.kubelet.problems import Problem, ProblemKind
 from tests.kubelet.judged import HEAD
 
@@ -84,6 +84,15 @@ def test_an_alias_within_itself_ends() -> None:
         ProblemKind.TOO_MANY_ALIASES,
         ProblemKind.NOT_YAML,
     )
+
+
+def test_what_many_nodes_have_is_read_once_and_a_large_file_is_not_kept() -> None:
+    """A document is ten times as large as its text, and a node may write a file of any size."""
+    usual = HEAD + b"port: 10251\n"
+    assert read_document(bytes(bytearray(usual))) is read_document(bytes(bytearray(usual)))
+    large = usual + b"#" * LARGEST_KEPT
+    assert read_document(large).tree == read_document(usual).tree
+    assert read_document(large) is not read_document(large)
 
 
 def test_a_drop_in_is_read_more_strictly_and_less() -> None:

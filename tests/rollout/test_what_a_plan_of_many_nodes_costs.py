@@ -129,7 +129,11 @@ def test_each_text_of_a_node_is_read_once_and_what_a_run_would_write_once(
 ) -> None:
     _, facts = machine_of(1)
     files = tuple(drop_in(f"{number}.conf", text) for number, text in enumerate(drop_ins))
-    facts = replace(facts, survey=msgspec.structs.replace(facts.survey, drop_ins=files))
+    [file] = facts.survey.config
+    fresh = file.content + f"# read by no other test, with {len(files)} drop-ins\n".encode()
+    own = msgspec.structs.replace(file, content=fresh)
+    survey = msgspec.structs.replace(facts.survey, config=(own,), drop_ins=files)
+    facts = replace(facts, survey=survey)
 
     def asked() -> None:
         assert need_of(facts).kind is NeedKind.BOOTSTRAP
@@ -137,6 +141,8 @@ def test_each_text_of_a_node_is_read_once_and_what_a_run_would_write_once(
 
     found = calls(asked)
     assert found["kubevouch.goyaml.reader.compose"] == 2 + len(drop_ins)
+    facts = replace(facts)  # another node with the same files
+    assert calls(asked)["kubevouch.goyaml.reader.compose"] == 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ errors into problems of a kubelet's file. The nodes are kept since an edit of on
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
@@ -14,6 +15,9 @@ from kubevouch.kubelet.problems import Problem, ProblemKind
 
 LARGEST: Final = 128 * 1024
 """Bytes. kubeadm writes about 1,200; the parser with exact positions reads about 100 KB a second."""
+
+LARGEST_KEPT: Final = 8 * 1024
+"""Bytes. The nodes of a cluster mostly have the same file, which is read for one of them: it takes 10 ms."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
@@ -61,7 +65,19 @@ class _Stop(Exception):
 
 
 def read_document(content: bytes) -> ConfigDocument:
-    """Reads a file. Never raises: after a fatal problem the document has no root, and its problems say why."""
+    """Reads a file. Never raises: after a fatal problem the document has no root, and its problems say why.
+
+    What it returns may have been returned before: nobody changes what is in it.
+    """
+    return _kept(content) if len(content) <= LARGEST_KEPT else _read(content)
+
+
+@lru_cache(maxsize=16)
+def _kept(content: bytes) -> ConfigDocument:
+    return _read(content)
+
+
+def _read(content: bytes) -> ConfigDocument:
     problems: list[Problem] = []
     text = ""
     try:

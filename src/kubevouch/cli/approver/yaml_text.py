@@ -63,4 +63,4 @@ def _is_plain(text: str) -> bool:
     """Whether YAML has it as that text without quotes. Objects have few words, and each of them hundreds of times."""
     if not _PLAIN.fullmatch(text) or ": " in text or text.endswith((":", " ")):
         return False
-    return goyaml.read(text.encode()) == text
+    return bool(goyaml.read(text.encode()) == text)
