@@ -140,6 +140,7 @@ def _all_kept(environment: Mapping[str, str]) -> Iterator[tuple[Path, _Kept]]:
 
 
 def _kept_in(path: Path) -> _Kept | None:
-    with contextlib.suppress(OSError, msgspec.DecodeError), path.open("rb") as file:
-        return msgspec.json.decode(file.read(_LARGEST), type=_Kept)
+    if path.is_file():
+        with contextlib.suppress(OSError, msgspec.DecodeError), path.open("rb") as file:
+            return msgspec.json.decode(file.read(_LARGEST), type=_Kept)
     return None

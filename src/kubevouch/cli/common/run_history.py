@@ -133,6 +133,8 @@ def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:
 
 
 def _last_lines(path: Path) -> list[bytes]:
+    if not path.is_file():
+        return []
     with contextlib.suppress(OSError), path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
         return file.read(_TAIL).splitlines()

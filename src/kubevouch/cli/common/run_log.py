@@ -26,7 +26,8 @@ from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""No pipe that nobody reads is waited for (O_NONBLOCK); of a file that means nothing."""
 
 
 class RunLog:

@@ -145,4 +145,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    return sorted(runs_folder(environment).glob("*.json"), key=_written, reverse=True)
+    """None that is a pipe, whose reading would never end."""
+    found = [each for each in runs_folder(environment).glob("*.json") if not each.is_fifo()]
+    return sorted(found, key=_written, reverse=True)

@@ -1,0 +1,64 @@
+"""A named pipe in the folder of runs, which is nobody's record: what reads that folder passes it over, and what writes waits for no reader."""
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from kubevouch.cli.common.armed_record import armed_by, armed_on
+from kubevouch.cli.common.run_history import has_run_begun_since, how_it_ended, undos_in
+from kubevouch.cli.common.run_log import RunLog
+from kubevouch.cli.common.runs import goes_on_here, kept_plans
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.system_clock import SystemClock
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "kubevouch" / "runs"
+    folder.mkdir(parents=True)
+    for ending in ("json", "armed", "log"):
+        os.mkfifo(folder / f"abcd.{ending}")
+    return {"XDG_STATE_HOME": str(tmp_path)}
+
+
+READERS: dict[str, Callable[[dict[str, str]], object]] = {
+    "the plans": lambda it: list(kept_plans(it)),
+    "a plan": lambda it: goes_on_here("abcd", it),
+    "nodes in hand": lambda it: armed_by("abcd", it) + armed_on("uid", it),
+    "how a run ended": lambda it: how_it_ended("abcd", it),
+    "its undos": lambda it: undos_in("abcd", it),
+    "what has begun": lambda it: has_run_begun_since(EPOCH, "uid", it),
+}
+
+
+def ends(work: Callable[[], object]) -> object:
+    """What it returns. It fails if that takes for ever."""
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found, "it waits for somebody who writes into the pipe, or reads it"
+    return found[0]
+
+
+@pytest.mark.parametrize("what", READERS)
+def test_nobody_waits_for_what_may_be_written_there(what: str, environment: dict[str, str]) -> None:
+    assert not ends(lambda: READERS[what](environment))
+
+
+def test_a_log_whose_place_a_pipe_has_taken_stops_no_run(environment: dict[str, str]) -> None:
+    err = StringIO()
+    log = RunLog("abcd", Terminal(None, StringIO(), err, environment), SystemClock())
+
+    def told() -> str:
+        log.write("step")
+        return err.getvalue()
+
+    assert "cannot be written" in str(ends(told))
