@@ -4,7 +4,7 @@ import asyncio
 import copy
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -194,6 +194,21 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
     told = json.loads(document.out)
     assert (told["schemaVersion"], told["run"]) == ("kubevouch.status/1", "abcd")
     assert [(each["node"], each["standing"]) for each in told["nodes"]] == [(WORKER, "not known")]
+
+
+@pytest.mark.parametrize(("whose", "minutes"), [(UID, 4), (UID, -4), ("another-cluster", 4)])
+async def test_a_node_in_hand_whose_node_object_was_deleted_is_asked_all_the_same(
+    kubevouch: Program, stage: Stage, whose: str, minutes: int
+) -> None:
+    """Its switch knows nothing of that object. Where that was due, or of a run on another cluster, nothing is to be asked."""
+    begun(kubevouch, whose, SystemClock().now() + timedelta(minutes=minutes))
+    stage.server.store.delete(kind_of("Node"), WORKER)
+    ran = await kubevouch("fix", "--status")
+    assert ran.code == 3, ran
+    rows = [each for each in ran.out.splitlines() if each.startswith(WORKER)]
+    asked = (whose, minutes) == (UID, 4)
+    assert len(rows) == (1 if asked else 0), ran
+    assert ("armed by run abcd until" in " ".join(ran.out.split())) is asked, ran
 
 
 async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(

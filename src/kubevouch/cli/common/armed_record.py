@@ -6,18 +6,20 @@ strikes what has ended.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from kubevouch.cli.common.run_history import was_begun_here
 from kubevouch.cli.common.run_log import RunLog, log_armed
-from kubevouch.cli.common.runs import kept_run, runs_folder
+from kubevouch.cli.common.runs import kept_plan, kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 
 _LARGEST = 65536
@@ -130,6 +132,25 @@ def armed_on(cluster_uid: str, environment: Mapping[str, str]) -> tuple[ArmedNod
     """The nodes of that cluster that runs of this machine have in hand, as far as is written down here."""
     every = [kept for _, kept in _all_kept(environment) if kept.cluster_uid == cluster_uid]
     return tuple(armed for kept in every for armed in kept.armed)
+
+
+def in_hand_besides(
+    names: Collection[str], now: datetime, environment: Mapping[str, str]
+) -> tuple[tuple[str, NodePlan], ...]:
+    """The nodes besides these that runs of this machine have in hand, as their plans reach them, each with its cluster's UID.
+
+    None whose switch was due: a machine that is gone for good has a record for good.
+    """
+    return tuple(
+        (kept.cluster_uid, node)
+        for _, kept in _all_kept(environment)
+        for armed in kept.armed
+        if armed.fires > now
+        and armed.node not in names
+        and (plan := kept_plan(armed.run, environment))
+        for node in plan.nodes
+        if node.node == armed.node
+    )
 
 
 def _all_kept(environment: Mapping[str, str]) -> Iterator[tuple[Path, _Kept]]:

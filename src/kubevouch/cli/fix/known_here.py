@@ -1,11 +1,20 @@
 """What this machine knows of the runs that were begun here, for `fix --status`: by their plans and logs. It reads only."""
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from kubevouch.cli.common.armed_record import armed_on, in_hand_besides
 from kubevouch.cli.common.run_history import has_run_begun_since, times_of, undos_in
 from kubevouch.cli.common.runs import kept_plan, kept_plans
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.evidence.gather.identity import cluster_uid
+from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.rollout.act.status import StatusTarget, planned_target
+from kubevouch.rollout.decide.armed import with_what_was_known
+from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
@@ -66,3 +75,29 @@ def stopped_undo_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> Stop
         if undo and not has_run_begun_since(ended, plan.cluster.cluster_uid, environment):
             found.append((ended, undo))
     return max(found, key=lambda each: each[0])[1] if found else None
+
+
+async def in_hand_without_a_node(
+    targets: Sequence[StatusTarget], api: ApiClient, clock: Clock, terminal: Terminal
+) -> list[StatusTarget]:
+    """What runs of this machine have in hand on this cluster, and the API server names no more: it may be armed all the same."""
+    found = in_hand_besides({each.node for each in targets}, clock.now(), terminal.environment)
+    uid = await cluster_uid(api) if found else ""
+    return [planned_target(node) for of, node in found if of == uid]
+
+
+async def with_what_was_known_here(
+    asked: tuple[RunOnNode, ...],
+    plan: Plan | None,
+    api: ApiClient,
+    clock: Clock,
+    terminal: Terminal,
+) -> tuple[tuple[RunOnNode, ...], str]:
+    """The rows, and the UID of the cluster. Which it is has to be told only where a node was silent; where it cannot be, no record is of it."""
+    if all(each.standing is not Standing.UNKNOWN for each in asked):
+        return asked, ""
+    uid = plan.cluster.cluster_uid if plan else ""
+    if plan is None:
+        with contextlib.suppress(KubeError):
+            uid = await cluster_uid(api)
+    return with_what_was_known(asked, armed_on(uid, terminal.environment), clock.now()), uid

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.armed_record import armed_on, forget_ended
+from kubevouch.cli.common.armed_record import forget_ended
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
@@ -18,16 +18,17 @@ from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_r
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.known_here import (
+    in_hand_without_a_node,
     reached_here,
     stopped_here,
     stopped_undo_here,
     times_here,
+    with_what_was_known_here,
 )
 from kubevouch.cli.fix.plan import FixOptions, transport_to
 from kubevouch.cli.fix.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
-from kubevouch.evidence.gather.identity import cluster_uid
 from kubevouch.evidence.gather.run_holder import gather_run_holder
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.survey import RUN_NAME
@@ -42,7 +43,6 @@ from kubevouch.rollout.act.status import (
     live_target,
     planned_target,
 )
-from kubevouch.rollout.decide.armed import with_what_was_known
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_for_status import (
     exit_code_of,
@@ -53,7 +53,7 @@ from kubevouch.rollout.decide.next_for_status import (
 from kubevouch.rollout.decide.next_step import shows_an_answer
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
-from kubevouch.rollout.decide.run_status import RunOnNode, Standing, while_it_is_undone
+from kubevouch.rollout.decide.run_status import RunOnNode, while_it_is_undone
 from kubevouch.rollout.decide.stopped_run import StoppedRun
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo
 
@@ -97,9 +97,10 @@ def show_status(
             targets = [planned_target(each) for each in plan.nodes]
         else:
             targets = [live_target(each) for each in await api.list_all(NODES)]
+            targets += await in_hand_without_a_node(targets, api, clock, terminal)
         watched = WatchedTransport(transport, progress_of(terminal))
         asked = await gather_statuses(_only(targets, options.nodes), run, watched)
-        statuses, uid = await _with_what_was_known_here(asked, plan, api, clock, terminal)
+        statuses, uid = await with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
             return _Asked(statuses, uid, await gather_run_holder(api))
         except KubeError as error:
@@ -135,23 +136,6 @@ def show_status(
         reached = {} if word or ssh_config else _reached(found, options, terminal)
         _print(terminal, told, options.nodes, way, file, reached)
     return exit_code_of(statuses)
-
-
-async def _with_what_was_known_here(
-    asked: tuple[RunOnNode, ...],
-    plan: Plan | None,
-    api: ApiClient,
-    clock: Clock,
-    terminal: Terminal,
-) -> tuple[tuple[RunOnNode, ...], str]:
-    """The rows, and the UID of the cluster. Which it is has to be told only where a node was silent; where it cannot be, no record is of it."""
-    if all(each.standing is not Standing.UNKNOWN for each in asked):
-        return asked, ""
-    uid = plan.cluster.cluster_uid if plan else ""
-    if plan is None:
-        with contextlib.suppress(KubeError):
-            uid = await cluster_uid(api)
-    return with_what_was_known(asked, armed_on(uid, terminal.environment), clock.now()), uid
 
 
 @dataclass(frozen=True)
