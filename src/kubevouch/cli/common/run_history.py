@@ -45,7 +45,10 @@ def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
 
 def is_being_written(run: str, environment: Mapping[str, str]) -> bool | None:
     """Whether a process lives that writes the log of that run; None where that cannot be told (a file system without locks, no log)."""
-    with contextlib.suppress(OSError), (runs_folder(environment) / f"{run}.log").open("rb") as file:
+    path = runs_folder(environment) / f"{run}.log"
+    if not path.is_file():
+        return None
+    with contextlib.suppress(OSError), path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
