@@ -7,6 +7,7 @@ requestheader-client-ca-file (PEM), and the front proxy's names and headers as J
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -77,8 +78,12 @@ def _read(flag: str, path: str) -> bytes:
         raise UsageError(f"{flag} {path}", error.strerror or str(error), expected) from None
 
 
+@lru_cache(maxsize=8)
 def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates in a PEM file, which may be empty. Raises X509Error."""
+    """The certificates in a PEM file, which may be empty. Raises X509Error.
+
+    They are asked for again and again, and are the same for years.
+    """
     return read_certificates(pem, where) if pem.strip() else ()
 
 
