@@ -12,8 +12,10 @@ import pytest
 
 from kubevouch.kube.resources import Node
 from kubevouch.node.destination import destination_of
-from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.errors import NodeError, NodeUnreachable, ScriptFailed
+from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.script import Script
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
@@ -134,6 +136,21 @@ async def test_a_name_that_is_known_and_does_not_answer_is_not_followed_by_an_ad
     with pytest.raises(NodeUnreachable, match="Could not resolve hostname"):
         await survey_node(node(UNKNOWN, *BOTH), context)
     assert operator.sshd.log() == before
+
+
+@needs_root
+@pytest.mark.parametrize("said", ["echo welcome", 'echo "kubevouch-answer: {"', "exit 3"])
+async def test_a_shell_that_gives_no_answer_is_told_from_a_node_that_lets_nobody_in(
+    operator: Operator, said: str
+) -> None:
+    """ssh to it works, so that nothing would come of making it work."""
+    context = operator.knows(operator.at("127.0.0.1"), operator.at("127.0.0.2"))
+    script = Script(name="survey", text=said, answer=dict)
+    with pytest.raises(ScriptFailed) as caught:
+        await run_on_first_known("w1", ADDRESSES, script, context.transport, timeout=30)
+    told = str(caught.value)
+    assert "nothing else is tried" in told
+    assert "make `ssh" not in told
 
 
 async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(

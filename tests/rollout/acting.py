@@ -17,7 +17,7 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
-from kubevouch.node.errors import NodeUnreachable, NoRoot
+from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
@@ -76,6 +76,9 @@ class Machine:
     host_key: str
     away: bool = False
     rootless: bool = False
+    mute: bool = False
+    """Its shell runs our scripts, and gives no answer."""
+
     """Whoever logs in is somebody whom sudo does not make root."""
 
     transaction: list[TransactionAnswer] = field(default_factory=list)
@@ -107,6 +110,8 @@ class Machines:
             raise NodeUnreachable(host, "connection timed out")
         if machine.rootless:
             raise NoRoot(host, "a password is required")
+        if machine.mute:
+            raise ScriptFailed(host, f"the {script.name} script gave no answer")
         if at is not None and at.address not in machine.addresses:
             other = next(m for m in self.by_name.values() if at.address in m.addresses)
             return self._answer(script, {"machine_id": _b64(other.survey.machine_id)}, other, host)

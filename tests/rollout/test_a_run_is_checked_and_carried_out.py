@@ -104,7 +104,10 @@ async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason()
         assert "leaves out 3 nodes" in plan.config_map_note
 
 
-@pytest.mark.parametrize(("lacks", "way"), [("away", WayOn.REACH), ("rootless", WayOn.ROOT)])
+@pytest.mark.parametrize(
+    ("lacks", "way"),
+    [("away", WayOn.REACH), ("rootless", WayOn.ROOT), ("mute", WayOn.ANSWER)],
+)
 async def test_what_leads_on_tells_a_node_that_is_away_from_one_on_which_nobody_is_root(
     lacks: str, way: WayOn
 ) -> None:

@@ -18,7 +18,7 @@ from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, acting
+from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from tests.rollout.test_a_plan_is_a_file import PLAN
 from tests.rollout.test_a_run_is_checked_and_carried_out import a_run
 
@@ -27,6 +27,7 @@ LOCAL, BY_POD = WayToNodes("local"), WayToNodes("pod")
 CUT = RunOnNode("w1", "aaaa", Standing.UNKNOWN, host="10.0.0.7")
 ROOTLESS = RunOnNode("w1", "aaaa", Standing.UNKNOWN, host="w1", lacks_root=True)
 DONE = RunOnNode("w2", "aaaa", Standing.DONE)
+NO_ANSWER = RunOnNode("w1", "aaaa", Standing.UNKNOWN, host="w1", lacks_answer=True)
 ARMED = RunOnNode("w1", "eeee", Standing.ARMED, fires_in=143)
 OVERDUE = RunOnNode("w1", "eeee", Standing.ARMED, fires_in=-4)
 ALIVE = RunHolder("aaaa on alice@laptop (1)", None, timedelta(seconds=1))
@@ -40,6 +41,7 @@ AGAIN = "kubevouch fix --status aaaa --nodes w1,w2"
         ([DONE, CUT], BY_SSH, "ssh -F '/etc/my ssh' -l ops -- 10.0.0.7 true", f"once w1 can be asked: `{AGAIN}`"),
         ([CUT], WayToNodes(), "ssh -- 10.0.0.7 true", f"`{AGAIN}`"),
         ([ROOTLESS], BY_SSH, "ssh -F '/etc/my ssh' -l ops -t -- w1 sudo -l", f"`{AGAIN}`"),
+        ([NO_ANSWER], BY_SSH, "ssh -F '/etc/my ssh' -l ops -- w1", f"`{AGAIN}`"),
         ([CUT], BY_POD, "kubectl describe node w1", f"`{AGAIN}`"),
         ([CUT], LOCAL, "kubevouch fix --status --nodes w1,w2 --via ssh", "asks this machine only, and w1 is another one"),
         # The answer got lost: it may come another time.
@@ -118,6 +120,7 @@ def test_a_run_goes_on_with_the_times_that_it_was_carried_out_with() -> None:
 
 SILENT = LeftOut("w1", "connection timed out", unreached="w1")
 NO_ROOT = LeftOut("w2", "a password is required", unreached="w2", lacks_root=True)
+MUTE = LeftOut("w5", "the survey script gave no answer", unreached="w5", lacks_answer=True)
 EDITED = LeftOut("w3", "its clock is +200 s off from this machine's")
 ARMED_ELSEWHERE = LeftOut("w4", "run eeee has changed it", armed_run="eeee")
 
@@ -127,6 +130,12 @@ ARMED_ELSEWHERE = LeftOut("w4", "run eeee has changed it", armed_run="eeee")
     [
         ([EDITED, SILENT], BY_SSH, NextStep("ssh -F '/etc/my ssh' -l ops -- w1 true", "anew")),
         ([NO_ROOT], WayToNodes(), NextStep("ssh -t -- w2 sudo -l", "anew")),
+        ([MUTE], BY_SSH, NextStep("ssh -F '/etc/my ssh' -l ops -- w5", "anew")),
+        (
+            [msgspec.structs.replace(MUTE, node="w5", unreached="w5")],
+            BY_POD,
+            NextStep("kubectl describe node w5", "anew"),
+        ),
         ([SILENT], BY_POD, NextStep("kubectl describe node w1", "anew")),
         ([SILENT], LOCAL, NextStep("anew by ssh")),
         # This machine is w3 itself, and what it says is not mended by another way to it.
@@ -159,16 +168,17 @@ def test_where_another_run_stands_is_asked_by_the_same_way_to_the_nodes(tmp_path
 
 async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
+        plan = await here.plan(WORKER, SECOND, THIRD)
         here.machines.by_name[WORKER].away = True
         here.machines.by_name[SECOND].rootless = True
+        here.machines.by_name[THIRD].mute = True
         found = await gather_statuses(
             map(planned_target, plan.nodes), plan.run, here.context.transport
         )
-        assert [(each.host, each.lacks_root) for each in found] == [(WORKER, False), (SECOND, True)]
-        left_out = (await here.plan(WORKER, SECOND)).left_out
-        seen = [(each.unreached, each.lacks_root) for each in left_out]
-        assert seen == [(WORKER, False), (SECOND, True)]
+        asked = [(each.host, each.lacks_root, each.lacks_answer) for each in found]
+        assert asked == [(WORKER, False, False), (SECOND, True, False), (THIRD, False, True)]
+        left_out = (await here.plan(WORKER, SECOND, THIRD)).left_out
+        assert asked == [(each.unreached, each.lacks_root, each.lacks_answer) for each in left_out]
 
 
 async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_armed() -> None:

@@ -13,6 +13,7 @@ class WayOn(StrEnum):
     RIGHTS = "the rights that are lacking"
     REACH = "a way to the node"
     ROOT = "root on the node"
+    ANSWER = "a shell on the node that runs our scripts"
     LOOK = "what doctor sees"
     OTHER_RUN = "the run that is armed on the node"
     THIS_MACHINE = "room for the run's record, and then the same again"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kubevouch.node.destination import WITH_A_HOST_NAME, Destination, advice
-from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot
+from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.script import Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 
@@ -41,6 +41,8 @@ async def run_on_first_known(
                 hint = f"known_hosts has a key for {found.name}, so nothing else is tried"
                 if isinstance(error, NoRoot):
                     raise NoRoot(node, str(error), hint) from None
+                if isinstance(error, ScriptFailed):
+                    raise ScriptFailed(node, str(error), hint) from None
                 hint += f": make `ssh {host} true` work"
                 if _UNRESOLVED in str(error):
                     hint += f", {WITH_A_HOST_NAME}"

@@ -16,7 +16,7 @@ from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeError, NoRoot
+from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 from kubevouch.policy.claims import NameSource
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
@@ -239,8 +239,7 @@ class _Checker:
             values = [claim.value for claim in node.addresses]
             proven = await confirm_addresses(values, node.host, result, self.context)
         except NodeError as error:
-            way = WayOn.ROOT if isinstance(error, NoRoot) else WayOn.REACH
-            raise StoppedBefore(node.node, str(error), way=way) from None
+            raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
         if has_ended(self.plan.run, result.answer):
             self.context.armed(node.node, None)
         facts = MachineFacts(
@@ -347,3 +346,10 @@ class _Checker:
 
         answers = await of_each(nodes, is_well, at_once=_AT_ONCE)
         return frozenset(node.name for node, well in zip(nodes, answers, strict=True) if well)
+
+
+def _way_on(error: NodeError) -> WayOn:
+    """What leads on from a node that could not be surveyed."""
+    if isinstance(error, NoRoot):
+        return WayOn.ROOT
+    return WayOn.ANSWER if isinstance(error, ScriptFailed) else WayOn.REACH

@@ -14,7 +14,7 @@ from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeUnreachable, NoRoot
+from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
@@ -193,9 +193,14 @@ async def _judged(
     try:
         host, carried = await survey_node(node, context)
     except KubevouchError as error:
-        unreached = hosts_of(node)[0] if isinstance(error, NodeUnreachable) else ""
-        lacks_root = isinstance(error, NoRoot)
-        return LeftOut(node.name, str(error), unreached=unreached, lacks_root=lacks_root)
+        asked = isinstance(error, NodeUnreachable | ScriptFailed)
+        return LeftOut(
+            node.name,
+            str(error),
+            unreached=hosts_of(node)[0] if asked else "",
+            lacks_root=isinstance(error, NoRoot),
+            lacks_answer=isinstance(error, ScriptFailed),
+        )
     if options.via == "ssh" and not carried.host_key:
         return LeftOut(node.name, "ssh does not show which host key answered")
     at = context.clock.now()

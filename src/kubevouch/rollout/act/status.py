@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeUnreachable, NoRoot
+from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
 from kubevouch.node.transport import NodeTransport
@@ -68,8 +68,9 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
         run,
         Standing.UNKNOWN,
         notes=(str(error),),
-        host=target.hosts[0] if isinstance(error, NodeUnreachable) else "",
+        host=target.hosts[0] if isinstance(error, NodeUnreachable | ScriptFailed) else "",
         lacks_root=isinstance(error, NoRoot),
+        lacks_answer=isinstance(error, ScriptFailed),
     )
 
 

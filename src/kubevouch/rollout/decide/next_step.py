@@ -8,7 +8,13 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unauthorized
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.plan import LeftOut, Plan
-from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching, way_of
+from kubevouch.rollout.decide.reaching import (
+    WayToNodes,
+    becoming_root,
+    reaching,
+    seeing_its_answer,
+    way_of,
+)
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
 
@@ -111,11 +117,12 @@ def _to_unreached(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
         # If one of them has answered, this machine is that node.
         return NextStep(commands.by_ssh if len(unreached) == len(unwell) else commands.anew)
     first = unreached[0]
-    shows = (
-        becoming_root(first.unreached, commands.way)
-        if first.lacks_root
-        else reaching(first.node, first.unreached, commands.way)
-    )
+    if first.lacks_root:
+        shows = becoming_root(first.unreached, commands.way)
+    elif first.lacks_answer:
+        shows = seeing_its_answer(first.node, first.unreached, commands.way)
+    else:
+        shows = reaching(first.node, first.unreached, commands.way)
     return NextStep(shows, commands.anew)
 
 
@@ -173,6 +180,9 @@ def _after_stop(
             WayOn.ITS_CLUSTER: NextStep(at_its_cluster),
             WayOn.RIGHTS: NextStep(_ROLES),
             WayOn.REACH: NextStep(reaching(error.where, host, way_of(plan))),
+            WayOn.ANSWER: NextStep(
+                seeing_its_answer(error.where, host, way_of(plan)), commands.again
+            ),
             WayOn.ROOT: NextStep(becoming_root(host, way_of(plan)), commands.again),
             WayOn.LOOK: NextStep(_DOCTOR),
             WayOn.THIS_MACHINE: NextStep(error.shown_by, commands.again),

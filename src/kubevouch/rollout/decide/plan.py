@@ -138,6 +138,9 @@ class LeftOut(msgspec.Struct, frozen=True):
     lacks_root: bool = False
     """That host lets us in, and nobody there is root."""
 
+    lacks_answer: bool = False
+    """A shell on that host ran our script, and gave no answer that can be read."""
+
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):
     """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""

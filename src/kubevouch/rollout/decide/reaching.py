@@ -53,6 +53,11 @@ def becoming_root(host: str, way: WayToNodes) -> str:
     return _ssh(host, way, ("-t",), ("sudo", "-l"))
 
 
+def seeing_its_answer(node: str, host: str, way: WayToNodes) -> str:
+    """Shows what a shell there says to whoever logs in: it ran our script, and gave no answer that can be read."""
+    return _ssh(host, way, (), ()) if way.via == "ssh" else reaching(node, host, way)
+
+
 def _ssh(host: str, way: WayToNodes, flags: Sequence[str], command: Sequence[str]) -> str:
     config = ["-F", way.ssh_config] if way.ssh_config else []
     user = ["-l", way.ssh_user] if way.ssh_user else []

@@ -142,6 +142,9 @@ class RunOnNode(msgspec.Struct, frozen=True):
     lacks_root: bool = False
     """It lets us in, and nobody there is root."""
 
+    lacks_answer: bool = False
+    """A shell there ran our script, and gave no answer that can be read."""
+
     later_run: str = ""
     """The run that has begun there since; empty if none has."""
 
