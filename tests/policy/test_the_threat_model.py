@@ -21,9 +21,8 @@ ROWS = {
         r"^\| (T\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE
     )
 }
-OF_THE_METRICS_SERVER = dict(
-    re.findall(r"^\| (M\d+) \| [^|]+ \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE)
-)
+OF_OTHERS = dict(re.findall(r"^\| ([MF]\d+) \| [^|]+ \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE))
+"""On the metrics server, and on a run of fix."""
 RULES = {each.rule for each in Case().judged().results}
 OTHER_CODE = {"kubevouch-recorded-*", "fix", "deny: hard", ".svc", "podCIDRs", "*-*"}
 """What stands in `backticks` beside rules and is none."""
@@ -37,8 +36,9 @@ def test_each_threat_has_one_row_in_its_order() -> None:
     numbers = re.findall(r"^\| T(\d+) \|", PAGE, re.MULTILINE)
     assert numbers == [str(number) for number in range(1, 48)]
     assert len(ROWS) == 47
-    of_the_metrics_server = re.findall(r"^\| M(\d+) \|", PAGE, re.MULTILINE)
-    assert of_the_metrics_server == [str(n + 1) for n in range(len(OF_THE_METRICS_SERVER))]
+    for letter, count in (("M", 14), ("F", 9)):
+        others = [each for each in OF_OTHERS if each.startswith(letter)]
+        assert others == [f"{letter}{number}" for number in range(1, count + 1)]
 
 
 def test_the_rules_that_it_names_are_rules_and_none_is_left_out() -> None:
@@ -47,9 +47,9 @@ def test_the_rules_that_it_names_are_rules_and_none_is_left_out() -> None:
     assert named == RULES, "a rule against no threat"
 
 
-@pytest.mark.parametrize("threat", [*ROWS, *OF_THE_METRICS_SERVER])
+@pytest.mark.parametrize("threat", [*ROWS, *OF_OTHERS])
 def test_the_tests_that_it_names_are_there(threat: str) -> None:
-    tests = ROWS[threat][2] if threat in ROWS else OF_THE_METRICS_SERVER[threat].split()
+    tests = ROWS[threat][2] if threat in ROWS else OF_OTHERS[threat].split()
     assert tests
     for each in tests:
         path, _, name = each.partition("::")
