@@ -9,12 +9,14 @@ STATE  ?= expired
 K8S    ?= 1.36.3
 # What the long tier runs besides: the oldest version that the bed can be made of.
 OLDEST ?= 1.34.4
-# Tests run in that many processes, more than the cores: some of their time they wait. Those of one file of the e2e tests stay together: they tell one story.
-JOBS   ?= 4
+# Tests run in that many processes, more than the cores: some of their time they wait. Those of one file of the e2e tests stay together: they
+# tell one story, on a lab for each process.
+JOBS   ?= 6
+LABS   ?= 4
 APART  := -n $(JOBS) --dist worksteal
-BY_FILE := -n $(JOBS) --dist loadfile
-# Power cuts and faults at every state of a node's change: minutes of disks and shells, which nothing else needs.
-CRASHES := tests/powercut tests/faults
+BY_FILE := -n $(LABS) --dist loadfile
+# Power cuts, faults at every state of a node's change, and kills at any moment of it: minutes of disks and shells, which nothing else needs.
+CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
 # Faults in the cluster, on a lab of thirteen nodes: one file, and so one process, which mostly waits. .ci/run has it beside `crashes` and `coverage-plain`.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
