@@ -1,5 +1,6 @@
 """The log of a run on this machine: a line of JSON a step, for its owner only, and no reason to stop a run."""
 
+import fcntl
 import io
 import json
 import stat
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 
 from kubevouch.cli.common.armed_record import ArmedRecord
-from kubevouch.cli.common.run_history import has_no_end, how_it_ended
+from kubevouch.cli.common.run_history import has_no_end, how_it_ended, is_being_written
 from kubevouch.cli.common.run_log import (
     LoggedProgress,
     RunLog,
@@ -128,6 +129,21 @@ def test_a_run_is_under_way_as_long_as_its_process_lives_and_was_cut_off_once_th
         process.kill()
         process.wait()
     assert how_it_ended("abcd", terminal.environment) == "it was cut off"
+
+
+def test_two_who_ask_at_once_whether_a_run_is_under_way_do_not_take_each_other_for_the_run(
+    terminal: Terminal,
+) -> None:
+    path = runs_folder(terminal.environment) / "abcd.log"
+    path.write_text("")
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert is_being_written("abcd", terminal.environment) is None
+    log = RunLog("abcd", terminal, WoundClock())
+    log.hold()
+    assert is_being_written("abcd", terminal.environment) is True
+    log.let_go()
+    assert is_being_written("abcd", terminal.environment) is False
 
 
 def test_where_locks_tell_nothing_a_log_without_an_end_is_of_a_run_that_may_be_under_way() -> None:

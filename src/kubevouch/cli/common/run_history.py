@@ -2,11 +2,12 @@
 
 import contextlib
 import fcntl
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import msgspec
 
@@ -19,6 +20,8 @@ from kubevouch.rollout.decide.stopped_undo import LoggedUndo
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _TAIL = 4 * 1024 * 1024
+_ASKS = 100
+"""How often it is asked who has locked a log, while others ask the same."""
 _OF_A_NODE = ("armed", "step", "ended")
 """Lines about a node that was in hand."""
 
@@ -49,12 +52,20 @@ def is_being_written(run: str, environment: Mapping[str, str]) -> bool | None:
     if not path.is_file():
         return None
     with contextlib.suppress(OSError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+        for _ in range(_ASKS):
+            if _locks(file, fcntl.LOCK_EX):
+                return False
+            if _locks(file, fcntl.LOCK_SH):  # as whoever writes it has locked it
+                return True
+            os.sched_yield()  # somebody else asks, who has locked it alone for an instant
     return None
+
+
+def _locks(file: BinaryIO, how: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def has_no_end(run: str, environment: Mapping[str, str], *, undone: bool = False) -> bool:
