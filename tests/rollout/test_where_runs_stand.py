@@ -97,6 +97,38 @@ def test_without_a_name_the_newest_run_is_told_where_none_is_armed() -> None:
     assert exit_code_of(statuses_of("n", seen, "")) is ExitCode.OK
 
 
+def test_of_a_run_that_is_asked_for_the_others_that_are_armed_there_are_told_too() -> None:
+    """Nothing may begin there until these have ended, whichever run was asked for."""
+    seen = found(
+        run("cccc", "undone"), run("bbbb", "written", fires=CLOCK + 40), run("aaaa", "committed")
+    )
+    rows = statuses_of("n", seen, "aaaa")
+    assert [(each.run, each.standing, each.switch) for each in rows] == [
+        ("aaaa", Standing.DONE, ""),
+        ("bbbb", Standing.ARMED, "in 40 s"),
+    ]
+    assert exit_code_of(rows) is ExitCode.FINDINGS
+    assert [each.run for each in statuses_of("n", seen, "bbbb")] == ["bbbb"]
+    assert [each.run for each in statuses_of("n", seen, "eeee")] == ["eeee", "bbbb"]
+
+
+def test_what_comes_next_is_of_the_run_that_is_armed_whichever_was_asked_for() -> None:
+    undone = RunOnNode("n", "bbbb", Standing.UNDONE, later_run="aaaa")
+    armed = RunOnNode("n", "aaaa", Standing.ARMED, fires_in=100)
+    kept = frozenset({"aaaa", "bbbb"})
+    command, note = next_for_status([undone, armed], "bbbb", None, kept)
+    assert (command, note) == (RESUME, "to put its nodes back instead: `kubevouch undo aaaa`")
+    command, _ = next_for_status([undone, armed], "bbbb", DEAD_UNDO, kept)
+    assert command == "kubevouch undo aaaa", "its undo was cut off"
+    own = RunOnNode("m", "bbbb", Standing.ARMED, fires_in=100)
+    command, _ = next_for_status([armed, own], "bbbb", None, kept)
+    assert command == "kubevouch fix --resume bbbb", "that was asked for comes first"
+    left = who_writes(DEAD_UNDO, [undone, armed], "")
+    assert left.endswith("it has left 1 of these nodes armed")
+    both = [armed, RunOnNode("m", "bbbb", Standing.UNDONE), RunOnNode("m", "aaaa", Standing.ARMED)]
+    assert who_writes(DEAD, both, "").endswith("it has left 2 of these nodes armed")
+
+
 def test_of_a_run_it_is_known_which_one_has_begun_there_since_and_which_were_put_back() -> None:
     seen = found(
         run("dddd", "barred"),

@@ -36,14 +36,15 @@ def who_writes(holder: RunHolder | None, statuses: Iterable[RunOnNode], doubt: s
     if holder.is_alive:
         return str(holder)
     statuses = tuple(statuses)
-    armed = sum(each.run == holder.run and each.standing is Standing.ARMED for each in statuses)
-    told = sum(each.standing is not Standing.UNKNOWN for each in statuses)
-    answered = "these nodes" if told == len(statuses) else "the nodes that could be asked"
+    own = [each for each in statuses if each.run == holder.run]
+    armed = len({each.node for each in own if each.standing is Standing.ARMED})
+    told = all(each.standing is not Standing.UNKNOWN for each in statuses)
+    answered = "these nodes" if told else "the nodes that could be asked"
     left = f"{armed} of {answered}" if armed else f"none of {answered}"
-    done = sum(each.run == holder.run and each.standing is Standing.DONE for each in statuses)
+    done = len({each.node for each in own if each.standing is Standing.DONE})
     rest = f", and the run is still done on {done}" if holder.undoes and done else ""
-    put_back = sum(holder.run in each.put_back for each in statuses)
-    if put_back and not (armed or done or holder.undoes) and told == len(statuses):
+    put_back = len({each.node for each in statuses if holder.run in each.put_back})
+    if put_back and not (armed or done or holder.undoes) and told:
         return (
             f"nobody: {holder} was cut off (killed, or away from the API server), and what it had begun is put back, "
             f"on {put_back} of these nodes"
@@ -76,10 +77,15 @@ def next_for_status(
     statuses = tuple(statuses)
     words = _Words({run: file} if file else {}, times)
     kept |= words.files.keys()
-    armed = [each for each in statuses if each.standing is Standing.ARMED]
+    every = [each for each in statuses if each.standing is Standing.ARMED]
+    armed = sorted(every, key=lambda each: each.run != run)  # that was asked for comes first
     if holder is not None and holder.is_alive:
         return next_for_under_way(holder, words.status(run or holder.run, nodes))
-    if holder is not None and holder.undoes and run in ("", holder.run):
+    if (
+        holder is not None
+        and holder.undoes
+        and (run in ("", holder.run) or any(each.run == holder.run for each in armed))
+    ):
         return _next_for_cut_off_undo(holder, kept, words)
     if undo is not None and all(each.run == undo.run for each in armed):
         return _once_it_answers(away, undo.again, "what it has put back stays so")

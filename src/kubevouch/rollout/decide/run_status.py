@@ -156,23 +156,23 @@ class RunOnNode(msgspec.Struct, frozen=True):
 
 
 def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
-    """Of one run, if it is named; else of all that are armed, or the newest one."""
+    """Of one run, if it is named, and of each other that is armed; else of all that are armed, or the newest one."""
     if found.unsafe:
         why = node_text(found.unsafe)
         return (
             RunOnNode(node, run, Standing.UNKNOWN, notes=(f"its records are not read: {why}",)),
         )
     down = _down(found)
-    chosen = [each for each in found.runs if each.run == run.encode()] if run else _chosen(found)
-    if not chosen:
-        notes = (*(["this run has no record here"] if run else []), *down)
-        return (RunOnNode(node, run, Standing.NONE, notes=notes),)
-    return tuple(_status(node, each, found, down) for each in chosen)
-
-
-def _chosen(found: RunsFound) -> list[RunFound]:
     armed = [each for each in found.runs if _standing(each) is Standing.ARMED]
-    return armed or _newest(found)
+    if not run:
+        chosen = armed or _newest(found)
+        none = RunOnNode(node, "", Standing.NONE, notes=down)
+        return tuple(_status(node, each, found, down) for each in chosen) or (none,)
+    own = [each for each in found.runs if each.run == run.encode()]
+    rows = tuple(_status(node, each, found, down) for each in own)
+    others = tuple(_status(node, each, found, down) for each in armed if each not in own)
+    none = RunOnNode(node, run, Standing.NONE, notes=("this run has no record here", *down))
+    return (*(rows or (none,)), *others)
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
