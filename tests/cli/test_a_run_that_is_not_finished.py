@@ -180,23 +180,47 @@ def test_a_newer_run_on_the_node_or_its_undo_ends_the_record(kubevouch: Program)
     assert not list(folder(kubevouch).glob("*.armed"))
 
 
-def test_what_the_nodes_say_of_a_run_that_has_ended_strikes_it(kubevouch: Program) -> None:
-    """It was undone from another machine, of which nothing is kept here."""
+def test_what_the_nodes_say_strikes_what_is_not_armed_there_any_more(kubevouch: Program) -> None:
+    """It was undone from another machine, say. Of a node that was asked every run that is armed there has a row."""
     fires, environment = datetime(2099, 1, 1, tzinfo=UTC), {"HOME": str(kubevouch.home)}
-    for standing, left in [
-        (Standing.ARMED, ["abcd.armed"]),
-        (Standing.UNKNOWN, ["abcd.armed"]),
-        (Standing.UNDONE, []),
-        (Standing.BARRED, []),
-        (Standing.DONE, []),
-        (Standing.NONE, []),
+    kept = ["abcd.armed"]
+    for run, standing, settled, left in [
+        ("abcd", Standing.ARMED, True, kept),
+        ("abcd", Standing.UNKNOWN, True, kept),
+        ("", Standing.UNKNOWN, True, kept),
+        ("abcd", Standing.UNDONE, True, []),
+        ("abcd", Standing.BARRED, True, []),
+        ("abcd", Standing.DONE, True, []),
+        ("abcd", Standing.NONE, True, []),
+        ("", Standing.NONE, True, []),
+        ("bbbb", Standing.DONE, True, []),
+        ("bbbb", Standing.ARMED, True, []),
+        # Who was killed just now may have something on its way there, but to no node at which its run is over.
+        ("abcd", Standing.UNDONE, False, []),
+        ("abcd", Standing.NONE, False, kept),
+        ("", Standing.NONE, False, kept),
+        ("bbbb", Standing.DONE, False, kept),
     ]:
         begun(kubevouch, "uid", fires)
-        of_another = RunOnNode(WORKER, "bbbb", Standing.UNDONE), RunOnNode(WORKER, "", standing)
-        forget_ended(of_another, environment)
-        assert [path.name for path in folder(kubevouch).glob("*.armed")] == ["abcd.armed"]
-        forget_ended([RunOnNode(WORKER, "abcd", standing)], environment)
-        assert [path.name for path in folder(kubevouch).glob("*.armed")] == left, standing
+        forget_ended([RunOnNode(WORKER, run, standing)], "another", environment, settled=True)
+        elsewhere = RunOnNode("another", "abcd", Standing.UNDONE)
+        forget_ended([elsewhere], "uid", environment, settled=True)
+        assert [path.name for path in folder(kubevouch).glob("*.armed")] == kept
+        rows = [RunOnNode(WORKER, run, standing), elsewhere]
+        forget_ended(rows, "uid", environment, settled=settled)
+        found = [path.name for path in folder(kubevouch).glob("*.armed")]
+        assert found == left, (run, standing, settled)
+
+
+async def test_of_a_switch_that_was_due_it_is_not_said_that_it_will_go_off_then(
+    kubevouch: Program, stage: Stage
+) -> None:
+    fires = SystemClock().now() - timedelta(seconds=5)
+    begun(kubevouch, UID, fires)
+    ran = await kubevouch("doctor")
+    told = " ".join(ran.out.split())
+    assert f"its own switch, which was due at {fires:%H:%M:%S} UTC, puts it back now" in told, ran
+    assert "at the latest" not in told
 
 
 def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(

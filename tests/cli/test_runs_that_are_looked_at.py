@@ -247,6 +247,14 @@ def node_here(kubevouch: Program, *runs: RunFound) -> None:
     kubevouch.environment["PATH"] = f"{shell.parent}:{os.environ['PATH']}"
 
 
+def bind_to(stage: Stage, kubevouch: Program) -> None:
+    """The plan of run bbbb is for the cluster of the stage."""
+    bound = ClusterBinding("story", stage.server.url, UID, "0" * 64, "v1.36.3")
+    plan = plan_in(folder(kubevouch).joinpath("bbbb.json").read_bytes(), "bbbb.json")
+    keep = text_of(msgspec.structs.replace(plan, cluster=bound))
+    folder(kubevouch).joinpath("bbbb.json").write_text(keep)
+
+
 async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that_it_is_back(
     kubevouch: Program, stage: Stage
 ) -> None:
@@ -313,6 +321,20 @@ async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
     assert json.loads(document.out)["holderIsAlive"] is False
 
 
+@pytest.mark.parametrize(("silent", "left"), [(60, 0), (1, 1)])
+async def test_a_status_strikes_what_its_node_says_is_over_also_where_the_killed_run_holds_the_lease(
+    kubevouch: Program, stage: Stage, silent: float, left: int
+) -> None:
+    """Nobody takes that Lease before the next run. While a run is under way nothing is struck: it may be about to begin."""
+    node_here(kubevouch, RunFound(b"bbbb", b"undone", 0, b"inactive", False, b"", b"", ()))
+    bind_to(stage, kubevouch)
+    begun(kubevouch, UID, datetime(2099, 1, 1, tzinfo=UTC))
+    await held_since(stage, silent)
+    ran = await kubevouch("fix", "--status", "bbbb")
+    assert "undone" in ran.out, ran
+    assert len(list(folder(kubevouch).glob("*.armed"))) == left
+
+
 async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never_proven(
     kubevouch: Program, stage: Stage
 ) -> None:
@@ -321,10 +343,7 @@ async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never
     ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(away))
     told = " ".join(ran.out.split())
     assert "armed at work for 10 s set changed and restarted, not proven yet; its switch" in told
-    bound = ClusterBinding("story", stage.server.url, UID, "0" * 64, "v1.36.3")
-    plan = plan_in(folder(kubevouch).joinpath("bbbb.json").read_bytes(), "bbbb.json")
-    keep = text_of(msgspec.structs.replace(plan, cluster=bound))
-    folder(kubevouch).joinpath("bbbb.json").write_text(keep)
+    bind_to(stage, kubevouch)
     await held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
     ran = await kubevouch("fix", "--status", "bbbb")
     told = " ".join(ran.out.split())

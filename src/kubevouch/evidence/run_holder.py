@@ -56,7 +56,12 @@ class RunHolder:
     @property
     def is_alive(self) -> bool:
         """Whether it has renewed the Lease lately; one that was killed has not, and did not give it back either."""
-        return self.silent < _SILENT
+        return not self.is_silent
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has not renewed the Lease for so long that it has lost it."""
+        return self.silent >= _SILENT
 
     @property
     def is_late(self) -> bool:

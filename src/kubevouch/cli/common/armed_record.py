@@ -18,12 +18,11 @@ from kubevouch.cli.common.run_log import RunLog, log_armed
 from kubevouch.cli.common.runs import kept_plan, kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
-from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.armed import ArmedNode, over_on
 from kubevouch.rollout.decide.plan import NodePlan
-from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.run_status import RunOnNode
 
 _LARGEST = 65536
-_ENDED = {Standing.NONE, Standing.NOT_BEGUN, Standing.DONE, Standing.UNDONE, Standing.BARRED}
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -85,14 +84,22 @@ def forget_armed(run: str, nodes: set[str], environment: Mapping[str, str]) -> N
                 _strike(path, kept, nodes)
 
 
-def forget_ended(statuses: Iterable[RunOnNode], environment: Mapping[str, str]) -> None:
-    """The runs that have ended on nodes, as these say themselves. Not to be called while a run is under way: it may be about to begin."""
-    for each in statuses:
-        if each.run and each.standing in _ENDED:
-            forget_armed(each.run, {each.node}, environment)
+def forget_ended(
+    statuses: Iterable[RunOnNode],
+    cluster_uid: str,
+    environment: Mapping[str, str],
+    *,
+    settled: bool,
+) -> None:
+    """Strikes what the nodes of that cluster say is over. Not to be called while a run is under way. settled: see `over_on`."""
+    rows = tuple(statuses)
+    for path, kept in _all_kept(environment):
+        if kept.cluster_uid == cluster_uid:
+            with contextlib.suppress(OSError):
+                _strike(path, kept, over_on(kept.armed, rows, settled=settled))
 
 
-def _strike(path: Path, kept: _Kept, nodes: set[str]) -> None:
+def _strike(path: Path, kept: _Kept, nodes: Collection[str]) -> None:
     left = tuple(each for each in kept.armed if each.node not in nodes)
     if left != kept.armed:
         _keep(path, _Kept(kept.cluster_uid, left))
@@ -132,6 +139,11 @@ def armed_on(cluster_uid: str, environment: Mapping[str, str]) -> tuple[ArmedNod
     """The nodes of that cluster that runs of this machine have in hand, as far as is written down here."""
     every = [kept for _, kept in _all_kept(environment) if kept.cluster_uid == cluster_uid]
     return tuple(armed for kept in every for armed in kept.armed)
+
+
+def has_in_hand(names: Collection[str], environment: Mapping[str, str]) -> bool:
+    """Whether a run of this machine may have a node of one of these names in hand, on whichever cluster."""
+    return any(each.node in names for _, kept in _all_kept(environment) for each in kept.armed)
 
 
 def in_hand_besides(

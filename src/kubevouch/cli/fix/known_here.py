@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from kubevouch.cli.common.armed_record import armed_on, in_hand_besides
+from kubevouch.cli.common.armed_record import armed_on, has_in_hand, in_hand_besides
 from kubevouch.cli.common.run_history import has_run_begun_since, times_of, undos_in
 from kubevouch.cli.common.runs import kept_plan, kept_plans
 from kubevouch.cli.common.terminal import Terminal
@@ -93,11 +93,11 @@ async def with_what_was_known_here(
     clock: Clock,
     terminal: Terminal,
 ) -> tuple[tuple[RunOnNode, ...], str]:
-    """The rows, and the UID of the cluster. Which it is has to be told only where a node was silent; where it cannot be, no record is of it."""
-    if all(each.standing is not Standing.UNKNOWN for each in asked):
-        return asked, ""
+    """The rows, and the UID of the cluster. Which it is has to be told only where a node was silent, or is in hand here; where it cannot be, no record is of it."""
     uid = plan.cluster.cluster_uid if plan else ""
-    if plan is None:
+    environment = terminal.environment
+    silent = any(each.standing is Standing.UNKNOWN for each in asked)
+    if plan is None and (silent or has_in_hand({each.node for each in asked}, environment)):
         with contextlib.suppress(KubeError):
             uid = await cluster_uid(api)
-    return with_what_was_known(asked, armed_on(uid, terminal.environment), clock.now()), uid
+    return with_what_was_known(asked, armed_on(uid, environment), clock.now()), uid

@@ -119,8 +119,9 @@ def show_status(
             refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
         found = with_api(terminal, access, work)
     statuses, holder, failed = found.statuses, found.holder, found.failed
-    if holder is None and not failed:
-        forget_ended(statuses, terminal.environment)
+    if not failed and not (holder and holder.is_alive):
+        settled = holder is None or holder.is_silent
+        forget_ended(statuses, found.uid, terminal.environment, settled=settled)
     undo = None if holder else stopped_undo_here(statuses, terminal)
     stopped = None if run or holder or undo else stopped_here(statuses, terminal)
     undoing = holder.run if holder and holder.undoes else undo.run if undo else ""
@@ -140,7 +141,7 @@ def show_status(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What nodes and API server have said. uid: of the cluster; empty where it did not matter. failed: why the holder is not known."""
+    """What nodes and API server have said. uid: of the cluster; empty where it does not matter. failed: why the holder is not known."""
 
     statuses: tuple[RunOnNode, ...]
     uid: str

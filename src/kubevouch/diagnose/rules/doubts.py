@@ -115,9 +115,13 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
         if not each.may_last(evidence.at):
             continue
         state = "was armed" if each.sure else "may have been armed"
+        moment = f"{each.fires:%H:%M:%S} UTC"
+        switch = f"its own switch puts it back at {moment} at the latest"
+        if each.fires <= evidence.at:
+            switch = f"its own switch, which was due at {moment}, puts it back now"
         title = (
             f"run {each.run} is not finished, as far as is known here: {each.node} {state} when it was last heard of; unless "
-            f"somebody has ended that since, its own switch puts it back at {each.fires:%H:%M:%S} UTC at the latest"
+            f"somebody has ended that since, {switch}"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 

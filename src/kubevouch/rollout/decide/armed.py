@@ -10,10 +10,13 @@ import msgspec
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.machine import armed_runs
 from kubevouch.rollout.decide.plan import LeftOut
-from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 
 _PUTS_BACK = timedelta(minutes=1)
 """What a switch needs for that, at its second attempt, too."""
+
+_FOR_GOOD = (*PUT_BACK, Standing.DONE)
+"""How a node stands on which a run is not armed any more, but by an undo."""
 
 
 class ArmedNode(msgspec.Struct, frozen=True):
@@ -73,6 +76,26 @@ def with_what_was_known(
         return msgspec.structs.replace(status, notes=notes, last_known_armed=found.run)
 
     return tuple(map(told, statuses))
+
+
+def over_on(
+    armed: Iterable[ArmedNode], statuses: Iterable[RunOnNode], *, settled: bool
+) -> frozenset[str]:
+    """Of these nodes in hand those on which their run is not armed any more, by what the nodes say: each run that is armed there has a row.
+
+    settled: who may have begun there is long gone. Else something of it may be on its way, and only what does not begin any more is over.
+    """
+    rows = tuple(statuses)
+    silent = {each.node for each in rows if each.standing is Standing.UNKNOWN}
+    asked = {each.node for each in rows} - silent
+    is_armed = {(each.node, each.run) for each in rows if each.standing is Standing.ARMED}
+    for_good = {(each.node, each.run) for each in rows if each.standing in _FOR_GOOD}
+
+    def is_over(each: ArmedNode) -> bool:
+        found = (each.node, each.run)
+        return found not in is_armed and (settled or found in for_good)
+
+    return frozenset(each.node for each in armed if each.node in asked and is_over(each))
 
 
 def last_heard_of(armed: ArmedNode, now: datetime) -> str:
