@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import io
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,10 @@ import msgspec
 import pytest
 import yaml
 
-from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.run_log import begun_log
+from kubevouch.cli.common.runs import keep_run, kept_plan
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound
@@ -333,6 +337,32 @@ async def test_a_status_strikes_what_its_node_says_is_over_also_where_the_killed
     ran = await kubevouch("fix", "--status", "bbbb")
     assert "undone" in ran.out, ran
     assert len(list(folder(kubevouch).glob("*.armed"))) == left
+
+
+@pytest.mark.parametrize("of", ["1", "undo 1"])
+async def test_a_run_that_was_killed_here_is_cut_off_at_once_and_not_only_when_it_has_been_silent(
+    kubevouch: Program, stage: Stage, of: str
+) -> None:
+    """Its log is here, and no process holds that. What --list says, status and doctor say, too."""
+    node_here(kubevouch, RunFound(b"bbbb", b"restarted", 1100, b"active", True, b"", b"", ()))
+    bind_to(stage, kubevouch)
+    terminal = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
+    lease = RunLease(SystemClock(), f"bbbb on alice@laptop ({of})", print)
+    plan = kept_plan("bbbb", terminal.environment)
+    assert plan is not None
+    log = begun_log(plan, "change 1 node", lease, terminal)
+    await held_since(stage, 3, lease.identity)
+    alive = await kubevouch("fix", "--status", "bbbb")
+    assert "wait until it has ended" in " ".join(alive.out.split()), alive
+    log.let_go()
+    status, doctor = await kubevouch.several(("fix", "--status", "bbbb"), ("doctor",))
+    told = " ".join(status.out.split())
+    assert "was cut off (its process on this machine has ended)" in told, status
+    assert "under way: wait" not in told
+    assert "the undo that is under way" not in told
+    again = "undo bbbb" if "undo" in of else "fix --resume bbbb"
+    assert status.out.splitlines()[-1] == f"NEXT       kubevouch {again}", status
+    assert "was cut off and has not ended: " in " ".join(doctor.out.split()), doctor
 
 
 async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never_proven(

@@ -6,14 +6,19 @@ import json
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from kubevouch.cli.common.armed_record import ArmedRecord
-from kubevouch.cli.common.run_history import has_no_end, how_it_ended, is_being_written
+from kubevouch.cli.common.run_history import (
+    as_known_here,
+    has_no_end,
+    how_it_ended,
+    is_being_written,
+)
 from kubevouch.cli.common.run_log import (
     LoggedProgress,
     RunLog,
@@ -24,6 +29,7 @@ from kubevouch.cli.common.run_log import (
 from kubevouch.cli.common.runs import find_run, keep_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.attempts import LoggedAttempt, what_it_came_to
@@ -129,6 +135,40 @@ def test_a_run_is_under_way_as_long_as_its_process_lives_and_was_cut_off_once_th
         process.kill()
         process.wait()
     assert how_it_ended("abcd", terminal.environment) == "it was cut off"
+
+
+def test_who_holds_the_lease_and_was_killed_here_is_known_by_that_at_once(
+    terminal: Terminal,
+) -> None:
+    """Else it would count as under way until it has been silent for so long that another run may take the Lease."""
+    environment = terminal.environment
+
+    def known(identity: str) -> RunHolder:
+        return as_known_here(RunHolder(identity, None, timedelta(seconds=7)), environment)
+
+    words = [sys.executable, "-c", _WRITES, environment["HOME"]]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"begun\n"
+        log = runs_folder(environment) / "abcd.log"
+        by = json.loads(log.read_text().splitlines()[0])["by"]
+        assert known(by).is_alive
+        process.kill()
+        process.wait()
+    assert not known(by).is_alive
+    assert (known(by).is_gone, known(by).is_silent) == (True, False)
+    assert "(not renewed for 7 s)" in str(known(by))
+    for other in ("abcd on alice@laptop (elsewhere)", "../abcd on alice@laptop (1)", "bbbb"):
+        assert known(other).is_alive, "nothing is known here of that one"
+    gone_on = begun(
+        terminal, "abcd on alice@laptop (2)"
+    )  # the newest of its log is another one, which waits for the Lease yet
+    gone_on.let_go()
+    assert known(by).is_alive
+    with log.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        newest = json.loads(log.read_text().splitlines()[-1])["by"]
+        assert known(newest).is_alive, "who has locked it cannot be told"
+    assert not known(newest).is_alive
 
 
 def test_two_who_ask_at_once_whether_a_run_is_under_way_do_not_take_each_other_for_the_run(

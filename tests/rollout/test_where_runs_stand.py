@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -427,6 +427,18 @@ def test_of_a_run_that_does_not_renew_its_lease_it_is_not_said_that_it_is_under_
         ([RunOnNode("n", "bbbb", Standing.ARMED)], "none of these nodes armed"),
     ):
         assert who_writes(DEAD, statuses, "") == f"{cut_off}{reasons}{left}"
+
+
+def test_of_a_run_whose_process_is_known_to_have_ended_it_is_said_why_that_is_known() -> None:
+    gone = replace(ALIVE, is_gone=True)
+    assert (gone.is_alive, gone.is_late, gone.is_silent) == (False, False, False)
+    why = "was cut off (its process on this machine has ended)"
+    cut_off = f"run aaaa of alice@laptop (not renewed for 1 s) {why}"
+    said = who_writes(gone, [ARMED], "")
+    assert said == f"nobody any more: {cut_off}; it has left 1 of these nodes armed"
+    put_back = RunOnNode("n", "aaaa", Standing.UNDONE, put_back=("aaaa",))
+    assert who_writes(gone, [put_back], "").startswith(f"nobody: {cut_off}, and what it had begun")
+    assert next_for_status([ARMED], "", gone, frozenset({"aaaa"}))[0] == RESUME
 
 
 def test_of_a_run_that_was_cut_off_and_whose_nodes_are_put_back_nothing_is_said_to_be_left() -> (

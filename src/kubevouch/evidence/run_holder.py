@@ -29,6 +29,8 @@ class RunHolder:
     identity: str
     since: datetime | None
     silent: timedelta
+    is_gone: bool = False
+    """Its process is known to have ended: it was one of this machine."""
 
     @property
     def run(self) -> str:
@@ -55,8 +57,8 @@ class RunHolder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has renewed the Lease lately; one that was killed has not, and did not give it back either."""
-        return not self.is_silent
+        """Whether it has renewed the Lease lately, and its process is not known to have ended; one that was killed did not give the Lease back."""
+        return not (self.is_gone or self.is_silent)
 
     @property
     def is_silent(self) -> bool:
@@ -72,6 +74,12 @@ class RunHolder:
     def counts_for(self) -> int:
         """Seconds for which it counts as alive yet, if it does not renew the Lease any more: 20 at most, whatever the Lease says."""
         return ceil((_SILENT - max(self.silent, timedelta())).total_seconds())
+
+    @property
+    def cut_off_by(self) -> str:
+        """Why it is not alive, for a person."""
+        gone = "its process on this machine has ended"
+        return gone if self.is_gone else "killed, or away from the API server"
 
     def __str__(self) -> str:
         """For a person: the run, who, since when, and whether it is still there."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.run_history import was_begun_here
+from kubevouch.cli.common.run_history import as_known_here, was_begun_here
 from kubevouch.cli.common.run_log import RunLog, log_armed
 from kubevouch.cli.common.runs import kept_plan, kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
@@ -125,8 +125,11 @@ def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> 
         if kept_run(armed.run, environment)
     )
     holder = evidence.run_holder.value
-    own = holder.identity if holder and was_begun_here(holder.identity, environment) else ""
-    return replace(evidence, unfinished_runs=found, own_holder=own)
+    if holder is None:
+        return replace(evidence, unfinished_runs=found)
+    own = holder.identity if was_begun_here(holder.identity, environment) else ""
+    known = replace(evidence.run_holder, value=as_known_here(holder, environment))
+    return replace(evidence, unfinished_runs=found, own_holder=own, run_holder=known)
 
 
 def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:

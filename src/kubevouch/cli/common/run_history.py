@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -88,6 +89,18 @@ def was_begun_here(identity: str, environment: Mapping[str, str]) -> bool:
     if not re.fullmatch(RUN_NAME, run):  # a Lease may say anything
         return False
     return any(entry.by == identity for entry in _newest_first(run, environment))
+
+
+def as_known_here(holder: RunHolder, environment: Mapping[str, str]) -> RunHolder:
+    """The holder of the Lease; with the word that its process has ended, if it was the last one that carried out or undid its run here.
+
+    A process gives the Lease back before it lets its log go, so one that holds it without a log was cut off.
+    """
+    run = holder.run
+    if not re.fullmatch(RUN_NAME, run) or is_being_written(run, environment) is not False:
+        return holder
+    begun = (entry.by for entry in _newest_first(run, environment) if entry.what == "begins")
+    return replace(holder, is_gone=True) if next(begun, "") == holder.identity else holder
 
 
 def undos_in(run: str, environment: Mapping[str, str]) -> tuple[LoggedUndo, ...]:

@@ -14,6 +14,7 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport, transport_of
+from kubevouch.cli.common.run_history import as_known_here
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
@@ -118,7 +119,8 @@ def show_status(
         else:
             refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
         found = with_api(terminal, access, work)
-    statuses, holder, failed = found.statuses, found.holder, found.failed
+    statuses, failed = found.statuses, found.failed
+    holder = found.holder and as_known_here(found.holder, terminal.environment)
     if not failed and not (holder and holder.is_alive):
         settled = holder is None or holder.is_silent
         forget_ended(statuses, found.uid, terminal.environment, settled=settled)

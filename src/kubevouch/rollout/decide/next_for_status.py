@@ -46,10 +46,10 @@ def who_writes(holder: RunHolder | None, statuses: Iterable[RunOnNode], doubt: s
     put_back = len({each.node for each in statuses if holder.run in each.put_back})
     if put_back and not (armed or done or holder.undoes) and told:
         return (
-            f"nobody: {holder} was cut off (killed, or away from the API server), and what it had begun is put back, "
+            f"nobody: {holder} was cut off ({holder.cut_off_by}), and what it had begun is put back, "
             f"on {put_back} of these nodes"
         )
-    return f"nobody any more: {holder} was cut off (killed, or away from the API server); it has left {left} armed{rest}"
+    return f"nobody any more: {holder} was cut off ({holder.cut_off_by}); it has left {left} armed{rest}"
 
 
 def next_for_status(
