@@ -15,9 +15,11 @@ from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, times_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
@@ -179,6 +181,21 @@ def test_the_times_of_a_run_are_those_with_which_it_was_last_carried_out(tmp_pat
         begun_log(plan, "it", run_lease("bbbb", terminal), terminal, times)
     begun_log(plan, "it", run_lease("bbbb", terminal, undoes=True), terminal)
     assert times_here(["aaaa", "bbbb"], environment) == {"bbbb": RolloutTimeouts(90, 2.5)}
+
+
+def test_a_plan_that_leads_to_a_run_which_is_armed_has_that_runs_times(tmp_path: Path) -> None:
+    """As a status has them: else who follows the plan goes on with other times than the run had."""
+    environment = {"HOME": str(tmp_path)}
+    terminal = Terminal(None, io.StringIO(), None, environment)
+    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
+    keep_run(plan, environment)
+    commands = commands_of(
+        msgspec.structs.replace(plan, run="abcd"), Path("plan.json"), OperatorWord(), environment
+    )
+    assert commands.kept("bbbb") == "kubevouch fix --resume bbbb"
+    begun_log(plan, "it", run_lease("bbbb", terminal), terminal, RolloutTimeouts(70, 9))
+    assert commands.kept("bbbb") == "kubevouch fix --resume bbbb --gate-timeout 70s --soak 9s"
+    assert commands.kept("aaaa") == "", "its plan is not kept here"
 
 
 async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(

@@ -5,6 +5,7 @@ from pathlib import Path
 from shlex import join
 from types import MappingProxyType
 
+from kubevouch.cli.common.run_history import times_of
 from kubevouch.cli.common.runs import goes_on_here
 from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.next_step import Commands
@@ -48,7 +49,10 @@ def commands_of(
         return " ".join(filter(None, (status_of(run), join([*via, *there]))))
 
     def kept(run: str) -> str:
-        return f"kubevouch fix --resume {run}" if goes_on_here(run, environment) else ""
+        if not goes_on_here(run, environment):
+            return ""
+        times = times_of(run, environment)
+        return join(["kubevouch", "fix", "--resume", run, *(times.words if times else ())])
 
     begun = goes_on_here(plan.run, environment)  # its plan is kept, whatever becomes of the file
     again = ["--resume", plan.run] if begun else ["--apply", str(path)]
