@@ -4,15 +4,15 @@ import contextlib
 import io
 import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from kubevouch.cli.common.armed_record import ArmedRecord
+from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed
 from kubevouch.cli.common.rollout import run_lease
-from kubevouch.cli.common.run_log import begun_log, ending_logged
+from kubevouch.cli.common.run_log import begun_log, ending_logged, log_armed
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.again import commands_of
@@ -168,6 +168,58 @@ async def test_the_runs_of_this_machine_lead_to_the_one_that_is_worth_a_look(
         WORKER, ArmedNode("aaaa", WORKER, SystemClock().now() + LATER)
     )
     assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status aaaa"]
+
+
+async def test_a_run_that_was_cut_off_is_worth_no_look_once_a_newer_one_has_begun_on_its_cluster(
+    kubevouch: Program,
+) -> None:
+    """That would lead to doctor for ever; whoever began the newer run has decided anew."""
+    terminal = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
+    change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    plans = {run: plan_of(change, run=run) for run in ("aaaa", "bbbb", "cccc")}
+    elsewhere = msgspec.structs.replace(plans["cccc"].cluster, cluster_uid="elsewhere")
+    plans["cccc"] = msgspec.structs.replace(plans["cccc"], cluster=elsewhere)
+    for index, (run, plan) in enumerate(plans.items()):
+        keep_run(plan, terminal.environment)
+        os.utime(folder(kubevouch) / f"{run}.json", (1000 + index, 1000 + index))
+    begun_log(plans["aaaa"], "it", run_lease("aaaa", terminal), terminal)  # and is killed
+    done = RunResult("", (NodeResult(WORKER, NodeOutcome.DONE),), "")
+    for run, leads_to in (("cccc", "aaaa"), ("bbbb", "cccc")):
+        log = begun_log(plans[run], "it", run_lease(run, terminal), terminal)
+        log.write("ends", exit=0, result=msgspec.to_builtins(done))
+        ran = await kubevouch("fix", "--list")
+        assert lines(ran, "NEXT") == [f"kubevouch fix --status {leads_to}"], ran
+    ArmedRecord(UID, "aaaa", terminal)(WORKER, ArmedNode("aaaa", WORKER, SystemClock().now()))
+    ran = await kubevouch("fix", "--list")
+    assert lines(ran, "NEXT") == ["kubevouch fix --status aaaa"], "it has a node in hand"
+
+
+async def test_of_a_run_that_was_cut_off_and_has_no_node_in_hand_the_list_tells_when_its_switches_were_due(
+    kubevouch: Program,
+) -> None:
+    terminal = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
+    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
+    keep_run(plan, terminal.environment)
+    log = begun_log(plan, "it", run_lease("bbbb", terminal), terminal)
+    due = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    record = ArmedRecord(UID, "bbbb", terminal, log)
+    for node, minutes in (("proven", 9), (WORKER, 4), (SECOND, 3)):
+        record(node, ArmedNode("bbbb", node, due + timedelta(minutes=minutes)))
+    record("proven", None)
+
+    async def state() -> str:
+        [row] = json.loads((await kubevouch("fix", "--list", "-o", "json")).out)["runs"]
+        return str(row["state"])
+
+    log.let_go()
+    assert (await state()).endswith("; it was cut off"), "the nodes say when theirs were due"
+    forget_armed("bbbb", {WORKER, SECOND}, terminal.environment)  # a status has asked them
+    over = "the switches of what it had in hand were due by 2026-01-01 12:04:00 UTC"
+    assert await state() == f"no node is in hand; it was cut off; {over}"
+    log_armed(log, WORKER, ArmedNode("bbbb", WORKER, datetime(2099, 1, 1, tzinfo=UTC)))
+    assert await state() == "no node is in hand; it was cut off", "somebody has put it back before"
+    log.write("ends", exit=1, error="it")
+    assert await state() == "no node is in hand; ended by it"
 
 
 def test_the_times_of_a_run_are_those_with_which_it_was_last_carried_out(tmp_path: Path) -> None:

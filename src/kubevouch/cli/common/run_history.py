@@ -39,6 +39,9 @@ class _Entry(msgspec.Struct, frozen=True):
     soak: float | None = None
     error: str = ""
     result: RunResult | None = None
+    node: str = ""
+    armed: bool = False
+    fires: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
@@ -73,6 +76,27 @@ def has_no_end(run: str, environment: Mapping[str, str], *, undone: bool = False
     """Whether who carried it out last, by its log here, has no end there. undone: or who undid it. It may still be under way."""
     last = next((each for each, _ in _attempts(run, environment)), None)
     return last is not None and (undone or not last.undoes) and last.ended is None
+
+
+def is_worth_a_look(run: str, cluster_uid: str, environment: Mapping[str, str]) -> bool:
+    """Whether its log has no end, and no other run has begun on its cluster from here since: whoever began that has decided anew."""
+    last = next((each for each, _ in _attempts(run, environment)), None)
+    if last is None or last.ended is not None:
+        return False
+    return not has_run_begun_since(last.began, cluster_uid, environment)
+
+
+def switches_due_by(run: str, environment: Mapping[str, str]) -> datetime | None:
+    """When the last of the switches was due that it had left set, by its log here, when it was cut off; None if it had no node in hand, or has an end."""
+    if not has_no_end(run, environment, undone=True) or is_being_written(run, environment):
+        return None
+    hand: dict[str, datetime] = {}
+    for entry in reversed(list(_newest_first(run, environment))):
+        if entry.what == "armed":
+            hand.pop(entry.node, None)
+            if entry.armed and entry.fires is not None:
+                hand[entry.node] = entry.fires
+    return max(hand.values(), default=None)
 
 
 def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts | None:

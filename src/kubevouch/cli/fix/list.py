@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.run_history import has_no_end, how_it_ended
+from kubevouch.cli.common.run_history import how_it_ended, is_worth_a_look, switches_due_by
 from kubevouch.cli.common.runs import kept_plans, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
@@ -26,7 +26,7 @@ def list_runs(terminal: Terminal, form: str) -> int:
             path,
             plan,
             armed_by(path.stem, terminal.environment),
-            how_it_ended(path.stem, terminal.environment),
+            _ended(path.stem, terminal.environment, now),
             now,
         )
         for path, plan in kept_plans(terminal.environment)
@@ -46,14 +46,24 @@ def list_runs(terminal: Terminal, form: str) -> int:
 
 
 def _worth_a_look(environment: Mapping[str, str]) -> str:
-    """The newest run that may have a node in hand, or whose log has no end; else the newest. Empty if none of their plans can be read."""
-    runs = [plan.run for _, plan in kept_plans(environment) if plan]
+    """The newest run that may have a node in hand, or was cut off and followed by no other; else the newest. Empty if none of their plans can be read."""
+    plans = [plan for _, plan in kept_plans(environment) if plan]
     cut_off = (
-        run
-        for run in runs
-        if armed_by(run, environment) or has_no_end(run, environment, undone=True)
+        plan.run
+        for plan in plans
+        if armed_by(plan.run, environment)
+        or is_worth_a_look(plan.run, plan.cluster.cluster_uid, environment)
     )
-    return next(cut_off, runs[0] if runs else "")
+    return next(cut_off, plans[0].run if plans else "")
+
+
+def _ended(run: str, environment: Mapping[str, str], now: datetime) -> str:
+    """What it came to; of one that was cut off and has no node in hand any more, also when the last of its switches was due."""
+    due = None if armed_by(run, environment) else switches_due_by(run, environment)
+    told = how_it_ended(run, environment)
+    if due is None or due >= now:
+        return told
+    return f"{told}; the switches of what it had in hand were due by {due:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _cells(row: Mapping[str, object]) -> list[str]:
