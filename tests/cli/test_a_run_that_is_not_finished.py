@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.run_log import begun_log
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Declined, Terminal
-from kubevouch.cli.fix.declined import telling_what_is_armed
+from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.lease import RunLease
@@ -293,6 +294,28 @@ async def test_whoever_does_not_go_on_is_told_that_the_switch_is_set(
     again = "`kubevouch fix --resume './a b.json' --cluster-domain cluster.example`"
     assert f"to go on with the run before that: {again}" in told
     assert "to put all nodes of the run back: `kubevouch undo './a b.json'`" in told
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (
+            100,
+            rf"{ARMED_NODE}: its own switch puts it back in \d+ s, at [\d:]+ UTC, unless it is proven before; .* does not prolong that",
+        ),
+        (-3, rf"{ARMED_NODE}: its own switch was due at [\d:]+ UTC, and is at work"),
+    ],
+)
+async def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(ARMED_NODE, SECOND)
+        as_the_run_left_it(here, plan, left=left)
+        checked = await check(plan, here.context)
+    err = io.StringIO()
+    say_what_switches_leave(
+        Terminal(io.StringIO(), io.StringIO(), err, {}), checked, RolloutTimeouts()
+    )
+    assert re.fullmatch(said, " ".join(err.getvalue().split())), err.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ def expired(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def killed_while_it_is_armed(cluster: Cluster, path: Path) -> None:
+def killed_while_it_is_armed(cluster: Cluster, path: Path, gates: str = "5m") -> None:
     """Once its kubelet has been restarted and nothing is proven yet: no certificate is issued."""
     cluster.stop_controller_manager()
     running = cluster.start_kubevouch(
-        "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "5m"
+        "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", gates
     )
     running.wait_for("restarted")
     running.kill()
@@ -58,6 +58,28 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     assert "NEXT kubevouch doctor THEN kubevouch fix --plan" in told
     assert [kubelet_files(each) for each in (first, second)] == before
     assert first.sh("systemctl is-active kubelet.service").stdout.strip() == "active"
+
+
+def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_once(
+    expired: Cluster, tmp_path: Path
+) -> None:
+    path, (first, second) = tmp_path / "plan.json", expired.workers[:2]
+    before = [kubelet_files(each) for each in (first, second)]
+    run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
+    try:
+        killed_while_it_is_armed(expired, path, "25s")  # so that the switch has 45 s
+        resumed = expired.kubevouch("fix", "--resume", str(run), "--yes")
+    finally:
+        expired.start_controller_manager()
+    said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
+    left = re.search(rf"{first.name}: its own switch puts it back in (\d+) s", said)
+    assert left and 0 < int(left[1]) <= 45, resumed
+    why = r"undone: its own switch put it back at [\d:]+ UTC, before it was proven; this run had gone on there \d+ s before"
+    assert re.search(f"{first.name} +(\\d+ s +)?{why}", told) or re.search(why, said), resumed
+    assert "KV304" not in told, resumed
+    assert ", was put back by its own switch before it was proven" in told, resumed
+    assert resumed.code == 5, resumed
+    assert [kubelet_files(each) for each in (first, second)] == before
 
 
 def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_on_with_its_own_times(

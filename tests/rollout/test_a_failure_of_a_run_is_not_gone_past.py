@@ -1,6 +1,7 @@
 """A node that a run has begun, or was done on, and that is not Ready is a failure of that run: going on with it goes past none."""
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,16 @@ from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import StoppedBefore, WayOn
-from tests.support.stage import kind_of
+from tests.support.stage import DOMAIN, kind_of
 from tests.support.unhurried import GENEROUS
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Machine, acting, answered
 from .test_a_run_is_checked_and_carried_out import QUICK, a_run, as_the_run_left_it, not_ready
+
+GENEROUS_GATES = RolloutTimeouts(gates=120, soak=0)
 
 
 @pytest.fixture
@@ -63,12 +67,39 @@ async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_a
             WORKER: NodeOutcome.DONE,
             SECOND: NodeOutcome.UNDONE,
         }
-        assert result.stopped == f"{SECOND} failed, before a canary had begun"
+        assert result.stopped == f"{SECOND}, on which this run was begun before, failed"
         assert result.exit_code is ExitCode.STOPPED
         assert told == {WORKER: None, SECOND: None}
         ran = [each for each in here.machines.ran if "transaction" in each[1]]
         assert (SECOND, "transaction (rollback)") in ran
         assert {host for host, _ in ran} == {WORKER, SECOND}
+
+
+async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_why_it_stops() -> (
+    None
+):
+    """Seen on a real cluster: half a minute later a certificate was named that had expired, as the one from before the run has."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        before = here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour
+        as_the_run_left_it(here, plan, left=4)
+        here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour = before
+        here.machines.by_name[WORKER].transaction = [
+            answered(TransactionState.BEGUN, why="begun in this run before"),
+            answered(TransactionState.UNDONE, why="undone before"),
+        ]
+        result = await apply(await check(plan, here.context), here.context, GENEROUS_GATES)
+        first, second = result.nodes
+        assert (first.outcome, second.outcome) == (NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED)
+        assert re.match(
+            r"its own switch put it back at [\d:]{8} UTC, before it was proven; this run had gone on there \d s before; it waited for ",
+            first.why,
+        ), first
+        assert re.fullmatch(
+            f"{WORKER}, the canary of .*, was put back by its own switch before it was proven",
+            result.stopped,
+        ), result
+        assert first.seconds < GENEROUS_GATES.gates / 2
 
 
 @pytest.mark.usefixtures("impatient")

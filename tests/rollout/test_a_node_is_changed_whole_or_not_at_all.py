@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep
+from kubevouch.rollout.decide.transaction import (
+    UNDONE_BEFORE,
+    TransactionState,
+    TransactionStep,
+)
 from tests.support.shells import SHELLS, becomes_sh
 
 from .conftest import CHAIN, CONFIG, IDENTITY_KEY, KEY, Machine
@@ -194,13 +198,15 @@ async def test_undo_after_commit_keeps_the_edit_of_somebody_else_and_takes_only_
     assert after == before
 
 
-async def test_a_commit_that_comes_too_late_says_that_the_switch_was_faster(
+async def test_a_commit_or_rollback_that_comes_too_late_says_that_the_switch_was_faster(
     machine: Machine,
 ) -> None:
     await machine.call(TransactionStep.BEGIN)
     machine.switch()
     before = machine.tree()
     assert (await machine.call(TransactionStep.COMMIT)).outcome is TransactionState.UNDONE
+    rollback = await machine.call(TransactionStep.ROLLBACK)
+    assert (rollback.outcome, rollback.reason) == (TransactionState.UNDONE, UNDONE_BEFORE)
     assert machine.tree() == before
 
 

@@ -602,8 +602,11 @@ async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_a
         assert ran == {WORKER}
 
 
-def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted") -> None:
-    """Its file is written, its kubelet restarted, its CSR approved by the run and signed, and served; and it is armed."""
+def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted", left: int = 100) -> None:
+    """Its file is written, its kubelet restarted, its CSR approved by the run and signed, and served; and it is armed.
+
+    left: seconds until its switch goes off.
+    """
     machine = here.machines.by_name[WORKER]
     [file] = machine.survey.config
     content = file.content + b"serverTLSBootstrap: true\n"
@@ -612,7 +615,7 @@ def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted") -> No
     machine.survey = msgspec.structs.replace(
         machine.survey,
         config=(written,),
-        runs=(a_run("abcd", state, machine.survey.clock + 100),),
+        runs=(a_run("abcd", state, machine.survey.clock + left),),
     )
     pair = cluster_ca().serving(WORKER, *machine.addresses, node=WORKER)
     leaf = pair.chain

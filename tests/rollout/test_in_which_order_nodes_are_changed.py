@@ -212,8 +212,25 @@ def test_what_was_begun_and_is_not_ready_is_put_back_first_and_ends_the_run() ->
     assert "i0" not in run.lineup.canaries
     assert set(run.begins()) == {"i0", "b0"}, "their switches are set"
     run.come(Stage.FAILED, "i0")
-    assert run.turn().stop == "i0 failed, before a canary had begun"
+    assert run.turn().stop == "i0, on which this run was begun before, failed"
     assert run.begins() == ()
+
+
+def test_of_a_node_that_its_own_switch_was_faster_with_it_is_not_said_that_it_failed() -> None:
+    """It was not proven, so the run stops where it would for a failure; but nothing was wrong with what was changed."""
+    [canary, begun] = (replace(each, task=NodeTask.FINISH) for each in workers(2))
+    well = replace(workers(1, prefix="a")[0], task=NodeTask.NOTHING)
+    faster = Course(Stage.FAILED, overtaken=True)
+    how = "was put back by its own switch before it was proven"
+    for nodes, node, who in (
+        ((canary, begun), "w0", "w0, the canary of Debian 12, kubelet 1.34, amd64,"),
+        ((well, begun), "w1", "w1, on which this run was begun before,"),
+        (control_planes(2), "m0", "m0, a control plane,"),
+    ):
+        run = Played(Lineup((*nodes, *workers(3, prefix="x")), SOAK), courses={node: faster})
+        assert run.turn().stop == f"{who} {how}"
+    run = Played(Lineup(workers(9), SOAK), courses={"w5": faster})
+    assert not run.turn().stop, "a node that follows its canary only pauses the run"
 
 
 def test_a_node_that_is_well_already_stands_for_its_stratum() -> None:
@@ -236,7 +253,7 @@ def test_approvals_come_first_and_more_at_once_when_some_are_done() -> None:
     assert only.begins() == ("a1",)  # nothing is restarted after it
     both = Played(Lineup((*workers(2), *asks), SOAK))
     both.come(Stage.FAILED, *both.begins())
-    assert both.turn().stop == "a0 failed, before a canary had begun"
+    assert both.turn().stop == "a0, which only lacked an approval, failed"
 
 
 # What nodes hold in common.

@@ -73,6 +73,8 @@ BEGUN, COMMITTED, WAS_UNDONE = (
 )
 BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
 BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone it")
+BEFORE = answer(TransactionState.UNDONE, "undone before")
+NOT_AGAIN = answer(TransactionState.REFUSED, "this run was undone on this node; make a new plan")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
@@ -371,6 +373,76 @@ async def test_a_node_that_is_not_proven_is_never_committed(
     )
     await run.run()
     assert transport.said == ["transaction (begin)", "transaction (rollback)"]
+
+
+OWN = (
+    "its own switch put it back at {}, before it was proven; this run had gone on there {} s before"
+)
+DUE = "its own switch was due at {}, before it was proven; this run had gone on there {} s before"
+
+
+@pytest.mark.parametrize(
+    ("script", "left", "outcome", "why"),
+    [
+        (Course(BEGUN_BEFORE, MISSING, [BEFORE]), 9, UNDONE, f"{OWN}; it waited for the kubelet's CSR: "),
+        # It is put back by us where the switch is slow, and left to it where it does not answer.
+        (Course(BEGUN_BEFORE, MISSING, [WAS_UNDONE]), 9, UNDONE, f"{DUE}; it waited for the kubelet's CSR: "),
+        (Course(BEGUN_BEFORE, MISSING, [BUSY, BEFORE]), 9, UNDONE, OWN),
+        (Course(BEGUN_BEFORE, MISSING, [BEFORE], beside=FAILED), 0, UNDONE, OWN),
+        # It goes off while the operator is asked, or before the first look.
+        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "its own switch put it back at {}, before it was proven"),
+        (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, UNKNOWN, DUE),
+    ],
+)  # fmt: skip
+async def test_a_switch_that_goes_off_while_a_node_is_proven_is_the_reason_at_once(
+    monkeypatch: pytest.MonkeyPatch, script: Course, left: int, outcome: NodeOutcome, why: str
+) -> None:
+    """What the wire shows after that follows from it, and is not the reason."""
+    clock = WoundClock()
+    fires = clock.now() + timedelta(seconds=left)
+
+    def seen(_: object) -> tuple[GateResult, ...]:
+        if clock.now() < fires:
+            return (GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet"),)
+        return (GateResult(ProofGate.SERVED, passed=False, text="KV304 has expired"),)
+
+    monkeypatch.setattr(node_run, "gate_results", seen)
+    run = NodeRun(
+        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
+        timeouts=RolloutTimeouts(60),
+        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 80),
+        seed=FRESH,
+        pid_before=1,
+        begun=ArmedNode("run", "n1", fires),
+    )
+    result = await run.run()
+    assert result.outcome is outcome, result
+    assert result.why.startswith(why.format(f"{fires:%H:%M:%S} UTC", left)), result
+    assert "KV304" not in result.why
+    assert result.overtaken == (outcome is UNDONE)
+    assert clock.monotonic() < 20, "the gates are not waited for any more"
+
+
+async def test_a_switch_that_has_been_at_work_for_long_ends_no_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its timer may be gone: nobody else brings the node to an end."""
+    script = Course(BEGUN_BEFORE, MISSING, [WAS_UNDONE])
+    missing = GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet")
+    monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
+    clock = WoundClock()
+    run = NodeRun(
+        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
+        timeouts=RolloutTimeouts(30),
+        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 80),
+        seed=FRESH,
+        pid_before=1,
+        begun=ArmedNode("run", "n1", clock.now() - timedelta(seconds=61)),
+    )
+    result = await run.run()
+    assert (result.outcome, result.overtaken) == (UNDONE, False)
+    assert result.why.startswith("the kubelet's CSR: the kubelet has not asked yet"), result
+    assert clock.monotonic() > 30
 
 
 def test_the_switch_goes_off_after_the_gates_are_given_up() -> None:

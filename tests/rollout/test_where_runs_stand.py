@@ -305,14 +305,15 @@ RESUME = "kubevouch fix --resume aaaa"
 @pytest.mark.parametrize(
     ("left", "holder", "doubt", "command"),
     [
-        ((21,), DEAD, "", RESUME),
-        ((19,), DEAD, "", "sleep 34 && kubevouch fix --status aaaa"),
+        # 15 s for the Lease, 5 s for a look at the nodes, 20 s for the proof.
+        ((41,), DEAD, "", RESUME),
+        ((39,), DEAD, "", "sleep 54 && kubevouch fix --status aaaa"),
         ((0,), DEAD, "", "sleep 15 && kubevouch fix --status aaaa"),
         ((-8,), DEAD, "", "sleep 15 && kubevouch fix --status aaaa"),
         # Where the Lease was given back, nobody watches it; where it cannot be read, somebody may.
-        ((19,), None, "", RESUME),
-        ((4,), None, "", "sleep 19 && kubevouch fix --status aaaa"),
-        ((19,), None, "not allowed", "sleep 34 && kubevouch fix --status aaaa"),
+        ((26,), None, "", RESUME),
+        ((24,), None, "", "sleep 39 && kubevouch fix --status aaaa"),
+        ((26,), None, "not allowed", "sleep 41 && kubevouch fix --status aaaa"),
         # One that can be reached in time is gone on with; of several that cannot, the last is waited for.
         ((3, 140), DEAD, "", RESUME),
         ((-3, 12), DEAD, "", "sleep 27 && kubevouch fix --status aaaa"),
@@ -326,7 +327,8 @@ def test_a_resume_that_would_come_after_the_switch_is_not_what_comes_next(
     said = next_for_status(armed_for(*left), "", holder, frozenset({"aaaa"}), doubt=doubt)
     assert said[0] == command
     if command != RESUME:
-        assert f"`{RESUME}` would come too late" in said[1]
+        assert f"`{RESUME}` would hardly come in time, and does not prolong that" in said[1]
+        assert ("15 s" in said[1]) == (holder is not None or bool(doubt))
 
 
 def test_a_node_that_says_its_switch_goes_off_in_years_has_nobody_sleep_that_long() -> None:

@@ -37,7 +37,7 @@ from kubevouch.cli.fix.approver_pins import (
     say_which_are_outdated,
     write_pins_of,
 )
-from kubevouch.cli.fix.declined import telling_what_is_armed
+from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
 from kubevouch.cli.fix.ending import tell_who_approves
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
@@ -247,5 +247,6 @@ def _ask(
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     )
+    say_what_switches_leave(terminal, checked, timeouts)
     with telling_what_is_armed(terminal, checked, timeouts, asked, word):
         terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)

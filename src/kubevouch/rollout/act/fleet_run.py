@@ -121,6 +121,7 @@ class FleetRun:
             stage=self._stage_after(result),
             ended=self.context.clock.monotonic(),
             for_good=result.for_good,
+            overtaken=result.overtaken,
         )
         self._news.set()
 

@@ -4,12 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.kubelet_watch import KubeletWatch, watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.decide.armed import ArmedNode, left_to_its_switch
+from kubevouch.rollout.decide.armed import (
+    ArmedNode,
+    is_at_work,
+    left_to_its_switch,
+    why_overtaken,
+)
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
 from kubevouch.rollout.decide.order import Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
@@ -27,6 +33,7 @@ from kubevouch.rollout.errors import NotTheHolder
 _CARRY = 90.0
 _PAUSE = 1.0
 _RETRY = 5.0
+_NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
 """Seconds that a look has at least: one that is under way when the time is over tells what is missing."""
 
@@ -58,6 +65,9 @@ class NodeRun:
 
     unapproved: bool = field(default=False, init=False)
     """Its CSR was not approved in time."""
+
+    overtaken: bool = field(default=False, init=False)
+    """Its own switch was due before it was proven."""
 
     pid: int = field(default=0, init=False)
     """The process that the run's restart has begun; 0 if not known."""
@@ -112,6 +122,7 @@ class NodeRun:
             csrs=tuple(sorted(self.observer.approved)),
             armed=self.armed,
             for_good=self.for_good,
+            overtaken=self.overtaken and outcome is NodeOutcome.UNDONE,
             unapproved=self.unapproved,
         )
 
@@ -119,20 +130,35 @@ class NodeRun:
         if self.change is None:
             missing = await self._gates(began)
             return (NodeOutcome.STOPPED, missing.text) if missing else (NodeOutcome.DONE, "")
-        begun = await self._begin()
+        since = self.observer.context.clock.now()
+        begun = await self._begin(since)
         if begun is not None:
             return begun
         async with watched_kubelet(
             self.observer.context, self.observer.node.host, self.pid
         ) as watch:
             missing = await self._gates(began, watch)
+        if self.overtaken:
+            return await self._ended_by_its_switch(since, missing)
         if missing is not None:
             self.reached(Stage.TROUBLE)
             outcome, how = await self._undone(began)
             return outcome, _joined(f"{missing.gate}: {missing.text}", how)
         return await self._committed(began)
 
-    async def _begin(self) -> tuple[NodeOutcome, str] | None:
+    async def _ended_by_its_switch(
+        self, since: datetime, missing: GateResult | None = None
+    ) -> tuple[NodeOutcome, str]:
+        """The result if its switch was due before it was proven. missing: what was waited for until then."""
+        assert self.fires is not None
+        self.overtaken = True
+        self.reached(Stage.TROUBLE)
+        self._step(f"its own switch was due at {self.fires:%H:%M:%S} UTC, before it was proven")
+        outcome, how = await self._undone(self.observer.context.clock.monotonic())
+        waited_for = f"{missing.gate}: {missing.text}" if missing else ""
+        return outcome, why_overtaken(self.fires, since, waited_for, how)
+
+    async def _begin(self, since: datetime) -> tuple[NodeOutcome, str] | None:
         """Begins the change, or goes on with it. Returns None, or the result if the node has one already."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
@@ -143,7 +169,7 @@ class NodeRun:
             outcome, how = await self._undone(self.observer.context.clock.monotonic())
             return outcome, _joined(str(error), how)
         if answer.outcome is not TransactionState.BEGUN:
-            return await self._not_begun(answer)
+            return await self._not_begun(answer, since)
         if answer.reason and not self.begun:  # by somebody else, since the check
             how = "by another `fix --apply` of this plan; it is left to that one"
             return NodeOutcome.STOPPED, f"{answer.reason}, {how}"
@@ -153,9 +179,13 @@ class NodeRun:
             self._step("seeded, written, restarted")
         return None
 
-    async def _not_begun(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
-        """What became of a node on which the run did not begin."""
-        if answer.outcome in (TransactionState.REFUSED, TransactionState.BUSY):
+    async def _not_begun(
+        self, answer: TransactionAnswer, since: datetime
+    ) -> tuple[NodeOutcome, str]:
+        """What became of a node on which the run did not begin, or did not go on."""
+        if self.begun and self._seconds_left() <= 0 and answer.outcome in _NOT_GONE_ON_WITH:
+            return await self._ended_by_its_switch(since)
+        if answer.outcome in _NOT_GONE_ON_WITH:
             return NodeOutcome.STOPPED, answer.reason
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
             return await self._as_undone(answer)
@@ -164,14 +194,22 @@ class NodeRun:
     async def _gates(self, began: float, watch: KubeletWatch | None = None) -> GateResult | None:
         """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over.
 
-        A kubelet that does not stay up is not waited for.
+        A kubelet that does not stay up is not waited for. Neither is anything once the node's own switch is due: what is seen from then
+        on comes of that, so the one is returned that was waited for before, if any.
         """
         clock = self.observer.context.clock
-        reported = 0
+        reported, before = 0, None
         while True:
             if self.observer.context.lease is not None:
                 self.observer.context.lease.check()
-            seen = await self._seen(self.timeouts.gates - (clock.monotonic() - began), watch)
+            self.overtaken = is_at_work(self.fires, clock.now())
+            if self.overtaken:
+                return before
+            left = self.timeouts.gates - (clock.monotonic() - began)
+            due = self._seconds_left()
+            seen = await self._seen(min(left, due) if due > 0 else left, watch)
+            if not seen[-1].passed and is_at_work(self.fires, clock.now()):
+                continue
             for result in seen[reported:]:
                 if result.passed and result.gate in _TOLD:
                     self._step(f"{_TOLD[result.gate]} {result.text}")
@@ -191,7 +229,14 @@ class NodeRun:
             self.observer.context.progress.waiting(
                 self.observer.node.node, f"{last.gate} ({last.text})"
             )
+            before = last
             await clock.sleep(_PAUSE)
+
+    def _seconds_left(self) -> float:
+        """Until its own switch is due; without an end where none is set."""
+        if self.fires is None:
+            return inf
+        return (self.fires - self.observer.context.clock.now()).total_seconds()
 
     async def _seen(self, seconds: float, watch: KubeletWatch | None) -> tuple[GateResult, ...]:
         """What one look shows. It is given up when so many seconds are over, and once the kubelet is seen not to stay up.
@@ -225,6 +270,7 @@ class NodeRun:
         if answer.outcome is TransactionState.COMMITTED:
             return NodeOutcome.DONE, ""
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
+            self.overtaken = self._seconds_left() <= 0
             return await self._as_undone(answer)
         return NodeOutcome.UNKNOWN, answer.reason
 

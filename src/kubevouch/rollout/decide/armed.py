@@ -10,7 +10,8 @@ import msgspec
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.machine import armed_runs
 from kubevouch.rollout.decide.plan import LeftOut
-from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
+from kubevouch.rollout.decide.run_status import LONG_AT_WORK, PUT_BACK, RunOnNode, Standing
+from kubevouch.rollout.decide.transaction import UNDONE_BEFORE
 
 _PUTS_BACK = timedelta(minutes=1)
 """What a switch needs for that, at its second attempt, too."""
@@ -128,6 +129,46 @@ def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:
     """What becomes of a node in hand that this run may not write to any more, for a person. why: it may not."""
     left = f" in {max(0, round((fires - now).total_seconds()))} s" if fires else ""
     return f"{why}; its own switch puts it back{left}, unless the run goes on"
+
+
+def is_at_work(fires: datetime | None, now: datetime) -> bool:
+    """Whether its own switch ends the run on a node by now. One that was due long ago does not come to its end by itself."""
+    return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
+
+
+def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
+    """Why a node was not proven whose own switch was due before, for a person.
+
+    since: when this run has begun or gone on there. waited_for: the gate that was waited for until then; empty if none was looked at.
+    how: what the rollback answered that followed.
+    """
+    by_itself = how == UNDONE_BEFORE
+    what = "put it back" if by_itself else "was due"
+    early = round((fires - since).total_seconds())
+    parts = (
+        f"its own switch {what} at {fires:%H:%M:%S} UTC, before it was proven",
+        f"this run had gone on there {early} s before" if early >= 0 else "",
+        f"it waited for {waited_for}" if waited_for else "",
+        "" if by_itself else how,
+    )
+    return "; ".join(filter(None, parts))
+
+
+def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
+    """How long a run that goes on has for each node on which it was found armed, for a person."""
+
+    def left(each: ArmedNode) -> str:
+        seconds = round((each.fires - now).total_seconds())
+        if seconds <= 0:
+            return (
+                f"{each.node}: its own switch was due at {each.fires:%H:%M:%S} UTC, and is at work"
+            )
+        return (
+            f"{each.node}: its own switch puts it back in {seconds} s, at {each.fires:%H:%M:%S} UTC, "
+            "unless it is proven before; going on with the run does not prolong that"
+        )
+
+    return tuple(map(left, armed))
 
 
 def _what_becomes_of(armed: ArmedNode, now: datetime) -> str:

@@ -16,6 +16,9 @@ _LONGEST_SLEEP = 600
 _LOOKS = 5
 """Seconds that a resume needs before it has a node in hand."""
 
+_PROVES = 20
+"""Seconds that it may take then until the node is proven and committed: seldom less than 5, and with a CSR to come up to 20."""
+
 _WATCHES = 15
 """Seconds for which it watches the Lease of a run that was cut off before that (kube.io.lease)."""
 
@@ -35,17 +38,20 @@ def next_for_under_way(holder: RunHolder, status: str) -> tuple[str, str]:
 
 
 def too_late(resume: str, hand: Sequence[RunOnNode], *, is_watched: bool) -> str:
-    """Why their own switches end all these nodes before that command could; empty if it comes in time for one of them.
+    """Why their own switches end all these nodes before that command has proven one, as far as can be told; empty if it comes in time for one of them.
 
     hand: that are armed by one run. is_watched: somebody holds its Lease, or may, so that it is watched first.
     """
-    needs = _LOOKS + (_WATCHES if is_watched else 0)
+    needs = _LOOKS + _PROVES + (_WATCHES if is_watched else 0)
     left = [each.fires_in for each in hand if each.fires_in is not None]
     if len(left) < len(hand) or not all(-LONG_AT_WORK <= each < needs for each in left):
         return ""
     when = f"goes off in {max(left)} s" if max(left) > 0 else "is at work"
-    watches = f", since it watches the Lease for {_WATCHES} s first" if is_watched else ""
-    return f"the node's own switch {when}: `{resume}` would come too late{watches}"
+    watches = f"watches the Lease for {_WATCHES} s, " if is_watched else ""
+    return (
+        f"the node's own switch {when}: `{resume}` would hardly come in time, and does not prolong that; "
+        f"it {watches}looks at the nodes for some {_LOOKS} s, and proves them in up to {_PROVES} s"
+    )
 
 
 def after_switch(armed: Sequence[RunOnNode], status: str) -> str:

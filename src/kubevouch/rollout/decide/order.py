@@ -17,6 +17,7 @@ _BEGUN_BEFORE = (NodeTask.PUT_BACK, NodeTask.FINISH)
 _APPROVALS = 8
 _SETTLES = 120.0
 """Seconds after a node's end in which pods that are not ready may be so by its restart."""
+_OVERTAKEN = "was put back by its own switch before it was proven"
 _LOOK = 5.0
 """Seconds after which what nodes hold in common is looked at again."""
 
@@ -54,6 +55,9 @@ class Course:
 
     for_good: bool = False
     """It failed with something that cannot be taken back."""
+
+    overtaken: bool = False
+    """It failed since its own switch was due before it was proven."""
 
 
 WAITS = Course()
@@ -158,12 +162,16 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
     if course.for_good:
         return f"what was signed for {failed.node} cannot be taken back"
     if failed.node in lineup.canaries:
-        return f"{failed.node}, the canary of {failed.stratum}, failed"
-    if failed.control_plane:
-        return f"{failed.node}, a control plane, failed"
-    if failed.task in _BEGUN_BEFORE or (failed.task is NodeTask.APPROVE and whole_change):
-        return f"{failed.node} failed, before a canary had begun"
-    return ""
+        which = f"the canary of {failed.stratum}"
+    elif failed.control_plane:
+        which = "a control plane"
+    elif failed.task in _BEGUN_BEFORE:
+        which = "on which this run was begun before"
+    elif failed.task is NodeTask.APPROVE and whole_change:
+        which = "which only lacked an approval"
+    else:
+        return ""
+    return f"{failed.node}, {which}, {_OVERTAKEN if course.overtaken else 'failed'}"
 
 
 def _finishes(seen: _Seen) -> Turn | None:

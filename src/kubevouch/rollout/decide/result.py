@@ -65,6 +65,9 @@ class NodeResult(msgspec.Struct, frozen=True):
     later_run: str = ""
     """Of an undo: the run that has changed the node since this one, and is to be undone in its place."""
 
+    overtaken: bool = False
+    """It was put back since its own switch was due before it was proven: nothing says that its change was a bad one."""
+
     unapproved: bool = False
     """It waited in vain for the approval of a CSR: the policy holds it, or somebody has denied it."""
 

@@ -20,6 +20,10 @@ _COMMON_NAME = bytes.fromhex("0603550403")
 """The object identifier 2.5.4.3 in DER."""
 
 
+UNDONE_BEFORE = "undone before"
+"""Why a rollback answers that the run is undone where it has found it so (end_run in transaction.sh)."""
+
+
 class TransactionStep(StrEnum):
     """A step of the script. Each is idempotent."""
 
