@@ -425,10 +425,16 @@ def test_of_a_run_that_does_not_renew_its_lease_it_is_not_said_that_it_is_under_
         ([ARMED, DONE], "1 of these nodes armed"),
         ([DONE, NONE], "none of these nodes armed"),
         ([ARMED, SILENT], "1 of the nodes that could be asked armed"),
-        ([SILENT], "none of the nodes that could be asked armed"),
+        (
+            [DONE, RunOnNode("m", "", Standing.UNKNOWN)],
+            "none of the nodes that could be asked armed",
+        ),
         ([RunOnNode("n", "bbbb", Standing.ARMED)], "none of these nodes armed"),
     ):
         assert who_writes(DEAD, statuses, "") == f"{cut_off}{reasons}{left}"
+    why = " (killed, or away from the API server); it is not known whether it has left any of these nodes armed: none of them could be asked"
+    assert who_writes(DEAD, [SILENT], "") == f"{cut_off}{why}"
+    assert who_writes(DEAD_UNDO, [SILENT, SILENT], "").endswith(why)
 
 
 def test_of_a_run_whose_process_is_known_to_have_ended_it_is_said_why_that_is_known() -> None:

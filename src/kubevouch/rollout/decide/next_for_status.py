@@ -49,7 +49,10 @@ def who_writes(holder: RunHolder | None, statuses: Iterable[RunOnNode], doubt: s
             f"nobody: {holder} was cut off ({holder.cut_off_by}), and what it had begun is put back, "
             f"on {put_back} of these nodes"
         )
-    return f"nobody any more: {holder} was cut off ({holder.cut_off_by}); it has left {left} armed{rest}"
+    what = f"it has left {left} armed{rest}"
+    if statuses and all(each.standing is Standing.UNKNOWN for each in statuses):
+        what = "it is not known whether it has left any of these nodes armed: none of them could be asked"
+    return f"nobody any more: {holder} was cut off ({holder.cut_off_by}); {what}"
 
 
 def next_for_status(
