@@ -133,11 +133,20 @@ async def test_a_run_that_was_killed_here_is_over_once_its_switches_have_had_the
     lease = RunLease(SystemClock(), identity, print)
     plan = kept_plan("abcd", terminal.environment)
     assert plan is not None
-    begun_log(plan, "change 1 node", lease, terminal)
+    log = begun_log(plan, "change 1 node", lease, terminal)
+    log.let_go()
     for ran in await kubevouch.several(("verify",), ("doctor",)):
         assert (ran.code, "KV905" in ran.out) == (0, False), ran
     begun(kubevouch, UID, now + LATER)
     assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "its switch is set"
+    forget_armed("abcd", {WORKER}, terminal.environment)
+    assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "it had nothing in hand"
+    record = ArmedRecord(UID, "abcd", terminal, log)
+    record(WORKER, ArmedNode("abcd", WORKER, now + LATER))
+    assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "its switch is set"
+    forget_armed("abcd", {WORKER}, terminal.environment)  # a status has asked the node
+    for ran in await kubevouch.several(("verify",), ("doctor",)):
+        assert (ran.code, "KV905" in ran.out) == (0, False), ran
 
 
 @pytest.mark.parametrize("case", ["expired"])

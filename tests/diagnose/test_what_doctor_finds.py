@@ -112,6 +112,8 @@ async def test_what_a_node_serves_may_be_the_seed_of_a_run_that_is_not_known_to_
     assert codes(of_another) == {Code.PENDING_NO_APPROVER, Code.RUN_NOT_FINISHED}
     in_hand = replace(begun, unfinished_runs=())
     assert codes(in_hand) == {Code.PENDING_NO_APPROVER, Code.RUN_NOT_FINISHED}, "it goes on"
+    put_back = replace(in_hand, own_is_over=True)
+    assert codes(put_back) == {Code.SUPERSEDED_CSR}, "a status has asked its nodes since"
     undo = replace(holder, identity="abcd on alice@laptop (undo 1)")
     undone = replace(
         begun, run_holder=replace(begun.run_holder, value=undo), own_holder=undo.identity

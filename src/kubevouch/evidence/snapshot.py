@@ -231,6 +231,9 @@ class Evidence:
     own_holder: str = ""
     """The identity of the Lease's holder, if that is or was a process of this machine: `unfinished_runs` has what it may have armed."""
 
+    own_is_over: bool = False
+    """That holder was cut off with nodes in hand, and none of them is any more, as these have said since."""
+
     certificates: FoundCertificates | None = None
     """The inventory; None where nobody asked for it."""
 

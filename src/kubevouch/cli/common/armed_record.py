@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.run_history import as_known_here, was_begun_here
+from kubevouch.cli.common.run_history import as_known_here, switches_due_by, was_begun_here
 from kubevouch.cli.common.run_log import RunLog, log_armed
 from kubevouch.cli.common.runs import kept_plan, kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
@@ -129,7 +129,10 @@ def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> 
         return replace(evidence, unfinished_runs=found)
     own = holder.identity if was_begun_here(holder.identity, environment) else ""
     known = replace(evidence.run_holder, value=as_known_here(holder, environment))
-    return replace(evidence, unfinished_runs=found, own_holder=own, run_holder=known)
+    had_nodes = own and switches_due_by(holder.run, environment) is not None
+    is_over = bool(had_nodes) and not armed_by(holder.run, environment)
+    own_evidence = replace(evidence, own_holder=own, own_is_over=is_over)
+    return replace(own_evidence, unfinished_runs=found, run_holder=known)
 
 
 def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:

@@ -18,8 +18,10 @@ def unfinished_holder(evidence: Evidence) -> RunHolder | None:
 
 
 def _was_put_back(holder: RunHolder, evidence: Evidence) -> bool:
-    """It was cut off on this machine, which knows of each node that it had in hand: their switches have had their time."""
+    """It was cut off on this machine, which knows of each node that it had in hand: their switches have had their time, or they were asked since."""
     if holder.is_alive or holder.undoes or evidence.own_holder != holder.identity:
         return False
     in_hand = [each for each in evidence.unfinished_runs if each.run == holder.run]
-    return bool(in_hand) and not any(each.may_last(evidence.at) for each in in_hand)
+    if not in_hand:
+        return evidence.own_is_over
+    return not any(each.may_last(evidence.at) for each in in_hand)
