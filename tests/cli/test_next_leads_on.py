@@ -13,7 +13,7 @@ import pytest
 from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed
 from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged, log_armed
-from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, times_here
@@ -450,3 +450,32 @@ def test_a_run_that_was_put_back_somewhere_is_not_gone_on_with_from_a_status_of_
     assert stopped_here(seen, terminal) is not None
     logged(terminal, "bbbb", UNDONE, nodes=("k8s-worker-3.internal.example.com",))
     assert stopped_here(seen, terminal) is None
+
+
+def test_a_run_that_was_stopped_here_is_known_by_its_log_where_no_node_answers(
+    kubevouch: Program,
+) -> None:
+    terminal = terminal_at(kubevouch)
+    silent = [RunOnNode(WORKER, "", Standing.UNKNOWN), RunOnNode(SECOND, "", Standing.UNKNOWN)]
+
+    def known(uid: str) -> str:
+        return str(stopped_here(silent, terminal, uid) or "")
+
+    logged(terminal, "bbbb", DONE, UNTOUCHED, undoes=False)
+    plan = kept_plan("bbbb", terminal.environment)
+    assert plan is not None
+    cluster = plan.cluster.cluster_uid
+    left = "run bbbb: it has not begun on 1 of the 2 nodes that it was to change"
+    assert known(cluster) == left
+    assert (known("elsewhere"), known("")) == ("", "")
+    answered = [*silent, RunOnNode("m", "", Standing.NONE)]
+    assert stopped_here(answered, terminal, cluster) is None, "the nodes know better"
+    logged(terminal, "bbbb", UNDONE, UNTOUCHED, undoes=False)
+    assert known(cluster) == "", "it put a node back, and goes on by no resume"
+    logged(terminal, "bbbb", DONE, UNTOUCHED, undoes=False)
+    assert known(cluster) == left
+    logged(terminal, "bbbb", UNDONE, LEFT)
+    assert known(cluster) == "", "it is being undone"
+    logged(terminal, "bbbb", DONE, UNTOUCHED, undoes=False)
+    logged(terminal, "aaaa", DONE, DONE, undoes=False)
+    assert known(cluster) == "", "whoever began another run since has decided anew"

@@ -78,6 +78,14 @@ def has_no_end(run: str, environment: Mapping[str, str], *, undone: bool = False
     return last is not None and (undone or not last.undoes) and last.ended is None
 
 
+def last_end_of(run: str, environment: Mapping[str, str]) -> tuple[datetime, RunResult] | None:
+    """When and how it ended when it was carried out from here; None if its log has no such result, or an undo came after it."""
+    last = next((each for each, _ in _attempts(run, environment)), None)
+    if last is None or last.undoes or last.ended is None or last.result is None:
+        return None
+    return last.ended, last.result
+
+
 def is_worth_a_look(run: str, cluster_uid: str, environment: Mapping[str, str]) -> bool:
     """Whether its log has no end, and no other run has begun on its cluster from here since: whoever began that has decided anew."""
     last = next((each for each, _ in _attempts(run, environment)), None)

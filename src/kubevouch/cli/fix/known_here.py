@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from kubevouch.cli.common.armed_record import armed_on, has_in_hand, in_hand_besides
-from kubevouch.cli.common.run_history import has_run_begun_since, times_of, undos_in
+from kubevouch.cli.common.run_history import has_run_begun_since, last_end_of, times_of, undos_in
 from kubevouch.cli.common.runs import kept_plan, kept_plans
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
@@ -17,7 +17,7 @@ from kubevouch.rollout.decide.armed import with_what_was_known
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
-from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_run
+from kubevouch.rollout.decide.stopped_run import StoppedRun, stopped_by_result, stopped_run
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo, put_back_by, stopped_undo
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
@@ -45,17 +45,33 @@ def times_here(
     return {run: times for run, times in found.items() if times}
 
 
-def stopped_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedRun | None:
+def stopped_here(
+    statuses: Sequence[RunOnNode], terminal: Terminal, cluster_uid: str = ""
+) -> StoppedRun | None:
     """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change.
 
-    One that was put back somewhere is none, by its log also where that node was not asked.
+    One that was put back somewhere is none, by its log also where that node was not asked. Where none of them could be asked it
+    is by the logs of that cluster's runs; of one whose UID is not known nothing is.
     """
     environment = terminal.environment
+    if statuses and all(each.standing is Standing.UNKNOWN for each in statuses):
+        return _stopped_by_logs(cluster_uid, environment)
     found = {each.run: kept_plan(each.run, environment) for each in statuses}
     plans = [plan for plan in found.values() if plan is not None]
     return stopped_run(
         statuses, [each for each in plans if not put_back_by(undos_in(each.run, environment))]
     )
+
+
+def _stopped_by_logs(cluster_uid: str, environment: Mapping[str, str]) -> StoppedRun | None:
+    for _, plan in kept_plans(environment):
+        if plan is None or plan.cluster.cluster_uid != cluster_uid:
+            continue
+        end = last_end_of(plan.run, environment)
+        stopped = stopped_by_result(end[1]) if end else None
+        if end and stopped and not has_run_begun_since(end[0], cluster_uid, environment):
+            return stopped
+    return None
 
 
 def stopped_undo_here(statuses: Sequence[RunOnNode], terminal: Terminal) -> StoppedUndo | None:

@@ -125,7 +125,7 @@ def show_status(
         settled = holder is None or holder.is_silent
         forget_ended(statuses, found.uid, terminal.environment, settled=settled)
     undo = None if holder else stopped_undo_here(statuses, terminal)
-    stopped = None if run or holder or undo else stopped_here(statuses, terminal)
+    stopped = None if run or holder or undo else stopped_here(statuses, terminal, found.uid)
     undoing = holder.run if holder and holder.undoes else undo.run if undo else ""
     under_way = holder is not None and holder.is_alive
     statuses = while_it_is_undone(statuses, undoing, under_way=under_way)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubevouch.rollout.decide.plan import ChangeKind, Plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 
 _FREE = (Standing.NONE, Standing.NOT_BEGUN, *PUT_BACK)
@@ -40,3 +41,13 @@ def stopped_run(statuses: Iterable[RunOnNode], plans: Iterable[Plan]) -> Stopped
         if left:
             return StoppedRun(plan.run, len(left), len(changes))
     return None
+
+
+def stopped_by_result(result: RunResult) -> StoppedRun | None:
+    """The run that was stopped, by what it came to here in the end: where no node can be asked whether that is so still. None if it has no way on."""
+    outcomes = [each.outcome for each in result.nodes]
+    left = outcomes.count(NodeOutcome.UNTOUCHED)
+    goes_on = {*outcomes} <= {NodeOutcome.DONE, NodeOutcome.UNTOUCHED}
+    if not (result.interrupted and left and goes_on):
+        return None
+    return StoppedRun(result.run, left, len(outcomes))
