@@ -195,7 +195,7 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
     assert re.search(r"puts it back at [-0-9]+ [:0-9]+ UTC by its clock", ran.out), ran
     assert f"kubevouch undo {run}" in ran.out, ran
-    assert f"NEXT     kubevouch fix --resume {run}\n" in ran.out, ran
+    assert f"NEXT     kubevouch fix --resume {run} --gate-timeout 45s --soak 1s\n" in ran.out, ran
     # The reading verbs see no disk, but this machine remembers.
     for verb in ("doctor", "verify"):
         looked = expired.kubevouch(verb)
@@ -209,7 +209,8 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     applied = expired.kubevouch("fix", "--apply", str(other), "--yes", "--soak", "1s")
     assert applied.code == 4, applied
     assert f"run {run}" in applied.err, applied
-    assert f"NEXT     kubevouch fix --resume {run} --soak 1s\n" in applied.err, applied
+    goes_on = f"kubevouch fix --resume {run} --gate-timeout 45s --soak 1s"
+    assert f"NEXT     {goes_on}\n" in applied.err, applied
     assert second["run"] != run
     listed = " ".join(expired.kubevouch("fix", "--list").out.split())
     assert re.search(rf"{worker.name} was armed .* at the latest; it was cut off", listed), listed
