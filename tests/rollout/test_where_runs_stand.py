@@ -102,14 +102,15 @@ def test_of_a_run_that_is_asked_for_the_others_that_are_armed_there_are_told_too
     seen = found(
         run("cccc", "undone"), run("bbbb", "written", fires=CLOCK + 40), run("aaaa", "committed")
     )
-    rows = statuses_of("n", seen, "aaaa")
+    rows = statuses_of("n", seen, "aaaa", others=True)
     assert [(each.run, each.standing, each.switch) for each in rows] == [
         ("aaaa", Standing.DONE, ""),
         ("bbbb", Standing.ARMED, "in 40 s"),
     ]
     assert exit_code_of(rows) is ExitCode.FINDINGS
-    assert [each.run for each in statuses_of("n", seen, "bbbb")] == ["bbbb"]
-    assert [each.run for each in statuses_of("n", seen, "eeee")] == ["eeee", "bbbb"]
+    assert [each.run for each in statuses_of("n", seen, "bbbb", others=True)] == ["bbbb"]
+    assert [each.run for each in statuses_of("n", seen, "eeee", others=True)] == ["eeee", "bbbb"]
+    assert [each.run for each in statuses_of("n", seen, "eeee")] == ["eeee"]
 
 
 def test_what_comes_next_is_of_the_run_that_is_armed_whichever_was_asked_for() -> None:

@@ -100,7 +100,7 @@ def show_status(
             targets = [live_target(each) for each in await api.list_all(NODES)]
             targets += await in_hand_without_a_node(targets, api, clock, terminal)
         watched = WatchedTransport(transport, progress_of(terminal))
-        asked = await gather_statuses(_only(targets, options.nodes), run, watched)
+        asked = await gather_statuses(_only(targets, options.nodes), run, watched, others=True)
         statuses, uid = await with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
             return _Asked(statuses, uid, await gather_run_holder(api))

@@ -47,16 +47,19 @@ def live_target(node: Node) -> StatusTarget:
 
 
 async def gather_statuses(
-    targets: Iterable[StatusTarget], run: str, transport: NodeTransport
+    targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """Of each node the run that is named; else what is armed on it, or its newest run. Whoever does not answer has a row, too."""
+    """Of each node the run that is named; else what is armed on it, or its newest run. Whoever does not answer has a row, too.
+
+    others: beside the run that is named, each other one that is armed there has a row as well.
+    """
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
         try:
             found = await _found(target, transport)
         except KubevouchError as error:
             return (_not_asked(target, run, error),)
-        return statuses_of(target.node, found, run)
+        return statuses_of(target.node, found, run, others=others)
 
     rows = await of_each(targets, asked, at_once=_AT_ONCE)
     return tuple(each for found in rows for each in found)

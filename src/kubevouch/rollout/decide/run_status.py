@@ -155,8 +155,10 @@ class RunOnNode(msgspec.Struct, frozen=True):
     """The run by which a node that cannot be asked was armed when this machine last heard of it; empty if none is known."""
 
 
-def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
-    """Of one run, if it is named, and of each other that is armed; else of all that are armed, or the newest one."""
+def statuses_of(
+    node: str, found: RunsFound, run: str, *, others: bool = False
+) -> tuple[RunOnNode, ...]:
+    """Of one run, if it is named, and with `others` of each other that is armed; else of all that are armed, or the newest one."""
     if found.unsafe:
         why = node_text(found.unsafe)
         return (
@@ -170,9 +172,9 @@ def statuses_of(node: str, found: RunsFound, run: str) -> tuple[RunOnNode, ...]:
         return tuple(_status(node, each, found, down) for each in chosen) or (none,)
     own = [each for each in found.runs if each.run == run.encode()]
     rows = tuple(_status(node, each, found, down) for each in own)
-    others = tuple(_status(node, each, found, down) for each in armed if each not in own)
+    besides = [each for each in armed if each not in own] if others else []
     none = RunOnNode(node, run, Standing.NONE, notes=("this run has no record here", *down))
-    return (*(rows or (none,)), *others)
+    return (*(rows or (none,)), *(_status(node, each, found, down) for each in besides))
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
