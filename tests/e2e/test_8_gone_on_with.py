@@ -67,13 +67,13 @@ def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_
     before = [kubelet_files(each) for each in (first, second)]
     run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
     try:
-        killed_while_it_is_armed(expired, path, "25s")  # so that the switch has 45 s
+        killed_while_it_is_armed(expired, path, "50s")  # so that the switch has 70 s
         resumed = expired.kubevouch("fix", "--resume", str(run), "--yes")
     finally:
         expired.start_controller_manager()
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
     left = re.search(rf"{first.name}: its own switch puts it back in (\d+) s", said)
-    assert left and 0 < int(left[1]) <= 45, resumed
+    assert left and 0 < int(left[1]) <= 70, resumed
     why = r"undone: its own switch put it back at [\d:]+ UTC, before it was proven; this run had gone on there \d+ s before"
     assert re.search(f"{first.name} +(\\d+ s +)?{why}", told) or re.search(why, said), resumed
     assert "KV304" not in told, resumed
@@ -96,7 +96,9 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     listed = expired.kubevouch("fix", "--list")
     assert next_of(listed) == f"kubevouch fix --status {run}"
     bare = ("fix", "--status")
-    while "nobody any more" not in (looked := expired.kubevouch(*bare)).out:
+    for _ in range(60):
+        if "nobody any more" in (looked := expired.kubevouch(*bare)).out:
+            break
         waits, _, shows = next_of(looked).rpartition(" && ")
         assert shows == f"kubevouch fix --status {run}", looked
         assert re.fullmatch(r"(sleep \d+)?", waits), looked
