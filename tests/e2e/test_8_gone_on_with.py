@@ -96,14 +96,16 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     listed = expired.kubevouch("fix", "--list")
     assert next_of(listed) == f"kubevouch fix --status {run}"
     bare = ("fix", "--status")
+    looked = expired.kubevouch(*bare)
     for _ in range(60):
-        if "nobody any more" in (looked := expired.kubevouch(*bare)).out:
+        if "nobody any more" in looked.out:
             break
         waits, _, shows = next_of(looked).rpartition(" && ")
         assert shows == f"kubevouch fix --status {run}", looked
         assert re.fullmatch(r"(sleep \d+)?", waits), looked
         assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
         time.sleep(int(waits.removeprefix("sleep ") or 1))
+        looked = expired.kubevouch(*bare)
     assert next_of(looked) == f"kubevouch fix --status {run}", looked
     told = " ".join(looked.out.split())
     assert f"armed by run {run} until" in told, looked
