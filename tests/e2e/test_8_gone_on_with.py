@@ -31,16 +31,21 @@ def killed_while_it_is_armed(cluster: Cluster, path: Path, gates: str = "5m") ->
     running.kill()
 
 
+def cut_off_while_it_is_armed(cluster: Cluster, path: Path) -> None:
+    """Killed likewise; from then on certificates are issued again."""
+    try:
+        killed_while_it_is_armed(cluster, path)
+    finally:
+        cluster.start_controller_manager()
+
+
 def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and_no_other_begins(
     expired: Cluster, tmp_path: Path
 ) -> None:
     path, (first, second) = tmp_path / "plan.json", expired.workers[:2]
     before = [kubelet_files(each) for each in (first, second)]
     run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
-    try:
-        killed_while_it_is_armed(expired, path)
-    finally:
-        expired.start_controller_manager()
+    cut_off_while_it_is_armed(expired, path)
     first.sh("systemctl stop kubelet.service")
     is_ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
     asked = ("get", "node", first.name, "-o", is_ready)
@@ -89,10 +94,7 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     path, node = tmp_path / "plan.json", expired.workers[0]
     before = kubelet_files(node)
     run = str(plan(expired, path, "--nodes", node.name)["run"])
-    try:
-        killed_while_it_is_armed(expired, path)
-    finally:
-        expired.start_controller_manager()
+    cut_off_while_it_is_armed(expired, path)
     listed = expired.kubevouch("fix", "--list")
     assert next_of(listed) == f"kubevouch fix --status {run}"
     bare = ("fix", "--status")
@@ -131,10 +133,7 @@ def test_a_file_that_is_written_again_unchanged_while_its_node_is_armed_is_no_fa
     path, node = tmp_path / "plan.json", expired.workers[0]
     before = kubelet_files(node)
     run = str(plan(expired, path, "--nodes", node.name)["run"])
-    try:
-        killed_while_it_is_armed(expired, path)
-    finally:
-        expired.start_controller_manager()
+    cut_off_while_it_is_armed(expired, path)
     time.sleep(
         4
     )  # times of files are whole seconds: what was written within two of the start is not seen

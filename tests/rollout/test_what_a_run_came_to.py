@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -381,6 +381,21 @@ OWN = (
 DUE = "its own switch was due at {}, before it was proven; this run had gone on there {} s before"
 
 
+async def gone_on_with(
+    script: Course, clock: WoundClock, gates: float, fires: datetime
+) -> NodeResult:
+    """The result of a node on which this run was begun before. fires: when its own switch goes off."""
+    run = NodeRun(
+        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
+        timeouts=RolloutTimeouts(gates),
+        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 80),
+        seed=FRESH,
+        pid_before=1,
+        begun=ArmedNode("run", "n1", fires),
+    )
+    return await run.run()
+
+
 @pytest.mark.parametrize(
     ("script", "left", "outcome", "why"),
     [
@@ -407,15 +422,7 @@ async def test_a_switch_that_goes_off_while_a_node_is_proven_is_the_reason_at_on
         return (GateResult(ProofGate.SERVED, passed=False, text="KV304 has expired"),)
 
     monkeypatch.setattr(node_run, "gate_results", seen)
-    run = NodeRun(
-        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
-        timeouts=RolloutTimeouts(60),
-        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 80),
-        seed=FRESH,
-        pid_before=1,
-        begun=ArmedNode("run", "n1", fires),
-    )
-    result = await run.run()
+    result = await gone_on_with(script, clock, 60, fires)
     assert result.outcome is outcome, result
     assert result.why.startswith(why.format(f"{fires:%H:%M:%S} UTC", left)), result
     assert "KV304" not in result.why
@@ -431,15 +438,7 @@ async def test_a_switch_that_has_been_at_work_for_long_ends_no_proof(
     missing = GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
-    run = NodeRun(
-        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
-        timeouts=RolloutTimeouts(30),
-        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 80),
-        seed=FRESH,
-        pid_before=1,
-        begun=ArmedNode("run", "n1", clock.now() - timedelta(seconds=61)),
-    )
-    result = await run.run()
+    result = await gone_on_with(script, clock, 30, clock.now() - timedelta(seconds=61))
     assert (result.outcome, result.overtaken) == (UNDONE, False)
     assert result.why.startswith("the kubelet's CSR: the kubelet has not asked yet"), result
     assert clock.monotonic() > 30

@@ -129,10 +129,14 @@ def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> 
         return replace(evidence, unfinished_runs=found)
     own = holder.identity if was_begun_here(holder.identity, environment) else ""
     known = replace(evidence.run_holder, value=as_known_here(holder, environment))
-    had_nodes = own and switches_due_by(holder.run, environment) is not None
-    is_over = bool(had_nodes) and not armed_by(holder.run, environment)
-    own_evidence = replace(evidence, own_holder=own, own_is_over=is_over)
-    return replace(own_evidence, unfinished_runs=found, run_holder=known)
+    had_nodes = bool(own) and switches_due_by(holder.run, environment) is not None
+    return replace(
+        evidence,
+        unfinished_runs=found,
+        run_holder=known,
+        own_holder=own,
+        own_is_over=had_nodes and not armed_by(holder.run, environment),
+    )
 
 
 def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:

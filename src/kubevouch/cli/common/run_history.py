@@ -74,13 +74,13 @@ def _locks(file: BinaryIO, how: int) -> bool:
 
 def has_no_end(run: str, environment: Mapping[str, str], *, undone: bool = False) -> bool:
     """Whether who carried it out last, by its log here, has no end there. undone: or who undid it. It may still be under way."""
-    last = next((each for each, _ in _attempts(run, environment)), None)
+    last = _last_attempt(run, environment)
     return last is not None and (undone or not last.undoes) and last.ended is None
 
 
 def last_end_of(run: str, environment: Mapping[str, str]) -> tuple[datetime, RunResult] | None:
     """When and how it ended when it was carried out from here; None if its log has no such result, or an undo came after it."""
-    last = next((each for each, _ in _attempts(run, environment)), None)
+    last = _last_attempt(run, environment)
     if last is None or last.undoes or last.ended is None or last.result is None:
         return None
     return last.ended, last.result
@@ -88,7 +88,7 @@ def last_end_of(run: str, environment: Mapping[str, str]) -> tuple[datetime, Run
 
 def is_worth_a_look(run: str, cluster_uid: str, environment: Mapping[str, str]) -> bool:
     """Whether its log has no end, and no other run has begun on its cluster from here since: whoever began that has decided anew."""
-    last = next((each for each, _ in _attempts(run, environment)), None)
+    last = _last_attempt(run, environment)
     if last is None or last.ended is not None:
         return False
     return not has_run_begun_since(last.began, cluster_uid, environment)
@@ -147,6 +147,10 @@ def has_run_begun_since(moment: datetime, cluster_uid: str, environment: Mapping
             if cluster == cluster_uid and not attempt.undoes and not attempt.changed_nothing:
                 return True
     return False
+
+
+def _last_attempt(run: str, environment: Mapping[str, str]) -> LoggedAttempt | None:
+    return next((each for each, _ in _attempts(run, environment)), None)
 
 
 def _attempts(

@@ -1,6 +1,7 @@
 """What `fix --list` does: the runs that were begun on this machine, by what is kept of them here. It asks nobody."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,46 +21,50 @@ SCHEMA = "kubevouch.runs/1"
 
 def list_runs(terminal: Terminal, form: str) -> int:
     """A row a run, the newest first."""
-    now = SystemClock().now()
-    rows = [
-        _row(
-            path,
-            plan,
-            armed_by(path.stem, terminal.environment),
-            _ended(path.stem, terminal.environment, now),
-            now,
-        )
-        for path, plan in kept_plans(terminal.environment)
+    now, environment = SystemClock().now(), terminal.environment
+    kept = [
+        _Kept(path, plan, armed_by(path.stem, environment))
+        for path, plan in kept_plans(environment)
     ]
+    rows = [_row(each, _ended(each, environment, now), now) for each in kept]
     if form == "json":
         print_document(terminal, SCHEMA, {"runs": rows})
         return ExitCode.OK
     if not rows:
         terminal.out(
-            f"No run was begun on this machine (none is kept in {runs_folder(terminal.environment)})."
+            f"No run was begun on this machine (none is kept in {runs_folder(environment)})."
         )
     else:
         heads = ("RUN", "PLANNED", "CLUSTER", "NODES", "AS FAR AS IS KNOWN HERE")
         terminal.table(heads, [_cells(row) for row in rows])
-    terminal.command("NEXT     ", status_of(_worth_a_look(terminal.environment)))
+    terminal.command("NEXT     ", status_of(_worth_a_look(kept, environment)))
     return ExitCode.OK
 
 
-def _worth_a_look(environment: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a run beside its log. plan: None if it cannot be read. armed: the nodes that it has in hand."""
+
+    path: Path
+    plan: Plan | None
+    armed: tuple[ArmedNode, ...]
+
+
+def _worth_a_look(kept: Sequence[_Kept], environment: Mapping[str, str]) -> str:
     """The newest run that may have a node in hand, or was cut off and followed by no other; else the newest. Empty if none of their plans can be read."""
-    plans = [plan for _, plan in kept_plans(environment) if plan]
+    plans = [(each.plan, each.armed) for each in kept if each.plan]
     cut_off = (
         plan.run
-        for plan in plans
-        if armed_by(plan.run, environment)
-        or is_worth_a_look(plan.run, plan.cluster.cluster_uid, environment)
+        for plan, armed in plans
+        if armed or is_worth_a_look(plan.run, plan.cluster.cluster_uid, environment)
     )
-    return next(cut_off, plans[0].run if plans else "")
+    return next(cut_off, plans[0][0].run if plans else "")
 
 
-def _ended(run: str, environment: Mapping[str, str], now: datetime) -> str:
+def _ended(kept: _Kept, environment: Mapping[str, str], now: datetime) -> str:
     """What it came to; of one that was cut off and has no node in hand any more, also when the last of its switches was due."""
-    due = None if armed_by(run, environment) else switches_due_by(run, environment)
+    run = kept.path.stem
+    due = None if kept.armed else switches_due_by(run, environment)
     told = how_it_ended(run, environment)
     if due is None or due >= now:
         return told
@@ -72,12 +77,11 @@ def _cells(row: Mapping[str, object]) -> list[str]:
     return [str(row["run"]), str(row["planned"]), cluster, str(row["nodes"]), str(row["state"])]
 
 
-def _row(
-    path: Path, plan: Plan | None, armed: tuple[ArmedNode, ...], ended: str, now: datetime
-) -> Mapping[str, object]:
+def _row(kept: _Kept, ended: str, now: datetime) -> Mapping[str, object]:
+    plan = kept.plan
     if plan is None:
         return {
-            "run": path.stem,
+            "run": kept.path.stem,
             "planned": "",
             "cluster": "",
             "server": "",
@@ -85,7 +89,7 @@ def _row(
             "nodes": 0,
             "state": "its plan cannot be read",
         }
-    in_hand = ", ".join(last_heard_of(each, now) for each in armed)
+    in_hand = ", ".join(last_heard_of(each, now) for each in kept.armed)
     return {
         "run": plan.run,
         "planned": f"{plan.made_at:%Y-%m-%d %H:%M:%S} UTC",

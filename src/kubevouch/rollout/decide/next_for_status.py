@@ -10,7 +10,7 @@ from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.before_a_resume import after_switch, next_for_under_way, too_late
-from kubevouch.rollout.decide.reaching import WayToNodes, becoming_root, reaching, seeing_its_answer
+from kubevouch.rollout.decide.reaching import WayToNodes, showing_why_silent
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -205,12 +205,13 @@ def _next_for_silent(
         # without a run, whose plan would only go where it went before
         note = f"`--via local` asks this machine only, and {silent.node} is another one: go by ssh, or run it there"
         return f"{status_of('', nodes)} --via ssh", note
-    if silent.lacks_root:
-        shows = becoming_root(silent.host, way)
-    elif silent.lacks_answer:
-        shows = seeing_its_answer(silent.node, silent.host, way)
-    else:
-        shows = reaching(silent.node, silent.host, way)
+    shows = showing_why_silent(
+        silent.node,
+        silent.host,
+        way,
+        lacks_root=silent.lacks_root,
+        lacks_answer=silent.lacks_answer,
+    )
     return shows, f"once {silent.node} can be asked: `{again}`"
 
 

@@ -13,6 +13,7 @@ from kubevouch.rollout.decide.reaching import (
     becoming_root,
     reaching,
     seeing_its_answer,
+    showing_why_silent,
     way_of,
 )
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
@@ -117,12 +118,13 @@ def _to_unreached(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
         # If one of them has answered, this machine is that node.
         return NextStep(commands.by_ssh if len(unreached) == len(unwell) else commands.anew)
     first = unreached[0]
-    if first.lacks_root:
-        shows = becoming_root(first.unreached, commands.way)
-    elif first.lacks_answer:
-        shows = seeing_its_answer(first.node, first.unreached, commands.way)
-    else:
-        shows = reaching(first.node, first.unreached, commands.way)
+    shows = showing_why_silent(
+        first.node,
+        first.unreached,
+        commands.way,
+        lacks_root=first.lacks_root,
+        lacks_answer=first.lacks_answer,
+    )
     return NextStep(shows, commands.anew)
 
 

@@ -58,6 +58,15 @@ def seeing_its_answer(node: str, host: str, way: WayToNodes) -> str:
     return _ssh(host, way, (), ()) if way.via == "ssh" else reaching(node, host, way)
 
 
+def showing_why_silent(
+    node: str, host: str, way: WayToNodes, *, lacks_root: bool, lacks_answer: bool
+) -> str:
+    """Shows why a node was asked in vain. host: that was asked."""
+    if lacks_root:
+        return becoming_root(host, way)
+    return (seeing_its_answer if lacks_answer else reaching)(node, host, way)
+
+
 def _ssh(host: str, way: WayToNodes, flags: Sequence[str], command: Sequence[str]) -> str:
     config = ["-F", way.ssh_config] if way.ssh_config else []
     user = ["-l", way.ssh_user] if way.ssh_user else []
