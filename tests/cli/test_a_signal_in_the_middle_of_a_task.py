@@ -1,13 +1,51 @@
 """A signal that ends a verb may meet any of its tasks: who has sent it is told nothing about tasks."""
 
 import asyncio
+import contextlib
 import gc
+import logging
+import os
 import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from kubevouch.cli.common.connect import run_loop
+from kubevouch.cli.common.event_loop import run_loop
 from kubevouch.cli.common.signals import ended_as_by_ctrl_c
+from kubevouch.node.io.shell import Background, run
+from tests.support.unhurried import GENEROUS
+
+Handler = signal.Handlers | Callable[[int, FrameType | None], object]
+
+
+@contextlib.contextmanager
+def as_a_program(sigint: Handler) -> Iterator[None]:
+    """Signals as a program finds them at its start; coverage.py has a handler of SIGTERM of its own."""
+    dispositions = {signal.SIGINT: sigint, signal.SIGTERM: signal.SIG_DFL}
+    before = {each: signal.signal(each, to) for each, to in dispositions.items()}
+    try:
+        with ended_as_by_ctrl_c():
+            yield
+    finally:
+        for each, former in before.items():
+            signal.signal(each, former)
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """What is said of things that are still open when they are freed. Who interrupts twice wants to hear no more of it."""
+    words: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", words.append)
+    level = logging.getLogger("asyncio").level
+    with warnings.catch_warnings():
+        yield words
+    logging.getLogger("asyncio").setLevel(level)
 
 
 def test_sigterm_in_the_middle_of_a_task_leaves_no_word_about_it(
@@ -25,17 +63,118 @@ def test_sigterm_in_the_middle_of_a_task_leaves_no_word_about_it(
         finally:
             await drawing
 
-    # As a program starts: coverage.py has a handler of SIGTERM of its own.
-    dispositions = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
-    before = {each: signal.signal(each, to) for each, to in dispositions.items()}
-    try:
-        with ended_as_by_ctrl_c(), pytest.raises(KeyboardInterrupt):
-            run_loop(work())
-    finally:
-        for each, former in before.items():
-            signal.signal(each, former)
+    with as_a_program(signal.SIG_IGN), pytest.raises(KeyboardInterrupt):
+        run_loop(work())
     gc.collect()
     assert caplog.messages == []
+
+
+class Interrupting:
+    """Sends a signal at the n-th step of a program, where a step is the call of a function; then, if held, again and again."""
+
+    def __init__(self, step: int, sends: signal.Signals, *, held_after: int | None) -> None:
+        self._steps = {step} if held_after is None else {step, step + held_after}
+        self._last = max(self._steps) if held_after is not None else None
+        self._sends = sends
+        self._held = False
+        self._let_go = threading.Event()
+        self._key = threading.Thread(target=self._repeats)
+        self.count = 0
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        if event != "call":
+            return
+        self.count += 1
+        if self.count == self._last:
+            self._held = True
+            self._key.start()
+        if self.count in self._steps:
+            signal.raise_signal(self._sends)
+
+    def _repeats(self) -> None:
+        while self._held:
+            self._let_go.wait(AGAIN)
+            if self._held:
+                os.kill(os.getpid(), self._sends)
+
+    def let_go(self) -> None:
+        """After this no more signals come."""
+        self._held = False
+        sys.setprofile(None)
+        self._let_go.set()
+        if self._key.ident is not None:
+            self._key.join()
+
+
+AGAIN = 0.05
+"""Seconds after which a key that is held down comes again."""
+
+
+def still_there(lasts: str) -> list[str]:
+    """The processes that were to stay for so many seconds; nobody else's do."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if lasts in (line := each.read_text()):
+                found.append(line.replace("\0", " "))
+    return found
+
+
+async def starts_processes(interrupting: Interrupting, lasts: str) -> None:
+    """As a verb that looks at a node does: one process beside another one, which stays."""
+    sys.setprofile(interrupting)
+    environment = {"PATH": os.environ["PATH"]}
+    stays = await Background.start(["sleep", lasts], environment)
+    try:
+        script = f"exec sleep {lasts}\n".encode()
+        await run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
+    finally:
+        await stays.end()
+
+
+def ended_by(interrupting: Interrupting, lasts: str) -> bool:
+    """Whether it came to its end as an interrupted program does."""
+    try:
+        try:
+            try:
+                run_loop(starts_processes(interrupting, lasts))
+            finally:
+                interrupting.let_go()
+        finally:
+            interrupting.let_go()  # the key may have met the other one
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("held_after", [None, 1, 40])
+@pytest.mark.parametrize(
+    ("sends", "sigint"),
+    [
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_IGN),
+    ],
+)
+def test_a_signal_at_any_step_ends_what_was_started_and_leaves_no_word(
+    caplog: pytest.LogCaptureFixture,
+    words: list[object],
+    sends: signal.Signals,
+    sigint: Handler,
+    held_after: int | None,
+) -> None:
+    """held_after: so many steps later it comes again, as of a key that is held down, and what is being ended is ended at once."""
+    lasts = f"600.{os.getpid()}{sends:02}{held_after or 0}"
+    for step in range(1, 400, 3 if held_after is None else 7):
+        at = Interrupting(step, sends, held_after=held_after)
+        with as_a_program(sigint):
+            assert ended_by(at, lasts), f"step {step} of {at.count}"
+        gc.collect()
+        assert (words, caplog.messages) == ([], []), f"step {step} of {at.count}"
+    until = time.monotonic() + GENEROUS
+    while held_after is None and still_there(lasts):  # else they end with this process
+        assert time.monotonic() < until, still_there(lasts)
+        time.sleep(0.05)
 
 
 def test_a_task_that_failed_and_that_nobody_waits_for_is_told(

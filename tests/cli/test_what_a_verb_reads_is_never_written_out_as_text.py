@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubevouch.cli.common.connect import run_loop
+from kubevouch.cli.common.event_loop import run_loop
 
 
 class Evidence:

@@ -1,11 +1,11 @@
 """Connects to the cluster that --kubeconfig and --context name, in the same way for every verb."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
+from kubevouch.cli.common.event_loop import run_loop
 from kubevouch.cli.common.loopback import loopback_kubelets
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
@@ -56,25 +56,3 @@ def with_api(
         if error.lacks_rights and not error.leads_on:
             error.leads_on = tuple(filter(None, (terminal.roles,)))
         raise
-
-
-def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """asyncio.run, for a verb.
-
-    The result does not go through the task. When asyncio puts the handler of SIGINT back, `signal` makes a text of the former
-    one (`_int_to_enum`), of the task that it holds, and so of all evidence of all nodes: seconds, and megabytes.
-    """
-    results: list[T] = []
-
-    async def kept() -> None:
-        asyncio.get_running_loop().set_exception_handler(_told)
-        results.append(await coroutine)
-
-    asyncio.run(kept())
-    return results[0]
-
-
-def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody has waited for, except that somebody has ended the process: a signal may meet any task, and has its answer."""
-    if not isinstance(context.get("exception"), KeyboardInterrupt):
-        loop.default_exception_handler(context)

@@ -98,7 +98,7 @@ def serve_in_cluster(
     Raises:
         KubevouchError, OSError: as a program does, or since it cannot listen.
     """
-    from kubevouch.cli.common.connect import run_loop
+    from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.parts import serve_parts

@@ -29,14 +29,7 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
         yield
         return
 
-    def interrupt(*_: object) -> None:
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script
-            raise KeyboardInterrupt
-        signal.raise_signal(signal.SIGINT)
-
-    ours = [
-        each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL
-    ]
+    ours = [each for each in ENDING if signal.getsignal(each) is signal.SIG_DFL]
     for each in ours:
         signal.signal(each, interrupt)
     try:
@@ -44,3 +37,14 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
     finally:
         for each in ours:
             signal.signal(each, signal.SIG_DFL)
+
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""The signals that this is about."""
+
+
+def interrupt(*_: object) -> None:
+    """Their handler. Raises KeyboardInterrupt, unless SIGINT has another handler."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)

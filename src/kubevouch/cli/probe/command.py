@@ -46,7 +46,8 @@ def command(
     Tells what `openssl s_client` and `openssl x509` tell, plus the verdict by the cluster's CA, in the words that
     metrics-server would log. A host is dialled with a bare TLS handshake: no credential is sent.
     """
-    from kubevouch.cli.common.connect import access_of, run_loop, with_api
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.cli.probe.examine import ProbeOptions, examine, trust_in
     from kubevouch.cli.probe.render import print_result
     from kubevouch.kube.errors import KubeconfigError

@@ -29,12 +29,13 @@ class ProcessResult(msgspec.Struct, frozen=True):
 class Background:
     """A process that stays until it is ended, or ends by itself. It never outlives us, not even if we are killed.
 
-    A shell beside it waits for the end of a pipe that only we hold open.
+    A shell beside it waits for the end of a pipe that only we hold open. It is there first, and ends the whole process group.
     """
 
     _WITH_US = (
-        'exec 3<&0; "$@" </dev/null 3<&- & it=$!; { read -r _ <&3; kill "$it"; } & watch=$!; '
-        'exec 3<&-; wait "$it"; left=$?; kill "$watch"; exit "$left"'
+        "exec 3<&0; { read -r _ <&3; kill 0; } & watch=$!; "
+        '"$@" </dev/null 3<&- & it=$!; trap : TERM; exec 3<&-; '
+        'wait "$it"; left=$?; wait "$it"; kill "$watch"; exit "$left"'  # TERM ends the first wait
     )
 
     def __init__(self, transport: asyncio.SubprocessTransport, process: "_Process") -> None:
@@ -66,10 +67,11 @@ class Background:
                 async with asyncio.timeout(_LAST_WORDS):
                     await self._process.exited.wait()
         finally:
-            if not self._process.exited.is_set():
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._transport.get_pid(), signal.SIGKILL)
-            self._transport.close()
+            try:
+                if not self._process.exited.is_set():
+                    await _killed(self._transport, self._process)
+            finally:
+                self._transport.close()
 
 
 class Talk:
@@ -105,6 +107,26 @@ class Talk:
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, "_Process"]:
+    """Whoever cancels this waits for the milliseconds until it has started, and it is killed with its children.
+
+    asyncio kills the process alone, and then waits until no child of it holds the pipes.
+    """
+    starting = asyncio.ensure_future(_starting(argv, environment))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(NodeUnreachable):
+            transport, process = await starting
+            try:
+                await _killed(transport, process)
+            finally:
+                transport.close()
+        raise
+
+
+async def _starting(
+    argv: Sequence[str], environment: Mapping[str, str]
+) -> tuple[asyncio.SubprocessTransport, "_Process"]:
     loop = asyncio.get_running_loop()
     try:
         with _deaf_from_the_start():
@@ -113,6 +135,13 @@ async def _started(
             )
     except OSError as error:
         raise NodeUnreachable(argv[0], f"cannot be started: {error.strerror}") from None
+
+
+async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -> None:
+    """Its whole process group is killed, and it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(transport.get_pid(), signal.SIGKILL)
+    await process.exited.wait()
 
 
 @contextlib.contextmanager
@@ -166,12 +195,12 @@ async def run(
         pass
     finally:
         status = transport.get_returncode()
-        if status is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(transport.get_pid(), signal.SIGKILL)
-            await process.exited.wait()
-        await process.last_words()
-        transport.close()
+        try:
+            if status is None:
+                await _killed(transport, process)
+            await process.last_words()
+        finally:
+            transport.close()
     return ProcessResult(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
 
 
