@@ -706,6 +706,40 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo() -> 
         assert third.exit_code is ExitCode.STOPPED
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "authentication: {anonymous: {enabled: true}}\nauthorization: {mode: AlwaysAllow}\n",
+        "kind: [\n",
+        "",
+    ],
+    ids=["whoever asks is obeyed", "no YAML", "nothing"],
+)
+async def test_an_undo_writes_no_other_text_into_the_config_map_than_its_run_has_replaced(
+    before: str,
+) -> None:
+    """The plan is a file that anybody may have written: a later joiner would start with what stands in it."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        by = {"kubevouch.dev/run": plan.run}
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        assert plan.config_map is not None
+        other = msgspec.structs.replace(plan.config_map, before=before)
+        forged = msgspec.structs.replace(plan, config_map=other)
+        result = await undo(forged, here.context, QUICK)
+        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+        assert result.config_map == (
+            "ConfigMap kubelet-config is left as it is: what the plan would put back is not the text that the run has "
+            "replaced, which differs from the planned one in serverTLSBootstrap only: look at it yourself"
+        )
+        assert (result.config_map_failed, result.config_map_settled) == (True, True)
+        assert result.exit_code is ExitCode.STOPPED
+        assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
+
+
 async def _written_by(here: Acting) -> str | None:
     found = await here.context.api.get(CONFIG_MAPS, "kubelet-config", "kube-system")
     return found.metadata.annotations.get("kubevouch.dev/run")

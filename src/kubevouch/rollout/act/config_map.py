@@ -17,11 +17,16 @@ from kubevouch.kube.errors import Conflict, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap
 from kubevouch.rollout.decide.plan import ConfigMapPlan
+from kubevouch.rollout.decide.plan_config_map import is_its_edit
 
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the run that has written the text."""
 
 _LOOK = "it has serverTLSBootstrap: true: look at it yourself"
+_NOT_ITS_TEXT = (
+    "what the plan would put back is not the text that the run has replaced, which differs from the planned one in "
+    "serverTLSBootstrap only: look at it yourself"
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,12 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
     """Restores the old text if the ConfigMap still has ours, and it was this run that wrote it.
 
     Our text without the annotation may be this run's all the same, as anybody can take an annotation away: then the ConfigMap
-    does not count as being as it was before.
+    does not count as being as it was before. The old text comes from the plan, which is a file that anybody may have written:
+    only one of which the run would have made ours is believed.
     """
+    if not is_its_edit(plan):
+        said = f"{_named(plan)} is left as it is: {_NOT_ITS_TEXT}"
+        return ConfigMapResult(said, failed=True, settled=True)
 
     def undone(found: ConfigMap) -> ConfigMapResult | str:
         text, by = found.data.get(KEY), found.metadata.annotations.get(WRITTEN_BY, "")
