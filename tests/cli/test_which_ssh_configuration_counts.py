@@ -49,6 +49,32 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     assert not (kubevouch.home / "was-read").exists()
 
 
+@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",), ("fix", "--status")])
+async def test_nor_one_in_whose_place_others_may_put_another(
+    kubevouch: Program, config: Path, verb: tuple[str, ...]
+) -> None:
+    """They would do that once it has been looked at."""
+    shared = kubevouch.home / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    inside = config.rename(shared / "ssh_config")
+    ran = await kubevouch(*verb, _plan(kubevouch, inside), "--yes")
+    assert ran.code == 2, ran
+    seen = f"others may write to {shared} (its mode is 777)"
+    assert f"{inside}: the plan has ssh read this file, and {seen}" in ran.err
+    assert not (kubevouch.home / "was-read").exists()
+
+
+async def test_ssh_reads_the_file_that_was_looked_at_wherever_a_link_leads_later(
+    kubevouch: Program, config: Path
+) -> None:
+    """Whoever owns a link may turn it."""
+    link = kubevouch.home / "link"
+    link.symlink_to(config)
+    ran = await kubevouch("fix", "--apply", _plan(kubevouch, link), "--yes")
+    assert f"ssh reads {config}, as the plan says" in ran.err, ran
+
+
 async def test_nor_one_that_depends_on_where_the_command_runs(kubevouch: Program) -> None:
     ran = await kubevouch("fix", "--apply", _plan(kubevouch, "ssh_config"), "--yes")
     assert (ran.code, "it is not an absolute path" in ran.err) == (2, True)

@@ -157,6 +157,10 @@ def test_a_plan_by_pod_without_pods_is_refused(tmp_path: Path) -> None:
         ('"host": "w1"', '"host": "-w1"'),
         ('"host": "w1"', '"host": "a;b"'),
         ('"host": "w1"', '"host": ""'),
+        ('"host": "w1"', '"host": "w1", "host": "w2"'),
+        ('"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"'),
+        ('"ssh_config": ""', '"ssh_config": "/etc/\\u0000"'),
+        ("2026-11-24T00:00:00Z", "2026-11-24T00:00:00"),
         ("}", ""),
     ],
 )
@@ -168,6 +172,37 @@ def test_a_plan_that_was_bent_is_refused(tmp_path: Path, old: str, new: str) -> 
     path.write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=str(path)):
         read_plan(path)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "x$(reboot)",
+        "x`reboot`",
+        "-oProxyCommand=x",
+        "a b",
+        "a\0",
+        "a\n",
+        "a'b",
+        "a;b",
+        "a|b",
+        "a\\",
+    ],
+    ids=ascii,
+)
+def test_a_login_name_that_is_more_than_a_name_is_refused(tmp_path: Path, user: str) -> None:
+    """ssh puts it into the command lines of its configuration (%r of ProxyCommand and `Match exec`)."""
+    path = tmp_path / "plan.json"
+    write_plan(msgspec.structs.replace(PLAN, ssh_user=user), path)
+    with pytest.raises(UsageError, match="is not a login name that ssh can take"):
+        read_plan(path)
+
+
+@pytest.mark.parametrize("user", ["root", "core", "EXAMPLE\\ops", "ops@example.com", "a.b-c_1+x"])
+def test_a_login_name_is_one(tmp_path: Path, user: str) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(msgspec.structs.replace(PLAN, ssh_user=user), path)
+    assert read_plan(path).ssh_user == user
 
 
 HIDDEN = [

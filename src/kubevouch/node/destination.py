@@ -35,6 +35,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 _PORT = 22
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
+_LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
 _NOWHERE = ("none", "/dev/null")
 
 
@@ -42,9 +43,21 @@ WITH_A_HOST_NAME = "by a Host entry with its HostName, in your ssh configuration
 """What helps where ssh does not resolve the name of a node."""
 
 
+NO_LOGIN = "is not a login name that ssh can take"
+
+
 def is_host(text: str) -> bool:
     """Whether it is a host name or an address that ssh can take: never one that it would read as an option."""
     return _HOST.fullmatch(text) is not None
+
+
+def is_login(text: str) -> bool:
+    """Whether it is a login name that ssh can take, and nothing more.
+
+    ssh puts it into command lines (%r of ProxyCommand and of `Match exec`); it looks at that itself since 9.6 (ssh.c,
+    valid_ruser; CVE-2023-51385), and not before.
+    """
+    return text.isprintable() and _LOGIN.fullmatch(text) is not None
 
 
 def destination_of(host: str, printed: str) -> Destination:

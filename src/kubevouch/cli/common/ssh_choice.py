@@ -8,11 +8,12 @@ said before ssh reads it; --ssh-config is the operator's own word, and wins.
 
 import os
 import secrets  # noqa: TID251 - the real one is passed in here
+import stat
 from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.errors import UsageError
 from kubevouch.node.io.ssh import Ssh, SshOptions, check_config
 from kubevouch.node.io.sudo import SudoPassword
@@ -34,15 +35,15 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
         return msgspec.structs.replace(plan, ssh_config=str(Path(given).absolute()))
     if plan.via != "ssh" or not plan.ssh_config:
         return plan
-    problem = _not_our_own(Path(plan.ssh_config))
+    path, problem = _our_own(Path(plan.ssh_config))
     if problem:
         raise UsageError(
             plan.ssh_config,
             f"the plan has ssh read this file, and {problem}",
             "--ssh-config FILE was expected, with a file that you trust: ssh runs the commands in it",
         )
-    terminal.note(f"ssh reads {plan.ssh_config}, as the plan says")
-    return plan
+    terminal.note(one_line(f"ssh reads {path}, as the plan says"))
+    return msgspec.structs.replace(plan, ssh_config=str(path))
 
 
 def ask_for_sudo(terminal: Terminal, user: str) -> None:
@@ -67,16 +68,27 @@ def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
     return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
 
 
-def _not_our_own(path: Path) -> str:
-    """Why the file may hold somebody else's words; empty if it is this user's or root's, and nobody else may write it."""
+def _our_own(path: Path) -> tuple[Path, str]:
+    """The file itself, where no link leads anywhere else later; and why it may hold somebody else's words, empty if it does not.
+
+    It and each folder down to it are this user's or root's, and nobody else may write to them.
+    """
     if not path.is_absolute():
-        return "it is not an absolute path"
+        return path, "it is not an absolute path"
     try:
-        found = path.stat()
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
-    if found.st_uid not in (0, os.geteuid()):
-        return f"it belongs to the user with id {found.st_uid}"
-    if found.st_mode & _OTHERS_MAY_WRITE:
-        return f"others may write it (its mode is {found.st_mode & 0o7777:o})"
-    return ""
+        file = path.resolve(strict=True)
+        found = [(each, each.stat()) for each in (file, *file.parents)]
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # before Python 3.13 links that go in a circle are a RuntimeError
+        return path, f"it cannot be read ({getattr(error, 'strerror', error)})"
+    for each, its in found:
+        what = "it" if each == file else str(each)
+        if its.st_uid not in (0, os.geteuid()):
+            return file, f"{what} belongs to the user with id {its.st_uid}"
+        # In a sticky folder (/tmp) nobody puts anything in the place of what is somebody else's.
+        if its.st_mode & _OTHERS_MAY_WRITE and not (each != file and its.st_mode & stat.S_ISVTX):
+            write = "write it" if each == file else f"write to {each}"
+            return file, f"others may {write} (its mode is {its.st_mode & 0o7777:o})"
+    return file, ""

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from kubevouch.errors import UsageError
-from kubevouch.node.destination import Destination, is_host
+from kubevouch.node.destination import NO_LOGIN, Destination, is_host, is_login
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.io import shell
 from kubevouch.node.io.known_hosts import look_up
@@ -65,7 +65,9 @@ def check_config(config: str) -> None:
 
 
 class Ssh:
-    """Runs scripts on hosts by `ssh`, as root or through sudo. Raises UsageError if it cannot read its configuration.
+    """Runs scripts on hosts by `ssh`, as root or through sudo.
+
+    Raises UsageError if it cannot read its configuration, or cannot log in under that name.
 
     password: for sudo, should it ask; without one, a sudo that asks makes nobody root.
     """
@@ -81,6 +83,8 @@ class Ssh:
     ) -> None:
         if options.config is not None:
             check_config(options.config)
+        if options.user and not is_login(options.user):
+            raise UsageError(f"--ssh-user {options.user}", NO_LOGIN)
         self._options = options
         self._environment = environment
         self._door = SudoDoor(password) if password else None

@@ -157,7 +157,7 @@ class Plan(msgspec.Struct, frozen=True):
     """A plan."""
 
     run: str
-    made_at: datetime
+    made_at: Annotated[datetime, msgspec.Meta(tz=True)]
     made_by: str
     """Version of kubevouch."""
 

@@ -3,8 +3,10 @@
 Earlier plans of this form lack what came to it later: that has a default then, and a field whose absence matters can say so.
 """
 
+import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 import msgspec
@@ -12,7 +14,7 @@ import msgspec
 from kubevouch.errors import UsageError
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.images import names_an_image
-from kubevouch.node.destination import is_host
+from kubevouch.node.destination import NO_LOGIN, is_host, is_login
 from kubevouch.rollout.decide.plan import SCHEMA, ChangeKind, NodePlan, Plan
 
 EXPECTED = "a file written by `kubevouch fix --plan` was expected"
@@ -43,11 +45,21 @@ def plan_in(data: bytes, where: str) -> Plan:
         if heading.schema != SCHEMA:
             raise _of_another_form(where, heading)
         plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        json.loads(data, object_pairs_hook=_each_once, parse_int=str)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
     if problem := _problem(plan):
         raise UsageError(where, problem, EXPECTED)
     return plan
+
+
+def _each_once(fields: Sequence[tuple[str, object]]) -> None:
+    """Raises ValueError where a field of one object stands there twice: of two, a person may read the other one."""
+    names: set[str] = set()
+    for name, _ in fields:
+        if name in names:
+            raise ValueError(f"the field {name!r} stands twice in one place")
+        names.add(name)
 
 
 class _Heading(msgspec.Struct):
@@ -108,8 +120,8 @@ def _way_problem(plan: Plan) -> str:
     """The same of how its scripts get to the nodes."""
     if plan.via == "ssh" and (keyless := [node.node for node in plan.nodes if not node.host_key]):
         return f"{keyless[0]}: no ssh host key"
-    if plan.ask_sudo_password and plan.via != "ssh":
-        return "a password for sudo belongs to a plan that goes by ssh"
+    if why := _login_problem(plan):
+        return why
     if (plan.via == "pod") is not (plan.pods is not None):
         return "pods belong to a plan that goes by pod, and to no other"
     if plan.pods and not names_an_image(plan.pods.image):
@@ -118,6 +130,17 @@ def _way_problem(plan: Plan) -> str:
         return f"{plan.pods.namespace!r} is no name of a namespace"
     hosts = (each.unreached for each in plan.left_out if each.unreached)
     return next((f"{each!r} {_NO_HOST}" for each in hosts if not is_host(each)), "")
+
+
+def _login_problem(plan: Plan) -> str:
+    """The same of how ssh logs in."""
+    if plan.ssh_user and not is_login(plan.ssh_user):
+        return f"{plan.ssh_user!r} {NO_LOGIN}"
+    if "\0" in plan.ssh_config:
+        return f"{plan.ssh_config!r} is no path of an ssh configuration"
+    if plan.ask_sudo_password and plan.via != "ssh":
+        return "a password for sudo belongs to a plan that goes by ssh"
+    return ""
 
 
 def _node_problem(node: NodePlan) -> str:
