@@ -1,18 +1,21 @@
 """The log of a run on this machine: a line of JSON a step, for its owner only, and no reason to stop a run."""
 
+import errno
 import fcntl
 import io
 import json
+import os
 import stat
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from kubevouch.cli.common.armed_record import ArmedRecord
+from kubevouch.cli.common.armed_record import ArmedRecord, armed_by
 from kubevouch.cli.common.run_history import (
     as_known_here,
     has_no_end,
@@ -34,6 +37,7 @@ from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.attempts import LoggedAttempt, what_it_came_to
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.errors import StoppedBefore, WayOn
 from kubevouch.system_clock import SystemClock
@@ -292,12 +296,19 @@ def test_a_record_that_cannot_be_kept_stops_the_run_before_it_begins(terminal: T
 
 
 def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_same_again(
-    terminal: Terminal,
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = runs_folder(terminal.environment)
-    (folder / "abcd.new").symlink_to("/dev/full")
-    with pytest.raises(StoppedBefore) as refused:
-        keep_run(PLAN, terminal.environment)
+
+    def full(_: int) -> None:
+        """As a disk says it whose blocks are given out late (ext4, XFS)."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StoppedBefore) as refused:
+            keep_run(PLAN, terminal.environment)
+    assert not list(folder.iterdir())
     assert "No space left on device; nothing was changed; make room there" in str(refused.value)
     assert refused.value.way is WayOn.THIS_MACHINE
     assert refused.value.shown_by == f"df -h {folder}"
@@ -307,6 +318,43 @@ def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_sa
     with pytest.raises(StoppedBefore) as refused:
         keep_run(PLAN, elsewhere)
     assert refused.value.shown_by == f"ls -ld {folder / 'abcd.json'}"
+
+
+@pytest.mark.parametrize("what", ["a link", "a pipe"])
+def test_what_stands_where_a_record_is_written_is_not_written_through(
+    terminal: Terminal, tmp_path: Path, what: str
+) -> None:
+    """Nor waited for: somebody else may have put it there."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("somebody's")
+    for name in ("abcd.new", "abcd.armed.new"):
+        beside = runs_folder(terminal.environment) / name
+        if what == "a link":
+            beside.symlink_to(elsewhere)
+        else:
+            os.mkfifo(beside)
+    record = ArmedRecord("uid", "abcd", terminal)
+    armed = ArmedNode("abcd", "n", datetime(2099, 1, 1, tzinfo=UTC))
+    for write in (lambda: keep_run(PLAN, terminal.environment), lambda: record("n", armed)):
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+    assert elsewhere.read_text() == "somebody's"
+    assert find_run("abcd", terminal.environment, "undo abcd") == PLAN
+    assert armed_by("abcd", terminal.environment) == (armed,)
+
+
+def test_a_plan_of_another_run_keeps_its_place(terminal: Terminal) -> None:
+    """There is no undo without it."""
+    other = msgspec.structs.replace(PLAN, run="ffff")
+    path = runs_folder(terminal.environment) / "abcd.json"
+    path.write_text(text_of(other))
+    with pytest.raises(
+        StoppedBefore, match="the plan of run ffff is kept in its place; nothing was"
+    ):
+        keep_run(PLAN, terminal.environment)
+    assert plan_in(path.read_bytes(), "") == other
 
 
 def test_a_plan_of_the_same_run_and_other_nodes_does_not_take_the_kept_ones_place(

@@ -1,7 +1,7 @@
 """Each ending of a run names the command that helps from there; a node that is armed is named with its switch's time."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -26,6 +26,7 @@ from kubevouch.rollout.decide.next_step import (
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
+from kubevouch.system_clock import SystemClock
 from tests.rollout.recorded import plan_of, planned, recorded
 
 DONE, UNDONE, STOPPED = NodeOutcome.DONE, NodeOutcome.UNDONE, NodeOutcome.STOPPED
@@ -135,6 +136,11 @@ def test_a_node_that_was_left_out_for_a_switch_that_has_gone_off_since_leads_to_
         told = as_of_now([row], seen.at + timedelta(seconds=later))
         assert next_for_left_out(told, COMMANDS).command == leads_to, later
     assert as_of_now([ARMED], seen.at + timedelta(days=9)) == (ARMED,)
+
+
+def test_a_plan_may_say_that_a_switch_goes_off_at_the_end_of_all_time() -> None:
+    row = msgspec.structs.replace(ARMED, armed_until=datetime.max.replace(tzinfo=UTC))
+    assert as_of_now([row], SystemClock().now()) == (row,)
 
 
 PLAN = msgspec.structs.replace(

@@ -191,7 +191,7 @@ class UnfinishedRun:
 
     def may_last(self, at: datetime) -> bool:
         """Whether it may be armed still. Once the switch has had its time, the wire tells what became of the node."""
-        return at <= self.fires + _PUT_BACK
+        return at - _PUT_BACK <= self.fires
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 `fix --apply` writes a node down before it may be armed and strikes it when it is not armed any more, so that it outlives a kill.
 `doctor` and `verify` only read it. It is about what this machine has done; the truth is on the node, and whoever looks there
-strikes what has ended.
+strikes what has ended. A file that cannot be read (a power cut, a full disk) counts as what the run's log says of the same.
 """
 
 import contextlib
@@ -13,7 +13,14 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.run_history import as_known_here, switches_due_by, was_begun_here
+from kubevouch.cli.common.files import write_whole
+from kubevouch.cli.common.run_history import (
+    as_known_here,
+    cluster_of,
+    in_hand_by_log,
+    switches_due_by,
+    was_begun_here,
+)
 from kubevouch.cli.common.run_log import RunLog, log_armed
 from kubevouch.cli.common.runs import kept_plan, kept_run, runs_folder
 from kubevouch.cli.common.terminal import Terminal
@@ -47,7 +54,7 @@ class ArmedRecord:
         self._cluster_uid = cluster_uid
         self._terminal = terminal
         self._path = runs_folder(terminal.environment) / f"{run}.armed"
-        kept = _kept_in(self._path)
+        kept = _kept_in(self._path, terminal.environment)
         before = kept.armed if kept and kept.cluster_uid == cluster_uid else ()
         self.nodes = {each.node: each for each in before}
         """By name; at first those that the run was cut off on, as far as is written down here."""
@@ -106,13 +113,11 @@ def _strike(path: Path, kept: _Kept, nodes: Collection[str]) -> None:
 
 
 def _keep(path: Path, kept: _Kept) -> None:
-    """Writes the record whole; one without a node is removed."""
+    """Writes the record whole, and on the disk; one without a node is removed."""
     if not kept.armed:
         path.unlink(missing_ok=True)
         return
-    whole = path.with_suffix(".new")
-    whole.write_bytes(msgspec.json.encode(kept))
-    whole.replace(path)
+    write_whole(path, msgspec.json.encode(kept), path.with_suffix(".armed.new"))
 
 
 def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> Evidence:
@@ -141,7 +146,7 @@ def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> 
 
 def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
     """The nodes that this run has in hand, as far as is written down here."""
-    kept = _kept_in(runs_folder(environment) / f"{run}.armed")
+    kept = _kept_in(runs_folder(environment) / f"{run}.armed", environment)
     return kept.armed if kept else ()
 
 
@@ -176,14 +181,17 @@ def in_hand_besides(
 
 
 def _all_kept(environment: Mapping[str, str]) -> Iterator[tuple[Path, _Kept]]:
-    """Every record with its file. A file that cannot be read as one is passed over."""
+    """Every record with its file. What can be read neither there nor off its run's log is passed over."""
     for path in sorted(runs_folder(environment).glob("*.armed")):
-        if kept := _kept_in(path):
+        if kept := _kept_in(path, environment):
             yield path, kept
 
 
-def _kept_in(path: Path) -> _Kept | None:
-    if path.is_file():
-        with contextlib.suppress(OSError, msgspec.DecodeError), path.open("rb") as file:
-            return msgspec.json.decode(file.read(_LARGEST), type=_Kept)
-    return None
+def _kept_in(path: Path, environment: Mapping[str, str]) -> _Kept | None:
+    if not path.is_file():
+        return None
+    unreadable = (OSError, msgspec.DecodeError, ValueError, RecursionError)
+    with contextlib.suppress(*unreadable), path.open("rb") as file:
+        return msgspec.json.decode(file.read(_LARGEST), type=_Kept)
+    armed = in_hand_by_log(path.stem, environment)
+    return _Kept(cluster_of(path.stem, environment), armed) if armed else None

@@ -15,6 +15,7 @@ import msgspec
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.attempts import LoggedAttempt, undos_among, what_it_came_to
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.stopped_undo import LoggedUndo
@@ -42,6 +43,7 @@ class _Entry(msgspec.Struct, frozen=True):
     node: str = ""
     armed: bool = False
     fires: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    sure: bool = True
 
 
 def how_it_ended(run: str, environment: Mapping[str, str]) -> str:
@@ -98,13 +100,24 @@ def switches_due_by(run: str, environment: Mapping[str, str]) -> datetime | None
     """When the last of the switches was due that it had left set, by its log here, when it was cut off; None if it had no node in hand, or has an end."""
     if not has_no_end(run, environment, undone=True) or is_being_written(run, environment):
         return None
-    hand: dict[str, datetime] = {}
+    return max((each.fires for each in in_hand_by_log(run, environment)), default=None)
+
+
+def in_hand_by_log(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
+    """The nodes that it had in hand last, as far as its log here says; whoever has asked them since does not write there."""
+    hand: dict[str, ArmedNode] = {}
     for entry in reversed(list(_newest_first(run, environment))):
         if entry.what == "armed":
             hand.pop(entry.node, None)
             if entry.armed and entry.fires is not None:
-                hand[entry.node] = entry.fires
-    return max(hand.values(), default=None)
+                hand[entry.node] = ArmedNode(run, entry.node, entry.fires, entry.sure)
+    return tuple(hand.values())
+
+
+def cluster_of(run: str, environment: Mapping[str, str]) -> str:
+    """UID of the cluster on which it was begun from here, by its log; empty where that does not say."""
+    uids = (each.cluster_uid for each in _newest_first(run, environment))
+    return next(filter(None, uids), "")
 
 
 def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts | None:
@@ -191,8 +204,15 @@ def _attempts(
 def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:
     """The lines of its log that can be read: the last one may have been cut off."""
     for line in reversed(_last_lines(runs_folder(environment) / f"{run}.log")):
-        with contextlib.suppress(msgspec.DecodeError):
-            yield msgspec.json.decode(line, type=_Entry)
+        if entry := _entry_in(line):
+            yield entry
+
+
+def _entry_in(line: bytes) -> _Entry | None:
+    """What that line says; None if it was damaged. To msgspec a text that is not UTF-8 is a ValueError of its own."""
+    with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
+        return msgspec.json.decode(line, type=_Entry)
+    return None
 
 
 def _last_lines(path: Path) -> list[bytes]:

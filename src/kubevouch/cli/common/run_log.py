@@ -38,7 +38,7 @@ class RunLog:
         self._run = run
         self._terminal = terminal
         self._clock = clock
-        self._failed = False
+        self._failed = self._has_begun = False
         self._held: int | None = None
 
     def hold(self) -> None:
@@ -57,7 +57,7 @@ class RunLog:
         """A line: when, which process, what, and these fields."""
         line = {"at": self._clock.now(), "run": self._run, "process": os.getpid(), "what": what}
         try:
-            self._append(msgspec.json.encode({**line, **fields}) + b"\n")
+            self._append(self._lead() + msgspec.json.encode({**line, **fields}) + b"\n")
         except OSError as error:
             if not self._failed:
                 self._failed = True
@@ -65,6 +65,18 @@ class RunLog:
                 self._terminal.note(
                     one_line(f"{self.path} cannot be written: {seen}; the run goes on without it")
                 )
+
+    def _lead(self) -> bytes:
+        """What ends the last line that is there, where a power cut has left a part of it."""
+        if self._has_begun:
+            return b""
+        self._has_begun = True
+        with contextlib.suppress(OSError):
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            with os.fdopen(os.open(self.path, flags), "rb") as file:
+                file.seek(-1, os.SEEK_END)  # OSError of an empty one, or a pipe
+                return b"" if file.read(1) == b"\n" else b"\n"
+        return b""
 
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self.path, _FLAGS, 0o600)

@@ -8,7 +8,7 @@ from shlex import join
 
 from kubevouch.cli.common.files import write_whole
 from kubevouch.cli.common.plan_file import read_plan
-from kubevouch.errors import UsageError, nearest
+from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
@@ -44,8 +44,9 @@ def keep_run(plan: Plan, environment: Mapping[str, str]) -> None:
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
     if forgotten := _forgotten(plan, path):
-        seen = f"this run was begun here with a plan of other nodes, too ({forgotten}); nothing was changed"
-        raise StoppedBefore(str(path), seen, "make a new plan for these nodes")
+        raise StoppedBefore(
+            str(path), f"{forgotten}; nothing was changed", "make a new plan for these nodes"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.is_file() and path.read_bytes() == text:
@@ -70,15 +71,18 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
 
 
 def _forgotten(plan: Plan, path: Path) -> str:
-    """A node that the kept plan of the run names and this one does not; or the kept plan's cluster, if it is another. Empty if neither."""
+    """What would be forgotten with the plan that is kept in its place, in words; empty if nothing."""
     try:
         before = read_plan(path) if path.is_file() else plan
     except UsageError:  # it would serve no undo
         return ""
-    if before.cluster.cluster_uid != plan.cluster.cluster_uid:
-        return f"of the cluster at {before.cluster.server}"
+    if before.run != plan.run:
+        return f"the plan of run {before.run} is kept in its place"
     named = {each.node for each in plan.nodes}
-    return next((each.node for each in before.nodes if each.node not in named), "")
+    what = next((each.node for each in before.nodes if each.node not in named), "")
+    if before.cluster.cluster_uid != plan.cluster.cluster_uid:
+        what = f"of the cluster at {before.cluster.server}"
+    return f"this run was begun here with a plan of other nodes, too ({what})" if what else ""
 
 
 def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
@@ -98,10 +102,18 @@ def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
     """The plan of the run, if it is kept here and can be read."""
     path = kept_run(run, environment)
     try:
-        plan = read_plan(path) if path is not None else None
+        return _own_plan(path) if path is not None else None
     except UsageError:
         return None
-    return plan if plan is not None and plan.run == run else None
+
+
+def _own_plan(path: Path) -> Plan:
+    """The plan that is kept there, of the run after which the file is called. Raises UsageError, also if it is another run's."""
+    plan = read_plan(path)
+    if plan.run != path.stem:
+        seen = f"is the plan of run {plan.run}, not of {path.stem}"
+        raise UsageError(str(path), seen, "each run's plan is kept under its own name")
+    return plan
 
 
 def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
@@ -121,7 +133,7 @@ def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
 def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     folder = runs_folder(environment)
     if kept_at := kept_run(word, environment):
-        return read_plan(kept_at)
+        return _own_plan(kept_at)
     path = Path(word)
     if path.is_file() and not re.fullmatch(RUN_NAME, word):
         return read_plan(path)
@@ -135,11 +147,25 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     )
 
 
+def check_can_be_looked_into(environment: Mapping[str, str]) -> None:
+    """Where the folder is there and cannot be, it is not known which runs were begun here: raises KubevouchError."""
+    folder = runs_folder(environment)
+    try:
+        next(folder.iterdir(), None)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        seen = f"cannot be looked into: {error.strerror}; which runs were begun here is not known"
+        failed = KubevouchError(str(folder), seen, "a folder of your own was expected")
+        failed.leads_on = (join(["ls", "-ld", str(folder)]),)
+        raise failed from None
+
+
 def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:
     """Every run that was begun here, the newest first; None for a plan that cannot be read."""
     for path in _kept_files(environment):
         try:
-            yield path, read_plan(path)
+            yield path, _own_plan(path)
         except UsageError:
             yield path, None
 

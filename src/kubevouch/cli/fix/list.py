@@ -8,7 +8,7 @@ from pathlib import Path
 from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.run_history import how_it_ended, is_worth_a_look, switches_due_by
-from kubevouch.cli.common.runs import kept_plans, runs_folder
+from kubevouch.cli.common.runs import check_can_be_looked_into, kept_plans, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode, last_heard_of
@@ -20,7 +20,8 @@ SCHEMA = "kubevouch.runs/1"
 
 
 def list_runs(terminal: Terminal, form: str) -> int:
-    """A row a run, the newest first."""
+    """A row a run, the newest first. Raises KubevouchError where it is not known which there are."""
+    check_can_be_looked_into(terminal.environment)
     now, environment = SystemClock().now(), terminal.environment
     kept = [
         _Kept(path, plan, armed_by(path.stem, environment))

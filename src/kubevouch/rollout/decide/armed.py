@@ -105,7 +105,7 @@ def last_heard_of(armed: ArmedNode, now: datetime) -> str:
         f"{armed.node} {'was' if armed.sure else 'may have been'} armed when it was last heard of"
     )
     moment = f"{armed.fires:%Y-%m-%d %H:%M:%S} UTC at the latest"
-    if now <= armed.fires + _PUTS_BACK:
+    if now - _PUTS_BACK <= armed.fires:  # which may say anything, also the last moment there is
         return f"{state}, until {moment}"
     return f"{state}; its switch was due at {moment}"
 
@@ -117,7 +117,7 @@ def as_of_now(left_out: Iterable[LeftOut], now: datetime) -> tuple[LeftOut, ...]
     """
 
     def told(each: LeftOut) -> LeftOut:
-        if each.armed_until is None or now < each.armed_until + _PUTS_BACK:
+        if each.armed_until is None or now - _PUTS_BACK < each.armed_until:
             return each
         reason = f"{each.reason}; that time is over, and a new plan looks at it again"
         return msgspec.structs.replace(each, reason=reason, armed_run="", armed_until=None)
