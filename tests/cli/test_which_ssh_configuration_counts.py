@@ -1,6 +1,7 @@
 """A plan may come from somebody else, and ssh runs what its configuration file says: whose file is it?"""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,37 @@ async def test_nor_one_in_whose_place_others_may_put_another(
     seen = f"others may write to {shared} (its mode is 777)"
     assert f"{inside}: the plan has ssh read this file, and {seen}" in ran.err
     assert not (kubevouch.home / "was-read").exists()
+
+
+def has_a_group_of_its_own() -> bool:
+    """Whether this user has."""
+    user, group = (subprocess.check_output(["id", flag]) for flag in ("-un", "-gn"))
+    return user == group
+
+
+async def test_a_group_of_one_user_alone_may_write_to_the_folder(
+    kubevouch: Program, config: Path
+) -> None:
+    """As where each user has a group of the same name, and umask 002."""
+    folder = kubevouch.home / "shared"
+    folder.mkdir()
+    folder.chmod(0o775)
+    plan = _plan(kubevouch, config.rename(folder / "ssh_config"))
+    ran = await kubevouch("fix", "--apply", plan, "--yes")
+    own = has_a_group_of_its_own()
+    assert (f"ssh reads {folder}/ssh_config, as the plan says" in ran.err) == own, ran
+    assert (f"others may write to {folder} (its mode is 775)" in ran.err) != own, ran
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another group")
+async def test_but_no_group_of_others(kubevouch: Program, config: Path) -> None:
+    folder = kubevouch.home / "shared"
+    folder.mkdir()
+    os.chown(folder, -1, 65534)
+    folder.chmod(0o775)
+    plan = _plan(kubevouch, config.rename(folder / "ssh_config"))
+    ran = await kubevouch("fix", "--apply", plan, "--yes")
+    assert f"others may write to {folder} (its mode is 775)" in ran.err, ran
 
 
 async def test_ssh_reads_the_file_that_was_looked_at_wherever_a_link_leads_later(

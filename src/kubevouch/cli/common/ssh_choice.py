@@ -6,7 +6,9 @@ A plan may come from somebody else. The file that it names is used only if nobod
 said before ssh reads it; --ssh-config is the operator's own word, and wins.
 """
 
+import grp
 import os
+import pwd
 import secrets  # noqa: TID251 - the real one is passed in here
 import stat
 from pathlib import Path
@@ -87,8 +89,22 @@ def _our_own(path: Path) -> tuple[Path, str]:
         what = "it" if each == file else str(each)
         if its.st_uid not in (0, os.geteuid()):
             return file, f"{what} belongs to the user with id {its.st_uid}"
-        # In a sticky folder (/tmp) nobody puts anything in the place of what is somebody else's.
-        if its.st_mode & _OTHERS_MAY_WRITE and not (each != file and its.st_mode & stat.S_ISVTX):
+        if its.st_mode & _OTHERS_MAY_WRITE and not (each != file and _keeps_others_off(its)):
             write = "write it" if each == file else f"write to {each}"
             return file, f"others may {write} (its mode is {its.st_mode & 0o7777:o})"
     return file, ""
+
+
+def _keeps_others_off(folder: os.stat_result) -> bool:
+    """Whether nobody else may put a file in the place of ours there, though more than we may write to it.
+
+    It is sticky (/tmp), or of the user's own group with nobody else in it, as distributions make one for each user (umask 002).
+    """
+    if folder.st_mode & stat.S_ISVTX:
+        return True
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(folder.st_gid)
+    except KeyError:
+        return False
+    is_own = (group.gr_name, group.gr_gid) == (user.pw_name, user.pw_gid)
+    return is_own and set(group.gr_mem) <= {user.pw_name} and not folder.st_mode & stat.S_IWOTH
