@@ -26,6 +26,13 @@ def check_run_name(name: bytes) -> None:
         raise ValueError(f"{name!r} is not the name of a run")  # msgspec says where
 
 
+# How long a text of an honest node can be: names of files and paths by Linux (NAME_MAX, PATH_MAX).
+_Name = Annotated[bytes, msgspec.Meta(max_length=255)]
+_Path = Annotated[bytes, msgspec.Meta(max_length=4096)]
+_Lines = Annotated[bytes, msgspec.Meta(max_length=4 * 4096)]
+_CommandLine = Annotated[bytes, msgspec.Meta(max_length=128 * 1024)]
+_Word = Annotated[str, msgspec.Meta(max_length=64)]
+
 # Times within the range of Python's datetime.
 Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
@@ -33,9 +40,9 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 class SurveyedFile(msgspec.Struct, frozen=True):
     """A file, link or folder of the node. Texts are sent in base64, which msgspec decodes."""
 
-    path: bytes
+    path: _Path
     kind: Literal["file", "link", "folder", "other"]
-    mode: str
+    mode: _Word
     """Octal, as `stat -c %a` prints it."""
 
     uid: int
@@ -45,8 +52,8 @@ class SurveyedFile(msgspec.Struct, frozen=True):
     modified: Moment
     """Seconds since 1970."""
 
-    target: bytes = b""
-    sha256: str = ""
+    target: _Path = b""
+    sha256: _Word = ""
     content: bytes = b""
     """The content of a configuration file; the CERTIFICATE blocks of a pki file."""
 
@@ -64,7 +71,7 @@ class SurveyedFile(msgspec.Struct, frozen=True):
 class SurveyedUnit(msgspec.Struct, frozen=True):
     """kubelet.service as systemd shows it. `active` is empty if there is no systemd."""
 
-    active: bytes
+    active: _Name
     pid: int
     age: Annotated[float, msgspec.Meta(ge=0, le=2**31)]
     """Seconds since its main process started; 0 where that is not known."""
@@ -75,7 +82,7 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
 class SurveyedTimes(msgspec.Struct, frozen=True):
     """When a file was last written, and last changed in any way, by the node's clock; of a link, whichever end is later."""
 
-    path: bytes
+    path: _Path
     written: Moment
     changed: Moment
 
@@ -88,19 +95,19 @@ class SurveyedTimes(msgspec.Struct, frozen=True):
 class SurveyedStart(msgspec.Struct, frozen=True):
     """What the next start of kubelet.service goes by."""
 
-    needs_reload: bytes = b""
+    needs_reload: _Name = b""
     """`yes`: the unit on the disk is not the one that systemd has read (NeedDaemonReload)."""
 
-    executable: bytes = b""
+    executable: _Lines = b""
     """The file that the process runs, as /proc names it: with ` (deleted)` behind it where another has taken its place."""
 
-    program: bytes = b""
+    program: _Lines = b""
     """The file that ExecStart names."""
 
-    other_program: bytes = b""
+    other_program: _Name = b""
     """`yes`: that is another file than the process runs, and no script."""
 
-    swaps: bytes = b""
+    swaps: _Lines = b""
     """Devices and files that are swapped to, one a line."""
 
     unit_files: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=64)] = ()
@@ -117,7 +124,7 @@ class SurveyedRun(msgspec.Struct, frozen=True):
     """A run of `fix` with a run folder on the node."""
 
     run: bytes
-    state: bytes
+    state: _Name
     fires: Moment = 0
     """When the switch of an armed run puts the node back, by the node's own clock; 0 where that is not known."""
 
@@ -133,27 +140,27 @@ class SurveyedRun(msgspec.Struct, frozen=True):
 class SurveyedIdentity(msgspec.Struct, frozen=True):
     """The kubelet's client certificate, which names the machine's node."""
 
-    path: bytes
+    path: _Path
     pem: bytes
 
 
 class NodeSurvey(msgspec.Struct, frozen=True):
     """The output of survey.sh."""
 
-    machine_id: bytes
-    hostname: bytes
-    boot_id: bytes
+    machine_id: _Lines
+    hostname: _Name
+    boot_id: _Lines
     clock: Moment
-    missing: bytes
+    missing: _Lines
     """Tools that the change needs but the machine lacks."""
 
     unit: SurveyedUnit
-    argv: bytes
+    argv: _CommandLine
     """The kubelet's command line as in /proc, with a NUL after each argument."""
 
     identity: SurveyedIdentity
 
-    addresses: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=1000)]
+    addresses: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1000)]
     runs: Annotated[tuple[SurveyedRun, ...], msgspec.Meta(max_length=100)]
     root: tuple[SurveyedFile, ...]
     pki: tuple[SurveyedFile, ...]
@@ -161,15 +168,15 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     drop_ins: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=16)]
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
-    no_kubelet: bytes = b""
+    no_kubelet: _Lines = b""
     """Why no process is the kubelet's beyond doubt; empty if one is. Without one there are no words, root or config."""
 
     next_start: SurveyedStart = SurveyedStart()
 
-    no_boot_unit: bytes = b""
+    no_boot_unit: _Lines = b""
     """Why no unit can be kept for the next start of the machine; empty if one can."""
 
-    unsafe: bytes = b""
+    unsafe: _Lines = b""
     """The first folder to be written to that others than root could change, and how; empty if there is none."""
 
     @property

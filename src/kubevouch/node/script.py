@@ -16,6 +16,9 @@ ANSWER_MARK = "kubevouch-answer: "
 ANSWER_LIMIT = 8 * 1024 * 1024
 
 _LONGEST_TEXT = 2000
+_LONGEST_COMPLAINT = 300
+"""Characters of why an answer cannot be read, which may quote it."""
+
 T = TypeVar("T")
 
 
@@ -77,6 +80,7 @@ def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -
     try:
         return msgspec.json.decode(lines[-1][len(mark) :], type=script.answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = node_text(str(error).encode(errors="replace"), _LONGEST_COMPLAINT)
         raise ScriptFailed(
-            where, f"the {script.name} script's answer cannot be read: {error}"
+            where, f"the {script.name} script's answer cannot be read: {why}"
         ) from None

@@ -16,6 +16,7 @@ from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
+from kubevouch.rollout.decide.plan_text import node_problem, too_long
 from kubevouch.rollout.decide.shared import without_shared_keys
 from kubevouch.rollout.decide.strata import stratum_of
 
@@ -105,7 +106,10 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         interruption="none: nothing is restarted",
         stratum=stratum_of(node),
     )
-    return _with_change(plan, need.change)
+    plan = _with_change(plan, need.change)
+    if why := node_problem(plan) or too_long(plan):  # one node's word would spoil the plan of all
+        return LeftOut(node.name, f"no plan can have it: {why}")
+    return plan
 
 
 def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:

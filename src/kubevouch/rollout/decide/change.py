@@ -3,6 +3,7 @@
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.flags import ROOT_DIR
 from kubevouch.kubelet.splice import changed_line
+from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import asks_anyhow
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.transaction import NodeChange
@@ -47,13 +48,13 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     are meant stands in the run's own record there (transaction.sh, recorded).
     """
     if survey.unsafe:
-        return f"{survey.unsafe.decode(errors='replace')}: what root runs and writes there must be root's alone"
+        return f"{node_text(survey.unsafe)}: what root runs and writes there must be root's alone"
     if survey.no_kubelet:
         if node.root == ROOT_DIR:
             return ""
         return (
             f"it cannot be told whether {node.root}, as the plan says, is the kubelet's folder: "
-            f"{survey.no_kubelet.decode(errors='replace')}, and without a kubelet only {ROOT_DIR} is believed; "
+            f"{node_text(survey.no_kubelet)}, and without a kubelet only {ROOT_DIR} is believed; "
             "start kubelet.service, then undo again"
         )
     found = survey.root[0].text_path if survey.root else "not known"

@@ -168,7 +168,8 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
 
     barred: it was undone before it began there, and must not begin any more. unfinished: cut off before it was prepared.
     """
-    return next((each.state.decode() for each in survey.runs if each.run == run.encode()), "")
+    states = (each.state for each in survey.runs if each.run == run.encode())
+    return next(states, b"").decode(errors="replace")
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:

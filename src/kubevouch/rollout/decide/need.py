@@ -18,6 +18,7 @@ from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
+from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import (
     StartFiles,
     armed_runs,
@@ -161,7 +162,7 @@ def _need_of(facts: MachineFacts) -> Need:
         survey.unsafe
     ):  # the run folders cannot be trusted either, so it is not known whether a run is armed
         raise _CannotBeHelpedError(
-            f"{survey.unsafe.decode(errors='replace')}: what is written there as root must be root's alone"
+            f"{node_text(survey.unsafe)}: what is written there as root must be root's alone"
         )
     if runs := armed_runs(survey):
         run = runs[0]
@@ -235,7 +236,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
         raise _CannotBeHelpedError("it has no systemd, which the change and its undo need")
     if not survey.words:
         raise _CannotBeHelpedError(
-            survey.no_kubelet.decode(errors="replace") or "no kubelet runs as kubelet.service"
+            node_text(survey.no_kubelet) or "no kubelet runs as kubelet.service"
         )
     if not survey.config:
         raise _CannotBeHelpedError("its kubelet runs without --config")
@@ -256,9 +257,7 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
     """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
     survey = facts.survey
     if survey.missing:
-        raise _CannotBeHelpedError(
-            f"it lacks {survey.missing.decode().strip()}, which the change needs"
-        )
+        raise _CannotBeHelpedError(f"it lacks {node_text(survey.missing)}, which the change needs")
     if not survey.root or not survey.pki:
         raise _CannotBeHelpedError("its kubelet's folders cannot be read")
     config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
@@ -290,7 +289,7 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
         aside=tuple(
             each.name for each in survey.certificates if each.name.startswith("kubelet-server")
         ),
-        no_boot_unit=survey.no_boot_unit.decode(errors="replace"),
+        no_boot_unit=node_text(survey.no_boot_unit),
         seed=seed,
         runs_before=runs_begun(survey),
     )

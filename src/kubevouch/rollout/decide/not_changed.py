@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
+from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import said_of_armed
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.result import NodeOutcome
@@ -40,7 +41,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Undo
     Was that the kubelet's folder, would a record still be kept, and is the file what it was when the plan was made?
     """
     if seen.no_kubelet:
-        why = f"{node.root} holds no record of this run, and {seen.no_kubelet.decode(errors='replace')}"
+        why = f"{node.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
         return UndoEnding(
             NodeOutcome.UNKNOWN,
             f"it cannot be told whether this run has changed this node: {why}",

@@ -27,6 +27,9 @@ _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 """A Node is named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
+_LONGEST_SHOWN = 100
+_LARGEST_NODE = 256 * 1024
+"""Bytes. The files of a node may have any names and any lines, and a plan is for thousands of nodes."""
 
 
 def text_of(plan: Plan) -> str:
@@ -100,7 +103,8 @@ def _problem(plan: Plan) -> str:
         return f"the run is named {plan.run!r}"
     if why := _name_problem(plan) or _way_problem(plan):
         return why
-    return next((why for node in plan.nodes if (why := _node_problem(node))), "")
+    problems = ((node.node, node_problem(node)) for node in plan.nodes)
+    return next((f"{node}: {why}" for node, why in problems if why), "")
 
 
 def _name_problem(plan: Plan) -> str:
@@ -143,19 +147,30 @@ def _login_problem(plan: Plan) -> str:
     return ""
 
 
-def _node_problem(node: NodePlan) -> str:
+def node_problem(node: NodePlan) -> str:
+    """Why no plan with this node in it is carried out; empty if nothing is wrong with it. Much of it is the node's own word."""
     if not is_host(node.host):
-        return f"{node.node}: {node.host!r} {_NO_HOST}"
+        return f"{node.host!r} {_NO_HOST}"
     if not all(_is_address(entry.value) for entry in node.addresses):
-        return f"{node.node}: not a valid IP address"
+        return "not a valid IP address"
     if not _MACHINE.fullmatch(node.machine_id):
-        return f"{node.node}: {node.machine_id!r} is not a machine id"
+        return f"{node.machine_id[:_LONGEST_SHOWN]!r} is not a machine id"
     if not 0 < node.port < 65536 or not node.dial:
-        return f"{node.node}: no address and port to dial"
+        return "no address and port to dial"
     paths = (node.root, node.pki, node.config) if node.change is ChangeKind.BOOTSTRAP else ()
     if not all(path.startswith("/") and ".." not in path.split("/") for path in paths):
-        return f"{node.node}: a path that is not absolute"
+        return "a path that is not absolute"
     return ""
+
+
+def too_long(node: NodePlan) -> str:
+    """Why no plan says so much of one node; empty if it may. One of all nodes has a largest size, too."""
+    size = len(msgspec.json.encode(node))
+    if size <= _LARGEST_NODE:
+        return ""
+    return (
+        f"what it would say of it takes {size} bytes, and no more than {_LARGEST_NODE} are written"
+    )
 
 
 def _is_address(text: str) -> bool:

@@ -11,6 +11,12 @@ import msgspec
 from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
 from kubevouch.node.script import Script, node_text
 
+_WHOSE = {
+    "other": "was edited by somebody else",
+    "before": "is as before the run",
+    "run": "is as the run wrote it",
+}
+
 
 class RunFound(msgspec.Struct, frozen=True):
     """What one run has left on a node. Texts are sent in base64, which msgspec decodes."""
@@ -40,6 +46,8 @@ class RunFound(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         check_run_name(self.run)
+        if self.whose.decode(errors="replace") not in ("", *_WHOSE):
+            raise ValueError(f"{self.whose[:20]!r} says whose no content is")
 
 
 class RunsFound(msgspec.Struct, frozen=True):
@@ -270,12 +278,7 @@ def _edits(run: RunFound, standing: Standing, root: bytes) -> tuple[str, ...]:
     whose = run.whose.decode(errors="replace")
     edits = []
     if whose and expected and whose not in expected:
-        what = {
-            "other": "was edited by somebody else",
-            "before": "is as before the run",
-            "run": "is as the run wrote it",
-        }
-        edits.append(f"{config} {what[whose]}")
+        edits.append(f"{config} {_WHOSE[whose]}")
     elif whose == "run" and run.rewritten:
         edits.append(f"{config} was written again since, with the same content")
     if run.strays:

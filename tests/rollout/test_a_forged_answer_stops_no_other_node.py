@@ -1,0 +1,85 @@
+"""One node of several forges its answers: a plan, a look at all and an undo go on with the others, and say of it what it is."""
+
+import msgspec
+import pytest
+
+from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.act.status import gather_statuses, planned_target
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import RunFound, RunsFound, Standing
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import TransactionState
+
+from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered
+
+OTHERS = {SECOND, THIRD, MASTER}
+NO_TEXT = b"\xff\xfe"
+
+
+def forge(here: Acting, **fields: object) -> NodeSurvey:
+    """From now on WORKER's surveys have these fields."""
+    machine = here.machines.by_name[WORKER]
+    found = msgspec.structs.replace(machine.survey, **fields)
+    machine.prints["survey"] = msgspec.json.encode(found)
+    return found
+
+
+async def plan_without(here: Acting, why: str) -> Plan:
+    """A plan for all, which can be carried out: WORKER is left out of it."""
+    plan = await here.plan()
+    assert {each.node for each in plan.nodes} == OTHERS
+    assert {each.node: each.reason for each in plan.left_out}[WORKER].startswith(why)
+    assert plan_in(text_of(plan).encode(), "plan.json") == plan
+    return plan
+
+
+async def test_a_plan_goes_without_a_node_whose_answer_holds_what_is_no_text() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        forge(here, missing=NO_TEXT)
+        await plan_without(here, "it lacks \ufffd")
+
+
+@pytest.mark.parametrize("what", ["root", "pki", "config"])
+async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_have(
+    what: str,
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        (file,) = getattr(here.machines.by_name[WORKER].survey, what)
+        path = b"/var/lib/kubelet/../../etc"
+        forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
+        plan = await plan_without(here, "no plan can have it: a path that is not absolute")
+        assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
+
+
+async def test_an_undo_goes_on_past_a_node_whose_record_holds_what_is_no_text() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        for name in OTHERS:
+            here.machines.by_name[name].transaction = [answered(TransactionState.UNDONE)]
+        forge(here, runs=(SurveyedRun(b"abcd", NO_TEXT),))
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.NOTHING)]
+        result = await undo(plan, here.context, RolloutTimeouts(6))
+        outcomes = {each.node: each.outcome for each in result.nodes}
+        assert {outcomes[each] for each in OTHERS} == {NodeOutcome.UNDONE}
+        assert outcomes[WORKER] is NodeOutcome.NOT_CHANGED
+
+
+async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        machine = here.machines.by_name[WORKER]
+        armed = RunFound(b"abcd", b"armed", 7, b"", boot=True, config=b"", whose=b"", strays=())
+        seen = machine.survey
+        found = RunsFound(seen.machine_id, seen.clock, b"/r", b"", b"active", (armed,))
+        whose = msgspec.json.encode(found).replace(b'"whose":""', b'"whose":"bm9ib2R5"')
+        machine.prints["status"] = whose
+        targets = [planned_target(each) for each in plan.nodes]
+        rows = await gather_statuses(targets, "abcd", here.machines)
+        standings = {each.node: each.standing for each in rows}
+        assert standings == {**dict.fromkeys(OTHERS, Standing.NONE), WORKER: Standing.UNKNOWN}
+        (notes,) = [each.notes for each in rows if each.node == WORKER]
+        assert "the status script's answer cannot be read: b'nobody' says whose" in notes[0]

@@ -1,0 +1,251 @@
+"""Root on a node answers in place of our scripts, as he likes: it costs others nothing, and puts no word into our mouth.
+
+Each field of each answer is forged in turn (forgeries.py) and goes the way of every answer: through its decoder, then through the
+rules that look at it. What comes of it is a refusal with a reason, or facts that a plan, a run and an undo take for this node alone.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.evidence.survey import NodeSurvey, survey
+from kubevouch.node.script import Script
+from kubevouch.policy.claims import NameSource
+from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.reserved import ReservedNames
+from kubevouch.rollout.decide.armed import found_armed, has_ended
+from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
+from kubevouch.rollout.decide.entitled import Neighbours
+from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
+from kubevouch.rollout.decide.need import MachineFacts, need_of
+from kubevouch.rollout.decide.next_for_status import next_for_status, who_writes
+from kubevouch.rollout.decide.not_changed import changed_since, not_changed
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.decide.recheck import recheck
+from kubevouch.rollout.decide.run_status import (
+    RunFound,
+    RunsFound,
+    status_script,
+    statuses_of,
+)
+from kubevouch.rollout.decide.seed import seed_of
+from kubevouch.rollout.decide.transaction import (
+    TransactionAnswer,
+    TransactionState,
+    TransactionStep,
+    render,
+)
+
+from .forgeries import Forgery, forgeries
+from .recorded import Recorded, plan_of, planned, recorded
+
+_RUNS_COMMAND = r"fix --(status|resume)( [0-9a-f]{4,32})?"
+_SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|{_RUNS_COMMAND})"
+LONGEST = 20_000
+"""Characters that a person may be told of one node at once."""
+
+LONGEST_PLAN = 2_000_000
+"""Bytes that one node may take in a plan, which has 64 MiB at most."""
+
+SEEN = recorded("expired-worker", {"runs": [["abcd", "restarted", 100], ["bbbb", "committed"]]})
+IDLE = recorded("expired-worker", {"runs": [["bbbb", "committed"]]})
+RUN = "abcd"
+NODE = planned(SEEN, ChangeKind.BOOTSTRAP)
+A_CHANGE = change_of(NODE, SEEN.survey, RUN, content=b"a: b\n", switch_seconds=240)
+
+
+def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
+    """All that a plan, a run and an undo say of that survey. Raises KubevouchError."""
+    facts = replace(seen.facts(), survey=found)
+    need = need_of(facts)
+    yield need.why
+    state = recheck(node, RUN, facts)
+    yield state.why
+    yield untrusted_root(node, found)
+    for ending in (not_changed(node, RUN, "", found), changed_since(node, RUN, found)):
+        yield ending.why if ending else ""
+    has_ended(RUN, found)
+    armed = found_armed(node.node, RUN, found, seen.at, 240)
+    assert abs(armed.fires - seen.at) <= timedelta(seconds=2**33)
+    yield from _planned_of(seen, facts)
+    life = timedelta(days=1)
+    change = change_of(node, found, RUN, content=state.content, switch_seconds=240)
+    undo = change_to_undo(node, found, RUN)
+    for each in (change, undo):
+        render(TransactionStep.UNDO, each, None)
+    forged = (found.hostname, found.certificates) != (
+        seen.survey.hostname,
+        seen.survey.certificates,
+    )
+    if forged and seen is IDLE:  # it takes a new key, which takes a while
+        seed = seed_of(node, found, now=seen.at, life=life, serials=(1, 2))
+        render(TransactionStep.BEGIN, change, seed)
+
+
+def _planned_of(seen: Recorded, facts: MachineFacts) -> Iterator[str]:
+    """What the plan says of the node; it can be read again, as every plan."""
+    address = next(a.address for a in seen.node.status.addresses if a.type == "InternalIP")
+    reserved = ReservedNames(loopback=frozenset({ip_address(address)}))
+    confirmed = {address: NameSource.SSH_HOST_KEY}
+    domain = facts.files.cluster_domain
+    key = "ssh-ed25519 SHA256:key"
+    found = NodeFacts(seen.node, need_of(facts), domain, key, confirmed, (), ())
+    made = assess(found, Neighbours(NodeIndex((seen.node,)), reserved))
+    if isinstance(made, LeftOut):
+        yield made.reason
+        return
+    text = text_of(plan_of(made))
+    assert len(text) < LONGEST_PLAN
+    try:
+        read = plan_in(text.encode(), "plan.json")
+    except UsageError as error:
+        raise AssertionError(f"nobody can carry it out: {error}") from None
+    assert read.nodes == (made,)
+
+
+def test_an_honest_answer_makes_a_plan() -> None:
+    assert not list(_planned_of(IDLE, IDLE.facts()))
+
+
+@pytest.mark.parametrize("seen", [SEEN, IDLE], ids=["armed", "idle"])
+def test_whatever_a_survey_says_is_about_this_node_and_short(seen: Recorded) -> None:
+    refused, wrong = 0, []
+    for forgery in forgeries(seen.survey):
+        try:
+            found = forgery.read(survey())
+        except KubevouchError as error:
+            refused += 1
+            wrong += _too_long(forgery, [str(error)])
+            continue
+        try:
+            said = list(said_of(seen, NODE, found))
+        except KubevouchError as error:
+            said = [str(error)]
+        except Exception as error:  # noqa: BLE001 - whatever it is, one node's answer would end the run of all
+            wrong.append(f"{forgery}: {error!r}"[:300])
+            continue
+        wrong += _too_long(forgery, said)
+    assert not wrong, "\n".join(wrong)
+    assert refused > 100
+
+
+def _too_long(forgery: Forgery, said: list[str]) -> list[str]:
+    return [f"{forgery}: {len(each)} characters" for each in said if len(each) > LONGEST]
+
+
+def test_names_of_files_that_would_fill_a_plan_leave_the_node_out() -> None:
+    file = msgspec.structs.replace(IDLE.survey.certificates[0], kind="file")
+    names = [f"/pki/kubelet-server-{number:04}-{'x' * 4000}".encode() for number in range(1000)]
+    files = tuple(msgspec.structs.replace(file, path=name) for name in names)
+    full = msgspec.structs.replace(
+        IDLE.survey, certificates=(*IDLE.survey.certificates, *files[:900])
+    )
+    (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
+    assert "no plan can have it: what it would say of it takes" in reason
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({"machine_id": "a b; reboot"}, "'a b; reboot' is not a machine id"),
+        ({"port": 70000}, "no address and port to dial"),
+    ],
+)
+def test_a_node_whose_status_no_plan_can_have_is_left_out(status: dict[str, Any], why: str) -> None:
+    machine_id = status.get("machine_id", IDLE.node.status.node_info.machine_id)
+    info = msgspec.structs.replace(IDLE.node.status.node_info, machine_id=machine_id)
+    endpoint = msgspec.structs.replace(
+        IDLE.node.status.daemon_endpoints.kubelet_endpoint,
+        port=status.get("port", IDLE.node.kubelet_port),
+    )
+    ends = msgspec.structs.replace(IDLE.node.status.daemon_endpoints, kubelet_endpoint=endpoint)
+    told = msgspec.structs.replace(IDLE.node.status, node_info=info, daemon_endpoints=ends)
+    seen = replace(IDLE, node=msgspec.structs.replace(IDLE.node, status=told))
+    survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id.encode())
+    assert list(_planned_of(seen, replace(seen.facts(), survey=survey))) == [
+        f"no plan can have it: {why}"
+    ]
+
+
+HONEST_STATUS = RunsFound(
+    machine_id=b"0123",
+    clock=1000,
+    root=b"/var/lib/kubelet",
+    unsafe=b"",
+    active=b"active",
+    runs=(
+        RunFound(
+            b"abcd",
+            b"restarted",
+            1100,
+            b"active",
+            boot=True,
+            config=b"/var/lib/kubelet/config.yaml",
+            whose=b"run",
+            strays=(b"kubelet.crt",),
+            rewritten=True,
+        ),
+        RunFound(b"bbbb", b"committed", 0, b"", boot=False, config=b"", whose=b"", strays=()),
+    ),
+)
+
+
+def test_whatever_a_status_says_is_a_row_of_this_node_and_no_command_has_its_words() -> None:
+    wrong = []
+    rows = 0
+    for forgery in forgeries(HONEST_STATUS):
+        try:
+            found = forgery.read(status_script(""))
+        except KubevouchError as error:
+            wrong += _too_long(forgery, [str(error)])
+            continue
+        for run, others in (("", False), ("abcd", True), ("bbbb", False)):
+            try:
+                statuses = statuses_of("node-1", found, run, others=others)
+                command, note = next_for_status(statuses, run, None, frozenset({"abcd"}))
+                who_writes(None, statuses, "")
+            except Exception as error:  # noqa: BLE001 - whatever it is, one node's answer would hide all others
+                wrong.append(f"{forgery}: {error!r}"[:300])
+                continue
+            rows += len(statuses)
+            wrong += _too_long(forgery, ["; ".join(each.notes) for each in statuses])
+            wrong += _too_long(forgery, [note])
+            if not re.fullmatch(_SAFE_COMMAND, command):
+                wrong.append(f"{forgery}: NEXT is {command!r}")
+            if {each.node for each in statuses} != {"node-1"}:
+                wrong.append(f"{forgery}: a row of another node")
+    assert not wrong, "\n".join(wrong)
+    assert rows > 200
+
+
+@pytest.mark.parametrize(
+    ("script", "honest"),
+    [
+        (
+            render(TransactionStep.COMMIT, A_CHANGE, None),
+            TransactionAnswer(TransactionState.REFUSED, b"why", b"active", 7),
+        ),
+        (watch_script(5), WatchedKubelet("inactive", 5, 4, (1, 2), b"active", b"a line\n")),
+    ],
+    ids=["step", "watch"],
+)
+def test_whatever_a_step_or_a_watch_says_is_short(script: Script[Any], honest: Any) -> None:
+    wrong = []
+    for forgery in forgeries(honest):
+        try:
+            found = forgery.read(script)
+        except KubevouchError as error:
+            wrong += _too_long(forgery, [str(error)])
+            continue
+        said = found.reason if isinstance(found, TransactionAnswer) else found.trouble
+        wrong += _too_long(forgery, [said])
+    assert not wrong, "\n".join(wrong)
