@@ -97,6 +97,14 @@ HOSTILE = {
     "another form": [_message(zlib.compress(b'{"status": 0}'))],
     "another type": [_message(zlib.compress(msgspec.msgpack.encode({"status": "0"})))],
     "deep": [_message(zlib.compress(b"\x81\xa6answer" + b"\x91" * 100_000 + b"\x90"))],
+    "a type that JSON has not": [
+        _message(zlib.compress(msgspec.msgpack.encode({"answer": msgspec.msgpack.Ext(5, b"x")})))
+    ],
+    "a key that JSON has not": [_message(zlib.compress(b"\x81\xa6answer\x81\x92\x01\x02\x01"))],
+    "nothing for a key": [_message(zlib.compress(b"\x81\xa6answer\x81\xc0\x01"))],
+    "a complaint without end": [
+        _message(zlib.compress(msgspec.msgpack.encode({"status": 1, "complaint": "x" * 900_000})))
+    ],
     "a line more": ["1/1 abc\n"],
 }
 

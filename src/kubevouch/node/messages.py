@@ -10,7 +10,7 @@ import re
 import zlib
 from base64 import b64decode, b64encode, b85decode, b85encode
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -44,7 +44,7 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: int | None = None
     answer: Any = None
-    complaint: str = ""
+    complaint: Annotated[str, msgspec.Meta(max_length=_MOST_COMPLAINT)] = ""
     too_long: int = 0
 
     @property
@@ -107,8 +107,10 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
         data = opened.decompress(b85decode("".join(bodies)), _MOST_UNPACKED)
         if not opened.eof:
             raise ScriptFailed(where, "the answer of its pod is cut off, or longer than any answer")
-        return msgspec.msgpack.decode(data, type=PodAnswer)
-    except (ValueError, zlib.error, msgspec.DecodeError, RecursionError) as error:
+        said = msgspec.msgpack.decode(data, type=PodAnswer)
+        msgspec.json.encode(said.answer)  # TypeError for what a script can print in no JSON
+        return said
+    except (ValueError, TypeError, zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ScriptFailed(where, f"the answer of its pod cannot be read: {error}") from None
 
 
