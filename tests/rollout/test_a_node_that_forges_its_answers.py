@@ -25,6 +25,7 @@ from kubevouch.rollout.decide.assess import NodeFacts, assess
 from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
+from kubevouch.rollout.decide.machine import asks_anyhow
 from kubevouch.rollout.decide.need import MachineFacts, need_of
 from kubevouch.rollout.decide.next_for_status import next_for_status, who_writes
 from kubevouch.rollout.decide.not_changed import changed_since, not_changed
@@ -151,6 +152,20 @@ def test_names_of_files_that_would_fill_a_plan_leave_the_node_out() -> None:
     )
     (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
     assert "no plan can have it: what it would say of it takes" in reason
+
+
+def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
+    """Sixteen of the largest that are read one by one; while they were, no Lease was renewed and no other node looked at."""
+    text = IDLE.survey.config[0].content + b"x:\n" + b"- a: b\n" * 18_000
+    files = tuple(
+        msgspec.structs.replace(IDLE.survey.config[0], path=b"/d/%d.conf" % number, content=text)
+        for number in range(16)
+    )
+    argv = IDLE.survey.argv + b"--config-dir=/d\0"
+    full = msgspec.structs.replace(IDLE.survey, argv=argv, drop_ins=files)
+    (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
+    assert "bytes with its drop-ins; no more than 131072 are read" in reason
+    assert not asks_anyhow(full)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kubevouch.kubelet.configuration import (
     configuration_of,
     read_configuration,
 )
-from kubevouch.kubelet.document import ConfigDocument, read_document
+from kubevouch.kubelet.document import LARGEST, ConfigDocument, read_document
 from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
@@ -118,6 +118,10 @@ class StartFiles:
     @cached_property
     def _drop_ins(self) -> tuple[ConfigurationFile, ...]:
         by_path = {each.text_path: each for each in self.survey.drop_ins}
+        size = sum(len(each.content) for each in (*self.survey.config, *self.survey.drop_ins))
+        if by_path and size > LARGEST:  # while they are read, nothing is done for any other node
+            seen = f"{size} bytes with its drop-ins; no more than {LARGEST} are read"
+            raise ConfigurationError(self.survey.config[0].text_path, seen)
         return tuple(
             read_configuration(by_path[path].content, path, drop_in=True)
             for path in drop_in_order(by_path)
