@@ -14,6 +14,8 @@ from kubevouch.rollout.decide.run_status import RunFound, RunsFound, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 
+from tests.support.stage import DOMAIN
+
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered
 
 OTHERS = {SECOND, THIRD, MASTER}
@@ -53,6 +55,22 @@ async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_hav
         forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
         plan = await plan_without(here, "no plan can have it: a path that is not absolute")
         assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
+
+
+async def test_no_kubelet_takes_away_the_names_of_all_others_by_its_cluster_domain() -> None:
+    """Which domain is the cluster's, its ClusterConfiguration says, and no name that ends so is a node's."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        (file,) = here.machines.by_name[WORKER].survey.config
+        ours = DOMAIN.removeprefix(".").encode()
+        forged = file.content.replace(b"clusterDomain: cluster.local", b"clusterDomain: " + ours)
+        assert forged != file.content
+        forge(here, config=(msgspec.structs.replace(file, content=forged),))
+        assert {each.node for each in (await here.plan()).nodes} == {*OTHERS, WORKER}
+        others = msgspec.structs.replace(
+            plan, nodes=tuple(each for each in plan.nodes if each.node != WORKER)
+        )
+        assert {each.plan.node for each in (await check(others, here.context)).nodes} == OTHERS
 
 
 async def test_an_undo_goes_on_past_a_node_whose_record_holds_what_is_no_text() -> None:

@@ -428,9 +428,11 @@ def test_names_that_the_operator_and_the_kubelets_tell_are_the_clusters_too() ->
     broken = recorded("expired-worker", {"config": "a: [\n"}).survey
     network = ip_network("10.96.0.0/12")
     word = OperatorWord(domains=("corp.example",), service_networks=(network,))
-    found = names_with_word(
-        NOTHING_KNOWN, word, [StartFiles(each).cluster_domain for each in (seen, silent, broken)]
-    )
-    assert found.domains == ("corp.example", "cluster.local")
+    kubelets = [StartFiles(each).cluster_domain for each in (seen, silent, broken)]
+    found = names_with_word(NOTHING_KNOWN, word, kubelets)
+    assert found.domains == ("corp.example",)
     assert found.service_networks == (network,)
+    assert names_with_word(NOTHING_KNOWN, OperatorWord(), kubelets).domains == ("cluster.local",)
+    told = replace(NOTHING_KNOWN, domains=("cluster.example",))
+    assert names_with_word(told, OperatorWord(), kubelets).domains == ("cluster.example",)
     assert names_with_word(NOTHING_KNOWN, OperatorWord(), []).domains == ()

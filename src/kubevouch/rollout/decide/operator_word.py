@@ -25,6 +25,11 @@ NO_WORD = OperatorWord()
 def names_with_word(
     names: ClusterNames, word: OperatorWord, domains: Iterable[str]
 ) -> ClusterNames:
-    """The cluster's own names, and what the operator and the surveyed kubelets (domains: their clusterDomain) tell besides."""
-    told = (*word.domains, *domains)
+    """The cluster's own names, and what the operator tells besides.
+
+    domains: the clusterDomain of the surveyed kubelets. They count only where neither the cluster nor the operator tells one: no name
+    that ends so is a node's, and root on one node could take away the names of all others by it.
+    """
+    known = (*names.domains, *word.domains)
+    told = word.domains if known else domains
     return with_more(names, domains=told, service_networks=word.service_networks)
