@@ -13,7 +13,6 @@ from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-
 from tests.support.stage import DOMAIN
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered

@@ -109,9 +109,9 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
             raise ScriptFailed(where, "the answer of its pod is cut off, or longer than any answer")
         said = msgspec.msgpack.decode(data, type=PodAnswer)
         msgspec.json.encode(said.answer)  # TypeError for what a script can print in no JSON
-        return said
     except (ValueError, TypeError, zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ScriptFailed(where, f"the answer of its pod cannot be read: {error}") from None
+    return said
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
