@@ -50,6 +50,10 @@ class NotTheHolder(StoppedBefore):
     """Another run holds the cluster's Lease, so that this one must write nothing (any more). run: the one that holds it, where that is known."""
 
 
+class AnotherHostKey(StoppedBefore):
+    """Who answers for a node has another ssh host key than in the plan. Asked again it is the same, unless somebody changes one of the two."""
+
+
 class NodeAway(StoppedBefore):
     """A node is not there, or not well by itself, at its turn: the run goes on without it."""
 

@@ -21,12 +21,12 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import targets_of
 from kubevouch.rollout.act.survey_node import check_pinned
 from kubevouch.rollout.decide.binding import not_the_cluster
-from kubevouch.rollout.decide.machine import not_the_machine
+from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
 from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import is_its_edit
 from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore, WayOn
 from kubevouch.tls.failure import FailureKind
 
 _SURVEY = 60.0
@@ -193,15 +193,12 @@ async def survey_machine(
     host_key: the ssh host key that is expected; empty for whichever the operator's own ssh accepts.
 
     Raises:
-        StoppedBefore: it is another machine.
+        StoppedBefore: it is another one, also if only its host key is (AnotherHostKey).
         NodeError: it cannot be reached.
     """
     result = await context.transport.run_script(host, survey(), timeout=_SURVEY)
-    if host_key and result.host_key != host_key:
-        seen = result.host_key or "none that ssh shows"
-        raise StoppedBefore(
-            node, f"another ssh host key answers: {seen}", f"{host_key} is the plan's"
-        )
+    if other := another_host_key(host_key, result.host_key):
+        raise AnotherHostKey(node, *other)
     if why := not_the_machine(result.answer, node, machine_id):
         raise StoppedBefore(node, why)
     check_pinned(node, result.answer, context)

@@ -11,7 +11,7 @@ from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.survey_node import hosts_of
-from kubevouch.rollout.decide.machine import not_its_machine_id
+from kubevouch.rollout.decide.machine import another_host_key, not_its_machine_id
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import (
     RunOnNode,
@@ -20,6 +20,7 @@ from kubevouch.rollout.decide.run_status import (
     status_script,
     statuses_of,
 )
+from kubevouch.rollout.errors import AnotherHostKey
 
 _AT_ONCE = 16
 _TIMEOUT = 30.0
@@ -74,19 +75,19 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
         host=target.hosts[0] if isinstance(error, NodeUnreachable | ScriptFailed) else "",
         lacks_root=isinstance(error, NoRoot),
         lacks_answer=isinstance(error, ScriptFailed),
+        other_key=isinstance(error, AnotherHostKey),
     )
 
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
-    """Raises NodeError if it cannot be asked, or if it is another machine."""
+    """Raises NodeError if it cannot be asked, or if it is another machine; AnotherHostKey if that has another key."""
     script = status_script(target.root)
     result: ScriptResult[RunsFound]
     _, result = await run_on_first_known(
         target.node, target.hosts, script, transport, timeout=_TIMEOUT
     )
-    if target.host_key and result.host_key != target.host_key:
-        seen = f"another ssh host key answers: {result.host_key or 'none that ssh shows'}"
-        raise NodeUnreachable(target.node, seen, f"{target.host_key} is the plan's")
+    if other := another_host_key(target.host_key, result.host_key):
+        raise AnotherHostKey(target.node, *other)
     why = not_its_machine_id(result.answer.machine_id, target.machine_id)
     if target.machine_id and why:
         raise NodeUnreachable(target.node, why)

@@ -34,7 +34,7 @@ from kubevouch.rollout.decide.transaction import (
     TransactionStep,
     render,
 )
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _CARRY = 90.0
 _PAUSE = 1.0
@@ -122,7 +122,8 @@ async def _undo_node(
         script = render(TransactionStep.UNDO, change, None, fence=context.fence)
         answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
     except StoppedBefore as error:
-        return UndoEnding(NodeOutcome.STOPPED, str(error))
+        settled = isinstance(error, AnotherHostKey)
+        return UndoEnding(NodeOutcome.STOPPED, str(error), settled=settled)
     except (NodeError, KubeError) as error:
         return UndoEnding(NodeOutcome.UNKNOWN, str(error))
     if answer.outcome is TransactionState.NOTHING:

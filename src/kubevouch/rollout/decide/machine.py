@@ -39,6 +39,19 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
     return "" if holder == node else f"its kubelet's client certificate is {holder}'s"
 
 
+def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
+    """What was seen and what would be right, if another ssh host key answered than the plan has; else None.
+
+    planned: empty where any will do. seen: None where the transport shows none.
+    """
+    if not planned or seen == planned:
+        return None
+    return (
+        f"another ssh host key answers: {seen or 'none that ssh shows'}",
+        f"{planned} is the plan's; if you know that this machine has another one now, put that in its place in the plan",
+    )
+
+
 def not_its_machine_id(seen: bytes, machine_id: str) -> str:
     """Why what a machine shows as its id is not the Node's; empty if it is."""
     found = node_text(seen)

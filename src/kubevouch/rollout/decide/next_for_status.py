@@ -10,7 +10,7 @@ from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.before_a_resume import after_switch, next_for_under_way, too_late
-from kubevouch.rollout.decide.reaching import WayToNodes, showing_why_silent
+from kubevouch.rollout.decide.reaching import WayToNodes, said_again, showing_why_silent
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 from kubevouch.rollout.decide.stopped_undo import StoppedUndo
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -199,6 +199,9 @@ def _next_for_silent(
         some = [each for each in nodes if reached.get(each) == run]
         note = f"nobody has said here how {silent.node} is reached; the plan of run {run}, which is kept on this machine, does"
         return status_of(run, some), note
+    if silent.other_key:
+        note = f"that asks {silent.node} without the plan, whichever key your own ssh knows it by"
+        return f"{status_of('', [silent.node])} {join(said_again(way))}".rstrip(), note
     if not silent.host:
         return again, "once the nodes that did not answer can be asked"
     if way.via == "local":

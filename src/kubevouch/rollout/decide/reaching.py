@@ -22,6 +22,12 @@ def way_of(plan: Plan) -> WayToNodes:
     return WayToNodes(plan.via, plan.ssh_config, plan.ssh_user)
 
 
+def said_again(way: WayToNodes) -> list[str]:
+    """How ssh goes there, as it is said on our command line."""
+    config = ["--ssh-config", way.ssh_config] if way.ssh_config else []
+    return [*config, *(["--ssh-user", way.ssh_user] if way.ssh_user else [])]
+
+
 def reached_otherwise(
     statuses: Iterable[RunOnNode], tried: WayToNodes, plans: Sequence[Plan], first: str = ""
 ) -> Mapping[str, str]:

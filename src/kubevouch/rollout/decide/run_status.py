@@ -153,6 +153,9 @@ class RunOnNode(msgspec.Struct, frozen=True):
     lacks_answer: bool = False
     """A shell there ran our script, and gave no answer that can be read."""
 
+    other_key: bool = False
+    """Who answers there has another ssh host key than in the run's plan."""
+
     later_run: str = ""
     """The run that has begun there since; empty if none has."""
 

@@ -1,0 +1,77 @@
+"""The ssh host key of a node is another one than in the plan: nothing is done there, and what leads on does not lead in a circle."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.act.status import gather_statuses, live_target, planned_target
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.next_for_status import exit_code_of, next_for_status
+from kubevouch.rollout.decide.next_step import next_after_undo
+from kubevouch.rollout.decide.reaching import WayToNodes
+from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import Standing
+from kubevouch.rollout.decide.transaction import TransactionState
+from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, Acting, acting, answered
+from tests.rollout.test_a_run_is_checked_and_carried_out import QUICK
+
+HOUR = timedelta(hours=1)
+NEW = "ssh-ed25519 SHA256:new"
+SAID = (
+    f"another ssh host key answers: {NEW}; ssh-ed25519 SHA256:{WORKER} is the plan's; if you know that this machine has "
+    "another one now, put that in its place in the plan"
+)
+
+
+def sent_to(here: Acting, node: str) -> set[str]:
+    return {script for host, script in here.machines.ran if host == node}
+
+
+async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        here.machines.by_name[WORKER].host_key = NEW
+        here.machines.ran.clear()
+        result = await undo(plan, here.context, QUICK)
+    ended = {each.node: each for each in result.nodes}
+    assert ended[WORKER].outcome is NodeOutcome.STOPPED
+    assert ended[WORKER].why == f"{WORKER}: {SAID}"
+    assert ended[SECOND].outcome is NodeOutcome.UNDONE
+    assert sent_to(here, WORKER) == {"survey"}
+    step = next_after_undo(result, "kubevouch undo abcd", lambda _: True)
+    assert step.command == "kubevouch fix --status abcd", "the same again would come to the same"
+
+
+async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        here.machines.by_name[WORKER].host_key = NEW
+        targets = [planned_target(each) for each in plan.nodes]
+        rows = await gather_statuses(targets, "abcd", here.machines)
+        live = await here.context.api.get(NODES, WORKER)
+        by_own_ssh = await gather_statuses([live_target(live)], "", here.machines)
+    [worker] = [each for each in rows if each.node == WORKER]
+    assert (worker.standing, worker.notes) == (Standing.UNKNOWN, (f"{WORKER}: {SAID}",))
+    assert exit_code_of(rows) == 3
+    way = WayToNodes(ssh_config="/etc/config", ssh_user="ops")
+    command, note = next_for_status(rows, "abcd", None, frozenset({"abcd"}), way=way)
+    flags = "--ssh-config /etc/config --ssh-user ops"
+    assert command == f"kubevouch fix --status --nodes {WORKER} {flags}"
+    assert "whichever key your own ssh knows it by" in note
+    assert [each.standing for each in by_own_ssh] == [Standing.NONE]
+
+
+async def test_a_key_that_changes_before_the_nodes_turn_leaves_it_as_it_is() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        checked = await check(await here.plan(WORKER), here.context)
+        long_ago = [replace(each, surveyed=each.surveyed - HOUR) for each in checked.nodes]
+        checked = replace(checked, nodes=tuple(long_ago))  # it waited at its question
+        here.machines.by_name[WORKER].host_key = NEW
+        [ended] = (await apply(checked, here.context, QUICK)).nodes
+    assert (ended.outcome, ended.armed) == (NodeOutcome.STOPPED, False)
+    assert ended.why == f"{WORKER}: {SAID}; nothing was changed"
+    assert "transaction (begin)" not in sent_to(here, WORKER)
