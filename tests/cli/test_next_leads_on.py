@@ -16,9 +16,10 @@ from kubevouch.cli.common.run_log import begun_log, ending_logged, log_armed
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.fix.again import commands_of
-from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, times_here
+from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, through_here, times_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.next_for_status import next_for_status
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
@@ -450,6 +451,27 @@ def test_a_run_that_was_put_back_somewhere_is_not_gone_on_with_from_a_status_of_
     assert stopped_here(seen, terminal) is not None
     logged(terminal, "bbbb", UNDONE, nodes=("k8s-worker-3.internal.example.com",))
     assert stopped_here(seen, terminal) is None
+
+
+def test_a_run_that_found_a_node_well_and_came_to_its_end_was_not_stopped_whatever_is_undone_there(
+    kubevouch: Program,
+) -> None:
+    """Another run had changed that node, and was undone since: a resume would take that undo apart."""
+    terminal = terminal_at(kubevouch)
+    put_back = RunOnNode(SECOND, "cccc", Standing.UNDONE, put_back=("cccc",))
+    seen = [RunOnNode(WORKER, "bbbb", Standing.DONE), put_back]
+    logged(terminal, "bbbb", DONE, UNTOUCHED, undoes=False)
+    assert stopped_here(seen, terminal) is not None
+    assert not through_here(["bbbb"], terminal.environment)
+    logged(terminal, "bbbb", DONE, DONE, undoes=False)
+    assert stopped_here(seen, terminal) is None
+    through = through_here(["bbbb", "cccc"], terminal.environment)
+    assert through == {"bbbb"}
+    rows = [seen[0], RunOnNode(SECOND, "bbbb", Standing.NONE)]
+    told = next_for_status(rows, "bbbb", None, frozenset({"bbbb"}), through=through)
+    assert told == ("kubevouch verify --wait 2m", "")
+    logged(terminal, "bbbb", UNDONE, nodes=(WORKER,))
+    assert not through_here(["bbbb"], terminal.environment)
 
 
 def test_a_run_that_was_stopped_here_is_known_by_its_log_where_no_node_answers(

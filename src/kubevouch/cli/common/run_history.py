@@ -88,6 +88,12 @@ def last_end_of(run: str, environment: Mapping[str, str]) -> tuple[datetime, Run
     return last.ended, last.result
 
 
+def is_through(run: str, environment: Mapping[str, str]) -> bool:
+    """Whether it ended here with every node of its plan done, and nobody has undone it from here since."""
+    end = last_end_of(run, environment)
+    return end is not None and end[1].is_through
+
+
 def is_worth_a_look(run: str, cluster_uid: str, environment: Mapping[str, str]) -> bool:
     """Whether its log has no end, and no other run has begun on its cluster from here since: whoever began that has decided anew."""
     last = _last_attempt(run, environment)

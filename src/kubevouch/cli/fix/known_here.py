@@ -5,7 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from kubevouch.cli.common.armed_record import armed_on, has_in_hand, in_hand_besides
-from kubevouch.cli.common.run_history import has_run_begun_since, last_end_of, times_of, undos_in
+from kubevouch.cli.common.run_history import (
+    has_run_begun_since,
+    is_through,
+    last_end_of,
+    times_of,
+    undos_in,
+)
 from kubevouch.cli.common.runs import kept_plan, kept_plans
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
@@ -50,7 +56,7 @@ def stopped_here(
 ) -> StoppedRun | None:
     """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change.
 
-    One that was put back somewhere is none, by its log also where that node was not asked. Where none of them could be asked it
+    None that has come to its end, or was put back somewhere, by its log also where that node was not asked. Where none of them could be asked it
     is by the logs of that cluster's runs; of one whose UID is not known nothing is.
     """
     environment = terminal.environment
@@ -58,9 +64,20 @@ def stopped_here(
         return _stopped_by_logs(cluster_uid, environment)
     found = {each.run: kept_plan(each.run, environment) for each in statuses}
     plans = [plan for plan in found.values() if plan is not None]
-    return stopped_run(
-        statuses, [each for each in plans if not put_back_by(undos_in(each.run, environment))]
-    )
+    return stopped_run(statuses, [each for each in plans if not _has_ended(each.run, environment)])
+
+
+def _has_ended(run: str, environment: Mapping[str, str]) -> bool:
+    """Whether it does not go on by itself, by its log: it was put back somewhere, or came to its end on every node.
+
+    A node on which such a run has no record may have needed nothing then, and what others made of it since is theirs.
+    """
+    return bool(put_back_by(undos_in(run, environment))) or is_through(run, environment)
+
+
+def through_here(runs: Collection[str], environment: Mapping[str, str]) -> frozenset[str]:
+    """Those of these runs that ended here with every node of their plans done."""
+    return frozenset(run for run in runs if is_through(run, environment))
 
 
 def _stopped_by_logs(cluster_uid: str, environment: Mapping[str, str]) -> StoppedRun | None:

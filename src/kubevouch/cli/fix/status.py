@@ -23,6 +23,7 @@ from kubevouch.cli.fix.known_here import (
     reached_here,
     stopped_here,
     stopped_undo_here,
+    through_here,
     times_here,
     with_what_was_known_here,
 )
@@ -273,6 +274,7 @@ def _print(
         file=file,
         reached=reached,
         times=times_here(kept, terminal.environment),
+        through=through_here(kept, terminal.environment),
     )
     if note:
         terminal.long_line(f"           {terminal.hinted(note)}", hang=11)

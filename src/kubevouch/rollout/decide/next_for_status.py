@@ -69,16 +69,18 @@ def next_for_status(
     file: str = "",
     reached: Mapping[str, str] = _NOBODY,
     times: Mapping[str, RolloutTimeouts] = _NO_TIMES,
+    through: frozenset[str] = frozenset(),
 ) -> tuple[str, str]:
     """The command that comes next, and what else may be done. run: that was asked for. kept: runs whose plans are kept here.
 
     doubt: why it is not known who holds the Lease. away: where that is since the API server did not answer, the command that shows
     whether it does again: what needs it comes after that. undo: that was stopped in order here. nodes: only these were asked for.
     way: how they were asked. file: of the plan of `run`, where it was given by that and is not kept here. reached: by node that could
-    not be asked so, the run whose plan goes there in another way. times: by run, those that it was last carried out with.
+    not be asked so, the run whose plan goes there in another way. times: by run, those that it was last carried out with. through:
+    runs that ended here with all nodes of their plans done: where one has no record, the node needed nothing of it.
     """
     statuses = tuple(statuses)
-    words = _Words({run: file} if file else {}, times)
+    words = _Words({run: file} if file else {}, times, through)
     kept |= words.files.keys()
     every = [each for each in statuses if each.standing is Standing.ARMED]
     armed = sorted(every, key=lambda each: each.run != run)  # that was asked for comes first
@@ -111,11 +113,12 @@ def _once_it_answers(away: str, command: str, note: str) -> tuple[str, str]:
 class _Words:
     """Commands about a run, by its name or by the file of its plan. files: by run, of those whose plans were given so.
 
-    times: by run, those that it was last carried out with, where this is known.
+    times: by run, those that it was last carried out with, where this is known. through: see `next_for_status`.
     """
 
     files: Mapping[str, str]
     times: Mapping[str, RolloutTimeouts]
+    through: frozenset[str]
 
     def resume(self, run: str) -> str:
         times = self.times[run].words if run in self.times else ()
@@ -288,7 +291,7 @@ def _next_for_kept(
             words.resume(run),
             f"no node is in its hand; to put back instead what it has changed: `{words.undo(run)}`",
         )
-    if standings & {Standing.NONE, Standing.NOT_BEGUN}:
+    if standings & {Standing.NONE, Standing.NOT_BEGUN} and run not in words.through:
         return (
             words.resume(run),
             "it has not begun on every node of its plan, or needed nothing there",

@@ -108,6 +108,12 @@ class RunResult(msgspec.Struct, frozen=True):
     """The command that undoes what this run has changed on nodes; empty if it has changed none."""
 
     @property
+    def is_through(self) -> bool:
+        """Of a run: every node of its plan was done, or needed nothing, and so was the ConfigMap."""
+        done = all(each.outcome is NodeOutcome.DONE for each in self.nodes)
+        return done and not (self.interrupted or self.config_map_failed)
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
 
