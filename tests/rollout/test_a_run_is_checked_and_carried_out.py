@@ -881,7 +881,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]]
         [("abcd", "undone"), ("ffff", "committed")],
         [],
         NodeOutcome.STOPPED,
-        "run ffff has changed it since; kubevouch undo ffff puts that back",
+        "run ffff has changed it since; kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back",
         "",
     ),
     "undone before, and another run is armed there": (
@@ -1151,7 +1151,7 @@ async def test_that_a_run_has_not_changed_a_node_is_said_with_proof_only(
             ["barred", "committed"],
             "after",
             NodeOutcome.UNKNOWN,
-            "kubevouch undo 00f1 puts that back",
+            "kubevouch undo 00f1 --nodes k8s-worker-1.internal.example.com puts that back",
         ),
         (["barred", "undone"], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
         (

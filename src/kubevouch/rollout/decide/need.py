@@ -170,7 +170,7 @@ def _need_of(facts: MachineFacts) -> Need:
         return Need(
             NeedKind.ARMED,
             f"{said_of_armed(survey, run)}; where the run was begun, kubevouch fix --resume {name} goes on with it, "
-            f"and kubevouch undo {name} puts the node back now",
+            f"and kubevouch undo {name} --nodes {facts.node} puts the node back now",
             armed_run=name,
             armed_until=facts.at + timedelta(seconds=run.fires - survey.clock)
             if run.fires

@@ -119,7 +119,7 @@ def _changed_by(
         return None
     named = _name(found)
     what = said_of_armed(seen, found) if found.is_armed else f"run {named} {done}"
-    return named, f"{what}; kubevouch undo {named} puts that back"
+    return named, f"{what}; kubevouch undo {named} --nodes {node.node} puts that back"
 
 
 def _look(node: NodePlan, later: list[SurveyedRun]) -> str:

@@ -138,7 +138,7 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
             return Recheck(FoundState.BEGUN, content=config.content)
     why = (
         f"this run has begun on it, and {planned.config} is not what the run writes; to put the node back now: "
-        f"kubevouch undo {run}"
+        f"kubevouch undo {run} --nodes {planned.node}"
     )
     return Recheck(FoundState.OTHER, why, armed_run=run)
 
