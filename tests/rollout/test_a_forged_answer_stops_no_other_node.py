@@ -4,20 +4,23 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
+from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-from tests.support.stage import DOMAIN
+from tests.support.stage import DOMAIN, cluster_ca
 
-from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered
+from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered, serve
+from .test_a_run_is_checked_and_carried_out import as_the_run_left_it
 
 OTHERS = {SECOND, THIRD, MASTER}
+AT_ONCE = RolloutTimeouts(1, soak=0)
 NO_TEXT = b"\xff\xfe"
 
 
@@ -100,3 +103,47 @@ async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense() ->
         assert standings == {**dict.fromkeys(OTHERS, Standing.NONE), WORKER: Standing.UNKNOWN}
         (notes,) = [each.notes for each in rows if each.node == WORKER]
         assert "the status script's answer cannot be read: b'nobody' says whose" in notes[0]
+
+
+async def result_of(here: Acting, plan: Plan, *answers: TransactionState) -> NodeResult:
+    """A run on WORKER alone, whose steps answer so, one after the other."""
+    checked = await check(plan, here.context)
+    here.machines.by_name[WORKER].transaction = [answered(each, why="x") for each in answers]
+    (result,) = (await apply(checked, here.context, AT_ONCE)).nodes
+    return result
+
+
+@pytest.mark.parametrize(
+    "step", [TransactionState.BEGUN, TransactionState.COMMITTED, TransactionState.NOTHING]
+)
+async def test_no_answer_makes_a_node_done_that_serves_the_certificate_of_another(
+    step: TransactionState,
+) -> None:
+    """What is served would be trusted: it is another node's, which a relay on this one may show."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        other = cluster_ca().serving(SECOND, *sorted(machine.addresses), node=SECOND)
+        serve(here.stage, WORKER, other)
+        result = await result_of(here, plan, step)
+        assert result.outcome is not NodeOutcome.DONE
+        assert result.csrs == ()
+
+
+@pytest.mark.parametrize(
+    ("commit", "outcome"),
+    [
+        (TransactionState.BEGUN, NodeOutcome.UNKNOWN),
+        (TransactionState.REFUSED, NodeOutcome.UNKNOWN),
+        (TransactionState.HALF, NodeOutcome.UNKNOWN),
+        (TransactionState.COMMITTED, NodeOutcome.DONE),
+    ],
+)
+async def test_a_node_that_passed_every_gate_is_done_by_no_answer_but_its_commit(
+    commit: TransactionState, outcome: NodeOutcome
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        as_the_run_left_it(here, plan)
+        result = await result_of(here, plan, TransactionState.BEGUN, commit)
+        assert result.outcome is outcome
