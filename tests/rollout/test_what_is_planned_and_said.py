@@ -187,6 +187,17 @@ def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None
     assert not change_of(plan, seen.survey, "r", content=b"", switch_seconds=1).boot_unit
 
 
+def test_a_plan_alone_takes_no_node_the_unit_that_ends_the_run_at_its_next_start() -> None:
+    """The node says whether one can be kept there. Where the plan counts on one, the change is refused without it."""
+    seen = recorded("expired-worker")
+    forged = planned(seen, BOOTSTRAP, no_boot_unit="trust me")
+    assert change_of(forged, seen.survey, "r", content=b"", switch_seconds=1).boot_unit
+    assert change_to_undo(forged, seen.survey, "r").boot_unit
+    lost = msgspec.structs.replace(seen.survey, no_boot_unit=b"units cannot be written")
+    counted_on = planned(seen, BOOTSTRAP)
+    assert change_of(counted_on, lost, "r", content=b"", switch_seconds=1).boot_unit
+
+
 # The ConfigMap.
 
 TEXT = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"

@@ -29,7 +29,7 @@ def change_of(
         content=content,
         content_sha256=node.content_sha256,
         switch_seconds=switch_seconds,
-        boot_unit=not node.no_boot_unit,
+        boot_unit=not (node.no_boot_unit and survey.no_boot_unit),
         line=changed_line(present, content),
         asks_anyhow=asks_anyhow(survey),
     )
