@@ -1,5 +1,6 @@
 """The plan file: what is written is read again; anything else is refused with a line."""
 
+import re
 import resource
 import signal
 import tempfile
@@ -17,6 +18,7 @@ from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ClusterBinding,
+    ConfigMapPlan,
     LeftOut,
     NodePlan,
     Plan,
@@ -158,6 +160,7 @@ def test_a_plan_by_pod_without_pods_is_refused(tmp_path: Path) -> None:
         ('"host": "w1"', '"host": "a;b"'),
         ('"host": "w1"', '"host": ""'),
         ('"host": "w1"', '"host": "w1", "host": "w2"'),
+        ('"host": "w1"', '"host": "w1", "h\\u006fst" : "w2"'),
         ('"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"'),
         ('"ssh_config": ""', '"ssh_config": "/etc/\\u0000"'),
         ("2026-11-24T00:00:00Z", "2026-11-24T00:00:00"),
@@ -172,6 +175,29 @@ def test_a_plan_that_was_bent_is_refused(tmp_path: Path, old: str, new: str) -> 
     path.write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=str(path)):
         read_plan(path)
+
+
+EVERY_FIELD = msgspec.structs.replace(
+    BY_POD, config_map=ConfigMapPlan("kubelet-config", "u", "1", "a: {}\n", '"b" {', "diff")
+)
+
+
+def test_no_field_may_stand_twice_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(EVERY_FIELD, path)
+    assert read_plan(path) == EVERY_FIELD
+    lines = path.read_text().splitlines(keepends=True)
+    fields = [number for number, line in enumerate(lines) if re.match(r' *"\w+": [^{]', line)]
+    assert len(fields) > 40
+    for number in fields:
+        name, value = lines[number].strip().removesuffix(",").split(": ", 1)
+        again = f"{name}: {'[]' if value == '[' else value},\n"
+        path.write_text("".join((*lines[:number], again, *lines[number:])))
+        with pytest.raises(UsageError, match=f"says '{name[1:-1]}' twice in one place"):
+            read_plan(path)
+    new = '"new": {"new": 1, "new": 1},\n'  # a later version may say more
+    path.write_text("".join((lines[0], new, *lines[1:])))
+    assert read_plan(path) == EVERY_FIELD
 
 
 @pytest.mark.parametrize(

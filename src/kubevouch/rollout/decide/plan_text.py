@@ -3,10 +3,8 @@
 Earlier plans of this form lack what came to it later: that has a default then, and a field whose absence matters can say so.
 """
 
-import json
 import re
 import unicodedata
-from collections.abc import Sequence
 from ipaddress import ip_address
 
 import msgspec
@@ -15,7 +13,18 @@ from kubevouch.errors import UsageError
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.images import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_host, is_login
-from kubevouch.rollout.decide.plan import SCHEMA, ChangeKind, NodePlan, Plan
+from kubevouch.policy.claims import Claim
+from kubevouch.rollout.decide.plan import (
+    SCHEMA,
+    ChangeKind,
+    ClusterBinding,
+    ConfigMapPlan,
+    LeftOut,
+    NodePlan,
+    Plan,
+    PodPlace,
+)
+from kubevouch.rollout.decide.strata import Stratum
 
 EXPECTED = "a file written by `kubevouch fix --plan` was expected"
 
@@ -26,6 +35,12 @@ _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 """A Node is named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
+_TOKEN = re.compile(r'[{}]|"(?P<text>(?:[^"\\]++|\\.)*+)"(?P<colon>\s*:)?')
+_FIELDS = frozenset(
+    name
+    for each in (Plan, NodePlan, LeftOut, ConfigMapPlan, ClusterBinding, PodPlace, Claim, Stratum)
+    for name in each.__struct_encode_fields__
+)
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_SHOWN = 100
 _LARGEST_NODE = 256 * 1024
@@ -48,21 +63,34 @@ def plan_in(data: bytes, where: str) -> Plan:
         if heading.schema != SCHEMA:
             raise _of_another_form(where, heading)
         plan = msgspec.json.decode(data, type=Plan)
-        json.loads(data, object_pairs_hook=_each_once, parse_int=str)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
+    if twice := _said_twice(data.decode()):
+        raise UsageError(where, f"says {twice!r} twice in one place", EXPECTED)
     if problem := _problem(plan):
         raise UsageError(where, problem, EXPECTED)
     return plan
 
 
-def _each_once(fields: Sequence[tuple[str, object]]) -> None:
-    """Raises ValueError where a field of one object stands there twice: of two, a person may read the other one."""
-    names: set[str] = set()
-    for name, _ in fields:
-        if name in names:
-            raise ValueError(f"the field {name!r} stands twice in one place")
-        names.add(name)
+def _said_twice(document: str) -> str:
+    """The field that stands twice in one object of a JSON document; empty if none: of two, a person may read the other one.
+
+    Only fields of plans count, so that as much is remembered as a plan can have.
+    """
+    objects: list[set[str]] = []
+    for token in _TOKEN.finditer(document):
+        if token[0] == "{":
+            objects.append(set())
+        elif token[0] == "}":
+            objects.pop()
+        elif token["colon"]:
+            name = token["text"]
+            name = msgspec.json.decode(f'"{name}"', type=str) if "\\" in name else name
+            if name in objects[-1]:
+                return name
+            if name in _FIELDS:
+                objects[-1].add(name)
+    return ""
 
 
 class _Heading(msgspec.Struct):
