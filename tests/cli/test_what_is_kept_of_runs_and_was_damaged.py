@@ -99,6 +99,20 @@ def test_a_line_of_a_log_that_cannot_be_read_is_passed_over(
     assert read_all(terminal) == before
 
 
+def test_lines_of_another_run_in_a_log_tell_nothing_of_this_one(terminal: Terminal) -> None:
+    log = logged(terminal)
+    log.write("armed", node=WORKER, armed=True, fires=SystemClock().now() + LATER)
+    log.let_go()
+    before = read_all(terminal)
+    assert before[:2] == ["it was cut off", True]
+    other = log.path.with_name("ffff.log")
+    other.write_bytes(log.path.read_bytes().replace(b"abcd", b"ffff"))
+    ended(RunLog("ffff", terminal, SystemClock()), NodeOutcome.DONE)
+    with log.path.open("ab") as file:
+        file.write(other.read_bytes())
+    assert read_all(terminal) == before
+
+
 def test_a_log_that_is_cut_off_anywhere_tells_of_no_end_that_is_not_there_and_goes_on(
     terminal: Terminal,
 ) -> None:

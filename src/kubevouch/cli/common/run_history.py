@@ -34,6 +34,7 @@ class _Entry(msgspec.Struct, frozen=True):
     what: str
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     process: int
+    run: str = ""
     by: str = ""
     cluster_uid: str = ""
     gate_timeout: float | None = None
@@ -208,9 +209,9 @@ def _attempts(
 
 
 def _newest_first(run: str, environment: Mapping[str, str]) -> Iterator[_Entry]:
-    """The lines of its log that can be read: the last one may have been cut off."""
+    """The lines of its log that can be read, and are about it: the last one may have been cut off, and another run's log copied here."""
     for line in reversed(_last_lines(runs_folder(environment) / f"{run}.log")):
-        if entry := _entry_in(line):
+        if (entry := _entry_in(line)) and entry.run in ("", run):
             yield entry
 
 
