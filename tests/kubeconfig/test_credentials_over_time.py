@@ -19,6 +19,7 @@ from kubevouch.kube.kubeconfig import ExecConfig, User
 from tests.support.apiservers import MOMENT, access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 
 V1 = "client.authentication.k8s.io/v1"
@@ -216,6 +217,21 @@ async def test_a_write_refused_with_401_is_sent_again_with_the_new_credential(
             "POST", "/api/v1/namespaces/a/configmaps", body={"metadata": {"name": "made"}}
         )
     assert [request.method for request in server.requests] == ["GET", "POST", "POST"]
+
+
+async def test_a_401_that_a_kubelet_says_does_not_make_the_plugin_ask_its_user_again(
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+) -> None:
+    """The API server passes on what kubelets answer. While a plugin waits for its user, nothing else is asked, no Lease renewed."""
+    path = "/api/v1/nodes/node-1/proxy/healthz"
+    server.faults.on(path, faults.answer(401, "Unauthorized"))
+    _answer(tmp_path, token="one")
+    async with client_of(access_to(server, authority, plugin())) as api:
+        await api.version()
+        for _ in range(3):
+            with pytest.raises(Unauthorized):
+                await api.text(path)
+    assert _calls(tmp_path) == 1
 
 
 async def test_a_plugin_that_gives_another_certificate_gets_another_connection(

@@ -4,6 +4,7 @@ CSRs are dated by the API server, and kubelets wait by their own watches. So how
 server's clock: this machine's may be hours wrong.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,6 +19,7 @@ _LONGEST: Final = 5.0
 
 _ITS_OWN: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
 _PASSED_ON: Final = "/proxy"
+_A_KUBELETS: Final = re.compile(r"/api/v1/nodes/[^/?]+/proxy/")
 
 _YEARS: Final = range(2000, 9000)
 
@@ -28,6 +30,11 @@ def is_dated_by_the_server(path: str) -> bool:
     That may be a kubelet (nodes/NAME/proxy), or the server of an aggregated API on any node (metrics.k8s.io).
     """
     return path.startswith(_ITS_OWN) and _PASSED_ON not in path
+
+
+def is_a_kubelets(path: str) -> bool:
+    """Whether the answer is passed on as a kubelet gives it (nodes/NAME/proxy): its 401 says nothing of our credential."""
+    return _A_KUBELETS.match(path) is not None
 
 
 @lru_cache(maxsize=4)

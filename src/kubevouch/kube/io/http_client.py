@@ -20,7 +20,7 @@ from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_file
 from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
-from kubevouch.kube.server_clock import ServerClock, is_dated_by_the_server
+from kubevouch.kube.server_clock import ServerClock, is_a_kubelets, is_dated_by_the_server
 
 T = TypeVar("T")
 JSON = Any
@@ -120,7 +120,8 @@ class HttpClient:
         answer = await self._send(
             method, target, credential, headers=headers, data=data, limits=limits
         )
-        if answer.code == 401 and (newer := await self._credentials.renewed(credential)):
+        refused = answer.code == 401 and not is_a_kubelets(target)
+        if refused and (newer := await self._credentials.renewed(credential)):
             answer = await self._send(
                 method, target, newer, headers=headers, data=data, limits=limits
             )
