@@ -8,7 +8,7 @@ import pytest
 from kubevouch.cli.common.plan_file import write_plan
 from kubevouch.cli.common.runs import find_run
 from kubevouch.errors import UsageError, nearest
-from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
 from tests.cli.program import Program
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
@@ -108,8 +108,11 @@ async def test_undo_of_nodes_that_the_run_only_approved_for_says_nothing_of_its_
     ran = await kubevouch("undo", str(path), "--nodes", "a", "--yes")
     assert ran.code == 0, ran
     assert ran.err == (
-        "Run abcd changed none of a: it approved CSRs, and an approval cannot be taken back.\n"
+        "By its plan, run abcd changed none of a: it approved CSRs, and an approval cannot be taken back.\n"
     )
+    write_plan(plan_of(left_out=(LeftOut("a", "it is NotReady"),)), path)
+    ran = await kubevouch("undo", str(path), "--yes")
+    assert (ran.code, ran.err) == (0, "By its plan, run abcd changed no node.\n")
 
 
 def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:

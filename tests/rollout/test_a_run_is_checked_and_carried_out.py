@@ -28,6 +28,7 @@ from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
 from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import read_certificates
+from tests.support.scripted import kubelet
 from tests.support.scripted.faults import silence
 from tests.support.stage import cluster_ca, kind_of
 from tests.support.unhurried import GENEROUS
@@ -738,6 +739,24 @@ async def test_an_undo_writes_no_other_text_into_the_config_map_than_its_run_has
         assert (result.config_map_failed, result.config_map_settled) == (True, True)
         assert result.exit_code is ExitCode.STOPPED
         assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
+
+
+async def test_an_undo_looks_where_the_node_listens_and_not_where_a_plan_says() -> None:
+    """The plan may be old, or somebody else's: another machine that answers says nothing of this one."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+        [elsewhere] = here.machines.by_name[SECOND].addresses
+        forged = changed(plan, WORKER, dial=(elsewhere,), port=of(plan, WORKER).port)
+        old = changed(plan, WORKER, dial=("127.9.9.9",))
+        for found in (forged, old):
+            [well] = (await undo(found, here.context, QUICK)).nodes
+            assert (well.outcome, well.why) == (NodeOutcome.UNDONE, "")
+        here.stage.kubelets["k8s-worker-1"].behaviour = kubelet.NO_CERTIFICATE
+        for found in (plan, forged, old):
+            [dark] = (await undo(found, here.context, RolloutTimeouts(1))).nodes
+            assert dark.outcome is NodeOutcome.UNKNOWN, dark
+            assert "tls: internal error" in dark.why
 
 
 async def _written_by(here: Acting) -> str | None:

@@ -63,10 +63,7 @@ def undo_plan(
     what = what_is_to_be_undone(plan)
     again = join(["kubevouch", "undo", word, *(("--nodes", ",".join(nodes)) if nodes else ())])
     if not what:
-        none = f"none of {', '.join(nodes)}" if nodes else "no node"
-        terminal.note(
-            f"Run {plan.run} changed {none}: it approved CSRs, and an approval cannot be taken back."
-        )
+        terminal.note(_said_of_nothing(plan, nodes))
         return ExitCode.OK
 
     with _leading_to_yes(again):
@@ -119,6 +116,13 @@ def undo_plan(
         step = next_after_undo(result, again, lambda run: goes_on_here(run, terminal.environment))
         print_next(terminal, step, form)
     return code
+
+
+def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
+    """For a plan by which there is nothing to put back. nodes: only these; empty means all."""
+    none = f"none of {', '.join(nodes)}" if nodes else "no node"
+    why = ": it approved CSRs, and an approval cannot be taken back" if plan.nodes else ""
+    return f"By its plan, run {plan.run} changed {none}{why}."
 
 
 def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult, form: str) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import Forbidden, NotFound
@@ -76,6 +77,16 @@ def approved_by_run(csr: CertificateSigningRequest, run: str) -> bool:
 def targets_of(node: NodePlan) -> Iterable[Target]:
     """The addresses at which its certificate must be served."""
     return [Target(address, node=node.node, port=node.port) for address in node.dial]
+
+
+def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
+    """Those of them that its Node has now, on its port; where it has none of them, the address that a metrics server would dial.
+
+    A plan may be old by then, and is a file that anybody may have written: another machine that answers says nothing of this node.
+    """
+    known = {each.address for each in live.status.addresses}
+    found = [Target(each, node.node, live.kubelet_port) for each in node.dial if each in known]
+    return found or targets([live], preferred_types(()))
 
 
 def allowed_names(node: NodePlan) -> AllowedNames:

@@ -15,7 +15,7 @@ from kubevouch.node.errors import NodeError
 from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, undo_config_map
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.kubelet_watch import why_not_up
-from kubevouch.rollout.act.node_facts import targets_of
+from kubevouch.rollout.act.node_facts import targets_now
 from kubevouch.rollout.act.precheck import SILENT, check_identity, survey_planned
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
@@ -207,13 +207,13 @@ async def _gates(
 async def _missing(node: NodePlan, context: RolloutContext) -> _Missing | None:
     """A port that cannot be dialled from here at all says nothing: the kubelet was watched on its node."""
     try:
-        if not (await context.api.get(NODES, node.node)).ready:
-            return _Missing("the Node is not Ready")
+        live = await context.api.get(NODES, node.node)
     except KubeError as error:
         return _Missing(str(error), seen=isinstance(error, NotFound))
-    for served in await gather_served(
-        targets_of(node), None, clock=context.clock, timeout=HANDSHAKE
-    ):
+    if not live.ready:
+        return _Missing("the Node is not Ready")
+    dialled = targets_now(node, live)
+    for served in await gather_served(dialled, None, clock=context.clock, timeout=HANDSHAKE):
         failure = served.dialled.failure
         if failure is not None and failure.kind not in SILENT:
             return _Missing(f"{served.dialled.target}: {failure.go_text or failure.text}")
