@@ -164,6 +164,27 @@ async def test_a_switch_may_go_off_at_the_end_of_all_time(kubevouch: Program, st
 # The plan.
 
 
+@pytest.mark.parametrize("left", [None, b"", b"{"], ids=["gone", "empty", "cut off"])
+async def test_a_run_whose_plan_is_lost_has_its_nodes_in_hand_all_the_same(
+    kubevouch: Program, stage: Stage, left: bytes | None
+) -> None:
+    """It was stopped at once, say, and has given its Lease back."""
+    begun(kubevouch, UID, SystemClock().now() + LATER)
+    path = folder(kubevouch) / "abcd.json"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    verify, kept = await kubevouch.several(("verify",), ("fix", "--list"))
+    assert (verify.code, "KV905" in verify.out) == (3, True), verify
+    assert "NEXT     kubevouch fix --status abcd\n" in verify.out
+    # One of that run ends with its broken plan.
+    leads_on = "kubevouch fix --status abcd" if left is None else "kubevouch fix --status"
+    assert f"NEXT     {leads_on}\n" in kept.out, kept
+    told = " ".join(kept.out.split())
+    assert f"{WORKER} was armed when it was last heard of" in told, kept
+    assert ("its plan is not here any more" if left is None else "its plan cannot be read") in told
+
+
 @pytest.mark.parametrize(
     "verb", [("undo", "abcd"), ("fix", "--resume", "abcd"), ("fix", "--status", "abcd")]
 )

@@ -6,6 +6,7 @@ strikes what has ended. A file that cannot be read (a power cut, a full disk) co
 """
 
 import contextlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -22,9 +23,10 @@ from kubevouch.cli.common.run_history import (
     was_begun_here,
 )
 from kubevouch.cli.common.run_log import RunLog, log_armed
-from kubevouch.cli.common.runs import kept_plan, kept_run, runs_folder
+from kubevouch.cli.common.runs import kept_plan, runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
+from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.armed import ArmedNode, over_on
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import RunOnNode
@@ -127,7 +129,7 @@ def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> 
     found = tuple(
         UnfinishedRun(armed.run, armed.node, armed.fires, armed.sure)
         for armed in here
-        if kept_run(armed.run, environment)
+        if re.fullmatch(RUN_NAME, armed.run)
     )
     holder = evidence.run_holder.value
     if holder is None:
@@ -148,6 +150,11 @@ def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
     """The nodes that this run has in hand, as far as is written down here."""
     kept = _kept_in(runs_folder(environment) / f"{run}.armed", environment)
     return kept.armed if kept else ()
+
+
+def runs_in_hand(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The runs that have nodes in hand, as far as is written down here, also those whose plans are not kept here any more."""
+    return tuple(path.stem for path, _ in _all_kept(environment))
 
 
 def armed_on(cluster_uid: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kubevouch.cli.common.armed_record import armed_by
+from kubevouch.cli.common.armed_record import armed_by, runs_in_hand
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.run_history import how_it_ended, is_worth_a_look, switches_due_by
 from kubevouch.cli.common.runs import check_can_be_looked_into, kept_plans, runs_folder
@@ -23,10 +23,10 @@ def list_runs(terminal: Terminal, form: str) -> int:
     """A row a run, the newest first. Raises KubevouchError where it is not known which there are."""
     check_can_be_looked_into(terminal.environment)
     now, environment = SystemClock().now(), terminal.environment
-    kept = [
-        _Kept(path, plan, armed_by(path.stem, environment))
-        for path, plan in kept_plans(environment)
-    ]
+    plans = dict(kept_plans(environment))
+    lost = (runs_folder(environment) / f"{run}.json" for run in runs_in_hand(environment))
+    plans |= {path: None for path in lost if path not in plans}
+    kept = [_Kept(path, plan, armed_by(path.stem, environment)) for path, plan in plans.items()]
     rows = [_row(each, _ended(each, environment, now), now) for each in kept]
     if form == "json":
         print_document(terminal, SCHEMA, {"runs": rows})
@@ -44,22 +44,29 @@ def list_runs(terminal: Terminal, form: str) -> int:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is kept of a run beside its log. plan: None if it cannot be read. armed: the nodes that it has in hand."""
+    """What is kept of a run beside its log. plan: None if it cannot be read, or is gone. armed: the nodes that it has in hand."""
 
     path: Path
     plan: Plan | None
     armed: tuple[ArmedNode, ...]
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether its plan is here and cannot be read: a status of that run ends with that, and one of all nodes does not."""
+        return self.plan is None and self.path.exists()
+
 
 def _worth_a_look(kept: Sequence[_Kept], environment: Mapping[str, str]) -> str:
     """The newest run that may have a node in hand, or was cut off and followed by no other; else the newest. Empty if none of their plans can be read."""
-    plans = [(each.plan, each.armed) for each in kept if each.plan]
     cut_off = (
-        plan.run
-        for plan, armed in plans
-        if armed or is_worth_a_look(plan.run, plan.cluster.cluster_uid, environment)
+        "" if each.is_broken else each.path.stem
+        for each in kept
+        if each.armed
+        or (
+            each.plan and is_worth_a_look(each.plan.run, each.plan.cluster.cluster_uid, environment)
+        )
     )
-    return next(cut_off, plans[0][0].run if plans else "")
+    return next(cut_off, next((each.plan.run for each in kept if each.plan), ""))
 
 
 def _ended(kept: _Kept, environment: Mapping[str, str], now: datetime) -> str:
@@ -80,7 +87,9 @@ def _cells(row: Mapping[str, object]) -> list[str]:
 
 def _row(kept: _Kept, ended: str, now: datetime) -> Mapping[str, object]:
     plan = kept.plan
+    in_hand = ", ".join(last_heard_of(each, now) for each in kept.armed)
     if plan is None:
+        lacks = "its plan cannot be read" if kept.is_broken else "its plan is not here any more"
         return {
             "run": kept.path.stem,
             "planned": "",
@@ -88,9 +97,8 @@ def _row(kept: _Kept, ended: str, now: datetime) -> Mapping[str, object]:
             "server": "",
             "clusterUid": "",
             "nodes": 0,
-            "state": "its plan cannot be read",
+            "state": "; ".join(filter(None, (in_hand, lacks))),
         }
-    in_hand = ", ".join(last_heard_of(each, now) for each in kept.armed)
     return {
         "run": plan.run,
         "planned": f"{plan.made_at:%Y-%m-%d %H:%M:%S} UTC",
