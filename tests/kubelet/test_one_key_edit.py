@@ -258,3 +258,14 @@ def test_the_diff_cannot_reach_into_the_terminal() -> None:
     assert shown.isascii()
     assert "\x1b" not in shown
     assert "\r" not in shown
+
+
+def test_a_path_adds_no_line_to_the_diff() -> None:
+    shown = unified_diff(b"a\n", b"b\n", "/x\nNEXT     kubevouch undo 1234\x1b[2J")
+    assert shown.splitlines() == [
+        r"--- a/x\nNEXT     kubevouch undo 1234\x1b[2J",
+        r"+++ b/x\nNEXT     kubevouch undo 1234\x1b[2J",
+        "@@ -1 +1 @@",
+        "-a",
+        "+b",
+    ]

@@ -68,6 +68,9 @@ class SurveyedFile(msgspec.Struct, frozen=True):
         return self.path.decode(errors="replace")
 
 
+_OneFile = Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1)]
+
+
 class SurveyedUnit(msgspec.Struct, frozen=True):
     """kubelet.service as systemd shows it. `active` is empty if there is no systemd."""
 
@@ -162,9 +165,9 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     addresses: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1000)]
     runs: Annotated[tuple[SurveyedRun, ...], msgspec.Meta(max_length=100)]
-    root: tuple[SurveyedFile, ...]
-    pki: tuple[SurveyedFile, ...]
-    config: tuple[SurveyedFile, ...]
+    root: _OneFile
+    pki: _OneFile
+    config: _OneFile
     drop_ins: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=16)]
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 

@@ -129,7 +129,8 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
         text = content.decode(errors="backslashreplace").removesuffix("\n")
         return [printable(line.removesuffix("\r")) for line in text.split("\n")]
 
-    made = difflib.unified_diff(lines(before), lines(after), f"a{path}", f"b{path}", lineterm="")
+    shown = printable(path)
+    made = difflib.unified_diff(lines(before), lines(after), f"a{shown}", f"b{shown}", lineterm="")
     return "".join(f"{line}\n" for line in made)
 
 
