@@ -96,7 +96,7 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
             first.why,
         ), first
         assert re.fullmatch(
-            f"{WORKER}, the canary of .*, was put back by its own switch before it was proven",
+            f"{WORKER}, the canary of .*, was not proven before its own switch was due",
             result.stopped,
         ), result
         assert first.seconds < GENEROUS_GATES.gates / 2

@@ -221,7 +221,7 @@ def test_of_a_node_that_its_own_switch_was_faster_with_it_is_not_said_that_it_fa
     [canary, begun] = (replace(each, task=NodeTask.FINISH) for each in workers(2))
     well = replace(workers(1, prefix="a")[0], task=NodeTask.NOTHING)
     faster = Course(Stage.FAILED, overtaken=True)
-    how = "was put back by its own switch before it was proven"
+    how = "was not proven before its own switch was due"
     for nodes, node, who in (
         ((canary, begun), "w0", "w0, the canary of Debian 12, kubelet 1.34, amd64,"),
         ((well, begun), "w1", "w1, on which this run was begun before,"),

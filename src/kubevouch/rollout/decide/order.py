@@ -17,7 +17,7 @@ _BEGUN_BEFORE = (NodeTask.PUT_BACK, NodeTask.FINISH)
 _APPROVALS = 8
 _SETTLES = 120.0
 """Seconds after a node's end in which pods that are not ready may be so by its restart."""
-_OVERTAKEN = "was put back by its own switch before it was proven"
+_OVERTAKEN = "was not proven before its own switch was due"
 _LOOK = 5.0
 """Seconds after which what nodes hold in common is looked at again."""
 
