@@ -52,7 +52,7 @@ from .recorded import Recorded, plan_of, planned, recorded
 _RUNS_COMMAND = r"fix --(status|resume)( [0-9a-f]{4,32})?"
 _SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|{_RUNS_COMMAND})"
 LONGEST = 20_000
-"""Characters that a person may be told of one node at once."""
+"""The most characters that are shown to a person about one node."""
 
 LONGEST_PLAN = 2_000_000
 """Bytes that one node may take in a plan, which has 64 MiB at most."""

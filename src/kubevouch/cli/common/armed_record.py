@@ -152,9 +152,9 @@ def armed_by(run: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:
     return kept.armed if kept else ()
 
 
-def runs_in_hand(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The runs that have nodes in hand, as far as is written down here, also those whose plans are not kept here any more."""
-    return tuple(path.stem for path, _ in _all_kept(environment))
+def armed_by_run(environment: Mapping[str, str]) -> Mapping[str, tuple[ArmedNode, ...]]:
+    """The same of every run that has some in hand, also where its plan is not kept here any more."""
+    return {path.stem: kept.armed for path, kept in _all_kept(environment)}
 
 
 def armed_on(cluster_uid: str, environment: Mapping[str, str]) -> tuple[ArmedNode, ...]:

@@ -85,13 +85,14 @@ class _Interruption:
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
         """Around the loop. Who ignores a signal, or has a handler of its own, keeps it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         theirs = {
             each: signal.getsignal(each)
             for each in (signal.SIGINT, *ENDING)
             if signal.getsignal(each) in (signal.default_int_handler, interrupt)
         }
-        if threading.current_thread() is not threading.main_thread():
-            theirs = {}
         for each in theirs:
             signal.signal(each, self)
         try:

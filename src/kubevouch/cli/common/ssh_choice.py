@@ -80,10 +80,8 @@ def _our_own(path: Path) -> tuple[Path, str]:
     try:
         file = path.resolve(strict=True)
         found = [(each, each.stat()) for each in (file, *file.parents)]
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # before Python 3.13 links that go in a circle are a RuntimeError
+    except (OSError, RuntimeError) as error:
+        # Before Python 3.13 links that go in a circle are a RuntimeError.
         return path, f"it cannot be read ({getattr(error, 'strerror', error)})"
     for each, its in found:
         what = "it" if each == file else str(each)

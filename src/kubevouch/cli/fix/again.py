@@ -11,7 +11,7 @@ from kubevouch.rollout.decide.next_for_status import status_of
 from kubevouch.rollout.decide.next_step import Commands
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.reaching import way_of
+from kubevouch.rollout.decide.reaching import said_again, way_of
 
 _NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -68,10 +68,7 @@ def commands_of(
 
 def _way_there(plan: Plan) -> Iterator[str]:
     """The flags that say how its nodes are reached, besides `--via`."""
-    if plan.ssh_config:
-        yield from ("--ssh-config", plan.ssh_config)
-    if plan.ssh_user:
-        yield from ("--ssh-user", plan.ssh_user)
+    yield from said_again(way_of(plan))
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
     if plan.pods:

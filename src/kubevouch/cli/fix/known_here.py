@@ -56,8 +56,8 @@ def stopped_here(
 ) -> StoppedRun | None:
     """The run of this machine, if any, that was stopped before it had begun on each of these nodes that it was to change.
 
-    None that has come to its end, or was put back somewhere, by its log also where that node was not asked. Where none of them could be asked it
-    is by the logs of that cluster's runs; of one whose UID is not known nothing is.
+    A run that has come to its end, or was put back somewhere, is not meant; its log tells that also of a node that was not asked. Where
+    none of them could be asked, the logs of that cluster's runs decide; of a cluster whose UID is not known nothing is told.
     """
     environment = terminal.environment
     if statuses and all(each.standing is Standing.UNKNOWN for each in statuses):

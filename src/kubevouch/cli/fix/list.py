@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kubevouch.cli.common.armed_record import armed_by, runs_in_hand
+from kubevouch.cli.common.armed_record import armed_by_run
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.run_history import how_it_ended, is_worth_a_look, switches_due_by
 from kubevouch.cli.common.runs import check_can_be_looked_into, kept_plans, runs_folder
@@ -23,10 +23,10 @@ def list_runs(terminal: Terminal, form: str) -> int:
     """A row a run, the newest first. Raises KubevouchError where it is not known which there are."""
     check_can_be_looked_into(terminal.environment)
     now, environment = SystemClock().now(), terminal.environment
-    plans = dict(kept_plans(environment))
-    lost = (runs_folder(environment) / f"{run}.json" for run in runs_in_hand(environment))
+    plans, armed = dict(kept_plans(environment)), armed_by_run(environment)
+    lost = (runs_folder(environment) / f"{run}.json" for run in armed)
     plans |= {path: None for path in lost if path not in plans}
-    kept = [_Kept(path, plan, armed_by(path.stem, environment)) for path, plan in plans.items()]
+    kept = [_Kept(path, plan, armed.get(path.stem, ())) for path, plan in plans.items()]
     rows = [_row(each, _ended(each, environment, now), now) for each in kept]
     if form == "json":
         print_document(terminal, SCHEMA, {"runs": rows})
