@@ -89,7 +89,7 @@ async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() 
         found = await look()
         kubelets = of_use(found, CertificateUse.KUBELET_SERVING)
         assert len(kubelets) == 4
-        assert {each.ca for each in kubelets} == {"ca"}
+        assert {each.authority for each in kubelets} == {"ca"}
         [server] = of_use(found, CertificateUse.API_SERVER)
         assert server.where == f"127.0.0.1:{stage.server.port} (as this kubeconfig reaches it)"
         assert server.verdict is not None and server.verdict.trusted

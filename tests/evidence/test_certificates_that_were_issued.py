@@ -89,7 +89,7 @@ def test_what_belongs_to_no_kubelet_of_the_cluster_has_a_row_of_its_own(
     part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
     [row] = part.found
     assert (row.use, row.where, row.node) == (CertificateUse.CSR, "csr csr-1", "")
-    assert row.ca == "ca"
+    assert row.authority == "ca"
 
 
 def test_serving_csrs_that_wait_are_told_by_node_and_others_are_not() -> None:

@@ -79,7 +79,9 @@ class FoundCertificate:
     chain: the certificate first, then what was presented or written with it. Empty if none can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
     not there. kubelet_starts: whether the kubelet starts with what lies there. signed_beside: whether the CA beside it on
-    the disk has signed it, as far as that can be told. ca: the authority's name in kubeadm's words ("ca", "etcd-ca", "front-proxy-ca"); "" if not known.
+    the disk has signed it, as far as that can be told. ca: by whom kubeadm has it signed, in kubeadm's words ("ca", "etcd-ca",
+    "front-proxy-ca"): what its table shows, whoever has signed it. authority: who has, by a signature that was verified, in the
+    same words; "" for anybody else, and if nobody can tell.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
     renewed_by: None if it follows from the use alone. issued: the newest that was issued for the same kubelet's port, if the
     API server still has its CSR. waiting: CSRs for its successor that nobody has decided about, oldest first.
@@ -96,6 +98,7 @@ class FoundCertificate:
     kubelet_starts: bool = True
     signed_beside: bool = True
     ca: str = ""
+    authority: str = ""
     externally_managed: bool = False
     verdict: Verdict | None = None
     failure: FailureKind | None = None

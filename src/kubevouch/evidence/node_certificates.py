@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from kubevouch.evidence.authority import authority_of, signature_failure
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -28,7 +29,7 @@ from kubevouch.evidence.node_files import (
 )
 from kubevouch.evidence.node_kubelet import kubelet_client_file, kubelet_serving
 from kubevouch.kubelet.errors import ConfigurationError
-from kubevouch.x509 import Certificate, ExtKeyUsage, VerifyReason, verify
+from kubevouch.x509 import Certificate
 
 _OF_ETCD = frozenset(
     {
@@ -38,13 +39,6 @@ _OF_ETCD = frozenset(
     }
 )
 _ONLY_WITH_ETCD = _OF_ETCD | {CertificateUse.API_SERVER_ETCD_CLIENT, CertificateUse.ETCD_CA}
-# A chain that fails for one of these may well be signed by the authority.
-_OTHER_REASONS = (
-    VerifyReason.TRUSTED,
-    VerifyReason.EXPIRED,
-    VerifyReason.NOT_YET_VALID,
-    VerifyReason.WRONG_USAGE,
-)
 
 
 def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str = "") -> FoundPart:
@@ -130,7 +124,16 @@ class _Reading:
             return found
         not_signed = self._not_signed(found, ca)
         faults = [*self._key_faults(file, found.certificate), *filter(None, [not_signed])]
-        return replace(found, fault="; ".join(faults), signed_beside=not not_signed)
+        return replace(
+            found,
+            fault="; ".join(faults),
+            signed_beside=not not_signed,
+            authority=self._signer(found, ca),
+        )
+
+    def _signer(self, found: FoundCertificate, ca: CertificateUse) -> str:
+        file = self.files.get(f"{AUTHORITIES[ca]}.crt")
+        return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
         """The file as kubeadm sees it, by its first certificate; then any other that a rotation has left in it."""
@@ -204,18 +207,8 @@ class _Reading:
         authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if authority is None or not authority.chain:
             return ""
-        leaf, *others = found.chain
-        verdict = verify(
-            leaf,
-            intermediates=others,
-            roots=authority.chain,
-            name="",
-            at=leaf.not_before,
-            usage=ExtKeyUsage.CLIENT,
-        )
-        if verdict.reason in _OTHER_REASONS:
-            return ""
-        return f"not signed by {self.root}{authority.path}: {verdict.go_text}"
+        failure = signature_failure(found.chain[0], found.chain[1:], authority.chain)
+        return f"not signed by {self.root}{authority.path}: {failure}" if failure else ""
 
     def _of_kubelet(self) -> Iterator[FoundCertificate]:
         client = kubelet_client_file(self.files)
@@ -228,7 +221,8 @@ class _Reading:
             faults = [found.fault] if found.fault else []
             if found.certificate is not None and not serving.fault:
                 faults = [*self._key_faults(serving, found.certificate)]
-            yield replace(found, fault="; ".join(faults))
+            authority = self._signer(found, CertificateUse.CLUSTER_CA)
+            yield replace(found, fault="; ".join(faults), authority=authority)
 
     def _doubt(self, found: FoundCertificate) -> Doubt | None:
         path = found.where.removeprefix(self.root)

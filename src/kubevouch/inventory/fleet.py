@@ -90,10 +90,10 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
 
 
 def signed_by(row: CertificateRow) -> str:
-    """Who signed it, in kubeadm's word if there is one; else the issuer's name, or "itself"."""
+    """Who has signed it, in kubeadm's word where that was verified; else whom it names as its issuer, or "itself"."""
     certificate = row.found.certificate
-    if row.found.ca or certificate is None:
-        return row.found.ca
+    if row.found.authority or certificate is None:
+        return row.found.authority
     if certificate.is_self_issued or classify(certificate) in _OWN_AUTHORITY:
         return _ITSELF
     return str(certificate.issuer)

@@ -36,7 +36,7 @@ def _row_json(row: CertificateRow, limits: Limits) -> dict[str, object]:
         "concern": limits.concern(row),
         "residualSeconds": None if row.remaining is None else int(row.remaining.total_seconds()),
         "lifeUsed": None if row.used is None else round(row.used, 4),
-        "authority": found.ca,
+        "authority": found.authority,
         "externallyManaged": found.externally_managed,
         "renewedBy": row.renewed_by,
         "stops": row.stops,

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from kubevouch.evidence.authority import authority_of
 from kubevouch.inventory.fleet import signed_by
 from kubevouch.inventory.html.page import Writer
 from kubevouch.inventory.html.timeline import TONES
@@ -20,46 +21,65 @@ _SEVERITY: Final = (Concern.FAIL, Concern.WARN, Concern.NONE)
 _MOST: Final = 12
 
 
+class _Authority(NamedTuple):
+    """Who has signed, by name. own: the row of its own certificate. is_seen: there is one of this name that has not signed."""
+
+    name: str
+    own: CertificateRow | None
+    is_seen: bool = False
+
+
 def chains(rows: Sequence[CertificateRow], limits: Limits, write: Writer) -> str:
     """A picture for each authority, the one that has signed most before the others."""
     authorities = [row for row in rows if PURPOSES[row.found.use].is_ca and row.found.certificate]
-    by_subject = {
-        str(row.found.certificate.subject): row for row in authorities if row.found.certificate
-    }
-    signed: dict[str, dict[str, list[CertificateRow]]] = {}
+    signed: dict[_Authority, dict[str, list[CertificateRow]]] = {}
     for row in rows:
-        certificate = row.found.certificate
-        if certificate is None or PURPOSES[row.found.use].is_ca:
+        if row.found.certificate is None or PURPOSES[row.found.use].is_ca:
             continue
-        authority = signed_by(row)
+        authority = _authority(row, authorities)
         signed.setdefault(authority, {}).setdefault(row.found.use, []).append(row)
     largest = sorted(signed.items(), key=lambda item: -sum(map(len, item[1].values())))
-    pictures = []
-    for authority, uses in largest[:_MOST]:
-        own = by_subject.get(authority) or next(
-            (row for row in authorities if row.found.use == authority), None
-        )
-        pictures.append(_picture(authority, own, uses, limits, write))
+    pictures = [_picture(authority, uses, limits, write) for authority, uses in largest[:_MOST]]
     more = len(largest) - _MOST
     if more > 0:
         pictures.append(f'<p class="soft">and {more} more authorities</p>')
     return f'<div class="chains">{"".join(pictures)}</div>' if pictures else ""
 
 
+def _authority(row: CertificateRow, authorities: Sequence[CertificateRow]) -> _Authority:
+    """Who has signed it. Whom it only names as its issuer may be seen here, and yet have signed nothing of it."""
+    name = signed_by(row)
+    if row.found.authority:
+        own = next((each for each in authorities if each.found.use == name), None)
+        return _Authority(name, own)
+    leaf = row.found.certificate
+    named = [
+        each
+        for each in authorities
+        if leaf and each.found.certificate and each.found.certificate.raw.subject == leaf.raw.issuer
+    ]
+    for each in named:
+        if authority_of(row.found.chain, each.found.chain):
+            return _Authority(name, each)
+    return _Authority(name, None, is_seen=bool(named))
+
+
 def _picture(
-    authority: str,
-    own: CertificateRow | None,
+    authority: _Authority,
     uses: dict[str, list[CertificateRow]],
     limits: Limits,
     write: Writer,
 ) -> str:
     height = _ROW + _STEP * len(uses) + 2
-    if authority == "itself":
+    own, name = authority.own, authority.name
+    if name == "itself":
         title, about = "no authority", "each has signed itself"
     elif own is not None and own.found.certificate is not None:
-        title, about = authority, f"until {expires_text(own.found.certificate.not_after)}"
+        title, about = name, f"until {expires_text(own.found.certificate.not_after)}"
+    elif authority.is_seen:
+        title, about = name, "another authority of this name, not verified"
     else:
-        title, about = authority or "not known", "its own certificate was not seen"
+        title, about = name or "not known", "its own certificate was not seen"
     tone = TONES[limits.concern(own)] if own else ""
     drawn = [_box(0, "99%", title, about, kind=f"ca {tone}", write=write)]
     for number, (use, rows) in enumerate(uses.items(), 1):

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -11,7 +12,6 @@ from kubevouch.evidence.certificates import (
     IssuedForCsr,
     NotRead,
 )
-from kubevouch.evidence.gather.certificates.places import authority_of
 from kubevouch.evidence.gather.csrs import SERVING_SIGNER, by_age
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.kube.resources import CertificateSigningRequest, Node
@@ -88,7 +88,7 @@ def certificates_of_csrs(
             node=node,
             chain=(certificate,) if certificate else (),
             fault=fault,
-            ca=authority_of(certificate, ca) if certificate else "",
+            authority=authority_of((certificate,), ca) if certificate else "",
         )
 
     client = CertificateUse.KUBELET_CLIENT

@@ -1,5 +1,6 @@
 """The serving certificate of every kubelet, as it answers on the wire, and whether a newer one was issued to it."""
 
+from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -7,7 +8,6 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.gather.certificates.issued import IssuedByCsr
-from kubevouch.evidence.gather.certificates.places import authority_of
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.resources import Node
@@ -39,7 +39,7 @@ def kubelet_serving(
     served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
 ) -> FoundCertificate:
     """What one kubelet presents. issued: what CSRs say of it, if they were read."""
-    dialled, leaf = served.dialled, served.dialled.leaf
+    dialled = served.dialled
     failure = dialled.failure
     return FoundCertificate(
         CertificateUse.KUBELET_SERVING,
@@ -49,9 +49,16 @@ def kubelet_serving(
         node=served.node,
         chain=dialled.chain,
         fault=(failure.go_text or failure.text) if failure else "",
-        ca=authority_of(leaf, trust.certificates) if leaf and trust else "",
+        authority=_authority(served, trust),
         verdict=served.verdict,
         failure=failure.kind if failure else None,
         issued=issued.serving.get(served.node) if issued else None,
         waiting=issued.waiting.get(served.node, ()) if issued else (),
     )
+
+
+def _authority(served: Served, trust: TrustedRoots | None) -> str:
+    """What is trusted is signed by them: of a fleet no signature is looked at twice."""
+    if served.verdict is not None and served.verdict.trusted:
+        return str(CertificateUse.CLUSTER_CA)
+    return authority_of(served.dialled.chain, trust.certificates) if trust else ""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from kubevouch.clock import Clock
+from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificate_files import certificate_files, files_shown
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -23,6 +24,7 @@ from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.transport import NodeTransport
 
 _TIMEOUT: Final = 60.0
+_SERVED_BY_ETCD: Final = frozenset({CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER})
 _AT_ONCE: Final = 16
 """Sessions side by side. An ssh takes 40 ms of a core and a file; a bastion often has no more than ten unanswered."""
 
@@ -105,7 +107,24 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         for each in found.not_read
         if each.doubt != NO_CSR or (CertificateUse.KUBELET_CLIENT, each.node) not in on_disk
     )
-    return FoundCertificates(found.at, others + new, answered + disks.not_read)
+    return FoundCertificates(
+        found.at,
+        tuple(_with_signer((*others, *new))),
+        answered + disks.not_read,
+    )
+
+
+def _with_signer(found: Sequence[FoundCertificate]) -> Iterator[FoundCertificate]:
+    """The same; what etcd serves has the authority that has signed it, which only disks show."""
+    roots = tuple(
+        each.certificate
+        for each in found
+        if each.use is CertificateUse.ETCD_CA and each.certificate
+    )
+    for each in found:
+        is_etcds = each.use in _SERVED_BY_ETCD and each.vantage is Vantage.DIALLED
+        word = authority_of(each.chain, roots, CertificateUse.ETCD_CA) if is_etcds else ""
+        yield replace(each, authority=word) if word else each
 
 
 def _key(found: FoundCertificate) -> tuple[str, str, str]:

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, FoundPart
-from kubevouch.evidence.gather.certificates.places import authority_of
 from kubevouch.evidence.measured import Vantage
 from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.kubeconfig import User, read_bounded
@@ -46,7 +46,7 @@ def certificate_in_use(
                 Vantage.OWN_FILE,
                 at,
                 chain=chain,
-                ca=authority_of(chain[0], clients or ca),
+                authority=authority_of(chain, clients or ca),
                 verdict=verdict,
             ),
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.clock import Clock
+from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -81,7 +82,7 @@ def _part(place: Place, dialled: DialResult, clock: Clock) -> FoundPart:
                 node=place.target.node,
                 chain=dialled.chain,
                 fault=(failure.go_text or failure.text) if failure else "",
-                ca=authority_of(leaf, place.ca) if leaf else "",
+                authority=authority_of(dialled.chain, place.ca),
                 verdict=_verdict(place, dialled, clock),
                 failure=failure.kind if failure else None,
                 renewed_by=_renewed_by(place, leaf),
@@ -123,11 +124,3 @@ def _renewed_by(place: Place, leaf: Certificate | None) -> RenewedBy | None:
     if place.renewed_by is not None or leaf is None or classify(leaf) in place.kinds:
         return place.renewed_by
     return RenewedBy.NOT_KNOWN
-
-
-def authority_of(certificate: Certificate, cluster_ca: Iterable[Certificate]) -> str:
-    """The authority that a certificate names as its issuer, in kubeadm's words; "" for any other."""
-    if any(certificate.raw.issuer == each.raw.subject for each in cluster_ca):
-        return "ca"
-    name = certificate.issuer.common_name
-    return name if name in {"etcd-ca", "front-proxy-ca"} else ""

@@ -1,0 +1,140 @@
+"""An authority is named where its signature was verified, wherever the certificate was found; elsewhere its issuer's name is."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevouch.cli.certs.render import print_rows
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.evidence.authority import authority_of, signature_failure
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    FoundPart,
+)
+from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.over_ssh import with_disks
+from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.fleet import signed_by
+from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.rows import rows_of
+from kubevouch.x509 import Certificate, read_certificates
+from tests.inventory.pages import ReadPage
+from tests.support.authority import Authority
+from tests.support.clocks import SteppedClock
+from tests.support.node_tree import PKI, NodeTree
+from tests.support.self_signed import DatedAuthority
+
+AT = datetime.now(UTC)
+OURS, THEIRS = (Authority("kubernetes", "one name") for _ in range(2))
+"""Of the same name, and with another key each: a cluster that was made anew has left the one behind."""
+
+
+def _read(data: bytes) -> tuple[Certificate, ...]:
+    return read_certificates(data, "test")
+
+
+def _leaf(authority: Authority) -> tuple[Certificate, ...]:
+    return _read(authority.serving("10.0.0.1", node="w").chain)[:1]
+
+
+@pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
+def test_the_clusters_authority_is_named_by_its_signature_and_not_by_its_name(
+    signer: Authority, word: str
+) -> None:
+    assert authority_of(_leaf(signer), _read(OURS.pem)) == word
+    assert authority_of(_leaf(signer), _read(THEIRS.pem + OURS.pem)) == "ca", "either of a bundle"
+    assert authority_of(_leaf(signer), ()) == ""
+
+
+def test_one_that_has_ended_was_signed_all_the_same() -> None:
+    past = AT - timedelta(days=9), AT - timedelta(days=1)
+    ended = _read(OURS.serving("w", not_before=past[0], not_after=past[1]).chain)[:1]
+    assert authority_of(ended, _read(OURS.pem)) == "ca"
+
+
+def test_what_is_presented_with_it_and_has_ended_proves_no_signature() -> None:
+    """Go tells of the first authority that has ended, before it looks who has signed that one."""
+    past = DatedAuthority(AT - timedelta(days=9), AT - timedelta(days=1))
+    hour_ago = AT - timedelta(hours=1)
+    leaf = _read(past.serving("w", node="w", not_before=hour_ago, not_after=AT).chain)
+    assert signature_failure(leaf[0], _read(past.pem), _read(OURS.pem)) != ""
+    assert authority_of((leaf[0], *_read(past.pem)), _read(OURS.pem)) == ""
+
+
+def _served(authority: Authority, word: str) -> FoundCertificate:
+    return FoundCertificate(
+        CertificateUse.KUBELET_SERVING,
+        "10.0.0.1:10250",
+        Vantage.DIALLED,
+        AT,
+        node="w",
+        chain=_leaf(authority),
+        authority=word,
+    )
+
+
+def _ca() -> FoundCertificate:
+    where = "ConfigMap kube-system/kube-root-ca.crt"
+    return FoundCertificate(
+        CertificateUse.CLUSTER_CA, where, Vantage.API_SERVER, AT, chain=_read(OURS.pem)
+    )
+
+
+def test_on_the_page_nothing_hangs_below_an_authority_that_has_not_signed_it() -> None:
+    out = io.StringIO()
+    found = FoundCertificates(AT, (_served(THEIRS, ""), _ca()))
+    print_rows(Terminal(None, out, None, {}), found, "html", Limits())
+    page = ReadPage(out.getvalue())
+    chains = page.text.partition("Who has signed what")[2].partition("Every certificate")[0]
+    assert "OU=one name,O=kubernetes" in chains
+    assert "not verified" in chains
+    assert "until" not in chains, "the end of an authority that has not signed it"
+    (row,) = [row for row in rows_of(found) if row.found.use is CertificateUse.KUBELET_SERVING]
+    assert signed_by(row) == "OU=one name,O=kubernetes"
+
+
+def _on_disk(tree: NodeTree, use: CertificateUse) -> FoundCertificate:
+    found = certificates_on_disk([tree.root], SteppedClock(AT))
+    (one,) = [each for each in found.found if each.use is use]
+    return one
+
+
+@pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
+def test_on_a_disk_a_kubelets_serving_certificate_is_looked_at_likewise(
+    tmp_path: Path, signer: Authority, word: str
+) -> None:
+    tree = NodeTree(tmp_path, "w", OURS).worker()
+    tree.bootstrapping()
+    tree.rotated("server", signer.serving("w", node="w"))
+    assert _on_disk(tree, CertificateUse.KUBELET_SERVING).authority == word
+
+
+@pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
+def test_on_a_disk_kubeadms_table_says_who_should_have_signed_it_and_we_say_who_has(
+    tmp_path: Path, signer: Authority, word: str
+) -> None:
+    tree = NodeTree(tmp_path, "cp", OURS).control_plane()
+    tree.pair(f"{PKI}/apiserver", signer.serving("apiserver"))
+    found = _on_disk(tree, CertificateUse.API_SERVER)
+    assert (found.ca, found.authority) == ("ca", word)
+
+
+def test_who_has_signed_what_etcd_serves_is_told_by_the_ca_on_a_control_planes_disk() -> None:
+    """Nobody but the disks of control planes tells of etcd's CA."""
+    etcd = Authority("etcd-ca", "members")
+
+    def of(use: CertificateUse, data: bytes, vantage: Vantage) -> FoundCertificate:
+        return FoundCertificate(use, "there", vantage, AT, node="cp", chain=_read(data)[:1])
+
+    seen = [
+        of(CertificateUse.ETCD_SERVER, each.serving("etcd").chain, Vantage.DIALLED)
+        for each in (etcd, Authority("etcd-ca", "members"))
+    ]
+    disk = FoundPart((of(CertificateUse.ETCD_CA, etcd.pem, Vantage.NODE_DISK),))
+    both = with_disks(FoundCertificates(AT, tuple(seen)), disk)
+    told = [each.authority for each in both.found if each.use is CertificateUse.ETCD_SERVER]
+    assert told == ["etcd-ca", ""]
