@@ -129,3 +129,37 @@ async def test_a_ca_that_lacks_is_looked_for_where_it_still_is(
     told = " ".join(ran.out.partition("NEXT ")[2].split())
     assert told.startswith("make no other CA: ")
     assert "kube-root-ca.crt" in told
+
+
+FORMS = ("table", "wide", "short", "json", "prometheus", "ics", "html")
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_redacted_no_form_has_the_folders_in_which_the_disks_lie(
+    program: Program, tmp_path: Path, form: str
+) -> None:
+    """Two disks of one node, as kept by a customer's name: the second is called by its folder. Faults name files, too."""
+    first, second = (
+        NodeTree(tmp_path / "Acme-Berlin" / folder, "cp-1").control_plane()
+        for folder in ("cp-1.corp.example", f"ÄLT, copy of cp-1 {'x' * 200}")
+    )
+    (first.root / PKI / "front-proxy-ca.crt").unlink()
+    first.write(f"{PKI}/ca.crt", Authority("kubernetes").pem)
+    second.write(f"{PKI}/apiserver.crt", "half")
+    roots = [word for tree in (first, second) for word in ("--root", str(tree.root))]
+    ran = await program("certs", *roots, "--redact", "-o", form)
+    assert ran.code == 1, ran
+    shown = ran.out.replace("\r\n ", "")
+    for secret in ("Acme", "acme", "Berlin", "corp", "LT, copy", "copy", str(tmp_path)):
+        assert secret not in shown, shown
+    if form in {"wide", "json", "prometheus", "html"}:
+        assert "file-1/etc/kubernetes/pki/ca.crt" in shown
+
+
+async def test_redacted_the_path_of_a_file_stays_where_the_folder_has_an_ordinary_name(
+    program: Program, tmp_path: Path
+) -> None:
+    NodeTree(tmp_path / "etc", "cp-1").control_plane()
+    ran = await program("certs", "--root", "etc", "--redact", "-o", "wide")
+    assert ran.code == 0, ran
+    assert "file-1/etc/kubernetes/pki/ca.crt" in ran.out

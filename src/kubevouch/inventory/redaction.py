@@ -66,8 +66,11 @@ class Replaced(StrEnum):
 class Redaction:
     """Replaces what it knows, and every address. Applied to its own result, it changes nothing more."""
 
-    def __init__(self, names: Iterable[tuple[Replaced, str]]) -> None:
-        """names: in their order; a node's host part stands for the node as well, its domain for itself."""
+    def __init__(self, names: Iterable[tuple[Replaced, str]], folders: Iterable[str] = ()) -> None:
+        """names: in their order; a node's host part stands for the node as well, its domain for itself.
+
+        folders: in which disks lie. Each is replaced where a path begins with it, as a whole and before all else.
+        """
         self._instead: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
         self._objects: dict[str, str] = {}
@@ -79,6 +82,10 @@ class Redaction:
         self._taken = {part for _, name in listed for part in (name, name.partition(".")[0])}
         for kind, name in listed:
             self._add(kind, name)
+        self._folders = {each: self._folder(each) for each in folders if each.strip("/.")}
+        longest = sorted(self._folders, key=len, reverse=True)
+        begins = "|".join(map(re.escape, longest))
+        self._of_folder = re.compile(rf"(?<![\w./-])(?:{begins})(?![\w.-])") if begins else None
         # Names of hosts may be 5,000, and are looked up; the few of another form are searched for.
         odd = sorted(
             (each for each in self._instead if not _HOST.fullmatch(each)), key=len, reverse=True
@@ -94,9 +101,14 @@ class Redaction:
         }
 
     @classmethod
-    def of(cls, found: FoundCertificates, more: Iterable[tuple[Replaced, str]] = ()) -> "Redaction":
+    def of(
+        cls,
+        found: FoundCertificates,
+        more: Iterable[tuple[Replaced, str]] = (),
+        folders: Iterable[str] = (),
+    ) -> "Redaction":
         """What an inventory names. Addresses are counted in the order of the nodes, whatever form is made of it."""
-        made = cls([*names_of(found), *more])
+        made = cls([*names_of(found), *more], folders)
         for each in sorted(found.found, key=lambda each: (each.node, each.where)):
             made(each.where)
         return made
@@ -112,6 +124,10 @@ class Redaction:
             if "." in domain and domain not in self._instead:
                 self._instead[domain] = self._new(Replaced.DOMAIN)
 
+    def _folder(self, path: str) -> str:
+        """A disk whose node nobody knows is called by its folder."""
+        return self._instead.get(path.lower()) or self._new(Replaced.FILE)
+
     def _new(self, kind: Replaced) -> str:
         while True:
             self._counts[kind] = self._counts.get(kind, 0) + 1
@@ -125,6 +141,8 @@ class Redaction:
         return self._remembered(text)
 
     def _replaced(self, text: str) -> str:
+        if self._of_folder is not None:
+            text = self._of_folder.sub(lambda found: self._folders[found[0]], text)
         if text.isascii() and text.isalnum():
             # A fingerprint, a serial number, a word: of each row there are several.
             return self._host(text)

@@ -74,7 +74,7 @@ def command(
         asks = "--secrets" if secrets else None
         found = found_below(roots, kubeconfig or context or via or asks)
         if redact:
-            terminal.redaction = Redaction.of(found)
+            terminal.redaction = Redaction.of(found, folders=map(str, roots))
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
     transport = disks_by(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None

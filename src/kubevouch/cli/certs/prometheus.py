@@ -9,17 +9,19 @@ from kubevouch.cli.common.terminal import one_line
 from kubevouch.inventory.metrics import page_of
 from kubevouch.inventory.rows import CertificateRow
 
-_VALUE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_NODE: Final = re.compile(r'(?<=[{,]node=)"((?:[^"\\]|\\.)*)"')
 
 
 def exposition(rows: Sequence[CertificateRow], redaction: Callable[[str], str]) -> str:
-    """The page that the exporter serves. Signs of a path that cannot be printed are escaped: a label is UTF-8."""
-    text = "".join(page_of(map(_printable, rows)))
-    return _VALUE.sub(lambda found: f'"{redaction(found[1])}"', text)
+    """The page that the exporter serves. Signs of a path that cannot be printed are escaped: a label is UTF-8.
+
+    A place is replaced before a long one is cut off, so that nothing is left of the name of a folder; a node last, since its
+    certificate is compared with its name.
+    """
+    text = "".join(page_of(_printable(row, redaction) for row in rows))
+    return _NODE.sub(lambda found: f'"{redaction(found[1])}"', text)
 
 
-def _printable(row: CertificateRow) -> CertificateRow:
-    found = row.found
-    return replace(
-        row, found=replace(found, node=one_line(found.node), where=one_line(found.where))
-    )
+def _printable(row: CertificateRow, redaction: Callable[[str], str]) -> CertificateRow:
+    node, where = one_line(row.found.node), one_line(redaction(row.found.where))
+    return replace(row, found=replace(row.found, node=node, where=where))
