@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kubevouch.cli.certs.render import print_rows
+from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import (
@@ -180,6 +181,26 @@ def test_what_was_not_read_is_said() -> None:
     assert "\nUNKNOWN " in shown
     assert shown.endswith("NEXT        kubevouch doctor --print-role\n"), "the rights that lack"
     assert _shown(_failed(DoubtKind.FAILED))[0].endswith("NEXT        kubevouch doctor\n")
+
+
+def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_question() -> None:
+    """`doctor` looks at no disk: it would say that all is well."""
+    doubt = Doubt(DoubtKind.FAILED, "Connection closed by UNKNOWN port 65535")
+    shown_by = ("ssh", "--", "k8s-worker-1", "true")
+    unread = NotRead("the disk of k8s-worker-1", doubt, "k8s-worker-1", shown_by)
+    found = FoundCertificates(AT, CLUSTERS["well"].found, (unread,), asked_disks=True)
+    out = io.StringIO()
+    terminal = Terminal(None, out, None, {})
+    given = (("--context", "lab"), ("--via", "ssh"), ("--ssh-config", "other"))
+    terminal.invocation = Invocation("kubevouch", given, verb="certs")
+    assert print_rows(terminal, found, "table", Limits()) == ExitCode.COULD_NOT_TELL
+    assert out.getvalue().splitlines()[-2:] == [
+        "BEFORE      ssh -F other -- k8s-worker-1 true",
+        "NEXT        kubevouch certs --via ssh --context lab --ssh-config other",
+    ]
+    page, _ = _shown(found, "html")
+    assert "ssh -- k8s-worker-1 true" in page
+    assert "kubevouch certs --via ssh" in page.partition("Before: ")[2]
 
 
 def test_what_is_out_of_reach_from_most_machines_is_no_failure() -> None:

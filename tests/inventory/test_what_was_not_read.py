@@ -41,3 +41,10 @@ def test_what_kubeadm_shows_and_nobody_has_seen_is_the_last_line() -> None:
     (line,) = unread_of((), api_server)
     assert "admin.conf, apiserver-etcd-client," in line.text
     assert not line.is_failure
+
+
+def test_what_no_disk_has_shown_is_not_looked_for_on_the_disks_once_more() -> None:
+    api_server = rows(at_node("cp", DAY, use=USES.API_SERVER))
+    (line,) = unread_of((), api_server, asked_disks=True)
+    assert "--via ssh" not in line.text
+    assert "`kubevouch certs --root /` on a control plane" in line.text

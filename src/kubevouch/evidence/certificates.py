@@ -114,11 +114,15 @@ class FoundCertificate:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """A place that was not read. what: the certificate and its place, for a person."""
+    """A place that was not read. what: the certificate and its place, for a person.
+
+    shown_by: the operator's own command that shows why; empty if there is none.
+    """
 
     what: str
     doubt: Doubt
     node: str = ""
+    shown_by: tuple[str, ...] = ()
 
     @property
     def is_ordinary(self) -> bool:
@@ -145,9 +149,13 @@ class FoundPart:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificates:
-    """All that was found at a moment, and what could not be read. without_cluster: only disks were looked at."""
+    """All that was found at a moment, and what could not be read.
+
+    without_cluster: only disks were looked at. asked_disks: those of a cluster's nodes were to be read as well.
+    """
 
     at: datetime
     found: tuple[FoundCertificate, ...]
     not_read: tuple[NotRead, ...] = ()
     without_cluster: bool = False
+    asked_disks: bool = False

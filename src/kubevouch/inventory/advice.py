@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, RenewedBy
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
@@ -49,12 +49,14 @@ _KEPT: Final = {
 class Advice:
     """What is to be done: a command line in words, what to do by hand, or both.
 
-    before: what is done by hand before the command, which fails without it.
+    before: what is done by hand before the command, which fails without it. try_first: a command of the operator's own that
+    has to work before it.
     """
 
     command: tuple[str, ...] = ()
     by_hand: str = ""
     before: str = ""
+    try_first: tuple[str, ...] = ()
 
 
 def advice_of(row: CertificateRow, *, without_cluster: bool = False) -> Advice:
@@ -74,6 +76,12 @@ def advice_of(row: CertificateRow, *, without_cluster: bool = False) -> Advice:
     if row.renewed_by is RenewedBy.KUBEADM:
         return _kubeadms_advice(row, f"as root {where}")
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
+
+
+def advice_on_unread(found: FoundCertificates) -> Advice | None:
+    """Where a disk could not be read, what shows why, and then the same question once more; None where none was asked for."""
+    shown_by = next((each.shown_by for each in found.not_read if each.shown_by), ())
+    return Advice(("kubevouch", "certs", "--via", "ssh"), try_first=shown_by) if shown_by else None
 
 
 def _as_root(row: CertificateRow) -> str:

@@ -61,11 +61,6 @@ def is_in_kubeadms_tables(row: CertificateRow) -> bool:
     return row.found.vantage is Vantage.NODE_DISK and row.found.use in SHOWN_BY_KUBEADM
 
 
-WHO_SHOWS_THEM: Final = (
-    "`kubevouch certs --via ssh` shows them, or `kubevouch certs --root /` on a control plane"
-)
-
-
 def unseen_of_kubeadm(rows: Iterable[CertificateRow]) -> tuple[str, ...]:
     """What kubeadm would show and nobody has seen, by kubeadm's names. None if its files were read."""
     listed = list(rows)

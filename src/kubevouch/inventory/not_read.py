@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.evidence.certificates import NotRead
-from kubevouch.inventory.kubeadm_tables import WHO_SHOWS_THEM, unseen_of_kubeadm
+from kubevouch.inventory.kubeadm_tables import unseen_of_kubeadm
 from kubevouch.inventory.rows import CertificateRow
 
 _NAMES: Final = 4
+_BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,13 @@ class Unread:
     is_failure: bool
 
 
-def unread_of(not_read: Iterable[NotRead], rows: Iterable[CertificateRow]) -> tuple[Unread, ...]:
-    """The lines, failures first; at the end what kubeadm would show and nobody has seen."""
+def unread_of(
+    not_read: Iterable[NotRead], rows: Iterable[CertificateRow], *, asked_disks: bool = False
+) -> tuple[Unread, ...]:
+    """The lines, failures first; at the end what kubeadm would show and nobody has seen.
+
+    asked_disks: nodes were asked for their disks, and no control plane has shown its own.
+    """
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
     for each in not_read:
         what = each.what.replace(each.node, "") if each.node else each.what
@@ -31,9 +37,10 @@ def unread_of(not_read: Iterable[NotRead], rows: Iterable[CertificateRow]) -> tu
         for (is_ordinary, _, _), same in sorted(groups.items(), key=lambda item: item[0][0])
     ]
     if unseen := unseen_of_kubeadm(rows):
-        found.append(
-            Unread(f"kubeadm's files ({', '.join(unseen)}): {WHO_SHOWS_THEM}", is_failure=False)
-        )
+        who = f"`kubevouch certs --via ssh` shows them, or {_BY_ROOT}"
+        if asked_disks:
+            who = f"no control plane's disk was read; {_BY_ROOT} shows them"
+        found.append(Unread(f"kubeadm's files ({', '.join(unseen)}): {who}", is_failure=False))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
-from kubevouch.inventory.advice import Advice, advice_of
+from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
 from kubevouch.inventory.ending import (
     Trouble,
     besides,
@@ -95,7 +95,9 @@ def print_end(
         _lead(terminal, "UNKNOWN", "what could not be read may have ended, too", Colour.WARNING)
     if troubles:
         advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
-        _print_advice(terminal, troubles[0], advice, shorten)
+        _print_advice(terminal, troubles[0].rows, advice, shorten)
+    elif advice_to_read := advice_on_unread(found):
+        _print_advice(terminal, rows, advice_to_read, shorten)
     elif unknown and found.without_cluster:
         _lead(terminal, "NEXT", _NEXT_ON_A_DISK)
     elif doubted and found.without_cluster:
@@ -132,11 +134,15 @@ def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None
     terminal.wrapped(text, f"{word:<{_LEAD}}", colour)
 
 
-def _print_advice(terminal: Terminal, trouble: Trouble, advice: Advice, shorten: Shorten) -> None:
+def _print_advice(
+    terminal: Terminal, rows: Sequence[CertificateRow], advice: Advice, shorten: Shorten
+) -> None:
     if advice.before:
-        _lead(terminal, "BEFORE", _shortened(advice.before, trouble.rows, shorten))
+        _lead(terminal, "BEFORE", _shortened(advice.before, rows, shorten))
+    if advice.try_first:
+        terminal.command(f"{'BEFORE':<{_LEAD}}", shlex.join(advice.try_first))
     if advice.command:
         terminal.command(f"{'NEXT':<{_LEAD}}", shlex.join(advice.command))
     if advice.by_hand:
         lead = "BY HAND" if advice.command else "NEXT"
-        terminal.wrapped(_shortened(advice.by_hand, trouble.rows, shorten), f"{lead:<{_LEAD}}")
+        terminal.wrapped(_shortened(advice.by_hand, rows, shorten), f"{lead:<{_LEAD}}")

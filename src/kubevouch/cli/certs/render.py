@@ -71,7 +71,7 @@ def _print_short(
             _print_short_row(terminal, row, limits)
     for text in csrs_that_wait(rows):
         terminal.long_line(f"note  {text}", hang=6, colour=Colour.WARNING)
-    for each in unread_of(found.not_read, rows):
+    for each in unread_of(found.not_read, rows, asked_disks=found.asked_disks):
         if each.is_failure:
             terminal.long_line(f"not read  {each.text}", hang=10)
 

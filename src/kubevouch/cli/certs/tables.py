@@ -8,7 +8,7 @@ from kubevouch.cli.certs.ending import Shorten, print_end, print_heading
 from kubevouch.cli.common.diagnosis import shortener
 from kubevouch.cli.common.layout import fits
 from kubevouch.cli.common.terminal import Colour, Terminal
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
@@ -58,7 +58,7 @@ def print_tables(
     _print_section(terminal, "what kubeadm shows, as it is seen from here", again, limits, shorten)
     _print_section(terminal, "what kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, rows)
-    _print_not_read(terminal, found.not_read, rows)
+    _print_not_read(terminal, found, rows)
     print_end(terminal, found, rows, shorten=shorten, limits=limits)
 
 
@@ -248,9 +248,9 @@ def _when(row: CertificateRow) -> str:
 
 
 def _print_not_read(
-    terminal: Terminal, not_read: Sequence[NotRead], rows: Sequence[CertificateRow]
+    terminal: Terminal, found: FoundCertificates, rows: Sequence[CertificateRow]
 ) -> None:
-    unread = unread_of(not_read, rows)
+    unread = unread_of(found.not_read, rows, asked_disks=found.asked_disks)
     if unread:
         terminal.out("\nnot read")
     for each in unread[:_MOST_NOT_READ]:

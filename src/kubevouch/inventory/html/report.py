@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
-from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
 from kubevouch.inventory.ending import Trouble, besides, first_to_end, place_of, troubles_of
 from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.html.chains import chains
@@ -64,7 +64,7 @@ def report(
     if others:
         heading = "What kubeadm does not show" if on_disk else "Every certificate"
         parts.append(section(heading, _table(others, limits, write), "long"))
-    if unread := unread_of(found.not_read, rows):
+    if unread := unread_of(found.not_read, rows, asked_disks=found.asked_disks):
         each = "".join(f"<li>{write.text(one.text)}</li>" for one in unread)
         parts.append(section("Not read", f"<ul>{each}</ul>", "long"))
     return write.page("Certificates", (cluster, f"Read {at}"), parts)
@@ -85,13 +85,7 @@ def _first(
                 f"<p>and {len(troubles) - _MOST_TROUBLES} more kinds, in the table below</p>"
             )
         advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
-        if advice.before:
-            lines.append(f"<p>Before: {write.text(advice.before)}</p>")
-        if advice.command:
-            command = write.text(hint(shlex.join(advice.command)))
-            lines.append(f"<p>Next: <code>{command}</code></p>")
-        if advice.by_hand:
-            lines.append(f"<p>By hand: {write.text(advice.by_hand)}</p>")
+        lines += _advised(advice, write, hint)
         return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
     doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
     unknown = not all(each.is_ordinary for each in found.not_read)
@@ -107,7 +101,20 @@ def _first(
         lines.append(
             f'<p>{write.text(ends)}</p><p class="soft">Then stops: {write.text(first.stops)}</p>'
         )
+    if advice_to_read := advice_on_unread(found):
+        lines += _advised(advice_to_read, write, hint)
     return section("What matters most", "".join(lines), f"first {tone}")
+
+
+def _advised(advice: Advice, write: Writer, hint: Callable[[str], str]) -> list[str]:
+    lines = [f"<p>Before: {write.text(advice.before)}</p>"] if advice.before else []
+    for lead, words in (("Before", advice.try_first), ("Next", advice.command)):
+        if words:
+            command = write.text(hint(shlex.join(words)))
+            lines.append(f"<p>{lead}: <code>{command}</code></p>")
+    if advice.by_hand:
+        lines.append(f"<p>By hand: {write.text(advice.by_hand)}</p>")
+    return lines
 
 
 def _told(trouble: Trouble, found: FoundCertificates, write: Writer) -> tuple[str, str]:

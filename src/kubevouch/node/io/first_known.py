@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kubevouch.node.destination import WITH_A_HOST_NAME, Destination, advice
+from kubevouch.node.destination import BY_POD, WITH_A_HOST_NAME, Destination, advice
 from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.script import Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
@@ -18,11 +18,14 @@ async def run_on_first_known(
     transport: NodeTransport,
     *,
     timeout: float,
+    instead: str = BY_POD,
 ) -> tuple[str, ScriptResult[T]]:
     """The host that answered, and its answer.
 
     A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
     another machine could wait there: whoever has the node's client certificate writes its status.
+
+    instead: another way that the operator may take; empty if the verb has none.
 
     Raises:
         NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
@@ -45,10 +48,10 @@ async def run_on_first_known(
                     raise ScriptFailed(node, str(error), hint) from None
                 hint += f": make `ssh {host} true` work"
                 if _UNRESOLVED in str(error):
-                    hint += f", {WITH_A_HOST_NAME}"
+                    hint += f", {WITH_A_HOST_NAME}{instead}"
                 raise NodeUnreachable(node, str(error), hint) from None
             failures.append(error)
-    hint = advice(tuple(looked_up))
+    hint = advice(tuple(looked_up), instead)
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)

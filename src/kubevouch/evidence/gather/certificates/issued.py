@@ -25,6 +25,10 @@ NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED, "no CSR of it is left; `kubevouch certs --via ssh` reads the file"
 )
 
+NEITHER_CSR_NOR_DISK: Final = Doubt(
+    DoubtKind.NOT_ASKED, "no CSR of it is left, and no disk has shown it"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedByCsr:

@@ -1,6 +1,7 @@
 """Reads the certificates of a cluster's nodes from their disks: one script a node, which shows no key."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -15,11 +16,11 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.gather.at_once import of_each
-from kubevouch.evidence.gather.certificates.issued import NO_CSR
+from kubevouch.evidence.gather.certificates.issued import NEITHER_CSR_NOR_DISK, NO_CSR
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_kubelet import node_name_in
-from kubevouch.node.errors import NodeError
+from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.transport import NodeTransport
 
@@ -67,20 +68,40 @@ async def _of_node(
 ) -> FoundPart:
     try:
         host, result = await run_on_first_known(
-            node, hosts, certificate_files(), transport, timeout=_TIMEOUT
+            node, hosts, certificate_files(), transport, timeout=_TIMEOUT, instead=""
         )
     except NodeError as error:
-        return _unread(node, str(error).removeprefix(f"{node}: "))
+        shown_by = _showing_why(await _tried(hosts, transport), error)
+        return _unread(node, str(error).removeprefix(f"{node}: "), shown_by)
     files = files_shown(result.answer)
     named = node_name_in(files)
     if named and named != node:
-        return _unread(node, f"{host} is another machine: its kubelet is that of {named}")
+        why = f"{host} is another machine: its kubelet is that of {named}"
+        return _unread(node, why, ("ssh", "--", host, "hostname"))
     return certificates_of_node(files, clock.now(), node=node)
 
 
-def _unread(node: str, why: str) -> FoundPart:
+async def _tried(hosts: Sequence[str], transport: NodeTransport) -> str:
+    """The host at which it ended: the first whose key may be known, else the first of all; "" if there is none."""
+    for host in hosts:
+        with suppress(NodeError):
+            if (await transport.destination(host)).is_known is not False:
+                return host
+    return next(iter(hosts), "")
+
+
+def _showing_why(host: str, error: NodeError) -> tuple[str, ...]:
+    """As an operator would try it. With a terminal (-t) where sudo may ask."""
+    if not host:
+        return ()
+    if isinstance(error, NoRoot):
+        return ("ssh", "-t", "--", host, "sudo", "-l")
+    return ("ssh", "--", host) if isinstance(error, ScriptFailed) else ("ssh", "--", host, "true")
+
+
+def _unread(node: str, why: str, shown_by: tuple[str, ...]) -> FoundPart:
     doubt = Doubt(DoubtKind.FAILED, why)
-    return FoundPart(not_read=(NotRead(f"the disk of {node}", doubt, node),))
+    return FoundPart(not_read=(NotRead(f"the disk of {node}", doubt, node, shown_by),))
 
 
 def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
@@ -103,7 +124,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
     control_planes = {each.node for each in disks.found if each.use is CertificateUse.API_SERVER}
     new = tuple(each for each in disks.found if not _is_known(each, known, control_planes))
     answered = tuple(
-        each
+        replace(each, doubt=NEITHER_CSR_NOR_DISK) if each.doubt == NO_CSR else each
         for each in found.not_read
         if each.doubt != NO_CSR or (CertificateUse.KUBELET_CLIENT, each.node) not in on_disk
     )
@@ -111,6 +132,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         found.at,
         tuple(_with_signer((*others, *new))),
         answered + disks.not_read,
+        asked_disks=True,
     )
 
 
