@@ -177,6 +177,9 @@ def test_nothing_is_dialled_and_that_is_told_as_no_failure(pod: Pod) -> None:
     places, told = etcd_places(Measured(Vantage.API_SERVER, AT, (pod,)), (CONTROL_PLANE, WORKER))
     assert places == ()
     assert [each.is_ordinary for each in told.not_read] == [True]
+    is_etcds = pod.metadata.name == "etcd" and pod.spec.node_name == "cp"
+    who = "the pod does not say" if is_etcds else "no pod on a control plane says"
+    assert told.not_read[0].doubt.text == f"{who} where it listens with TLS"
 
 
 def test_etcds_pods_that_cannot_be_listed_are_a_failure() -> None:

@@ -27,13 +27,19 @@ def etcd_places(
     if pods.doubt is not None:
         return (), FoundPart(not_read=(NotRead(_PODS, pods.doubt),))
     found: dict[tuple[str, int], Place] = {}
-    for each in _places(_believed(pods.or_else(()), nodes)):
+    believed = _believed(pods.or_else(()), nodes)
+    for each in _places(believed):
         place = (each.target.address, each.target.port)
         if place not in found or not found[place].target.node:
             found[place] = each
     if found:
         return tuple(found.values()), FoundPart()
-    text = "neither a pod of etcd nor an API server's flag --etcd-servers names an address to dial"
+    has_pod = any(map(_is_etcds, believed))
+    text = (
+        "the pod does not say where it listens with TLS"
+        if has_pod
+        else "no pod on a control plane says where it listens with TLS"
+    )
     return (), FoundPart(not_read=(NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text)),))
 
 
@@ -43,10 +49,14 @@ def _believed(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
     return [each for each in pods if each.spec.node_name in names]
 
 
+def _is_etcds(pod: Pod) -> bool:
+    return pod.metadata.labels.get("component") == "etcd"
+
+
 def _places(pods: Iterable[Pod]) -> Iterator[Place]:
     for pod in pods:
         node, flags = pod.spec.node_name, _flags(pod)
-        if pod.metadata.labels.get("component") == "etcd":
+        if _is_etcds(pod):
             said = flag_value(flags, "advertise-client-urls") or pod.metadata.annotations.get(
                 _ADVERTISED, ""
             )
