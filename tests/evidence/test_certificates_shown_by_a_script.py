@@ -56,6 +56,7 @@ def _on_disk(tree: NodeTree) -> tuple[FoundCertificate, ...]:
             each,
             where=each.where.removeprefix(str(tree.root)),
             fault=each.fault.replace(str(tree.root), ""),
+            root="",
         )
         for each in found
     )

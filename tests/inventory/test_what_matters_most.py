@@ -110,6 +110,14 @@ def test_after_the_end_of_a_certificate_of_the_signer_the_port_is_dark_for_every
     assert "where the API server verifies kubelets" in own.stops
 
 
+def test_the_pair_for_health_checks_is_kubeadms_own_to_talk_to_etcd() -> None:
+    """etcd's probes ask its port for metrics by plain HTTP."""
+    (row,) = rows(at_node("cp", use=USE.ETCD_HEALTHCHECK_CLIENT))
+    for word in ("kubeadm", "upgrade", "join", "reset"):
+        assert word in row.stops
+    assert "probe" not in row.stops
+
+
 def test_what_is_valid_only_later_says_when() -> None:
     assert _told(at_node("w1", 400 * DAY)) == [
         ("TOO EARLY", "kubelet-serving of w1: valid only in 35 days")
@@ -243,6 +251,10 @@ def test_a_leaf_is_renewed_only_once_the_authority_beside_it_is_the_clusters() -
         (USE.FRONT_PROXY_CLIENT, "then restart kube-apiserver"),
         (USE.ETCD_PEER, "then restart etcd"),
         (USE.SCHEDULER_CONF, "then restart kube-scheduler"),
+        (
+            USE.ETCD_HEALTHCHECK_CLIENT,
+            "nothing has to be restarted: kubeadm reads it whenever it needs it",
+        ),
         (
             USE.ADMIN_CONF,
             "nothing has to be restarted; copies of the old one (~/.kube/config) stay as they are",

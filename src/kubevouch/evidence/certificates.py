@@ -76,6 +76,7 @@ class FoundCertificate:
     """A certificate at one place, or what was there in place of one.
 
     where: the place, for a person: an address with its port, a path, or an object as `apiservice v1beta1.metrics.k8s.io`.
+    root: the folder of this machine at which its node's disk was read; empty if the place is one of the node itself.
     chain: the certificate first, then what was presented or written with it. Empty if none can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
     not there. kubelet_starts: whether the kubelet starts with what lies there. signed_beside: whether the CA beside it on
@@ -105,6 +106,12 @@ class FoundCertificate:
     renewed_by: RenewedBy | None = None
     issued: IssuedForCsr | None = None
     waiting: tuple[str, ...] = ()
+    root: str = ""
+
+    @property
+    def path(self) -> str:
+        """The place as it is on the node, where a disk was read."""
+        return self.where.removeprefix(self.root)
 
     @property
     def certificate(self) -> Certificate | None:

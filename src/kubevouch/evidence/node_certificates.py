@@ -161,6 +161,7 @@ class _Reading:
             Vantage.NODE_DISK,
             self.at,
             node=self.node,
+            root=self.root,
             chain=file.chain,
             fault=file.fault or nothing,
             kubelet_starts=file.kubelet_starts,

@@ -27,7 +27,6 @@ _RESTARTED: Final = {
     CertificateUse.SCHEDULER_CONF: "kube-scheduler",
     CertificateUse.ETCD_SERVER: "etcd",
     CertificateUse.ETCD_PEER: "etcd",
-    CertificateUse.ETCD_HEALTHCHECK_CLIENT: "etcd",
 }
 """What uses a certificate of kubeadm's; what is not here, kube-apiserver does."""
 _LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
@@ -72,7 +71,7 @@ def advice_of(row: CertificateRow, *, without_cluster: bool = False) -> Advice:
         return Advice(_DOCTOR)
     if PURPOSES[found.use].is_ca:
         return _authority_advice(row)
-    where = f"on {found.node}" if found.node else f"where {found.where} is served"
+    where = f"on {_node(row)}" if found.node else f"where {found.where} is served"
     if row.renewed_by is RenewedBy.KUBEADM:
         return _kubeadms_advice(row, f"as root {where}")
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
@@ -84,8 +83,19 @@ def advice_on_unread(found: FoundCertificates) -> Advice | None:
     return Advice(("kubevouch", "certs", "--via", "ssh"), try_first=shown_by) if shown_by else None
 
 
+def _node(row: CertificateRow) -> str:
+    """The node on which something is done. A disk may belong to one that nobody knows."""
+    found = row.found
+    return f"the node whose disk is {found.root}" if found.root == found.node else found.node
+
+
 def _as_root(row: CertificateRow) -> str:
-    return f"as root on {row.found.node}, " if row.found.node else "as root, "
+    return f"as root on {_node(row)}, " if row.found.node else "as root, "
+
+
+def _copied(row: CertificateRow) -> str:
+    """What is done is done on the node; in a backup, or on a disk that is mounted here, nothing is."""
+    return f" ({row.found.where} was read, a copy of it)" if row.found.root else ""
 
 
 def _of_a_kubelets_disk(row: CertificateRow) -> Advice:
@@ -93,10 +103,10 @@ def _of_a_kubelets_disk(row: CertificateRow) -> Advice:
     found = row.found
     if not found.kubelet_starts:
         return Advice(
-            by_hand=f"{_as_root(row)}mend what is wrong with {found.where}, then restart the kubelet"
+            by_hand=f"{_as_root(row)}mend what is wrong with {found.path}, then restart the kubelet{_copied(row)}"
         )
     if found.use is not CertificateUse.KUBELET_CLIENT:
-        whose = f"the kubelet of {found.node}" if found.node else "that kubelet"
+        whose = f"the kubelet of {_node(row)}" if found.node else "that kubelet"
         return Advice(
             by_hand=f"`kubevouch doctor`, with a kubeconfig of its cluster, says what {whose} needs"
         )
@@ -132,6 +142,8 @@ def _restart(row: CertificateRow) -> str:
         return (
             "nothing has to be restarted; copies of the old one (~/.kube/config) stay as they are"
         )
+    if use is CertificateUse.ETCD_HEALTHCHECK_CLIENT:
+        return "nothing has to be restarted: kubeadm reads it whenever it needs it"
     return f"then restart {_RESTARTED.get(use, 'kube-apiserver')}"
 
 
@@ -149,20 +161,19 @@ def _moved_away(row: CertificateRow) -> str:
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
     validateKubeConfig in phases/kubeconfig/kubeconfig.go; tried with kubeadm 1.36.3.
     """
-    path = row.found.where
+    path, copy = row.found.path, _copied(row)
+    move = f"{_as_root(row)}move" if copy else "move"
     if path.endswith(".crt"):
         key = posixpath.basename(path).removesuffix(".crt") + ".key"
-        return f"move {path} and {key} beside it away, whichever is there: kubeadm makes both or neither"
-    return "" if row.state is RowState.MISSING else f"move {path} away"
+        return f"{move} {path} and {key} beside it away, whichever is there: kubeadm makes both or neither{copy}"
+    return "" if row.state is RowState.MISSING else f"{move} {path} away{copy}"
 
 
 def _authority_advice(row: CertificateRow) -> Advice:
     if row.beside_another and row.state is RowState.EXPIRED:
-        return Advice(by_hand=f"take it out of {row.found.where} once nothing uses what it signed")
+        return Advice(by_hand=f"take it out of {row.found.path} once nothing uses what it signed")
     if row.beside_another:
-        return Advice(
-            by_hand=f"leave it in {row.found.where}: what it signs is good once it begins"
-        )
+        return Advice(by_hand=f"leave it in {row.found.path}: what it signs is good once it begins")
     if row.found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the authority that signs what is served into {row.found.where}")
     if row.state in _LACKING:
@@ -184,7 +195,7 @@ def _put_back(row: CertificateRow) -> str:
         return f"make no other CA: kube-apiserver writes {found.where} from the file on its disk, so look at that"
     key = posixpath.basename(found.where).removesuffix(".crt") + ".key"
     return (
-        f"make no other CA: {_as_root(row)}put the cluster's own back into {found.where}. {_KEPT[found.use]}. "
+        f"make no other CA: {_as_root(row)}put the cluster's own back into {found.path}{_copied(row)}. {_KEPT[found.use]}. "
         f"On a control plane {key} beside it has to be its key"
     )
 

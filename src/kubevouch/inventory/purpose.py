@@ -52,8 +52,11 @@ PURPOSES = MappingProxyType(
             "the API server: it refuses this etcd member", _KUBEADM
         ),
         CertificateUse.ETCD_PEER: Purpose("etcd's quorum: members refuse one another", _KUBEADM),
+        # kubeadm's own client of etcd has this pair (NewFromCluster in cmd/kubeadm/app/util/etcd/etcd.go). `reset` goes on without
+        # (phases/reset/removeetcdmember.go). Probes of etcd's pod ask its metrics by HTTP (phases/etcd/local.go).
         CertificateUse.ETCD_HEALTHCHECK_CLIENT: Purpose(
-            "etcd's own liveness probe, where it uses this pair", _KUBEADM
+            "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, reset leaves a member behind",
+            _KUBEADM,
         ),
         CertificateUse.CLUSTER_CA: Purpose(
             "the whole cluster: nothing that it has signed is trusted any more",
