@@ -189,10 +189,10 @@ ASKED = "waits for the survey script"
 
 @pytest.fixture
 def ssh_that_hangs(kubevouch: Program) -> None:
-    """ssh is a program that never comes back."""
+    """ssh is a program that knows every setting, and never comes back from a node."""
     programs = kubevouch.home / "bin"
     programs.mkdir()
-    (programs / "ssh").write_text("#!/bin/sh\nexec sleep 600\n")
+    (programs / "ssh").write_text('#!/bin/sh\n[ "$3" = -G ] || exec sleep 600\n')
     (programs / "ssh").chmod(0o755)
     kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -494,34 +493,6 @@ async def test_undoing_runs_that_never_began_here_costs_no_other_run_its_record(
         *("never3", "never4", "never5"),
         *("run1", "run2", "run3"),
     ]
-
-
-def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> None:
-    """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
-    before = machine.tree()
-    killed = switched = 0
-    while machine.begin_killed_at(killed + 1):
-        killed += 1
-        switched += machine.switch()
-        (machine.folder / "switch").unlink(missing_ok=True)
-        assert machine.tree() == before, f"killed at write {killed}"
-        shutil.rmtree(machine.root / ".kubevouch", ignore_errors=True)
-    assert killed >= 12
-    assert 0 < switched < killed
-
-
-async def test_an_undo_killed_at_any_moment_is_finished_by_the_next(machine: Machine) -> None:
-    before = machine.tree()
-    killed, done = 0, False
-    while not done:
-        await machine.call(TransactionStep.BEGIN)
-        _what_a_kubelet_writes(machine)
-        done = not machine.switch_killed_at(killed + 1)
-        machine.switch()
-        assert machine.tree() == before, f"killed at write {killed + 1}"
-        shutil.rmtree(machine.root / ".kubevouch")
-        killed += 1
-    assert killed >= 8
 
 
 async def test_after_a_kill_before_any_change_the_same_call_goes_through(machine: Machine) -> None:

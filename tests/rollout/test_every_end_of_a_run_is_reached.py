@@ -75,6 +75,34 @@ def kept(machine: Machine) -> Iterator[Callable[[], None]]:
         yield put_back
 
 
+def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> None:
+    """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
+    before = machine.tree()
+    killed = switched = 0
+    while machine.begin_killed_at(killed + 1):
+        killed += 1
+        switched += machine.switch()
+        (machine.folder / "switch").unlink(missing_ok=True)
+        assert machine.tree() == before, f"killed at write {killed}"
+        shutil.rmtree(machine.root / ".kubevouch", ignore_errors=True)
+    assert killed >= 12
+    assert 0 < switched < killed
+
+
+def test_a_switch_killed_at_any_moment_is_finished_by_the_next(machine: Machine) -> None:
+    before = machine.tree()
+    killed, done = 0, False
+    while not done:
+        asyncio.run(machine.call(TransactionStep.BEGIN))
+        issued(machine)
+        done = not machine.switch_killed_at(killed + 1)
+        machine.switch()
+        assert machine.tree() == before, f"killed at write {killed + 1}"
+        shutil.rmtree(machine.root / ".kubevouch")
+        killed += 1
+    assert killed >= 8
+
+
 def test_a_commit_killed_at_any_moment_is_finished_or_rolled_back_by_the_switch(
     machine: Machine,
 ) -> None:
