@@ -15,8 +15,9 @@ JOBS   ?= 6
 LABS   ?= 4
 APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(LABS) --dist loadfile
-# Power cuts, faults at every state of a node's change, and kills at any moment of it: minutes of disks and shells, which nothing else needs.
-CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py
+# Power cuts, faults at every state of a node's change, and kills and signals at any moment: minutes of disks, shells and processes, which
+# nothing else needs.
+CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py tests/cli/test_a_signal_in_the_middle_of_a_task.py
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
 # Faults in the cluster, on a lab of thirteen nodes: one file, and so one process, which mostly waits. .ci/run has it beside `crashes` and `coverage-plain`.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
@@ -52,7 +53,7 @@ $(READY): $(PACKAGES) pyproject.toml lab/pyproject.toml
 test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
 	$(BIN)/python -m pytest $(APART) --cluster=lab $(APART_FROM_CRASHES) $(STORY) tests lab/tests
 
-crashes: $(READY) ## cut the power at every write of a node's change, and try every fault at every state of it (root, Linux, Go)
+crashes: $(READY) ## cut the power at every write of a node's change, and try every kill, signal and fault at every state of it (root, Linux, Go)
 	$(BIN)/python -m pytest $(APART) $(CRASHES)
 
 crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what a real systemd starts after a power cut (an hour)
