@@ -15,8 +15,8 @@ from kubevouch.policy.sources.stored import PART_OF
 MANAGER: Final = "kubevouch"
 """The manager of all fields that this product applies."""
 
-_AT_ONCE: Final = 8
-"""Objects that are asked about at once: of each of them a connection with its TLS handshake would be for two requests."""
+AT_ONCE: Final = 8
+"""Objects, or kinds of them, that are asked about at once: each would get a connection of its own, with its TLS handshake, for a request or two."""
 
 _SERVERS_OWN: Final = (
     "managedFields",
@@ -61,7 +61,7 @@ class Change:
 
 async def changes(api: ApiClient, wanted: Sequence[Manifest], *, force: bool) -> tuple[Change, ...]:
     """Asks the API server in a dry run what would become of each object, of a few at once. Changes nothing."""
-    found = await of_each(wanted, lambda each: _change(api, each, force=force), at_once=_AT_ONCE)
+    found = await of_each(wanted, lambda each: _change(api, each, force=force), at_once=AT_ONCE)
     return tuple(found)
 
 

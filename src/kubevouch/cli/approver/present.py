@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kubevouch.cli.approver.changes import is_ours, look
+from kubevouch.cli.approver.changes import AT_ONCE, is_ours, look
 from kubevouch.cli.approver.installation import (
     DECIDED_BY,
     DEPLOYMENT,
@@ -21,7 +21,7 @@ from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
-from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.snapshot import Approver, is_control_plane
@@ -103,13 +103,13 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
     """
     inquiry = Inquiry(clock)
     objects = everything()
-    version, nodes, approvers, csrs, stored, *found = await together(
+    version, nodes, approvers, csrs, stored, found = await together(
         api.version(),
         api.list_all(NODES),
         gather_approvers(api, inquiry),
         inquiry.ask(list_csrs(api)),
         read_stored_pins(api),
-        *(_live(api, each) for each in objects),
+        of_each(objects, lambda each: _live(api, each), at_once=AT_ONCE),
     )
     has_policies = _minor(version) >= _ADMISSION_SINCE
     unread = next((each for each in found if isinstance(each, KubeError)), None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver.as_shown import ChangedSinceShown
-from kubevouch.cli.approver.changes import delete
+from kubevouch.cli.approver.changes import AT_ONCE, delete
 from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
@@ -17,7 +17,7 @@ from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError
-from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
@@ -151,8 +151,8 @@ async def _why_the_namespace_stays(api: ApiClient) -> str:
     """Others' objects in it, or why it is not known whether there are any; empty if it may be deleted with all in it."""
     try:
         kinds = await namespaced_kinds(api)
-        listed: list[tuple[Inhabitant, ...]] = await together(
-            *(api.list_all(each, NAMESPACE, only_metadata=True) for each in kinds)
+        listed: list[tuple[Inhabitant, ...]] = await of_each(
+            kinds, lambda each: api.list_all(each, NAMESPACE, only_metadata=True), at_once=AT_ONCE
         )
     except KubeError as error:
         return f"whether others' objects lie in it is not known: {error}"
