@@ -232,6 +232,34 @@ def test_cron_hears_of_csrs_that_nobody_decides_about_before_anything_ends() -> 
     assert "2 CSRs wait for approval" in _shown(found, "html")[0]
 
 
+def test_what_is_dark_stands_first_in_what_stops_with_the_csrs_that_would_mend_it() -> None:
+    dark = replace(at_node("w", None), failure=FailureKind.ALERT, waiting=("csr-a",))
+    found = inventory(dark, at_node("cp", use=USE.API_SERVER), CA)
+    shown, _ = _shown(found, columns=200)
+    lines = shown.partition("what stops when it ends")[2].splitlines()
+    assert lines[2].startswith("kubelet-serving   now: no")
+    text = "kubelet-serving of w: csr-a waits for approval, see `kubevouch csr list`"
+    assert f"BESIDES     {text}\n" in shown
+    page, _ = _shown(found, "html")
+    assert "csr-a waits for approval" in page.partition("What ends when")[0]
+    assert "now: not served" in page
+
+
+@pytest.mark.parametrize(("kinds", "more"), [(5, "1 more kind "), (6, "2 more kinds ")])
+def test_what_is_left_out_at_the_end_is_counted(kinds: int, more: str) -> None:
+    uses = (
+        USE.API_SERVER,
+        USE.ADMIN_CONF,
+        USE.SCHEDULER_CONF,
+        USE.ETCD_SERVER,
+        USE.ETCD_PEER,
+        USE.CONTROLLER_MANAGER_CONF,
+    )
+    shown, _ = _shown(inventory(*(at_node("cp", -DAY, use=use) for use in uses[:kinds])))
+    assert f"and {more}" in shown
+    assert "admin.conf" not in shown.partition("\nENDED ")[2]
+
+
 def test_json_has_every_row_and_how_it_stands() -> None:
     document = json.loads(_shown(CLUSTERS["ended"], "json")[0])
     assert document["schemaVersion"] == "kubevouch.certs/1"

@@ -13,10 +13,16 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.advice import advice_of
-from kubevouch.inventory.ending import besides, first_to_end, troubles_of
+from kubevouch.inventory.ending import (
+    besides,
+    first_to_end,
+    most_harmful,
+    troubles_of,
+    what_stops,
+)
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.purpose import BY_HARM, PURPOSES
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, read_certificates
 from tests.inventory.found import AT, DAY, at_node, rows
@@ -40,6 +46,73 @@ def test_what_the_cluster_needs_is_told_before_what_a_node_needs() -> None:
         ("ENDED", "kubelet-serving of w1, 50 days ago"),
         ("ENDS SOON", "etcd-server of cp1, in 3 days"),
     ]
+
+
+def test_of_what_ends_at_once_the_most_harmful_is_first() -> None:
+    """kubeadm makes all of them within seconds, whatever their names are, and each end stops something else."""
+    ends = [
+        at_node("cp", -DAY + timedelta(seconds=second), use=use)
+        for second, use in enumerate((USE.ADMIN_CONF, USE.SCHEDULER_CONF, USE.API_SERVER))
+    ]
+    told = _told(
+        *ends, at_node("cp", -DAY, use=USE.ETCD_SERVER), at_node("w", -DAY, use=USE.KUBELET_CLIENT)
+    )
+    assert [text.partition(" of ")[0] for _, text in told] == [
+        "etcd-server",
+        "apiserver",
+        "scheduler.conf",
+        "kubelet-client",
+        "admin.conf",
+    ]
+    well = [replace(each, chain=at_node("cp", 100 * DAY).chain) for each in ends]
+    first = first_to_end(rows(*well))
+    assert first is not None
+    assert first.found.use is USE.API_SERVER
+    assert [row.found.use for row in rows(*well)][-1] is USE.ADMIN_CONF
+
+
+def test_what_is_left_out_is_what_harms_least_and_what_ends_first_stays() -> None:
+    uses = (
+        USE.ADMIN_CONF,
+        USE.SUPER_ADMIN_CONF,
+        USE.SCHEDULER_CONF,
+        USE.ETCD_SERVER,
+        USE.API_SERVER,
+    )
+    found = rows(*(at_node("cp", day * DAY, use=use) for day, use in enumerate(uses, 1)))
+    troubles = troubles_of(found, Limits())
+    shown = [each.rows[0].found.use for each in most_harmful(troubles, 4)]
+    assert shown == [USE.ADMIN_CONF, USE.SCHEDULER_CONF, USE.ETCD_SERVER, USE.API_SERVER]
+    assert most_harmful(troubles, 5) == troubles
+
+
+def test_every_use_has_its_place_by_what_its_end_stops() -> None:
+    assert set(BY_HARM) == set(USE)
+
+
+def test_what_has_stopped_already_stands_before_what_will() -> None:
+    dark = replace(at_node("w1", None), fault="tls: internal error", failure=FailureKind.ALERT)
+    found = rows(
+        at_node("", 3000 * DAY, life=4000 * DAY, use=USE.CLUSTER_CA),
+        at_node("w2", 20 * DAY),
+        at_node("cp", -DAY, use=USE.API_SERVER),
+        dark,
+        replace(at_node("w3", None), vantage=Vantage.NODE_DISK, use=USE.KUBELET_CLIENT),
+    )
+    assert [(row.found.use, when) for row, when in what_stops(found)] == [
+        (USE.KUBELET_SERVING, "now: not served"),
+        (USE.KUBELET_CLIENT, "not known: unreadable"),
+        (USE.API_SERVER, "24 hours ago"),
+        (USE.KUBELET_SERVING, "in 20 days"),
+        (USE.CLUSTER_CA, "in 3000 days"),
+    ]
+
+
+def test_csrs_that_wait_are_told_of_ports_that_are_dark_for_want_of_them() -> None:
+    dark = replace(at_node("w1", None), failure=FailureKind.ALERT, waiting=("csr-a", "csr-b"))
+    assert besides(rows(dark)) == (
+        "kubelet-serving of w1: 2 CSRs wait for approval, see `kubevouch csr list`",
+    )
 
 
 def test_nodes_of_one_fate_are_told_together() -> None:

@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.purpose import PURPOSES, harm_of
 from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState, waiting_remark
 from kubevouch.x509 import duration_text
 
@@ -22,7 +23,7 @@ _OF_ONE: Final = frozenset(
         CertificateUse.TLS_SECRET,
     }
 )
-"""Uses whose end stops one node, or one client. All others stop something of the whole cluster, and are told first."""
+"""Uses whose end stops one node, or one client. Of what is still to end, all others are told before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Trouble:
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """What reaches a limit: failures first, of these what the whole cluster needs, then what ended or ends first."""
+    """What reaches a limit: failures first, of these what stops most; of what is still to end, what ends first."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -83,19 +84,51 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
     return tuple(sorted(groups, key=_gravity))
 
 
-def besides(doubted: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """Sentences for each use among rows that are good in time: where something is wrong with them, and what; which CSRs wait."""
+def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
+    """So many of them, in their order: the first, and of the others those that stop most."""
+    kept = sorted(troubles[1:], key=lambda each: (each.concern is not Concern.FAIL, _harm(each)))
+    shown = {id(each) for each in (*troubles[:1], *kept[: most - 1])}
+    return tuple(each for each in troubles if id(each) in shown)
+
+
+def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
+    """A row for each use, and when it ends; before them what has stopped already, or may have: no certificate was read there.
+
+    rows: as by `rows_of`. A file that is missing stops nothing by itself.
+    """
+    unread: dict[CertificateUse, CertificateRow] = {}
+    ends: dict[CertificateUse, CertificateRow] = {}
+    for row in rows:
+        if row.state is not RowState.MISSING:
+            seen = unread if row.remaining is None else ends
+            seen.setdefault(row.found.use, row)
+    # A port that is dark is no guess.
+    first = sorted(unread.values(), key=lambda row: row.found.vantage is not Vantage.DIALLED)
+    return tuple((row, _when(row)) for row in (*first, *ends.values()))
+
+
+def _when(row: CertificateRow) -> str:
+    if row.remaining is None:
+        is_dialled = row.found.vantage is Vantage.DIALLED
+        return f"{'now' if is_dialled else 'not known'}: {row.unread}"
+    left = duration_text(abs(row.remaining))
+    return f"{left} ago" if row.remaining < timedelta() else f"in {left}"
+
+
+def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
+    """Sentences for each use of what is good in time: where something is wrong, and what; and which CSRs wait, of all rows."""
+    doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
     uses: dict[CertificateUse, list[CertificateRow]] = {}
     for row in doubted:
         if not _only_waits(row):
             uses.setdefault(row.found.use, []).append(row)
     found = []
-    for use, rows in uses.items():
-        remark = rows[0].remarks[0]
-        is_all = len({row.remarks[0] for row in rows}) == 1
-        of_one = "" if is_all else f"of {place_of(rows[0])}, "
-        found.append(f"{use} of {places_of(rows)}: {of_one}{remark}")
-    return (*found, *csrs_that_wait(doubted))
+    for use, same in uses.items():
+        remark = same[0].remarks[0]
+        is_all = len({row.remarks[0] for row in same}) == 1
+        of_one = "" if is_all else f"of {place_of(same[0])}, "
+        found.append(f"{use} of {places_of(same)}: {of_one}{remark}")
+    return (*found, *csrs_that_wait(rows))
 
 
 def csrs_that_wait(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
@@ -129,13 +162,21 @@ def _left(row: CertificateRow) -> timedelta:
     return timedelta() if row.remaining is None else row.remaining
 
 
-def _gravity(trouble: Trouble) -> tuple[bool, bool, bool, bool, timedelta]:
-    """An authority stands before what it has signed: without it nothing is renewed. One beside another can wait."""
-    first = trouble.rows[0]
-    use = first.found.use
-    is_leaf = not PURPOSES[use].is_ca
-    is_late = trouble.concern is not Concern.FAIL
-    return is_late, first.beside_another, use in _OF_ONE, is_leaf, _left(first)
+def _harm(trouble: Trouble) -> int:
+    return harm_of(trouble.rows[0].found.use)
+
+
+def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
+    """What has failed by what stops. Before that, an authority stands before what it has signed: without it nothing is renewed.
+
+    One beside another can wait.
+    """
+    first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
+    if trouble.concern is Concern.FAIL:
+        return False, first.beside_another, harm, left, 0, left
+    tier = 2 * (first.found.use in _OF_ONE) + (not PURPOSES[first.found.use].is_ca)
+    days = timedelta(days=left // timedelta(days=1))
+    return True, first.beside_another, tier, days, harm, left
 
 
 def place_of(row: CertificateRow) -> str:

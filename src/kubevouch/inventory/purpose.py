@@ -99,6 +99,39 @@ PURPOSES = MappingProxyType(
 """The purpose of every use."""
 
 
+BY_HARM: Final = (
+    CertificateUse.CLUSTER_CA,
+    CertificateUse.ETCD_CA,
+    CertificateUse.ETCD_PEER,
+    CertificateUse.ETCD_SERVER,
+    CertificateUse.API_SERVER,
+    CertificateUse.API_SERVER_ETCD_CLIENT,
+    CertificateUse.CONTROLLER_MANAGER_CONF,
+    CertificateUse.SCHEDULER_CONF,
+    CertificateUse.KUBELET_CLIENT,
+    CertificateUse.CA_BUNDLE,
+    CertificateUse.WEBHOOK,
+    CertificateUse.API_SERVER_KUBELET_CLIENT,
+    CertificateUse.FRONT_PROXY_CA,
+    CertificateUse.FRONT_PROXY_CLIENT,
+    CertificateUse.KUBELET_SERVING,
+    CertificateUse.METRICS_SERVER,
+    CertificateUse.TLS_SECRET,
+    CertificateUse.ADMIN_CONF,
+    CertificateUse.SUPER_ADMIN_CONF,
+    CertificateUse.KUBECONFIG,
+    CertificateUse.ETCD_HEALTHCHECK_CLIENT,
+    CertificateUse.CSR,
+)
+"""Every use, what stops most with its end before the others; an authority before what it signs."""
+_HARM: Final = {use: place for place, use in enumerate(BY_HARM)}
+
+
+def harm_of(use: CertificateUse) -> int:
+    """The place of a use in that order: 0 for the one whose end stops most."""
+    return _HARM[use]
+
+
 NO_KUBELET: Final = "this node: its kubelet does not start, and the node becomes NotReady"
 """What stops where the kubelet does not start with what lies on its disk."""
 

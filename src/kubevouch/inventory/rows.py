@@ -15,7 +15,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.kubelet_names import is_of_another
-from kubevouch.inventory.purpose import NO_KUBELET, PURPOSES, Purpose, stops_without
+from kubevouch.inventory.purpose import NO_KUBELET, PURPOSES, Purpose, harm_of, stops_without
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
@@ -175,10 +175,15 @@ def _signed(found: FoundCertificates) -> _Signed:
     return signed
 
 
-def _order(row: CertificateRow) -> tuple[bool, timedelta, str, str, str]:
+_AT_ONCE = timedelta(minutes=5)
+"""kubeadm makes all that it makes within seconds: of what ends at about the same time, what stops more comes first."""
+
+
+def _order(row: CertificateRow) -> tuple[bool, int, int, timedelta, str, str]:
     remaining = row.remaining
     length = timedelta() if remaining is None else remaining
-    return remaining is not None, length, row.found.use, row.found.node, row.found.where
+    harm = harm_of(row.found.use)
+    return remaining is not None, length // _AT_ONCE, harm, length, row.found.node, row.found.where
 
 
 def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:

@@ -13,6 +13,7 @@ from kubevouch.inventory.ending import (
     Trouble,
     besides,
     first_to_end,
+    most_harmful,
     troubles_of,
 )
 from kubevouch.inventory.kubeadm_tables import expires_text
@@ -83,7 +84,7 @@ def print_end(
     troubles = troubles_of(rows, limits)
     _print_troubles(terminal, found, rows, troubles, shorten)
     doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
-    for text in besides(doubted):
+    for text in besides(rows):
         _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
     first = first_to_end(rows)
     # Elsewhere the trouble itself says what ends when.
@@ -119,15 +120,16 @@ def _print_troubles(
     shorten: Shorten,
 ) -> None:
     said = ""
-    for trouble in troubles[:_MOST_TROUBLES]:
+    shown = most_harmful(troubles, _MOST_TROUBLES)
+    for trouble in shown:
         text = _shortened(trouble.text(found.at), rows, shorten)
         _lead(terminal, trouble.word, text, _colour(trouble))
         if (stops := trouble.rows[0].stops) != said:
             _lead(terminal, "STOPS", stops)
         said = stops
-    if len(troubles) > _MOST_TROUBLES:
-        more = f"and {len(troubles) - _MOST_TROUBLES} more kinds (-o short has all)"
-        terminal.out(f"{'':{_LEAD}}{more}")
+    if more := len(troubles) - len(shown):
+        kinds = "kind" if more == 1 else "kinds"
+        terminal.out(f"{'':{_LEAD}}and {more} more {kinds} (-o short has all)")
 
 
 def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None) -> None:

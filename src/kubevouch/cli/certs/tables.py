@@ -10,6 +10,7 @@ from kubevouch.cli.common.layout import fits
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.evidence.measured import Vantage
+from kubevouch.inventory.ending import what_stops
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
     SHOWN_BY_KUBEADM,
@@ -22,7 +23,6 @@ from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.not_read import unread_of
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
-from kubevouch.x509 import duration_text
 
 _COLUMNS = (
     "CERTIFICATE",
@@ -226,25 +226,11 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """A line for each use, what ends first before the others."""
-    seen: dict[CertificateUse, CertificateRow] = {}
-    # Those without an end come first: they stand for a use only where no other does.
-    for row in sorted(rows, key=lambda row: row.remaining is None):
-        if row.state is not RowState.MISSING:
-            seen.setdefault(row.found.use, row)
-    if not seen:
-        return
-    terminal.out("\nwhat stops when it ends")
-    lines = [(use, _when(row), row.stops) for use, row in seen.items()]
-    terminal.table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS"), lines)
-
-
-def _when(row: CertificateRow) -> str:
-    if row.remaining is None:
-        return "not known"
-    left = row.remaining
-    is_over = left.total_seconds() < 0
-    return f"{duration_text(-left)} ago" if is_over else f"in {duration_text(left)}"
+    """A line for each use, what ends first before the others; before them what has stopped."""
+    lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
+    if lines:
+        terminal.out("\nwhat stops when it ends")
+        terminal.table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS"), lines)
 
 
 def _print_not_read(

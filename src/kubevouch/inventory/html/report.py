@@ -6,9 +6,17 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Final
 
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
+from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
-from kubevouch.inventory.ending import Trouble, besides, first_to_end, place_of, troubles_of
+from kubevouch.inventory.ending import (
+    Trouble,
+    besides,
+    first_to_end,
+    most_harmful,
+    place_of,
+    troubles_of,
+    what_stops,
+)
 from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.html.chains import chains
 from kubevouch.inventory.html.page import Writer, section, tiles
@@ -79,11 +87,12 @@ def _first(
 ) -> str:
     troubles = troubles_of(rows, limits)
     if troubles:
-        lines = [line for each in troubles[:_MOST_TROUBLES] for line in _told(each, found, write)]
-        if len(troubles) > _MOST_TROUBLES:
-            lines.append(
-                f"<p>and {len(troubles) - _MOST_TROUBLES} more kinds, in the table below</p>"
-            )
+        shown = most_harmful(troubles, _MOST_TROUBLES)
+        lines = [line for each in shown for line in _told(each, found, write)]
+        if more := len(troubles) - len(shown):
+            kinds = "kind" if more == 1 else "kinds"
+            lines.append(f"<p>and {more} more {kinds}, in the table below</p>")
+        lines += _besides(rows, write)
         advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
         lines += _advised(advice, write, hint)
         return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
@@ -94,7 +103,7 @@ def _first(
     lines = [f'<p class="word {tone}">{text}</p>']
     if unknown:
         lines.append("<p>What could not be read may have ended, too.</p>")
-    lines += [f"<p>{write.text(f'Besides: {each}')}</p>" for each in besides(doubted)]
+    lines += _besides(rows, write)
     first = first_to_end(rows)
     if first is not None and first.remaining is not None:
         ends = f"First to end: {first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
@@ -104,6 +113,10 @@ def _first(
     if advice_to_read := advice_on_unread(found):
         lines += _advised(advice_to_read, write, hint)
     return section("What matters most", "".join(lines), f"first {tone}")
+
+
+def _besides(rows: Sequence[CertificateRow], write: Writer) -> list[str]:
+    return [f"<p>{write.text(f'Besides: {each}')}</p>" for each in besides(rows)]
 
 
 def _advised(advice: Advice, write: Writer, hint: Callable[[str], str]) -> list[str]:
@@ -138,18 +151,14 @@ def _counts(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Li
 
 
 def _what_stops(rows: Sequence[CertificateRow], write: Writer) -> str:
-    seen: dict[CertificateUse, CertificateRow] = {}
-    for row in rows:
-        if row.remaining is not None:
-            seen.setdefault(row.found.use, row)
     lines = [
         (
-            write.cell(use, kind="whole"),
-            write.cell(_ends_at(row), kind="whole"),
+            write.cell(row.found.use, kind="whole"),
+            write.cell(_ends_at(row) or when, kind="whole"),
             write.cell(row.stops, kind="wide"),
             write.cell(row.renewed_by),
         )
-        for use, row in seen.items()
+        for row, when in what_stops(rows)
     ]
     columns = ("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY")
     return section("What stops when it ends", write.table(columns, lines))
