@@ -260,6 +260,40 @@ def test_what_is_left_out_at_the_end_is_counted(kinds: int, more: str) -> None:
     assert "admin.conf" not in shown.partition("\nENDED ")[2]
 
 
+def _denied(use: CertificateUse) -> NotRead:
+    where = f"/etc/kubernetes/pki/{use}.crt"
+    lacks = replace(at_node(NODE, None, use=use, where=where), vantage=Vantage.NODE_DISK, fault="")
+    doubt = Doubt(DoubtKind.NOT_ALLOWED, "permission denied; root may read it")
+    return NotRead(f"{use}, {where}", doubt, NODE, lacks=lacks)
+
+
+@pytest.mark.parametrize("columns", [70, 200])
+def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> None:
+    """It may be the one that ends tomorrow. To fail is for what is known to be wrong, though."""
+    unread = tuple(map(_denied, (USE.API_SERVER, USE.KUBELET_CLIENT)))
+    (admin,) = (each for each in CLUSTERS["disk"].found if each.use is USE.ADMIN_CONF)
+    unsure = replace(admin, externally_managed=None)
+    found = FoundCertificates(AT, (unsure,), unread, without_cluster=True)
+    shown, code = _shown(found, columns=columns)
+    assert code == ExitCode.COULD_NOT_TELL
+    tables, _, rest = shown.partition("what kubeadm does not show")
+    assert "\n!NOT READ! apiserver" in tables
+    assert ("not known" in tables) is (columns == 200), "whether it is managed elsewhere"
+    others, _, stops = rest.partition("what stops when it ends")
+    assert "!NOT READ!" in others
+    assert stops.splitlines()[2].startswith("apiserver ")
+    assert stops.splitlines()[2].split("   ")[1].strip() in {"", "not known: not read"}
+    assert "kubeadm's files (" not in shown
+    page, _ = _shown(found, "html")
+    assert "!NOT READ! apiserver" in page
+    assert "not known: not read" in page
+    wide = _shown(found, "wide")[0].splitlines()
+    assert sum("not read" in line and "permission denied" in line for line in wide) == 2
+    document = json.loads(_shown(found, "json")[0])
+    assert document["certificates"][0]["externallyManaged"] is None
+    assert document["counts"] == {"fail": 0, "warn": 0, "ok": 1}
+
+
 def test_json_has_every_row_and_how_it_stands() -> None:
     document = json.loads(_shown(CLUSTERS["ended"], "json")[0])
     assert document["schemaVersion"] == "kubevouch.certs/1"

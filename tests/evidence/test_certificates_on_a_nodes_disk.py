@@ -315,6 +315,23 @@ def test_what_we_may_not_read_is_not_called_wrong() -> None:
     assert "kubelet-client, /mnt/etc/kubernetes/kubelet.conf" in said
 
 
+def test_whether_an_authority_is_managed_elsewhere_is_not_known_where_nobody_could_look(
+    tree: NodeTree,
+) -> None:
+    """As for somebody who may read a copy of admin.conf, and nothing below pki."""
+    found: dict[str, NodeFile | None] = {}
+    for path, form in wanted(NodeFiles({})).items():
+        denied = TreeFile(path, fault="permission denied", is_denied=True)
+        read = TreeFile(path, (tree.root / "etc/kubernetes/admin.conf").read_bytes())
+        found[path] = reduced(read if path.endswith("/admin.conf") else denied, form)
+    part = certificates_of_node(NodeFiles(found), AT, node="n")
+    (admin,) = part.found
+    assert admin.certificate is not None
+    assert admin.externally_managed is None
+    lacks = {each.lacks.use for each in part.not_read if each.lacks is not None}
+    assert lacks == {*SHOWN_BY_KUBEADM, CertificateUse.KUBELET_CLIENT} - {CertificateUse.ADMIN_CONF}
+
+
 def test_no_private_key_is_kept(tree: NodeTree) -> None:
     kept = repr(_read(tree))
     assert "PRIVATE KEY" not in kept

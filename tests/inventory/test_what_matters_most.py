@@ -101,8 +101,8 @@ def test_what_has_stopped_already_stands_before_what_will() -> None:
     )
     assert [(row.found.use, when) for row, when in what_stops(found)] == [
         (USE.KUBELET_SERVING, "now: not served"),
-        (USE.KUBELET_CLIENT, "not known: unreadable"),
         (USE.API_SERVER, "24 hours ago"),
+        (USE.KUBELET_CLIENT, "not known: unreadable"),
         (USE.KUBELET_SERVING, "in 20 days"),
         (USE.CLUSTER_CA, "in 3000 days"),
     ]

@@ -83,6 +83,7 @@ class FoundCertificate:
     the disk has signed it, as far as that can be told. ca: by whom kubeadm has it signed, in kubeadm's words ("ca", "etcd-ca",
     "front-proxy-ca"): what its table shows, whoever has signed it. authority: who has, by a signature that was verified, in the
     same words; "" for anybody else, and if nobody can tell.
+    externally_managed: None where nobody could look whether the authority's key is there.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
     renewed_by: None if it follows from the use alone. issued: the newest that was issued for the same kubelet's port, if the
     API server still has its CSR. waiting: CSRs for its successor that nobody has decided about, oldest first.
@@ -100,7 +101,7 @@ class FoundCertificate:
     signed_beside: bool = True
     ca: str = ""
     authority: str = ""
-    externally_managed: bool = False
+    externally_managed: bool | None = False
     verdict: Verdict | None = None
     failure: FailureKind | None = None
     renewed_by: RenewedBy | None = None
@@ -123,13 +124,15 @@ class FoundCertificate:
 class NotRead:
     """A place that was not read. what: the certificate and its place, for a person.
 
-    shown_by: the operator's own command that shows why; empty if there is none.
+    shown_by: the operator's own command that shows why; empty if there is none. lacks: what is known of the place, where it is
+    that of one certificate.
     """
 
     what: str
     doubt: Doubt
     node: str = ""
     shown_by: tuple[str, ...] = ()
+    lacks: FoundCertificate | None = None
 
     @property
     def is_ordinary(self) -> bool:

@@ -63,7 +63,7 @@ class _Reading:
             return FoundPart(not_read=(NotRead(f"the certificates of {self.node}", nothing),))
         doubts = [self._doubt(each) for each in found]
         not_read = tuple(
-            NotRead(f"{each.use}, {each.where}", doubt, self.node)
+            NotRead(f"{each.use}, {each.where}", doubt, self.node, lacks=_lacking(each, doubt))
             for each, doubt in zip(found, doubts, strict=True)
             if doubt is not None
         )
@@ -166,7 +166,7 @@ class _Reading:
             fault=file.fault or nothing,
             kubelet_starts=file.kubelet_starts,
             ca=str(ca or ""),
-            externally_managed=ca is not None and self._is_external(ca),
+            externally_managed=False if ca is None else self._is_external(ca),
         )
 
     def _absent(
@@ -175,9 +175,14 @@ class _Reading:
         found = self._found(use, NodeFile(path), ca)
         return replace(found, fault="", missing=True)
 
-    def _is_external(self, ca: CertificateUse) -> bool:
-        """An authority without its key: kubeadm cannot renew what it has signed. A worker never has the key."""
+    def _is_external(self, ca: CertificateUse) -> bool | None:
+        """An authority without its key: kubeadm cannot renew what it has signed. A worker never has the key.
+
+        None where its folder cannot be looked into.
+        """
         certificate = self.files.get(f"{AUTHORITIES[ca]}.crt")
+        if self.is_control_plane and certificate is not None and certificate.doubt is not None:
+            return None
         is_there = certificate is not None and bool(certificate.chain)
         has_key = self.files.has(f"{AUTHORITIES[ca]}.key")
         return self.is_control_plane and is_there and not has_key
@@ -259,3 +264,9 @@ class _Reading:
 
     def _not_asked(self, what: str, text: str) -> NotRead:
         return NotRead(what, Doubt(DoubtKind.NOT_ASKED, text), self.node)
+
+
+def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
+    """What nobody looks for here has no place of its own."""
+    is_sought = doubt.kind is not DoubtKind.NOT_ASKED
+    return replace(found, chain=(), fault="", missing=False) if is_sought else None

@@ -92,9 +92,10 @@ def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
 
 
 def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """A row for each use, and when it ends; before them what has stopped already, or may have: no certificate was read there.
+    """A row for each use, and when it ends: what has stopped first, then what may have, since nobody could read it.
 
-    rows: as by `rows_of`. A file that is missing stops nothing by itself.
+    A port that presents no certificate has a row beside that of its use. rows: what ends first before the others, as by `rows_of`.
+    A file that is missing stops nothing by itself.
     """
     unread: dict[CertificateUse, CertificateRow] = {}
     ends: dict[CertificateUse, CertificateRow] = {}
@@ -102,9 +103,16 @@ def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, st
         if row.state is not RowState.MISSING:
             seen = unread if row.remaining is None else ends
             seen.setdefault(row.found.use, row)
-    # A port that is dark is no guess.
-    first = sorted(unread.values(), key=lambda row: row.found.vantage is not Vantage.DIALLED)
-    return tuple((row, _when(row)) for row in (*first, *ends.values()))
+    by_harm = sorted(unread.values(), key=lambda row: harm_of(row.found.use))
+    ordered = sorted((*by_harm, *ends.values()), key=_how_sure)
+    return tuple((row, _when(row)) for row in ordered)
+
+
+def _how_sure(row: CertificateRow) -> int:
+    """0 for a port that is dark, 1 for what has ended, 2 for what may have, 3 for what will."""
+    if row.remaining is None:
+        return 0 if row.found.vantage is Vantage.DIALLED else 2
+    return 1 if row.remaining < timedelta() else 3
 
 
 def _when(row: CertificateRow) -> str:

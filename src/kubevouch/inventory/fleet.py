@@ -82,6 +82,7 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
         RowState.NOT_YET_VALID: "not valid yet",
         RowState.MISSING: "missing",
         RowState.UNREADABLE: row.unread,
+        RowState.NOT_READ: row.unread,
         RowState.WRONG: "wrong",
         RowState.SELF_SIGNED: "self-signed",
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
+from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow
@@ -74,13 +74,14 @@ def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, .
     """Both tables of one node as lines, byte for byte as kubeadm prints them, without what it says before them.
 
     Rows that kubeadm does not show are passed over, and a table of which no row is left. Where kubeadm would end with an error,
-    since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins with `!MISSING!`.
+    since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins with `!MISSING!`; with `!NOT READ!` where
+    only we may not read it.
 
     rows: of one node. at: an aware moment, from which the residual time is counted.
     """
     found = _one_a_use(rows)
-    leaves = [_leaf(each, at) for each in found if not PURPOSES[each.use].is_ca]
-    authorities = [_authority(each, at) for each in found if PURPOSES[each.use].is_ca]
+    leaves = [_leaf(each, at) for each in found if not PURPOSES[each.found.use].is_ca]
+    authorities = [_authority(each, at) for each in found if PURPOSES[each.found.use].is_ca]
     tables = [
         _table(headings, lines)
         for headings, lines in ((_LEAVES, leaves), (_AUTHORITIES, authorities))
@@ -100,33 +101,48 @@ def human_duration(seconds: int) -> str:
     return f"{seconds // _YEAR}y"
 
 
-def _one_a_use(rows: Iterable[CertificateRow]) -> list[FoundCertificate]:
+def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
     """What kubeadm shows, by name. Of several certificates in a file it looks at the first, whose chain is the whole file."""
-    found: dict[CertificateUse, FoundCertificate] = {}
-    for each in (row.found for row in rows if is_in_kubeadms_tables(row)):
-        held = found.get(each.use)
-        if held is None or len(each.chain) > len(held.chain):
-            found[each.use] = each
-    return sorted(found.values(), key=lambda each: each.use.value)
+    found: dict[CertificateUse, CertificateRow] = {}
+    for each in filter(is_in_kubeadms_tables, rows):
+        held = found.get(each.found.use)
+        if held is None or len(each.found.chain) > len(held.found.chain):
+            found[each.found.use] = each
+    return sorted(found.values(), key=lambda each: each.found.use.value)
 
 
-def _leaf(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
-    cells = _cells(found, at)
-    return (*cells, found.ca, _yes_or_no(found)) if len(cells) > 1 else (*cells, "", "", "", "")
+def _leaf(row: CertificateRow, at: datetime) -> tuple[str, ...]:
+    cells = _cells(row, at)
+    if len(cells) == 1:
+        return (*cells, "", "", "", "")
+    return (*cells, row.found.ca, f"{managed_elsewhere(row):8}")
 
 
-def _authority(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
-    cells = _cells(found, at)
-    return (*cells, _yes_or_no(found)) if len(cells) > 1 else (*cells, "", "", "")
+def _authority(row: CertificateRow, at: datetime) -> tuple[str, ...]:
+    cells = _cells(row, at)
+    if len(cells) == 1:
+        return (*cells, "", "", "")
+    return (*cells, f"{managed_elsewhere(row):8}")
 
 
-def _cells(found: FoundCertificate, at: datetime) -> tuple[str, ...]:
+def _cells(row: CertificateRow, at: datetime) -> tuple[str, ...]:
     """Name, end and residual time; the name only where there is no certificate."""
-    certificate = found.certificate
+    certificate = row.found.certificate
     if certificate is None:
-        return (f"!{'MISSING' if found.missing else 'UNREADABLE'}! {found.use}",)
+        return (f"!{absent_word(row)}! {row.found.use}",)
     ends = certificate.not_after
-    return str(found.use), expires_text(ends), human_duration(_whole_seconds(ends - at))
+    return str(row.found.use), expires_text(ends), human_duration(_whole_seconds(ends - at))
+
+
+def absent_word(row: CertificateRow) -> str:
+    """What stands where there is no certificate: MISSING, UNREADABLE or NOT READ."""
+    return row.state.upper().replace("-", " ")
+
+
+def managed_elsewhere(row: CertificateRow) -> str:
+    """Under EXTERNALLY MANAGED: yes, no, or that nobody could look."""
+    words = {True: "yes", False: "no", None: "not known"}
+    return words[row.found.externally_managed]
 
 
 def expires_text(moment: datetime) -> str:
@@ -143,10 +159,6 @@ def residual_time(row: CertificateRow) -> str:
 def _whole_seconds(left: timedelta) -> int:
     """Truncated towards zero, as Go divides."""
     return max(-_LONGEST, min(_LONGEST, int(left.total_seconds())))
-
-
-def _yes_or_no(found: FoundCertificate) -> str:
-    return f"{'yes' if found.externally_managed else 'no':8}"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -64,6 +64,8 @@ class Limits:
 
     def concern(self, row: CertificateRow) -> Concern:
         """How the row stands."""
+        if row.state is RowState.NOT_READ:
+            return Concern.NONE
         if row.state not in IN_TIME:
             return Concern.NONE if _may_be_missing(row) else Concern.FAIL
         if self.fail is not None and self.fail.is_reached(row):

@@ -1,12 +1,12 @@
 """What was not read, in few lines: what failed for the same reason at many nodes is said once."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kubevouch.evidence.certificates import NotRead
-from kubevouch.inventory.kubeadm_tables import unseen_of_kubeadm
-from kubevouch.inventory.rows import CertificateRow
+from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM, unseen_of_kubeadm
+from kubevouch.inventory.rows import CertificateRow, RowState, row_of
 
 _NAMES: Final = 4
 _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
@@ -20,6 +20,19 @@ class Unread:
     is_failure: bool
 
 
+def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
+    """A row for each file that we may not read, for the tables: it may be the one that ends first."""
+    return tuple(
+        replace(
+            row_of(each.lacks, each.lacks.at),
+            state=RowState.NOT_READ,
+            remarks=(each.doubt.text,),
+        )
+        for each in not_read
+        if each.lacks is not None
+    )
+
+
 def unread_of(
     not_read: Iterable[NotRead], rows: Iterable[CertificateRow], *, asked_disks: bool = False
 ) -> tuple[Unread, ...]:
@@ -28,7 +41,8 @@ def unread_of(
     asked_disks: nodes were asked for their disks, and no control plane has shown its own.
     """
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
-    for each in not_read:
+    listed = tuple(not_read)
+    for each in listed:
         what = each.what.replace(each.node, "") if each.node else each.what
         key = (each.is_ordinary, what, each.doubt.text)
         groups.setdefault(key, []).append(each)
@@ -36,7 +50,8 @@ def unread_of(
         Unread(_text(same), is_failure=not is_ordinary)
         for (is_ordinary, _, _), same in sorted(groups.items(), key=lambda item: item[0][0])
     ]
-    if unseen := unseen_of_kubeadm(rows):
+    has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
+    if unseen := () if has_its_row else unseen_of_kubeadm(rows):
         who = f"`kubevouch certs --via ssh` shows them, or {_BY_ROOT}"
         if asked_disks:
             who = f"no control plane's disk was read; {_BY_ROOT} shows them"

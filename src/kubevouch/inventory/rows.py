@@ -37,9 +37,10 @@ class RowState(StrEnum):
     """A file that kubeadm expects is not there."""
     UNREADABLE = "unreadable"
     """There is something, or nothing is served, and no certificate could be read."""
+    NOT_READ = "not-read"
+    """Nobody can tell from here: only the tables have a row of it, so that it is not forgotten."""
     WRONG = "wrong"
-    """Good in time, and yet of no use: on a disk since its key or its authority is not the one beside it; served since
-    those who verify what is served there refuse it."""
+    """Good in time, and yet of no use: on a disk its key or its authority is another one; served, those who verify it refuse it."""
     SELF_SIGNED = "self-signed"
     """Good in time, and made by its kubelet itself, so that nobody can verify it: kubeadm's default."""
 
@@ -51,8 +52,7 @@ _STOPS_BESIDE = {
     RowState.EXPIRED: "what only this one has signed: another beside it goes on",
     RowState.NOT_YET_VALID: "nothing that is in use: another beside it goes on",
 }
-_NUMBERED = re.compile(r", certificate \d+\Z")
-"""On a disk the second authority of a file has a place of its own."""
+_NUMBERED = re.compile(r", certificate \d+\Z")  # a second authority in a file of a disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ class CertificateRow:
 
     @property
     def unread(self) -> str:
-        """How nothing could be read of one that is unreadable: a TLS alert came in its place, nothing, or something else."""
+        """How nothing could be read: a TLS alert came in its place, nothing, or something else; or nobody may read it."""
+        if self.state is RowState.NOT_READ:
+            return "not read"
         if self.found.vantage is not Vantage.DIALLED:
             return "unreadable"
         return "not served" if self.found.failure is FailureKind.ALERT else "no answer"
@@ -175,8 +177,7 @@ def _signed(found: FoundCertificates) -> _Signed:
     return signed
 
 
-_AT_ONCE = timedelta(minutes=5)
-"""kubeadm makes all that it makes within seconds: of what ends at about the same time, what stops more comes first."""
+_AT_ONCE = timedelta(minutes=5)  # kubeadm makes all within seconds: what stops more comes first
 
 
 def _order(row: CertificateRow) -> tuple[bool, int, int, timedelta, str, str]:

@@ -10,7 +10,7 @@ from kubevouch.inventory.ending import csrs_that_wait, place_of
 from kubevouch.inventory.fleet import state_word
 from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import unread_of
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.rows import CertificateRow, RowState, rows_of
 
 _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
@@ -46,7 +46,7 @@ def print_rows(
             page = report(cluster, found, rows, limits, write=write, hint=terminal.hint)
             terminal.document(page)
         case "wide":
-            print_wide(terminal, rows, limits)
+            print_wide(terminal, (*rows, *rows_not_read(found.not_read)), limits)
         case _:
             print_tables(terminal, found, rows, limits)
     return code

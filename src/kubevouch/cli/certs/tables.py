@@ -14,13 +14,15 @@ from kubevouch.inventory.ending import what_stops
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
     SHOWN_BY_KUBEADM,
+    absent_word,
     expires_text,
     is_in_kubeadms_tables,
     kubeadm_tables,
+    managed_elsewhere,
     residual_time,
 )
 from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.not_read import unread_of
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
 
@@ -50,14 +52,15 @@ def print_tables(
     names = [row.found.node for row in rows if row.found.node]
     shorten = shortener(list(dict.fromkeys(names)))
     print_heading(terminal, found, rows, shorten=shorten, limits=limits)
-    on_disk = [row for row in rows if is_in_kubeadms_tables(row)]
+    with_unread = (*rows, *rows_not_read(found.not_read))
+    on_disk = [row for row in with_unread if is_in_kubeadms_tables(row)]
     _print_kubeadms(terminal, found, on_disk)
-    others = [row for row in rows if not is_in_kubeadms_tables(row)]
+    others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
     _print_section(terminal, "what kubeadm shows, as it is seen from here", again, limits, shorten)
     _print_section(terminal, "what kubeadm does not show", more, limits, shorten)
-    _print_what_stops(terminal, rows)
+    _print_what_stops(terminal, with_unread)
     _print_not_read(terminal, found, rows)
     print_end(terminal, found, rows, shorten=shorten, limits=limits)
 
@@ -91,10 +94,9 @@ def _print_kubeadms(
 def _kubeadm_cells(row: CertificateRow) -> tuple[str, ...]:
     certificate = row.found.certificate
     if certificate is None:
-        return f"!{row.state.upper()}! {row.found.use}", "", "", "", ""
-    managed = "yes" if row.found.externally_managed else "no"
+        return f"!{absent_word(row)}! {row.found.use}", "", "", "", ""
     ends = expires_text(certificate.not_after)
-    return row.found.use, ends, residual_time(row), row.found.ca, managed
+    return row.found.use, ends, residual_time(row), row.found.ca, managed_elsewhere(row)
 
 
 def _print_section(
@@ -166,7 +168,7 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
 def _cells(row: CertificateRow, place: str) -> tuple[str, ...]:
     """In kubeadm's form; what is not there says so in place of its end."""
     certificate = row.found.certificate
-    absent = row.unread if row.state is RowState.UNREADABLE else row.state
+    absent = row.state if row.state is RowState.MISSING else row.unread
     ends = expires_text(certificate.not_after) if certificate else f"!{absent.upper()}!"
     left = residual_time(row)
     return row.found.use, place, ends, left, signed_by(row), row.renewed_by

@@ -22,12 +22,14 @@ from kubevouch.inventory.html.chains import chains
 from kubevouch.inventory.html.page import Writer, section, tiles
 from kubevouch.inventory.html.timeline import TONES, timeline
 from kubevouch.inventory.kubeadm_tables import (
+    absent_word,
     expires_text,
     is_in_kubeadms_tables,
+    managed_elsewhere,
     residual_time,
 )
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import unread_of
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
@@ -59,13 +61,14 @@ def report(
 ) -> str:
     """The page. cluster: its name for a person. hint: a command line of ours as it acts on this cluster."""
     at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
-    on_disk = [row for row in rows if is_in_kubeadms_tables(row)]
-    others = [row for row in rows if not is_in_kubeadms_tables(row)]
+    with_unread = (*rows, *rows_not_read(found.not_read))
+    on_disk = [row for row in with_unread if is_in_kubeadms_tables(row)]
+    others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     parts = [
         _first(found, rows, limits, write, hint),
         _counts(found, rows, limits),
         section("What ends when", timeline(rows, limits, write)),
-        _what_stops(rows, write),
+        _what_stops(with_unread, write),
         section("Who has signed what", chains(rows, limits, write)),
         *_kubeadms(on_disk, write),
     ]
@@ -193,7 +196,7 @@ def _kubeadms(rows: Sequence[CertificateRow], write: Writer) -> list[str]:
 def _kubeadm_cells(row: CertificateRow, write: Writer, *, with_ca: bool = False) -> list[str]:
     if row.found.certificate is None:
         return [
-            write.cell(f"!{row.state.upper()}! {row.found.use}", tone="bad"),
+            write.cell(f"!{absent_word(row)}! {row.found.use}", tone="bad"),
             *["<td></td>"] * (3 + with_ca),
         ]
     cells = [
@@ -203,7 +206,7 @@ def _kubeadm_cells(row: CertificateRow, write: Writer, *, with_ca: bool = False)
     ]
     if with_ca:
         cells.append(write.cell(row.found.ca))
-    return [*cells, write.cell("yes" if row.found.externally_managed else "no")]
+    return [*cells, write.cell(managed_elsewhere(row))]
 
 
 def _table(rows: Sequence[CertificateRow], limits: Limits, write: Writer) -> str:
