@@ -71,8 +71,13 @@ def command(
     terminal = terminal_of(ctx)
     limits = Limits(warn, fail)
     if roots:
-        asks = "--secrets" if secrets else None
-        found = found_below(roots, kubeconfig or context or via or asks)
+        of_a_cluster = {
+            "--kubeconfig": kubeconfig,
+            "--context": context,
+            "--via": via,
+            "--secrets": secrets,
+        }
+        found = found_below(roots, [flag for flag, given in of_a_cluster.items() if given])
         if redact:
             terminal.redaction = Redaction.of(found, folders=map(str, roots))
         return print_rows(terminal, found, output, limits)

@@ -1,7 +1,7 @@
 """Where certificates are read: in a cluster, on the disks of its nodes besides (`--via ssh`), or on disks only (`--root`)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,15 @@ from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.system_clock import SystemClock
 
 
-def found_below(roots: tuple[Path, ...], other: str | None) -> FoundCertificates:
-    """What lies in these file systems. other: what names a cluster in place of them.
+def found_below(roots: tuple[Path, ...], of_a_cluster: Sequence[str]) -> FoundCertificates:
+    """What lies in these file systems. of_a_cluster: the flags that were given and are for a cluster.
 
     Raises:
-        UsageError: a cluster is named as well, or one of them cannot be entered.
+        UsageError: there is such a flag, or one of the folders cannot be entered.
     """
-    if other:
-        raise UsageError("certs --root", f"{other} names a cluster", "one of them was expected")
+    if of_a_cluster:
+        seen = f"it reads disks and asks no cluster, and {of_a_cluster[0]} is for a cluster"
+        raise UsageError("certs --root", seen, "leave one of the two out")
     return certificates_on_disk(roots, SystemClock())
 
 
