@@ -316,3 +316,23 @@ def test_what_was_not_read_is_not_called_well(form: str) -> None:
     assert "i/o timeout" in text
     assert 'class="word good"' not in text
     assert ("may have ended, too" in text) is (form == "html")
+
+
+def test_a_tile_counts_what_the_page_lists() -> None:
+    """super-admin.conf may be missing: it is not called good for that. A worker without kubeadm's files is as it should be."""
+    none = NotRead(
+        "kubeadm's certificates of w-1",
+        Doubt(DoubtKind.NOT_ASKED, "a worker has none"),
+        "w-1",
+        is_not_missed=True,
+    )
+    found = FoundCertificates(AT, WHOLE.found, (DOUBT, none))
+    page = ReadPage(_shown(found))
+    shown = _shown(found)
+    listed = shown.partition("<h2>Not read</h2>")[2].partition("</section>")[0].count("<li>")
+    assert f"<b>{listed}</b>not read" in shown
+    assert listed == 1
+    assert "Not there, and not missed" in page.text
+    *counted, unread = map(int, re.findall(r"<b>(\d+)</b>", shown))
+    assert unread == listed
+    assert sum(counted) == len(found.found) - 1, "all but super-admin.conf"

@@ -260,6 +260,16 @@ def test_what_is_left_out_at_the_end_is_counted(kinds: int, more: str) -> None:
     assert "admin.conf" not in shown.partition("\nENDED ")[2]
 
 
+def test_json_and_the_table_name_the_same_as_not_read() -> None:
+    """A program would otherwise take an inventory without kubeadm's files for a whole one."""
+    found = _failed(DoubtKind.FAILED)
+    listed = json.loads(_shown(found, "json")[0])["notRead"]
+    table = " ".join(_shown(found)[0].partition("\nnot read\n")[2].split())
+    assert [each["kind"] for each in listed] == ["failed", "not-asked"]
+    for each in listed:
+        assert f"{each['what']}: {each['why']}" in table
+
+
 def _denied(use: CertificateUse) -> NotRead:
     where = f"/etc/kubernetes/pki/{use}.crt"
     lacks = replace(at_node(NODE, None, use=use, where=where), vantage=Vantage.NODE_DISK, fault="")

@@ -2,7 +2,7 @@
 
 from kubevouch.evidence.certificates import CertificateUse, NotRead
 from kubevouch.evidence.measured import Doubt, DoubtKind
-from kubevouch.inventory.not_read import unread_of
+from kubevouch.inventory.not_read import all_unread, none_there, unread_of
 from tests.inventory.found import DAY, at_node, rows
 
 USES = CertificateUse
@@ -48,3 +48,24 @@ def test_what_no_disk_has_shown_is_not_looked_for_on_the_disks_once_more() -> No
     (line,) = unread_of((), api_server, asked_disks=True)
     assert "--via ssh" not in line.text
     assert "`kubevouch certs --root /` on a control plane" in line.text
+
+
+def test_what_a_worker_never_has_is_nothing_that_was_not_read() -> None:
+    text = "a worker has none"
+    none = NotRead(
+        "kubeadm's certificates of w", Doubt(DoubtKind.NOT_ASKED, text), "w", is_not_missed=True
+    )
+    file = _not_read("cp", "timeout")
+    lines = [each.text for each in unread_of((none, file), rows())]
+    assert lines[:-1] == ["the kubelet of cp: timeout"]
+    assert none_there((none, file)) == ("kubeadm's certificates of w: a worker has none",)
+
+
+def test_programs_are_given_all_that_a_person_is() -> None:
+    file = _not_read("cp", "timeout")
+    listed = all_unread((file,), rows())
+    assert listed[0] is file
+    assert listed[1].what.startswith("kubeadm's files (admin.conf, ")
+    assert [f"{each.what}: {each.doubt.text}" for each in listed] == [
+        each.text for each in unread_of((file,), rows())
+    ]

@@ -125,7 +125,7 @@ class NotRead:
     """A place that was not read. what: the certificate and its place, for a person.
 
     shown_by: the operator's own command that shows why; empty if there is none. lacks: what is known of the place, where it is
-    that of one certificate.
+    that of one certificate. is_not_missed: there is nothing, as it should be.
     """
 
     what: str
@@ -133,6 +133,7 @@ class NotRead:
     node: str = ""
     shown_by: tuple[str, ...] = ()
     lacks: FoundCertificate | None = None
+    is_not_missed: bool = False
 
     @property
     def is_ordinary(self) -> bool:

@@ -248,10 +248,10 @@ class _Reading:
         where = self.node
         if not self.is_control_plane:
             text = "a worker has none: neither kube-apiserver.yaml nor a certificate of a control plane is there"
-            yield self._not_asked(f"kubeadm's certificates of {where}", text)
+            yield self._none(f"kubeadm's certificates of {where}", text)
         elif not self.has_etcd:
             text = "etcd is external: neither etcd.yaml nor a certificate of a member is there"
-            yield self._not_asked(f"etcd's certificates of {where}", text)
+            yield self._none(f"etcd's certificates of {where}", text)
         if folder := self._drop_ins:
             text = f"{folder} is not looked at: by what stands there it may take another one"
             yield self._not_asked(f"what the next start of the kubelet of {where} serves", text)
@@ -260,10 +260,13 @@ class _Reading:
             yield self._not_asked(f"the kubelet's client certificate of {where}", text)
         if kubelet_serving(self.files, self.at) is None:
             text = "no pair is on its disk: if a kubelet is there, it makes one or asks for one when it starts"
-            yield self._not_asked(f"the kubelet's serving certificate of {where}", text)
+            yield self._none(f"the kubelet's serving certificate of {where}", text)
 
     def _not_asked(self, what: str, text: str) -> NotRead:
         return NotRead(what, Doubt(DoubtKind.NOT_ASKED, text), self.node)
+
+    def _none(self, what: str, text: str) -> NotRead:
+        return replace(self._not_asked(what, text), is_not_missed=True)
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kubevouch.evidence.certificates import NotRead
+from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM, unseen_of_kubeadm
 from kubevouch.inventory.rows import CertificateRow, RowState, row_of
 
@@ -33,30 +34,47 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
     )
 
 
-def unread_of(
+def all_unread(
     not_read: Iterable[NotRead], rows: Iterable[CertificateRow], *, asked_disks: bool = False
-) -> tuple[Unread, ...]:
-    """The lines, failures first; at the end what kubeadm would show and nobody has seen.
+) -> tuple[NotRead, ...]:
+    """What was not read; at the end what kubeadm would show and nobody has seen. What is not there is not among it.
 
     asked_disks: nodes were asked for their disks, and no control plane has shown its own.
     """
+    listed = tuple(each for each in not_read if not each.is_not_missed)
+    has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
+    unseen = () if has_its_row else unseen_of_kubeadm(rows)
+    if not unseen:
+        return listed
+    who = f"`kubevouch certs --via ssh` shows them, or {_BY_ROOT}"
+    if asked_disks:
+        who = f"no control plane's disk was read; {_BY_ROOT} shows them"
+    what = f"kubeadm's files ({', '.join(unseen)})"
+    return (*listed, NotRead(what, Doubt(DoubtKind.NOT_ASKED, who)))
+
+
+def unread_of(
+    not_read: Iterable[NotRead], rows: Iterable[CertificateRow], *, asked_disks: bool = False
+) -> tuple[Unread, ...]:
+    """The same in lines, failures first."""
+    return _lines(all_unread(not_read, rows, asked_disks=asked_disks))
+
+
+def none_there(not_read: Iterable[NotRead]) -> tuple[str, ...]:
+    """Lines about what is not there, as it should be."""
+    return tuple(each.text for each in _lines(each for each in not_read if each.is_not_missed))
+
+
+def _lines(not_read: Iterable[NotRead]) -> tuple[Unread, ...]:
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
-    listed = tuple(not_read)
-    for each in listed:
+    for each in not_read:
         what = each.what.replace(each.node, "") if each.node else each.what
         key = (each.is_ordinary, what, each.doubt.text)
         groups.setdefault(key, []).append(each)
-    found = [
+    return tuple(
         Unread(_text(same), is_failure=not is_ordinary)
         for (is_ordinary, _, _), same in sorted(groups.items(), key=lambda item: item[0][0])
-    ]
-    has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
-    if unseen := () if has_its_row else unseen_of_kubeadm(rows):
-        who = f"`kubevouch certs --via ssh` shows them, or {_BY_ROOT}"
-        if asked_disks:
-            who = f"no control plane's disk was read; {_BY_ROOT} shows them"
-        found.append(Unread(f"kubeadm's files ({', '.join(unseen)}): {who}", is_failure=False))
-    return tuple(found)
+    )
 
 
 def _text(same: Sequence[NotRead]) -> str:

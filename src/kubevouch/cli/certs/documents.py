@@ -3,8 +3,9 @@
 from collections import Counter
 
 from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.certificates import FoundCertificates, NotRead
 from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.not_read import all_unread
 from kubevouch.inventory.rows import CertificateRow
 
 
@@ -18,10 +19,15 @@ def inventory_json(
         "counts": {each: counts[each] for each in Concern},
         "certificates": [_row_json(row, limits) for row in rows],
         "notRead": [
-            {"what": each.what, "node": each.node, "why": each.doubt.text, "kind": each.doubt.kind}
-            for each in found.not_read
+            _unread_json(each)
+            for each in all_unread(found.not_read, rows, asked_disks=found.asked_disks)
         ],
+        "notThere": [_unread_json(each) for each in found.not_read if each.is_not_missed],
     }
+
+
+def _unread_json(each: NotRead) -> dict[str, object]:
+    return {"what": each.what, "node": each.node, "why": each.doubt.text, "kind": each.doubt.kind}
 
 
 def _row_json(row: CertificateRow, limits: Limits) -> dict[str, object]:

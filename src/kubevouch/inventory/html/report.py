@@ -29,7 +29,7 @@ from kubevouch.inventory.kubeadm_tables import (
     residual_time,
 )
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import rows_not_read, unread_of
+from kubevouch.inventory.not_read import Unread, none_there, rows_not_read, unread_of
 from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
@@ -64,9 +64,10 @@ def report(
     with_unread = (*rows, *rows_not_read(found.not_read))
     on_disk = [row for row in with_unread if is_in_kubeadms_tables(row)]
     others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
+    unread = unread_of(found.not_read, rows, asked_disks=found.asked_disks)
     parts = [
         _first(found, rows, limits, write, hint),
-        _counts(found, rows, limits),
+        _counts(unread, rows, limits),
         section("What ends when", timeline(rows, limits, write)),
         _what_stops(with_unread, write),
         section("Who has signed what", chains(rows, limits, write)),
@@ -75,9 +76,13 @@ def report(
     if others:
         heading = "What kubeadm does not show" if on_disk else "Every certificate"
         parts.append(section(heading, _table(others, limits, write), "long"))
-    if unread := unread_of(found.not_read, rows, asked_disks=found.asked_disks):
-        each = "".join(f"<li>{write.text(one.text)}</li>" for one in unread)
-        parts.append(section("Not read", f"<ul>{each}</ul>", "long"))
+    for title, lines in (
+        ("Not read", [each.text for each in unread]),
+        ("Not there, and not missed", none_there(found.not_read)),
+    ):
+        if lines:
+            each = "".join(f"<li>{write.text(line)}</li>" for line in lines)
+            parts.append(section(title, f"<ul>{each}</ul>", "long"))
     return write.page("Certificates", (cluster, f"Read {at}"), parts)
 
 
@@ -141,14 +146,19 @@ def _told(trouble: Trouble, found: FoundCertificates, write: Writer) -> tuple[st
     )
 
 
-def _counts(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Limits) -> str:
-    counts = Counter(limits.concern(row) for row in rows)
+def _counts(unread: Sequence[Unread], rows: Sequence[CertificateRow], limits: Limits) -> str:
+    """What may be missing is in no tile: it is not good for that."""
+    counts = Counter(
+        concern
+        for row in rows
+        if (concern := limits.concern(row)) is not Concern.NONE or row.found.certificate
+    )
     return tiles(
         (
             (counts[Concern.FAIL], "ended, wrong or not there", "bad"),
             (counts[Concern.WARN], "near their end or self-signed", "warn"),
             (counts[Concern.NONE], "good", "good"),
-            (len(found.not_read), "not read", "warn"),
+            (len(unread), "not read", "warn"),
         )
     )
 
