@@ -111,6 +111,13 @@ def test_what_has_ended_is_first_and_last_with_what_stops_and_what_to_do() -> No
     assert lines[-1] == "NEXT        kubevouch doctor"
 
 
+def test_the_head_says_which_cluster_it_is() -> None:
+    out = io.StringIO()
+    named = "https://10.0.0.1:6443, context prod"
+    print_rows(Terminal(None, out, None, {}), CLUSTERS["well"], "table", Limits(), cluster=named)
+    assert out.getvalue().splitlines()[0] == f"cluster {named}"
+
+
 def test_where_all_is_well_the_first_to_end_is_said() -> None:
     lines = _shown(CLUSTERS["well"])[0].splitlines()
     assert lines[-1].startswith("OK  ")

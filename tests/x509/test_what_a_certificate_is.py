@@ -1,5 +1,6 @@
 """Kinds of certificates, and a certificate in words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -37,6 +38,16 @@ def made(
 
 def ca(common_name: str) -> Certificate:
     return read_certificate_der(authority(name(("CN", common_name)), ecdsa("ca")).der(), "here")
+
+
+@pytest.mark.parametrize(
+    ("serial", "text"),
+    [(0, "00"), (5, "05"), (0xA1B, "0a1b"), (0x80, "80"), (-5, "-05")],
+)
+def test_a_serial_number_is_written_in_whole_octets_as_openssl_writes_it(
+    serial: int, text: str
+) -> None:
+    assert replace(made(*NODE), serial=serial).serial_text == text
 
 
 KINDS = [

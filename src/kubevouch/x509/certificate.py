@@ -90,6 +90,12 @@ class Certificate(Encoded):
         return f"<Certificate {self.subject} serial {self.serial:x}>"
 
     @property
+    def serial_text(self) -> str:
+        """The serial number as whole octets, as `openssl x509 -serial` prints it, in small letters: `0a1b`."""
+        digits = f"{abs(self.serial):x}"
+        return "-" * (self.serial < 0) + digits.zfill(len(digits) + len(digits) % 2)
+
+    @property
     def emails(self) -> tuple[str, ...]:
         """The e-mail addresses in the SAN."""
         return self.alt_names.emails

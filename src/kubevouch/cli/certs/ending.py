@@ -37,8 +37,11 @@ def print_heading(
     *,
     shorten: Shorten,
     limits: Limits,
+    cluster: str = "",
 ) -> None:
-    """When it was looked, and what has ended or ends first."""
+    """Which cluster it is, when it was looked, and what has ended or ends first."""
+    if cluster:
+        terminal.wrapped(cluster, "cluster ")
     at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
     terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked  ")
     if troubles := troubles_of(rows, limits):

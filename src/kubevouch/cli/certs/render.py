@@ -21,7 +21,7 @@ def print_rows(
 ) -> int:
     """The inventory in that form. Returns the exit code, which is the same for each form.
 
-    cluster: its name for a person, at the head of a page.
+    cluster: its name for a person, at the head of the tables and of a page.
     """
     rows = rows_of(found)
     code = _exit_code(found, rows, limits)
@@ -48,7 +48,7 @@ def print_rows(
         case "wide":
             print_wide(terminal, (*rows, *rows_not_read(found.not_read)), limits)
         case _:
-            print_tables(terminal, found, rows, limits)
+            print_tables(terminal, found, rows, limits, cluster)
     return code
 
 

@@ -47,11 +47,12 @@ def print_tables(
     found: FoundCertificates,
     rows: Sequence[CertificateRow],
     limits: Limits,
+    cluster: str = "",
 ) -> None:
     """All of it. What matters most stands first, and with what is to be done once more at the end."""
     names = [row.found.node for row in rows if row.found.node]
     shorten = shortener(list(dict.fromkeys(names)))
-    print_heading(terminal, found, rows, shorten=shorten, limits=limits)
+    print_heading(terminal, found, rows, shorten=shorten, limits=limits, cluster=cluster)
     with_unread = (*rows, *rows_not_read(found.not_read))
     on_disk = [row for row in with_unread if is_in_kubeadms_tables(row)]
     _print_kubeadms(terminal, found, on_disk)

@@ -9,7 +9,7 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
         "kind": str(classify(certificate)),
         "subject": str(certificate.subject),
         "issuer": str(certificate.issuer),
-        "serial": f"{certificate.serial:x}",
+        "serial": certificate.serial_text,
         "notBefore": certificate.not_before,
         "notAfter": certificate.not_after,
         "dnsNames": certificate.dns_names,
