@@ -157,6 +157,18 @@ def test_an_approval_says_who_and_on_what_grounds() -> None:
     )
 
 
+def test_an_approval_names_the_rules_that_were_not_asked_and_what_it_goes_against() -> None:
+    held = "the approver holds it: own-key (KeyOfAnotherNode)"
+    by_hand = approval("w1", "pinned by alice", not_asked=("own-key", "budget"), besides=held)
+    assert by_hand.message == (
+        "kubevouch: w1: every rule that was asked passed; not asked: own-key, budget; "
+        "the approver holds it: own-key (KeyOfAnotherNode); names and addresses: pinned by alice"
+    )
+    endless = approval("w1", "é" * 2000, not_asked=("own-key",), besides=held).message
+    assert len(endless.encode()) <= 1024
+    assert held in endless
+
+
 def test_a_denial_says_why_in_the_operators_words() -> None:
     condition = denial("left the site")
     assert (condition.type, condition.status, condition.reason, condition.message) == (

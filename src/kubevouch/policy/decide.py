@@ -1,11 +1,14 @@
 """All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
 
 import re
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
+from kubevouch.kube.resources.events import bounded
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
@@ -69,6 +72,10 @@ WHAT_IT_ASKS_FOR: tuple[Rule, ...] = tuple(
     if rule not in (timing.undecided, timing.newest, timing.fresh, timing.budget)
 )
 """The rules for one that somebody has decided about, where only what it asks for matters: it is too late for the others."""
+
+
+LONGEST_MESSAGE: Final = 1024
+"""Bytes of a condition's message."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -163,11 +170,17 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
     return Decision(about, combined(tuple(each.outcome for each in results)), results)
 
 
-def approval(who: str, names_by: str = "") -> CsrCondition:
-    """The condition that approves a CSR. An approval can never be withdrawn. names_by: whose word the names are."""
-    message = f"kubevouch: {who}: every rule passed"
-    if names_by:
-        message += f"; names and addresses: {names_by}"
+def approval(
+    who: str, names_by: str = "", *, not_asked: Sequence[str] = (), besides: str = ""
+) -> CsrCondition:
+    """The condition that approves a CSR. An approval can never be withdrawn, and its message stays as it is.
+
+    names_by: whose word the names are. not_asked: the rules that nobody asked. besides: what the running approver thinks of it.
+    """
+    passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
+    parts = [passed if not_asked else "every rule passed", besides]
+    parts.append(f"names and addresses: {names_by}" if names_by else "")
+    message = bounded(f"kubevouch: {who}: {'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 

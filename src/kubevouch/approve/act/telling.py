@@ -11,7 +11,7 @@ from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.approvers import HELD_EVENT
+from kubevouch.evidence.approvers import HELD_EVENT, OTHERS_APPROVED_EVENT, WOULD_HOLD
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
@@ -25,7 +25,7 @@ APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
 HELD: Final = EventWord(HELD_EVENT, "Hold")
 DENIED: Final = EventWord("KubeletServingDenied", "Deny")
 NOT_SERVED: Final = EventWord("KubeletServingNotServed", "Probe")
-BY_OTHERS: Final = EventWord("KubeletServingApprovedByOthers", "Report")
+BY_OTHERS: Final = EventWord(OTHERS_APPROVED_EVENT, "Report")
 _DOUBTS_BEFORE_EVENT: Final = 3
 """Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
 
@@ -135,7 +135,7 @@ class Telling:
         if decision.outcome is Outcome.REFUSE:
             self._log.error(decision.why, "Somebody else approved what our policy holds", **words)
             who = f"{manager or 'somebody'} (self-declared) with reason {reason!r}"
-            note = f"approved by {who}; our policy would hold it: {decision.why}"
+            note = f"approved by {who}; {WOULD_HOLD}{decision.why}"
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self._log.info(

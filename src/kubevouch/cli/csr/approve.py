@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -26,6 +27,8 @@ from kubevouch.policy.decide import Decision, approval
 from kubevouch.policy.rule import listed
 
 _EXPECTED = "kubevouch csr list shows what there is"
+AGAINST_APPROVER: Final = "--against-approver"
+"""The flag for what the running approver refuses."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Judged:
         """Whether every rule passes that could be asked here."""
         return self.decision.outcome is Outcome.PASS
 
+    def may_be_approved(self, *, against_approver: bool) -> bool:
+        """Whether every rule passes, and the approver is not known to refuse it, or to be wrong."""
+        refused = self.judgement.outcome is Outcome.REFUSE
+        return self.passes and (against_approver or not refused)
+
 
 def approve_named(
     terminal: Terminal,
@@ -55,10 +63,12 @@ def approve_named(
     sources: Sources,
     *,
     yes: bool,
+    against_approver: bool = False,
 ) -> ExitCode:
     """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding.
 
-    What the running approver says of one that it holds is shown before the question: whoever names a CSR may know better.
+    So is one that the running approver holds by a rule that an Event names, unless it is to be approved against that. What the
+    approver says is shown before the question.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
@@ -69,11 +79,11 @@ def approve_named(
         return [judged(each, sources, evidence) for each in waiting], settled
 
     seen, settled = with_api(terminal, access, judge)
+    passing = [each for each in seen if each.may_be_approved(against_approver=against_approver)]
     for each in seen:
-        if not each.passes:
-            print_decision(terminal, each.judgement, each.node)
-    codes = [*settled, *(EXIT[each.decision.outcome] for each in seen)]
-    passing = [each for each in seen if each.passes]
+        if each not in passing:
+            _refuse(terminal, each)
+    codes = [*settled, *(ExitCode.OK if e in passing else EXIT[e.judgement.outcome] for e in seen)]
     if not passing:
         return combined_exit_code(codes)
     for each in passing:
@@ -84,6 +94,16 @@ def approve_named(
     what = f"approve on {where(access)}, which cannot be undone: {vouched}{unasked(passing)}"
     terminal.confirm(what, yes=yes)
     return combined_exit_code([*codes, approve_judged(terminal, access, passing, sources)])
+
+
+def _refuse(terminal: Terminal, each: Judged) -> None:
+    """Says why it is not approved; where only the approver holds it, how it is approved all the same."""
+    if not each.passes:
+        print_decision(terminal, each.judgement, each.node)
+        return
+    say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
+    text = f"It was not approved. If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
+    terminal.wrapped(text)
 
 
 def undecided(
@@ -131,12 +151,18 @@ def approve_judged(
             found = each.found
             evidence = await sources.gather(api, clock)
             again = sources.judged(csr_of(found), evidence)
-            news = again.decision.outcome if each.judgement.held else again.outcome
-            codes.append(EXIT[news])
-            if news is not Outcome.PASS:
+            known = again.held is None or again.held == each.judgement.held
+            outcome = again.decision.outcome if known else again.outcome
+            codes.append(EXIT[outcome])
+            if outcome is not Outcome.PASS:
                 print_decision(terminal, again, each.node)
                 continue
-            condition = approval(found.spec.username, again.names.why)
+            condition = approval(
+                found.spec.username,
+                again.names.why,
+                not_asked=again.decision.not_asked,
+                besides=again.held.text if again.held else "",
+            )
             codes.append(await decided(terminal, api, found, condition))
         return combined_exit_code(codes)
 

@@ -4,11 +4,11 @@ That it has not approved it nobody can forge. Why, only its log tells for sure: 
 name and change those that it wrote. So an Event may add to what holds a CSR, is never quoted, and none of them frees it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.decide import RULE_NAMES, rules_named
+from kubevouch.policy.decide import RULE_NAMES, NamedRule, rules_named
 from kubevouch.policy.rule import listed
 
 _CUT = "..."
@@ -23,6 +23,13 @@ class ApproverHold:
     text: str
 
 
+def would_have_held(notes: Collection[str]) -> ApproverHold | None:
+    """What it would have held, of a CSR that somebody else approved. notes: of all Events that speak for it, from the rules on."""
+    if named := _named(notes):
+        return ApproverHold(Outcome.REFUSE, f"the approver would have held it: {_listed(named)}")
+    return None
+
+
 def approver_hold(
     notes: Collection[str], *, not_asked: Collection[str], said: bool
 ) -> ApproverHold | None:
@@ -31,12 +38,19 @@ def approver_hold(
     notes: of all Events on the CSR that speak for the approver. not_asked: the rules that nobody asked here. said: whether the
     operator says today what the node has; then only these rules count, and Events that were not cut have to name the others.
     """
-    found = {each for note in notes for each in rules_named(note)}
-    named = sorted(found, key=lambda each: (RULE_NAMES.index(each.rule), each.reason))
+    named = _named(notes)
     counting = [each for each in named if not said or each.rule in not_asked]
     if counting:
-        rules = listed([f"{each.rule} ({each.reason})" for each in counting])
-        return ApproverHold(Outcome.REFUSE, f"the approver holds it: {rules}")
+        return ApproverHold(Outcome.REFUSE, f"the approver holds it: {_listed(counting)}")
     if named and not any(_CUT in note for note in notes):
         return None
     return ApproverHold(Outcome.CANNOT_TELL, _SILENT)
+
+
+def _named(notes: Collection[str]) -> list[NamedRule]:
+    found = {each for note in notes for each in rules_named(note)}
+    return sorted(found, key=lambda each: (RULE_NAMES.index(each.rule), each.reason))
+
+
+def _listed(named: Sequence[NamedRule]) -> str:
+    return listed([f"{each.rule} ({each.reason})" for each in named])

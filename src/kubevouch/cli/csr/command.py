@@ -102,6 +102,7 @@ def explain(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
     from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
+    from kubevouch.cli.csr.sources import with_what_it_would_have_held
     from kubevouch.policy.csr import requestor_node
     from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR
 
@@ -113,7 +114,8 @@ def explain(
         named = await csr_named(word, api, evidence.cluster)
         warn(terminal, sources.warnings(evidence, named.csr))
         rules = WHAT_IT_ASKS_FOR if named.csr.conditions else RULES
-        return named, sources.judged(named.csr, evidence, rules)
+        judgement = sources.judged(named.csr, evidence, rules)
+        return named, await with_what_it_would_have_held(judgement, named.csr, api, clock)
 
     named, judgement = with_api(terminal, access, judge)
     if output == "json":
@@ -128,6 +130,11 @@ def explain(
 @cluster
 @allowing
 @click.option("--all", "all_", is_flag=True, help="All that wait and pass; the others are listed.")
+@click.option(
+    "--against-approver",
+    is_flag=True,
+    help="Approve NAME although the running approver holds it by rules that only it can ask.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
 def approve(
@@ -137,12 +144,14 @@ def approve(
     context: str | None,
     sources: "Sources",
     all_: bool,
+    against_approver: bool,
     yes: bool,
 ) -> int:
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
-    their rules. An approval cannot be taken back: the certificate is good until it ends.
+    their rules. What the running approver holds is not approved, unless it is named and --against-approver is given. An
+    approval cannot be taken back: the certificate is good until it ends, and the approval says what was not asked.
     """
     from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.csr.approve import approve_named
@@ -151,12 +160,18 @@ def approve(
     if all_ == bool(names):
         seen = "both names and --all" if all_ else "no name"
         raise UsageError("csr approve", seen, "either names of CSRs or --all was expected")
+    if all_ and against_approver:
+        raise UsageError(
+            "csr approve", "--against-approver with --all", "names of CSRs were expected"
+        )
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch fix --print-role"
     access = access_of(terminal, kubeconfig, context)
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
-    return approve_named(terminal, access, names, sources, yes=yes)
+    return approve_named(
+        terminal, access, names, sources, yes=yes, against_approver=against_approver
+    )
 
 
 @command.command("deny", short_help="Deny by name, for good. Writes.")

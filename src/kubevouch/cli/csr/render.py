@@ -223,6 +223,7 @@ def print_decision(
     terminal.wrapped(
         f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(decision)}"
     )
+    say_that_the_approver_holds_it(terminal, decision.about, judgement)
 
 
 def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> None:

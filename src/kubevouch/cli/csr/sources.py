@@ -17,10 +17,13 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
-from kubevouch.cli.csr.approver_hold import ApproverHold, approver_hold
+from kubevouch.cli.csr.approver_hold import ApproverHold, approver_hold, would_have_held
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
-from kubevouch.evidence.gather.approver_holds import gather_approver_holds
+from kubevouch.evidence.gather.approver_holds import (
+    gather_approved_by_others,
+    gather_approver_holds,
+)
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -313,6 +316,16 @@ class Sources:
             for value in values
         ]
         return pins
+
+
+async def with_what_it_would_have_held(
+    judgement: CsrJudgement, csr: Csr, api: ApiClient, clock: Clock
+) -> CsrJudgement:
+    """The same; of a CSR that somebody has decided about, with what the approver says in Events of that approval."""
+    if not csr.conditions or not csr.uid:
+        return judgement
+    told = await gather_approved_by_others(api, Inquiry(clock))
+    return replace(judgement, held=would_have_held(told.or_else({}).get(csr.uid, ())))
 
 
 def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:

@@ -20,7 +20,6 @@ from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
 )
-from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.csr import (
     KUBELET_CLIENT,
@@ -179,7 +178,8 @@ class NodeObserver:
         except NotFound:
             return "it was deleted"
         decided = found.condition("Approved")
-        if why := await self._held(found, csrs):
+        why, not_asked = await self._held(found, csrs)
+        if why:
             return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
         if decided:  # an approver was first, and every rule passes
             self._approved(name, f"approved by {_who(decided)}; every rule passes")
@@ -190,7 +190,8 @@ class NodeObserver:
         else:
             await self.context.confirm_holder()
             try:
-                await api.patch_approval(found, approval(f"run {self.inputs.plan.run}"))
+                who = f"run {self.inputs.plan.run}"
+                await api.patch_approval(found, approval(who, not_asked=not_asked))
             except Conflict:
                 return "it changed while it was judged"
             self._approved(name, self._how())
@@ -209,8 +210,8 @@ class NodeObserver:
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: tuple[CertificateSigningRequest, ...]
-    ) -> str:
-        """The rules that do not pass it, with the Nodes as they are now; empty if all do. Raises KubeError."""
+    ) -> tuple[str, tuple[str, ...]]:
+        """Which rules do not pass it, with the Nodes as they are now ("" if all do), and which were not asked. Raises KubeError."""
         clock = self.context.clock
         # Where they cannot be read, none is said to be gone.
         nodes = await self.live.nodes()
@@ -222,10 +223,10 @@ class NodeObserver:
         evidence = IndexedEvidence(read)
         node = evidence.node(self.node.node)
         if why := not_the_node(self.node, node):
-            return f"live-node: {why}"
+            return f"live-node: {why}", ()
         by_pod = await asked_for_again_by_pod(self.context, [node] if node else [])
         if why := by_pod.get(self.node.node, ""):
-            return why
+            return why, ()
         csr = csr_of(found)
         # CSRs are dated by the API server's clock, and the kubelet's start was told by ours.
         server, started = self.context.api.server_clock, self.kubelet_started
@@ -242,9 +243,8 @@ class NodeObserver:
         )
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
-        if decision.outcome is Outcome.PASS:
-            return ""
-        return "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
+        why = "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
+        return why, decision.not_asked
 
     async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
         """CSRs with which a bootstrap token asked to be this node since the plan.
