@@ -14,6 +14,7 @@ import pytest
 
 from kubevouch_lab.apiserver import status
 from tests.approve.conftest import (
+    CONFIG_MAP,
     LEASE,
     NAMESPACE,
     SPACE,
@@ -215,6 +216,34 @@ async def test_it_is_not_ready_and_does_not_lead_while_a_watch_shows_nothing(
             while not await is_ready():
                 await asyncio.sleep(0.05)
         await leads(1)
+
+
+async def test_it_is_not_ready_while_its_configuration_cannot_be_read_and_says_when_it_can_again(
+    cluster: Cluster,
+) -> None:
+    """It leads, and would approve nothing: a pod that is ready would be taken for one that works."""
+    cluster.configure("sources: [inventory, pinz]")
+    async with approving(cluster) as running:
+
+        async def shown(code: int) -> str:
+            async with asyncio.timeout(GENEROUS):
+                while True:
+                    found, page = await _readyz(running.port, running.source.read().chain)
+                    if found == code:
+                        return page
+                    await asyncio.sleep(0.05)
+
+        await running.logged("Listed everything")
+        assert "[-]configuration failed" in await shown(500)
+        assert "'pinz'" in running.log
+        assert "can be read again" not in running.log
+        configuration = {"configuration.yaml": "schemaVersion: kubevouch.approver/1"}
+        where = (SPACE, "kubevouch-approver")
+        cluster.server.store.change(
+            CONFIG_MAP, where, lambda found: {**found, "data": configuration}
+        )
+        assert await shown(200) == "ok"
+        await running.logged("A source of names can be read again")
 
 
 async def _readyz(port: int, roots: bytes) -> tuple[int, str]:

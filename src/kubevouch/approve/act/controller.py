@@ -23,6 +23,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.events import EventSender
 from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
+from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import ServerPart
 from kubevouch.serve.probes import NamedCheck
@@ -198,10 +199,15 @@ class ApproverController:
             stale = self._watches.stale
             return f"a watch has shown nothing for too long: {stale}" if stale else None
 
+        def readable() -> str | None:
+            found = self._view.sources.current.configuration
+            return f"nothing is approved: {found}" if isinstance(found, Unreadable) else None
+
         ready = (
             NamedCheck("informer-sync", listed),
             NamedCheck("watches", fresh),
             NamedCheck("cluster-names", named),
+            NamedCheck("configuration", readable),
         )
         return ServerPart(self._run, {"readyz": ready}, end=self._end)
 

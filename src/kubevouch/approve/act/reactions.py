@@ -128,15 +128,23 @@ class WatchReactions:
 
     def config_map(self, found: ConfigMap) -> None:
         """A ConfigMap of ours is new or has changed."""
-        self._concerned(self._view.sources.put(found), found.name)
+        before = self._view.sources.problems.get(found.name)
+        self._concerned(self._view.sources.put(found), found.name, before)
 
     def config_map_gone(self, name: str) -> None:
         """A ConfigMap of ours is gone."""
-        self._concerned(self._view.sources.remove(name), name)
+        before = self._view.sources.problems.get(name)
+        self._concerned(self._view.sources.remove(name), name, before)
 
-    def _concerned(self, nodes: Collection[str] | None, name: str) -> None:
-        for problem in self._view.sources.problems.get(name, ()):
+    def _concerned(
+        self, nodes: Collection[str] | None, name: str, before: Collection[str] | None
+    ) -> None:
+        """before: what was wrong with this ConfigMap until now."""
+        problems = self._view.sources.problems.get(name, ())
+        for problem in problems:
             self._log.error(problem, "A source of names cannot be read")
+        if before and not problems:
+            self._log.info("A source of names can be read again", configMap=name)
         if nodes is None:
             self.look_at_all()
             return
