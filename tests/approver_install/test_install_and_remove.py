@@ -120,14 +120,50 @@ async def test_it_says_the_truth_when_the_pods_are_not_ready(
     assert "UNDO  kubevouch approver remove" in ran.out
 
 
-async def test_it_is_ready_when_every_pod_is(lab: Bench, kubevouch: Program) -> None:
-    await _ran(kubevouch, *HELD, code=4)
+def make_ready(lab: Bench) -> None:
+    """As the Deployment's controller and a kubelet would."""
     found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
     counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "observedGeneration": 1}
     lab.local.update(DEPLOYMENTS, {**found, "status": counts}, "status")
+
+
+async def test_it_is_ready_when_every_pod_is(lab: Bench, kubevouch: Program) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    make_ready(lab)
     ran = await _ran(kubevouch, *HELD[:4], "--yes", code=0)
     assert "Nothing to do: the approver is installed like this." in ran.out
     assert "The approver is ready" in ran.out
+
+
+UNREADABLE = "schemaVersion: kubevouch.approver/1\nsources: [inventory, pinz]\n"
+
+
+def configure(lab: Bench, text: str) -> None:
+    data = {"data": {"configuration.yaml": text}}
+    lab.local.patch(CONFIG_MAPS, "kubevouch-approver", data, SPACE)
+
+
+async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_left_alone(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It would approve nothing: "Nothing to do" and "ready" would be an all-clear."""
+    await _ran(kubevouch, *HELD, code=4)
+    make_ready(lab)
+    configure(lab, UNREADABLE)
+    for words in (HELD[:4], ("approver", "upgrade", "--image", IMAGE)):
+        ran = await _ran(kubevouch, *words, "--yes", code=4)
+        assert "Nothing to do" not in ran.out
+        assert "The approver is ready" not in ran.out
+        told = " ".join((ran.err + ran.out).split())
+        assert "approves nothing: its configuration cannot be read" in told
+        assert "'pinz'" in told
+        assert "NEXT kubectl -n kubevouch-system edit configmap/kubevouch-approver" in told
+    ran = await _ran(kubevouch, *HELD[:4], "--dry-run", code=0)
+    assert "its configuration cannot be read" in " ".join(ran.err.split())
+    # What this install writes itself counts, and not what was there.
+    ran = await _ran(kubevouch, *HELD, "--force-conflicts", code=0)
+    assert "The approver is ready" in ran.out
+    assert "cannot be read" not in ran.out + ran.err
 
 
 async def test_a_second_install_finds_nothing_to_do_and_leaves_records_alone(

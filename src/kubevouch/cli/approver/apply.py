@@ -25,7 +25,12 @@ from kubevouch.cli.approver.new_nodes import (
     wish_of,
 )
 from kubevouch.cli.approver.present import Present, look_around
-from kubevouch.cli.approver.readiness import wait_until_ready
+from kubevouch.cli.approver.readiness import (
+    say_how_it_ended,
+    say_that_it_cannot_read,
+    unreadable_configuration,
+    wait_until_ready,
+)
 from kubevouch.cli.approver.stored_pins import write_pins
 from kubevouch.cli.approver.undo import say_how_it_is_undone, say_what_a_stop_leaves
 from kubevouch.cli.common.connect import with_api
@@ -36,6 +41,7 @@ from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.policy.sources.stored import Unreadable
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,8 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
         terminal.out("The nodes that are there now, and what would be pinned of them:")
         looked = pinning.look(terminal, access, (), {})
         pinning.show(terminal, looked, form="table")
-    return _apply(terminal, access, options, _Work(found, going, looked))
+    work = _Work(found, going, looked, unreadable_configuration(present, found))
+    return _apply(terminal, access, options, work)
 
 
 def _check(options: InstallOptions, present: Present) -> None:
@@ -205,6 +212,8 @@ class _Work:
     changes: Sequence[Change]
     going: Sequence[Manifest]
     looked: pinning.Looked
+    unread: Unreadable | None
+    """What is wrong with the approver's configuration as it is after this; None if it can be read."""
 
     @property
     def pins(self) -> int:
@@ -231,19 +240,18 @@ def _apply(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work
 ) -> ExitCode:
     if options.dry_run:
+        if work.unread:
+            say_that_it_cannot_read(terminal, work.unread)
         terminal.note("A dry run: nothing was changed.")
         return ExitCode.OK
-    if work.is_nothing:
-        terminal.out("Nothing to do: the approver is installed like this.")
-    else:
-        verb = "upgrade" if options.upgrade else "install"
-        what = f"{verb} the approver: {work}"
-        terminal.confirm(f"{what}, on {named(access)}", yes=options.yes)
+    _ask(terminal, access, options, work)
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
         if not work.is_nothing:
             await check_as_shown(api, work.changes, work.looked.found, force=options.force)
             await _write(api, work, force=options.force)
+        if work.unread:
+            return ()  # its pods will not be ready, however long anybody waits
         return await wait_until_ready(api, clock, terminal, options.wait)
 
     try:
@@ -259,9 +267,17 @@ def _apply(
     except KeyboardInterrupt:
         say_what_a_stop_leaves(terminal, work.changes)
         raise
-    _say_how_it_ended(terminal, hindrances, options.wait)
+    say_how_it_ended(terminal, hindrances, options.wait, work.unread)
     say_how_it_is_undone(terminal, work.changes, len(work.going))
-    return ExitCode.STOPPED if hindrances else ExitCode.OK
+    return ExitCode.STOPPED if hindrances or work.unread else ExitCode.OK
+
+
+def _ask(terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work) -> None:
+    if not work.is_nothing:
+        what = f"{'upgrade' if options.upgrade else 'install'} the approver: {work}"
+        terminal.confirm(f"{what}, on {named(access)}", yes=options.yes)
+    elif not work.unread:
+        terminal.out("Nothing to do: the approver is installed like this.")
 
 
 async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
@@ -280,14 +296,3 @@ async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
     await apply_all(api, wanted[first:], force=force)
     for each in work.going:
         await delete(api, each)
-
-
-def _say_how_it_ended(terminal: Terminal, hindrances: Sequence[str], wait: float) -> None:
-    if not hindrances:
-        terminal.out("The approver is ready: all of its pods are.")
-        terminal.command("NEXT  ", "kubevouch csr list")
-        return
-    terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
-    for text in hindrances[1:]:
-        terminal.wrapped(text, "      ")
-    terminal.command("NEXT  ", "kubectl -n kubevouch-system get pods,events")
