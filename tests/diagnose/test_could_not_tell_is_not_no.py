@@ -64,6 +64,14 @@ def _without_services(evidence: Evidence, doubt: Doubt) -> Evidence:
     return replace(evidence, names=replace(evidence.names, virtual={}, doubts=(doubt,)))
 
 
+def _without_our_configuration(evidence: Evidence, doubt: Doubt) -> Evidence:
+    ours = evidence.our_approver.value
+    if ours is None:
+        return evidence
+    unread = replace(ours, configuration=None, configuration_doubt=doubt)
+    return replace(evidence, our_approver=replace(evidence.our_approver, value=unread))
+
+
 def _not_dialled(index: int) -> Taking:
     def take(evidence: Evidence, _: Doubt) -> Evidence:
         served = list(evidence.served)
@@ -88,6 +96,7 @@ FACTS: dict[str, Taking] = {
     "services": _without_services,
     "kubelet_config": _field("kubelet_config"),
     "approvers": _field("approvers"),
+    "our_configuration": _without_our_configuration,
     "api_server_flags": _field("api_server_flags"),
     "leases": _field("leases"),
     "bootstrap_tokens": _field("bootstrap_tokens"),
@@ -155,7 +164,8 @@ def _sure(findings: tuple[Any, ...]) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("doubt", DOUBTS, ids=["not-allowed", "failed"])
 async def test_what_could_not_be_read_is_said(fact: str, doubt: Doubt) -> None:
     """`services` are only asked for while a request waits; a log that cannot be read is told by the wire."""
-    evidence = await snapshot("healthy-with-approver")
+    ours = fact == "our_configuration"
+    evidence = await snapshot("our-approver-is-well" if ours else "healthy-with-approver")
     for rules in (DOCTOR, VERIFY):
         found = diagnose(FACTS[fact](evidence, doubt), rules)
         assert found.exit_code(Severity.ERROR) is ExitCode.COULD_NOT_TELL
@@ -184,6 +194,7 @@ GUESSABLE = (
     "approver-holds",
     "request-for-another-nodes-address",
     "expired-seen-from-a-laptop",
+    "our-approver-cannot-read-its-configuration",
 )
 
 

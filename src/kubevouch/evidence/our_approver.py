@@ -4,9 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from kubevouch.evidence.measured import Doubt
+
 NAMESPACE: Final = "kubevouch-system"
 NAME: Final = "kubevouch-approver"
-"""Of its Deployment, its account and its Lease."""
+"""Of its Deployment, its account, its Lease and its configuration."""
+
+CONFIGURATION_KEY: Final = "configuration.yaml"
+PART_OF: Final = "app.kubernetes.io/part-of"
+"""The label of everything that is ours in a cluster; its value is "kubevouch". The approver watches nothing without it."""
 
 _LATELY: Final = timedelta(minutes=1)
 """Whoever leads renews the Lease every two seconds, and after 15 another one may take it."""
@@ -17,12 +23,15 @@ class OurApprover:
     """What its Deployment and its Lease show. Without a Deployment it is one that was started by hand, and leads.
 
     leader: who holds the Lease; "" for nobody. silent: since when nobody has renewed it; None if there is no Lease.
+    configuration: the text of its configuration; None if it has none, or if the doubt says why that is not known.
     """
 
     wanted: int
     ready: int
     leader: str
     silent: timedelta | None
+    configuration: str | None = None
+    configuration_doubt: Doubt | None = None
 
     @property
     def decides(self) -> bool:

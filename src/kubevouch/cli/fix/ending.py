@@ -7,6 +7,7 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.rules import csrs
+from kubevouch.diagnose.rules.approving import approves_nothing
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.snapshot import gather
@@ -41,12 +42,12 @@ def _say(terminal: Terminal, text: str) -> None:
 async def _nobody(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
     """What doctor finds about who approves; nothing where that cannot be read.
 
-    Where our approver decides there is nothing to say, and no node is dialled for it.
+    Where our approver can approve there is nothing to say, and no node is dialled for it.
     """
     rules = (csrs.our_approver, csrs.rotation_will_stall)
     try:
         ours = await gather_our_approver(api, Inquiry(clock))
-        if ours.value is not None and ours.value.decides:
+        if ours.value is not None and not approves_nothing(ours.value):
             return ()
         return diagnose(await gather(api, clock=clock), rules).findings
     except KubeError:

@@ -124,25 +124,29 @@ DEFINITIONS = (
         code=Code.OUR_APPROVER_DECIDES_NOTHING,
         name="OurApproverDecidesNothing",
         severity=ERROR,
-        see="The approver of `kubevouch approver install` is there. None of its pods is ready, or none of them leads.",
+        see="The approver of `kubevouch approver install` is there. None of its pods is ready, or none of them leads; "
+        "or one leads, and its configuration cannot be read.",
         why="Of its processes the one that holds the Lease kubevouch-system/kubevouch-approver decides, and renews it every "
-        "two seconds. While nobody does, CSRs wait. What is served stays valid meanwhile.",
+        "two seconds. While nobody does, CSRs wait; and with a configuration that cannot be read (the ConfigMap of that name) "
+        "each CSR is held. What is served stays valid meanwhile.",
         do="`kubectl -n kubevouch-system get pods,events`; where pods are ready and none leads: `kubectl -n kubevouch-system "
-        "logs deployment/kubevouch-approver`. While it is away, `kubevouch csr approve --all` asks the same policy.",
+        "logs deployment/kubevouch-approver`; where its configuration cannot be read: `kubectl -n kubevouch-system edit "
+        "configmap/kubevouch-approver` (docs/policy.md has one). While it is away, `kubevouch csr approve --all` asks the same policy.",
         cause_rank=52,
         cause="{title}.",
         next=("kubectl", "-n", "kubevouch-system", "{look}", "{at}"),
-        by_hand="To mend it, {mend}. Meanwhile `kubevouch csr approve --all` asks the same policy.",
+        by_hand="To mend it, {mend}.{meanwhile}",
     ),
     FindingDefinition(
         code=Code.ROTATION_WILL_STALL,
         name="RotationWillStall",
         severity=WARNING,
         see="All is well, for now.",
-        why="serverTLSBootstrap is on and no approver runs. Kubelets ask for their next certificate at 70 to 90 % of the "
+        why="serverTLSBootstrap is on and no approver runs, or ours, which approves nothing (KV409). Kubelets ask for their next certificate at 70 to 90 % of the "
         "life of this one; nobody will approve it, and at NotAfter the port goes dark: worse than an expired "
         "self-signed certificate, which at least was served.",
-        do="Run an approver: `kubevouch approver install`. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
+        do="Run an approver: `kubevouch approver install`; where ours is installed already, `kubevouch doctor` says what keeps it "
+        "from approving. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
         "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
         "that are proven to be its node's.",
         counts_in=DOCTOR_AND_VERIFY,

@@ -6,7 +6,7 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import api_proof, counted, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.csrs import has_no_approver
+from kubevouch.diagnose.rules.approving import has_no_approver
 from kubevouch.diagnose.rules.metrics_api import insecure_flags
 from kubevouch.diagnose.rules.waiting_csrs import asking_for_a_run
 from kubevouch.diagnose.rules.wire import is_dark, is_self_signed, port_states

@@ -10,6 +10,12 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.make import api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.approving import (
+    approves_nothing,
+    has_no_approver,
+    running_approver,
+    unreadable_configuration,
+)
 from kubevouch.diagnose.rules.waiting_csrs import (
     asking_for_a_run,
     left_over_csrs,
@@ -19,39 +25,22 @@ from kubevouch.diagnose.rules.waiting_csrs import (
     waiting_csrs,
 )
 from kubevouch.diagnose.rules.wire import is_dark
-from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
+from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.snapshot import Approver, Evidence
+from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 from kubevouch.x509 import CertificateKind, classify
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
 
+_MEANWHILE = " Meanwhile `kubevouch csr approve --all` asks the same policy."
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
 EARLIEST_ROTATION = 0.7
 """Kubelets ask again at 70 to 90 % of a certificate's life (client-go certificate_manager.go, nextRotationDeadline)."""
-
-
-def running_approver(evidence: Evidence) -> Approver | None:
-    """Somebody who approves CSRs for serving certificates here, as far as can be seen."""
-    known = evidence.approvers.or_else(())
-    for approver in known:
-        if approver.running:
-            return approver
-    # What one approved whose pods are known not to be ready, it approved before they went; and ours, which has neither a
-    # Deployment nor a Lease that somebody holds, before it was taken out.
-    ours = evidence.our_approver
-    gone = {OUR_APPROVER} if ours.is_known and ours.value is None else set()
-    return lately_approved(evidence.csrs.or_else(()), but={*gone, *(each.name for each in known)})
-
-
-def has_no_approver(evidence: Evidence) -> bool:
-    """Whether it is certain that no approver runs. False also if that is not known."""
-    known = evidence.approvers.is_known and evidence.csrs.is_known
-    return known and running_approver(evidence) is None
 
 
 def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
@@ -104,12 +93,12 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
 def our_approver(evidence: Evidence) -> Iterator[Finding]:
-    """Our approver is installed, and nobody leads."""
+    """Our approver is installed, and nobody leads; or it holds every CSR, since its configuration cannot be read."""
     ours = evidence.our_approver.value
-    if ours is None or ours.decides:
+    if ours is None or not (why := approves_nothing(ours)):
         return
     waiting = waiting_csrs(evidence)
-    title = f"the approver is installed and decides nothing: {ours.why_not}"
+    title = f"the approver {why}"
     if waiting:
         title += f"; {counted(len(waiting), 'CSR waits', 'CSRs wait')}"
     yield finding(
@@ -117,12 +106,19 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
         title,
         subjects=sorted(waiting),
         proofs=_proofs(waiting, evidence),
-        details=_where_to_look(ours),
+        details={"meanwhile": _MEANWHILE, **_where_to_look(ours)},
     )
 
 
 def _where_to_look(ours: OurApprover) -> dict[str, str]:
     """The details of the command that shows more, and of what a person can do."""
+    if ours.decides and (unread := unreadable_configuration(ours)):
+        return {
+            "look": "edit",
+            "at": f"configmap/{CONFIGURATION}",
+            "mend": f"correct {CONFIGURATION_KEY} there: {unread.expected}",
+            "meanwhile": "",
+        }
     if not ours.wanted:
         replicas = "kubectl -n kubevouch-system scale deployment/kubevouch-approver --replicas=1"
         return {"look": "get", "at": "deployment,pods", "mend": f"scale it up: `{replicas}`"}
@@ -305,8 +301,10 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
         c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in trusted.values()
     )
     dark = min(c.not_after for c in trusted.values())
+    ours = evidence.our_approver.value
+    nobody = "the approver approves nothing" if ours and ours.decides else "no approver runs"
     yield finding(
         Code.ROTATION_WILL_STALL,
-        f"no approver runs: rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}",
+        f"{nobody}: rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}",
         subjects=sorted(trusted),
     )

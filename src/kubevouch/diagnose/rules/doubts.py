@@ -41,6 +41,8 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
     if metrics.measured_nodes is None and not distrust(metrics):
         measured.append(metrics.node_metrics)
     found = [each.doubt for each in measured if each.doubt is not None]
+    if (ours := evidence.our_approver.value) and ours.configuration_doubt:
+        found.append(ours.configuration_doubt)
     found += evidence.names.doubts if evidence.names else ()
     # Of a kubelet that was not dialled there is a finding of its own.
     not_read = evidence.certificates.not_read if evidence.certificates else ()

@@ -8,7 +8,7 @@ from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.csrs import has_no_approver, running_approver
+from kubevouch.diagnose.rules.approving import has_no_approver, running_approver
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509 import Certificate, life_used

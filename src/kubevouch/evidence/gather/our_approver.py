@@ -1,28 +1,41 @@
-"""Reads the Deployment and the Lease of the approver that this product installs."""
+"""Reads the Deployment, the Lease and the configuration of the approver that this product installs."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Measured, Vantage
-from kubevouch.evidence.our_approver import NAME, NAMESPACE, OurApprover
+from kubevouch.evidence.our_approver import (
+    CONFIGURATION_KEY,
+    NAME,
+    NAMESPACE,
+    PART_OF,
+    OurApprover,
+)
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import DEPLOYMENTS, LEASES, Deployment, Lease
+from kubevouch.kube.resources import CONFIG_MAPS, DEPLOYMENTS, LEASES, ConfigMap, Deployment, Lease
 
 
 async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurApprover]:
     """Our approver; the value is None where there is no Deployment of it and none leads that was started by hand."""
     deployment: Measured[Deployment]
     lease: Measured[Lease]
-    deployment, lease = await together(
+    configuration: Measured[ConfigMap]
+    deployment, lease, configuration = await together(
         inquiry.ask(api.get(DEPLOYMENTS, NAME, NAMESPACE)),
         inquiry.ask(api.get(LEASES, NAME, NAMESPACE)),
+        inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE)),
     )
     if deployment.doubt is not None:
         return Measured(Vantage.API_SERVER, deployment.at, doubt=deployment.doubt)
     if deployment.value is not None and lease.doubt is not None:
         return Measured(Vantage.API_SERVER, deployment.at, doubt=lease.doubt)
-    found = _approver(deployment.value, lease.value, api.server_clock.now())
+    found = replace(
+        _approver(deployment.value, lease.value, api.server_clock.now()),
+        configuration=_text(configuration.value),
+        configuration_doubt=configuration.doubt,
+    )
     there = deployment.value is not None or found.decides
     return Measured(Vantage.API_SERVER, deployment.at, found if there else None)
 
@@ -36,3 +49,10 @@ def _approver(deployment: Deployment | None, lease: Lease | None, now: datetime)
         leader=lease.spec.holder_identity if lease else "",
         silent=now - written if written else None,
     )
+
+
+def _text(found: ConfigMap | None) -> str | None:
+    """The configuration's text, as the approver sees it: one without our label is none."""
+    if found is None or found.metadata.labels.get(PART_OF) != "kubevouch":
+        return None
+    return found.data.get(CONFIGURATION_KEY)

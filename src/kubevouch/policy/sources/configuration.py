@@ -9,6 +9,7 @@ from ipaddress import ip_network
 import msgspec
 
 from kubevouch.errors import nearest
+from kubevouch.evidence import our_approver
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Network
 from kubevouch.policy.facts import CsrLimits
@@ -17,8 +18,8 @@ from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text
 from kubevouch.policy.usable import malformed
 
-CONFIGURATION = "kubevouch-approver"
-CONFIGURATION_KEY = "configuration.yaml"
+CONFIGURATION = our_approver.NAME
+CONFIGURATION_KEY = our_approver.CONFIGURATION_KEY
 CONFIGURATION_SCHEMA = "kubevouch.approver/1"
 
 _WHERE = f"{CONFIGURATION}, {CONFIGURATION_KEY}"

@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from kubevouch.evidence import our_approver
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.usable import malformed
 from kubevouch.x509 import printable
 
 T = TypeVar("T")
 
-PART_OF = "app.kubernetes.io/part-of"
-"""The label of everything that is ours in a cluster; its value is "kubevouch"."""
+PART_OF = our_approver.PART_OF
 
 HOLDS = "kubevouch.dev/holds"
 """The label that says what a ConfigMap holds: pins, recorded, configuration, inventory."""

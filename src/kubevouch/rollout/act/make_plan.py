@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.rules.csrs import running_approver
+from kubevouch.diagnose.rules.approving import approves_nothing, running_approver
 from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -265,7 +265,7 @@ def _why_nobody_approves(evidence: Evidence) -> str:
     )
     if ours := evidence.our_approver.value:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
-        return f"the approver is installed and decides nothing: {ours.why_not} ({code}). Until it does, {stalls}"
+        return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
     return f"no approver runs here: {stalls}. Run an approver before then: `kubevouch approver install`"
 
 
