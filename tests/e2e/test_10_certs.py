@@ -115,6 +115,8 @@ def test_kubelets_that_made_their_own_are_a_warning_and_one_of_a_former_ca_fails
     [line] = failed.out.splitlines()
     assert line.startswith("fail  kubelet-serving of "), line
     assert ": wrong: x509: certificate signed by unknown authority" in line, line
+    rows = _rows(cluster.kubevouch("certs", "-o", "json"), "kubelet-serving")
+    assert {(row["state"], row["authority"]) for row in rows} == {("wrong", ""), ("valid", "ca")}
 
 
 @pytest.mark.long_on_the_bed
