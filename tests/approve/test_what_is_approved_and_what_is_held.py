@@ -75,6 +75,23 @@ async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluste
     assert all("/approval" not in path for _, path in cluster.writes())
 
 
+@pytest.mark.parametrize(
+    ("asked", "leads_to"),
+    [("192.0.2.1", "kubevouch approver pin n1"), ("192.0.2.9", "kubevouch csr explain csr-1")],
+)
+async def test_the_event_of_an_unknown_node_leads_to_the_pin_that_helps_or_to_explain(
+    cluster: Cluster, asked: str, leads_to: str
+) -> None:
+    """A pin of the node has what it claims; for more the operator has to say what, and explain leads to that."""
+    cluster.node("n1", "192.0.2.1")
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1", asked)
+        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
+    for event in cluster.events():
+        assert "(NodeUnknown)" in event["note"]
+        assert event["note"].endswith(f": {leads_to}")
+
+
 async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.inventory(n1=["192.0.2.7"])

@@ -95,7 +95,7 @@ async def test_the_reason_is_the_events_also_where_the_node_itself_does_not_clai
     assert "NodeUnknown: no pin, inventory or record" in told(shown.out)
     assert f"The Node itself does not claim {ADDRESS}" in told(shown.out)
     assert "AddressNotAllowed" not in shown.out
-    assert f"--allow {NODE}={ADDRESS}" not in told(shown.out), "that would not be enough"
+    assert f"kubevouch approver pin {NODE} --allow {NODE}={ADDRESS}" in told(shown.out)
     assert trusting.code == 1, trusting
     assert f"AddressNotAllowed: not this node's: {ADDRESS}" in told(trusting.out)
 

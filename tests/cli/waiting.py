@@ -55,6 +55,7 @@ def put_written(stage: Stage, name: str, data: dict[str, str]) -> None:
         "name": name,
         "namespace": "kubevouch-system",
         "uid": name,
+        "resourceVersion": "7",
         "labels": {"app.kubernetes.io/part-of": "kubevouch"},
     }
     stage.server.store.put(CONFIG_MAPS, {"metadata": metadata, "data": data})

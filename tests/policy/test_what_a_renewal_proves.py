@@ -74,8 +74,24 @@ def test_what_it_asks_for_besides_is_not_allowed_and_is_said_to_be_new() -> None
     assert answer.allowed.outdated == ""
     assert answer.allowed.unlisted == ("alias.example.com", "10.0.0.9")
     assert answer.allowed.listed == (
-        "the certificate that it serves lacks it: kubevouch approver pin worker-1"
+        "the certificate that it serves lacks it, and the Node itself does not claim alias.example.com, 10.0.0.9"
     )
+
+
+def test_a_pin_of_the_node_is_advised_only_where_it_would_have_all_that_is_lacking() -> None:
+    """What the Node does not claim is in no pin without the operator's word for it."""
+    status = {"addresses": [{"type": "InternalIP", "address": "10.0.0.9"}]}
+    node = msgspec.convert({"metadata": {"name": NODE, "uid": "uid-1"}, "status": status}, Node)
+    evidence = RenewalEvidence((at(FIRST, GOOD),), read_certificates(CA.pem, "CA"), NOW)
+
+    def advice(*names: str) -> str:
+        asked = asking(FIRST, "10.0.0.9", names=(NODE, *names))
+        return answer_for(
+            node, asked, IdentitySources(), at=NOW, renewal=evidence
+        ).allowed.listed.removeprefix("the certificate that it serves lacks it")
+
+    assert advice() == ": kubevouch approver pin worker-1"
+    assert advice("shop.example.com") == ", and the Node itself does not claim shop.example.com"
 
 
 def test_the_address_is_the_same_however_it_is_dialled() -> None:

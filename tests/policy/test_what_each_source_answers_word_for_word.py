@@ -316,20 +316,23 @@ def test_the_nodes_own_word_is_the_whole_answer_where_it_counts() -> None:
     )
 
 
+SHOP = "The Node itself does not claim shop"
+
+
 @pytest.mark.parametrize(
     ("words", "renewal", "why"),
     [
         (
             (SourceWord.INVENTORY, SourceWord.PINS),
             None,
-            f"no source knows this node (inventory, pins). If it is yours: {ADVICE}",
+            f"no source knows this node (inventory, pins). {SHOP}",
         ),
         (
             ALL[:3],
             None,
             (
                 "no source knows this node (inventory, pins, renewal); renewal: nobody has looked at what it serves. "
-                f"If it is yours: {ADVICE}"
+                f"{SHOP}"
             ),
         ),
         (
@@ -337,7 +340,7 @@ def test_the_nodes_own_word_is_the_whole_answer_where_it_counts() -> None:
             RenewalEvidence((), (), NOW),
             (
                 "no source knows this node (renewal); renewal: 10.0.0.1: nobody has looked at what is served there. "
-                f"If it is yours: {ADVICE}"
+                f"{SHOP}"
             ),
         ),
     ],
@@ -348,6 +351,12 @@ def test_of_a_node_that_is_not_known_the_whole_answer_is_why(
     assert answered(sources(*words), renewal=renewal) == SourceAnswer(
         IdentitySource.NONE, nothing(why, HoldReason.NODE_UNKNOWN), why
     )
+
+
+def test_of_a_node_that_is_not_known_a_pin_is_advised_that_has_all_it_asks_for() -> None:
+    asked = AskedNames(("w1",), ASKED.addresses[:1])
+    answer = answer_for(NODE, asked, sources(SourceWord.PINS), at=NOW)
+    assert answer.why == f"no source knows this node (pins). If it is yours: {ADVICE}"
 
 
 def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:

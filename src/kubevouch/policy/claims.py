@@ -80,6 +80,11 @@ class AskedNames(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All of them as text."""
+        return (*self.names, *map(str, self.addresses))
+
 
 class AllowedNames(msgspec.Struct, frozen=True):
     """The names and addresses that one node may have in its serving certificate."""

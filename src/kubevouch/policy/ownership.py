@@ -230,7 +230,13 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
             seen=listed(values),
             allowed=known,
         )
-    unproven = [value for value, claim in claims.items() if claim and not claim.source.is_proof]
+    vouched = any(each.by_operator for each in (*allowed.names, *allowed.addresses))
+    # A node that no source knows has not even its own name, as long as the operator does not speak of it.
+    unproven = [
+        value
+        for value, claim in claims.items()
+        if claim and (not claim.source.is_proof or (unknown and not vouched))
+    ]
     if unproven and not allowed.trusts_node:
         return cannot_tell(
             rule,

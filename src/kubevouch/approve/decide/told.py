@@ -13,20 +13,23 @@ AGAIN_AFTER: Final = timedelta(minutes=50)
 
 _MOST: Final = 10_000
 _NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
+_EXPLAINED: Final = frozenset({HoldReason.NODE_UNKNOWN})
+"""What `csr explain` leads on from, where the reason itself has no command."""
+
 _LONGEST_WHY: Final = 500
 _LONGEST_ALLOWED: Final = 200
 """Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
 
 
 def why_held(decision: Decision, csr: str) -> str:
-    """Why a CSR is held, for an Event; where something is not the node's, what is (a part of it), and the next command."""
+    """Why a CSR is held, for an Event; where something is not the node's, what is (a part of it); and the next command."""
     why = decision.why
     measured = [r for r in decision.held_by if r.reason in _NOT_ALLOWED and r.allowed]
     allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
-    if not measured:
-        return why
     command = join(("kubevouch", "csr", "explain", csr))
     hint = "" if "kubevouch " in why else f". See: {command}"
+    if not measured:
+        return f"{why}{hint}" if any(r.reason in _EXPLAINED for r in decision.held_by) else why
     return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
 
 

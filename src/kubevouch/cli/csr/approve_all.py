@@ -87,7 +87,7 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    if each.judgement.held:
+    if each.judgement.held and each.passes:
         return (*undecided_row(each.found, at), shortened(each.judgement.held.text))
     rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
     return (*undecided_row(each.found, at), rules)

@@ -4,12 +4,16 @@ That it has not approved it nobody can forge. Why, only its log tells for sure: 
 name and change those that it wrote. So an Event may add to what holds a CSR, is never quoted, and none of them frees it.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from kubevouch.outcome import Outcome
-from kubevouch.policy.decide import RULE_NAMES, NamedRule, rules_named
-from kubevouch.policy.rule import listed
+import msgspec
+
+from kubevouch.outcome import Outcome, combined
+from kubevouch.policy.decide import RULE_NAMES, Decision, NamedRule, rules_named
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import RuleResult, listed
 
 _CUT = "..."
 _SILENT = "the approver has not approved it, and no Event says why"
@@ -28,6 +32,38 @@ def would_have_held(notes: Collection[str]) -> ApproverHold | None:
     if named := _named(notes):
         return ApproverHold(Outcome.REFUSE, f"the approver would have held it: {_listed(named)}")
     return None
+
+
+def held_besides(notes: Collection[str], not_asked: Collection[str]) -> ApproverHold | None:
+    """By which of the rules that nobody asked here it holds a CSR that is held here, too."""
+    if named := [each for each in _named(notes) if each.rule in not_asked]:
+        return ApproverHold(Outcome.REFUSE, f"the approver holds it: {_listed(named)}")
+    return None
+
+
+_REFUSALS = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
+
+
+def as_the_approver_says(decision: Decision, notes: Collection[str]) -> Decision:
+    """The same, with the approver's reason where a rule knows here no more than that nothing written down knows the node.
+
+    What such a node serves, and what the rule for new nodes admits, only the approver looks at.
+    """
+    said: dict[str, set[HoldReason]] = defaultdict(set)
+    for each in _named(notes):
+        said[each.rule].add(each.reason)
+    results = tuple(_with_its_reason(each, said[each.rule]) for each in decision.results)
+    outcome = combined(tuple(each.outcome for each in results))
+    return msgspec.structs.replace(decision, results=results, outcome=outcome)
+
+
+def _with_its_reason(result: RuleResult, said: Collection[HoldReason]) -> RuleResult:
+    if result.reason is not HoldReason.NODE_UNKNOWN or not said or result.reason in said:
+        return result
+    reason = min(said)
+    outcome = Outcome.REFUSE if reason in _REFUSALS else Outcome.CANNOT_TELL
+    message = f"the approver's Event says so, by what only it looks at (its log tells what). Here: {result.message}"
+    return msgspec.structs.replace(result, outcome=outcome, reason=reason, message=message)
 
 
 def approver_hold(

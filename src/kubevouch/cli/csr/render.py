@@ -15,7 +15,9 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER, csr_of
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult
+from kubevouch.policy.rule import RuleResult, listed
+from kubevouch.policy.sources.choice import IdentitySource
+from kubevouch.policy.sources.inventory import INVENTORY
 
 _NOBODY_SAYS = frozenset({HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO})
 _MOST_SHOWN = 4
@@ -169,10 +171,8 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 
 
 def _in_short(judgement: CsrJudgement) -> str:
-    if judgement.held:
-        return shortened(judgement.held.text)
-    if judgement.outcome is Outcome.PASS:
-        return "would approve"
+    if judgement.decision.outcome is Outcome.PASS:
+        return shortened(judgement.held.text) if judgement.held else "would approve"
     return f"holds: {judgement.decision.held_by[0].rule}"
 
 
@@ -206,7 +206,7 @@ def print_decision(
     _print_results(terminal, decision, node)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
-    if judgement.names.advice and decision.outcome is not Outcome.PASS:
+    if judgement.names.advice and decision.outcome is not Outcome.PASS and not judgement.word:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if found is None or not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
@@ -216,6 +216,7 @@ def print_decision(
             terminal.wrapped(text)
             deny = ("kubevouch", "csr", "deny", decision.about)
             terminal.command("       ", shlex.join((*deny, "--reason", "there is no such Node")))
+        _print_the_word_that_helps(terminal, judgement, node or "")
         print_way_on(terminal, [judgement])
         return
     if said := found.status.conditions[0].message:
@@ -224,6 +225,23 @@ def print_decision(
         f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(decision)}"
     )
     say_that_the_approver_holds_it(terminal, decision.about, judgement)
+
+
+def _print_the_word_that_helps(terminal: Terminal, judgement: CsrJudgement, node: str) -> None:
+    """How the operator says that the node has what it does not claim itself: with the caution that this is his word."""
+    if not judgement.word:
+        return
+    values, names = listed(judgement.word), judgement.names
+    flags = [word for value in judgement.word for word in ("--allow", f"{node}={value}")]
+    text = f"It would pass by your word that {node} has {values}, though the Node itself does not claim that. "
+    text += "Give it only if you know that it is this node's and nobody else's: whoever has the certificate can answer for it."
+    terminal.wrapped(text)
+    if names.source == IdentitySource.INVENTORY:
+        terminal.wrapped(f"Then list it with {node} in the inventory (ConfigMap {INVENTORY}).")
+    elif names.advice or names.source in (IdentitySource.PIN, IdentitySource.RECORDED):
+        terminal.command("       ", shlex.join(("kubevouch", "approver", "pin", node, *flags)))
+    else:
+        terminal.command("       ", shlex.join(flags))
 
 
 def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> None:

@@ -17,7 +17,13 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
-from kubevouch.cli.csr.approver_hold import ApproverHold, approver_hold, would_have_held
+from kubevouch.cli.csr.approver_hold import (
+    ApproverHold,
+    approver_hold,
+    as_the_approver_says,
+    held_besides,
+    would_have_held,
+)
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.approver_holds import (
@@ -61,6 +67,10 @@ from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 
+_BY_NAMES = {"allowed-names", "allowed-addresses"}
+_BY_TIME = {"newest", "fresh"}
+"""What holds a CSR and not the next one of its node."""
+
 
 class PlanNotBound(KubevouchError):
     """It is not known whether this is the cluster of the plan."""
@@ -103,12 +113,14 @@ class NamesAnswer:
 class CsrJudgement:
     """What the policy says of a CSR, and by which source of names and addresses.
 
-    held: what the running approver thinks of one that waits although every rule that could be asked here passes.
+    held: what the running approver thinks of one that waits although every rule that could be asked here passes; of another
+    one, by which rules besides it holds it. word: what the Node does not claim, where the operator's word for it would help.
     """
 
     decision: Decision
     names: NamesAnswer
     held: ApproverHold | None = None
+    word: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -211,7 +223,7 @@ class Sources:
         self, csr: Csr, evidence: CsrEvidence, rules: tuple[Rule, ...] = RULES
     ) -> CsrJudgement:
         """What the policy says with these sources."""
-        names = self.names_of(requestor_node(csr), evidence)
+        names = self.names_of(requestor_node(csr), evidence, asked_of(csr) or AskedNames())
         facts = csr_facts(
             csr,
             evidence.indexed,
@@ -224,21 +236,49 @@ class Sources:
             limits=_configuration(evidence.written).limits,
             standing=_standing(csr, evidence, names),
         )
-        decision = decide(facts, rules)
-        return CsrJudgement(decision, names, self._held(csr, decision, evidence))
+        judgement = CsrJudgement(decide(facts, rules), names)
+        judgement = replace(judgement, word=self._word_that_helps(csr, evidence, judgement))
+        return self._with_the_approvers_view(judgement, csr, evidence)
 
-    def _held(self, csr: Csr, decision: Decision, evidence: CsrEvidence) -> ApproverHold | None:
-        """What the approver thinks of a CSR of the cluster that waits and that passes here."""
-        if decision.outcome is not Outcome.PASS or csr.conditions or not csr.uid:
-            return None
-        if evidence.holds is None:
-            return None
-        node = requestor_node(csr)
+    def _word_that_helps(
+        self, csr: Csr, evidence: CsrEvidence, judgement: CsrJudgement
+    ) -> tuple[str, ...]:
+        """What the Node does not claim, and by the operator's word for which the CSR would pass; it is tried out."""
+        node, asked = requestor_node(csr), asked_of(csr)
+        found = evidence.indexed.node(node) if node else None
+        held = {each.rule for each in judgement.decision.held_by}
+        if found is None or asked is None or not held or not held <= _BY_NAMES | _BY_TIME:
+            return ()
+        allowed = judgement.names.allowed
+        lacking = [v for v in asked.values if not claims_value(found, v)]
+        lacking = [v for v in lacking if not (allowed and allowed.claim(as_address(v) or v))]
+        if not lacking:
+            return ()
+        said = (*self.allowed.get(found.name, ()), *asked.values)
+        saying = replace(self, allowed={**self.allowed, found.name: said})
+        tried = saying.judged(csr, evidence).decision
+        return tuple(lacking) if {r.rule for r in tried.held_by} <= _BY_TIME else ()
+
+    def _with_the_approvers_view(
+        self, judgement: CsrJudgement, csr: Csr, evidence: CsrEvidence
+    ) -> CsrJudgement:
+        """The same, with what Events say that the running approver thinks of a CSR of the cluster that waits."""
+        if evidence.holds is None or csr.conditions or not csr.uid:
+            return judgement
+        decision, node = judgement.decision, requestor_node(csr)
         said = self.trust_node_status or node in self.allowed or node in self._planned
         notes = evidence.holds.or_else({}).get(csr.uid, ())
-        return approver_hold(notes, not_asked=decision.not_asked, said=said)
+        if not said:
+            decision = as_the_approver_says(decision, notes)
+        if decision.outcome is Outcome.PASS:
+            held = approver_hold(notes, not_asked=decision.not_asked, said=said)
+        else:
+            held = held_besides(notes, decision.not_asked)
+        return replace(judgement, decision=decision, held=held)
 
-    def names_of(self, node: str | None, evidence: CsrEvidence) -> NamesAnswer:
+    def names_of(
+        self, node: str | None, evidence: CsrEvidence, asked: AskedNames | None = None
+    ) -> NamesAnswer:
         """What the node may have: by the first source that knows it, and by --allow."""
         found = evidence.indexed.node(node) if node else None
         if found is None:
@@ -246,7 +286,7 @@ class Sources:
         answer = (
             self._by_plan(found, evidence)
             or self._by_writing(found, evidence.written)
-            or self._by_its_own_word(found, evidence.written)
+            or self._by_its_own_word(found, evidence.written, asked or AskedNames())
         )
         said = self.allowed.get(found.name, ())
         if not said or answer.allowed is None:
@@ -276,7 +316,9 @@ class Sources:
             answer.allowed, answer.source, why if self.trust_node_status else answer.why
         )
 
-    def _by_its_own_word(self, node: Node, written: Measured[WatchedSources]) -> NamesAnswer:
+    def _by_its_own_word(
+        self, node: Node, written: Measured[WatchedSources], asked: AskedNames
+    ) -> NamesAnswer:
         """Its own word counts only if it is known that no stronger source knows the node."""
         trusts = self.trust_node_status and written.is_known
         allowed = allowed_names_of(node, said=self.allowed.get(node.name, ()), trusts_node=trusts)
@@ -287,8 +329,9 @@ class Sources:
             unknown = unknown_by_writing(written.value.current)
             why += f"; {unknown}"
             advice = f"kubevouch approver pin {node.name}"
-            # As the approver says in its Event: for one CSR there is one reason.
-            unknown = f"{unknown}. If it is yours: {advice}"
+            # As the approver says in its Event: for one CSR there is one reason. What is not claimed the rule adds.
+            pinned = all(claims_value(node, value) for value in asked.values)
+            unknown += f". If it is yours: {advice}" if pinned else ""
             allowed = msgspec.structs.replace(allowed, unknown=unknown)
         return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice)
 

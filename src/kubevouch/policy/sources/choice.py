@@ -16,8 +16,10 @@ from kubevouch.policy.claims import (
     NameSource,
     allowed_names_of,
     as_address,
+    claims_value,
 )
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import listed
 from kubevouch.policy.sources.allowing import allowed_by, another_machine, not_valid_now
 from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode
@@ -194,7 +196,11 @@ class _Question:
         if self.renewal is None:
             return "nobody has looked at what it serves"
         return allowed_by_renewal(
-            self.node.name, self.asked, self.renewal, control_plane=is_control_plane(self.node)
+            self.node.name,
+            self.asked,
+            self.renewal,
+            control_plane=is_control_plane(self.node),
+            claims=lambda value: claims_value(self.node, value),
         )
 
 
@@ -258,6 +264,17 @@ def unknown_by_writing(sources: IdentitySources) -> str:
     return f"no pin, inventory or record of the approver knows it{others}"
 
 
+def _pin_that_helps(node: Node, asked: AskedNames) -> str:
+    """The pin after which a node that no source knows gets what it asks for; or what it asks for that no pin of it would have.
+
+    No command then: it would have the words of whoever asks, to be copied into the operator's pin.
+    """
+    unclaimed = [value for value in asked.values if not claims_value(node, value)]
+    if unclaimed:
+        return f". The Node itself does not claim {listed(unclaimed)}"
+    return f". If it is yours: kubevouch approver pin {node.name}"
+
+
 _WRITTEN = (SourceWord.INVENTORY, SourceWord.PINS)
 
 
@@ -266,7 +283,7 @@ def _unknown(question: _Question) -> SourceAnswer:
     why = f"no source knows this node ({', '.join(question.configuration.sources)})"
     if sources.counts(SourceWord.RENEWAL):
         why += f"; renewal: {question.served()}"
-    why += f". If it is yours: kubevouch approver pin {node.name}"
+    why += _pin_that_helps(node, question.asked)
     return SourceAnswer(IdentitySource.NONE, not_valid_now(node, why, HoldReason.NODE_UNKNOWN), why)
 
 

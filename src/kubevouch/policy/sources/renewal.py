@@ -5,6 +5,7 @@ is, at each address where the same certificate is served. It proves no more than
 would keep it for ever, so all other rules are asked as well, and what another node claims is held.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -14,6 +15,7 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.csr import NODE_USER, NODES_GROUP
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import listed
 from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 
@@ -30,9 +32,17 @@ class RenewalEvidence:
 
 
 def allowed_by_renewal(
-    node: str, asked: AskedNames, evidence: RenewalEvidence, *, control_plane: bool
+    node: str,
+    asked: AskedNames,
+    evidence: RenewalEvidence,
+    *,
+    control_plane: bool,
+    claims: Callable[[str], bool],
 ) -> AllowedNames | str:
-    """What the served certificate allows; or, if none shows that it is this node's, why not."""
+    """What the served certificate allows; or, if none shows that it is this node's, why not.
+
+    claims: whether the Node claims a value, so that a pin of the node has it.
+    """
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
     asked_addresses = [unmapped(each) for each in asked.addresses]
@@ -54,6 +64,8 @@ def allowed_by_renewal(
         for each in dict.fromkeys(first.ip_addresses)
     )
     has = {claim.value for claim in (*names, *addresses)}
+    values = (*asked.names, *map(str, asked_addresses))
+    unlisted = tuple(value for value in values if value not in has)
     return AllowedNames(
         node=node,
         names=names,
@@ -61,11 +73,20 @@ def allowed_by_renewal(
         control_plane=control_plane,
         outdated=_outdated(served, {a: why for a, why in not_served.items() if str(a) in has}),
         not_valid=HoldReason.NOT_SERVED,
-        unlisted=tuple(
-            value for value in (*asked.names, *map(str, asked_addresses)) if value not in has
-        ),
-        listed=f"the certificate that it serves lacks it: kubevouch approver pin {node}",
+        unlisted=unlisted,
+        listed=f"the certificate that it serves lacks it{_pinnable(node, unlisted, claims)}",
     )
+
+
+def _pinnable(node: str, lacking: Sequence[str], claims: Callable[[str], bool]) -> str:
+    """The pin that helps; or, where no pin has it without the operator's word, what that would have to be about.
+
+    No command then: it would have the words of whoever asks, to be copied into the operator's pin.
+    """
+    unclaimed = [value for value in lacking if not claims(value)]
+    if unclaimed:
+        return f", and the Node itself does not claim {listed(unclaimed)}"
+    return f": kubevouch approver pin {node}"
 
 
 def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]) -> str:

@@ -1,0 +1,163 @@
+"""One CSR, one reason: the approver's Event, `csr explain` and `csr list` say the same, and what they lead to helps."""
+
+import json
+import shlex
+from base64 import b64encode
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.cli.program import Program
+from tests.cli.waiting import (
+    ADDRESS,
+    NODE,
+    OTHER,
+    OTHERS_ADDRESS,
+    put_csr,
+    put_event,
+    put_leader,
+    put_node,
+    put_pin,
+    put_written,
+)
+from tests.support.requests import request
+from tests.support.scripted.kinds import CSRS
+from tests.support.stage import Stage
+
+EXPLAIN = ("csr", "explain", "csr-w9")
+SHOP = "shop.example.com"
+NOT_SERVED_YET = (
+    f"allowed-names (NameNotAllowed): {NODE}, {SHOP}: not this node's: {SHOP}; the certificate that it serves lacks it, and the "
+    f"Node itself does not claim {SHOP}; allowed: {NODE}. See: kubevouch csr explain csr-w9"
+)
+
+
+@pytest.fixture(autouse=True)
+def waits(stage: Stage) -> None:
+    """An approver leads, knows another node, and one that it does not know waits."""
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_node(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_leader(stage)
+    put_csr(stage, "csr-w9", NODE, ADDRESS)
+
+
+def ask_for(stage: Stage, *names: str) -> None:
+    found = stage.server.store.get(CSRS, "csr-w9")
+    found["spec"]["request"] = b64encode(request(NODE, [NODE, *names], [ADDRESS])).decode()
+    stage.server.store.put(CSRS, found)
+
+
+def told(out: str) -> str:
+    return " ".join(out.split())
+
+
+def reasons(document: str) -> dict[str, str]:
+    """Of the rules that do not pass, as explain -o json has them."""
+    results = json.loads(document)["results"]
+    return {each["rule"]: each["reason"] for each in results if each["outcome"] != "pass"}
+
+
+def policy_of(listed: str) -> str:
+    """The last cell of the CSR's row."""
+    [row] = [each for each in listed.splitlines() if each.startswith("csr-w9")]
+    return row.split("   ")[-1].strip()
+
+
+async def test_what_only_the_approver_looks_at_is_said_with_its_reason(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """It has seen what the node serves: that a name is not in it, and not only that nothing written down knows the node."""
+    ask_for(stage, SHOP)
+    put_event(stage, "one", "csr-w9", NOT_SERVED_YET, datetime.now(UTC))
+    shown, document, listed = await kubevouch.several(
+        EXPLAIN, (*EXPLAIN, "-o", "json"), ("csr", "list")
+    )
+    assert shown.code == 1, shown
+    assert "HOLD allowed-names" in told(shown.out)
+    assert "NameNotAllowed: the approver's Event says so" in told(shown.out)
+    assert reasons(document.out)["allowed-names"] == "NameNotAllowed"
+    assert policy_of(listed.out) == "holds: allowed-names"
+
+
+@pytest.mark.parametrize("note", ["", "allowed-names, allowed-addresses (NodeUnknown): no source"])
+async def test_a_node_that_nothing_knows_has_not_even_its_own_name(
+    kubevouch: Program, stage: Stage, note: str
+) -> None:
+    """As the approver says in its Event."""
+    put_event(stage, "one", "csr-w9", note, datetime.now(UTC))
+    document = await kubevouch(*EXPLAIN, "-o", "json")
+    assert reasons(document.out) == {
+        "allowed-names": "NodeUnknown",
+        "allowed-addresses": "NodeUnknown",
+    }
+    allowed = await kubevouch(*EXPLAIN, "--allow", f"{NODE}={ADDRESS}", "-o", "json")
+    assert reasons(allowed.out) == {}
+
+
+async def test_the_rules_that_only_the_approver_asks_are_named_also_where_another_one_holds(
+    kubevouch: Program, stage: Stage
+) -> None:
+    note = "own-key (KeyOfAnotherNode): x; allowed-names, allowed-addresses (NodeUnknown): y"
+    put_event(stage, "one", "csr-w9", note, datetime.now(UTC))
+    shown, listed = await kubevouch.several(EXPLAIN, ("csr", "list"))
+    assert shown.code == 1, shown
+    assert "csr-w9: the approver holds it: own-key (KeyOfAnotherNode). Its log" in told(shown.out)
+    assert policy_of(listed.out).startswith("holds: allowed-")
+
+
+CAUTION = (
+    f"It would pass by your word that {NODE} has {SHOP}, though the Node itself does not claim that. Give it only if you know "
+    "that it is this node's and nobody else's: whoever has the certificate can answer for it."
+)
+
+
+def last_line(out: str) -> list[str]:
+    return shlex.split(out.rstrip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_a_name_that_the_node_does_not_claim_leads_to_the_pin_that_has_it(
+    kubevouch: Program, stage: Stage, pinned: bool
+) -> None:
+    """Also where the node is not pinned yet: a pin of what it claims would leave the CSR held."""
+    ask_for(stage, SHOP)
+    if pinned:
+        put_pin(stage)
+    shown = await kubevouch(*EXPLAIN)
+    assert CAUTION in told(shown.out), shown
+    command = last_line(shown.out)
+    assert command == ["kubevouch", "approver", "pin", NODE, "--allow", f"{NODE}={SHOP}"]
+    assert f"approver pin {NODE}\n" not in shown.out
+    assert "If it is yours" not in told(shown.out)
+    assert (await kubevouch(*command[1:], "--yes")).code == 0
+    put_event(stage, "one", "csr-w9", "", datetime.now(UTC))
+    after = await kubevouch(*EXPLAIN, "-o", "json")
+    assert reasons(after.out) == {}, after
+
+
+async def test_the_operators_word_is_not_asked_for_where_it_would_not_help(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Nobody is led to give a name away that is another node's, or the cluster's."""
+    put_pin(stage)
+    for name in (OTHER, "localhost"):
+        ask_for(stage, SHOP, name)
+        shown = await kubevouch(*EXPLAIN)
+        assert shown.code == 1, shown
+        assert "your word" not in told(shown.out)
+        assert "--allow" not in shown.out
+
+
+async def test_where_the_inventory_has_the_node_the_name_is_to_be_listed_there(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """A pin beside the inventory would not count."""
+    ask_for(stage, SHOP)
+    nodes = {NODE: {"names": [NODE], "addresses": [ADDRESS]}}
+    inventory = {"schemaVersion": "kubevouch.inventory/1", "nodes": nodes}
+    put_written(stage, "kubevouch-inventory", {"inventory.yaml": json.dumps(inventory)})
+    shown = await kubevouch(*EXPLAIN)
+    assert CAUTION in told(shown.out), shown
+    assert "in the inventory (ConfigMap kubevouch-inventory)" in told(shown.out)
+    assert "approver pin" not in shown.out
