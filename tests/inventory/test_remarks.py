@@ -116,6 +116,18 @@ def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:
     assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, tuple(found))))
 
 
+def test_an_authority_of_the_same_name_that_has_not_signed_it_bounds_nothing() -> None:
+    """The disks of two clusters, or a cluster that was made anew: all CAs of kubeadm's have one name."""
+    other, own = (DatedAuthority(AT - timedelta(days=1), ENDS + each) for each in (
+        timedelta(0), timedelta(days=3650)
+    ))  # fmt: skip
+    pair = own.serving("n", node="n", not_before=AT, not_after=ENDS + timedelta(days=1))
+    chain = read_certificates(other.pem, "ca")
+    ca = FoundCertificate(CertificateUse.CLUSTER_CA, "there", Vantage.API_SERVER, AT, chain=chain)
+    leaf = _kubelet(read_certificates(pair.chain, "n")[0])
+    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, (ca, leaf))))
+
+
 def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -> None:
     def bundle(where: str, ends: datetime) -> FoundCertificate:
         chain = read_certificates(DatedAuthority(AT - timedelta(days=2), ends).pem, "ca")

@@ -1,7 +1,7 @@
 """A row for each certificate that was found: its state, how much of its life is used, and what follows."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,14 +14,11 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
+from kubevouch.inventory.ca_remarks import CaRemarks
 from kubevouch.inventory.kubelet_names import is_of_another
 from kubevouch.inventory.purpose import NO_KUBELET, PURPOSES, Purpose, harm_of, stops_without
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
-
-_AUTHORITIES = frozenset(
-    {CertificateUse.CLUSTER_CA, CertificateUse.ETCD_CA, CertificateUse.FRONT_PROXY_CA}
-)
 
 _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 """What the API server calls: it is verified here as it is there, so that an error is an error there."""
@@ -90,39 +87,15 @@ class CertificateRow:
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     """A row for each, what ends first before the others; what has no certificate comes first of all."""
-    ends, signed = _ends_of_authorities(found), _signed(found)
+    remarks = CaRemarks(found)
     rows = _beside_others_of_a_bundle(
-        [
-            _with_what_it_signed(_beside_its_ca(row_of(each, found.at), ends), signed)
-            for each in found.found
-        ]
+        [_remarked(row_of(each, found.at), remarks.of(each)) for each in found.found]
     )
     return tuple(sorted(rows, key=_order))
 
 
-def _ends_of_authorities(found: FoundCertificates) -> dict[bytes, datetime]:
-    """By subject, when the last CA of that name ends: a rotation has two."""
-    ends: dict[bytes, datetime] = {}
-    for each in found.found:
-        certificate = each.certificate
-        if certificate is not None and each.use in _AUTHORITIES:
-            name = certificate.raw.subject
-            ends[name] = max(certificate.not_after, ends.get(name, certificate.not_after))
-    return ends
-
-
-def _beside_its_ca(row: CertificateRow, ends: Mapping[bytes, datetime]) -> CertificateRow:
-    """The row, with what follows from the end of its CA: kube-controller-manager issues nothing that lives longer."""
-    certificate = row.found.certificate
-    if certificate is None or row.found.use in _AUTHORITIES:
-        return row
-    end = ends.get(certificate.raw.issuer)
-    if end is None or certificate.not_after < end:
-        return row
-    remark = "its CA ends at the same moment, so no other can be issued for longer"
-    if certificate.not_after > end:
-        remark = f"its CA ends before it, on {end:%b %d, %Y %H:%M} UTC"
-    return replace(row, remarks=(*row.remarks, remark))
+def _remarked(row: CertificateRow, more: tuple[str, ...]) -> CertificateRow:
+    return replace(row, remarks=(*row.remarks, *more)) if more else row
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
@@ -141,40 +114,6 @@ def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[Certi
 
 def _bundle(row: CertificateRow) -> tuple[str, str, str]:
     return row.found.use, row.found.node, _NUMBERED.sub("", row.found.where)
-
-
-_Signed = Mapping[tuple[bytes, bytes], Sequence[datetime]]
-"""By the issuer's name and key, when what it has signed ends."""
-
-
-def _with_what_it_signed(row: CertificateRow, signed: _Signed) -> CertificateRow:
-    """The row of a CA, with how many of those that it has signed end with it."""
-    certificate = row.found.certificate
-    if certificate is None or row.found.use not in _AUTHORITIES:
-        return row
-    # Where one of the two names no key, the name alone tells.
-    ends = [
-        end
-        for (issuer, key), listed in signed.items()
-        if issuer == certificate.raw.subject
-        and (not key or key == (certificate.subject_key_id or key))
-        for end in listed
-    ]
-    bound = sum(each >= certificate.not_after for each in ends)
-    if not bound:
-        return row
-    remark = f"ends no later than {bound} of the {len(ends)} certificates here that it has signed"
-    return replace(row, remarks=(*row.remarks, remark))
-
-
-def _signed(found: FoundCertificates) -> _Signed:
-    signed: dict[tuple[bytes, bytes], list[datetime]] = {}
-    for each in found.found:
-        certificate = each.certificate
-        if certificate is not None and each.use not in _AUTHORITIES:
-            key = certificate.raw.issuer, certificate.authority_key_id
-            signed.setdefault(key, []).append(certificate.not_after)
-    return signed
 
 
 _AT_ONCE = timedelta(minutes=5)  # kubeadm makes all within seconds: what stops more comes first
