@@ -243,11 +243,19 @@ def test_a_node_that_is_gone_and_nodes_that_are_not_known() -> None:
     assert (unknown.node_exists, unknown.other_nodes, unknown.newest) == (None, None, None)
 
 
-def test_a_csr_without_a_requestor_is_of_no_node_so_every_node_is_another() -> None:
-    facts = csr_facts(bare_csr("kubelet.csr", PEM), evidence(), at=NOW, allowed=None)
+@pytest.mark.parametrize(
+    ("common_name", "foreign"),
+    [(None, set()), ("system:node:", {NODE}), ("somebody", {NODE}), ("system:node:w2", {NODE})],
+)
+def test_what_a_csr_without_a_requestor_asks_for_is_another_nodes_unless_its_common_name_has_it(
+    common_name: str | None, foreign: set[str]
+) -> None:
+    """None: as the node itself writes it. That its Node is there is not known by that: anybody may write the name."""
+    pem = PEM if common_name is None else request(NODE, [NODE], common_name=common_name)
+    facts = csr_facts(bare_csr("kubelet.csr", pem), evidence(), at=NOW, allowed=None)
     assert facts.node_exists is False
     assert facts.other_nodes is not None
-    assert set(facts.other_nodes.names) == {NODE}, "of what is asked for"
+    assert set(facts.other_nodes.names) == foreign, "of what is asked for"
 
 
 def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:

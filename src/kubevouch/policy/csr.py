@@ -102,6 +102,17 @@ def requestor_node(csr: Csr) -> str | None:
     return csr.username.removeprefix(NODE_USER) or None
 
 
+def presumed_node(csr: Csr) -> str | None:
+    """The node whose credential made the CSR; of one that does not say who made it, the node of its common name.
+
+    Anybody may write that name: it is good for saying what would be asked of this node, and the rules about the requestor hold it.
+    """
+    if csr.username is not None or csr.parsed is None:
+        return requestor_node(csr)
+    name = csr.parsed.subject.common_name
+    return name.removeprefix(NODE_USER) or None if name.startswith(NODE_USER) else None
+
+
 def asked_of(csr: Csr) -> AskedNames | None:
     """The names and addresses that a CSR requests; None if it cannot be parsed."""
     if csr.parsed is None:

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
-from kubevouch.policy.csr import Csr, asked_of, requestor_node
+from kubevouch.policy.csr import Csr, asked_of, presumed_node, requestor_node
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.standing_answer import StandingAnswer
@@ -146,7 +146,8 @@ def csr_facts(
 ) -> CsrFacts:
     """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
-    others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
+    whose = presumed_node(csr) or ""
+    others = evidence.claimed.others(whose, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
         csr=csr,
         at=at,

@@ -103,7 +103,7 @@ def explain(
     from kubevouch.cli.csr.find import csr_named
     from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import with_what_it_would_have_held
-    from kubevouch.policy.csr import requestor_node
+    from kubevouch.policy.csr import presumed_node
     from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR
 
     terminal = terminal_of(ctx)
@@ -121,7 +121,7 @@ def explain(
     if output == "json":
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
-        print_decision(terminal, judgement, requestor_node(named.csr), named.found)
+        print_decision(terminal, judgement, presumed_node(named.csr), named.found)
     return EXIT[judgement.outcome]
 
 

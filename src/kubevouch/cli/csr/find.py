@@ -56,6 +56,13 @@ async def csr_named(word: str, api: ApiClient, policy_evidence: PolicyEvidence) 
     return NamedCsr(csr_of(object_), object_)
 
 
+def _not_sent_yet(csr: Csr) -> Csr:
+    """As it was read from a manifest: who made it and when nobody has written down, as the API server does for each."""
+    if csr.username:
+        return csr
+    return msgspec.structs.replace(csr, username=None, groups=None, credential_ids=None)
+
+
 async def serving_csr(api: ApiClient, name: str, *, expected: str) -> CertificateSigningRequest:
     """The CSR of this name in the cluster. expected: what would be right if there is no such CSR.
 
@@ -94,4 +101,4 @@ def _in_file(path: Path) -> NamedCsr:
         raise UsageError(
             str(path), f"is not a CertificateSigningRequest: {error}", _RIGHT
         ) from None
-    return NamedCsr(csr_of(object_), object_)
+    return NamedCsr(_not_sent_yet(csr_of(object_)), object_)

@@ -52,7 +52,7 @@ from kubevouch.policy.claims import (
     confirmed,
     with_said,
 )
-from kubevouch.policy.csr import Csr, asked_of, csr_of, requestor_node
+from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
@@ -223,7 +223,10 @@ class Sources:
         self, csr: Csr, evidence: CsrEvidence, rules: tuple[Rule, ...] = RULES
     ) -> CsrJudgement:
         """What the policy says with these sources."""
-        names = self.names_of(requestor_node(csr), evidence, asked_of(csr) or AskedNames())
+        names = self.names_of(presumed_node(csr), evidence, asked_of(csr) or AskedNames())
+        if csr.username is None and names.allowed is not None:
+            words = f"if it is {names.allowed.node}'s, as its common name says: {names.why}"
+            names = replace(names, why=words)
         facts = csr_facts(
             csr,
             evidence.indexed,
