@@ -8,6 +8,7 @@ from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, remove_pins, write_pins
+from kubevouch.cli.approver.undo_pins import say_how_pins_are_undone
 from kubevouch.cli.common.absent import no_such_node
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import with_api
@@ -244,6 +245,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             terminal.note("Nothing was changed. The same command shows what it would change now.")
             return ExitCode.STOPPED
         terminal.out(f"{counted(len(pins), 'node')} pinned.")
+        say_how_pins_are_undone(terminal, {p.pin.node: p.now for p in looked.found if p.writes})
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
     for node, value in refused:
@@ -293,4 +295,5 @@ def remove(
 
     with_api(terminal, access, writing)
     terminal.out(f"The pins of {', '.join(nodes)} are gone.")
+    say_how_pins_are_undone(terminal, {node: stored.pins[node] for node in nodes})
     return ExitCode.OK
