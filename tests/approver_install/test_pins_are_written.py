@@ -113,6 +113,16 @@ async def test_what_differs_is_an_exit_code_and_nothing_is_written(
     )
 
 
+async def test_before_an_install_what_differs_leads_to_the_install_and_not_to_a_pin_that_cannot_be_written(
+    lab: Bench, kubevouch: Program
+) -> None:
+    lab.store.delete(NAMESPACES, SPACE)
+    ran = await kubevouch("approver", "pin", "--diff")
+    assert ran.code == 1, ran
+    assert "NEXT  kubevouch approver install --image " in ran.out
+    assert "NEXT  kubevouch approver pin" not in ran.out
+
+
 async def test_pins_are_removed_also_of_nodes_that_are_gone(lab: Bench, kubevouch: Program) -> None:
     await kubevouch(*PIN)
     lab.local.delete(NODES, "worker-2")

@@ -6,6 +6,8 @@ from typing import Final
 
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
+from kubevouch.cli.approver.credential import credential_of, issued_to
+from kubevouch.cli.approver.installation import INSTALL, NAMESPACE
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, remove_pins, write_pins
 from kubevouch.cli.approver.undo_pins import say_how_pins_are_undone
@@ -16,7 +18,6 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.common.written import gather_written
-from kubevouch.cli.csr.find import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
@@ -26,10 +27,8 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NODES
+from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
-from kubevouch.policy.client_csr import certificate_id, client_csr_of
-from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.sources.configuration import with_configured
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
@@ -39,13 +38,14 @@ _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 class Looked:
     """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
 
-    issued: who got the client certificate of --csr, and when.
+    issued: who got the client certificate of --csr, and when. no_namespace: nothing can be pinned before an install.
     """
 
     found: Sequence[Proposal]
     problems: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     issued: str = ""
+    no_namespace: bool = False
 
 
 class NamesNotKnown(KubevouchError):
@@ -78,15 +78,17 @@ def look(
         check_nodes(said, known)
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
-        certificates = {chosen[0]: await _credential(api, csr, chosen[0])} if csr else {}
+        certificates = {chosen[0]: await credential_of(api, csr, chosen[0])} if csr else {}
         if written.doubt is not None:
             raise NamesNotKnown("the approver's configuration", written.doubt.text)
         names = with_configured(names, written.or_else(WatchedSources()).configuration_or_default)
         seen = Seen(nodes, names, stored.pins, said, certificates)
         found = proposals(seen, chosen or known, at=clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
-        issued = await _issued(api, *certificates.values()) if csr else ""
-        return Looked(found, stored.problems, gone, issued)
+        issued = await issued_to(api, *certificates.values()) if csr else ""
+        space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
+        absent = space is not None and space.is_known and space.value is None
+        return Looked(found, stored.problems, gone, issued, absent)
 
     return with_api(terminal, access, looking)
 
@@ -97,35 +99,6 @@ async def _who(api: ApiClient) -> str:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
         return ""
-
-
-async def _credential(api: ApiClient, name: str, node: str) -> str:
-    """The hash of the client certificate that made a CSR of this node. Raises UsageError."""
-    csr = csr_of(
-        await serving_csr(api, name, expected="the name of a CSR of the node was expected")
-    )
-    if requestor_node(csr) != node:
-        raise UsageError(
-            f"--csr {name}", f"{csr.username} made it", f"a CSR of {node} was expected"
-        )
-    found = certificate_id(csr.credential_ids or ())
-    if not found:
-        seen = "the API server does not tell which client certificate made it"
-        raise UsageError(f"--csr {name}", seen, "Kubernetes 1.32 or newer was expected")
-    return found
-
-
-async def _issued(api: ApiClient, certificate: str) -> str:
-    """Who got this client certificate and when, by the CSRs that there are."""
-    try:
-        listed = await api.list_all(CSRS)
-    except KubeError as error:
-        return f"who got it, and when, is not known: {error}"
-    for found in listed:
-        if (issued := client_csr_of(found)) and issued.certificate == certificate:
-            when = f"{issued.created:%Y-%m-%d %H:%M:%S} UTC"
-            return f"issued for {found.name}, made at {when} by {found.spec.username}"
-    return "no CSR that it was issued for is there any more: who got it, and when, is not known"
 
 
 def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
@@ -218,6 +191,12 @@ def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCod
             terminal.out(f"Every pin is as its Node is{but}.")
         elif any(each.writes for each in looked.found):
             wanted = " ".join(each.pin.node for each in looked.found if each.writes)
+            if looked.no_namespace:
+                terminal.out(
+                    "Nothing can be pinned before the approver is installed, which pins nodes as well:"
+                )
+                terminal.command("NEXT  ", INSTALL)
+                return ExitCode.FINDINGS
             terminal.out("If these are yours, and what the table says of them is so:")
             terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK

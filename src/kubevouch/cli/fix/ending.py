@@ -1,5 +1,6 @@
 """Who will approve the next CSRs, once a run is done: what is said where nobody will, and what to do about it."""
 
+from kubevouch.cli.approver.installation import INSTALL
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
@@ -15,7 +16,6 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 
-_INSTALL = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
 _HANG = 7
 
 
@@ -30,7 +30,7 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
     elif found:
         by_hand = terminal.hint("kubevouch csr list")
         _say(terminal, f"Run an approver before then, or approve by hand: {by_hand}")
-        terminal.command(" " * _HANG, _INSTALL)
+        terminal.command(" " * _HANG, INSTALL)
         image = "`make image` in a checkout builds it; push it to a registry of yours"
         _say(terminal, f"The image: {image} (docs/image.md).")
 
