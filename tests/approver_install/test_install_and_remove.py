@@ -11,7 +11,14 @@ import pytest
 import yaml
 
 from kubevouch.cli.approver.leaving import why_it_is_still_there
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NAMESPACES, NODES
+from kubevouch_lab.apiserver.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    KINDS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+)
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import fill, node
@@ -98,6 +105,28 @@ async def test_a_rule_that_cannot_be_read_is_told_by_its_flag(
     )
 
 
+async def test_where_nothing_else_approves_it_says_so_and_how_far_it_could_see(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await _ran(kubevouch, *HELD, "--dry-run", code=0)
+    assert "Nothing else approves these CSRs, as far as could be seen" in " ".join(ran.err.split())
+
+
+async def test_whether_others_approve_is_not_known_where_csrs_cannot_be_read(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    async with bench(
+        tmp_path,
+        authority,
+        authorize=lambda info: (info.resource != "certificatesigningrequests", ""),
+    ) as lab:
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        fill(lab)
+        ran = await _ran(kubevouch, *HELD, "--dry-run", code=0)
+    assert "Whether others approve is not known" in " ".join(ran.err.split())
+    assert "Nothing else approves" not in ran.err
+
+
 async def test_what_is_applied_is_exactly_the_manifests(lab: Bench, kubevouch: Program) -> None:
     before = everything(lab)
     await _ran(kubevouch, *HELD, code=4)  # nothing runs pods here
@@ -132,7 +161,10 @@ async def test_it_is_ready_when_every_pod_is(lab: Bench, kubevouch: Program) -> 
     make_ready(lab)
     ran = await _ran(kubevouch, *HELD[:4], "--yes", code=0)
     assert "Nothing to do: the approver is installed like this." in ran.out
-    assert "The approver is ready" in ran.out
+    assert (
+        "The approver is ready: all of its pods are.\nNEXT  kubevouch approver selftest\n"
+        in ran.out
+    )
 
 
 UNREADABLE = "schemaVersion: kubevouch.approver/1\nsources: [inventory, pinz]\n"
@@ -397,8 +429,27 @@ async def test_of_an_upgrade_that_changes_more_than_the_image_it_says_what_its_u
     await _ran(kubevouch, *HELD, code=4)
     words = ("approver", "upgrade", "--image", OTHER, "--enforce", "--yes", "--wait", "0s")
     ran = await _ran(kubevouch, *words, code=4)
-    assert f"UNDO  kubevouch approver upgrade --image {IMAGE}\n" in ran.out
-    assert "the image only; 2 other changes in the diff above stay" in " ".join(ran.out.split())
+    assert f"UNDO  kubevouch approver upgrade --image {IMAGE} --no-enforce\n" in ran.out
+    assert "only;" not in ran.out
+    more = ("--image", IMAGE, "--no-enforce", "--may-approve-user", "x", "--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, "approver", "upgrade", *more, code=4)
+    assert f"UNDO  kubevouch approver upgrade --image {OTHER} --enforce\n" in ran.out
+    told = " ".join(ran.out.split())
+    assert "the image and what the admission policies do only; 1 other change in" in told
+
+
+async def test_enforcing_is_undone_by_its_flag(lab: Bench, kubevouch: Program) -> None:
+    def actions() -> list[set[str]]:
+        return [set(each["spec"]["validationActions"]) for each in lab.local.list(BINDINGS)]
+
+    await _ran(kubevouch, *HELD, code=4)
+    before = actions()
+    ran = await _ran(kubevouch, *HELD, "--enforce", code=4)
+    assert actions() != before
+    [undo] = [line for line in ran.out.splitlines() if line.startswith("UNDO")]
+    assert undo == f"UNDO  kubevouch approver upgrade --image {IMAGE} --no-enforce"
+    await _ran(kubevouch, *undo.split()[2:], "--yes", "--wait", "0s", code=4)
+    assert actions() == before
 
 
 async def test_another_word_for_new_nodes_is_undone_by_a_command_with_the_former_one(
@@ -707,10 +758,22 @@ async def test_remove_keeps_what_is_known_of_nodes(lab: Bench, kubevouch: Progra
             (f"ConfigMap {SPACE}/kubevouch-pins", f"ConfigMap {SPACE}/kubevouch-recorded")
         )
     }
-    await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    lab.local.create(LEASES, {"metadata": {"name": "kubevouch-approver"}, "spec": {}}, SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
     left = {name: each for name, each in everything(lab).items() if SPACE in name}
     left.pop(f"Namespace /{SPACE}")
+    left.pop(f"Lease {SPACE}/kubevouch-approver")
     assert left == kept
+    stays = (
+        f"What stays: Namespace {SPACE}, 2 ConfigMaps with pins (3 nodes), 16 with what was recorded, the Lease. "
+        "`kubevouch approver remove --pins` takes them out, too."
+    )
+    assert stays in " ".join(ran.out.split()), ran.out
+    ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    told = " ".join(ran.out.split())
+    assert "There is nothing to remove: no approver is installed here." in told
+    assert stays in told
+    await _ran(kubevouch, "approver", "remove", "--pins", "--yes", "--wait", "0s", code=0)
 
 
 async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) -> None:

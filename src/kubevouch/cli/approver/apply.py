@@ -24,7 +24,7 @@ from kubevouch.cli.approver.new_nodes import (
     configuration_text,
     wish_of,
 )
-from kubevouch.cli.approver.present import Present, look_around
+from kubevouch.cli.approver.present import Present, look_around, say_who_else
 from kubevouch.cli.approver.readiness import (
     say_how_it_ended,
     say_that_it_cannot_read,
@@ -70,7 +70,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
         terminal.error(f"namespace {NAMESPACE}: {seen}. What keeps it: {present.leaving}")
         terminal.note("Nothing was changed. The same command works once it is gone.")
         return ExitCode.STOPPED
-    _say_who_else(terminal, present)
+    say_who_else(terminal, present)
     settings = _settings(terminal, options, present)
     wanted = manifests(settings)
 
@@ -106,23 +106,6 @@ def _check(options: InstallOptions, present: Present) -> None:
     if options.enforce and not present.has_admission_policies:
         seen = "this API server has no ValidatingAdmissionPolicies"
         raise UsageError("--enforce", seen, "Kubernetes 1.30 or newer was expected")
-
-
-def _say_who_else(terminal: Terminal, present: Present) -> None:
-    """What else uses the signer, before anything is decided."""
-    for each in present.others:
-        who = (
-            "Another approver runs"
-            if each.running
-            else "Another approver is set up, and does not run"
-        )
-        terminal.note(one_line(f"{who}: {each.name} ({each.evidence})"))
-    if present.others:
-        terminal.note(
-            "What it approves, this approver cannot hold: docs/migrate.md says how to go over."
-        )
-    if present.not_known:
-        terminal.note(one_line(f"Whether others approve is not known: {present.not_known}"))
 
 
 def _say_who_is_not_pinned(terminal: Terminal, nodes: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from kubevouch.cli.approver.installation import (
 )
 from kubevouch.cli.approver.leaving import why_it_is_still_there
 from kubevouch.cli.approver.stored_pins import read_stored_pins
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.gather.approvers import gather_approvers
@@ -128,7 +129,7 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         has_admission_policies=has_policies,
         live=live,
         others=tuple(others),
-        not_known=approvers.doubt.text if approvers.doubt else "",
+        not_known=next((each.doubt.text for each in (approvers, csrs) if each.doubt), ""),
         pinned=len(stored.pins),
         not_pinned=tuple(sorted(each.name for each in nodes if each.name not in stored.pins)),
     )
@@ -147,3 +148,23 @@ async def _live(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | KubeE
 def _minor(version: Version) -> int:
     digits = "".join(each for each in version.minor if each.isascii() and each.isdigit())
     return int(digits or 0)
+
+
+def say_who_else(terminal: Terminal, present: Present) -> None:
+    """What else uses the signer, before anything is decided."""
+    for each in present.others:
+        who = (
+            "Another approver runs"
+            if each.running
+            else "Another approver is set up, and does not run"
+        )
+        terminal.note(one_line(f"{who}: {each.name} ({each.evidence})"))
+    if present.others:
+        terminal.note(
+            "What it approves, this approver cannot hold: docs/migrate.md says how to go over."
+        )
+    if present.not_known:
+        terminal.note(one_line(f"Whether others approve is not known: {present.not_known}"))
+    elif not present.others:
+        seen = "by roles that are made for it, the pods that have them, and the CSRs that are there"
+        terminal.note(f"Nothing else approves these CSRs, as far as could be seen ({seen}).")

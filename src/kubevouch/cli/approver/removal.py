@@ -9,6 +9,7 @@ from kubevouch.cli.approver.changes import AT_ONCE, delete
 from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
+from kubevouch.cli.approver.staying import say_what_stays, what_stays
 from kubevouch.cli.approver.undo_removal import say_how_a_removal_is_undone
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
@@ -42,6 +43,9 @@ class _Removal:
     maps: Sequence[ConfigMap]
     """ConfigMaps with pins and their like, which no manifest has."""
 
+    kept: Sequence[str]
+    """What of ours is there and does not go without --pins, in words."""
+
     namespace_stays: str
     """Why the namespace is not deleted although all that is ours goes; empty otherwise."""
 
@@ -66,8 +70,7 @@ def run(
 
     found = with_api(terminal, access, looking)
     if not found.going and not found.maps:
-        terminal.out("There is nothing to remove: no approver is installed here.")
-        return ExitCode.OK
+        return _nothing_to_remove(terminal, found)
     _show(terminal, found)
     count = len(found.going) + len(found.maps)
     what = "this object" if count == 1 else f"these {count} objects"
@@ -107,8 +110,17 @@ def run(
         )
         say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
         return ExitCode.STOPPED
-    terminal.out(f"{count} objects are deleted." + ("" if pins else " What was pinned stays."))
+    terminal.out(f"{count} objects are deleted.")
+    say_what_stays(terminal, found.kept)
     say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
+    return ExitCode.OK
+
+
+def _nothing_to_remove(terminal: Terminal, found: _Removal) -> ExitCode:
+    terminal.out("There is nothing to remove: no approver is installed here.")
+    if found.namespace_stays and f"Namespace {NAMESPACE}" in found.present.live:
+        _warn(terminal, found)
+    say_what_stays(terminal, found.kept)
     return ExitCode.OK
 
 
@@ -138,7 +150,8 @@ async def _look(api: ApiClient, clock: Clock, *, pins: bool) -> _Removal:
         and (pins or each.holds not in _KEPT)
         and not (each.resource.kind == "Namespace" and stays)
     ]
-    return _Removal(present, going, ours if pins else (), stays if pins else "")
+    kept = () if pins else await what_stays(api, present, ours)
+    return _Removal(present, going, ours if pins else (), kept, stays if pins else "")
 
 
 async def _check_that_the_namespace_may_go(api: ApiClient) -> None:

@@ -1,4 +1,4 @@
-"""How an install or an upgrade is undone: what is new is taken out; of what was there before, image and configuration come back."""
+"""How an install or an upgrade is undone: what is new is taken out; of what was there before, image, configuration and what the admission policies do come back."""
 
 from collections.abc import Mapping, Sequence
 from shlex import join
@@ -46,7 +46,7 @@ def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> Non
 
 
 def _command(changes: Sequence[Change]) -> tuple[str, str, int]:
-    """The command that brings back the former image, the former wish for new nodes or both; what of that; how many changes."""
+    """The command that brings back what flags can say; what of the changes that is, in words; and how many it undoes."""
     deployment, configuration = (
         next((each for each in changes if _key(each) == key and each.differs), None)
         for key in (_OF_THE_DEPLOYMENT, _OF_THE_CONFIGURATION)
@@ -55,14 +55,38 @@ def _command(changes: Sequence[Change]) -> tuple[str, str, int]:
     image_is_back = deployment is not None and before != after and names_an_image(before)
     image = before if image_is_back else after
     wish = _wish_before(configuration) if configuration is not None else None
-    if wish is None and not image_is_back:
+    enforced, bindings = _enforcement(changes)
+    undone = [
+        ("the image", image_is_back),
+        ("what becomes of new nodes", wish is not None),
+        ("what the admission policies do", bool(bindings)),
+    ]
+    what = " and ".join(text for text, is_back in undone if is_back)
+    if not what:
         return "", "", 0
-    if wish is None:
-        return f"kubevouch approver upgrade --image {image}", "the image", 1
-    command = join(["kubevouch", "approver", "install", "--image", image, "--no-pins", *wish.flags])
-    if image_is_back:
-        return command, "the image and what becomes of new nodes", 2
-    return command, "what becomes of new nodes", 1
+    verb = ["upgrade"] if wish is None else ["install"]
+    words = [*verb, "--image", image, *(["--no-pins", *wish.flags] if wish else [])]
+    words += [enforced] if bindings else []
+    count = image_is_back + (wish is not None) + bindings
+    return join(["kubevouch", "approver", *words]), what, count
+
+
+def _enforcement(changes: Sequence[Change]) -> tuple[str, int]:
+    """The flag with which the admission policies do what they did before, and how many bindings it brings back."""
+    turned = [
+        each
+        for each in changes
+        if each.manifest.resource.kind == "ValidatingAdmissionPolicyBinding"
+        and each.differs
+        and each.live is not None
+        and _denies(each.live) != _denies(each.after)
+    ]
+    denied = any(_denies(each.live or {}) for each in turned)
+    return "--enforce" if denied else "--no-enforce", len(turned)
+
+
+def _denies(binding: Mapping[str, Any]) -> bool:
+    return "Deny" in binding.get("spec", {}).get("validationActions", ())
 
 
 def _wish_before(configuration: Change) -> NewNodeWish | None:
