@@ -79,3 +79,14 @@ async def test_what_is_another_nodes_is_foreign_in_a_file_too(
             ran = await kubevouch("csr", "explain", str(tmp_path / file), "-o", "json")
             assert ran.code == 1, ran
             assert results(ran.out)["foreign-names"]["reason"] == "ForeignName"
+
+
+async def test_no_plan_and_no_denial_is_advised_for_a_file(
+    kubevouch: Program, tmp_path: Path
+) -> None:
+    """Nobody can deny what nobody has sent, and no plan approves it."""
+    for name, pem in (("a.pem", request("w7", ["w7"])), ("b.yaml", manifest(request("w7")))):
+        (tmp_path / name).write_bytes(pem)
+        ran = await kubevouch("csr", "explain", str(tmp_path / name))
+        assert "kubevouch fix" not in ran.out, ran
+        assert "csr deny" not in ran.out

@@ -99,7 +99,7 @@ def approve_named(
 def _refuse(terminal: Terminal, each: Judged) -> None:
     """Says why it is not approved; where only the approver holds it, how it is approved all the same."""
     if not each.passes:
-        print_decision(terminal, each.judgement, each.node)
+        print_decision(terminal, each.judgement, each.node, each.found)
         return
     say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
     text = f"It was not approved. If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
@@ -155,7 +155,7 @@ def approve_judged(
             outcome = again.decision.outcome if known else again.outcome
             codes.append(EXIT[outcome])
             if outcome is not Outcome.PASS:
-                print_decision(terminal, again, each.node)
+                print_decision(terminal, again, each.node, found)
                 continue
             condition = approval(
                 found.spec.username,

@@ -20,6 +20,8 @@ from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.inventory import INVENTORY
 
 _NOBODY_SAYS = frozenset({HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO})
+_OVER = frozenset({HoldReason.SUPERSEDED, HoldReason.TOO_OLD})
+_NO_KUBELETS = frozenset({HoldReason.NOT_A_NODE, HoldReason.WRONG_SUBJECT})
 _MOST_SHOWN = 4
 _LONGEST = 64
 
@@ -109,13 +111,30 @@ def print_next(
 
 def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
     """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
-    unknown = any(
-        not (each.names.advice or _lacks_its_node(each))
-        and any(rule.reason in _NOBODY_SAYS for rule in each.decision.held_by)
-        for each in held
-    )
-    if unknown:
+    if any(not each.names.advice and _wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", shlex.join(PLAN))
+
+
+def _wants_a_plan(decision: Decision) -> bool:
+    """Whether nothing else holds it than that nobody says what its node has, or that it is not its kubelet's newest."""
+    reasons = {each.reason for each in decision.held_by}
+    return bool(reasons & _NOBODY_SAYS) and reasons <= _NOBODY_SAYS | _OVER
+
+
+def _print_denial(terminal: Terminal, judgement: CsrJudgement) -> None:
+    """What becomes of a CSR that no word of an operator and no plan helps: nothing, until somebody denies it."""
+    held = judgement.decision.held_by
+    if _lacks_its_node(judgement):
+        why = "there is no such Node"
+        text = "It waits until there is a Node of that name. If there never will be one:"
+    elif any(each.reason in _NO_KUBELETS for each in held):
+        why = "no kubelet asks so"
+        text = "No kubelet asks so, and nothing that you could say makes it pass. It does nothing as long as nobody approves it. To end it:"
+    else:
+        return
+    terminal.wrapped(text)
+    deny = ("kubevouch", "csr", "deny", judgement.decision.about, "--reason", why)
+    terminal.command("       ", shlex.join(deny))
 
 
 def _lacks_its_node(judgement: CsrJudgement) -> bool:
@@ -211,13 +230,10 @@ def print_decision(
     if found is None or not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
-        if found is not None and _lacks_its_node(judgement):
-            text = "It waits until there is a Node of that name. If there never will be one:"
-            terminal.wrapped(text)
-            deny = ("kubevouch", "csr", "deny", decision.about)
-            terminal.command("       ", shlex.join((*deny, "--reason", "there is no such Node")))
+        if found is not None and found.uid:
+            _print_denial(terminal, judgement)
+            print_way_on(terminal, [judgement])
         _print_the_word_that_helps(terminal, judgement, node or "")
-        print_way_on(terminal, [judgement])
         return
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
