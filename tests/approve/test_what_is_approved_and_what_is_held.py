@@ -75,6 +75,23 @@ async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluste
     assert all("/approval" not in path for _, path in cluster.writes())
 
 
+async def test_one_that_names_no_credential_is_held_where_others_name_theirs_by_the_rule_about_that(
+    cluster: Cluster,
+) -> None:
+    """As csr says it of the same CSR: one fact, one rule."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1", credential="ab" * 32)
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        cluster.csr("csr-2", "n2")
+        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
+    for event in cluster.events("KubeletServingHeld"):
+        assert "credential-id (NoCredentialId)" in event["note"]
+        assert "client-standing" not in event["note"]
+
+
 @pytest.mark.parametrize(
     ("asked", "leads_to"),
     [("192.0.2.1", "kubevouch approver pin n1"), ("192.0.2.9", "kubevouch csr explain csr-1")],

@@ -14,6 +14,7 @@ from tests.cli.waiting import (
     OTHER,
     OTHERS_ADDRESS,
     put_csr,
+    put_entry,
     put_event,
     put_leader,
     put_node,
@@ -104,6 +105,26 @@ async def test_the_rules_that_only_the_approver_asks_are_named_also_where_anothe
     assert shown.code == 1, shown
     assert "csr-w9: the approver holds it: own-key (KeyOfAnotherNode). Its log" in told(shown.out)
     assert policy_of(listed.out).startswith("holds: allowed-")
+
+
+async def test_what_names_no_credential_is_held_by_the_rule_about_that_alone(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The other node's CSR named one, and is gone; the approver's record of that node says so still."""
+    put_pin(stage)
+    found = stage.server.store.get(CSRS, "csr-w9")
+    del found["spec"]["extra"]
+    stage.server.store.put(CSRS, found)
+    at = "2026-11-25T10:00:00Z"
+    own = {"certificate": "cd" * 32, "standing": "own", "csr": "node-csr-8", "at": at}
+    for node, uid, parent in ((NODE, "uid-9", {}), (OTHER, "uid-8", {"parent": "ef" * 32})):
+        standing = {"uid": uid, "credentials": [{**own, **parent}]}
+        put_entry(stage, "recorded", node, {"uid": uid, "standing": standing})
+    shown, document = await kubevouch.several(EXPLAIN, (*EXPLAIN, "-o", "json"))
+    assert reasons(document.out) == {"credential-id": "NoCredentialId"}, shown
+    assert "API servers before Kubernetes 1.32" not in told(shown.out)
+    line = "not asked client-standing the CSR names no client certificate, which is what credential-id says"
+    assert line in told(shown.out)
 
 
 CAUTION = (

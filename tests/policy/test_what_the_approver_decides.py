@@ -170,6 +170,7 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
         node_seen=NodeSeen(case.get("first", node.uid), node.uid, node.metadata.creation_timestamp),
         key_shown_by=frozenset(case.get("shown", [node.name])),
         approvals_left=case.get("left", 6),
+        credentials_told=case.get("told", False),
         standing=standings_of(case, nodes, vouched).of(
             live(node),
             csr.credential_ids,

@@ -30,7 +30,7 @@ def standing_of(
     """The standing of the credential that made a serving CSR of this Node.
 
     vouched: client certificates that the operator has pinned as its own. told: whether others say which credential made
-    them. admitted: whether the operator's rule for new nodes admits this Node, and so whoever joined with it.
+    them: then the rule about the credential id holds one that does not. admitted: whether the operator's rule for new nodes admits this Node, and so whoever joined with it.
     """
     known = of_node(known, node)
     certificate = certificate_id(credential_ids or ())
@@ -61,13 +61,13 @@ def _instead_of_it(known: NodeStanding, vouched: Collection[str], *, admitted: b
 
 def _without_certificate(known: NodeStanding, *, told: bool, said: bool) -> StandingAnswer:
     """The standing where the CSR names no client certificate. said: whether it names another credential."""
-    if said or told:
-        why = _NO_CERTIFICATE if said else _IMPERSONATED
-        return StandingAnswer(ClientStanding.UNKNOWN, why, holds=True)
+    if said:
+        return StandingAnswer(ClientStanding.UNKNOWN, _NO_CERTIFICATE, holds=True)
+    not_named = _NOT_NAMED if told else _OLD
     if not (known.borrowed or known.crowded_out or known.crowded):
-        return StandingAnswer(ClientStanding.UNKNOWN, _OLD)
+        return StandingAnswer(ClientStanding.UNKNOWN, not_named)
     csrs = _csrs(known.borrowed)
-    why = f"a client certificate of this node's name was borrowed ({csrs}), and {_OLD}"
+    why = f"a client certificate of this node's name was borrowed ({csrs}), and {not_named}"
     return StandingAnswer(ClientStanding.UNKNOWN, why, holds=True)
 
 
@@ -110,10 +110,9 @@ _REPLACEMENT = (
     "does so, and whoever would pass for it"
 )
 _OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
-_IMPERSONATED = (
-    "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the node made "
-    "it, or an API server before Kubernetes 1.32 still answers beside newer ones"
-)
+_NOT_NAMED = "the CSR names no client certificate, which is what credential-id says"
+"""The rule credential-id holds it: one fact, one rule."""
+
 _NO_CERTIFICATE = "it was made with something else than one client certificate, and kubelets have no other credential"
 
 

@@ -40,7 +40,7 @@ class Standings:
         self._forgotten: set[str] = set()
         self._vouched = vouched
         self._overflowed = False
-        self._told = any(
+        self.told = any(
             each.parent for standing in (known or {}).values() for each in standing.credentials
         )
         """Whether a CSR has said which client certificate made it: the API server does so of every one, then (since 1.32)."""
@@ -50,7 +50,7 @@ class Standings:
 
     def csr(self, csr: ClientCsr, node: LiveNode | None) -> bool:
         """A client certificate was issued. node: the Node of its name, if there is one. Whether that is news."""
-        self._told = self._told or bool(certificate_id(csr.credential_ids))
+        self.told = self.told or bool(certificate_id(csr.credential_ids))
         before = self._of(csr.node)
         after = folded(before, csr, node, self._vouched(csr.node))
         self._keep(csr.node, after)
@@ -85,7 +85,7 @@ class Standings:
     ) -> StandingAnswer:
         """The standing of the credential that made a serving CSR of this Node. See `policy.standing_answer.standing_of`."""
         known, vouched = self._of(node.name), self._vouched(node.name)
-        told = told or self._told
+        told = told or self.told
         return standing_of(known, node, credential_ids, vouched, told=told, admitted=admitted)
 
     def known(self, name: str) -> NodeStanding:

@@ -127,8 +127,9 @@ def _facts(
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     if admitted is None:
         admitted = answer is not None and answer.source.is_rule_for_new_nodes
+    told = view.csrs.told or (view.standings is not None and view.standings.told)
     standing = (
-        view.standings.of(live, csr.credential_ids, told=view.csrs.told, admitted=admitted)
+        view.standings.of(live, csr.credential_ids, told=told, admitted=admitted)
         if view.standings is not None and live is not None
         else None
     )
@@ -146,6 +147,7 @@ def _facts(
         ),
         reserved=reserved,
         newest=view.csrs.newest(csr),
+        credentials_told=told,
         node_seen=node_seen,
         key_shown_by=view.csrs.shown_by(csr),
         approvals_left=left,
