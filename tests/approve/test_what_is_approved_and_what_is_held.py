@@ -274,6 +274,9 @@ async def test_a_key_that_another_node_has_shown_is_held(cluster: Cluster) -> No
         cluster.csr("csr-2", "n2", key=key)
         await running.decided("csr-2")
         assert "KeyOfAnotherNode" in running.log
+        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
+    for event in cluster.events("KubeletServingHeld"):
+        assert event["note"].endswith(". See: kubevouch csr explain csr-2")
     assert not cluster.conditions("csr-2")
 
 

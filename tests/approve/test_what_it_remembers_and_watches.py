@@ -535,6 +535,10 @@ async def test_whether_the_node_serves_what_was_issued_is_looked_at(
             await cluster.until(lambda: len(cluster.events("KubeletServingNotServed")) == 2)
             assert running.metric("kubevouch_approver_served_mismatch") == 1
             assert f"{ADDRESS} does not serve the certificate" in running.log
+            for event in cluster.events("KubeletServingNotServed"):
+                assert event["note"].endswith(
+                    "got two minutes ago. See: kubevouch probe n1; kubevouch doctor"
+                )
             kubelet.behaviour = Serve(server_context(issued))
             await cluster.until(lambda: running.metric("kubevouch_approver_served_mismatch") == 0)
 
@@ -566,8 +570,28 @@ async def test_what_others_approve_against_the_policy_is_reported(cluster: Clust
         (event,) = cluster.events("KubeletServingApprovedByOthers")
         assert "lax-approver (self-declared) with reason 'AutoApproved'" in event["note"]
         assert "AddressNotAllowed" in event["note"]
+        assert event["note"].endswith(". See: kubevouch csr explain csr-1")
         series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
         assert running.metric(series) == 1
+
+
+async def test_of_a_csr_without_field_managers_it_says_that_the_api_server_keeps_none(
+    cluster: Cluster,
+) -> None:
+    """As of one that was made with a name and nothing else (kubectl create): nobody is made up in its place."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        approve(cluster, "csr-1", reason="KubevouchApprove", manager="")
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+    (event,) = cluster.events("KubeletServingApprovedByOthers")
+    words = (
+        "approved with reason 'KubevouchApprove' (self-declared) by a client whose name the API server does not keep; "
+        "our policy would hold it: "
+    )
+    assert event["note"].startswith(words)
 
 
 async def test_what_others_approve_with_our_reason_is_looked_at_as_well(cluster: Cluster) -> None:
@@ -612,6 +636,7 @@ async def test_our_own_approval_is_not_somebody_elses_though_the_watch_shows_it_
 
 
 def approve(cluster: Cluster, name: str, *, reason: str, manager: str) -> None:
+    """manager: "" leaves the CSR without managed fields."""
     written = {"manager": manager, "operation": "Update", "subresource": "approval"}
     condition = {
         "type": "Approved",
@@ -624,7 +649,7 @@ def approve(cluster: Cluster, name: str, *, reason: str, manager: str) -> None:
         ("", name),
         lambda it: {
             **it,
-            "metadata": {**it["metadata"], "managedFields": [written]},
+            "metadata": {**it["metadata"], "managedFields": [written] if manager else []},
             "status": {"conditions": [condition]},
         },
     )

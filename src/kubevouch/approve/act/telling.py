@@ -1,12 +1,13 @@
 """Tells what became of each CSR: in the log, in the metrics, and by Events on the CSR and on its Node."""
 
+from shlex import join
 from typing import Final
 
 from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, ApproverInstruments
 from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.served import IssuedCertificate, ServedResult
-from kubevouch.approve.decide.told import TellingMemory, why_held
+from kubevouch.approve.decide.told import LONGEST_WHOLE, TellingMemory, explaining, why_held
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
@@ -14,6 +15,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import HELD_EVENT, OTHERS_APPROVED_EVENT, WOULD_HOLD
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
+from kubevouch.kube.resources.events import bounded
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision
@@ -134,8 +136,11 @@ class Telling:
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
             self._log.error(decision.why, "Somebody else approved what our policy holds", **words)
-            who = f"{manager or 'somebody'} (self-declared) with reason {reason!r}"
-            note = f"approved by {who}; {WOULD_HOLD}{decision.why}"
+            who = f"by {manager} (self-declared) with reason {reason!r}"
+            if not manager:
+                who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
+            why = bounded(decision.why, LONGEST_WHOLE)
+            note = f"approved {who}; {WOULD_HOLD}{why}. See: {explaining(found.name)}"
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self._log.info(
@@ -160,6 +165,8 @@ class Telling:
             return
         note = f"{issued.address} does not serve the certificate that {issued.csr.name} got two minutes ago"
         self._log.error(note, "Not served", node=issued.node, csr=issued.csr.name)
+        probe = join(("kubevouch", "probe", issued.node))
+        note = f"{note}. See: {probe}; kubevouch doctor"
         self._events.tell(issued.csr, CSRS, NOT_SERVED, note)
         if (node := self._view.nodes.get(issued.node)) is not None:
             self._events.tell(node, NODES, NOT_SERVED, note)

@@ -13,8 +13,8 @@ AGAIN_AFTER: Final = timedelta(minutes=50)
 
 _MOST: Final = 10_000
 _NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
-_EXPLAINED: Final = frozenset({HoldReason.NODE_UNKNOWN})
-"""What `csr explain` leads on from, where the reason itself has no command."""
+LONGEST_WHOLE: Final = 700
+"""Bytes of why a CSR is held, where nothing is said besides but the next command."""
 
 _LONGEST_WHY: Final = 500
 _LONGEST_ALLOWED: Final = 200
@@ -26,11 +26,15 @@ def why_held(decision: Decision, csr: str) -> str:
     why = decision.why
     measured = [r for r in decision.held_by if r.reason in _NOT_ALLOWED and r.allowed]
     allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
-    command = join(("kubevouch", "csr", "explain", csr))
-    hint = "" if "kubevouch " in why else f". See: {command}"
+    hint = "" if "kubevouch " in why else f". See: {explaining(csr)}"
     if not measured:
-        return f"{why}{hint}" if any(r.reason in _EXPLAINED for r in decision.held_by) else why
+        return f"{bounded(why, LONGEST_WHOLE)}{hint}"
     return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
+
+
+def explaining(csr: str) -> str:
+    """The command that shows every rule with what was seen."""
+    return join(("kubevouch", "csr", "explain", csr))
 
 
 class TellingMemory:
