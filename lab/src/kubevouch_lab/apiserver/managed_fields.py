@@ -27,6 +27,8 @@ def with_manager(
         )
     if kind not in _KEPT_OF or (old is not None and _content(old) == _content(new)):
         return new
+    if kind is CSRS and not _is_kept_of_csr(old, new):
+        return new
     entry = {
         "manager": _name(info),
         "operation": "Update",
@@ -41,6 +43,18 @@ def with_manager(
         != (entry["manager"], entry.get("subresource"))
     ]
     return {**new, "metadata": {**new["metadata"], "managedFields": [*others, entry]}}
+
+
+def _is_kept_of_csr(old: Object | None, new: Object) -> bool:
+    """Whether a CSR's writers are kept: of one that was made with a name and nothing else nobody is.
+
+    Of what makes a CSR its spec and status are reset, and so belong to nobody (pkg/registry/certificates/certificates/strategy.go,
+    GetResetFields); and what has no entry gets none by an update (apimachinery's managedfields/internal/skipnonapplied.go).
+    """
+    if old is not None:
+        return bool(old["metadata"].get("managedFields"))
+    owned = ("generateName", "labels", "annotations", "finalizers", "ownerReferences")
+    return any(new["metadata"].get(each) for each in owned)
 
 
 def _writer(kind: Kind, info: RequestInfo, now: datetime) -> Owner:
