@@ -100,8 +100,11 @@ DEFINITIONS = (
         name="SupersededRequest",
         severity=INFO,
         see="A pending CSR, older than a newer one of the same node; or of a node that serves a certificate of its own making, "
-        "on which serverTLSBootstrap was turned off again since: by `kubevouch undo`, say, or by the dead-man's switch of a run.",
-        why="The kubelet has dropped the key of this CSR: approving it would give a certificate that nobody can use.",
+        "on which serverTLSBootstrap was turned off again since: by `kubevouch undo`, say, or by the dead-man's switch of a run; "
+        "or one that asks for what its Node does not claim.",
+        why="The kubelet has dropped the key of this CSR: approving it would give a certificate that nobody can use. A kubelet "
+        "asks for just what its Node claims: one that asks for more it made before that changed, or somebody else made it. "
+        "`kubevouch csr explain NAME` shows it.",
         do="Leave it; Kubernetes deletes it after 24 hours.",
     ),
     FindingDefinition(

@@ -16,12 +16,14 @@ from kubevouch.diagnose.rules.approving import (
     running_approver,
     unreadable_configuration,
 )
+from kubevouch.diagnose.rules.outside_policy import outside_policy_csrs
 from kubevouch.diagnose.rules.waiting_csrs import (
     asking_for_a_run,
     left_over_csrs,
     newest_csrs,
     node_of,
     pending_csrs,
+    strange_csrs,
     waiting_csrs,
 )
 from kubevouch.diagnose.rules.wire import is_dark
@@ -70,6 +72,11 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     if approver is None and evidence.our_approver.value is not None:
         return  # that one decides nothing, and whom it keeps waiting, is a finding of its own
     if approver is None:
+        # Those that no kubelet asks for nobody should approve.
+        strange = strange_csrs(evidence)
+        waiting = {node: csr for node, csr in waiting.items() if node not in strange}
+        if not waiting:
+            return
         title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
         yield _about(
             Code.PENDING_NO_APPROVER,
@@ -280,6 +287,16 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
         )
         title = f"{counted(len(over), 'pending CSR')} {of_nodes}, so serverTLSBootstrap is off there by now"
         yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in over.values()])
+    asked = {node: csr for node, csr in strange_csrs(evidence).items() if node not in over}
+    refused = outside_policy_csrs(evidence, asked.values())
+    if strange := [csr for csr in asked.values() if csr.name not in refused]:
+        ask = (
+            "asks for what its Node does not claim"
+            if len(strange) == 1
+            else "ask for what their Nodes do not claim"
+        )
+        title = f"{counted(len(strange), 'pending CSR')} {ask}, so no kubelet asks for that now"
+        yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in strange])
 
 
 @rule(Code.ROTATION_WILL_STALL)

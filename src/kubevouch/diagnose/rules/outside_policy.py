@@ -1,6 +1,6 @@
 """KV412: an undecided CSR requests names or addresses of another node or of the cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -23,13 +23,12 @@ from kubevouch.policy.rule import RuleResult
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
     """Refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
-    if evidence.names is None:
-        return
-    indexed = IndexedEvidence(PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names))
+    csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
+    refused = outside_policy_csrs(evidence, csrs)
     proofs = []
-    for request in evidence.csrs.or_else(()):
-        if not request.status.conditions and (refused := _refused(request, indexed, evidence)):
-            asked = ", ".join(result.seen for result in refused)
+    for request in csrs:
+        if request.name in refused:
+            asked = ", ".join(result.seen for result in refused[request.name])
             who = requestor_node(csr_of(request)) or request.spec.username
             proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
     if proofs:
@@ -42,6 +41,17 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
             proofs=proofs,
             details={"csr": proofs[0].subject, "asked": proofs[0].seen},
         )
+
+
+def outside_policy_csrs(
+    evidence: Evidence, csrs: Collection[CertificateSigningRequest]
+) -> dict[str, list[RuleResult]]:
+    """Those of these CSRs that ask for what is another node's or the cluster's, by name, with the rules that say so."""
+    if evidence.names is None or not csrs:
+        return {}
+    indexed = IndexedEvidence(PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names))
+    found = {each.name: _refused(each, indexed, evidence) for each in csrs}
+    return {name: results for name, results in found.items() if results}
 
 
 def _refused(

@@ -7,7 +7,9 @@ from kubevouch.diagnose.rules.runs import unfinished_holder
 from kubevouch.diagnose.rules.wire import is_ours, is_self_signed, port_states
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.x509 import Certificate
+from kubevouch.policy.claims import claims_value
+from kubevouch.policy.csr import asked_of, csr_of
+from kubevouch.x509 import Certificate, CertificateKind, classify
 
 _USER = "system:node:"
 
@@ -39,6 +41,27 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
         for node, found in pending_csrs(evidence).items()
         if newest[node] is found[-1]
     }
+
+
+def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node that serves an issued certificate and does not claim all that is asked for.
+
+    A kubelet asks for what its Node claims, and asks anew once that has changed (pkg/kubelet/certificate/kubelet.go).
+    """
+    nodes = {each.name: each for each in evidence.nodes.or_else(())}
+    serving = {
+        served.node
+        for served in evidence.served
+        if (leaf := served.dialled.leaf) and classify(leaf) is CertificateKind.KUBELET_SERVING
+    }
+    found = {}
+    for name, csr in _undecided(evidence).items():
+        asked, node = asked_of(csr_of(csr)), nodes.get(name)
+        if asked is None or node is None or name not in serving:
+            continue
+        if not all(claims_value(node, value) for value in asked.values):
+            found[name] = csr
+    return found
 
 
 def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
