@@ -1,0 +1,68 @@
+"""What the approver holds, by hand: which command the Event and `csr explain` lead to, and what is refused and written down."""
+
+import shlex
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.e2e.told import eventually
+
+from .conftest import pinned
+from .installed import InstalledApprover
+from .simulated import Joining
+
+
+def test_a_name_that_a_pinned_node_does_not_claim_is_led_to_the_pin_that_has_it(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    """From the Event to explain, and from there to the command after which the waiting CSR is approved."""
+    node, kubevouch = (
+        pinned(approver, site, "with-an-alias.example.com"),
+        approver.cluster.kubevouch,
+    )
+    waits = node.ask(names=[node.name, "alias.example.com"])
+    note = site.held(waits, "allowed-names (NameNotAllowed)")
+    explain = shlex.split(note.partition("See: ")[2])
+    assert explain == ["kubevouch", "csr", "explain", waits]
+    said = kubevouch(*explain[1:])
+    assert said.code == 1, said
+    assert "nobody else's" in " ".join(said.out.split())
+    command = shlex.split(said.out.rstrip().splitlines()[-1])
+    assert command[1:] == [
+        "approver",
+        "pin",
+        node.name,
+        "--allow",
+        f"{node.name}=alias.example.com",
+    ]
+    assert kubevouch(*command[1:], "--yes").code == 0
+    site.approved(waits)
+
+
+def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    """A key that another node has shown. The approval says for good that the approver held it, and explain repeats it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    first = pinned(approver, site, "first-with-a-key.example.com")
+    second = pinned(approver, site, "second-with-a-key.example.com")
+    kubevouch = approver.cluster.kubevouch
+    site.approved(first.ask(key=key))
+    name = second.ask(key=key)
+    site.held(name, "own-key (KeyOfAnotherNode)")
+    holds = "the approver holds it: own-key (KeyOfAnotherNode)"
+    refused = kubevouch("csr", "approve", name, "--yes")
+    assert (refused.code, holds in " ".join(refused.out.split())) == (1, True), refused
+    assert not site.csrs.objects[name]["status"].get("conditions")
+    against = kubevouch("csr", "approve", name, "--yes", "--against-approver")
+    assert against.code == 0, against
+    message = site.approved(name)["message"]
+    assert "every rule passed" not in message
+    assert holds in message
+    assert "not asked: " in message
+
+    def repeated() -> bool:
+        said = kubevouch("csr", "explain", name)
+        text = "the approver would have held it: own-key (KeyOfAnotherNode)"
+        return said.code == 1 and text in " ".join(said.out.split())
+
+    eventually(repeated, "what the approver says of an approval that it would not have given")
