@@ -7,6 +7,7 @@ from typing import Final
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.find import serving_csr
+from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement
 from kubevouch.cli.csr.render import (
     EXIT,
     print_decision,
@@ -14,7 +15,7 @@ from kubevouch.cli.csr.render import (
     warn,
     what_was_decided,
 )
-from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
+from kubevouch.cli.csr.sources import Sources
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.kube.access import ClusterAccess

@@ -6,10 +6,10 @@ from shlex import join
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, where
+from kubevouch.cli.csr.leading_on import print_way_on
 from kubevouch.cli.csr.render import (
     EXIT,
     age,
-    print_way_on,
     say_doubts,
     shortened,
     undecided_row,

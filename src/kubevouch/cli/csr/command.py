@@ -11,7 +11,8 @@ from kubevouch.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.cli.csr.find import NamedCsr
-    from kubevouch.cli.csr.sources import CsrEvidence, CsrJudgement, Sources
+    from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement
+    from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
@@ -44,7 +45,8 @@ def list_(
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, print_next, warn
+    from kubevouch.cli.csr.leading_on import print_next
+    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, warn
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)

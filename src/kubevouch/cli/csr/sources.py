@@ -4,7 +4,6 @@ The sources are no fall-through: the first that knows a node decides for it, and
 A plan is the operator's word of today. Then comes what the approver would go by: the inventory, pins, and its own record.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -18,12 +17,12 @@ from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.csr.approver_hold import (
-    ApproverHold,
     approver_hold,
     as_the_approver_says,
     held_besides,
     would_have_held,
 )
+from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement, NamesAnswer
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.approver_holds import (
@@ -37,12 +36,10 @@ from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import Network, with_more
-from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
-    AllowedNames,
     AskedNames,
     Claim,
     NameSource,
@@ -53,9 +50,8 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
-from kubevouch.policy.decide import RULES, Decision, decide
+from kubevouch.policy.decide import RULES, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.rule import Rule
 from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
@@ -74,58 +70,6 @@ _BY_TIME = {"newest", "fresh"}
 
 class PlanNotBound(KubevouchError):
     """It is not known whether this is the cluster of the plan."""
-
-
-@dataclass(frozen=True)
-class CsrEvidence:
-    """What the cluster tells, and what is written down in it; None: there is no approver there.
-
-    at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
-    approver_decides: whether our approver leads, and so has watched who gets client certificates. holds: what Events say of
-    each CSR that it holds, by UID; None: it does not lead.
-    """
-
-    cluster: PolicyEvidence
-    written: Measured[WatchedSources]
-    at: datetime
-    own_at: datetime
-    approver_decides: bool = False
-    holds: Measured[Mapping[str, tuple[str, ...]]] | None = None
-
-    @cached_property
-    def indexed(self) -> IndexedEvidence:
-        """The same, to be looked up for one CSR after the other."""
-        return IndexedEvidence(self.cluster)
-
-
-@dataclass(frozen=True)
-class NamesAnswer:
-    """What a node may have, and which source says so, in a word and in words."""
-
-    allowed: AllowedNames | None
-    source: str
-    why: str
-    advice: str = ""
-    """The command that would have the installed approver know the node, if it does not."""
-
-
-@dataclass(frozen=True)
-class CsrJudgement:
-    """What the policy says of a CSR, and by which source of names and addresses.
-
-    held: what the running approver thinks of one that waits although every rule that could be asked here passes; of another
-    one, by which rules besides it holds it. word: what the Node does not claim, where the operator's word for it would help.
-    """
-
-    decision: Decision
-    names: NamesAnswer
-    held: ApproverHold | None = None
-    word: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> Outcome:
-        """That of the rules; what only the approver knows holds a CSR as well."""
-        return self.held.outcome if self.held else self.decision.outcome
 
 
 @dataclass(frozen=True)

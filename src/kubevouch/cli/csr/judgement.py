@@ -1,0 +1,67 @@
+"""What `csr` has gathered, and what the policy says of one CSR by that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from kubevouch.approve.decide.sources import WatchedSources
+from kubevouch.cli.csr.approver_hold import ApproverHold
+from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import AllowedNames
+from kubevouch.policy.decide import Decision
+from kubevouch.policy.indexed import IndexedEvidence
+
+
+@dataclass(frozen=True)
+class CsrEvidence:
+    """What the cluster tells, and what is written down in it; None: there is no approver there.
+
+    at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
+    approver_decides: whether our approver leads, and so has watched who gets client certificates. holds: what Events say of
+    each CSR that it holds, by UID; None: it does not lead.
+    """
+
+    cluster: PolicyEvidence
+    written: Measured[WatchedSources]
+    at: datetime
+    own_at: datetime
+    approver_decides: bool = False
+    holds: Measured[Mapping[str, tuple[str, ...]]] | None = None
+
+    @cached_property
+    def indexed(self) -> IndexedEvidence:
+        """The same, to be looked up for one CSR after the other."""
+        return IndexedEvidence(self.cluster)
+
+
+@dataclass(frozen=True)
+class NamesAnswer:
+    """What a node may have, and which source says so, in a word and in words."""
+
+    allowed: AllowedNames | None
+    source: str
+    why: str
+    advice: str = ""
+    """The command that would have the installed approver know the node, if it does not."""
+
+
+@dataclass(frozen=True)
+class CsrJudgement:
+    """What the policy says of a CSR, and by which source of names and addresses.
+
+    held: what the running approver thinks of one that waits although every rule that could be asked here passes; of another
+    one, by which rules besides it holds it. word: what the Node does not claim, where the operator's word for it would help.
+    """
+
+    decision: Decision
+    names: NamesAnswer
+    held: ApproverHold | None = None
+    word: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """That of the rules; what only the approver knows holds a CSR as well."""
+        return self.held.outcome if self.held else self.decision.outcome
