@@ -156,7 +156,7 @@ def _counts(unread: Sequence[Unread], rows: Sequence[CertificateRow], limits: Li
     return tiles(
         (
             (counts[Concern.FAIL], "ended, wrong or not there", "bad"),
-            (counts[Concern.WARN], "near their end or self-signed", "warn"),
+            (counts[Concern.WARN], "near their end, or signed by the kubelet itself", "warn"),
             (counts[Concern.NONE], "good", "good"),
             (len(unread), "not read", "warn"),
         )
