@@ -162,13 +162,17 @@ async def _check_that_the_namespace_may_go(api: ApiClient) -> None:
 
 async def _why_the_namespace_stays(api: ApiClient) -> str:
     """Others' objects in it, or why it is not known whether there are any; empty if it may be deleted with all in it."""
+    # Each with its own error: the first that is refused would cancel the others in the middle of their handshakes.
     try:
         kinds = await namespaced_kinds(api)
-        listed: list[tuple[Inhabitant, ...]] = await of_each(
-            kinds, lambda each: api.list_all(each, NAMESPACE, only_metadata=True), at_once=AT_ONCE
-        )
     except KubeError as error:
-        return f"whether others' objects lie in it is not known: {error}"
+        return _not_known(error)
+    answers = await of_each(kinds, lambda each: _listed(api, each), at_once=AT_ONCE)
+    listed: list[tuple[Inhabitant, ...]] = []
+    for answer in answers:
+        if isinstance(answer, KubeError):
+            return _not_known(answer)
+        listed.append(answer)
     uids = {each.uid for found in listed for each in found}
     ours = {(each.resource.kind, each.name) for each in everything()}
     strangers = sorted(
@@ -180,6 +184,17 @@ async def _why_the_namespace_stays(api: ApiClient) -> str:
         }
     )
     return f"there are others' objects in it ({', '.join(strangers[:5])})" if strangers else ""
+
+
+async def _listed(api: ApiClient, kind: Resource[Inhabitant]) -> tuple[Inhabitant, ...] | KubeError:
+    try:
+        return await api.list_all(kind, NAMESPACE, only_metadata=True)
+    except KubeError as error:
+        return error
+
+
+def _not_known(error: KubeError) -> str:
+    return f"whether others' objects lie in it is not known: {error}"
 
 
 def _is_a_strangers(
