@@ -135,7 +135,7 @@ def explain(
 @click.option(
     "--against-approver",
     is_flag=True,
-    help="Approve NAME although the running approver holds it by rules that only it can ask.",
+    help="Approve NAME although the running approver holds it, as its Events say.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
