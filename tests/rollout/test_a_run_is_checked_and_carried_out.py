@@ -859,17 +859,54 @@ async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all
     """While it takes the Lease, say: what it had begun before is armed as it was, and the others are untouched."""
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER, SECOND)
-        result = stopped_at_once(await check(plan, here.context))
+        result = stopped_at_once(await check(plan, here.context), QUICK)
         assert {each.outcome for each in result.nodes} == {NodeOutcome.UNTOUCHED}
         assert (result.undo, result.exit_code) == ("", ExitCode.INTERRUPTED)
         as_the_run_left_it(here, plan)
-        result = stopped_at_once(await check(plan, here.context))
+        result = stopped_at_once(await check(plan, here.context), QUICK)
         assert {each.node: (each.outcome, each.armed) for each in result.nodes} == {
             WORKER: (NodeOutcome.UNKNOWN, True),
             SECOND: (NodeOutcome.UNTOUCHED, False),
         }
         assert result.undo == "kubevouch undo abcd"
         assert result.exit_code is ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopped_before_its_turn(
+    *, at_once: bool
+) -> None:
+    """By a signal while it is read what the nodes hold in common, or by one Ctrl-C."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        as_the_run_left_it(here, plan)
+        checked = await check(plan, here.context)
+        if at_once:
+            result = await _cut_off_at_the_workloads(apply(checked, here.context, QUICK), here)
+        else:
+            result = await apply(checked, replace(here.context, stop=lambda: True), QUICK)
+    armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
+    assert (armed.outcome, armed.armed) == (NodeOutcome.UNKNOWN, True)
+    why = "stopped at once" if at_once else "the run ended before it went on with it"
+    switch = "its own switch puts it back at [0-9:]{8} UTC, unless this run goes on"
+    assert re.fullmatch(f"{why}; {switch}", armed.why), armed.why
+    assert (other.outcome, other.armed) == (NodeOutcome.UNTOUCHED, False)
+    assert result.undo == "kubevouch undo abcd"
+    assert result.exit_code is ExitCode.INTERRUPTED
+
+
+async def _cut_off_at_the_workloads(
+    run: Coroutine[Any, Any, RunResult], here: Acting
+) -> RunResult:
+    budgets = "/apis/policy/v1/poddisruptionbudgets"
+    here.stage.server.faults.on(budgets, silence())
+    here.stage.server.requests.clear()
+    task = asyncio.create_task(run)
+    async with asyncio.timeout(GENEROUS):
+        while not any(each.path == budgets for each in here.stage.server.requests):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        return await task
 
 
 def _edited(found: Any) -> Any:

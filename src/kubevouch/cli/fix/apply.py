@@ -160,7 +160,7 @@ def apply_plan(
             context = rollout_context(api, clock, plan, terminal, stop, armed, written, hold, log)
             return await apply(checked, context, timeouts)
 
-        result = stopped_at_once(checked)  # before any node has had its turn
+        result = stopped_at_once(checked, timeouts)  # before any node has had its turn
         with stopping(terminal, left) as stop:
             if not what:
                 result = await carried_out(None)

@@ -1,6 +1,7 @@
 """`fix --apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 
@@ -12,7 +13,7 @@ from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
-from kubevouch.rollout.decide.armed import as_of_now
+from kubevouch.rollout.decide.armed import ArmedNode, as_of_now, left_armed
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.order import IN_HAND
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut
@@ -22,6 +23,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing any more"
 _AT_ONCE = "stopped at once"
+_NOT_GONE_ON = "the run ended before it went on with it"
 _NOT_ALL_DONE = "not every node is done"
 
 
@@ -34,8 +36,9 @@ async def apply(
     each node so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
-    for name, node in nodes.items():
-        context.armed(name, begun_before(node, checked, timeouts))
+    begun = _begun(checked, timeouts)
+    for name in nodes:
+        context.armed(name, begun.get(name))
     lineup = lineup_of((each.plan for each in checked.nodes), checked.found, timeouts.soak)
     cancelled, failed = False, ""
     async with live_cluster(context) as live:
@@ -51,7 +54,7 @@ async def apply(
     cut = _AT_ONCE if cancelled else failed
     in_hand = {name for name, course in run.courses.items() if course.stage in IN_HAND}
     results = [
-        run.results.get(each.plan.node) or _without_a_result(each, in_hand, cut)
+        run.results.get(each.plan.node) or _without_a_result(each, in_hand, begun, cut)
         for each in checked.nodes
     ]
     all_done = all(each.outcome is NodeOutcome.DONE for each in results) and not run.stopped
@@ -61,8 +64,10 @@ async def apply(
         end_in_order()
         cancelled = True
         config_map = cut_off_at(checked.plan.config_map)
-    untouched = any(each.outcome is NodeOutcome.UNTOUCHED for each in results)
-    interrupted = cancelled or (context.stop() and untouched)
+    left = any(
+        each.node not in run.results and each.outcome is not NodeOutcome.DONE for each in results
+    )
+    interrupted = cancelled or (context.stop() and left)
     result = _result(
         checked, results, config_map, interrupted=interrupted, stopped=run.stopped or failed
     )
@@ -70,12 +75,10 @@ async def apply(
     return msgspec.structs.replace(result, left_out=left_out, lost_lease=context.lost_lease)
 
 
-def stopped_at_once(checked: CheckedPlan) -> RunResult:
+def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts) -> RunResult:
     """The result of a run that was stopped before any node had its turn. One on which it was found begun stays as it is."""
-    begun = {
-        each.plan.node for each in checked.nodes if each.state in (FoundState.BEGUN, FoundState.ILL)
-    }
-    results = [_without_a_result(each, begun, _AT_ONCE) for each in checked.nodes]
+    begun = _begun(checked, timeouts)
+    results = [_without_a_result(each, set(), begun, _AT_ONCE) for each in checked.nodes]
     planned = checked.plan.config_map
     config_map = ConfigMapResult(f"{_kept(planned)}: {_NOT_ALL_DONE}" if planned else "")
     return _result(checked, results, config_map, interrupted=True)
@@ -119,16 +122,25 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
     return (*told, *checked.not_well)
 
 
-def _without_a_result(node: CheckedNode, in_hand: set[str], cut: str) -> NodeResult:
-    """A node whose turn has not come, or was cut off."""
-    if node.plan.node in in_hand:
-        changes = node.plan.change is ChangeKind.BOOTSTRAP
-        how = f"{cut}; its own switch puts it back, unless this run goes on" if changes else cut
-        outcome = NodeOutcome.UNKNOWN if changes else NodeOutcome.STOPPED
-        return NodeResult(node.plan.node, outcome, how, armed=changes)
+def _begun(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
+    """The nodes on which the run was found armed, by name."""
+    found = ((each.plan.node, begun_before(each, checked, timeouts)) for each in checked.nodes)
+    return {name: armed for name, armed in found if armed}
+
+
+def _without_a_result(
+    node: CheckedNode, in_hand: set[str], begun: Mapping[str, ArmedNode], cut: str
+) -> NodeResult:
+    """A node whose turn has not come, or was cut off. One on which the run was found armed is armed still, also before its turn."""
+    name, changes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
+    if changes and (name in in_hand or name in begun):
+        how = left_armed(cut or _NOT_GONE_ON, begun.get(name))
+        return NodeResult(name, NodeOutcome.UNKNOWN, how, armed=True)
+    if name in in_hand:
+        return NodeResult(name, NodeOutcome.STOPPED, cut)
     if node.state is FoundState.WELL:
-        return NodeResult(node.plan.node, NodeOutcome.DONE, _WELL)
-    return NodeResult(node.plan.node, NodeOutcome.UNTOUCHED)
+        return NodeResult(name, NodeOutcome.DONE, _WELL)
+    return NodeResult(name, NodeOutcome.UNTOUCHED)
 
 
 async def _config_map(

@@ -131,6 +131,12 @@ def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:
     return f"{why}; its own switch puts it back{left}, unless the run goes on"
 
 
+def left_armed(why: str, begun: ArmedNode | None) -> str:
+    """What becomes of a node that the run has left armed, for a person. begun: how it was found armed, if this run goes on."""
+    when = f" at {begun.fires:%H:%M:%S} UTC" if begun else ""
+    return f"{why}; its own switch puts it back{when}, unless this run goes on"
+
+
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
     """Whether its own switch ends the run on a node by now. One that was due long ago does not come to its end by itself."""
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
