@@ -149,6 +149,16 @@ async def test_a_run_that_was_killed_here_is_over_once_its_switches_have_had_the
         assert (ran.code, "KV905" in ran.out) == (0, False), ran
 
 
+@pytest.mark.parametrize("case", ["just-mended"])
+async def test_it_comes_before_what_only_waits(kubevouch: Program, stage: Stage) -> None:
+    """A node that has just been restarted has no numbers yet: its switch does not wait for them."""
+    begun(kubevouch, UID, SystemClock().now() + LATER)
+    for ran in await kubevouch.several(("verify",), ("doctor",), ("doctor", "-o", "short")):
+        assert ran.code == 3, ran
+        assert "KV904" in ran.out, ran
+        assert "NEXT     kubevouch fix --status abcd\n" in ran.out, ran
+
+
 @pytest.mark.parametrize("case", ["expired"])
 async def test_beside_a_cause_the_run_comes_first(kubevouch: Program, stage: Stage) -> None:
     begun(kubevouch, UID, SystemClock().now() + LATER)

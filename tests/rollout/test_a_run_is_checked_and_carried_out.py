@@ -895,9 +895,7 @@ async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopp
     assert result.exit_code is ExitCode.INTERRUPTED
 
 
-async def _cut_off_at_the_workloads(
-    run: Coroutine[Any, Any, RunResult], here: Acting
-) -> RunResult:
+async def _cut_off_at_the_workloads(run: Coroutine[Any, Any, RunResult], here: Acting) -> RunResult:
     budgets = "/apis/policy/v1/poddisruptionbudgets"
     here.stage.server.faults.on(budgets, silence())
     here.stage.server.requests.clear()

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import msgspec
 
-from kubevouch.diagnose.catalogue import CATALOGUE, CountsIn, Severity
+from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, Severity
 from kubevouch.diagnose.cause import Cause, cause_of, linked
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.rules import (
@@ -69,6 +69,13 @@ class Diagnosis(msgspec.Struct, frozen=True):
         if any(each.severity.at_least(fail_on) for each in about):
             return ExitCode.FINDINGS
         return ExitCode.COULD_NOT_TELL if len(about) < len(self.findings) else ExitCode.OK
+
+    @property
+    def first_doubt(self) -> Finding | None:
+        """The one to see to first: a node that a run may have armed does not wait, and everything else does."""
+        doubts = [each for each in self.findings if each.code.is_doubt]
+        runs = [each for each in doubts if each.code is Code.RUN_NOT_FINISHED]
+        return next(iter(runs + doubts), None)
 
 
 def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:

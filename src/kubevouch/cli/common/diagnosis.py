@@ -220,8 +220,7 @@ def _print_end(
             terminal.wrapped(cause.by_hand, "THEN   ")
         if why != words:
             terminal.out(f"WHY    {shlex.join(why)}")
-    elif code is ExitCode.COULD_NOT_TELL:
-        doubt = next(each for each in diagnosis.findings if each.code.is_doubt)
+    elif code is ExitCode.COULD_NOT_TELL and (doubt := diagnosis.first_doubt):
         terminal.wrapped(
             "what is listed under could-not-tell may hide anything; nothing else was found",
             "UNKNOWN  ",
