@@ -177,6 +177,66 @@ def test_a_signal_at_any_step_ends_what_was_started_and_leaves_no_word(
         time.sleep(0.05)
 
 
+async def test_who_is_cancelled_twice_waits_all_the_same_until_what_was_started_is_gone(
+    tmp_path: Path,
+) -> None:
+    """By the end of the loop after a signal, say. What outlived the loop, asyncio would have a line for on the terminal."""
+    told = tmp_path / "pid"
+    script = f"echo $$ >{told}.new; mv {told}.new {told}; exec sleep 600\n".encode()
+    environment = {"PATH": os.environ["PATH"]}
+    work = asyncio.create_task(
+        run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
+    )
+    while not told.exists():
+        await asyncio.sleep(0.01)
+    for _ in range(3):
+        work.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
+
+
+async def test_who_is_cancelled_twice_while_it_starts_something_leaves_nothing_behind() -> None:
+    lasts = f"600.{os.getpid()}77"
+    environment = {"PATH": os.environ["PATH"]}
+    for steps in range(12):
+        work = asyncio.create_task(
+            run(["sleep", lasts], stdin=b"", environment=environment, timeout=GENEROUS)
+        )
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for _ in range(3):
+            work.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert not still_there(lasts), steps
+
+
+def test_what_outlives_the_loop_after_all_leaves_no_word(caplog: pytest.LogCaptureFixture) -> None:
+    async def leaves_one() -> int:
+        loop = asyncio.get_running_loop()
+        words = ("sleep", "0.2")
+        none = asyncio.subprocess.DEVNULL
+        transport, _ = await loop.subprocess_exec(
+            asyncio.SubprocessProtocol, *words, stdin=none, stdout=none, stderr=none
+        )
+        left.append(transport)
+        return transport.get_pid()
+
+    left: list[asyncio.SubprocessTransport] = []
+    before = set(threading.enumerate())
+    pid = run_loop(leaves_one())
+    until = time.monotonic() + GENEROUS
+    while set(threading.enumerate()) - before:  # asyncio's, which waits for the process
+        assert time.monotonic() < until, pid
+        time.sleep(0.01)
+    left[0].close()
+    assert caplog.messages == []
+
+
 def test_a_task_that_failed_and_that_nobody_waits_for_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

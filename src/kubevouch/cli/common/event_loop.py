@@ -18,6 +18,7 @@ T = TypeVar("T")
 def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     """asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it."""
     interruption = _Interruption()
+    logging.getLogger("asyncio").addFilter(_is_of_the_loop)
 
     async def work() -> T:
         interruption.cancels_this_task()
@@ -44,6 +45,11 @@ def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What nobody has waited for, except that somebody has ended the process: a signal may meet any task, and has its answer."""
     if not isinstance(context.get("exception"), KeyboardInterrupt):
         loop.default_exception_handler(context)
+
+
+def _is_of_the_loop(record: logging.LogRecord) -> bool:
+    """False for what asyncio says of a process that has ended after its loop: it was killed with it, and nobody asks for it."""
+    return not str(record.msg).startswith("Loop %r that handles pid")
 
 
 def _nothing_more_is_told() -> None:

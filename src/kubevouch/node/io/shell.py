@@ -115,8 +115,11 @@ async def _started(
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
+        while not starting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([starting])
         with contextlib.suppress(NodeUnreachable):
-            transport, process = await starting
+            transport, process = starting.result()
             try:
                 await _killed(transport, process)
             finally:
@@ -138,10 +141,25 @@ async def _starting(
 
 
 async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -> None:
-    """Its whole process group is killed, and it has ended."""
+    """Its whole process group is killed, and it has ended.
+
+    Whoever cancels this waits for that, too, at most for a moment: asyncio has words on the terminal about a process that
+    outlives its loop.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(transport.get_pid(), signal.SIGKILL)
-    await process.exited.wait()
+    cancelled: float | None = None
+    while not process.exited.is_set():
+        until = None if cancelled is None else cancelled + _LAST_WORDS
+        try:
+            async with asyncio.timeout_at(until):
+                await process.exited.wait()
+        except TimeoutError:
+            break
+        except asyncio.CancelledError:
+            cancelled = cancelled or asyncio.get_running_loop().time()
+    if cancelled is not None:
+        raise asyncio.CancelledError
 
 
 @contextlib.contextmanager
