@@ -81,6 +81,13 @@ def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_neve
         "its undo was cut off: the node goes on with it by itself, and tries again every 15 s until that is done",
         edit,
     )
+    waits = statuses_of("n", found(run("aaaa", "restarted", fires=CLOCK + 117)), "")
+    [waiting] = while_it_is_undone(waits, "aaaa", under_way=False)
+    assert waiting.switch == "in 117 s"
+    assert waiting.notes[0] == (
+        "its undo was cut off: once its switch is due, the node goes on with it by itself, and from then on tries again every "
+        "15 s until that is done"
+    )
     assert told[True][1] == rows[1]
     for other in ("", "bbbb"):
         assert while_it_is_undone(rows, other, under_way=True) == rows

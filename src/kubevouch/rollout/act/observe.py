@@ -194,7 +194,7 @@ class NodeObserver:
                 await api.patch_approval(found, approval(who, not_asked=not_asked))
             except Conflict:
                 return "it changed while it was judged"
-            self._approved(name, self._how())
+            self._approved(name, self._how(name))
         return ""
 
     def _is_the_approvers_turn(self, name: str) -> bool:
@@ -202,11 +202,11 @@ class NodeObserver:
         now = self.context.clock.monotonic()
         return now - self.passed_since.setdefault(name, now) < self.approvers_turn
 
-    def _how(self) -> str:
+    def _how(self, csr: str) -> str:
         if not self.approvers_turn:
             return "approved"
         waited = f"the approver had not decided within {self.approvers_turn:.0f} s"
-        return f"approved by this run: {waited} (`kubectl describe csr` says why)"
+        return f"approved by this run: {waited} (`kubectl describe csr {csr}` says why)"
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: tuple[CertificateSigningRequest, ...]

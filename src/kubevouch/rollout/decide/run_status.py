@@ -121,6 +121,11 @@ _MEANS = {
 
 
 _TRIES = "tries again every 15 s until that is done"  # undo.sh, transaction.sh (RestartSec)
+_CUT_OFF = {
+    False: f"its undo was cut off: the node goes on with it by itself, and {_TRIES}",
+    True: f"its undo was cut off: once its switch is due, the node goes on with it by itself, and from then on {_TRIES}",
+}
+"""By whether the switch waits still."""
 LONG_AT_WORK = 60
 """Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
 _LONGEST_NAME = 255
@@ -254,15 +259,12 @@ def while_it_is_undone(
     statuses: Iterable[RunOnNode], run: str, *, under_way: bool
 ) -> tuple[RunOnNode, ...]:
     """The rows; what is armed by a run that is being undone says so. run: that an undo takes back; empty if none does. under_way: not cut off."""
-    means = (
-        "the undo that is under way puts it back"
-        if under_way
-        else f"its undo was cut off: the node goes on with it by itself, and {_TRIES}"
-    )
 
     def told(each: RunOnNode) -> RunOnNode:
         if not run or each.run != run or each.standing is not Standing.ARMED:
             return each
+        waits = each.fires_in is not None and each.fires_in > 0
+        means = "the undo that is under way puts it back" if under_way else _CUT_OFF[waits]
         said = (_MEANS.get(each.state, ""), _of_the_switch(each.state, each.fires_in))
         kept = [note for note in each.notes if note not in said]
         return msgspec.structs.replace(each, notes=(means, *kept))
