@@ -119,6 +119,19 @@ def test_of_undos_that_were_stopped_the_log_tells_what_they_came_to_together(
     assert said == "its undo is under way on this machine"
 
 
+def test_of_an_undo_of_one_node_the_log_tells_how_many_are_still_done(terminal: Terminal) -> None:
+    with ending_logged(begun(terminal)) as ended:
+        done = tuple(NodeResult(each, NodeOutcome.DONE) for each in "abc")
+        ended(
+            RunResult("abcd", (*done, NodeResult("d", NodeOutcome.STOPPED)), ""), ExitCode.STOPPED
+        )
+    with ending_logged(begun(terminal, "abcd on alice@laptop (undo a 1)")) as ended:
+        ended(RunResult("abcd", (NodeResult("a", NodeOutcome.UNDONE),), ""), ExitCode.OK)
+    assert (
+        how_it_ended("abcd", terminal.environment) == "its undo ended with 1 undone, 2 still done"
+    )
+
+
 _WRITES = """
 import sys
 from tests.cli.test_the_log_of_a_run import begun, runs_folder, Terminal

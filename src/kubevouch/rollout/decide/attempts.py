@@ -1,7 +1,7 @@
 """The attempts at a run, by its log on this machine: each carried it out, or undid it. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,7 +77,15 @@ def what_it_came_to(attempts: Sequence[LoggedAttempt], *, under_way: bool | None
         return f"{what}ended by {newest.error}" if newest.error else ""
     results = [each.result for each in undos_among(told)] if newest.undoes else [newest.result]
     nodes = {node.node: node for result in results for node in result.nodes}
-    return f"{what}ended with {_counted(nodes.values())}" if nodes else ""
+    still = f", {left} still done" if newest.undoes and (left := _still_done(told, nodes)) else ""
+    return f"{what}ended with {_counted(nodes.values())}{still}" if nodes else ""
+
+
+def _still_done(attempts: Iterable[LoggedAttempt], undone: Mapping[str, NodeResult]) -> int:
+    """How many nodes the run has done that no undo since was for. attempts: the newest first."""
+    carried_out = (each.result for each in attempts if not each.undoes and each.result)
+    nodes = next((each.nodes for each in carried_out), ())
+    return sum(each.outcome is NodeOutcome.DONE and each.node not in undone for each in nodes)
 
 
 def _counted(nodes: Iterable[NodeResult]) -> str:
