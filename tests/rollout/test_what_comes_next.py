@@ -18,6 +18,7 @@ from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.next_step import (
     Commands,
     NextStep,
+    beyond_the_plan,
     next_after,
     next_after_refusal,
     next_after_undo,
@@ -47,6 +48,14 @@ def ended(*outcomes: NodeOutcome, armed: bool = False, **other: object) -> RunRe
 
 HELD = RunResult("r", (NodeResult("n1", STOPPED, "csr-1 is held: ...", unapproved=True),), "")
 """A new plan alone would lead to the same end: doctor says what the CSR is, and what may be done about it."""
+
+
+def test_a_run_of_some_nodes_says_that_the_others_were_not_looked_at() -> None:
+    whole = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP))
+    some = msgspec.structs.replace(whole, only=("n0",))
+    assert "`kubevouch verify` looks at them, too" in beyond_the_plan(some, ended(DONE))
+    assert beyond_the_plan(whole, ended(DONE)) == ""
+    assert beyond_the_plan(some, ended(STOPPED)) == ""
 
 
 @pytest.mark.parametrize(

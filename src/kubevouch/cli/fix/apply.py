@@ -56,7 +56,7 @@ from kubevouch.rollout.decide.intent import (
     what_pods_are,
 )
 from kubevouch.rollout.decide.lineup import lineup_of
-from kubevouch.rollout.decide.next_step import Commands, next_after
+from kubevouch.rollout.decide.next_step import Commands, beyond_the_plan, next_after
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.recheck import GONE, FoundState
@@ -184,7 +184,7 @@ def apply_plan(
             so_far=counted_as(result, [NodeOutcome.DONE], "done"),
             log=log,
         )
-        _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)), form)
+        _print_what_comes_next(terminal, access, plan, result, leading(gone=_gone(result)), form)
     return result.exit_code
 
 
@@ -210,10 +210,17 @@ def _gone(result: RunResult) -> Collection[str]:
 
 
 def _print_what_comes_next(
-    terminal: Terminal, access: ClusterAccess, result: RunResult, commands: Commands, form: str
+    terminal: Terminal,
+    access: ClusterAccess,
+    plan: Plan,
+    result: RunResult,
+    commands: Commands,
+    form: str,
 ) -> None:
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL) and form != "json":
         tell_who_approves(terminal, access)
+        if beyond := beyond_the_plan(plan, result):
+            terminal.long_line(terminal.hinted(f"Only     {beyond}"), hang=9)
     print_next(terminal, next_after(result, commands), form)
 
 

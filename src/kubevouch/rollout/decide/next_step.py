@@ -70,6 +70,13 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
     return NextStep("kubevouch verify --wait 2m")
 
 
+def beyond_the_plan(plan: Plan, result: RunResult) -> str:
+    """What a run that is through says of nodes that its plan does not look at, for a person; empty where it looks at all."""
+    if not plan.only or not result.is_through:
+        return ""
+    return "the plan was made with --nodes: other nodes were not looked at; `kubevouch verify` looks at them, too"
+
+
 def _after_loss(taken_by: str, run: str, commands: Commands) -> NextStep:
     """taken_by: the run that has the Lease now; empty where nobody is known to."""
     if not taken_by:
