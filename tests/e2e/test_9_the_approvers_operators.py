@@ -1,5 +1,6 @@
 """Whoever installs the approver, and whoever pins, with exactly the roles that are printed: they are enough, and no more."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,9 +136,15 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
         ("pin", node, "--csr", csr, "--yes"): 0,
         ("pin", node, "--remove", "--yes"): 0,
     }
+    said = ""
     for words, code in codes.items():
         ran = cluster.kubevouch("approver", *words, kubeconfig=kubeconfig)
         assert ran.code == code, (words, ran)
+        said = ran.out
+    [undo] = [each.removeprefix("UNDO") for each in said.splitlines() if each.startswith("UNDO")]
+    kubectl, *patch = shlex.split(undo)
+    assert kubectl == "kubectl"
+    cluster.kubectl(*patch, kubeconfig=kubeconfig)
     asked, refused = _asked(cluster, user, since)
     assert refused == []
     assert _rights(list(yaml.safe_load_all(role.out))) - asked == set()

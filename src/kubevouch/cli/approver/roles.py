@@ -172,6 +172,11 @@ rules:
 - apiGroups: [""]
   resources: [nodes, services]
   verbs: [list]
+# Whether the approver is installed.
+- apiGroups: [""]
+  resources: [namespaces]
+  resourceNames: [kubevouch-system]
+  verbs: [get]
 - apiGroups: [networking.k8s.io]
   resources: [servicecidrs]
   verbs: [list]
@@ -185,9 +190,10 @@ metadata:
   name: {name}
   namespace: kubevouch-system
 rules:
+# `get` is for the kubectl command that puts back a pin that was changed.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [list, create, patch]
+  verbs: [get, list, create, patch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
