@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed, forget_ended
+from kubevouch.cli.common.armed_record import ArmedRecord, forget_ended
 from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.run_log import begun_log
 from kubevouch.cli.common.runs import keep_run, kept_plan
@@ -60,6 +60,12 @@ def begun(kubevouch: Program, uid: str, fires: datetime, run: str = "abcd") -> A
     record = ArmedRecord(uid, run, Terminal(None, None, None, environment))
     record(WORKER, ArmedNode(run, WORKER, fires))
     return record
+
+
+def struck(kubevouch: Program, run: str, node: str, uid: str = UID) -> None:
+    """The run is not armed there any more, as an undo has seen; no log says so."""
+    environment = {"HOME": str(kubevouch.home)}
+    ArmedRecord(uid, run, Terminal(None, None, None, environment))(node, None)
 
 
 async def test_verify_and_doctor_cannot_tell_while_a_run_of_this_machine_is_armed(
@@ -139,12 +145,12 @@ async def test_a_run_that_was_killed_here_is_over_once_its_switches_have_had_the
         assert (ran.code, "KV905" in ran.out) == (0, False), ran
     begun(kubevouch, UID, now + LATER)
     assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "its switch is set"
-    forget_armed("abcd", {WORKER}, terminal.environment)
+    struck(kubevouch, "abcd", WORKER)
     assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "it had nothing in hand"
     record = ArmedRecord(UID, "abcd", terminal, log)
     record(WORKER, ArmedNode("abcd", WORKER, now + LATER))
     assert cut_off in " ".join((await kubevouch("doctor")).out.split()), "its switch is set"
-    forget_armed("abcd", {WORKER}, terminal.environment)  # a status has asked the node
+    struck(kubevouch, "abcd", WORKER)  # a status has asked the node
     for ran in await kubevouch.several(("verify",), ("doctor",)):
         assert (ran.code, "KV905" in ran.out) == (0, False), ran
 
@@ -194,9 +200,9 @@ def test_a_newer_run_on_the_node_or_its_undo_ends_the_record(kubevouch: Program)
     begun(kubevouch, "uid", fires)
     begun(kubevouch, "uid", fires, "bbbb")
     assert [path.name for path in folder(kubevouch).glob("*.armed")] == ["bbbb.armed"]
-    forget_armed("bbbb", {"another"}, {"HOME": str(kubevouch.home)})
+    struck(kubevouch, "bbbb", "another", "uid")
     assert [path.name for path in folder(kubevouch).glob("*.armed")] == ["bbbb.armed"]
-    forget_armed("bbbb", {WORKER}, {"HOME": str(kubevouch.home)})
+    struck(kubevouch, "bbbb", WORKER, "uid")
     assert not list(folder(kubevouch).glob("*.armed"))
 
 
@@ -279,7 +285,7 @@ def test_a_run_has_several_nodes_in_hand(kubevouch: Program) -> None:
     assert list(ArmedRecord("uid", "abcd", Terminal(None, None, None, environment)).nodes) == [
         "another"
     ]
-    forget_armed("abcd", {"another"}, environment)
+    struck(kubevouch, "abcd", "another", "uid")
     assert [path.name for path in folder(kubevouch).glob("*.armed")] == ["bbbb.armed"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.cli.common.armed_record import ArmedRecord, forget_armed
+from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged, log_armed
 from kubevouch.cli.common.runs import keep_run, kept_plan
@@ -28,7 +28,7 @@ from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, Ran
-from tests.cli.test_a_run_that_is_not_finished import LATER, UID, folder
+from tests.cli.test_a_run_that_is_not_finished import LATER, UID, folder, struck
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
@@ -214,7 +214,8 @@ async def test_of_a_run_that_was_cut_off_and_has_no_node_in_hand_the_list_tells_
 
     log.let_go()
     assert (await state()).endswith("; it was cut off"), "the nodes say when theirs were due"
-    forget_armed("bbbb", {WORKER, SECOND}, terminal.environment)  # a status has asked them
+    for node in (WORKER, SECOND):
+        struck(kubevouch, "bbbb", node)  # a status has asked them
     over = "the switches of what it had in hand were due by 2026-01-01 12:04:00 UTC"
     assert await state() == f"no node is in hand; it was cut off; {over}"
     log_armed(log, WORKER, ArmedNode("bbbb", WORKER, datetime(2099, 1, 1, tzinfo=UTC)))

@@ -1,6 +1,6 @@
 """Which nodes a run of this machine has in hand, beside the plans of runs: $XDG_STATE_HOME/kubevouch/runs/RUN.armed.
 
-`fix --apply` writes a node down before it may be armed and strikes it when it is not armed any more, so that it outlives a kill.
+`fix --apply` and `undo` write a node down before it may be armed and strike it when it is not armed any more, so that it outlives a kill.
 `doctor` and `verify` only read it. It is about what this machine has done; the truth is on the node, and whoever looks there
 strikes what has ended. A file that cannot be read (a power cut, a full disk) counts as what the run's log says of the same.
 """
@@ -83,14 +83,6 @@ class ArmedRecord:
         for path, kept in _all_kept(self._terminal.environment):
             if kept.cluster_uid == self._cluster_uid and path != self._path:
                 _strike(path, kept, {armed.node})
-
-
-def forget_armed(run: str, nodes: set[str], environment: Mapping[str, str]) -> None:
-    """The run is not armed any more on these nodes."""
-    for path, kept in _all_kept(environment):
-        if any(each.run == run for each in kept.armed):
-            with contextlib.suppress(OSError):
-                _strike(path, kept, nodes)
 
 
 def forget_ended(

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from shlex import join
 
-from kubevouch.cli.common.armed_record import forget_armed
+from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.rollout import (
@@ -85,11 +85,12 @@ def undo_plan(
     after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
     terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
     log = begun_log(plan, what, lease, terminal)
+    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
         async def put_back(hold: LeaseHold | None) -> RunResult:
             await prepared_pods(api, plan.pods, terminal)
-            context = rollout_context(api, clock, plan, terminal, stop, lease=hold, log=log)
+            context = rollout_context(api, clock, plan, terminal, stop, armed, lease=hold, log=log)
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
         result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
@@ -106,7 +107,6 @@ def undo_plan(
     with ending_logged(log) as ended, _leading_on(again):
         result = with_api(terminal, access, work)
         as_before = {each.node for each in result.nodes if each.outcome in AS_BEFORE}
-        forget_armed(plan.run, as_before, terminal.environment)
         code = _exit_code(result, as_before)
         ended(result, code)
     so_far = counted_as(result, AS_BEFORE, "as before the run")

@@ -6,17 +6,27 @@ back and does not come back well, or once the Lease is lost; what else befalls a
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
 
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.resources import NODES
-from kubevouch.node.errors import NodeError
+from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, undo_config_map
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.kubelet_watch import why_not_up
 from kubevouch.rollout.act.node_facts import targets_now
 from kubevouch.rollout.act.precheck import SILENT, check_identity, survey_planned
+from kubevouch.rollout.decide.armed import (
+    ArmedNode,
+    armed_by_undo,
+    found_armed,
+    has_ended,
+    is_armed_by,
+)
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.not_changed import (
@@ -117,10 +127,7 @@ async def _undo_node(
         if before := await _undone_before(node, plan.run, seen, context, timeouts):
             return before
         await context.confirm_holder()
-        # Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
-        change = change_to_undo(node, seen, plan.run)
-        script = render(TransactionStep.UNDO, change, None, fence=context.fence)
-        answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
+        answer = await _sent(node, plan.run, seen, context)
     except StoppedBefore as error:
         settled = isinstance(error, AnotherHostKey)
         return UndoEnding(NodeOutcome.STOPPED, str(error), settled=settled)
@@ -131,11 +138,44 @@ async def _undo_node(
     return await _after(answer, node, context, timeouts)
 
 
+async def _sent(
+    node: NodePlan, run: str, seen: NodeSurvey, context: RolloutContext
+) -> TransactionAnswer:
+    """What the node answers to its undo. It may be armed by it from the moment at which it is sent, and is not any more once it is put back.
+
+    Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
+    """
+    change = change_to_undo(node, seen, run)
+    script = render(TransactionStep.UNDO, change, None, fence=context.fence)
+    name, now, switch = node.node, context.clock.now(), change.switch_seconds
+    found = found_armed(name, run, seen, now, switch)
+    sets = now + timedelta(seconds=switch + _CARRY)
+    if armed := armed_by_undo(found, seen, sets):
+        context.armed(name, armed)
+    before = found if is_armed_by(run, seen) else armed  # where no record could be seen
+    if has_ended(run, seen):
+        before = None
+    try:
+        answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
+    except NodeUnreachable:
+        context.armed(name, before)
+        raise
+    if answer.outcome in (TransactionState.UNDONE, TransactionState.NOTHING):
+        context.armed(name, None)
+    elif answer.outcome is TransactionState.REFUSED:
+        context.armed(name, before)
+    elif answer.outcome is TransactionState.HALF:
+        context.armed(name, msgspec.structs.replace(armed or ArmedNode(run, name, sets), sure=True))
+    return answer
+
+
 async def _undone_before(
     node: NodePlan, run: str, seen: NodeSurvey, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> UndoEnding | None:
     """The result if an undo of this run has been here before; None if not. It may have ended since the node was not well."""
     state = state_of_run(seen, run)
+    if state in ("undone", "barred"):
+        context.armed(node.node, None)
     if state == "undone":
         if changed := changed_since(node, run, seen):
             return changed

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.rollout.decide.machine import armed_runs
+from kubevouch.rollout.decide.machine import armed_runs, state_of_run
 from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import LONG_AT_WORK, PUT_BACK, RunOnNode, Standing
 from kubevouch.rollout.decide.transaction import UNDONE_BEFORE
@@ -18,6 +18,9 @@ _PUTS_BACK = timedelta(minutes=1)
 
 _FOR_GOOD = (*PUT_BACK, Standing.DONE)
 """How a node stands on which a run is not armed any more, but by an undo."""
+
+_PROVEN = ("verified", "committed")
+"""What the record of a run says that was proven."""
 
 
 class ArmedNode(msgspec.Struct, frozen=True):
@@ -41,10 +44,27 @@ def found_armed(
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
 
 
+def armed_by_undo(found: ArmedNode, survey: NodeSurvey, sets: datetime) -> ArmedNode | None:
+    """How a node may be armed while an undo of the run works on it; None where the run has left nothing to put back.
+
+    found: see `found_armed`. sets: when a switch that the undo sets goes off at the latest; it sets one where the run was proven
+    (undo_finished in transaction.sh), and leaves any other as it is.
+    """
+    state = state_of_run(survey, found.run)
+    if state in _PROVEN or (not state and survey.no_kubelet):  # whose record could not be seen
+        return ArmedNode(found.run, found.node, sets, sure=False)
+    return msgspec.structs.replace(found, sure=False) if is_armed_by(found.run, survey) else None
+
+
+def is_armed_by(run: str, survey: NodeSurvey) -> bool:
+    """Whether the run was found armed there."""
+    return any(each.run == run.encode() for each in armed_runs(survey))
+
+
 def has_ended(run: str, survey: NodeSurvey) -> bool:
     """Whether the run is not armed there, or not any more. False, too, where its record could not be seen."""
     hidden = survey.unsafe or survey.no_kubelet
-    return not hidden and all(each.run != run.encode() for each in armed_runs(survey))
+    return not hidden and not is_armed_by(run, survey)
 
 
 def what_is_left_armed(

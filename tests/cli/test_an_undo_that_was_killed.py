@@ -1,0 +1,121 @@
+"""An undo that is killed in the middle of a node: what this machine knows of that node, which its own undo has armed."""
+
+import asyncio
+import json
+import os
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kubevouch.cli.common.runs import keep_run
+from kubevouch.evidence.survey import SurveyedRun
+from kubevouch.rollout.decide.plan_text import plan_in
+from kubevouch.rollout.decide.transaction import TransactionAnswer, TransactionState
+from kubevouch.system_clock import SystemClock
+from tests.cli.program import Program
+from tests.cli.test_a_run_that_is_not_finished import WORKER, folder
+from tests.cli.test_at_a_real_terminal import planned_for
+from tests.rollout.recorded import recorded
+from tests.support.stage import Stage, kind_of
+from tests.support.unhurried import GENEROUS
+
+
+@pytest.fixture
+def case() -> str:
+    return "healthy"
+
+
+SHELL = """#!/bin/sh
+script=$(cat)
+case $script in
+  *action=undo*)
+    cat {home}/runs/*.armed > {home}/known
+    touch {home}/sent
+    while [ -e {home}/holds ]; do sleep 0.1; done
+    cat {home}/undone ;;
+  *) cat {home}/survey ;;
+esac
+"""
+
+
+def a_node_that_was_committed(stage: Stage, kubevouch: Program) -> None:
+    """This machine is the node of run bbbb, which was proven on it. An undo of it lasts as long as there is a file `holds`."""
+    plan = plan_in(Path(planned_for(stage, kubevouch)).read_bytes(), "plan.json")
+    nodes = tuple(msgspec.structs.replace(each, host_key="") for each in plan.nodes)
+    plan = msgspec.structs.replace(plan, run="bbbb", via="local", nodes=nodes)
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    run = SurveyedRun(b"bbbb", b"committed", 0)
+    survey = msgspec.structs.replace(recorded("expired-worker").survey, runs=(run,))
+    undone = TransactionAnswer(TransactionState.UNDONE, b"", b"active", 4242)
+    (kubevouch.home / "runs").symlink_to(folder(kubevouch))
+    for name, answer in (("survey", survey), ("undone", undone)):
+        line = b"kubevouch-answer: " + msgspec.json.encode(answer) + b"\n"
+        (kubevouch.home / name).write_bytes(line)
+    (kubevouch.home / "holds").touch()
+    shell = kubevouch.home / "bin" / "sh"
+    shell.parent.mkdir()
+    shell.write_text(SHELL.format(home=kubevouch.home))
+    shell.chmod(0o755)
+    kubevouch.environment["PATH"] = f"{shell.parent}:{os.environ['PATH']}"
+
+
+async def killed_undo(started: Program) -> None:
+    """kill -9 as soon as the node has begun with it."""
+    process = await started.started("undo", "bbbb", "--yes")
+    async with asyncio.timeout(GENEROUS):
+        while not (started.home / "sent").exists():
+            assert process.returncode is None, await process.communicate()
+            await asyncio.sleep(0.05)
+    process.kill()
+    await process.wait()
+
+
+async def test_what_a_killed_undo_has_armed_is_known_here_until_its_switch_is_due(
+    kubevouch: Program, started: Program, stage: Stage
+) -> None:
+    """Its switch is set anew, and an earlier one of the same run tells nothing about it."""
+    a_node_that_was_committed(stage, kubevouch)
+    before = SystemClock().now()
+    try:
+        await killed_undo(started)
+    finally:
+        (kubevouch.home / "holds").unlink()
+    after = SystemClock().now()
+    assert WORKER in (kubevouch.home / "known").read_text(), "before the node was told to"
+    listed, doctor, document = await kubevouch.several(
+        ("fix", "--list"), ("doctor",), ("doctor", "-o", "json")
+    )
+    told = re.search(
+        rf"{WORKER} may have been armed when it was last heard of, until ([-\d]+ [:\d]+) UTC at the latest; its undo was cut off",
+        " ".join(listed.out.split()),
+    )
+    assert told, listed
+    fires = datetime.fromisoformat(f"{told[1]}+00:00")
+    assert before + timedelta(seconds=119) < fires < after + timedelta(seconds=211)
+    seen = " ".join(doctor.out.split())
+    assert f"KV905 run bbbb is not finished, as far as is known here: {WORKER} may" in seen, doctor
+    assert f"its own switch puts it back at {fires:%H:%M:%S} UTC at the latest" in seen, doctor
+    found = json.loads(document.out)["findings"]
+    assert [WORKER] in [each["subjects"] for each in found if each["code"] == "KV905"], found
+
+
+async def test_of_an_undo_that_has_ended_on_its_node_nothing_is_kept(
+    kubevouch: Program, started: Program, stage: Stage
+) -> None:
+    a_node_that_was_committed(stage, kubevouch)
+    try:
+        await killed_undo(started)
+    finally:
+        (kubevouch.home / "holds").unlink()
+    assert [each.name for each in folder(kubevouch).glob("*.armed")] == ["bbbb.armed"]
+    lease = kind_of("Lease"), "kubevouch-fix", "kube-system"
+    stage.server.store.delete(*lease)  # so that nobody waits for the killed one
+    ran = await kubevouch("undo", "bbbb", "--yes", "--gate-timeout", "10s")
+    assert "former files in place, restarted" in ran.err, ran
+    assert not list(folder(kubevouch).glob("*.armed"))
+    [row] = json.loads((await kubevouch("fix", "--list", "-o", "json")).out)["runs"]
+    assert row["state"].startswith("no node is in hand; its undo ended with 1 "), row
+    assert "KV905" not in (await kubevouch("doctor")).out
