@@ -138,7 +138,7 @@ DEFINITIONS = (
         cause_rank=52,
         cause="{title}.",
         next=("kubectl", "-n", "kubevouch-system", "{look}", "{at}"),
-        by_hand="To mend it, {mend}.{meanwhile}",
+        by_hand="To mend it, {mend}.",
     ),
     FindingDefinition(
         code=Code.ROTATION_WILL_STALL,

@@ -38,7 +38,7 @@ _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
 
-_MEANWHILE = " Meanwhile `kubevouch csr approve --all` asks the same policy."
+_MEANWHILE = ". Meanwhile `kubevouch csr approve --all` asks the same policy"
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
 EARLIEST_ROTATION = 0.7
@@ -113,7 +113,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
         title,
         subjects=sorted(waiting),
         proofs=_proofs(waiting, evidence),
-        details={"meanwhile": _MEANWHILE, **_where_to_look(ours)},
+        details=_where_to_look(ours),
     )
 
 
@@ -124,22 +124,25 @@ def _where_to_look(ours: OurApprover) -> dict[str, str]:
             "look": "edit",
             "at": f"configmap/{CONFIGURATION}",
             "mend": f"correct {CONFIGURATION_KEY} there: {unread.expected}",
-            "meanwhile": "",
         }
     if not ours.wanted:
         replicas = "kubectl -n kubevouch-system scale deployment/kubevouch-approver --replicas=1"
-        return {"look": "get", "at": "deployment,pods", "mend": f"scale it up: `{replicas}`"}
+        return {
+            "look": "get",
+            "at": "deployment,pods",
+            "mend": f"scale it up: `{replicas}`{_MEANWHILE}",
+        }
     if not ours.ready:
         return {
             "look": "get",
             "at": "pods,events",
-            "mend": "look there for what keeps its pods from running",
+            "mend": f"look there for what keeps its pods from running{_MEANWHILE}",
         }
     log = "deployment/kubevouch-approver"
     return {
         "look": "logs",
         "at": log,
-        "mend": "look there for what its log says, such as a right that lacks",
+        "mend": f"look there for what its log says, such as a right that lacks{_MEANWHILE}",
     }
 
 
