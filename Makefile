@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 READY  := $(VENV)/.ready
+COMPILED := $(VENV)/.compiled
 COVERAGE := $(CURDIR)/$(VENV)/coverage
 STATE  ?= expired
 K8S    ?= 1.36.3
@@ -50,7 +51,12 @@ $(READY): $(PACKAGES) pyproject.toml lab/pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable ./lab
 	@touch $@
 
-test: $(READY) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
+# pytest compiles the tests for their asserts: here once, else in each of its processes at the same time. What is wrong with one is told later.
+$(COMPILED): $(READY)
+	$(BIN)/python -m pytest -q --collect-only tests lab/tests > /dev/null || true
+	@touch $@
+
+test: $(COMPILED) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
 	$(BIN)/python -m pytest $(APART) --cluster=lab $(APART_FROM_CRASHES) $(STORY) tests lab/tests
 
 crashes: $(READY) ## cut the power at every write of a node's change, and try every kill, signal and fault at every state of it (root, Linux, Go)
