@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,15 @@ def test_a_signal_at_any_step_ends_what_was_started_and_leaves_no_word(
         time.sleep(0.05)
 
 
+async def cancelled_again_and_again(work: asyncio.Task[Any]) -> None:
+    """Until it has ended as cancelled."""
+    for _ in range(3):
+        work.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await work
+
+
 async def test_who_is_cancelled_twice_waits_all_the_same_until_what_was_started_is_gone(
     tmp_path: Path,
 ) -> None:
@@ -189,11 +199,7 @@ async def test_who_is_cancelled_twice_waits_all_the_same_until_what_was_started_
     )
     while not told.exists():
         await asyncio.sleep(0.01)
-    for _ in range(3):
-        work.cancel()
-        await asyncio.sleep(0)
-    with pytest.raises(asyncio.CancelledError):
-        await work
+    await cancelled_again_and_again(work)
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
 
@@ -207,11 +213,7 @@ async def test_who_is_cancelled_twice_while_it_starts_something_leaves_nothing_b
         )
         for _ in range(steps):
             await asyncio.sleep(0)
-        for _ in range(3):
-            work.cancel()
-            await asyncio.sleep(0)
-        with pytest.raises(asyncio.CancelledError):
-            await work
+        await cancelled_again_and_again(work)
         assert not still_there(lasts), steps
 
 

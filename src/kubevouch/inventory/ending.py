@@ -123,11 +123,15 @@ def _when(row: CertificateRow) -> str:
     return f"{left} ago" if row.remaining < timedelta() else f"in {left}"
 
 
+def doubted_of(rows: Sequence[CertificateRow]) -> tuple[CertificateRow, ...]:
+    """What is good in time, and with which something is wrong all the same."""
+    return tuple(row for row in rows if row.state is RowState.VALID and row.remarks)
+
+
 def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
     """Sentences for each use of what is good in time: where something is wrong, and what; and which CSRs wait, of all rows."""
-    doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
     uses: dict[CertificateUse, list[CertificateRow]] = {}
-    for row in doubted:
+    for row in doubted_of(rows):
         if not _only_waits(row):
             uses.setdefault(row.found.use, []).append(row)
     found = []

@@ -13,7 +13,7 @@ from kubevouch.kube.resources import DEPLOYMENTS, PODS, Pod
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION,
     CONFIGURATION_KEY,
-    read_configuration,
+    why_unreadable,
 )
 from kubevouch.policy.sources.stored import Unreadable
 
@@ -71,8 +71,7 @@ def unreadable_configuration(present: Present, changes: Sequence[Change]) -> Unr
     after = {str(each.manifest): each.after for each in changes}
     found = after.get(key) or present.live.get(key) or {}
     text = (found.get("data") or {}).get(CONFIGURATION_KEY)
-    read = None if text is None else read_configuration(str(text))
-    return read if isinstance(read, Unreadable) else None
+    return why_unreadable(None if text is None else str(text))
 
 
 def say_that_it_cannot_read(terminal: Terminal, unread: Unreadable) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from kubevouch import __version__
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.make import counted
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
 from kubevouch.inventory.ending import (
     Trouble,
     besides,
+    doubted_of,
     first_to_end,
     most_harmful,
     troubles_of,
@@ -86,7 +88,7 @@ def print_end(
     terminal.out()
     troubles = troubles_of(rows, limits)
     _print_troubles(terminal, found, rows, troubles, shorten)
-    doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
+    doubted = doubted_of(rows)
     for text in besides(rows):
         _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
     first = first_to_end(rows)
@@ -131,8 +133,7 @@ def _print_troubles(
             _lead(terminal, "STOPS", stops)
         said = stops
     if more := len(troubles) - len(shown):
-        kinds = "kind" if more == 1 else "kinds"
-        terminal.out(f"{'':{_LEAD}}and {more} more {kinds} (-o short has all)")
+        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more kind')} (-o short has all)")
 
 
 def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None) -> None:

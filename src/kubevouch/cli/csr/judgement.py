@@ -36,6 +36,13 @@ class CsrEvidence:
         """The same, to be looked up for one CSR after the other."""
         return IndexedEvidence(self.cluster)
 
+    @cached_property
+    def credentials_told(self) -> bool:
+        """Whether a CSR says which client certificate made it, or one has said so to the approver."""
+        records = self.written.value.records() if self.written.value else ()
+        told = any(each.parent for _, record in records for each in record.standing.credentials)
+        return told or self.indexed.tells_credentials
+
 
 @dataclass(frozen=True)
 class NamesAnswer:

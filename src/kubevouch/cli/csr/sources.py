@@ -182,7 +182,7 @@ class Sources:
             facts,
             limits=_configuration(evidence.written).limits,
             standing=_standing(csr, evidence, names),
-            credentials_told=_credentials_told(evidence),
+            credentials_told=evidence.credentials_told,
         )
         judgement = CsrJudgement(decide(facts, rules), names)
         judgement = replace(judgement, word=self._word_that_helps(csr, evidence, judgement))
@@ -324,13 +324,6 @@ def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
     return written.value.configuration_or_default if written.value else ApproverConfiguration()
 
 
-def _credentials_told(evidence: CsrEvidence) -> bool:
-    """Whether a CSR says which client certificate made it, or one has said so to the approver."""
-    records = evidence.written.value.records() if evidence.written.value else ()
-    told = any(each.parent for _, record in records for each in record.standing.credentials)
-    return told or evidence.indexed.tells_credentials
-
-
 def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAnswer | None:
     """The standing of the client certificate, by the approver's record. None: nothing is recorded of this node."""
     written = evidence.written.value
@@ -346,7 +339,7 @@ def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAn
     known = msgspec.structs.replace(record.standing, whole=whole)
     live = LiveNode(node.name, node.uid, created)
     admitted = names.source == IdentitySource.RECORDED
-    told = _credentials_told(evidence)
+    told = evidence.credentials_told
     return standing_of(known, live, csr.credential_ids, vouched, told=told, admitted=admitted)
 
 

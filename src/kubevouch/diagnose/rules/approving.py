@@ -3,8 +3,7 @@
 from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
 from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.snapshot import Approver, Evidence
-from kubevouch.policy.sources.configuration import read_configuration
-from kubevouch.policy.sources.stored import Unreadable
+from kubevouch.policy.sources.configuration import why_unreadable
 
 
 def running_approver(evidence: Evidence) -> Approver | None:
@@ -31,14 +30,6 @@ def approves_nothing(ours: OurApprover) -> str:
     """Why our approver approves nothing, after "the approver"; empty if it does, as far as is known."""
     if not ours.decides:
         return f"is installed and decides nothing: {ours.why_not}"
-    if unread := unreadable_configuration(ours):
+    if unread := why_unreadable(ours.configuration):
         return f"runs and approves nothing: its configuration cannot be read: {unread.seen}"
     return ""
-
-
-def unreadable_configuration(ours: OurApprover) -> Unreadable | None:
-    """What is wrong with its configuration, by which it holds every CSR; None if it can be read, or is not known."""
-    if ours.configuration is None:
-        return None
-    found = read_configuration(ours.configuration)
-    return found if isinstance(found, Unreadable) else None

@@ -14,7 +14,6 @@ from kubevouch.diagnose.rules.approving import (
     approves_nothing,
     has_no_approver,
     running_approver,
-    unreadable_configuration,
 )
 from kubevouch.diagnose.rules.outside_policy import outside_policy_csrs
 from kubevouch.diagnose.rules.waiting_csrs import (
@@ -31,7 +30,11 @@ from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
+from kubevouch.policy.sources.configuration import (
+    CONFIGURATION,
+    CONFIGURATION_KEY,
+    why_unreadable,
+)
 from kubevouch.x509 import CertificateKind, classify
 
 _PATIENCE = timedelta(minutes=2)
@@ -119,7 +122,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
 
 def _where_to_look(ours: OurApprover) -> dict[str, str]:
     """The details of the command that shows more, and of what a person can do."""
-    if ours.decides and (unread := unreadable_configuration(ours)):
+    if ours.decides and (unread := why_unreadable(ours.configuration)):
         return {
             "look": "edit",
             "at": f"configmap/{CONFIGURATION}",

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Final
 
+from kubevouch.diagnose.make import counted
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
 from kubevouch.inventory.ending import (
     Trouble,
     besides,
+    doubted_of,
     first_to_end,
     most_harmful,
     place_of,
@@ -98,13 +100,12 @@ def _first(
         shown = most_harmful(troubles, _MOST_TROUBLES)
         lines = [line for each in shown for line in _told(each, found, write)]
         if more := len(troubles) - len(shown):
-            kinds = "kind" if more == 1 else "kinds"
-            lines.append(f"<p>and {more} more {kinds}, in the table below</p>")
+            lines.append(f"<p>and {counted(more, 'more kind')}, in the table below</p>")
         lines += _besides(rows, write)
         advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
         lines += _advised(advice, write, hint)
         return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
-    doubted = [row for row in rows if row.state is RowState.VALID and row.remarks]
+    doubted = doubted_of(rows)
     unknown = not all(each.is_ordinary for each in found.not_read)
     tone = "warn" if unknown or doubted else "good"
     text = "Nothing that was read has ended or is near its end."

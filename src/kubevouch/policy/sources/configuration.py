@@ -89,6 +89,12 @@ class _NewNodes(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     per_hour: int
 
 
+def why_unreadable(text: str | None) -> Unreadable | None:
+    """What is wrong with a configuration of which that is the text; None if it can be read, or there is none."""
+    found = None if text is None else read_configuration(text)
+    return found if isinstance(found, Unreadable) else None
+
+
 def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
     """The configuration in the ConfigMap. With one that cannot be read nothing is approved.
 

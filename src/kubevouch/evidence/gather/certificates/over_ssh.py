@@ -82,7 +82,7 @@ async def _of_node(
 
 
 async def _tried(hosts: Sequence[str], transport: NodeTransport) -> str:
-    """The host at which it ended: the first whose key may be known, else the first of all; "" if there is none."""
+    """The host at which the attempt ended: the first whose key known_hosts may have, otherwise the first; empty if there is no host."""
     for host in hosts:
         with suppress(NodeError):
             if (await transport.destination(host)).is_known is not False:
