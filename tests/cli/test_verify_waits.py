@@ -11,6 +11,7 @@ from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.kube.errors import ApiUnreachable
+from kubevouch.kube.io.lease import lease_spec
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.cli.screen import Screen
@@ -19,7 +20,7 @@ from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
-from tests.support.stage import Stage, staged
+from tests.support.stage import Stage, kind_of, staged
 
 
 def mend(stage: Stage, healthy: Stage) -> None:
@@ -116,6 +117,21 @@ async def test_a_log_shows_again_and_again_what_is_waited_for_and_how_long() -> 
     assert all(line.startswith("waiting: KV304 4 nodes serve") for line in lines), lines
     left = [line.rpartition(" (at most ")[2] for line in lines]
     assert left == [f"{seconds} s more)" for seconds in (100, 70, 40, 10)]
+
+
+async def test_an_age_in_what_is_waited_for_makes_no_new_line_at_each_look() -> None:
+    """Each look says how long a run that was cut off has been silent."""
+    clock, log = WoundClock(MOMENT), io.StringIO()
+    async with staged(CASES["healthy"], clock) as stage, client_of(stage.access, clock) as api:
+        held = lease_spec("bbbb on alice@laptop (1)", 7, clock.now() - timedelta(minutes=5))
+        body = {"metadata": {"name": "kubevouch-fix", "namespace": "kube-system"}, "spec": held}
+        stage.server.store.create(kind_of("Lease"), body, "kube-system")
+        timeouts = VerifyTimeouts(wait=100, handshake=60)
+        await _until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, timeouts)
+    lines = log.getvalue().splitlines()
+    assert len({line.rpartition(" (at most ")[0] for line in lines}) > 1, lines
+    left = [line.rpartition(" (at most ")[2] for line in lines]
+    assert left == [f"{seconds} s more)" for seconds in (100, 70, 40, 10)], lines
 
 
 async def test_a_terminal_shows_it_all_the_time(kubevouch: Program, stage: Stage) -> None:

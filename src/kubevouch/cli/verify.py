@@ -106,7 +106,7 @@ async def _until_it_holds(
         except ApiUnreachable as error:
             if left <= 0:
                 raise
-            now = str(error)
+            now = _WaitedFor(str(error), str(error))
         else:
             evidence = with_unfinished_runs(evidence, terminal.environment)
             diagnosis = diagnose(evidence, VERIFY)
@@ -117,32 +117,41 @@ async def _until_it_holds(
         await clock.sleep(min(_PAUSE, left))
 
 
+@dataclass(frozen=True)
+class _WaitedFor:
+    """What keeps it from holding. the_same: equal where only ages and numbers in the text have changed."""
+
+    text: str
+    the_same: object
+
+
 class _Waiting:
     """Says what it waits for: where it changes, now and then where it does not, and all the time on a terminal."""
 
     def __init__(self, terminal: "Terminal", clock: "Clock") -> None:
         self._terminal = terminal
         self._clock = clock
-        self._said = ""
+        self._said: object = None
         self._said_at = 0.0
 
-    def say(self, text: str, left: float) -> None:
+    def say(self, what: _WaitedFor, left: float) -> None:
         """left: seconds for which it waits at most."""
         now = self._clock.monotonic()
         terminal = self._terminal
         if terminal.is_live and terminal.progress is not None:
-            shown = f"waits until it holds, at most {left:.0f} s more: {text}"
+            shown = f"waits until it holds, at most {left:.0f} s more: {what.text}"
             terminal.progress.begin(self, shown)
-        elif text == self._said and now - self._said_at >= _SAID_AGAIN_AFTER:
-            self._said = ""
-        if text != self._said:
-            terminal.note(f"waiting: {text} (at most {left:.0f} s more)")
-            self._said, self._said_at = text, now
+        elif now - self._said_at >= _SAID_AGAIN_AFTER:
+            self._said = None
+        if what.the_same != self._said:
+            terminal.note(f"waiting: {what.text} (at most {left:.0f} s more)")
+            self._said, self._said_at = what.the_same, now
 
 
-def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> str:
-    """What keeps it from holding: the first two, worst first."""
+def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> _WaitedFor:
+    """The first two findings, worst first."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
     unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]
-    return "; ".join(f"{each.code} {one_line(each.title)}" for each in shown)
+    text = "; ".join(f"{each.code} {one_line(each.title)}" for each in shown)
+    return _WaitedFor(text, tuple((each.code, each.subjects) for each in shown))
