@@ -277,7 +277,8 @@ async def test_what_only_the_approver_remembers_is_said_wherever_the_csr_is_show
         EXPLAIN, ("csr", "list"), (*EXPLAIN, "-o", "json"), ("csr", "list", "-o", "json")
     )
     assert (shown.code, document.code) == (1, 1), shown
-    assert f"csr-w9: {HELD}. Its log tells what it saw" in told(shown.out)
+    log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
+    assert f"csr-w9: {HELD}. Its log tells what it saw: `{log} | grep -F csr-w9`" in told(shown.out)
     [row] = [each for each in listed.out.splitlines() if each.startswith("csr-w9")]
     assert row.endswith("the approver holds it: own-key (KeyOfAnotherNode), allowed-addre...")
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out

@@ -22,6 +22,9 @@ from kubevouch.policy.sources.stored import HOLDS, labels_of
 
 NAMESPACE: Final = "kubevouch-system"
 DEPLOYMENT: Final = "kubevouch-approver"
+ITS_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
+"""The label by which the Deployment selects its pods."""
+
 DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
 """The policy that names who may decide, in its variables `users` and `groups`."""
 

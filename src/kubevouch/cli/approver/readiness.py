@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kubevouch.cli.approver.changes import Change
-from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE
+from kubevouch.cli.approver.installation import DEPLOYMENT, ITS_PODS, NAMESPACE
 from kubevouch.cli.approver.present import Present
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
@@ -18,7 +18,6 @@ from kubevouch.policy.sources.configuration import (
 from kubevouch.policy.sources.stored import Unreadable
 
 _PAUSE: Final = 1.0
-_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
 
 
 async def wait_until_ready(
@@ -34,7 +33,7 @@ async def wait_until_ready(
             return ()
         if clock.monotonic() - began >= seconds:
             terminal.doing("")
-            pods = await api.list_all(PODS, NAMESPACE, label_selector=_PODS)
+            pods = await api.list_all(PODS, NAMESPACE, label_selector=ITS_PODS)
             return (missing, *(text for pod in pods if (text := _hindrance(pod))))
         terminal.doing(f"waits for the approver's pods: {missing}")
         await clock.sleep(_PAUSE)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 
+from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
 from kubevouch.cli.common.allow import allow_flag
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.cli.csr.judgement import CsrJudgement
@@ -22,6 +24,8 @@ from kubevouch.policy.rule import RuleResult
 
 _MOST_SHOWN = 4
 _LONGEST = 64
+_ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
+"""The approver's: of all its pods, and whole, since by a label kubectl shows ten lines."""
 
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
@@ -150,7 +154,9 @@ def _in_short(judgement: CsrJudgement) -> str:
 def say_that_the_approver_holds_it(terminal: Terminal, name: str, judgement: CsrJudgement) -> None:
     """What the running approver thinks, where every rule passes that could be asked here."""
     if judgement.held:
-        terminal.wrapped(f"{judgement.held.text}. Its log tells what it saw", f"{name}: ")
+        log = f"{_ITS_LOG} | grep -F {quote(name)}"
+        text = f"{judgement.held.text}. Its log tells what it saw: `{log}`"
+        terminal.wrapped(text, f"{name}: ")
 
 
 def what_was_decided(found: CertificateSigningRequest) -> str:
