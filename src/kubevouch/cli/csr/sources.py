@@ -1,18 +1,11 @@
-"""The sources of allowed names of `csr`: a plan, what is written down in the cluster, --allow, or the node's own status.
-
-The sources are no fall-through: the first that knows a node decides for it, and what --allow says of it comes besides.
-A plan is the operator's word of today. Then comes what the approver would go by: the inventory, pins, and its own record.
-"""
+"""What `csr` judges by: what the command line gives, and what the cluster tells."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from kubevouch.approve.decide.sources import WatchedSources
-from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.written import gather_written
@@ -23,6 +16,7 @@ from kubevouch.cli.csr.approver_hold import (
     would_have_held,
 )
 from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement, NamesAnswer
+from kubevouch.cli.csr.names import GivenNames
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.gather.approver_holds import (
@@ -37,31 +31,23 @@ from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
     AskedNames,
-    Claim,
-    NameSource,
-    allowed_names_of,
     as_address,
     claims_value,
-    confirmed,
-    with_said,
 )
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.rule import Rule
-from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
+from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.standing import LiveNode
 from kubevouch.policy.standing_answer import StandingAnswer, standing_of
-from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.decide.binding import not_the_cluster
-from kubevouch.rollout.decide.plan import NodePlan, Plan
+from kubevouch.rollout.decide.plan import Plan
 
 _BY_NAMES = {"allowed-names", "allowed-addresses"}
 _BY_TIME = {"newest", "fresh"}
@@ -76,9 +62,7 @@ class PlanNotBound(KubevouchError):
 class Sources:
     """The sources given on the command line."""
 
-    plan: Plan | None
-    allowed: dict[str, tuple[str, ...]]
-    trust_node_status: bool
+    given: GivenNames
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
 
@@ -93,9 +77,9 @@ class Sources:
     ) -> "Sources":
         """Raises UsageError for what is not a plan, not NODE=VALUE or not a network."""
         return Sources(
-            read_plan(plan_file) if plan_file else None,
-            node_values(allow),
-            trust_node_status,
+            GivenNames(
+                read_plan(plan_file) if plan_file else None, node_values(allow), trust_node_status
+            ),
             domains=(cluster_domain,) if cluster_domain else (),
             service_networks=tuple(map(network_of, service_cidr)),
         )
@@ -108,8 +92,8 @@ class Sources:
             PlanNotBound: which cluster this is cannot be told.
         """
         inquiry = Inquiry(clock)
-        if self.plan is not None:
-            await _check_cluster(self.plan, api, inquiry)
+        if self.given.plan is not None:
+            await _check_cluster(self.given.plan, api, inquiry)
         evidence, written, ours = await together(
             gather_policy_evidence(api, inquiry),
             gather_written(api, inquiry),
@@ -117,7 +101,7 @@ class Sources:
         )
         decides = ours.value is not None and ours.value.decides
         if evidence.nodes.is_known:
-            check_nodes(self.allowed, (node.name for node in evidence.nodes.or_else(())))
+            check_nodes(self.given.allowed, (node.name for node in evidence.nodes.or_else(())))
         names = with_more(
             with_configured(evidence.names, _configuration(written)),
             domains=self.domains,
@@ -148,7 +132,7 @@ class Sources:
             return []  # nobody knows what is asked for
         csrs = [*map(csr_of, read.or_else(())), *more]
         found = []
-        for node, values in self.allowed.items():
+        for node, values in self.given.allowed.items():
             of_node = evidence.indexed.node(node)
             asked = [each.parsed for each in csrs if requestor_node(each) in (node, None)]
             names = {name for each in asked if each for name in each.dns_names}
@@ -167,7 +151,7 @@ class Sources:
         self, csr: Csr, evidence: CsrEvidence, rules: tuple[Rule, ...] = RULES
     ) -> CsrJudgement:
         """What the policy says with these sources."""
-        names = self.names_of(presumed_node(csr), evidence, asked_of(csr) or AskedNames())
+        names = self.given.names_of(presumed_node(csr), evidence, asked_of(csr) or AskedNames())
         if csr.username is None and names.allowed is not None:
             words = f"if it is {names.allowed.node}'s, as its common name says: {names.why}"
             names = replace(names, why=words)
@@ -176,7 +160,7 @@ class Sources:
             evidence.indexed,
             at=evidence.at,
             allowed=names.allowed,
-            pinned=self._pinned(csr, evidence),
+            pinned=self.given.pinned(csr, evidence),
         )
         facts = msgspec.structs.replace(
             facts,
@@ -202,8 +186,10 @@ class Sources:
         lacking = [v for v in lacking if not (allowed and allowed.claim(as_address(v) or v))]
         if not lacking:
             return ()
-        said = (*self.allowed.get(found.name, ()), *asked.values)
-        saying = replace(self, allowed={**self.allowed, found.name: said})
+        so_far = self.given.allowed
+        said = (*so_far.get(found.name, ()), *asked.values)
+        given = replace(self.given, allowed={**so_far, found.name: said})
+        saying = replace(self, given=given)
         tried = saying.judged(csr, evidence).decision
         return tuple(lacking) if {r.rule for r in tried.held_by} <= _BY_TIME else ()
 
@@ -214,7 +200,7 @@ class Sources:
         if evidence.holds is None or csr.conditions or not csr.uid:
             return judgement
         decision, node = judgement.decision, requestor_node(csr)
-        said = self.trust_node_status or node in self.allowed or node in self._planned
+        said = self.given.says_of(node)
         notes = evidence.holds.or_else({}).get(csr.uid, ())
         if not said:
             decision = as_the_approver_says(decision, notes)
@@ -223,90 +209,6 @@ class Sources:
         else:
             held = held_besides(notes, decision.not_asked)
         return replace(judgement, decision=decision, held=held)
-
-    def names_of(
-        self, node: str | None, evidence: CsrEvidence, asked: AskedNames | None = None
-    ) -> NamesAnswer:
-        """What the node may have: by the first source that knows it, and by --allow."""
-        found = evidence.indexed.node(node) if node else None
-        if found is None:
-            return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
-        answer = (
-            self._by_plan(found, evidence)
-            or self._by_writing(found, evidence.written)
-            or self._by_its_own_word(found, evidence.written, asked or AskedNames())
-        )
-        said = self.allowed.get(found.name, ())
-        if not said or answer.allowed is None:
-            return answer
-        allowed = with_said(confirmed(answer.allowed, said), said)
-        return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
-
-    def _by_plan(self, node: Node, evidence: CsrEvidence) -> NamesAnswer | None:
-        found = self._planned.get(node.name)
-        if self.plan is None or found is None:
-            return None
-        pins = _pins(found, self.plan.made_at)
-        addresses = (as_address(each.value) for each in (*pins.names, *pins.addresses))
-        asked = AskedNames((), tuple(each for each in addresses if each is not None))
-        indexed, said = evidence.indexed, self.allowed.get(node.name, ())
-        others = indexed.claimed.others(node.name, asked, indexed.reserved.shared)
-        allowed = allowed_by_pins(pins, node, others, at=evidence.own_at, said=said)
-        return NamesAnswer(allowed, "plan", f"the plan of {self.plan.made_at:%Y-%m-%d %H:%M} UTC")
-
-    def _by_writing(self, node: Node, written: Measured[WatchedSources]) -> NamesAnswer | None:
-        """As the approver would answer. A weaker word of the command line does not beat it."""
-        answer = written_answer(node, written.value.current) if written.value else None
-        if answer is None:
-            return None
-        why = f"{answer.why}; --trust-node-status does not count beside that"
-        return NamesAnswer(
-            answer.allowed, answer.source, why if self.trust_node_status else answer.why
-        )
-
-    def _by_its_own_word(
-        self, node: Node, written: Measured[WatchedSources], asked: AskedNames
-    ) -> NamesAnswer:
-        """Its own word counts only if it is known that no stronger source knows the node."""
-        trusts = self.trust_node_status and written.is_known
-        allowed = allowed_names_of(node, said=self.allowed.get(node.name, ()), trusts_node=trusts)
-        why, advice = "only the node itself says so", ""
-        if written.doubt is not None:
-            why += f", and what is pinned in {NAMESPACE} is not known: {written.doubt.text}"
-        elif written.value is not None:
-            unknown = unknown_by_writing(written.value.current)
-            why += f"; {unknown}"
-            advice = f"kubevouch approver pin {node.name}"
-            # As the approver says in its Event: for one CSR there is one reason. What is not claimed the rule adds.
-            pinned = all(claims_value(node, value) for value in asked.values)
-            unknown += f". If it is yours: {advice}" if pinned else ""
-            allowed = msgspec.structs.replace(allowed, unknown=unknown)
-        return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice)
-
-    @cached_property
-    def _planned(self) -> dict[str, NodePlan]:
-        return {each.node: each for each in self.plan.nodes} if self.plan else {}
-
-    @cached_property
-    def _proven(self) -> WrittenClaims:
-        """What the plan has proven of its nodes."""
-        found = WrittenClaims()
-        for node in self._planned.values():
-            claims = (each for each in (*node.names, *node.addresses) if each.source.is_proof)
-            found.put(node.node, tuple(claims))
-        return found
-
-    def _pinned(self, csr: Csr, evidence: CsrEvidence) -> list[tuple[str, Claim]]:
-        asked = asked_of(csr) or AskedNames()
-        pins = [*self._proven.among(asked)]
-        if evidence.written.value is not None:
-            pins += evidence.written.value.written.among(asked)
-        pins += [
-            (node, Claim(value, NameSource.OPERATOR))
-            for node, values in self.allowed.items()
-            for value in values
-        ]
-        return pins
 
 
 async def with_what_it_would_have_held(
@@ -341,17 +243,6 @@ def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAn
     admitted = names.source == IdentitySource.RECORDED
     told = evidence.credentials_told
     return standing_of(known, live, csr.credential_ids, vouched, told=told, admitted=admitted)
-
-
-def _pins(planned: NodePlan, made_at: datetime) -> Pins:
-    return Pins(
-        node=planned.node,
-        uid=planned.uid,
-        machine_id=planned.machine_id,
-        made_at=made_at,
-        names=planned.names,
-        addresses=planned.addresses,
-    )
 
 
 async def _check_cluster(plan: Plan, api: ApiClient, inquiry: Inquiry) -> None:
