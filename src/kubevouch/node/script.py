@@ -28,6 +28,8 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
     name: str
     text: str
     answer: type[T]
+    takes: float = 0.0
+    """Seconds that it takes by itself where all is well; only beyond them is it waited for."""
 
     def sealed(self) -> bytes:
         """The bytes for a shell's standard input. A shell that gets only a part of them runs nothing.

@@ -45,11 +45,11 @@ class Progress:
         self._whole_said = self._began
         self._live: Live | None = None
 
-    def begin(self, key: Hashable, text: str) -> None:
-        """Something waits for what the text names, from now on; of a key that waits already only the text is new."""
+    def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
+        """Something waits for what the text names, from now on or from then; of a key that waits already only the text is new."""
         known = self._waits.get(key)
         if known is None:
-            self._waits[key] = _Wait(text, self._clock.monotonic())
+            self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
         else:
             known.text = text
 

@@ -60,7 +60,7 @@ class WatchedTransport:
         """As the transport does. Raises NodeError, also where this machine fails: no room, no folder for temporary files."""
         key, where = object(), f" at {at.address}" if at else ""
         text = f"{host}  waits for the {script.name} script{where} ({self.name})"
-        self._progress.begin(key, text)
+        self._progress.begin(key, text, in_seconds=script.takes)
         try:
             return await self._transport.run_script(host, script, timeout=timeout, at=at)
         except OSError as error:  # it may have been sent

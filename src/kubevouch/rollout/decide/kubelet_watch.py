@@ -84,4 +84,5 @@ def watch_script(
     }
     text = files("kubevouch.rollout").joinpath("watch.sh").read_text(encoding="utf-8")
     head = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in words.items())
-    return Script(name="watch", text=head + text, answer=WatchedKubelet)
+    takes = steady or seconds
+    return Script(name="watch", text=head + text, answer=WatchedKubelet, takes=takes)
