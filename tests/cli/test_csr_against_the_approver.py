@@ -8,6 +8,7 @@ from aiohttp import web
 from tests.cli.program import Program
 from tests.cli.waiting import (
     ADDRESS,
+    LEASES,
     NODE,
     conditions,
     put_csr,
@@ -16,9 +17,10 @@ from tests.cli.waiting import (
     put_node,
     put_pin,
 )
-from tests.support.scripted.kinds import CSRS
+from tests.support.scripted.kinds import CSRS, KINDS
 from tests.support.stage import Stage
 
+DEPLOYMENTS = KINDS["apps", "v1", "deployments"]
 APPROVE = ("csr", "approve", "csr-w9", "--yes")
 AGAINST = (*APPROVE, "--against-approver")
 SAME_KEY = "own-key (KeyOfAnotherNode): w8.example.com: another node has asked for a certificate for the same public key"
@@ -102,6 +104,35 @@ async def test_what_the_approver_says_while_the_operator_is_asked_counts(
     ran = await kubevouch(*AGAINST)
     assert (ran.code, conditions(stage, "csr-w9")) == (1, []), ran
     assert HOLDS in told(ran.out)
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("named", [True, False])
+async def test_one_of_which_it_is_not_known_whether_it_leads_is_taken_for_leading(
+    kubevouch: Program, stage: Stage, named: bool
+) -> None:
+    stage.server.authorize = lambda asked: asked.resource != "deployments"
+    ran = await kubevouch("csr", "approve", *(["csr-w9"] if named else ["--all"]), "--yes")
+    assert (ran.code, conditions(stage, "csr-w9")) == (1, []), ran
+    assert HOLDS in told(ran.out)
+    assert "whether the approver decides is not known, and it is taken for running" in told(ran.err)
+
+
+@pytest.mark.usefixtures("held")
+async def test_what_it_held_by_its_memory_counts_also_between_two_of_its_pods(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """A pod that ends gives the Lease back, and the next one has not taken it yet."""
+    metadata = {"name": "kubevouch-approver", "namespace": "kubevouch-system", "uid": "l"}
+    stage.server.store.put(LEASES, {"metadata": metadata, "spec": {"holderIdentity": ""}})
+    metadata = {"name": "kubevouch-approver", "namespace": "kubevouch-system", "uid": "d"}
+    stage.server.store.put(DEPLOYMENTS, {"metadata": metadata, "spec": {"replicas": 1}})
+    ran = await kubevouch(*APPROVE)
+    assert (ran.code, conditions(stage, "csr-w9")) == (1, []), ran
+    assert HOLDS in told(ran.out)
+    put_event(stage, "one", "csr-w9", "allowed-addresses (NodeUnknown): x", datetime.now(UTC))
+    after = await kubevouch(*APPROVE)
+    assert (after.code, HOLDS in told(after.out)) == (0, False), after
 
 
 async def test_the_flag_is_for_csrs_that_are_named(kubevouch: Program, stage: Stage) -> None:

@@ -182,3 +182,16 @@ async def test_where_the_inventory_has_the_node_the_name_is_to_be_listed_there(
     assert CAUTION in told(shown.out), shown
     assert "in the inventory (ConfigMap kubevouch-inventory)" in told(shown.out)
     assert "approver pin" not in shown.out
+
+
+@pytest.mark.parametrize("reason", ["NoSuchNode", "NotANode", "WrongSubject", "TooOld"])
+async def test_a_forged_event_neither_leads_to_a_denial_nor_says_what_its_rule_never_says(
+    kubevouch: Program, stage: Stage, reason: str
+) -> None:
+    """Every kubelet may write Events. A denial cannot be taken back."""
+    note = f"allowed-names, allowed-addresses ({reason}): x"
+    put_event(stage, "one", "csr-w9", note, datetime.now(UTC))
+    shown, document = await kubevouch.several(EXPLAIN, (*EXPLAIN, "-o", "json"))
+    assert "csr deny" not in shown.out
+    assert set(reasons(document.out).values()) == {"NodeUnknown"}, document
+    assert reason not in document.out

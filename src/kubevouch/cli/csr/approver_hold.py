@@ -17,6 +17,7 @@ from kubevouch.policy.rule import RuleResult, listed
 
 _CUT = "..."
 _SILENT = "the approver has not approved it, and no Event says why"
+_UNREAD = "the approver has not approved it, and the Events that say why could not be read"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ def held_besides(notes: Collection[str], not_asked: Collection[str]) -> Approver
 
 
 _REFUSALS = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
+_LOOKED_AT = frozenset({HoldReason.NOT_SERVED, HoldReason.TOO_MANY_NEW_NODES})
+_MAY_SAY = {
+    "allowed-names": _LOOKED_AT | {HoldReason.NAME_NOT_ALLOWED},
+    "allowed-addresses": _LOOKED_AT | {HoldReason.ADDRESS_NOT_ALLOWED},
+}
+"""The reasons of these rules that only the approver can find. No other word counts: it may lead the operator to a denial."""
 
 
 def as_the_approver_says(decision: Decision, notes: Collection[str]) -> Decision:
@@ -51,7 +58,8 @@ def as_the_approver_says(decision: Decision, notes: Collection[str]) -> Decision
     """
     said: dict[str, set[HoldReason]] = defaultdict(set)
     for each in _named(notes):
-        said[each.rule].add(each.reason)
+        if each.reason is HoldReason.NODE_UNKNOWN or each.reason in _MAY_SAY.get(each.rule, ()):
+            said[each.rule].add(each.reason)
     results = tuple(_with_its_reason(each, said[each.rule]) for each in decision.results)
     outcome = combined(tuple(each.outcome for each in results))
     return msgspec.structs.replace(decision, results=results, outcome=outcome)
@@ -67,13 +75,15 @@ def _with_its_reason(result: RuleResult, said: Collection[HoldReason]) -> RuleRe
 
 
 def approver_hold(
-    notes: Collection[str], *, not_asked: Collection[str], said: bool
+    notes: Collection[str] | None, *, not_asked: Collection[str], said: bool
 ) -> ApproverHold | None:
     """None: only what the operator says today, and the approver does not know, holds it.
 
-    notes: of all Events on the CSR that speak for the approver. not_asked: the rules that nobody asked here. said: whether the
+    notes: of all Events on the CSR that speak for the approver; None: they could not be read. not_asked: the rules that nobody asked here. said: whether the
     operator says today what the node has; then only these rules count, and Events that were not cut have to name the others.
     """
+    if notes is None:
+        return ApproverHold(Outcome.CANNOT_TELL, _UNREAD)
     named = _named(notes)
     counting = [each for each in named if not said or each.rule in not_asked]
     if counting:

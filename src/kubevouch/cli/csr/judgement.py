@@ -20,8 +20,8 @@ class CsrEvidence:
     """What the cluster tells, and what is written down in it; None: there is no approver there.
 
     at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
-    approver_decides: whether our approver leads, and so has watched who gets client certificates. holds: what Events say of
-    each CSR that it holds, by UID; None: it does not lead.
+    approver_decides: whether our approver leads, and so has watched who gets client certificates; also where that is not known.
+    holds: what Events say of each CSR that it holds, by UID; None: there is none. approver_doubt: why it is not known whether it leads.
     """
 
     cluster: PolicyEvidence
@@ -30,6 +30,7 @@ class CsrEvidence:
     own_at: datetime
     approver_decides: bool = False
     holds: Measured[Mapping[str, tuple[str, ...]]] | None = None
+    approver_doubt: str = ""
 
     @cached_property
     def indexed(self) -> IndexedEvidence:

@@ -28,7 +28,7 @@ from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
-from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.measured import Doubt, Measured
 from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.outcome import Outcome
@@ -99,7 +99,10 @@ class Sources:
             gather_written(api, inquiry),
             gather_our_approver(api, inquiry),
         )
-        decides = ours.value is not None and ours.value.decides
+        # One that leads may be behind a doubt; where nothing of an approver is written down, there is none.
+        doubt = "" if written.is_known and written.value is None else _text(ours.doubt)
+        decides = bool(doubt) or (ours.value is not None and ours.value.decides)
+        is_there = decides or ours.value is not None
         if evidence.nodes.is_known:
             check_nodes(self.given.allowed, (node.name for node in evidence.nodes.or_else(())))
         names = with_more(
@@ -113,14 +116,20 @@ class Sources:
             at=api.server_clock.now(),
             own_at=clock.now(),
             approver_decides=decides,
-            holds=await gather_approver_holds(api, inquiry) if decides else None,
+            holds=await gather_approver_holds(api, inquiry) if is_there else None,
+            approver_doubt=doubt,
         )
 
     def warnings(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
-        """What --allow says in vain, and that it is not known what the approver holds."""
-        doubt = evidence.holds.doubt if evidence.holds else None
-        text = "what the running approver holds by what only it remembers is not known"
-        return [*self.unused(evidence, *more), *([f"{text}: {doubt.text}"] if doubt else [])]
+        """What --allow says in vain, and that it is not known what the approver holds, or whether one decides."""
+        doubts = {
+            "whether the approver decides is not known, and it is taken for running": evidence.approver_doubt,
+            "what the running approver holds by what only it remembers is not known": _text(
+                evidence.holds.doubt if evidence.holds else None
+            ),
+        }
+        said = [f"{what}: {doubt}" for what, doubt in doubts.items() if doubt]
+        return [*self.unused(evidence, *more), *said]
 
     def unused(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
@@ -196,16 +205,22 @@ class Sources:
     def _with_the_approvers_view(
         self, judgement: CsrJudgement, csr: Csr, evidence: CsrEvidence
     ) -> CsrJudgement:
-        """The same, with what Events say that the running approver thinks of a CSR of the cluster that waits."""
+        """The same, with what Events say that the approver thinks of a CSR of the cluster that waits.
+
+        One that is there and does not lead, as between two of its pods, may have held it by what it remembers.
+        """
         if evidence.holds is None or csr.conditions or not csr.uid:
             return judgement
         decision, node = judgement.decision, requestor_node(csr)
         said = self.given.says_of(node)
         notes = evidence.holds.or_else({}).get(csr.uid, ())
+        if not evidence.approver_decides:
+            return replace(judgement, held=held_besides(notes, decision.not_asked))
         if not said:
             decision = as_the_approver_says(decision, notes)
         if decision.outcome is Outcome.PASS:
-            held = approver_hold(notes, not_asked=decision.not_asked, said=said)
+            read = notes if evidence.holds.is_known else None
+            held = approver_hold(read, not_asked=decision.not_asked, said=said)
         else:
             held = held_besides(notes, decision.not_asked)
         return replace(judgement, decision=decision, held=held)
@@ -219,6 +234,10 @@ async def with_what_it_would_have_held(
         return judgement
     told = await gather_approved_by_others(api, Inquiry(clock))
     return replace(judgement, held=would_have_held(told.or_else({}).get(csr.uid, ())))
+
+
+def _text(doubt: Doubt | None) -> str:
+    return doubt.text if doubt else ""
 
 
 def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
