@@ -1,6 +1,7 @@
 """An authority is named where its signature was verified, wherever the certificate was found; elsewhere its issuer's name is."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
 from kubevouch.evidence.gather.certificates.over_ssh import with_disks
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.fleet import signed_by
+from kubevouch.inventory.kubeadm_tables import expires_text
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.rows import rows_of
 from kubevouch.x509 import Certificate, read_certificates
@@ -63,6 +65,39 @@ def test_what_is_presented_with_it_and_has_ended_proves_no_signature() -> None:
     leaf = _read(past.serving("w", node="w", not_before=hour_ago, not_after=AT).chain)
     assert signature_failure(leaf[0], _read(past.pem), _read(OURS.pem)) != ""
     assert authority_of((leaf[0], *_read(past.pem)), _read(OURS.pem)) == ""
+
+
+def test_a_ca_that_was_renewed_with_its_key_has_signed_what_its_former_certificate_lies_beside() -> (
+    None
+):
+    """Go verifies it by now; at the moment at which it was issued the renewed one had not begun."""
+    ca = DatedAuthority(AT - timedelta(days=99), AT + timedelta(days=9))
+    renewed = _read(ca.renewed(AT - timedelta(days=1), AT + timedelta(days=999)))
+    begins, ends = AT - timedelta(days=9), AT + timedelta(days=5)
+    leaf = _read(ca.serving("w", node="w", not_before=begins, not_after=ends).chain)
+    both = (leaf[0], *_read(ca.pem))
+    assert authority_of(both, renewed) == "ca"
+    assert signature_failure(leaf[0], both[1:], _read(OURS.pem)) != ""
+
+
+@pytest.mark.parametrize("signs", [0, 1])
+def test_on_the_page_of_a_rotation_the_picture_has_the_end_of_the_ca_that_has_signed(
+    signs: int,
+) -> None:
+    ends = (AT + timedelta(days=20), AT + timedelta(days=3000))
+    cas = [DatedAuthority(AT - timedelta(days=99), each) for each in ends]
+    begins, end = AT - timedelta(days=1), AT + timedelta(days=9)
+    leaf = cas[signs].serving("w", node="w", not_before=begins, not_after=end)
+    served = replace(_served(OURS, "ca"), chain=_read(leaf.chain)[:1])
+    rows = [replace(_ca(), chain=_read(each.pem), where=f"{each}") for each in cas]
+    out = io.StringIO()
+    print_rows(
+        Terminal(None, out, None, {}), FoundCertificates(AT, (served, *rows)), "html", Limits()
+    )
+    text = ReadPage(out.getvalue()).text
+    chains = text.partition("Who has signed what")[2].partition("Every certificate")[0]
+    assert f"until {expires_text(ends[signs])}" in chains
+    assert f"until {expires_text(ends[1 - signs])}" not in chains
 
 
 def _served(authority: Authority, word: str) -> FoundCertificate:
@@ -121,6 +156,16 @@ def test_on_a_disk_kubeadms_table_says_who_should_have_signed_it_and_we_say_who_
     tree.pair(f"{PKI}/apiserver", signer.serving("apiserver"))
     found = _on_disk(tree, CertificateUse.API_SERVER)
     assert (found.ca, found.authority) == ("ca", word)
+
+
+def test_what_nobody_takes_is_wrong_whoever_has_signed_it(tmp_path: Path) -> None:
+    """Go refuses a critical extension that it does not know before it looks for a signature."""
+    ca = DatedAuthority(AT - timedelta(days=9), AT + timedelta(days=99))
+    tree = NodeTree(tmp_path, "cp", OURS).control_plane()
+    tree.write(f"{PKI}/ca.crt", ca.pem)
+    tree.pair(f"{PKI}/apiserver", ca.with_an_unknown_critical_extension(AT, AT + timedelta(days=5)))
+    found = _on_disk(tree, CertificateUse.API_SERVER)
+    assert (found.fault, found.authority) == ("x509: unhandled critical extension", "ca")
 
 
 def test_who_has_signed_what_etcd_serves_is_told_by_the_ca_on_a_control_planes_disk() -> None:

@@ -128,6 +128,25 @@ def test_an_authority_of_the_same_name_that_has_not_signed_it_bounds_nothing() -
     assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, (ca, leaf))))
 
 
+def test_an_authority_counts_what_it_has_signed_and_not_what_names_one_of_its_name() -> None:
+    """Two clusters' CAs that bear no key id, so that the name alone tells nothing."""
+    found = []
+    for number, days in enumerate((10, 30)):
+        ends = AT + timedelta(days=days)
+        ca = DatedAuthority(AT - timedelta(days=1), ends, key_id=False)
+        chain = read_certificates(ca.pem, "ca")
+        where = f"disk {number}"
+        found.append(
+            FoundCertificate(CertificateUse.CLUSTER_CA, where, Vantage.NODE_DISK, AT, chain=chain)
+        )
+        for _ in range(2):
+            pair = ca.serving("n", node="n", not_before=AT, not_after=ends)
+            found.append(_kubelet(read_certificates(pair.chain, "n")[0]))
+    rows = rows_of(FoundCertificates(AT, tuple(found)))
+    said = [row.remarks for row in rows if row.found.use is CertificateUse.CLUSTER_CA]
+    assert said == [("ends no later than 2 of the 2 certificates here that it has signed",)] * 2
+
+
 def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -> None:
     def bundle(where: str, ends: datetime) -> FoundCertificate:
         chain = read_certificates(DatedAuthority(AT - timedelta(days=2), ends).pem, "ca")

@@ -19,7 +19,9 @@ def _name(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
     return x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
 
 
-def _ca(common_name: str, key: Key, starts: datetime, ends: datetime) -> x509.Certificate:
+def _ca(
+    common_name: str, key: Key, starts: datetime, ends: datetime, *, key_id: bool = True
+) -> x509.Certificate:
     name = _name((NameOID.COMMON_NAME, common_name))
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -32,7 +34,7 @@ def _ca(common_name: str, key: Key, starts: datetime, ends: datetime) -> x509.Ce
         encipher_only=False,
         decipher_only=False,
     )
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -42,9 +44,11 @@ def _ca(common_name: str, key: Key, starts: datetime, ends: datetime) -> x509.Ce
         .not_valid_after(ends)
         .add_extension(usage, critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if key_id:
+        named = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(named, critical=False)
+    return builder.sign(key, hashes.SHA256())
 
 
 def _leaf(
@@ -53,11 +57,13 @@ def _leaf(
     starts: datetime,
     ends: datetime,
     issuer: tuple[x509.Certificate, Key],
+    *more: x509.ExtensionType,
 ) -> Pair:
+    """more: critical extensions."""
     by, by_key = issuer
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [_san(text) for text in sans]
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(by.subject)
@@ -71,8 +77,10 @@ def _leaf(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(by_key.public_key()), critical=False
         )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(by_key, hashes.SHA256())
     )
+    for each in more:
+        builder = builder.add_extension(each, critical=True)
+    certificate = builder.sign(by_key, hashes.SHA256())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Pair(certificate.public_bytes(Encoding.PEM), pem)
 
@@ -99,9 +107,15 @@ def kubelet_self_signed(host: str, starts: datetime, ends: datetime) -> Pair:
 class DatedAuthority:
     """A cluster's CA with an end of its own (trustme's never ends)."""
 
-    def __init__(self, starts: datetime, ends: datetime, name: str = "kubernetes") -> None:
+    def __init__(
+        self, starts: datetime, ends: datetime, name: str = "kubernetes", *, key_id: bool = True
+    ) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = _ca(name, self._key, starts, ends)
+        self._certificate = _ca(name, self._key, starts, ends, key_id=key_id)
+
+    def renewed(self, starts: datetime, ends: datetime) -> bytes:
+        """Another certificate of the same name and key, PEM."""
+        return _ca("kubernetes", self._key, starts, ends).public_bytes(Encoding.PEM)
 
     @property
     def pem(self) -> bytes:
@@ -123,3 +137,12 @@ class DatedAuthority:
         subject = _name((NameOID.COMMON_NAME, "kube-apiserver"))
         issuer = (self._certificate, self._key)
         return _leaf(subject, identities, not_before, not_after, issuer)
+
+    def with_an_unknown_critical_extension(self, not_before: datetime, not_after: datetime) -> Pair:
+        """An API server's that nobody may take who does not know that extension (RFC 5280, 4.2)."""
+        subject = _name((NameOID.COMMON_NAME, "kube-apiserver"))
+        unknown = x509.UnrecognizedExtension(
+            x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"
+        )
+        issuer = (self._certificate, self._key)
+        return _leaf(subject, ["apiserver"], not_before, not_after, issuer, unknown)

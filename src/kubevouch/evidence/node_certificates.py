@@ -124,6 +124,8 @@ class _Reading:
             return found
         not_signed = self._not_signed(found, ca)
         faults = [*self._key_faults(file, found.certificate), *filter(None, [not_signed])]
+        if found.certificate.unhandled_critical:  # nobody takes it, whoever has signed it
+            faults.append("x509: unhandled critical extension")
         return replace(
             found,
             fault="; ".join(faults),

@@ -7,6 +7,7 @@ so the steps follow Go's order.
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.extensions import CERT_SIGN
@@ -109,14 +110,36 @@ class ChainBuilder:
         return None
 
 
+def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
+    """Those of the candidates that have signed it and may do so, whenever they end: several, if they have one key.
+
+    A key is tried once, at most `MOST_SIGNATURE_CHECKS` are; those that bear the key id which the child names come first.
+    """
+    named = [each for each in _named(tuple(candidates), child) if _may_sign(each)]
+    keys = dict.fromkeys(
+        each.raw.spki for each in sorted(named, key=lambda parent: _key_id_rank(parent, child))
+    )
+    for key in islice(keys, MOST_SIGNATURE_CHECKS):
+        found = tuple(each for each in named if each.raw.spki == key)
+        if not _signature_error(child, found[0]):
+            return found
+    return ()
+
+
 def _issuing_error(child: Certificate, parent: Certificate) -> str:
     """Why the parent is not the child's issuer, in Go's words; empty if it signed the child and may do so."""
+    return _signature_error(child, parent) if _may_sign(parent) else _PARENT_CANNOT_SIGN
+
+
+def _may_sign(parent: Certificate) -> bool:
     if parent.has_basic_constraints and not parent.is_ca:
-        return _PARENT_CANNOT_SIGN
+        return False
     if parent.version == 3 and not parent.has_basic_constraints:
-        return _PARENT_CANNOT_SIGN
-    if parent.key_usage and CERT_SIGN not in parent.key_usage:
-        return _PARENT_CANNOT_SIGN
+        return False
+    return not parent.key_usage or CERT_SIGN in parent.key_usage
+
+
+def _signature_error(child: Certificate, parent: Certificate) -> str:
     return signature_error(
         child.signature_algorithm, child.raw.tbs, child.raw.signature, parent.key
     )

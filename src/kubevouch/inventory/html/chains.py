@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from kubevouch.evidence.authority import authority_of
+from kubevouch.evidence.authority import signing_roots
 from kubevouch.inventory.fleet import signed_by
 from kubevouch.inventory.html.page import Writer
 from kubevouch.inventory.html.timeline import TONES
@@ -48,20 +48,25 @@ def chains(rows: Sequence[CertificateRow], limits: Limits, write: Writer) -> str
 
 def _authority(row: CertificateRow, authorities: Sequence[CertificateRow]) -> _Authority:
     """Who has signed it. Whom it only names as its issuer may be seen here, and yet have signed nothing of it."""
-    name = signed_by(row)
+    name, leaf = signed_by(row), row.found.certificate
     if row.found.authority:
-        own = next((each for each in authorities if each.found.use == name), None)
-        return _Authority(name, own)
-    leaf = row.found.certificate
-    named = [
-        each
-        for each in authorities
-        if leaf and each.found.certificate and each.found.certificate.raw.subject == leaf.raw.issuer
-    ]
-    for each in named:
-        if authority_of(row.found.chain, each.found.chain):
-            return _Authority(name, each)
-    return _Authority(name, None, is_seen=bool(named))
+        seen = [each for each in authorities if each.found.use == name]
+    else:
+        seen = [each for each in authorities if leaf and _subject(each) == leaf.raw.issuer]
+    by_root = {
+        each.found.certificate: each for each in reversed(seen) if each.found.certificate
+    }  # on the disk of each control plane lies the same one
+    if row.found.authority and len(by_root) == 1:
+        return _Authority(name, seen[0])  # whose signature was verified
+    roots = signing_roots(leaf, row.found.chain[1:], by_root) if leaf and by_root else ()
+    if not roots:
+        return _Authority(name, None, is_seen=bool(seen) and not row.found.authority)
+    return _Authority(name, by_root[max(roots, key=lambda each: each.not_after)])
+
+
+def _subject(authority: CertificateRow) -> bytes:
+    certificate = authority.found.certificate
+    return certificate.raw.subject if certificate else b""
 
 
 def _picture(
