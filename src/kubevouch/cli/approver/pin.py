@@ -46,7 +46,7 @@ def command(
     A CSR for anything else is held then. What --allow gave stays in the pin until --remove, or until the Node is
     another. Exit code of --diff: 1 if something differs; otherwise 1 if a value of --allow was refused.
     """
-    from kubevouch.cli.approver import pinning
+    from kubevouch.cli.approver import pin_removal, pinning
     from kubevouch.cli.common.allow import node_values
     from kubevouch.cli.common.connect import access_of
 
@@ -58,7 +58,7 @@ def command(
         raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
     access = access_of(terminal, kubeconfig, context)
     if remove:
-        return pinning.remove(terminal, access, nodes, yes=yes)
+        return pin_removal.remove(terminal, access, nodes, yes=yes)
     looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "")
     pinning.show(terminal, looked, form=output)
     if diff:

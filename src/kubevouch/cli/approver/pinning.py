@@ -1,16 +1,17 @@
 """What `approver pin` and `approver install` do about pins: look, show the table, ask, write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.credential import credential_of, issued_to
 from kubevouch.cli.approver.installation import INSTALL, NAMESPACE
+from kubevouch.cli.approver.pin_writes import carried_out
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
-from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, remove_pins, write_pins
-from kubevouch.cli.approver.undo_pins import say_how_pins_are_undone
+from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, write_pins
+from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
 from kubevouch.cli.common.absent import no_such_node
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import with_api
@@ -20,7 +21,7 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
+from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
@@ -30,6 +31,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.policy.sources.configuration import with_configured
+from kubevouch.policy.sources.pinned import PINS
+from kubevouch.policy.sources.stored import shard_of
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 
@@ -46,6 +49,8 @@ class Looked:
     gone: tuple[str, ...] = ()
     issued: str = ""
     no_namespace: bool = False
+    texts: Former = field(default_factory=dict)
+    """What is stored of each pinned node, by ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
@@ -88,7 +93,7 @@ def look(
         issued = await issued_to(api, *certificates.values()) if csr else ""
         space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
         absent = space is not None and space.is_known and space.value is None
-        return Looked(found, stored.problems, gone, issued, absent)
+        return Looked(found, stored.problems, gone, issued, absent, stored.texts)
 
     return with_api(terminal, access, looking)
 
@@ -210,21 +215,30 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     for each in without:
         text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
         terminal.error(text)
+        if each.state == "unreadable":
+            first = f"kubevouch approver pin {each.pin.node} --remove"
+            terminal.command("NEXT  ", first, beside_an_error=True)
     if pins:
         _ask(terminal, access, looked, yes=yes)
 
-        async def writing(api: ApiClient, _: Clock) -> None:
+        own = {pin.node: shard_of(PINS, pin.node) for pin in pins}
+        former = {
+            node: {name: text for name, text in looked.texts.get(node, {}).items() if name == own}
+            for node, own in own.items()
+        }
+
+        async def writing(api: ApiClient, wrote: Wrote) -> None:
             await check_pins_as_shown(api, [each for each in looked.found if each.writes])
-            await write_pins(api, pins)
+            await write_pins(api, pins, wrote)
 
         try:
-            with_api(terminal, access, writing)
+            carried_out(terminal, access, former, writing)
         except ChangedSinceShown as error:
             terminal.error(str(error))
             terminal.note("Nothing was changed. The same command shows what it would change now.")
             return ExitCode.STOPPED
         terminal.out(f"{counted(len(pins), 'node')} pinned.")
-        say_how_pins_are_undone(terminal, {p.pin.node: p.now for p in looked.found if p.writes})
+        say_how_pins_are_undone(terminal, former)
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
     for node, value in refused:
@@ -244,35 +258,3 @@ def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool
         terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
     what = f"pin the names and addresses of {counted(len(pins), 'node')} in the table"
     terminal.confirm(f"{what}, on {named(access)}", yes=yes)
-
-
-def remove(
-    terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
-) -> ExitCode:
-    """Removes pins, also of Nodes that are gone. Raises UsageError for a name that is neither a Node's nor pinned."""
-
-    async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
-        stored, found = await together(read_stored_pins(api), api.list_all(NODES))
-        return stored, {each.name for each in found}
-
-    stored, live = with_api(terminal, access, looking)
-    chosen = tuple(dict.fromkeys(nodes))
-    for node in chosen:
-        if node not in stored.pins and node not in live:
-            known = nearest(node, stored.pins, otherwise="the name of a pinned node was expected")
-            raise UsageError(node, "is not pinned", known)
-    nodes = [node for node in chosen if node in stored.pins]
-    if without := [node for node in chosen if node not in stored.pins]:
-        terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
-    if not nodes:
-        return ExitCode.OK
-    what = f"remove the pins of {', '.join(nodes)}: their next CSRs are held unless another source knows them"
-    terminal.confirm(f"{what}, on {named(access)}", yes=yes)
-
-    async def writing(api: ApiClient, _: Clock) -> None:
-        await remove_pins(api, nodes)
-
-    with_api(terminal, access, writing)
-    terminal.out(f"The pins of {', '.join(nodes)} are gone.")
-    say_how_pins_are_undone(terminal, {node: stored.pins[node] for node in nodes})
-    return ExitCode.OK

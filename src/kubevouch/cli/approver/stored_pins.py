@@ -1,6 +1,6 @@
 """Reads and writes the pins: ConfigMaps of the approver's namespace, one key for each node."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kubevouch.cli.approver.installation import NAMESPACE
@@ -14,17 +14,22 @@ from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of, shard_
 
 @dataclass(frozen=True)
 class StoredPins:
-    """All pins by node, and what is wrong with what is stored."""
+    """All pins by node, and what is wrong with what is stored.
+
+    texts: by node, what stands of it in each ConfigMap: one in its own, and others in wrong ones, which nobody reads.
+    """
 
     pins: Mapping[str, PinnedNode | Unreadable]
     problems: tuple[str, ...]
+    texts: Mapping[str, Mapping[str, str]]
 
 
 async def read_stored_pins(api: ApiClient) -> StoredPins:
-    """All that is pinned; nothing where the approver is not installed."""
+    """All that is pinned; nothing where the approver is not installed. As for the approver, no entry in a wrong ConfigMap hides a pin."""
     found = await api.list_all(CONFIG_MAPS, NAMESPACE, label_selector=f"{HOLDS}=pins")
     pins: dict[str, PinnedNode | Unreadable] = {}
     problems: list[str] = []
+    texts: dict[str, dict[str, str]] = {}
     for each in found:
         if not each.name.startswith(f"{PINS}-"):
             problems.append(
@@ -32,30 +37,48 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
             )
             continue
         shard = read_pins(each.name, each.data)
-        pins |= shard.entries
+        for node, entry in shard.entries.items():
+            texts.setdefault(node, {})[each.name] = each.data[node]
+            if not isinstance(pins.get(node), PinnedNode):
+                pins[node] = entry
         problems += shard.problems
-    return StoredPins(pins, tuple(problems))
+    return StoredPins(pins, tuple(problems), texts)
 
 
-async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
+Wrote = Callable[[Collection[str]], None]
+"""Is told the nodes whose entries have just been written or removed: the next ConfigMap may fail."""
+
+
+def _nobody(_: Collection[str]) -> None:
+    pass
+
+
+async def write_pins(api: ApiClient, pins: Iterable[PinnedNode], wrote: Wrote = _nobody) -> None:
     """Writes each pin into its shard. Raises UsageError where the approver's namespace is missing."""
-    await _write(api, {pin.node: written_pin(pin) for pin in pins})
-
-
-async def remove_pins(api: ApiClient, nodes: Iterable[str]) -> None:
-    """Removes the pins of these nodes."""
-    await _write(api, dict.fromkeys(nodes))
-
-
-async def _write(api: ApiClient, entries: Mapping[str, str | None]) -> None:
     shards: dict[str, dict[str, str | None]] = {}
-    for node, text in entries.items():
-        shards.setdefault(shard_of(PINS, node), {})[node] = text
+    for pin in pins:
+        shards.setdefault(shard_of(PINS, pin.node), {})[pin.node] = written_pin(pin)
+    await _write(api, shards, wrote)
+
+
+async def remove_pins(api: ApiClient, texts: Mapping[str, Iterable[str]], wrote: Wrote) -> None:
+    """Removes what stands of these nodes in these ConfigMaps."""
+    shards: dict[str, dict[str, str | None]] = {}
+    for node, names in texts.items():
+        for name in names:
+            shards.setdefault(name, {})[node] = None
+    await _write(api, shards, wrote)
+
+
+async def _write(
+    api: ApiClient, shards: Mapping[str, Mapping[str, str | None]], wrote: Wrote
+) -> None:
     for name, data in sorted(shards.items()):
         try:
             await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
         except NotFound:
             await _create(api, name, data)
+        wrote(data)
 
 
 async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> None:

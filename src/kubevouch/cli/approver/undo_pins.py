@@ -1,42 +1,57 @@
 """How pins that were written or removed are undone: a new one is removed, and of any other the former entry is put back."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from shlex import join
 from typing import Final
 
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, written_pin
-from kubevouch.policy.sources.stored import Unreadable, shard_of
 
 _MOST_SHOWN: Final = 8
 """Former entries that commands put back. Each is a line of some three hundred characters."""
 
+_LONGEST: Final = 4096
+"""Characters of an entry that a command puts back. A pin has less; what cannot be read may have any number."""
 
-def say_how_pins_are_undone(
-    terminal: Terminal, before: Mapping[str, PinnedNode | Unreadable | None]
-) -> None:
-    """before: the pin that each node had until now; None if it had none."""
+Former = Mapping[str, Mapping[str, str]]
+"""By node, the texts that stood in ConfigMaps until now, as they were; none of a node that had no pin."""
+
+
+def say_how_pins_are_undone(terminal: Terminal, before: Former, *, every: bool = False) -> None:
+    """What stood there comes back as it was, also what could not be read.
+
+    every: no line above says what a pin had before, so that however many there are, each has its command.
+    """
+    entries = _short(before)
+    shown = entries if every else entries[:_MOST_SHOWN]
     lead = "UNDO  "
-    for command in _commands(before):
+    for command in _commands(before, shown):
         terminal.command(lead, command)
         lead = "      "
-    former = [node for node, pin in before.items() if isinstance(pin, PinnedNode)]
-    if more := len(former[_MOST_SHOWN:]):
+    put_back = {(node, name) for node, name, _ in shown}
+    for node, texts in before.items():
+        for name, text in texts.items():
+            if (node, name) not in put_back and len(text) > _LONGEST:
+                said = f"of {node} nothing is put back in {name}: what stood there has {len(text)} characters"
+                terminal.wrapped(said, lead)
+                lead = "      "
+    if more := len(entries) - len(shown):
         text = f"{lead}by hand for {more} more: the lines above with + and - say what their pins had before."
         terminal.out(text)
-    for node, pin in before.items():
-        if isinstance(pin, Unreadable):
-            terminal.wrapped(f"of {node} nothing is put back: its pin could not be read", "      ")
 
 
-def _commands(before: Mapping[str, PinnedNode | Unreadable | None]) -> Iterator[str]:
-    new = [node for node, pin in before.items() if pin is None]
+def _short(before: Former) -> list[tuple[str, str, str]]:
+    """Node, ConfigMap and text of each entry that a command line can hold."""
+    every = [(node, name, text) for node, texts in before.items() for name, text in texts.items()]
+    return [each for each in every if len(each[2]) <= _LONGEST]
+
+
+def _commands(before: Former, shown: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    new = [node for node, texts in before.items() if not texts]
     if new:
         yield join(["kubevouch", "approver", "pin", *new, "--remove"])
-    former = {node: pin for node, pin in before.items() if isinstance(pin, PinnedNode)}
-    for node, pin in list(former.items())[:_MOST_SHOWN]:
-        patch = json.dumps({"data": {node: written_pin(pin)}}, separators=(",", ":"))
-        words = ("patch", "configmap", shard_of(PINS, node), "--type=merge", "-p", patch)
+    for node, name, text in shown:
+        patch = json.dumps({"data": {node: text}}, separators=(",", ":"))
+        words = ("patch", "configmap", name, "--type=merge", "-p", patch)
         yield join(["kubectl", "-n", NAMESPACE, *words])

@@ -126,13 +126,15 @@ def say_which_are_outdated(terminal: Terminal, found: PinsOfPlan) -> None:
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
     """Pins these nodes. What fails is said; the run goes on, and approves what the approver holds then."""
-    problem = wanted.problem
+    problem, wrote = wanted.problem, list[str]()
     if wanted.pins:
         try:
-            await write_pins(api, wanted.pins)
-            terminal.note(f"{counted(len(wanted.pins), 'node')} pinned for the approver")
+            await write_pins(api, wanted.pins, wrote.extend)
         except KubevouchError as error:
             problem = str(error)
+    if wrote:
+        terminal.note(f"{counted(len(wrote), 'node')} pinned for the approver")
     if problem:
         hint = terminal.hint("kubevouch approver pin")
-        terminal.note(one_line(f"Nothing was pinned for the approver: {problem}; by hand: {hint}"))
+        what = "Not every node was" if wrote else "Nothing was"
+        terminal.note(one_line(f"{what} pinned for the approver: {problem}; by hand: {hint}"))
