@@ -200,6 +200,40 @@ async def test_redacted_no_form_has_the_folders_in_which_the_disks_lie(
         assert "file-1/etc/kubernetes/pki/ca.crt" in shown
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("folder", ['the "Acme" disk', "C:\\Acme", "Acme\nBerlin", "Acme\x1b[7m"])
+async def test_redacted_no_form_has_a_folder_whose_name_is_escaped_in_it(
+    program: Program, tmp_path: Path, form: str, folder: str
+) -> None:
+    NodeTree(tmp_path / folder, "cp-1").write(f"{PKI}/ca.crt", Authority("kubernetes").pem)
+    ran = await program("certs", "--root", str(tmp_path / folder), "--redact", "-o", form)
+    assert ran.err == "", ran
+    shown = ran.out.replace("\r\n ", "")
+    assert "Acme" not in shown, shown
+    assert tmp_path.name not in shown, shown
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_redacted_no_form_has_the_user_and_the_context_of_a_kubeconfig(
+    program: Program, tmp_path: Path, form: str
+) -> None:
+    tree = NodeTree(tmp_path / "disk", "cp-1").control_plane()
+    for name, contexts in (
+        ("scheduler.conf", ""),
+        ("controller-manager.conf", "{name: acme prod, context: {user: jane}}"),
+    ):
+        text = (
+            f"{{apiVersion: v1, kind: Config, current-context: acme prod, contexts: [{contexts}]}}"
+        )
+        tree.write(f"etc/kubernetes/{name}", text)
+    ran = await program("certs", "--root", str(tree.root), "--redact", "-o", form)
+    assert ran.code == 1, ran
+    for secret in ("acme", "jane"):
+        assert secret not in ran.out, ran.out
+    if form == "short":
+        assert 'there is no user "object-' in ran.out, ran.out
+
+
 async def test_redacted_the_path_of_a_file_stays_where_the_folder_has_an_ordinary_name(
     program: Program, tmp_path: Path
 ) -> None:

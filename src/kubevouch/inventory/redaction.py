@@ -46,6 +46,10 @@ _ATTRIBUTE: Final = re.compile(
 replaced there only. Of an attribute that Go has no word for, the number stands there."""
 _AUTHORITY: Final = re.compile(r"(?P<before>authority certificate \\?\")(?P<name>[^,+\"\\]+)")
 """The same in Go's errors."""
+_OF_A_KUBECONFIG: Final = re.compile(
+    r"(?P<before>\bthere is no (?:user|context|cluster) \\?\")(?P<name>(?:[^\"\\]|\\[^\"])+)"
+)
+"""What a kubeconfig on a disk names: a person, or a customer's cluster."""
 _REPLACED_OBJECT: Final = re.compile(r"object-\d+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
@@ -152,7 +156,7 @@ class Redaction:
             lambda found: found["before"] + self._objects.get(found["name"], found["name"]), text
         )
         text = _NAME_OF_SERVICE.sub(lambda found: self._common(found[0]), text)
-        for named in (_ATTRIBUTE, _AUTHORITY):
+        for named in (_ATTRIBUTE, _AUTHORITY, _OF_A_KUBECONFIG):
             text = named.sub(lambda found: found["before"] + self._common(found["name"]), text)
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
         if self._has_odd:
