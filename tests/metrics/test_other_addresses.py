@@ -47,6 +47,50 @@ async def test_the_preferred_address_is_used_again_once_it_is_covered(cluster: C
         assert collector.results["n1"].reached.instead == ""
 
 
+async def test_another_address_that_the_next_certificate_does_not_cover_is_left_at_once(
+    cluster: Cluster,
+) -> None:
+    """As after `kubevouch fix`: the kubelet comes back with a certificate for the preferred address alone."""
+    running = await cluster.add("n1", host="0.0.0.0", addresses=ADDRESSES)
+    async with cluster.collecting(addressing=BOTH) as collector:
+        await cluster.round()
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+        running.behaviour = cluster.serve("n1", "127.0.0.2")
+        running.cut()
+        assert await cluster.round() == {"n1": None}
+        assert collector.results["n1"].reached.address == "127.0.0.2"
+
+
+async def test_another_address_at_which_nobody_answers_in_time_is_left_for_the_next_scrape(
+    cluster: Cluster,
+) -> None:
+    running = await cluster.add("n1", host="0.0.0.0", addresses=ADDRESSES)
+    settings = ScrapeSettings(timeout=0.5)
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round()
+        running.behaviour = SILENCE
+        running.cut()
+        failures = await cluster.round()
+        assert failures["n1"] is not None
+        assert failures["n1"].reason == "deadline"
+        running.behaviour = cluster.serve("n1", "127.0.0.2")
+        assert await cluster.round() == {"n1": None}
+        assert collector.results["n1"].reached.address == "127.0.0.2"
+
+
+async def test_what_the_node_itself_answers_at_another_address_counts(cluster: Cluster) -> None:
+    """A refused token is renewed there, too, and the log has the kubelet's 403 and nothing about its certificate."""
+    running = await cluster.add("n1", host="0.0.0.0", addresses=ADDRESSES)
+    serving = running.behaviour
+    assert isinstance(serving, Serve)
+    running.behaviour = Serve(serving.context, {PATH: (403, b"Forbidden")})
+    async with cluster.collecting(addressing=BOTH) as collector:
+        failures = await cluster.round()
+        assert failures["n1"] is not None
+        assert failures["n1"].reason == "http-403"
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+
+
 async def test_who_answers_at_the_other_address_must_be_the_node_too(cluster: Cluster) -> None:
     """The Node says which addresses it has, and whatever it says proves nothing."""
     wrong = await cluster.add("n1", cluster.serve("n1", "127.0.0.1"), host="127.0.0.2")

@@ -5,7 +5,8 @@ the node's addresses, or if that name does not resolve. Here the others of the p
 must prove to be the node as the first one must.
 """
 
-from typing import Final
+import functools
+from typing import Final, NamedTuple
 
 from kubevouch.clock import Clock
 from kubevouch.kubelet.dial_result import Target
@@ -31,6 +32,15 @@ _NOT_COVERED: Final = frozenset(
 )
 
 
+class _Asked(NamedTuple):
+    """What a page is asked for with, at whatever address. until: by the monotonic clock."""
+
+    node: FleetNode
+    trust: KubeletTrust
+    authorization: str
+    until: float
+
+
 class KubeletConnection:
     """The connection to one node's kubelet, which must be closed; it is replaced when the address or the trust changes.
 
@@ -54,24 +64,19 @@ class KubeletConnection:
     async def page(
         self, node: FleetNode, trust: KubeletTrust, authorization: str, *, timeout: float
     ) -> bytes:
-        """The node's page. timeout: seconds in total. Raises FetchFailed; of several addresses, that of the preferred one."""
-        until = self._clock.monotonic() + timeout
+        """The node's page. timeout: seconds in total. Raises FetchFailed.
 
-        async def ask(
-            address: str, unverified: Unverified, instead: str = "", share: int = 1
-        ) -> bytes:
-            client = self._to(Target(address, node.name, node.port), trust)
-            left = (until - self._clock.monotonic()) / share
-            try:
-                return await client.page(
-                    node.path, authorization, timeout=left, most=LARGEST, unverified=unverified
-                )
-            finally:
-                self.reached = self._how(address, client.doubt, instead)
-
+        Of several addresses, that of the preferred one; but where the kubelet was verified at another one, what it answered.
+        """
+        asked = _Asked(node, trust, authorization, self._clock.monotonic() + timeout)
+        ask = functools.partial(self._ask, asked)
         kept = self._client.target.address if self._client else ""
         if kept in node.others and self._clock.monotonic() < self._other_until:
-            return await ask(kept, Unverified.NOTHING, self._instead)
+            try:
+                return await ask(kept, Unverified.NOTHING, self._instead)
+            except FetchFailed as failed:
+                if not self._is_sought_again(failed):
+                    raise
         is_open = self._client is not None and self._client.doubt is not None
         # If there are others, the kubelet may be verified at one of them.
         first = self._unverified if is_open or not node.others else Unverified.NOTHING
@@ -87,7 +92,9 @@ class KubeletConnection:
                 share = len(others) - number + 1 if is_asked_next else 1
                 try:
                     found = await ask(address, Unverified.NOTHING, failed.text, share)
-                except FetchFailed:
+                except FetchFailed as there:
+                    if there.answered:
+                        raise
                     continue
                 self._instead = failed.text
                 self._other_until = self._clock.monotonic() + LONGEST_KEPT
@@ -95,6 +102,33 @@ class KubeletConnection:
             if is_asked_next:
                 return await ask(node.address, self._unverified)
             raise
+
+    async def _ask(
+        self,
+        asked: "_Asked",
+        address: str,
+        unverified: Unverified,
+        instead: str = "",
+        share: int = 1,
+    ) -> bytes:
+        """The page at one address, which gets one `share`th of the time that is left."""
+        node, authorization = asked.node, asked.authorization
+        client = self._to(Target(address, node.name, node.port), asked.trust)
+        left = (asked.until - self._clock.monotonic()) / share
+        try:
+            return await client.page(
+                node.path, authorization, timeout=left, most=LARGEST, unverified=unverified
+            )
+        finally:
+            self.reached = self._how(address, client.doubt, instead)
+
+    def _is_sought_again(self, failed: FetchFailed) -> bool:
+        """Whether the kubelet is sought from the preferred address on, since it cannot be read where it was: at once, if there is time."""
+        if failed.answered:
+            return False
+        # It may have another certificate by now.
+        self._other_until = 0.0
+        return not failed.timed_out
 
     def close(self) -> None:
         """Closes the connection, if one is open."""

@@ -68,6 +68,11 @@ class FetchFailed(KubeletError):
         """Whether the time ran out, which metrics-server logs in other words."""
         return self.reason == "deadline"
 
+    @property
+    def answered(self) -> bool:
+        """Whether the kubelet has answered, with another status than 200."""
+        return self.reason.startswith("http-")
+
 
 class KubeletClient:
     """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
