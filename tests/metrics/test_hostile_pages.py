@@ -49,6 +49,8 @@ HOSTILE = {
     "many labels": b"x{%s} 1\n" % LABELS * 10_000,
     "escapes": filled(b'x{a="' + b'\\"' * 8000 + b'"} 1\n'),
     "blanks": b" " * LARGEST,
+    "a name without an end": b'container_cpu_usage_seconds_total{container="'
+    + b"a" * (LARGEST - 100),
     "ends of lines": b"\n" * LARGEST,
     "short words": b"\ncontainer_cpu_usage_seconds_total{" + filled(b"ab ", LARGEST - 100),
 }

@@ -149,7 +149,7 @@ _USAGE: Final = b"(?:" + b"|".join((_CPU, _MEMORY, _SWAP)) + b")"
 _LINE: Final = re.compile(
     rb"^(?:"
     rb"((?:container|pod)_(?:" + _USAGE + rb"|start_time_seconds))"
-    rb'\{(?:container="([^"\\\n]+)",)?namespace="([^"\\\n]*)",pod="([^"\\\n]*)"\}'
+    rb'\{(?:container="([^"\\\n]++)",)?namespace="([^"\\\n]*+)",pod="([^"\\\n]*+)"\}'
     rb" ([0-9.eE+-]{1,32})(?: (-?[0-9]{1,19}))?$"
     rb"|(.+))",
     re.MULTILINE,
