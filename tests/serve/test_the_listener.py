@@ -6,6 +6,7 @@ import errno
 import gc
 import socket
 import ssl
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.listener import Listener, ListenError
-from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
+from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
 from kubevouch.tls.io import KeyPair, ServerConnection, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -278,6 +279,30 @@ async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(
         for _ in range(2):
             writer.write(ASKING)
             assert b"done" in await reader.readuntil(b"done")
+
+
+async def test_whom_nobody_answered_in_time_has_not_shown_who_it_is(
+    slow: Slow, tls: ServerTls, clock: SteppedClock
+) -> None:
+    """Its connection ends, and does not become a known client's."""
+    async with (
+        Listener(
+            slow.answer, tls, clock, host="127.0.0.1", port=0, drain=5.0, request_timeout=0.1
+        ) as listener,
+        connected(listener.port) as (reader, writer),
+    ):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await rest(reader)).startswith(b"HTTP/1.1 504 ")
+
+
+def test_what_a_request_repeats_costs_no_more_than_its_length() -> None:
+    """A stranger's query has room for 4,000 values of one name, which is read before anybody asks who it is."""
+    texts = tuple(map(str, range(50_000)))
+    began = time.thread_time()
+    values = values_by_name([("a", text) for text in texts])
+    # Value by value, as a longer and longer tuple, it took ten seconds.
+    assert time.thread_time() - began < 1.0
+    assert values == {"a": texts}
 
 
 async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(

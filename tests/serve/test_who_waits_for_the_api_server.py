@@ -11,7 +11,7 @@ from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from tests.serve.conftest import Served
-from tests.support.reviews import ACCESS_REVIEWS
+from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.unhurried import GENEROUS
 
 
@@ -42,9 +42,7 @@ async def test_strangers_wait_in_half_of_the_places_only(served: Served, api: Ap
         async with asyncio.timeout(GENEROUS):
             return (await gate.answer(request)).code
 
-    proxy = ssl.PEM_cert_to_DER_cert(served.authorities.front_proxy.chain.decode())
-    named = {"x-remote-user": ("aggregator",), "x-remote-group": ("system:masters",)}
-    known = HttpRequest("GET", "/thing", headers=named, certificates=(proxy,))
+    known = _of_the_aggregator(served)
     strangers = [
         asyncio.create_task(gate.answer(HttpRequest("GET", f"/thing/{number}")))
         for number in range(5)
@@ -61,3 +59,80 @@ async def test_strangers_wait_in_half_of_the_places_only(served: Served, api: Ap
     served.api_server.faults.clear()
     served.reviews.play_on(served.api_server)
     assert await code(HttpRequest("GET", "/thing/again")) == 200
+
+
+async def test_on_a_path_that_is_open_to_everybody_a_token_is_a_strangers_too(
+    served: Served, api: ApiClient
+) -> None:
+    """Whose it is only the API server knows: no number of made-up ones keeps a probe or the aggregator out."""
+    asked = asyncio.Semaphore(0)
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        asked.release()
+        answer: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+        return await answer
+
+    served.api_server.faults.clear()
+    served.api_server.faults.on(TOKEN_REVIEWS, never)
+    gate = _gate(served, api, most_in_flight=4)
+    strangers = [
+        asyncio.create_task(
+            gate.answer(
+                HttpRequest("GET", "/readyz", headers={"authorization": (f"Bearer {number}",)})
+            )
+        )
+        for number in range(5)
+    ]
+    for _ in range(2):
+        await asked.acquire()
+    async with asyncio.timeout(GENEROUS):
+        assert [(await each).code for each in strangers[2:]] == [429] * 3
+        assert (await gate.answer(HttpRequest("GET", "/readyz"))).code == 200
+        assert (await gate.answer(_of_the_aggregator(served))).code == 200
+    for each in strangers[:2]:
+        each.cancel()
+    await asyncio.wait(strangers)
+
+
+async def test_whoever_is_turned_away_has_not_shown_who_it_is(
+    served: Served, api: ApiClient
+) -> None:
+    """Its connection ends: kept, it would count as a known client's, and take the room of an API server."""
+    gate = _gate(served, api, most_in_flight=1)
+    slow = asyncio.create_task(gate.answer(_of_the_aggregator(served, "/slow")))
+    await asyncio.sleep(0)
+    stranger = await gate.answer(HttpRequest("GET", "/readyz"))
+    assert (stranger.code, stranger.headers.get("Connection")) == (429, "close")
+    known = await gate.answer(_of_the_aggregator(served))
+    assert (known.code, known.headers.get("Connection")) == (429, None)
+    slow.cancel()
+    await asyncio.wait([slow])
+    failed = await gate.answer(HttpRequest("GET", "/livez"))
+    assert (failed.code, failed.headers.get("Connection")) == (500, "close")
+
+
+def _of_the_aggregator(served: Served, path: str = "/thing") -> HttpRequest:
+    proxy = ssl.PEM_cert_to_DER_cert(served.authorities.front_proxy.chain.decode())
+    named = {"x-remote-user": ("aggregator",), "x-remote-group": ("system:masters",)}
+    return HttpRequest("GET", path, headers=named, certificates=(proxy,))
+
+
+def _gate(served: Served, api: ApiClient, *, most_in_flight: int) -> AccessGate:
+    async def thing(_: HttpRequest) -> HttpResponse:
+        return text_response("done")
+
+    async def slow(_: HttpRequest) -> HttpResponse:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    async def broken(_: HttpRequest) -> HttpResponse:
+        raise RuntimeError("of a test")
+
+    log = Log(served.lines.append, served.clock)
+    return AccessGate(
+        served.reloader.authentication,
+        Authorizer(api, served.clock, log),
+        {"/thing": thing, "/readyz": thing, "/slow": slow, "/livez": broken},
+        log,
+        served.clock,
+        most_in_flight=most_in_flight,
+    )

@@ -8,7 +8,7 @@ from typing import Final, Self
 from kubevouch import __version__
 from kubevouch.clock import Clock
 from kubevouch.serve.attributes import Attributes, attributes_of
-from kubevouch.serve.authentication import Authenticator, NotAuthenticated
+from kubevouch.serve.authentication import Authenticator, NotAuthenticated, bearer_token
 from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log, Value
 from kubevouch.serve.messages import (
@@ -18,6 +18,7 @@ from kubevouch.serve.messages import (
     HttpResponse,
     Pieces,
     UserInfo,
+    ending,
     json_response,
 )
 from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
@@ -86,14 +87,15 @@ class AccessGate:
 
     async def _counted(self, request: HttpRequest) -> HttpResponse:
         if 0 < self._most_in_flight <= self._in_flight:
-            return too_many_requests()
+            return _if_stranger(request, too_many_requests())
         self._in_flight += 1
         answer: HttpResponse | None = None
         try:
             answer = await self._answer(request)
         except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
             self.report(request, error)
-            return internal_error(request.path, "the server failed while it answered")
+            failed = internal_error(request.path, "the server failed while it answered")
+            return _if_stranger(request, failed)
         finally:
             if answer is None or answer.rest is None:
                 self.leave()
@@ -123,10 +125,13 @@ class AccessGate:
         However slowly it answers, whoever has a certificate, as its aggregator has, is served, and so is each probe.
         """
         attributes = attributes_of(request)
-        if request.certificates or self._authorization.lets_everybody(attributes):
+        waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
+            request
+        )
+        if request.certificates or waits_for_nobody:
             return await self._asked(request, attributes)
         if 0 < self._most_in_flight <= 2 * self._strangers:
-            return _ending(too_many_requests())
+            return ending(too_many_requests())
         self._strangers += 1
         try:
             return await self._asked(request, attributes)
@@ -138,7 +143,7 @@ class AccessGate:
             user = await self._authentication.authenticate(request)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
-            return _ending(unauthorized())
+            return ending(unauthorized())
         refusal = await self._authorization.refusal(user, attributes)
         return user if refusal is None else _for(user, refusal)
 
@@ -155,15 +160,12 @@ class AccessGate:
 
 def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
     # What a front proxy forwards for an anonymous user comes on the proxy's own connection.
-    return _ending(answer) if user is ANONYMOUS else answer
+    return ending(answer) if user is ANONYMOUS else answer
 
 
-def _ending(answer: HttpResponse) -> HttpResponse:
-    """The answer for a client that nobody knows: it ends the connection, as apiserver does with HTTP/2.
-
-    (UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.)
-    """
-    return replace(answer, headers={**answer.headers, "Connection": "close"})
+def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """The answer for a client of whom nothing is known yet but whether it has a certificate."""
+    return answer if request.certificates else ending(answer)
 
 
 class _InFlight:

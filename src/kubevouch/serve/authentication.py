@@ -131,9 +131,8 @@ class Authenticator:
         return verdict.trusted
 
     async def _by_token(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
-        scheme, _, token = request.header("authorization").strip().partition(" ")
-        token = token.split(" ")[0]
-        if scheme.lower() != "bearer" or not token:
+        token = bearer_token(request)
+        if not token:
             return None
         key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         try:
@@ -144,6 +143,12 @@ class Authenticator:
         if found is None:
             refused.append("invalid bearer token")
         return found
+
+
+def bearer_token(request: HttpRequest) -> str:
+    """The token that a request presents; "" if it presents none."""
+    scheme, _, token = request.header("authorization").strip().partition(" ")
+    return token.split(" ")[0] if scheme.lower() == "bearer" else ""
 
 
 def _authenticated(user: UserInfo) -> UserInfo:

@@ -15,7 +15,14 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.serve.addresses import listening_sockets
 from kubevouch.serve.connections import ConnectionLimits, Connections
-from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, Pieces
+from kubevouch.serve.messages import (
+    Handler,
+    HttpRequest,
+    HttpResponse,
+    Pieces,
+    ending,
+    values_by_name,
+)
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
 from kubevouch.tls.io import ServerConnection, ServerTls, client_chain
@@ -211,7 +218,8 @@ class Listener:
                 return begun
         except Exception as error:
             if begun is None and isinstance(error, TimeoutError):
-                return await _whole(request, timed_out())
+                # Nobody knows yet who that is, or whether he may: the connection is not kept as a known client's.
+                return await _whole(request, ending(timed_out()))
             # The client has a part of the body already; an end without the last chunk says that it is no whole one.
             self._end(connection)
             raise
@@ -261,17 +269,9 @@ def _read(request: web.Request) -> HttpRequest:
     return HttpRequest(
         request.method,
         request.path,
-        _values_by_name(list(request.query.items())),
-        _values_by_name([(name.lower(), value) for name, value in request.headers.items()]),
+        values_by_name(request.query.items()),
+        values_by_name((name.lower(), value) for name, value in request.headers.items()),
         client_chain(tls),
         uri=request.raw_path,
         peer=joined(*(request.get_extra_info("peername") or ("", 0))[:2]),
     )
-
-
-def _values_by_name(pairs: list[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for name, value in pairs:
-        clean = value.encode(errors="surrogateescape").decode(errors="replace")
-        found[name] = (*found.get(name, ()), clean)
-    return found

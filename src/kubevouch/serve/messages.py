@@ -1,7 +1,7 @@
 """HTTP requests and responses as values. Handlers know these, and no HTTP library."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -51,6 +51,15 @@ class HttpRequest:
         return next(iter(self.query.get(name, ())), "")
 
 
+def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """Every value of a name, in their order; bytes that are not UTF-8 become replacement characters."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        clean = value.encode(errors="surrogateescape").decode(errors="replace")
+        found.setdefault(name, []).append(clean)
+    return {name: tuple(values) for name, values in found.items()}
+
+
 class Pieces(Protocol):
     """A long body, made piece by piece while it is being sent: an asynchronous generator."""
 
@@ -79,6 +88,14 @@ class HttpResponse:
 
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+def ending(answer: HttpResponse) -> HttpResponse:
+    """The answer for a client that nobody knows: it ends the connection, as apiserver does with HTTP/2.
+
+    (UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.)
+    """
+    return replace(answer, headers={**answer.headers, "Connection": "close"})
 
 
 def json_response(
