@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.armed_record import ArmedRecord, forget_ended
+from kubevouch.cli.common.armed_record import ArmedRecord, armed_by, forget_ended
 from kubevouch.cli.common.rollout import print_result, stopping
-from kubevouch.cli.common.run_log import begun_log
+from kubevouch.cli.common.run_log import RunLog, begun_log
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Declined, Terminal
 from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
@@ -272,6 +272,55 @@ def test_a_record_that_cannot_be_written_stops_no_run(kubevouch: Program) -> Non
     record("another", ArmedNode("abcd", "another", datetime(2099, 1, 1, tzinfo=UTC)))
     record("another", None)
     assert list(record.nodes) == [WORKER]
+
+
+def test_two_processes_of_one_run_lose_nothing_of_each_others_record(kubevouch: Program) -> None:
+    """Without the right to a Lease two undos of a run may be under way, or its undo beside an apply that has lost the Lease."""
+    fires = datetime(2099, 1, 1, tzinfo=UTC)
+    terminal = Terminal(None, None, None, {"HOME": str(kubevouch.home)})
+    folder(kubevouch).mkdir(parents=True, exist_ok=True)
+    first, second = (ArmedRecord("uid", "abcd", terminal) for _ in range(2))
+
+    def known() -> list[str]:
+        return [each.node for each in armed_by("abcd", terminal.environment)]
+
+    first("a", ArmedNode("abcd", "a", fires))
+    second("b", ArmedNode("abcd", "b", fires))
+    assert known() == ["a", "b"]
+    second("a", None)  # which it has found put back
+    assert known() == ["b"]
+    first("c", ArmedNode("abcd", "c", fires))
+    assert known() == ["b", "c"], "who looked last is believed"
+    second("b", None)
+    assert known() == ["c"]
+    second("c", None)  # which it has never had itself
+    assert not list(folder(kubevouch).glob("*.armed"))
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_of_a_record_that_finds_no_space_the_runs_log_counts(
+    kubevouch: Program, earlier: bool
+) -> None:
+    """A full disk often has room for a line, and none for a new file."""
+    fires = datetime(2099, 1, 1, tzinfo=UTC)
+    terminal = Terminal(None, None, None, {"HOME": str(kubevouch.home)})
+    folder(kubevouch).mkdir(parents=True, exist_ok=True)
+    log = RunLog("abcd", terminal, SystemClock())
+    log.write("begins", cluster_uid="uid")
+    record = ArmedRecord("uid", "abcd", terminal, log)
+    if earlier:
+        record("a", ArmedNode("abcd", "a", fires))
+    blocked = folder(kubevouch) / "abcd.armed.new"
+    blocked.mkdir()  # nothing can be written there
+    record("b", ArmedNode("abcd", "b", fires, sure=False))
+    expected = ["a", "b"] if earlier else ["b"]
+    assert [each.node for each in armed_by("abcd", terminal.environment)] == expected
+    if earlier:
+        record("a", None)
+    blocked.rmdir()
+    record("b", None)
+    assert armed_by("abcd", terminal.environment) == ()
+    assert not list(folder(kubevouch).glob("*.armed"))
 
 
 def test_a_run_has_several_nodes_in_hand(kubevouch: Program) -> None:

@@ -6,6 +6,7 @@ strikes what has ended. A file that cannot be read (a power cut, a full disk) co
 """
 
 import contextlib
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -61,22 +62,33 @@ class ArmedRecord:
         self.nodes = {each.node: each for each in before}
         """By name; at first those that the run was cut off on, as far as is written down here."""
 
+        self._unkept: set[str] = set()
+        """Those of which the last word of this process could not be written."""
+
     def __call__(self, node: str, armed: ArmedNode | None) -> None:
         """How the node is or may be armed now; None for not any more."""
-        if self.nodes.get(node) == armed:
+        kept = _kept_in(self._path, self._terminal.environment)
+        here = kept.armed if kept and kept.cluster_uid == self._cluster_uid else ()
+        if self.nodes.get(node) == armed and (armed or node not in {each.node for each in here}):
             return
-        if armed is None:
-            del self.nodes[node]
-        else:
+        self._unkept.add(node)
+        self.nodes.pop(node, None)
+        if armed is not None:
             self.nodes[node] = armed
         if self._log is not None:
             log_armed(self._log, node, armed)
+        # Another process of the run may have written since: of the other nodes the file counts.
+        others = tuple(each for each in here if each.node not in self._unkept)
+        own = tuple(each for name, each in self.nodes.items() if name in self._unkept)
         try:
-            _keep(self._path, _Kept(self._cluster_uid, tuple(self.nodes.values())))
+            _keep(self._path, _Kept(self._cluster_uid, (*others, *own)))
+            self._unkept.clear()
             if armed is not None and armed.sure:
                 self._no_other(armed)
         except OSError as error:
             self._terminal.note(f"{self._path} cannot be written: {error.strerror}")
+            if self._log is not None and self._log.is_whole:
+                _leave_to_the_log(self._path)
 
     def _no_other(self, armed: ArmedNode) -> None:
         """Strikes the node from the records of other runs: no two are armed on one node."""
@@ -112,6 +124,13 @@ def _keep(path: Path, kept: _Kept) -> None:
         path.unlink(missing_ok=True)
         return
     write_whole(path, msgspec.json.encode(kept), path.with_suffix(".armed.new"))
+
+
+def _leave_to_the_log(path: Path) -> None:
+    """Empties it, which needs no space on a full disk: then the run's log counts, which says the same."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, flags, 0o600))
 
 
 def with_unfinished_runs(evidence: Evidence, environment: Mapping[str, str]) -> Evidence:

@@ -41,6 +41,11 @@ class RunLog:
         self._failed = self._has_begun = False
         self._held: int | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each line of this process could be written."""
+        return not self._failed
+
     def hold(self) -> None:
         """From now on it can be seen that the process lives that writes it (`is_being_written` of run_history), until `let_go`."""
         with contextlib.suppress(OSError):
