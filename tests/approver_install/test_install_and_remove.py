@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from kubevouch_lab.apiserver.kinds import (
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import fill, node
-from tests.cli.program import Program, Ran
+from tests.cli.program import Process, Program, Ran, ended
 from tests.support.authority import Authority
 from tests.support.manifests import folder_of_manifests, objects
 
@@ -913,6 +914,49 @@ async def test_who_may_not_delete_is_told_which_right_lacks_and_not_to_try_again
         assert "cannot delete resource" in ran.err
         assert "It stopped after 0 of " in ran.err
         assert "The same command goes on with it, once that is mended." in ran.err
+
+
+async def test_where_the_deployment_was_deleted_by_hand_the_undo_says_that_it_takes_out_more_than_this_put_in(
+    lab: Bench, kubevouch: Program
+) -> None:
+    first = await _ran(kubevouch, *HELD, code=4)
+    assert "were there before" not in first.out
+    lab.local.delete(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert "1 objects new" in ran.err
+    said = " ".join(ran.out.partition("UNDO  ")[2].split())
+    removed = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    [count] = re.findall(r"^(\d+) objects are deleted", removed.out, flags=re.MULTILINE)
+    others = int(count) - 1
+    assert (
+        said
+        == f"kubevouch approver remove it takes out {others} objects that were there before as well"
+    )
+
+
+async def test_whoever_interrupts_a_removal_is_told_how_far_it_got_and_how_it_is_undone(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """The same command finds no Deployment any more, and so cannot say which image ran."""
+    deleted, running = list[str](), list[Process]()
+
+    def third(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "delete":
+            deleted.append(info.name)
+            if len(deleted) == 3:
+                running[0].send_signal(signal.SIGINT)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=third) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await _ran(kubevouch, *HELD, code=4)
+        running.append(await kubevouch.started("approver", "remove", "--yes"))
+        ran = await ended(running[0])
+        assert ran.code == 130, ran
+        assert "It stopped after 2 of " in ran.err, ran
+        assert "The same command goes on with it." in ran.err
+        assert f"UNDO  kubevouch approver install --image {IMAGE} --new-nodes hold" in ran.out
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,24 @@ async def test_who_is_cancelled_twice_while_it_starts_something_leaves_nothing_b
         assert not still_there(lasts), steps
 
 
+def test_a_signal_before_the_work_has_begun_leaves_no_word_that_nobody_awaits_it() -> None:
+    async def work() -> None:
+        raise AssertionError("it is not begun any more")
+
+    def while_handlers_are_set(frame: FrameType, event: str, argument: object) -> None:
+        if frame.f_code is threading.current_thread.__code__:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+    with warnings.catch_warnings(record=True) as said, as_a_program(signal.default_int_handler):
+        warnings.simplefilter("always")
+        sys.setprofile(while_handlers_are_set)
+        with pytest.raises(KeyboardInterrupt):
+            run_loop(work())
+        gc.collect()
+    assert [str(each.message) for each in said] == []
+
+
 def test_what_outlives_the_loop_after_all_leaves_no_word(caplog: pytest.LogCaptureFixture) -> None:
     async def leaves_one() -> int:
         loop = asyncio.get_running_loop()

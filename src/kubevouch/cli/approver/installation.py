@@ -61,6 +61,10 @@ class Enforcement(StrEnum):
     DENY = "deny"
 
 
+KEPT: Final = ("recorded",)
+"""What ConfigMaps of the manifests hold that a removal leaves with the pins."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """One object: its resource, and its body as it is applied."""

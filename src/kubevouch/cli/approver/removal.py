@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver.as_shown import ChangedSinceShown
 from kubevouch.cli.approver.changes import AT_ONCE, delete
-from kubevouch.cli.approver.installation import DEPLOYMENT, NAMESPACE, Manifest, everything
+from kubevouch.cli.approver.installation import DEPLOYMENT, KEPT, NAMESPACE, Manifest, everything
 from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
 from kubevouch.cli.approver.staying import say_what_stays, what_stays
@@ -25,9 +25,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.discovery import Inhabitant, namespaced_kinds
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Resource
 from kubevouch.policy.sources.stored import HOLDS, OURS, PART_OF
-
-_KEPT = ("recorded",)
-"""What ConfigMaps of the manifests hold that stays with the pins."""
 
 _MADE_BY_KUBERNETES = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 """In every namespace."""
@@ -92,13 +89,10 @@ def run(
 
     try:
         keeps = with_api(terminal, access, deleting)
-    except KubevouchError as error:
-        terminal.error(str(error))
-        terminal.note(
-            f"It stopped after {gone} of {count} objects. The same command goes on with it, once that is mended."
-        )
-        if gone:
-            say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
+    except (KubevouchError, KeyboardInterrupt) as error:
+        _say_where_it_stopped(terminal, error, found, gone, pins=pins)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return ExitCode.STOPPED
     if keeps:
         terminal.out(f"{count - 1} objects are deleted.")
@@ -114,6 +108,19 @@ def run(
     say_what_stays(terminal, found.kept)
     say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
     return ExitCode.OK
+
+
+def _say_where_it_stopped(
+    terminal: Terminal, error: BaseException, found: _Removal, gone: int, *, pins: bool
+) -> None:
+    goes_on = "The same command goes on with it"
+    if isinstance(error, KubevouchError):
+        terminal.error(str(error))
+        goes_on += ", once that is mended"
+    count = len(found.going) + len(found.maps)
+    terminal.note(f"It stopped after {gone} of {count} objects. {goes_on}.")
+    if gone:
+        say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
 
 
 def _nothing_to_remove(terminal: Terminal, found: _Removal) -> ExitCode:
@@ -147,7 +154,7 @@ async def _look(api: ApiClient, clock: Clock, *, pins: bool) -> _Removal:
         each
         for each in everything()
         if str(each) in present.live
-        and (pins or each.holds not in _KEPT)
+        and (pins or each.holds not in KEPT)
         and not (each.resource.kind == "Namespace" and stays)
     ]
     kept = () if pins else await what_stays(api, present, ours)

@@ -5,11 +5,12 @@ from shlex import join
 from typing import Any
 
 from kubevouch.cli.approver.changes import Change
-from kubevouch.cli.approver.installation import DEPLOYMENT
+from kubevouch.cli.approver.installation import DEPLOYMENT, KEPT
 from kubevouch.cli.approver.new_nodes import NewNodes, NewNodeWish, wish_in
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.diagnose.make import counted
 from kubevouch.kube.images import names_an_image
+from kubevouch.kube.resources import NAMESPACES
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 
 _REMOVE = "kubevouch approver remove"
@@ -24,6 +25,9 @@ def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: in
         return
     if not _was_installed(changes):
         terminal.command("UNDO  ", _REMOVE)
+        if before := sum(_goes_with_a_removal(each) for each in changes):
+            were = "object that was" if before == 1 else "objects that were"
+            terminal.wrapped(f"it takes out {before} {were} there before as well", "      ")
         return
     command, what, undone = _command(changes)
     if not command:
@@ -34,6 +38,12 @@ def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: in
         stay = "stays" if others == 1 else "stay"
         text = f"{what} only; {counted(others, 'other change')} in the diff above {stay}"
         terminal.wrapped(text, "      ")
+
+
+def _goes_with_a_removal(change: Change) -> bool:
+    """Whether it was there, and a removal without --pins takes it out."""
+    stays = change.manifest.holds in KEPT or change.manifest.resource.kind == NAMESPACES.kind
+    return change.live is not None and not stays
 
 
 def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import signal
 import sys
@@ -37,6 +38,8 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
             raise KeyboardInterrupt from error
         raise
     finally:
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            coroutine.close()  # a signal came first, and Python would say that nobody has awaited it
         if interruption.cut_short:
             _nothing_more_is_told()
 
