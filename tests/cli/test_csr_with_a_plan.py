@@ -14,6 +14,7 @@ from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan
 from kubevouch.x509 import read_certificates
 from tests.cli.program import Program
+from tests.cli.waiting import OTHER, OTHERS_ADDRESS, put_node, put_pin, put_written
 from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS, KINDS
 from tests.support.stage import Stage
@@ -164,6 +165,22 @@ async def test_a_plan_that_does_not_hold_any_more_holds_the_csr(
     assert ran.code == 3, ran
     assert text in " ".join(ran.out.split())
     assert "csr-w9: cannot be told: allowed-names, allowed-addresses" in ran.out
+
+
+@pytest.mark.parametrize("configuration", ["schemaVersion: kubevouch.approver/1", "[]"])
+async def test_what_is_pinned_to_another_node_goes_before_a_plan_whatever_the_configuration_is(
+    kubevouch: Program, stage: Stage, plan: Plan, tmp_path: Path, configuration: str
+) -> None:
+    """With a configuration that cannot be read nobody knows whether pins count: whoever has one loses nothing by that."""
+    put_node(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS, ADDRESS)
+    put_written(stage, "kubevouch-approver", {"configuration.yaml": configuration})
+    ran = await kubevouch("csr", "approve", "csr-w9", "--plan", saved(plan, tmp_path), "--yes")
+    assert ran.code == 1, ran
+    assert "foreign-addresses" in ran.out
+    assert "ForeignAddress" in ran.out
+    unread = "what the approver's configuration says of networks, domain and lifetimes is not known"
+    assert (unread in ran.err) is (configuration == "[]")
 
 
 async def test_the_question_shows_what_will_be_vouched_for(

@@ -236,7 +236,8 @@ def test_with_a_configuration_that_cannot_be_read_each_answer_is_why() -> None:
     assert answered(known) == answer
     assert written_answer(NODE, known) == answer
     assert not wants_renewal(NODE, known)
-    assert written_claims(known, "w1") == ()
+    # Others get nothing of what is written down for it, all the same.
+    assert written_claims(known, "w1") == written_claims(sources(pins={"w1": PIN}), "w1") != ()
 
 
 ADMITS = (

@@ -44,6 +44,7 @@ from kubevouch.policy.rule import Rule
 from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
+from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.policy.standing import LiveNode
 from kubevouch.policy.standing_answer import StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
@@ -122,7 +123,13 @@ class Sources:
 
     def warnings(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, and that it is not known what the approver holds, or whether one decides."""
+        unread = evidence.written.value and evidence.written.value.current.configuration
         doubts = {
+            "what the approver's configuration says of networks, domain and lifetimes is not known": str(
+                unread
+            )
+            if isinstance(unread, Unreadable)
+            else "",
             "whether the approver decides is not known, and it is taken for running": evidence.approver_doubt,
             "what the running approver holds by what only it remembers is not known": _text(
                 evidence.holds.doubt if evidence.holds else None

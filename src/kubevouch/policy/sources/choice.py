@@ -296,14 +296,16 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
     """What is written down for a node, whether or not it is there: no other node may have it.
 
-    Of a pin or a node of the inventory that cannot be read that is what it mentions.
+    Of a pin or a node of the inventory that cannot be read that is what it mentions. With a configuration that cannot be
+    read every source counts here.
     """
     claims: list[Claim] = []
     inventory = sources.inventory
     listed = inventory.nodes.get(node) if isinstance(inventory, Inventory) else None
-    if sources.counts(SourceWord.INVENTORY):
+    unread = isinstance(sources.configuration, Unreadable)
+    if unread or sources.counts(SourceWord.INVENTORY):
         claims += [Claim(value, NameSource.INVENTORY) for value in _values_of(listed, node)]
-    if sources.counts(SourceWord.PINS):
+    if unread or sources.counts(SourceWord.PINS):
         claims += [Claim(v, NameSource.PIN) for v in _values_of(sources.pins.get(node), node)]
     record = sources.recorded.get(node)
     if isinstance(record, RecordedNode) and record.admitted:
