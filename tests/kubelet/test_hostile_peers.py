@@ -1,5 +1,7 @@
 """Whatever a port does, dialling it gives one answer in time: never an exception, never a hang, nothing left open."""
 
+import asyncio
+import contextlib
 import json
 from pathlib import Path
 
@@ -9,11 +11,12 @@ from hypothesis import strategies as st
 
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
-from kubevouch.kubelet.io.handshake import MOST_BYTES
+from kubevouch.kubelet.io.handshake import MOST_BYTES, MOST_PIECES
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind, HandshakeFailure
 from tests.support.scripted.kubelet import WAYS_TO_FAIL, Behaviour, Say, ScriptedKubelet, alert
 from tests.support.scripted.nobody import closed_port, silent_port
+from tests.support.unhurried import GENEROUS
 
 GO: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "tls" / "cases" / "go-failures.json").read_text()
@@ -106,6 +109,30 @@ async def test_a_flood_of_records_is_broken_off(clock: SystemClock) -> None:
     record = b"\x16\x03\x03\x00\x04" + b"\x00\x00\x00\x00"
     found, _ = await failure(Say(record * (MOST_BYTES // len(record) + 100), then="hold"), clock)
     assert found.kind is FailureKind.BROKEN
+
+
+async def test_a_handshake_in_too_many_pieces_is_broken_off(clock: SystemClock) -> None:
+    """Each piece costs time, also one of a single byte: a quarter of a million of them, six seconds of the processor."""
+    sent = 0
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.read(1)
+        writer.write(b"\x16\x03\x03\x40\x00")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"\0")
+                await writer.drain()
+                sent += 1
+                await asyncio.sleep(0)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        answer = await one(Target("127.0.0.1", port=port), clock, GENEROUS)
+    assert answer.failure is not None
+    assert answer.failure.kind is FailureKind.BROKEN
+    assert sent < 3 * MOST_PIECES
 
 
 @settings(

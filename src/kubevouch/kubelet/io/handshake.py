@@ -21,6 +21,9 @@ from kubevouch.x509.gotext import parse_address
 MOST_BYTES: Final = 256 * 1024
 """Bytes. A longer handshake is aborted. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
 
+MOST_PIECES: Final = 1000
+"""In which a handshake may come, since each of them costs time: so many bytes are 500 of the smallest usual packets."""
+
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
 _HEADER: Final = 5
@@ -169,6 +172,7 @@ class _Records:
     def __init__(self) -> None:
         self.first = bytearray()
         self._total = 0
+        self._pieces = 0
         self._header = b""
         self._left = 0
 
@@ -181,8 +185,10 @@ class _Records:
         """Takes further bytes from the peer. Raises ssl.SSLError if the handshake becomes too long."""
         self.first += data[: _KEPT - len(self.first)]
         self._total += len(data)
-        if self._total > MOST_BYTES:
-            error = ssl.SSLError(ssl.SSL_ERROR_SSL, f"more than {MOST_BYTES} bytes")
+        self._pieces += 1
+        if self._total > MOST_BYTES or self._pieces > MOST_PIECES:
+            text = f"more than {MOST_BYTES} bytes or {MOST_PIECES} pieces"
+            error = ssl.SSLError(ssl.SSL_ERROR_SSL, text)
             error.reason = "EXCESSIVE_MESSAGE_SIZE"
             raise error
         while data:
