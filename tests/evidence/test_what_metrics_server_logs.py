@@ -94,6 +94,9 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     scraping.selects_nothing("pool=none")
     assert "No node matches --node-selector" in lines[-1]
     assert "pool=none" in lines[-1]
+    scraping.no_such_nodes(("n1", "n2"))
+    assert "there are no nodes of these names" in lines[-1]
+    assert "n1, n2" in lines[-1]
     whole = "".join(lines)
     assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]

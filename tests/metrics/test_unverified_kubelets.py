@@ -12,7 +12,7 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
-from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
+from tests.metrics.conftest import ADDRESS, PATH, Cluster, Heard, Live, Page
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import SILENCE, Serve
 
@@ -204,6 +204,20 @@ async def test_a_share_of_the_nodes_is_enough_where_that_is_asked_for(cluster: C
             assert bool(collector.held_back) is held_back
 
 
+async def test_a_share_that_is_asked_for_is_enough_with_the_flag_for_all_kubelets_too(
+    cluster: Cluster,
+) -> None:
+    for name in ("n1", "n2"):
+        await cluster.add(name)
+    await cluster.add("n3", cluster.stranger("n3"))
+    settings = ScrapeSettings(insecure_everywhere=True, ready_min_nodes=0.6)
+    async with cluster.collecting(settings=settings) as collector:
+        assert collector.held_back
+        for _ in range(2):
+            await cluster.round()
+        assert collector.held_back == ""
+
+
 async def test_a_node_that_is_not_ready_holds_nothing_back(cluster: Cluster) -> None:
     await cluster.add("n1")
     await cluster.add("n2", SILENCE)
@@ -251,6 +265,19 @@ async def test_a_node_that_an_operator_signed_for_gets_the_token(cluster: Cluste
         assert failure_of(collector, "n2")[1].endswith(UNTRUSTED)
     assert signed_for.sent.count(b"Authorization: Bearer first-token\r\n") == 2
     assert other.sent == b""
+
+
+async def test_names_of_which_there_is_no_node_are_told_once_the_nodes_were_listed(
+    cluster: Cluster,
+) -> None:
+    """A host's short name is none of a Node's: what was signed for would never come about, and nobody would know why."""
+    await cluster.add("n1.example")
+    settings = ScrapeSettings(insecure_nodes=frozenset({"n1", "n1.example", "n2"}))
+    async with cluster.collecting(settings=settings):
+        assert cluster.heard.not_there == [("n1", "n2")]
+    heard = Heard()
+    async with cluster.collecting(heard=heard):
+        assert heard.not_there == []
 
 
 async def test_with_a_client_certificate_no_token_goes_to_whom_is_not_verified(

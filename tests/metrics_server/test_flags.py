@@ -240,6 +240,26 @@ def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), ""),
+        (("--requestheader-username-headers=X-Remote-User",), ""),
+        (("--requestheader-client-ca-file=a", "--requestheader-allowed-names=b"), ""),
+        (("--requestheader-allowed-names=front-proxy",), "--requestheader-allowed-names"),
+        (
+            ("--requestheader-allowed-names=a", "--requestheader-group-headers=X-Group"),
+            "--requestheader-allowed-names, --requestheader-group-headers",
+        ),
+    ],
+)
+def test_what_is_said_of_the_front_proxy_without_its_authority_is_told_to_have_no_effect(
+    words: tuple[str, ...], told: str
+) -> None:
+    """As in metrics-server, the published names and headers count then; somebody may have meant to allow fewer."""
+    assert ", ".join(settings(*words).delegation.without_effect) == told
+
+
+@pytest.mark.parametrize(
     ("selector", "wrong"),
     [
         ("a=b=c", "found '=', expected: ',' or 'end of string'"),

@@ -55,6 +55,7 @@ class Collector:
     ) -> None:
         settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
         self._settings, self._clock = settings, clock
+        self._observer, self._node_selector = observer, node_selector
         self._enough_were_read = False
         self.store = MetricsStore(settings.interval, clock=clock, node_of=self._node_of)
         self._events = (
@@ -83,7 +84,7 @@ class Collector:
             rng=rng,
             report=observer.watch_failed,
             node_selector=node_selector,
-            selects_nothing=observer.selects_nothing,
+            first_listed=self._look_for_nodes,
         )
 
     @property
@@ -112,15 +113,16 @@ class Collector:
         """Why this server must not become ready although it has metrics; "" if it may.
 
         Whoever had the metrics of a node from the server that this one replaces is to keep that one until this one has
-        them, too: every ready node was measured twice. With --kubelet-insecure-tls it must have been read, since nodes that
-        cannot be verified have no metrics; with --ready-min-nodes, that share of them. Then it stays ready: a replica that
+        them, too: every ready node was measured twice. With --ready-min-nodes that share of them must have been read; without,
+        with --kubelet-insecure-tls, each of them, since nodes that cannot be verified have no metrics. Then it stays ready: a replica that
         goes helps nobody.
         """
         if not self._fleet.synced:
             return "nodes were not listed yet"
         if not self._scraper.has_begun:
             return "not every ready node was measured twice yet"
-        share = 1.0 if self._settings.insecure_everywhere else self._settings.ready_min_nodes
+        settings = self._settings
+        share = settings.ready_min_nodes or (1.0 if settings.insecure_everywhere else 0.0)
         if not share or self._enough_were_read:
             return ""
         found = self.coverage
@@ -128,6 +130,14 @@ class Collector:
             return f"ready nodes that are not read: {found.unread_named}; `kubevouch fix` gets kubelets certificates"
         self._enough_were_read = True
         return ""
+
+    def _look_for_nodes(self) -> None:
+        """Whether the nodes that the settings name are there."""
+        nodes = self._fleet.nodes
+        if self._node_selector and not nodes:
+            self._observer.selects_nothing(self._node_selector)
+        elif missing := self._settings.insecure_nodes.difference(nodes):
+            self._observer.no_such_nodes(tuple(sorted(missing)))
 
     def _node_of(self, pod: PodKey) -> str:
         return self._fleet.pods.node_of(pod)

@@ -132,8 +132,8 @@ class NodeHandler(Protocol):
 class WatchedFleet:
     """The fleet by two watches. The mappings are live; only `run` changes them.
 
-    report: called with "nodes" or "pods" and each failure of that watch, which then tries again. selects_nothing: called
-    with the selector if no node has its labels when they are listed for the first time.
+    report: called with "nodes" or "pods" and each failure of that watch, which then tries again. first_listed: called
+    when the nodes were listed for the first time.
     """
 
     def __init__(
@@ -146,10 +146,9 @@ class WatchedFleet:
         rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
         node_selector: str = "",
-        selects_nothing: Callable[[str], None] = lambda _: None,
+        first_listed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._node_selector = node_selector
-        self._selects_nothing = selects_nothing
+        self._first_listed = first_listed
         self._addressing = addressing
         self._handler = handler
         self._nodes: dict[str, FleetNode] = {}
@@ -218,9 +217,9 @@ class WatchedFleet:
         self._handler.remove(name)
 
     def _nodes_are_listed(self) -> None:
-        if self._node_selector and not self._nodes and "nodes" not in self._listed:
-            self._selects_nothing(self._node_selector)
-        self._listed.add("nodes")
+        if "nodes" not in self._listed:
+            self._listed.add("nodes")
+            self._first_listed()
 
     def _running(self, pod: _PlacedPod) -> RunningPod:
         namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)

@@ -77,6 +77,10 @@ class ScrapeObserver(Protocol):
         """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
         ...
 
+    def no_such_nodes(self, names: tuple[str, ...]) -> None:
+        """The nodes were listed for the first time, and none has these names of --kubelet-insecure-tls-nodes."""
+        ...
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """The watch of "nodes" or "pods" failed, and will be tried again."""
         ...

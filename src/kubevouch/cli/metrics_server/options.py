@@ -96,7 +96,7 @@ def kubelets(function: F) -> F:
             type=_SHARE,
             default="0",
             metavar="SHARE",
-            help="Ready only while at least this share of the ready nodes is read, such as 0.9 or 90%.",
+            help="Not ready before this share of the ready nodes has been read, such as 0.9 or 90%.",
         ),
         boolean_option("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
     ]

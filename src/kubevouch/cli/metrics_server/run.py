@@ -131,6 +131,11 @@ def warn(log: Log, settings: MetricsServerSettings) -> None:
         )
     for why, names in (settings.unused or {}).items():
         log.warning("Flags without a meaning here are ignored", flags=", ".join(names), reason=why)
+    if settings.delegation.without_effect:
+        log.warning(
+            "Flags about the front proxy have no effect without --requestheader-client-ca-file: what the API server publishes counts",
+            flags=", ".join(settings.delegation.without_effect),
+        )
     for text in settings.tls.warnings:
         log.warning(text)
     scraping = settings.kubelets.scraping

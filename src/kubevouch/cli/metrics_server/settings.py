@@ -37,7 +37,10 @@ class KubeletFlags:
 
 @dataclass(frozen=True, slots=True)
 class DelegationFlags:
-    """Who is asked about those who ask. Kubeconfigs are "" where nothing is given, times are in seconds."""
+    """Who is asked about those who ask. Kubeconfigs are "" where nothing is given, times are in seconds.
+
+    without_effect: flags about the front proxy that count beside its authority only, which is not given.
+    """
 
     given: ClientTrustFiles
     follow: bool
@@ -48,6 +51,7 @@ class DelegationFlags:
     token_ttl: float
     allowed_ttl: float
     denied_ttl: float
+    without_effect: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,25 @@ def _delegation(flags: Mapping[str, object]) -> DelegationFlags:
         token_ttl=_number(flags, "token_ttl"),
         allowed_ttl=_number(flags, "allowed_ttl"),
         denied_ttl=_number(flags, "denied_ttl"),
+        without_effect=() if given.proxy_ca else _about_the_proxy(given),
     )
+
+
+def _about_the_proxy(given: ClientTrustFiles) -> tuple[str, ...]:
+    """The flags about the front proxy that say something else than they do where nobody gives them."""
+    usual, headers = HeaderNames(), given.headers
+
+    def differs(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+        return [each.lower() for each in names] != [each.lower() for each in others]
+
+    found = {
+        "--requestheader-allowed-names": bool(given.allowed_names),
+        "--requestheader-username-headers": differs(headers.user, usual.user),
+        "--requestheader-uid-headers": bool(headers.uid),
+        "--requestheader-group-headers": differs(headers.group, usual.group),
+        "--requestheader-extra-headers-prefix": differs(headers.extra, usual.extra),
+    }
+    return tuple(name for name, says in found.items() if says)
 
 
 def _serving(flags: Mapping[str, object]) -> ServingFlags:

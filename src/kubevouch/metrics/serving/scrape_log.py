@@ -89,6 +89,11 @@ class ScrapeLog:
         text = "No node matches --node-selector: there is nothing to scrape, and the server is not ready before one does"
         self._log.warning(text, selector=node_selector)
 
+    def no_such_nodes(self, names: tuple[str, ...]) -> None:
+        """Logs that an operator has signed for nodes that are not there."""
+        text = "--kubelet-insecure-tls-nodes: there are no nodes of these names; the whole name of a Node was expected"
+        self._log.warning(text, nodes=first_of(names))
+
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """Logs that a watch failed; it will be tried again."""
         self._log.error(error, "Failed to watch", resource=resource)
