@@ -258,6 +258,28 @@ async def test_swap_that_nobody_tells_is_said_to_be_none(
     assert "the metrics API does not tell swap" in ran.err
 
 
+async def test_numbers_of_long_ago_are_said_to_be_old(
+    kubevouch: Program, kubeconfig: Path, stage: Stage
+) -> None:
+    """A kubelet whose clock or whose measuring stands still: kubectl shows them like all others."""
+    for kind, name, namespace in (
+        (NODE_METRICS, f"k8s-worker-1{DOMAIN}", ""),
+        (POD_METRICS, "web-1", "default"),
+    ):
+        found = stage.server.store.get(kind, name, namespace)
+        found["timestamp"] = f"{datetime.now(UTC) - timedelta(minutes=20):%Y-%m-%dT%H:%M:%SZ}"
+        stage.server.store.put(kind, found)
+    nodes, pods, other = await kubevouch.several(
+        ("top", "nodes"), ("top", "pods"), ("top", "pods", "-n", "kube-system")
+    )
+    assert nodes.code == pods.code == 0
+    assert "old are the numbers of" in nodes.err
+    assert f"k8s-worker-1{DOMAIN}" in nodes.err
+    assert "default/web-1" in pods.err
+    assert "even-a" not in pods.err
+    assert "old" not in other.err
+
+
 async def test_what_has_no_sense_is_an_error_of_the_command_line(
     kubevouch: Program, kubeconfig: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from kubevouch.cli.common.absent import no_such_node, no_such_pod
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -9,6 +10,7 @@ from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
 from kubevouch.cli.top.why import UnknownReason, why_unknown, why_without_sample
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
+from kubevouch.diagnose.rules.metrics_api import STALE
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
@@ -61,12 +63,16 @@ class TopPodsOptions:
 
 @dataclass(frozen=True, slots=True)
 class NodesFound:
-    """reasons: by the name of a node without numbers. complaint: why the metrics API did not answer, else ""."""
+    """reasons: by the name of a node without numbers. complaint: why the metrics API did not answer, else "".
+
+    old: those whose numbers say nothing of the present.
+    """
 
     rows: Sequence[NodeRow]
     metrics: Sequence[NodeMetrics]
     reasons: Mapping[str, UnknownReason]
     complaint: str
+    old: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,13 @@ class MissingPod:
 
 @dataclass(frozen=True, slots=True)
 class PodsFound:
-    """missing: the running pods of which the metrics API has nothing, each with the reason."""
+    """missing: the running pods of which the metrics API has nothing, each with the reason. old: as of nodes."""
 
     rows: Sequence[PodRow]
     metrics: Sequence[PodMetrics]
     missing: Sequence[MissingPod]
     complaint: str
+    old: Sequence[str] = ()
 
     @property
     def reasons(self) -> Sequence[UnknownReason]:
@@ -117,7 +124,8 @@ async def gather_nodes(
     unmeasured = {row.name for row in rows if row.used is None}
     absent = [node for node in nodes if node.name in unmeasured]
     reasons = await _reasons(terminal, api, clock, absent, options.timeout)
-    return NodesFound(rows, metrics, reasons, complaint)
+    old = [each.name for each in metrics if _is_old(each, api.server_clock.now())]
+    return NodesFound(rows, metrics, reasons, complaint, old)
 
 
 async def gather_pods(
@@ -141,7 +149,13 @@ async def gather_pods(
         for node, pods in sorted(absent.items())
         for pod in pods
     ]
-    return PodsFound(rows, metrics, missing, complaint)
+    old = [f"{m.namespace}/{m.name}" for m in metrics if _is_old(m, api.server_clock.now())]
+    return PodsFound(rows, metrics, missing, complaint, old)
+
+
+def _is_old(each: NodeMetrics | PodMetrics, now: datetime) -> bool:
+    """A kubelet may answer with the same numbers for hours, and its metrics server serves them with their time."""
+    return each.timestamp is not None and now - each.timestamp > STALE
 
 
 async def _pod_metrics(api: ApiClient, options: TopPodsOptions) -> tuple[PodMetrics, ...]:

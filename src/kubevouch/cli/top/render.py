@@ -28,6 +28,7 @@ def print_nodes(
         for line in node_lines(found.rows, headers=headers, swap=options.swap):
             terminal.out(one_line(line))
         _note_swap(terminal, [row.used for row in found.rows], wanted=options.swap)
+        _note_old(terminal, found.old)
     elif not found.complaint:
         terminal.note("No resources found.")
     _print_reasons(terminal, [(why, name, 0) for name, why in found.reasons.items()])
@@ -44,6 +45,7 @@ def print_pods(
         terminal.error(found.complaint)
     elif found.rows:
         _print_pod_lines(terminal, found, options, headers=headers)
+        _note_old(terminal, found.old)
     elif not found.missing:
         place = f" in {options.namespace} namespace" if options.namespace else ""
         terminal.note(f"No resources found{place}.")
@@ -70,6 +72,14 @@ def _note_swap(terminal: Terminal, shown: Sequence[Usage | None], *, wanted: boo
     """Kubectl shows swap that nobody tells as 0Mi, and so do we; that it means nothing is said beside it."""
     if wanted and all(each is None or each.swap is None for each in shown):
         terminal.note("the metrics API does not tell swap: 0Mi stands for that, as kubectl has it")
+
+
+def _note_old(terminal: Terminal, names: Sequence[str]) -> None:
+    """Kubectl shows them like all others."""
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        shown = one_line(", ".join(names[:_MOST_NAMED]))
+        terminal.note(f"more than 5 minutes old are the numbers of {shown}{more}")
 
 
 def _of_pods(found: PodsFound) -> list[tuple[UnknownReason, str, int]]:

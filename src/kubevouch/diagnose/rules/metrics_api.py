@@ -26,7 +26,8 @@ from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
 from kubevouch.x509.reasons import TLS_PREFIX
 
-_STALE = timedelta(minutes=5)
+STALE = timedelta(minutes=5)
+"""Numbers that are older say nothing of the present."""
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
 _EXCEPTION = "--kubelet-insecure-tls-nodes"
@@ -313,7 +314,7 @@ def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
     old = [
         each
         for each in found.or_else(())
-        if each.timestamp is not None and found.at - each.timestamp > _STALE
+        if each.timestamp is not None and found.at - each.timestamp > STALE
     ]
     if old:
         yield finding(
