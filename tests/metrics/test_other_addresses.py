@@ -162,6 +162,39 @@ async def test_whoever_cannot_be_verified_is_asked_only_where_the_kubelet_is_at_
     assert own.sent.count(b"Authorization: Bearer first-token\r\n") >= 1
 
 
+@pytest.mark.parametrize("how", ["a minute later", "at a new preferred address"])
+async def test_where_the_kubelet_can_be_verified_by_now_nobody_else_is_asked(
+    cluster: Cluster, how: str
+) -> None:
+    """Whom an operator signed for gets a token only as long as the node can be verified at no other of its addresses."""
+    impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+    addresses = dict(ADDRESSES)
+
+    def claims(thing: dict[str, object]) -> dict[str, object]:
+        return {**thing, "status": cluster._node("n1", impostor, addresses=addresses)["status"]}
+
+    cluster.change_node("n1", claims)
+    settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round("n1")
+        assert collector.results["n1"].reached.credential == "token"
+        await cluster.add("n2", cluster.serve("n1", "127.0.0.1"), port=impostor.port)
+        if how == "a minute later":
+            await cluster.round("n1", seconds=60)
+        else:
+            other = await cluster.add(
+                "n3", cluster.stranger("n1", "127.0.0.3"), host="127.0.0.3", port=impostor.port
+            )
+            addresses["InternalIP"] = "127.0.0.3"
+            cluster.change_node("n1", claims)
+            await cluster.heard.until(lambda: collector.fleet.nodes["n1"].address == "127.0.0.3")
+            await cluster.round("n1")
+            assert b"Authorization" not in other.sent
+        reached = collector.results["n1"].reached
+        assert (reached.address, reached.doubt) == ("127.0.0.1", "")
+    assert impostor.sent.count(b"Authorization: ") == 1
+
+
 async def test_other_addresses_that_answer_nobody_leave_time_for_whom_an_operator_signed_for(
     cluster: Cluster,
 ) -> None:

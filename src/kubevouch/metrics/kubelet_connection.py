@@ -77,9 +77,12 @@ class KubeletConnection:
             except FetchFailed as failed:
                 if not self._is_sought_again(failed):
                     raise
-        is_open = self._client is not None and self._client.doubt is not None
         # If there are others, the kubelet may be verified at one of them.
-        first = self._unverified if is_open or not node.others else Unverified.NOTHING
+        first = (
+            self._unverified
+            if not node.others or self._is_open_in_doubt(node.address)
+            else Unverified.NOTHING
+        )
         try:
             return await ask(node.address, first)
         except FetchFailed as failed:
@@ -121,6 +124,13 @@ class KubeletConnection:
             )
         finally:
             self.reached = self._how(address, client.doubt, instead)
+
+    def _is_open_in_doubt(self, address: str) -> bool:
+        """Whether a connection to this address is open whose peer could be verified neither there nor at any other one."""
+        found = self._client
+        if found is None or found.target.address != address:
+            return False
+        return found.doubt is not None and found.is_open
 
     def _is_sought_again(self, failed: FetchFailed) -> bool:
         """Whether the kubelet is sought from the preferred address on, since it cannot be read where it was: at once, if there is time."""

@@ -156,6 +156,11 @@ class KubeletClient:
             self.close()
             raise self._bad_answer(url, error) from None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next fetch goes over the connection that is there, whose peer is not looked at again."""
+        return self._stream is not None and self._is_fresh()
+
     def close(self) -> None:
         """Closes the kept connection."""
         self.doubt = None
