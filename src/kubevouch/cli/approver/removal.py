@@ -1,5 +1,6 @@
 """What `approver remove` does: list, warn, ask, delete."""
 
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.errors import KubeError
+from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.discovery import Inhabitant, namespaced_kinds
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Resource
@@ -80,7 +81,8 @@ def run(
         if namespace:
             await _check_that_the_namespace_may_go(api)
         for each in found.maps:
-            await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
+            with contextlib.suppress(NotFound):  # somebody else removes, too
+                await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
             gone += 1
         for manifest in found.going:
             await delete(api, manifest)

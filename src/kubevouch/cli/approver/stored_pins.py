@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.errors import UsageError
-from kubevouch.kube.errors import NotFound
+from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
@@ -77,7 +77,10 @@ async def _write(
         try:
             await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
         except NotFound:
-            await _create(api, name, data)
+            try:
+                await _create(api, name, data)
+            except Conflict:  # somebody else has just made it
+                await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
         wrote(data)
 
 

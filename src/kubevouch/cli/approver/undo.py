@@ -48,11 +48,11 @@ def _goes_with_a_removal(change: Change) -> bool:
 
 def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> None:
     """What can be done about an install or an upgrade that stopped on its way."""
+    goes_on = "It stopped on its way; the same command goes on with it"
     if not _was_installed(changes):
         undo = terminal.hint(_REMOVE)
-        terminal.note(f"It stopped on its way; what is there is taken out by `{undo}`.")
-    else:
-        terminal.note("It stopped on its way; the same command goes on with it.")
+        goes_on += f", and `{undo}` takes out what is there"
+    terminal.note(f"{goes_on}.")
 
 
 def _command(changes: Sequence[Change]) -> tuple[str, str, int]:
