@@ -1,6 +1,7 @@
 """`certs --root`: what is said of a node's disk, and the exit code for cron."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -232,6 +233,29 @@ async def test_redacted_no_form_has_the_user_and_the_context_of_a_kubeconfig(
         assert secret not in ran.out, ran.out
     if form == "short":
         assert 'there is no user "object-' in ran.out, ran.out
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_redacted_no_form_has_a_path_that_somebody_has_chosen_on_the_node(
+    program: Program, tmp_path: Path, form: str
+) -> None:
+    tree = NodeTree(tmp_path / "disk", "cp-1").control_plane()
+    user = "{name: u, user: {client-certificate: /home/jane/jane.crt, client-key: /home/jane/jane.key}}"
+    text = f"{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{user: u}}}}], users: [{user}]}}"
+    tree.write("etc/kubernetes/scheduler.conf", text)
+    served = "tlsCertFile: /opt/acme/acme.crt\ntlsPrivateKeyFile: /opt/acme/acme.key\n"
+    head = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+    tree.write("var/lib/kubelet/config.yaml", head + served)
+    tree.write("var/lib/kubelet/kubeadm-flags.env", "KUBELET_KUBEADM_ARGS=--config-dir=/srv/acme\n")
+    ran = await program("certs", "--root", str(tree.root), "--redact", "-o", form)
+    assert ran.code == 1, ran
+    shown = ran.out.replace("\r\n ", "")
+    for secret in ("acme", "jane"):
+        assert secret not in shown, shown
+    if form in {"wide", "json", "html"}:
+        assert "cp-1" in shown or "node-1" in shown
+        assert "/etc/kubernetes/scheduler.conf" in shown
+        assert re.search(r"it names file-\d+, which is not there", shown), shown
 
 
 async def test_redacted_the_path_of_a_file_stays_where_the_folder_has_an_ordinary_name(

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.measured import Vantage
 from kubevouch.x509 import Certificate
 
 _KEPT_ADDRESSES: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - a text
@@ -50,6 +51,9 @@ _OF_A_KUBECONFIG: Final = re.compile(
     r"(?P<before>\bthere is no (?:user|context|cluster) \\?\")(?P<name>(?:[^\"\\]|\\[^\"])+)"
 )
 """What a kubeconfig on a disk names: a person, or a customer's cluster."""
+_PATH: Final = re.compile(r"(?<![\w.:/-])/[^\s/,:;\"']+(?:/[^\s/,:;\"']+)+")
+_KEPT_FOLDERS: Final = ("/etc/kubernetes/", "/var/lib/kubelet/", "/etc/default/", "/etc/sysconfig/")
+"""Where every node has its files."""
 _REPLACED_OBJECT: Final = re.compile(r"object-\d+")
 _COMMON_NAME: Final = "2.5.4.3"
 _SELF_SIGNED: Final = re.compile(r"(?P<host>.+?)(-ca)?@\d+")
@@ -70,10 +74,16 @@ class Replaced(StrEnum):
 class Redaction:
     """Replaces what it knows, and every address. Applied to its own result, it changes nothing more."""
 
-    def __init__(self, names: Iterable[tuple[Replaced, str]], folders: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        names: Iterable[tuple[Replaced, str]],
+        folders: Iterable[str] = (),
+        paths: Iterable[str] = (),
+    ) -> None:
         """names: in their order; a node's host part stands for the node as well, its domain for itself.
 
         folders: in which disks lie. Each is replaced where a path begins with it, as a whole and before all else.
+        paths: of files on nodes; each is replaced where it stands whole.
         """
         self._instead: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
@@ -87,6 +97,7 @@ class Redaction:
         for kind, name in listed:
             self._add(kind, name)
         self._folders = {each: self._folder(each) for each in folders if each.strip("/.")}
+        self._paths = {each: self._new(Replaced.FILE) for each in paths}
         longest = sorted(self._folders, key=len, reverse=True)
         begins = "|".join(map(re.escape, longest))
         self._of_folder = re.compile(rf"(?<![\w./-])(?:{begins})(?![\w.-])") if begins else None
@@ -112,7 +123,9 @@ class Redaction:
         folders: Iterable[str] = (),
     ) -> "Redaction":
         """What an inventory names. Addresses are counted in the order of the nodes, whatever form is made of it."""
-        made = cls([*names_of(found), *more], folders)
+        own = dict.fromkeys(_own_paths(found))
+        folders = [*folders, *(f"{root}{path}" for root, path in own if root)]
+        made = cls([*names_of(found), *more], folders, dict.fromkeys(path for _, path in own))
         for each in sorted(found.found, key=lambda each: (each.node, each.where)):
             made(each.where)
         return made
@@ -147,6 +160,8 @@ class Redaction:
     def _replaced(self, text: str) -> str:
         if self._of_folder is not None:
             text = self._of_folder.sub(lambda found: self._folders[found[0]], text)
+        if self._paths:
+            text = _PATH.sub(lambda found: self._paths.get(found[0], found[0]), text)
         if text.isascii() and text.isalnum():
             # A fingerprint, a serial number, a word: of each row there are several.
             return self._host(text)
@@ -219,6 +234,28 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _own_paths(found: FoundCertificates) -> Iterable[tuple[str, str]]:
+    """Paths on the disks of nodes that neither kubeadm nor the kubelet has chosen, each with the folder in which the disk lies here.
+
+    They may name a person or a customer.
+    """
+    for each in found.found:
+        if each.vantage is Vantage.NODE_DISK:
+            for text in (each.where.removeprefix(each.root), each.fault.replace(each.root, "")):
+                yield from ((each.root, path) for path in _chosen_in(text))
+    roots = {each.root for each in found.found if each.root}
+    for missed in found.not_read:
+        what = missed.what
+        for root in roots:
+            what = what.replace(root, "")
+        for path in (*_chosen_in(what), *_chosen_in(missed.doubt.text)):
+            yield from ((root, path) for root in roots or ("",))
+
+
+def _chosen_in(text: str) -> Iterable[str]:
+    return (path for path in _PATH.findall(text) if not path.startswith(_KEPT_FOLDERS))
 
 
 def names_of(found: FoundCertificates) -> Iterable[tuple[Replaced, str]]:
