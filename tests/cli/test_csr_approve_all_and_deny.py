@@ -3,6 +3,7 @@
 import json
 import shlex
 from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
@@ -310,3 +311,20 @@ async def test_the_word_that_would_help_a_requestor_of_any_name_is_one_word_of_a
         "--allow",
         f"{odd}=A.example.com",
     ]
+
+
+async def test_what_its_kubelet_has_asked_for_anew_is_not_what_is_to_be_explained(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    """It stands first, since it is older: why it is held leads nobody on."""
+    made = waiting.server.store.get(CSRS, "csr-w7")
+    earlier = datetime.now(UTC) - timedelta(seconds=90)
+    made["metadata"] |= {"name": "csr-a", "uid": "csr-a"}
+    made["metadata"]["creationTimestamp"] = f"{earlier:%Y-%m-%dT%H:%M:%SZ}"
+    waiting.server.store.put(CSRS, made)
+    listed = await kubevouch("csr", "list")
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    for each in (listed, ran):
+        assert each.out.index("csr-a ") < each.out.index("csr-w7 ")
+        assert "kubevouch csr explain csr-w7\n" in each.out, each
+        assert "explain csr-a" not in each.out

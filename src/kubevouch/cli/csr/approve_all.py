@@ -1,12 +1,11 @@
 """`csr approve --all`: a table of what waits and passes, a list of what is held, then a question."""
 
 from datetime import datetime
-from shlex import join
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, where
-from kubevouch.cli.csr.leading_on import print_way_on
+from kubevouch.cli.csr.leading_on import explaining, print_way_on
 from kubevouch.cli.csr.render import (
     EXIT,
     age,
@@ -68,9 +67,8 @@ def _show(terminal: Terminal, passing: list[Judged], held: list[Judged], at: dat
         terminal.out()
     if held:
         terminal.table(_HELD, [_held_row(each, at) for each in held])
-        terminal.command(
-            "why, rule by rule: ", join(("kubevouch", "csr", "explain", held[0].found.name))
-        )
+        why = explaining([(each.found.name, each.judgement) for each in held])
+        terminal.command("why, rule by rule: ", why)
         print_way_on(terminal, [each.judgement for each in held])
     terminal.out()
 

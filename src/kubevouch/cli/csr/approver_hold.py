@@ -35,10 +35,13 @@ def would_have_held(notes: Collection[str]) -> ApproverHold | None:
     return None
 
 
-def held_besides(notes: Collection[str], not_asked: Collection[str]) -> ApproverHold | None:
-    """By which of the rules that nobody asked here it holds a CSR that is held here, too."""
+def held_besides(
+    notes: Collection[str], not_asked: Collection[str], *, leads: bool = True
+) -> ApproverHold | None:
+    """By which of the rules that nobody asked here it holds a CSR that is held here, too; or held it, if it does not lead now."""
     if named := [each for each in _named(notes) if each.rule in not_asked]:
-        return ApproverHold(Outcome.REFUSE, f"the approver holds it: {_listed(named)}")
+        holds = "the approver holds it" if leads else "the approver held it while it led"
+        return ApproverHold(Outcome.REFUSE, f"{holds}: {_listed(named)}")
     return None
 
 

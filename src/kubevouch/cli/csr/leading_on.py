@@ -25,11 +25,21 @@ def print_next(
     judgements: Sequence[CsrJudgement],
 ) -> None:
     """Where one that nobody has decided about is held: the command that says why, and what would help."""
-    for each, judgement in zip(found, judgements, strict=True):
-        if not each.status.conditions and judgement.outcome is not Outcome.PASS:
-            terminal.out()
-            terminal.command("NEXT   ", shlex.join(("kubevouch", "csr", "explain", each.name)))
-            return
+    pairs = zip(found, judgements, strict=True)
+    held = [
+        (each.name, by)
+        for each, by in pairs
+        if not each.status.conditions and by.outcome is not Outcome.PASS
+    ]
+    if held:
+        terminal.out()
+        terminal.command("NEXT   ", explaining(held))
+
+
+def explaining(held: Sequence[tuple[str, CsrJudgement]]) -> str:
+    """The command that says why the first of these is held, by name; before what its kubelet has stopped waiting for comes what waits."""
+    waits = (name for name, by in held if not _OVER & {r.reason for r in by.decision.held_by})
+    return shlex.join(("kubevouch", "csr", "explain", next(waits, held[0][0])))
 
 
 def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:

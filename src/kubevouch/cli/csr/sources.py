@@ -222,7 +222,8 @@ class Sources:
         said = self.given.says_of(node)
         notes = evidence.holds.or_else({}).get(csr.uid, ())
         if not evidence.approver_decides:
-            return replace(judgement, held=held_besides(notes, decision.not_asked))
+            held = held_besides(notes, decision.not_asked, leads=False)
+            return replace(judgement, held=held)
         if not said:
             decision = as_the_approver_says(decision, notes)
         if decision.outcome is Outcome.PASS:
