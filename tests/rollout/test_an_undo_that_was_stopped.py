@@ -80,6 +80,27 @@ def left_of(
     return stopped_undo(seen, logged, has_config_map=has_config_map)
 
 
+@pytest.mark.parametrize(
+    ("now", "again"),
+    [(Standing.ARMED, "kubevouch undo aaaa --nodes w2"), (Standing.UNDONE, ""), (Standing.DONE, ""), (Standing.UNKNOWN, "")],
+)  # fmt: skip
+def test_what_an_undo_has_put_back_by_half_is_undone_next_and_not_gone_on_with(
+    now: Standing, again: str
+) -> None:
+    """Its record looks as that of a run that is not proven: to go on with the run would bring back what was taken away."""
+    half = (came_to(UNDONE, CUT, UNDONE, interrupted=False), ())
+    seen = rows(Standing.UNDONE, now, Standing.UNDONE)
+    stopped = left_of(seen, half)
+    assert (stopped.again if stopped else "") == again
+    if stopped:
+        command, _ = next_for_status(seen, "", None, frozenset({"aaaa"}), undo=stopped)
+        assert command == again
+    of_w3 = (RunResult("aaaa", (NodeResult("w3", UNDONE),), ""), ("w3",))
+    assert (left_of(seen, half, of_w3) is not None) == bool(again), "another node's undo since"
+    of_w2 = (RunResult("aaaa", (NodeResult("w2", UNDONE),), ""), ("w2",))
+    assert left_of(seen, half, of_w2) is None
+
+
 NEW_THERE = [*rows(Standing.DONE, run="bbbb"), *AS_THEN[1:]]
 ASKED_BY_NAME = [RunOnNode("w1", "aaaa", Standing.UNDONE, later_run="bbbb"), *AS_THEN[1:]]
 

@@ -52,6 +52,7 @@ def stopped_undo(
 ) -> StoppedUndo | None:
     """What is left of the undo of a run that was stopped, and perhaps gone on with; None if that was not so, or nothing is left.
 
+    A node that an undo came to its end with by half, and that is armed, is left as well: who undid the run does not want it proven.
     statuses: of each node that was asked that run, its newest, or the one that is armed. undos: of that run, the newest last.
     A run that has begun since on a node that was put back is an answer to that: then nothing of the undo is gone on with.
     """
@@ -61,7 +62,7 @@ def stopped_undo(
     statuses = tuple(statuses)
     if any(each.node in put_back and _has_a_later_run(each, run) for each in statuses):
         return None
-    stands, told = set(), set()
+    stands, told, armed = set(), set(), set()
     for each in statuses:
         never = (
             each.standing is Standing.NOT_BEGUN and each.run != run
@@ -70,19 +71,22 @@ def stopped_undo(
             told.add(each.node)
         if each.run == run and each.standing in _STILL_STANDS and not each.later_run:
             stands.add(each.node)
+            armed |= {each.node} if each.standing is Standing.ARMED else set()
     left = tuple(
         node
-        for node in so_far.left
-        if node in stands or (node not in told and node not in put_back)
+        for node in so_far.left | so_far.half
+        if (node in stands or (node not in told and node not in put_back))
+        and (node in so_far.left or node in armed)
     )
+    nodes = so_far.nodes | dict.fromkeys(left)
     config_map = has_config_map and so_far.config_map
     own = {each.standing for each in statuses if each.run == run}
     only_config_map = not left and config_map and so_far.nodes.keys() <= put_back
     if not stands & set(left) and not (only_config_map and own & set(PUT_BACK)):
         return None
-    whole = config_map or (so_far.whole and len(left) == len(so_far.nodes))
+    whole = config_map or (so_far.whole and len(left) == len(nodes))
     again = join(["kubevouch", "undo", run, *([] if whole else ["--nodes", ",".join(left)])])
-    return StoppedUndo(run, left, len(so_far.nodes), again, config_map)
+    return StoppedUndo(run, left, len(nodes), again, config_map)
 
 
 def _has_a_later_run(seen: RunOnNode, run: str) -> bool:
@@ -93,11 +97,14 @@ def _has_a_later_run(seen: RunOnNode, run: str) -> bool:
 class _SoFar:
     """nodes: that the stopped undo was for; left: of these, which none has come to its end with. whole: it was for all.
 
+    half: nodes of which the last undo that came to its end with them did not know whether they are put back.
+
     config_map: it is not put back, or that was not seen.
     """
 
     nodes: dict[str, None] = field(default_factory=dict)
     left: dict[str, None] = field(default_factory=dict)
+    half: dict[str, None] = field(default_factory=dict)
     whole: bool = False
     config_map: bool = False
 
@@ -114,10 +121,13 @@ def _so_far(undos: Iterable[LoggedUndo]) -> _SoFar:
             found.config_map = result.interrupted and not _has_ended_with_config_map(result)
         for each in result.nodes:
             found.nodes[each.node] = None
+            found.half.pop(each.node, None)
             if result.interrupted and each.outcome not in _AS_BEFORE:
                 found.left[each.node] = None
             else:
                 found.left.pop(each.node, None)
+                if each.outcome is NodeOutcome.UNKNOWN:
+                    found.half[each.node] = None
     return found
 
 
