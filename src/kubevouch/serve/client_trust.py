@@ -17,7 +17,7 @@ from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.serve.headers import HeaderNames
-from kubevouch.x509 import Certificate, read_certificates
+from kubevouch.x509 import Certificate, X509Error, read_certificates
 
 NAMESPACE: Final = "kube-system"
 CONFIG_MAP: Final = "extension-apiserver-authentication"
@@ -61,21 +61,25 @@ class ClientTrustFiles:
     headers: HeaderNames = field(default_factory=HeaderNames)
 
     def read(self) -> ClientTrust:
-        """What the files hold now. Raises UsageError, X509Error."""
+        """What the files hold now. Raises UsageError."""
         client = _read("--client-ca-file", self.client_ca)
         proxy = _read("--requestheader-client-ca-file", self.proxy_ca)
-        for path, pem in ((self.client_ca, client), (self.proxy_ca, proxy)):
-            if path:
-                read_certificates(pem, path)
         return ClientTrust(client, proxy, self.allowed_names, self.headers)
 
 
 def _read(flag: str, path: str) -> bytes:
+    if not path:
+        return b""
+    where = f"{flag} {path}"
     try:
-        return Path(path).read_bytes() if path else b""
+        found = Path(path).read_bytes()
+        read_certificates(found, where)
     except OSError as error:
         expected = "a file with authorities in PEM was expected"
-        raise UsageError(f"{flag} {path}", error.strerror or str(error), expected) from None
+        raise UsageError(where, error.strerror or str(error), expected) from None
+    except X509Error as error:
+        raise UsageError(error.where, error.seen, error.expected) from None
+    return found
 
 
 @lru_cache(maxsize=8)

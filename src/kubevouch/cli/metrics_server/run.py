@@ -21,6 +21,7 @@ from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import Components, build_components, part_of, serve
 from kubevouch.serve.garbage import keep_full_collections_short
@@ -35,6 +36,9 @@ from kubevouch.serve.process import (
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
 from kubevouch.system_clock import SystemClock
+from kubevouch.tls import KeyPairError
+from kubevouch.tls.io import client_context
+from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
 
@@ -180,7 +184,15 @@ def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> Callable[[], bytes]
             f"--kubelet-certificate-authority {path}",
             "authorities in PEM were expected",
         )
-        return lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
+
+        def read() -> bytes:
+            return bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
+
+        try:
+            KubeletRoots(read())
+        except X509Error as error:
+            raise UsageError(where, error.seen, error.expected) from None
+        return read
     if _in_pod(access):
         return (SERVICE_ACCOUNT / "ca.crt").read_bytes
     if access.roots is None:
@@ -203,8 +215,8 @@ async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | No
     found = fixed_or_files(user, clock)
     try:
         # Else what cannot be read would be told for each node.
-        await found.current()
-    except KubeconfigError as error:
+        client_context(roots=None, verify=False, pair=(await found.current()).pair)
+    except (KubeconfigError, KeyPairError) as error:
         raise UsageError(flags, error.seen, error.expected) from None
     return found
 
