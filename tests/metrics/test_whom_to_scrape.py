@@ -81,7 +81,8 @@ def test_a_bundle_is_read_again_once_a_minute_and_a_bad_one_never_replaces_a_goo
     clock, file = WoundClock(), tmp_path / "ca.crt"
     first, second = Authority("one"), Authority("two")
     file.write_bytes(first.pem)
-    roots = RootsFile(file.read_bytes, clock)
+    reported: list[str] = []
+    roots = RootsFile(file.read_bytes, clock, report=reported.append)
     held = roots()
     file.write_bytes(second.pem)
     assert roots() is held
@@ -91,13 +92,25 @@ def test_a_bundle_is_read_again_once_a_minute_and_a_bad_one_never_replaces_a_goo
     clock.wind(timedelta(seconds=60))
     # Nothing has changed: connections made with it stay.
     assert roots() is held
-    for bad in (b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+    assert reported == []
+    for number, bad in enumerate(
+        (b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    ):
         file.write_bytes(bad)
-        clock.wind(timedelta(seconds=60))
-        assert roots() is held
+        for _ in range(2):
+            clock.wind(timedelta(seconds=60))
+            assert roots() is held
+        assert len(reported) == number + 1
     file.unlink()
     clock.wind(timedelta(seconds=60))
     assert roots() is held
+    assert "No such file" in reported[-1]
+    # It is good again, and then as bad as before: that is told anew.
+    for content in (second.pem, b""):
+        file.write_bytes(content)
+        clock.wind(timedelta(seconds=60))
+        assert roots() is held
+    assert len(reported) == 4
 
 
 def test_without_any_authority_there_is_no_start(tmp_path: Path) -> None:

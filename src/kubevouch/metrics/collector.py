@@ -155,13 +155,22 @@ class RootsFile:
     """The authorities of kubelets in a file that may be replaced: pass an instance as Collector's `roots`.
 
     read: returns the file's content. It is read again every `seconds`; a content that cannot be used leaves the last
-    good bundle in force. The first read raises its error.
+    good bundle in force. The first read raises its error. report: called with why the file cannot be used, once while that lasts.
     """
 
-    def __init__(self, read: Callable[[], bytes], clock: Clock, *, seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        read: Callable[[], bytes],
+        clock: Clock,
+        *,
+        seconds: float = 60.0,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._read = read
         self._clock = clock
         self._seconds = seconds
+        self._report = report
+        self._wrong = ""
         self._roots = KubeletRoots(read())
         self._looked_at = clock.monotonic()
 
@@ -176,6 +185,11 @@ class RootsFile:
     def _newest(self) -> KubeletRoots:
         try:
             pem = self._read()
-            return self._roots if pem == self._roots.pem else KubeletRoots(pem)
-        except (OSError, ValueError, KubevouchError):
+            found = self._roots if pem == self._roots.pem else KubeletRoots(pem)
+        except (OSError, ValueError, KubevouchError) as error:
+            if str(error) != self._wrong:
+                self._wrong = str(error)
+                self._report(self._wrong)
             return self._roots
+        self._wrong = ""
+        return found

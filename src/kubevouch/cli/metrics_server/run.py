@@ -1,5 +1,6 @@
 """Runs `metrics-server` with its settings until a signal ends it."""
 
+import functools
 import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
         log = settings.server.log(terminal, clock)
         warn(log, settings)
         certificate = await _certificate(kubelets, clock)
-        roots = RootsFile(read_roots, clock)
+        roots = RootsFile(read_roots, clock, report=functools.partial(_kept_roots, log))
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
             clients = {
@@ -93,7 +94,7 @@ def metrics_server_program(
         clock = SystemClock()
         warn(log, settings)
         certificate = await _certificate(kubelets, clock)
-        roots = RootsFile(read_roots, clock)
+        roots = RootsFile(read_roots, clock, report=functools.partial(_kept_roots, log))
         parts = _components(api, clock, log, access, kubelets, roots, certificate, registry)
         return part_of(parts, port)
 
@@ -200,6 +201,13 @@ def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> Callable[[], bytes]
         raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
     pem = access.roots
     return lambda: pem
+
+
+def _kept_roots(log: Log, why: str) -> None:
+    """Says in the log that kubelets are verified by authorities that are out of date, maybe."""
+    log.error(
+        why, "Failed to read the authorities of kubelets again; those of before stay in force"
+    )
 
 
 async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | None:
