@@ -185,6 +185,26 @@ async def test_it_is_not_ready_before_it_has_seen_everything(cluster: Cluster) -
                 await asyncio.sleep(0.05)
 
 
+CSRS_PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nodes", CSRS_PATH, f"/api/v1/namespaces/{SPACE}/configmaps"]
+)
+async def test_it_does_not_lead_before_it_has_seen_everything(cluster: Cluster, path: str) -> None:
+    """As without a right in the table of docs/approver.md. It would keep another replica from leading that can decide, and doctor from finding it."""
+    denied = status.StatusError(500, "InternalError", "no")
+    cluster.server.faults.on(path, faults.refuse(denied))
+    async with approving(cluster, clock=HurriedClock(60.0)) as running:
+        assert (await _readyz(running.port, running.source.read().chain))[0] == 500
+        for _ in range(20):  # a minute, by its clock
+            await asyncio.sleep(0.05)
+            assert running.metric("kubevouch_approver_leader") == 0
+        assert not cluster.server.store.list(LEASE, SPACE)
+        cluster.server.faults.clear()
+        await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
+
+
 async def test_it_is_not_ready_and_does_not_lead_while_a_watch_shows_nothing(
     cluster: Cluster,
 ) -> None:

@@ -102,7 +102,7 @@ class ApproverController:
             rng=self._rng,
             report=self._reporter("Failed to renew or to get the Lease"),
             changed=self._turned,
-            fit=lambda: not self._watches.stale,
+            fit=self._may_lead,
         )
 
     def _make_records(self) -> RecordWriter:
@@ -247,6 +247,10 @@ class ApproverController:
         return renewed is None or self._clock.now() - renewed > timedelta(seconds=CSR_LIFE)
 
     # Who may do what
+
+    def _may_lead(self) -> bool:
+        """Whether it knows the cluster. One that does not would decide nothing, and keep another one from it."""
+        return self._reactions.begun and self._facts.known and not self._watches.stale
 
     def _leads(self) -> bool:
         return not self._settings.elects or self._election.is_leading()

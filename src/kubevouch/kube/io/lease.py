@@ -26,6 +26,9 @@ LEASE_DURATION: Final = 15
 """Seconds: how long the others wait after the last renewal that they have seen."""
 RENEW_DEADLINE: Final = 10.0
 RETRY_PERIOD: Final = 2.0
+UNFIT_PERIOD: Final = 0.5
+"""Seconds until one that may not lead asks itself again: no request is made for that, and at its start everything is soon listed."""
+
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
 """Seconds of real time for a request; a slow one must not cost the Lease."""
@@ -103,7 +106,7 @@ class Election:
         """One try to get or to keep the Lease. Returns the seconds to wait before the next one."""
         self._tell()
         if not self._fit():
-            return RETRY_PERIOD
+            return UNFIT_PERIOD
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(_LONGEST_CALL):
