@@ -136,10 +136,12 @@ def _where_to_look(ours: OurApprover) -> dict[str, str]:
             "mend": f"scale it up: `{replicas}`{_MEANWHILE}",
         }
     if not ours.ready:
+        keeps = "look there for what keeps its pods from running; of one that runs, its log says what it lacks, such as a right"
+        logs = "kubectl -n kubevouch-system logs deployment/kubevouch-approver"
         return {
             "look": "get",
             "at": "pods,events",
-            "mend": f"look there for what keeps its pods from running{_MEANWHILE}",
+            "mend": f"{keeps}: `{logs}`{_MEANWHILE}",
         }
     log = "deployment/kubevouch-approver"
     return {
