@@ -137,6 +137,24 @@ async def test_what_it_held_by_its_memory_counts_also_between_two_of_its_pods(
     assert (after.code, "the approver held" in told(after.out)) == (0, False), after
 
 
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("against", [False, True])
+async def test_where_its_events_cannot_be_read_it_may_refuse_it(
+    kubevouch: Program, stage: Stage, against: bool
+) -> None:
+    """Whoever may write Events may write so many that no list of them comes to its end."""
+    stage.server.authorize = lambda asked: asked.resource != "events"
+    ran = await kubevouch(*(AGAINST if against else APPROVE))
+    unread = "the approver has not approved it, and the Events that say why could not be read"
+    assert unread in told(ran.out)
+    if against:
+        assert ran.code == 0, ran
+        assert unread in message(stage)
+    else:
+        assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
+        assert "--against-approver" in ran.out
+
+
 async def test_the_flag_is_for_csrs_that_are_named(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("csr", "approve", "--all", "--against-approver", "--yes")
     assert (ran.code, "names of CSRs were expected" in ran.err) == (2, True), ran

@@ -52,8 +52,9 @@ class Judged:
         return self.decision.outcome is Outcome.PASS
 
     def may_be_approved(self, *, against_approver: bool) -> bool:
-        """Whether every rule passes, and the approver is not known to refuse it, or to be wrong."""
-        refused = self.judgement.outcome is Outcome.REFUSE
+        """Whether every rule passes, and the approver does not refuse it by Events that could be read, or is known to be wrong."""
+        held = self.judgement.held
+        refused = self.judgement.outcome is Outcome.REFUSE or (held is not None and held.unread)
         return self.passes and (against_approver or not refused)
 
 
@@ -103,7 +104,9 @@ def _refuse(terminal: Terminal, each: Judged) -> None:
         print_decision(terminal, each.judgement, each.node, each.found)
         return
     say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
-    text = f"It was not approved. If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
+    held = each.judgement.held
+    may = " It may be that the approver refuses it." if held and held.unread else ""
+    text = f"It was not approved.{may} If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
     terminal.wrapped(text)
 
 

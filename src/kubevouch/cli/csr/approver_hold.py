@@ -22,10 +22,14 @@ _UNREAD = "the approver has not approved it, and the Events that say why could n
 
 @dataclass(frozen=True)
 class ApproverHold:
-    """Why it is left to the approver. outcome: REFUSE by rules that Events name, CANNOT_TELL where they name none that counts."""
+    """Why it is left to the approver. outcome: REFUSE by rules that Events name, CANNOT_TELL where they name none that counts.
+
+    unread: its Events could not be read, so that it may refuse it.
+    """
 
     outcome: Outcome
     text: str
+    unread: bool = False
 
 
 def would_have_held(notes: Collection[str]) -> ApproverHold | None:
@@ -86,7 +90,7 @@ def approver_hold(
     operator says today what the node has; then only these rules count, and Events that were not cut have to name the others.
     """
     if notes is None:
-        return ApproverHold(Outcome.CANNOT_TELL, _UNREAD)
+        return ApproverHold(Outcome.CANNOT_TELL, _UNREAD, unread=True)
     named = _named(notes)
     counting = [each for each in named if not said or each.rule in not_asked]
     if counting:
