@@ -46,6 +46,8 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             "--authorization-webhook-cache-authorized-ttl=0s",
             "--kubelet-insecure-tls",
             "--kubelet-insecure-tls-nodes=n1",
+            "--ready-min-nodes=12.5%",
+            "--requestheader-allowed-names=front-proxy-client",
             "--audit-log-path=-",
             "--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_RSA_WITH_RC4_128_SHA",
             "--profiling=false",
@@ -65,6 +67,8 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             assert not nodes.reviews.token_reviews
             assert not nodes.reviews.access_reviews
             await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch fix")
+            await server.told(r"^W.*/readyz fails until 12.5% of the ready nodes were read")
+            await server.told(r'^W.*have no effect.*flags="--requestheader-allowed-names"')
             await server.told(r'^W.*--kubelet-insecure-tls-nodes: .* nodes="n1" credential="token"')
             await server.told(r'^W.*"Flags without a meaning.*flags="--audit-log-path" reason=')
             await server.told(r"^W.*TLS_RSA_WITH_RC4_128_SHA is broken")

@@ -145,11 +145,14 @@ def warn(log: Log, settings: MetricsServerSettings) -> None:
         log.warning(text)
     scraping = settings.kubelets.scraping
     if scraping.insecure_everywhere:
-        log.warning(
+        share = scraping.ready_min_nodes
+        awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
+        text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
-            "403 and have no metrics; /readyz fails until every ready node was read. `kubevouch doctor` says why a kubelet "
+            f"403 and have no metrics; /readyz fails until {awaited} read. `kubevouch doctor` says why a kubelet "
             "cannot be verified, `kubevouch fix --plan` how to mend it"
         )
+        log.warning(text)
     if scraping.insecure_nodes:
         log.warning(
             "--kubelet-insecure-tls-nodes: these nodes get a credential although nobody knows who answers for them",
