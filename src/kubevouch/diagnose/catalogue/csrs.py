@@ -112,16 +112,16 @@ DEFINITIONS = (
         name="OurApproverHolds",
         severity=ERROR,
         see="A CSR for a serving certificate stays Pending although the approver of `kubevouch approver install` runs.",
-        why="It holds every CSR whose names and addresses it cannot prove: as a rule a node that joined, or that was deleted "
-        "and came back, and that nobody has pinned since.",
-        do="`kubevouch csr explain NAME` shows why, and so does the Event KubeletServingHeld (`kubectl describe csr NAME`). If no "
-        "source knows the node, and the node is yours: `kubevouch approver pin NODE`. If it asks for what is not its own, do "
-        "not pin it: look at the node.",
+        why="It holds every CSR whose names and addresses it cannot prove: as a rule a node that joined, that was deleted "
+        "and came back, or whose names or addresses have changed, and that nobody has pinned since.",
+        do="`kubevouch csr explain NAME` shows why, and so does the Event KubeletServingHeld (`kubectl describe csr NAME`). If the "
+        "node is yours, and no source knows it or its names and addresses have changed since it was pinned (`kubevouch approver "
+        "pin --diff`): `kubevouch approver pin NODE`. If it asks for what is not its own, do not pin it: look at the node.",
         cause_rank=55,
         cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {quoted_csr}",
         next=_EXPLAIN,
-        by_hand="If no source knows the node, and it is yours, pin it: `kubevouch approver pin {subject}`. Otherwise mend what "
-        "the rule names; a pin would be wrong.",
+        by_hand="If the node is yours, and no source knows it or its names and addresses have changed since it was pinned: "
+        "`kubevouch approver pin {subject}` shows what it would pin, and asks. Otherwise mend what the rule names; a pin would be wrong.",
     ),
     FindingDefinition(
         code=Code.OUR_APPROVER_DECIDES_NOTHING,
@@ -134,7 +134,7 @@ DEFINITIONS = (
         "each CSR is held. What is served stays valid meanwhile.",
         do="`kubectl -n kubevouch-system get pods,events`; where pods are ready and none leads: `kubectl -n kubevouch-system "
         "logs deployment/kubevouch-approver`; where its configuration cannot be read: `kubectl -n kubevouch-system edit "
-        "configmap/kubevouch-approver` (docs/policy.md has one). While it is away, `kubevouch csr approve --all` asks the same policy.",
+        "configmap/kubevouch-approver` (docs/policy.md has one). While no pod leads, `kubevouch csr approve --all` asks the same policy; by a configuration that cannot be read it approves nothing, either.",
         cause_rank=52,
         cause="{title}.",
         next=("kubectl", "-n", "kubevouch-system", "{look}", "{at}"),
