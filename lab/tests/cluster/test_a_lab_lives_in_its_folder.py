@@ -84,6 +84,8 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     second = run("up", root)
     assert second.returncode == 4
     assert f"process {status['process']} runs this lab" in second.stderr
+    detached = run("up", root, "--detach")
+    assert (detached.returncode, detached.stderr.count(str(root))) == (4, 2), detached.stderr
     other = run("up", root, "--nodes", "3")
     assert other.returncode == 4
     down = run("down", root)

@@ -34,9 +34,8 @@ def detached(folder: Folder, running: Running) -> None:
         said = words.read().decode(errors="replace")
     os.waitpid(child, 0)
     if said != "up":
-        raise LabError(
-            str(folder.root), said or "the lab ended while it started", f"see {folder.log}"
-        )
+        why = said.removeprefix(f"{folder.root}: ") or "the lab ended while it started"
+        raise LabError(str(folder.root), why, f"see {folder.log}")
 
 
 def _alone(folder: Folder, running: Running, telling: int) -> int:
