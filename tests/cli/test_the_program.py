@@ -270,6 +270,19 @@ async def test_ctrl_c_is_130(started: Program, stage: Stage, verb: str) -> None:
     assert (ran.code, ran.out, ran.err) == (130, "", "\nError: interrupted\n"), ran
 
 
+def test_ctrl_c_while_the_program_is_still_being_loaded_is_130_and_no_traceback() -> None:
+    """As on a machine that is busy, where that takes a second."""
+    code = (
+        "import sys\nfrom kubevouch.cli import main\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'kubevouch.cli.common.terminal': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\nmain()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (130, "\nError: interrupted\n"), ran
+
+
 @pytest.mark.parametrize("case", ["kubelet-never-answers"])
 async def test_ctrl_c_while_a_kubelet_keeps_silent(kubevouch: Program, stage: Stage) -> None:
     silent = stage.kubelets["k8s-worker-3"]

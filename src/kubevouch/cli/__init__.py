@@ -10,6 +10,9 @@ def main() -> None:
     import os
     import sys
 
-    from kubevouch.cli.app import run
-
+    try:
+        from kubevouch.cli.app import run
+    except KeyboardInterrupt:  # on a busy machine loading takes a second
+        os.write(2, b"\nError: interrupted\n")
+        sys.exit(130)
     sys.exit(run(sys.argv[1:], program=sys.argv[0], environment=os.environ))  # noqa: TID251 - the one place
