@@ -47,6 +47,8 @@ async def test_what_asks_for_another_nodes_name_leads_to_no_plan(kubevouch: Prog
     every = await kubevouch("csr", "approve", "--all", "--yes")
     for ran in (explained, named, every):
         assert (ran.code, PLAN in ran.out) == (1, False), ran
+    assert " cannot be told: allowed-addresses. It was not approved" in " ".join(named.out.split())
+    assert "It was not approved" not in explained.out
 
 
 async def test_beside_them_one_that_a_plan_helps_leads_to_it(

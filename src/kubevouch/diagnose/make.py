@@ -48,7 +48,9 @@ def finding(
 
 def sentence(title: str) -> str:
     """With a capital, unless it begins with a program's name."""
-    return title if "-" in title.partition(" ")[0] else title[:1].upper() + title[1:]
+    first = title.partition(" ")[0]
+    is_a_program = "-" in first or first == "kubevouch"
+    return title if is_a_program else title[:1].upper() + title[1:]
 
 
 def counted(number: int, one: str, several: str = "") -> str:

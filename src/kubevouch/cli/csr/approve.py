@@ -101,7 +101,8 @@ def approve_named(
 def _refuse(terminal: Terminal, each: Judged) -> None:
     """Says why it is not approved; where only the approver holds it, how it is approved all the same."""
     if not each.passes:
-        print_decision(terminal, each.judgement, each.node, each.found)
+        behind = ". It was not approved"
+        print_decision(terminal, each.judgement, each.node, each.found, behind=behind)
         return
     say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
     held = each.judgement.held

@@ -174,10 +174,13 @@ def print_decision(
     judgement: CsrJudgement,
     node: str | None,
     found: CertificateSigningRequest | None = None,
+    *,
+    behind: str = "",
 ) -> None:
     """Each rule with the value seen and allowed, and the outcome of all.
 
-    node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided.
+    node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided. behind: what became of one
+    that waits.
     """
     decision = judgement.decision
     _print_results(terminal, decision, node)
@@ -186,7 +189,7 @@ def print_decision(
     if judgement.names.advice and decision.outcome is not Outcome.PASS and not judgement.word:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if found is None or not found.status.conditions:
-        terminal.wrapped(f"{decision.about}: {_verdict(decision)}")
+        terminal.wrapped(f"{decision.about}: {_verdict(decision)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
         if found is not None and found.uid:
             print_denial(terminal, judgement)
