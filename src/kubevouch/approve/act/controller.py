@@ -193,7 +193,10 @@ class ApproverController:
             return None if self._reactions.begun else "not everything has been listed yet"
 
         def named() -> str | None:
-            return None if self._facts.known else "the cluster's own names were not read yet"
+            reserved = self._view.reserved(self._clock.monotonic()) if self._facts.known else None
+            if reserved is None:
+                return "the cluster's own names were not read yet"
+            return f"nothing is approved: {reserved.doubts[0]}" if reserved.doubts else None
 
         def fresh() -> str | None:
             stale = self._watches.stale
