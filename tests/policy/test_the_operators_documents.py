@@ -137,10 +137,10 @@ def test_the_longest_lifetime_reaches_the_rule(text: str, life: timedelta) -> No
 
 
 WRONG = {
-    "sources: [pins, dns]": "Invalid enum value 'dns'",
+    "sources: [pins, dns]": "sources: 'dns'; one of inventory",
     "sources: []": "no source",
     "sources: [new-nodes, node-status]": "new-nodes and node-status",
-    "deny: all": "Invalid enum value 'all'",
+    "deny: all": "deny: 'all'; one of none",
     "maxLifetime: 90": "Expected `str`",
     "maxLifetime: 0d": "maxLifetime '0d'",
     "maxLifetime: forever": "maxLifetime 'forever'",

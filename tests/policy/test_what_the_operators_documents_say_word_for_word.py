@@ -155,9 +155,10 @@ SOURCES = "sources: [inventory, pins, renewal] was expected, or some of them"
 KNOWN = "one of schemaVersion, sources, newNodes, clusterDomain, serviceCIDRs, podCIDRs, deny, maxLifetime was expected"
 WRONG = {
     "sources: []": ("no source", SOURCES),
-    "sources: [pins, dns]": ("Invalid enum value 'dns' - at `$.sources[1]`", VALID),
+    "sources: [pins, dns]": ("sources: 'dns'", "one of inventory, pins, renewal, new-nodes, node-status was expected"),
+    "sources: [pin]": ("sources: 'pin'", "is it pins?"),
     "sources: [new-nodes, node-status, pins]": ("new-nodes and node-status", "one of them was expected: node-status takes every node that the rules do not"),
-    "deny: all": ("Invalid enum value 'all' - at `$.deny`", VALID),
+    "deny: all": ("deny: 'all'", "one of none, hard was expected"),
     "maxLifetime: 90": ("Expected `str`, got `int` - at `$.maxLifetime`", VALID),
     "maxLifetime: 0d": ("maxLifetime '0d'", LIFETIME),
     "maxLifetime: 1000000h": ("maxLifetime '1000000h'", LIFETIME),

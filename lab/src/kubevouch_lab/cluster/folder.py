@@ -171,7 +171,7 @@ class Folder:
                 raise Busy(
                     str(self.root),
                     f"process {self.running()} runs this lab",
-                    "kubevouch lab down, or another --dir",
+                    "`kubevouch lab down`, or another --dir",
                 )
             file.truncate(0)
             file.write(f"{os.getpid()}\n")

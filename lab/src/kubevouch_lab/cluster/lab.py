@@ -265,7 +265,7 @@ class Lab:
                 raise LabError(
                     str(self.folder.root),
                     f"the {what} of the lab there is {found}",
-                    "kubevouch lab down --remove, or another --dir",
+                    "`kubevouch lab down --remove`, or another --dir",
                 )
         return record
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +22,8 @@ from kubevouch.policy.usable import malformed
 CONFIGURATION = our_approver.NAME
 CONFIGURATION_KEY = our_approver.CONFIGURATION_KEY
 CONFIGURATION_SCHEMA = "kubevouch.approver/1"
+
+W = TypeVar("W", bound=StrEnum)
 
 _WHERE = f"{CONFIGURATION}, {CONFIGURATION_KEY}"
 _MOST_RULES = 64
@@ -74,12 +77,12 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
 
 class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     schema_version: str
-    sources: tuple[SourceWord, ...] = ApproverConfiguration().sources
+    sources: list[str] = msgspec.field(default_factory=lambda: [*ApproverConfiguration().sources])
     new_nodes: list[object] = []
     cluster_domain: str = ""
     service_networks: list[str] = msgspec.field(default_factory=list, name="serviceCIDRs")
     pod_networks: list[str] = msgspec.field(default_factory=list, name="podCIDRs")
-    deny: DenyMode = DenyMode.NONE
+    deny: str = DenyMode.NONE
     max_lifetime: str = ""
 
 
@@ -109,7 +112,7 @@ def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
             cluster_domain=_domain(document.cluster_domain),
             service_networks=_networks(document.service_networks, "serviceCIDRs"),
             pod_networks=_networks(document.pod_networks, "podCIDRs"),
-            deny=document.deny,
+            deny=_word(DenyMode, document.deny, "deny"),
             max_lifetime=_lifetime(document.max_lifetime),
             problems=problems,
         )
@@ -143,7 +146,16 @@ def _document(text: str) -> _Document:
         ) from None
 
 
-def _sources(words: tuple[SourceWord, ...]) -> tuple[SourceWord, ...]:
+def _word(kind: type[W], said: str, where: str) -> W:
+    try:
+        return kind(said)
+    except ValueError:
+        right = nearest(said, kind, otherwise=f"one of {', '.join(kind)} was expected")
+        raise NotAnEntry(f"{where}: {said!r}", right) from None
+
+
+def _sources(said: list[str]) -> tuple[SourceWord, ...]:
+    words = [_word(SourceWord, each, "sources") for each in said]
     found = tuple(word for word in SourceWord if word in words)
     if not found:
         raise NotAnEntry(
