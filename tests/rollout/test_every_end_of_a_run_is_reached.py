@@ -534,3 +534,21 @@ def test_the_time_of_the_switch_stays_known(machine: Machine) -> None:
     asyncio.run(machine.call(TransactionStep.BEGIN))
     fires = machine.root / ".kubevouch" / "run1" / "fires"
     assert abs(int(fires.read_text()) - 240 - time.time()) < 60
+
+
+async def test_an_undo_whose_disk_fails_once_the_switch_counts_again_says_that_the_node_is_armed(
+    machine: Machine,
+) -> None:
+    """Refused would mean that nothing is under way there: whoever asked would strike the node from what is kept of the run."""
+    before = machine.tree()
+    await machine.call(TransactionStep.BEGIN)
+    issued(machine)
+    await machine.call(TransactionStep.COMMIT)
+    fails = 'for each in "$@"; do [ ! -e "$each/restarted" ] || exit 1; done\nexec /bin/sync "$@"'
+    stub(machine, "sync", fails)
+    answer = await machine.call(TransactionStep.UNDO)
+    assert answer.outcome is TransactionState.HALF
+    assert answer.reason == "the run's record cannot be made durable; not undone yet"
+    stub(machine, "sync", 'exec /bin/sync "$@"')
+    assert machine.switch()
+    assert machine.tree() == before

@@ -326,7 +326,10 @@ undo_finished() {
   [ "$(state_of "$here")" = committed ] || finish_commit || refuse "the commit could not be finished"
   printf '%s' "$(($(date +%s) + switch))" 2>/dev/null >"$here/fires.new" && mv -f "$here/fires.new" "$here/fires"
   set_switch
-  becomes restarted || refuse "the run's record cannot be changed"
+  becomes restarted || {
+    [ "$(state_of "$here")" = restarted ] || refuse "the run's record cannot be changed"
+    answer half "the run's record cannot be made durable; not undone yet"
+  }
   take_back ""
 }
 
