@@ -176,8 +176,8 @@ def test_a_tenant_makes_no_service_of_the_cluster_one_of_his_own() -> None:
 def test_where_nothing_tells_networks_and_domain_the_doubts_name_the_flags() -> None:
     silent = replace(CLUSTER, service_networks=(), domains=(), doubts=())
     assert reserved_of(silent, ()).doubts == (
-        "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's flags): --service-cidr does",
-        "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): --cluster-domain does",
+        "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's flags): --service-cidr does, or serviceCIDRs in the approver's configuration",
+        "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): --cluster-domain does, or clusterDomain in the approver's configuration",
     )
 
 

@@ -21,6 +21,9 @@ from tests.support.unhurried import GENEROUS
 
 ADMIN = [("X-Remote-User", "admin"), ("X-Remote-Group", "admins")]
 SPACE = "kubevouch-system"
+TOLD = "networking: {serviceSubnet: 10.96.0.0/12, dnsDomain: cluster.local}\n"
+"""What is the cluster's own: where nothing tells it the approver holds every CSR, and is not ready."""
+
 PROVEN = "kubevouch_kubelet_serving_verified"
 
 
@@ -34,6 +37,8 @@ async def cluster(tmp_path: Path) -> AsyncIterator[SmallCluster]:
     async with small_cluster(tmp_path) as found:
         publish_ca(found)
         found.server.store.create(KINDS["", "v1", "namespaces"], {"metadata": {"name": SPACE}})
+        told = {"metadata": {"name": "kubeadm-config"}, "data": {"ClusterConfiguration": TOLD}}
+        found.server.store.create(KINDS["", "v1", "configmaps"], told, "kube-system")
         yield found
 
 
@@ -83,6 +88,7 @@ async def test_approver_and_exporter_share_a_process_a_listener_and_a_page(
         assert found["process_open_fds"] > 0
         checks = (await server.get("/readyz?verbose"))[1]
         assert "[+]informer-sync ok" in checks
+        assert "[+]cluster-names ok" in checks
         assert "[+]nodes-dialled ok" in checks
         assert checks.count("shutdown") == 1
         assert await ended(server) == 0

@@ -128,12 +128,12 @@ def _not_told(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
         yield (
             "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's "
-            "flags): --service-cidr does"
+            "flags): --service-cidr does, or serviceCIDRs in the approver's configuration"
         )
     if not cluster.domains:
         yield (
             "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): "
-            "--cluster-domain does"
+            "--cluster-domain does, or clusterDomain in the approver's configuration"
         )
 
 
