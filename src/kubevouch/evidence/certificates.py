@@ -124,8 +124,8 @@ class FoundCertificate:
 class NotRead:
     """A place that was not read. what: the certificate and its place, for a person.
 
-    shown_by: a command of the operator's own that shows why; empty if there is none. lacks: what is known about the certificate that
-    should be there, where the place is one certificate's. is_not_missed: nothing is there, as it should be.
+    shown_by: a command with which the operator sees why; empty if no command shows it. lacks: what is known about the certificate
+    that was expected in this place, if one was. is_not_missed: nothing is there, as it should be.
     """
 
     what: str

@@ -177,7 +177,7 @@ class ApproverController:
             source_problems=lambda: len(self._view.sources.problems),
             clock_ahead_seconds=lambda: self._own_clock.seconds_ahead,
             tasks=lambda: len(asyncio.all_tasks()),
-            synced=lambda: float(self._reactions.begun and self._facts.known),
+            synced=lambda: float(self._knows_the_cluster()),
         )
 
     def _unresolved(self) -> list[float]:
@@ -251,9 +251,13 @@ class ApproverController:
 
     # Who may do what
 
+    def _knows_the_cluster(self) -> bool:
+        """Whether everything has been listed, and the cluster's own names have been read."""
+        return self._reactions.begun and self._facts.known
+
     def _may_lead(self) -> bool:
-        """Whether it knows the cluster. One that does not would decide nothing, and keep another one from it."""
-        return self._reactions.begun and self._facts.known and not self._watches.stale
+        """Whether it knows the cluster, as it is now. One that does not would decide nothing, and keep another one from it."""
+        return self._knows_the_cluster() and not self._watches.stale
 
     def _leads(self) -> bool:
         return not self._settings.elects or self._election.is_leading()

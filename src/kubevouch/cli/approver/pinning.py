@@ -220,12 +220,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             terminal.command("NEXT  ", first, beside_an_error=True)
     if pins:
         _ask(terminal, access, looked, yes=yes)
-
-        own = {pin.node: shard_of(PINS, pin.node) for pin in pins}
-        former = {
-            node: {name: text for name, text in looked.texts.get(node, {}).items() if name == own}
-            for node, own in own.items()
-        }
+        former = {pin.node: _replaced_text(looked, pin.node) for pin in pins}
 
         async def writing(api: ApiClient, wrote: Wrote) -> None:
             await check_pins_as_shown(api, [each for each in looked.found if each.writes])
@@ -246,6 +241,13 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     if without:
         return ExitCode.STOPPED
     return ExitCode.FINDINGS if refused else ExitCode.OK
+
+
+def _replaced_text(looked: Looked, node: str) -> Mapping[str, str]:
+    """What a new pin of the node replaces, by ConfigMap: what stands in a wrong one stays there."""
+    own = shard_of(PINS, node)
+    text = looked.texts.get(node, {}).get(own)
+    return {} if text is None else {own: text}
 
 
 def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> None:

@@ -29,10 +29,9 @@ def say_how_pins_are_undone(terminal: Terminal, before: Former, *, every: bool =
     for command in _commands(before, shown):
         terminal.command(lead, command)
         lead = "      "
-    put_back = {(node, name) for node, name, _ in shown}
     for node, texts in before.items():
         for name, text in texts.items():
-            if (node, name) not in put_back and len(text) > _LONGEST:
+            if len(text) > _LONGEST:
                 said = f"of {node} nothing is put back in {name}: what stood there has {len(text)} characters"
                 terminal.wrapped(said, lead)
                 lead = "      "

@@ -86,8 +86,9 @@ def approver_hold(
 ) -> ApproverHold | None:
     """None: only what the operator says today, and the approver does not know, holds it.
 
-    notes: of all Events on the CSR that speak for the approver; None: they could not be read. not_asked: the rules that nobody asked here. said: whether the
-    operator says today what the node has; then only these rules count, and Events that were not cut have to name the others.
+    notes: of all Events on the CSR that speak for the approver; None: they could not be read. not_asked: the rules that nobody
+    asked here. said: whether the operator says today what the node has; then only these rules count, and Events that were not
+    cut have to name the others.
     """
     if notes is None:
         return ApproverHold(Outcome.CANNOT_TELL, _UNREAD, unread=True)

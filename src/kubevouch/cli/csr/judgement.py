@@ -20,8 +20,9 @@ class CsrEvidence:
     """What the cluster tells, and what is written down in it; None: there is no approver there.
 
     at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
-    approver_decides: whether our approver leads, and so has watched who gets client certificates; also where that is not known.
-    holds: what Events say of each CSR that it holds, by UID; None: there is none. approver_doubt: why it is not known whether it leads.
+    approver_decides: whether our approver leads, and so has watched who gets client certificates; also where that cannot be told,
+    and approver_doubt is the reason why it cannot. holds: by UID of a CSR, what the approver's Events say about it; None if no
+    approver is installed.
     """
 
     cluster: PolicyEvidence

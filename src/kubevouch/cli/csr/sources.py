@@ -28,15 +28,11 @@ from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
-from kubevouch.evidence.measured import Doubt, Measured
+from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import (
-    AskedNames,
-    as_address,
-    claims_value,
-)
+from kubevouch.policy.claims import AskedNames, as_address, claims_value
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, decide
 from kubevouch.policy.facts import csr_facts
@@ -100,8 +96,9 @@ class Sources:
             gather_written(api, inquiry),
             gather_our_approver(api, inquiry),
         )
-        # One that leads may be behind a doubt; where nothing of an approver is written down, there is none.
-        doubt = "" if written.is_known and written.value is None else _text(ours.doubt)
+        # If it cannot be told whether the approver leads, it may. Where nothing of an approver is written down, none is installed.
+        nothing_written = written.is_known and written.value is None
+        doubt = ours.doubt.text if ours.doubt and not nothing_written else ""
         decides = bool(doubt) or (ours.value is not None and ours.value.decides)
         is_there = decides or ours.value is not None
         if evidence.nodes.is_known:
@@ -123,20 +120,20 @@ class Sources:
 
     def warnings(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, and that it is not known what the approver holds, or whether one decides."""
-        unread = evidence.written.value and evidence.written.value.current.configuration
-        doubts = {
-            "what the approver's configuration says of networks, domain and lifetimes is not known": str(
-                unread
-            )
-            if isinstance(unread, Unreadable)
-            else "",
-            "whether the approver decides is not known, and it is taken for running": evidence.approver_doubt,
-            "what the running approver holds by what only it remembers is not known": _text(
-                evidence.holds.doubt if evidence.holds else None
-            ),
-        }
-        said = [f"{what}: {doubt}" for what, doubt in doubts.items() if doubt]
-        return [*self.unused(evidence, *more), *said]
+        found = self.unused(evidence, *more)
+        configured = (
+            evidence.written.value.current.configuration if evidence.written.value else None
+        )
+        if isinstance(configured, Unreadable):
+            what = "what the approver's configuration says of networks, domain and lifetimes"
+            found.append(f"{what} is not known: {configured}")
+        if evidence.approver_doubt:
+            what = "whether the approver decides is not known, and it is taken for running"
+            found.append(f"{what}: {evidence.approver_doubt}")
+        if evidence.holds and evidence.holds.doubt:
+            what = "what the running approver holds by what only it remembers"
+            found.append(f"{what} is not known: {evidence.holds.doubt.text}")
+        return found
 
     def unused(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
         """What --allow says in vain, a line each: its node neither claims the value nor asks for it in any CSR.
@@ -242,10 +239,6 @@ async def with_what_it_would_have_held(
         return judgement
     told = await gather_approved_by_others(api, Inquiry(clock))
     return replace(judgement, held=would_have_held(told.or_else({}).get(csr.uid, ())))
-
-
-def _text(doubt: Doubt | None) -> str:
-    return doubt.text if doubt else ""
 
 
 def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:

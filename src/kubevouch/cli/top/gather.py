@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from kubevouch.cli.common.absent import no_such_node, no_such_pod
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -10,7 +9,7 @@ from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
 from kubevouch.cli.top.why import UnknownReason, why_unknown, why_without_sample
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.rules.metrics_api import STALE
+from kubevouch.diagnose.rules.metrics_api import is_stale
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
@@ -65,7 +64,7 @@ class TopPodsOptions:
 class NodesFound:
     """reasons: by the name of a node without numbers. complaint: why the metrics API did not answer, else "".
 
-    old: those whose numbers say nothing of the present.
+    old: those whose numbers say nothing of the present: a kubelet may answer with the same ones for hours.
     """
 
     rows: Sequence[NodeRow]
@@ -124,7 +123,8 @@ async def gather_nodes(
     unmeasured = {row.name for row in rows if row.used is None}
     absent = [node for node in nodes if node.name in unmeasured]
     reasons = await _reasons(terminal, api, clock, absent, options.timeout)
-    old = [each.name for each in metrics if _is_old(each, api.server_clock.now())]
+    now = api.server_clock.now()
+    old = [each.name for each in metrics if is_stale(each.timestamp, now)]
     return NodesFound(rows, metrics, reasons, complaint, old)
 
 
@@ -149,13 +149,9 @@ async def gather_pods(
         for node, pods in sorted(absent.items())
         for pod in pods
     ]
-    old = [f"{m.namespace}/{m.name}" for m in metrics if _is_old(m, api.server_clock.now())]
+    now = api.server_clock.now()
+    old = [f"{each.namespace}/{each.name}" for each in metrics if is_stale(each.timestamp, now)]
     return PodsFound(rows, metrics, missing, complaint, old)
-
-
-def _is_old(each: NodeMetrics | PodMetrics, now: datetime) -> bool:
-    """A kubelet may answer with the same numbers for hours, and its metrics server serves them with their time."""
-    return each.timestamp is not None and now - each.timestamp > STALE
 
 
 async def _pod_metrics(api: ApiClient, options: TopPodsOptions) -> tuple[PodMetrics, ...]:

@@ -8,7 +8,7 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.top.gather import NodesFound, PodsFound, TopNodesOptions, TopPodsOptions
 from kubevouch.cli.top.rows import UNKNOWN, Usage, node_lines, pod_lines
 from kubevouch.cli.top.why import UnknownReason
-from kubevouch.diagnose.make import counted
+from kubevouch.diagnose.make import counted, named
 from kubevouch.x509.reasons import TLS_PREFIX
 
 SCHEMA = "kubevouch.top/1"
@@ -77,9 +77,8 @@ def _note_swap(terminal: Terminal, shown: Sequence[Usage | None], *, wanted: boo
 def _note_old(terminal: Terminal, names: Sequence[str]) -> None:
     """Kubectl shows them like all others."""
     if names:
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        shown = one_line(", ".join(names[:_MOST_NAMED]))
-        terminal.note(f"more than 5 minutes old are the numbers of {shown}{more}")
+        shown = one_line(named(names, _MOST_NAMED))
+        terminal.note(f"more than 5 minutes old are the numbers of {shown}")
 
 
 def _of_pods(found: PodsFound) -> list[tuple[UnknownReason, str, int]]:
@@ -100,9 +99,7 @@ def _print_reasons(terminal: Terminal, told: Sequence[tuple[UnknownReason, str, 
         groups.setdefault(why, []).append((name, pods))
     terminal.out()
     for why, whose in groups.items():
-        shown = ", ".join(name for name, _ in whose[:_MOST_NAMED])
-        if len(whose) > _MOST_NAMED:
-            shown += f" and {len(whose) - _MOST_NAMED} more"
+        shown = named([name for name, _ in whose], _MOST_NAMED)
         pods = sum(number for _, number in whose)
         counted_pods = f" ({counted(pods, 'pod')})" if pods else ""
         code = f"{why.code}  " if why.code else ""

@@ -26,8 +26,7 @@ from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Pod
 from kubevouch.x509.reasons import TLS_PREFIX
 
-STALE = timedelta(minutes=5)
-"""Numbers that are older say nothing of the present."""
+_STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
 _EXCEPTION = "--kubelet-insecure-tls-nodes"
@@ -307,15 +306,16 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def is_stale(timestamp: datetime | None, at: datetime) -> bool:
+    """Whether numbers of that moment say nothing of the present."""
+    return timestamp is not None and at - timestamp > _STALE
+
+
 @rule(Code.STALE_METRICS)
 def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
     """metrics-server answers with old numbers."""
     found = evidence.metrics.node_metrics
-    old = [
-        each
-        for each in found.or_else(())
-        if each.timestamp is not None and found.at - each.timestamp > STALE
-    ]
+    old = [each for each in found.or_else(()) if is_stale(each.timestamp, found.at)]
     if old:
         yield finding(
             Code.STALE_METRICS,

@@ -93,7 +93,7 @@ class _NewNodes(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 def why_unreadable(text: str | None) -> Unreadable | None:
-    """What is wrong with a configuration of which that is the text; None if it can be read, or there is none."""
+    """What is wrong with the text of a configuration; None if it can be read. text: None if there is no configuration."""
     found = None if text is None else read_configuration(text)
     return found if isinstance(found, Unreadable) else None
 

@@ -71,7 +71,8 @@ def stopped_undo(
             told.add(each.node)
         if each.run == run and each.standing in _STILL_STANDS and not each.later_run:
             stands.add(each.node)
-            armed |= {each.node} if each.standing is Standing.ARMED else set()
+            if each.standing is Standing.ARMED:
+                armed.add(each.node)
     left = tuple(
         node
         for node in so_far.left | so_far.half
