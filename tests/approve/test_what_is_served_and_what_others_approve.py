@@ -1,0 +1,209 @@
+"""Live renewal, whether what was issued is served, and what others approve."""
+
+import base64
+
+import pytest
+
+from kubevouch.system_clock import SystemClock
+from tests.approve.conftest import Cluster, HurriedClock, ago, approving
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
+from tests.support.scripted.faults import answered_late
+from tests.support.scripted.kinds import CSRS
+from tests.support.scripted.kubelet import ScriptedKubelet, Serve
+from tests.support.scripted.nobody import closed_port
+
+
+async def test_no_loopback_address_is_ever_dialled(cluster: Cluster) -> None:
+    """It might be anything on the approver's own machine."""
+    pair = cluster.authority.serving("n1", "127.0.0.1", node="n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock()) as kubelet:
+        cluster.node("n1", "127.0.0.1", port=kubelet.port)
+        async with approving(cluster) as running:
+            cluster.csr("csr-1", "n1")
+            await running.decided("csr-1")
+            assert "AddressNotUsable" in running.log
+        assert not kubelet.seen
+
+
+# Another one than the API server's, which no kubelet may have.
+ADDRESS = "127.0.0.2"
+HERE = (ADDRESS,)
+
+
+async def test_a_certificate_that_is_served_renews_itself(cluster: Cluster) -> None:
+    """Served with the same leaf at the address that is asked for; nothing is written down for the node."""
+    pair = cluster.authority.serving("n1", ADDRESS, node="n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
+        cluster.node("n1", ADDRESS, port=kubelet.port)
+        async with approving(cluster, loopback=HERE):
+            cluster.csr("csr-1", "n1")
+            await cluster.until(lambda: cluster.approved("csr-1"))
+        assert kubelet.seen
+    assert "by the certificate that it serves" in cluster.conditions("csr-1")[0]["message"]
+
+
+@pytest.mark.parametrize("of", ["another authority", "another node"])
+async def test_a_certificate_of_another_authority_or_node_renews_nothing(
+    cluster: Cluster, of: str
+) -> None:
+    signer = cluster.authority if of == "another node" else Authority()
+    pair = signer.serving("n1", ADDRESS, node="n2" if of == "another node" else "n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
+        cluster.node("n1", ADDRESS, port=kubelet.port)
+        async with approving(cluster, loopback=HERE) as running:
+            cluster.csr("csr-1", "n1")
+            await running.decided("csr-1")
+            assert "NodeUnknown" in running.log
+    assert not cluster.conditions("csr-1")
+
+
+def issue(cluster: Cluster, name: str, chain: bytes) -> None:
+    """What the signer does with an approved CSR."""
+    encoded = base64.b64encode(chain).decode()
+    cluster.server.store.change(
+        CSRS, ("", name), lambda it: {**it, "status": {**it["status"], "certificate": encoded}}
+    )
+
+
+@pytest.mark.parametrize("installs", [True, False])
+async def test_whether_the_node_serves_what_was_issued_is_looked_at(
+    cluster: Cluster, installs: bool
+) -> None:
+    pair = cluster.authority.serving("n1", ADDRESS, node="n1")
+    issued = cluster.authority.serving("n1", ADDRESS, node="n1")
+    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
+        cluster.node("n1", ADDRESS, port=kubelet.port)
+        cluster.list_nodes()
+        clock = HurriedClock(60.0)
+        async with approving(cluster, loopback=HERE, clock=clock, elects=False) as running:
+            cluster.csr("csr-1", "n1")
+            await cluster.until(lambda: cluster.approved("csr-1"))
+            issue(cluster, "csr-1", issued.chain)
+            if installs:
+                kubelet.behaviour = Serve(server_context(issued))
+                series = 'kubevouch_approver_served_checks_total{result="served"}'
+                await cluster.until(lambda: running.metric(series) == 1)
+                assert not cluster.events("KubeletServingNotServed")
+                return
+            await cluster.until(lambda: len(cluster.events("KubeletServingNotServed")) == 2)
+            assert running.metric("kubevouch_approver_served_mismatch") == 1
+            assert f"{ADDRESS} does not serve the certificate" in running.log
+            for event in cluster.events("KubeletServingNotServed"):
+                assert event["note"].endswith(
+                    "got two minutes ago. See: kubevouch probe n1; kubevouch doctor"
+                )
+            kubelet.behaviour = Serve(server_context(issued))
+            await cluster.until(lambda: running.metric("kubevouch_approver_served_mismatch") == 0)
+
+
+async def test_a_node_that_is_not_reached_from_here_is_no_mismatch(cluster: Cluster) -> None:
+    issued = cluster.authority.serving("n1", ADDRESS, node="n1")
+    with closed_port() as port:
+        cluster.node("n1", ADDRESS, port=port)
+        cluster.list_nodes()
+        clock = HurriedClock(60.0)
+        async with approving(cluster, loopback=HERE, clock=clock, elects=False) as running:
+            cluster.csr("csr-1", "n1")
+            await cluster.until(lambda: cluster.approved("csr-1"))
+            issue(cluster, "csr-1", issued.chain)
+            series = 'kubevouch_approver_served_checks_total{result="unreachable"}'
+            await cluster.until(lambda: running.metric(series) == 1)
+            assert running.metric("kubevouch_approver_served_mismatch") == 0
+    assert not cluster.events("KubeletServingNotServed")
+
+
+async def test_what_others_approve_against_the_policy_is_reported(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        approve(cluster, "csr-1", reason="AutoApproved", manager="lax-approver")
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+        (event,) = cluster.events("KubeletServingApprovedByOthers")
+        assert "lax-approver (self-declared) with reason 'AutoApproved'" in event["note"]
+        assert "AddressNotAllowed" in event["note"]
+        assert event["note"].endswith(". See: kubevouch csr explain csr-1")
+        series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
+        assert running.metric(series) == 1
+
+
+async def test_of_a_csr_without_field_managers_it_says_that_the_api_server_keeps_none(
+    cluster: Cluster,
+) -> None:
+    """As of one that was made with a name and nothing else (kubectl create): nobody is made up in its place."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        approve(cluster, "csr-1", reason="KubevouchApprove", manager="")
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+    (event,) = cluster.events("KubeletServingApprovedByOthers")
+    words = (
+        "approved with reason 'KubevouchApprove' (self-declared) by a client whose name the API server does not keep; "
+        "our policy would hold it: "
+    )
+    assert event["note"].startswith(words)
+
+
+async def test_what_others_approve_with_our_reason_is_looked_at_as_well(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        approve(cluster, "csr-1", reason="KubevouchApprove", manager="kubevouch")
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+
+
+async def test_what_others_approve_within_the_policy_is_counted_only(cluster: Cluster) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.inventory(n1=["192.0.2.7"])
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        await running.decided("csr-1")
+        cluster.csr("csr-2", "n1", "192.0.2.7")
+        await cluster.until(lambda: cluster.approved("csr-2"))
+        assert running.metric('kubevouch_approver_others_approved_total{verdict="refuse"}') == 0
+        assert running.metric('kubevouch_approver_others_approved_total{verdict="pass"}') == 0
+
+
+async def test_our_own_approval_is_not_somebody_elses_though_the_watch_shows_it_before_the_answer_comes(
+    cluster: Cluster,
+) -> None:
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+
+        async def shown() -> None:
+            await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
+
+        path = "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-1/approval"
+        cluster.server.faults.on(path, answered_late(cluster.server.truth, shown), method="PATCH")
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.events("KubeletServingApproved"))
+        for verdict in ("pass", "refuse", "cannot-tell"):
+            series = f'kubevouch_approver_others_approved_total{{verdict="{verdict}"}}'
+            assert running.metric(series) == 0
+
+
+def approve(cluster: Cluster, name: str, *, reason: str, manager: str) -> None:
+    """manager: "" leaves the CSR without managed fields."""
+    written = {"manager": manager, "operation": "Update", "subresource": "approval"}
+    condition = {
+        "type": "Approved",
+        "status": "True",
+        "reason": reason,
+        "lastUpdateTime": ago(0),
+    }
+    cluster.server.store.change(
+        CSRS,
+        ("", name),
+        lambda it: {
+            **it,
+            "metadata": {**it["metadata"], "managedFields": [written] if manager else []},
+            "status": {"conditions": [condition]},
+        },
+    )

@@ -1,0 +1,258 @@
+"""Client certificates that were borrowed by a bootstrap token while the node was there, and those of the kubelet itself."""
+
+import asyncio
+import json
+
+from kubevouch.policy.sources.stored import shard_of
+from kubevouch_lab.apiserver import status
+from tests.approve.client_csrs import BOOTSTRAP, client_csr
+from tests.approve.conftest import (
+    CLIENT,
+    CONFIG_MAP,
+    NODE,
+    SPACE,
+    Cluster,
+    HurriedClock,
+    ago,
+    approving,
+)
+from tests.approve.recorded import GONE, recorded
+from tests.support.scripted import faults
+from tests.support.scripted.faults import answered_late
+from tests.support.scripted.kinds import CSRS
+
+CSR_PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+
+async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_gets_nothing(
+    cluster: Cluster,
+) -> None:
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE,
+        {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
+    )
+    cluster.list_nodes()
+    # If each signer had a watch of its own, that of client certificates could be behind: whoever is quick would come first.
+    cluster.server.faults.on(
+        "*certificatesigningrequests",
+        faults.silence(),
+        where=lambda r: "watch" in r.query and CLIENT in r.query.get("fieldSelector", ""),
+    )
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        assert "BorrowedIdentity" in running.log
+        assert not cluster.conditions("csr-thief")
+        # It is remembered by whoever comes next.
+        await cluster.until(lambda: "n1" in recorded(cluster))
+    assert recorded(cluster)["n1"]["standing"]["credentials"][0]["standing"] == "borrowed"
+    cluster.server.store.delete(CSRS, "thief-client")
+    async with approving(cluster, identity="two") as running:
+        await running.decided("csr-thief")
+        assert "BorrowedIdentity" in running.log
+
+
+async def test_what_was_learned_a_moment_before_the_approver_ends_is_remembered(
+    cluster: Cluster,
+) -> None:
+    """Records are written every five seconds. By when the next process lists everything the Node may be gone."""
+    cluster.node("n1", "192.0.2.1")
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        own = client_csr(cluster, "own-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-own", "n1", credential=own)
+        await running.decided("csr-own")
+    (credential,) = recorded(cluster)["n1"]["standing"]["credentials"]
+    assert credential["certificate"] == own
+
+
+async def test_what_was_being_written_when_the_approver_was_asked_to_end_is_remembered(
+    cluster: Cluster,
+) -> None:
+    """The write that is under way is cut off, and done again at the end."""
+    shard = f"/api/v1/namespaces/{SPACE}/configmaps/{shard_of('kubevouch-recorded', 'n1')}"
+    cluster.server.faults.on(shard, faults.silence(), times=1)
+    cluster.node("n1", "192.0.2.1")
+    async with approving(cluster, clock=HurriedClock(5)) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        own = client_csr(cluster, "own-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-own", "n1", credential=own)
+        await running.decided("csr-own")
+        await cluster.until(lambda: ("PATCH", shard) in cluster.writes())
+        assert recorded(cluster) == {}
+    (credential,) = recorded(cluster)["n1"]["standing"]["credentials"]
+    assert credential["certificate"] == own
+
+
+async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_another_process_began(
+    cluster: Cluster,
+) -> None:
+    """The Node is deleted and the approver restarted; an hour later the CSR that shows the borrowing is gone, too."""
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE, {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}}
+    )
+    cluster.list_nodes()
+
+    def whose() -> list[str]:
+        return [each.get("uid", "") for each in recorded(cluster).values()]
+
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        await cluster.until(lambda: whose() == [node["metadata"]["uid"]])
+        cluster.delete_node("n1")
+        await cluster.until(lambda: whose() == [""])
+    cluster.server.store.delete(CSRS, "thief-client")
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        await asyncio.sleep(1.0)  # four flushes
+        cluster.node("n1", "192.0.2.1")
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        assert "BorrowedIdentity" in running.log
+    assert not cluster.conditions("csr-thief")
+
+
+async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_and_its_kubelet_does(
+    cluster: Cluster,
+) -> None:
+    """By the inventory. A reinstalled machine looks the same: one command says that it is the node's own."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        cluster.delete_node("n1")
+        await cluster.until(lambda: recorded(cluster).get("n1") == GONE)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        await cluster.until(lambda: "credentials" in recorded(cluster)["n1"]["standing"])
+    cluster.server.store.delete(CSRS, "thief-client")
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        again = cluster.node("n1", "192.0.2.1")
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        assert "IdentityGotAnew" in running.log
+        cluster.csr("csr-own", "n1", credential="a" * 64)
+        await cluster.until(lambda: cluster.approved("csr-own"))
+        assert not cluster.conditions("csr-thief")
+        await cluster.until(lambda: cluster.events("KubeletServingHeld"))
+        note = cluster.events("KubeletServingHeld")[0]["note"]
+        assert "kubevouch approver pin n1 --csr csr-thief" in note
+        pin = {"v": 1, "uid": again["metadata"]["uid"], "names": ["n1"], "addresses": ["192.0.2.1"], "clientCertificates": [stolen]}  # fmt: skip
+        cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
+        await cluster.until(lambda: cluster.approved("csr-thief"))
+
+
+async def test_who_used_the_time_in_which_a_node_was_deleted_and_no_approver_ran_is_told_by_its_pin(
+    cluster: Cluster,
+) -> None:
+    """Nothing else says that there was a Node of this name: its kubelet had joined before anybody watched."""
+    shard, where = shard_of("kubevouch-pins", "n1"), {"names": ["n1"], "addresses": ["192.0.2.1"]}
+
+    def pinned(uid: str) -> dict[str, str]:
+        return {"n1": json.dumps({"v": 1, "uid": uid, **where})}
+
+    cluster.config_map(shard, pinned("of-the-node-that-is-gone"))
+    stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+    again = cluster.node("n1", "192.0.2.1")
+    cluster.csr("csr-thief", "n1", credential=stolen)
+    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+        await cluster.until(lambda: "PinOutdated" in running.log)
+        now = pinned(again["metadata"]["uid"])
+        cluster.server.store.change(
+            CONFIG_MAP, (SPACE, shard), lambda found: {**found, "data": now}
+        )
+        await cluster.until(lambda: "IdentityGotAnew" in running.log)
+        cluster.csr("csr-own", "n1", credential="a" * 64)
+        await cluster.until(lambda: cluster.approved("csr-own"))
+    assert not cluster.conditions("csr-thief")
+
+
+async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:
+    """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes with the last page."""
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE,
+        {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
+    )
+    cluster.list_nodes()
+    last_page = asyncio.Event()
+
+    async def late() -> None:
+        await last_page.wait()
+
+    async with approving(cluster) as running:
+        await cluster.until(lambda: cluster.server.watches.open == 3)
+        gone = status.StatusError(410, "Expired", "too old resource version")
+        script = cluster.server.faults
+        script.on(CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "watch" in r.query)
+        script.on(
+            CSR_PATH,
+            answered_late(cluster.server.truth, late),
+            where=lambda r: "continue" in r.query,
+        )
+        await cluster.server.watches.cut()
+        for number in range(500):
+            unknown = {"signerName": "example.com/other", "username": "alice", "request": ""}
+            cluster.server.store.create(
+                CSRS, {"metadata": {"name": f"b-{number}"}, "spec": unknown, "status": {}}
+            )
+        stolen = client_csr(cluster, "z-client", "n1", *BOOTSTRAP)
+        cluster.csr("a-thief", "n1", credential=stolen)
+        await cluster.until(
+            lambda: any("continue" in each.query for each in cluster.server.requests)
+        )
+        await asyncio.sleep(1.0)
+        assert not cluster.conditions("a-thief")
+        last_page.set()
+        await running.decided("a-thief")
+        assert "BorrowedIdentity" in running.log
+    assert not cluster.conditions("a-thief")
+
+
+async def test_client_and_serving_csrs_come_by_one_watch_in_their_order(cluster: Cluster) -> None:
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        await cluster.until(
+            lambda: (
+                sum(
+                    each.path.endswith("/certificatesigningrequests") and "watch" in each.query
+                    for each in cluster.server.requests
+                )
+                == 1
+            )
+        )
+
+
+async def test_a_flood_with_a_borrowed_certificate_holds_no_csr_of_the_kubelet(
+    cluster: Cluster,
+) -> None:
+    own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
+    cluster.node("n1", "192.0.2.1")
+    await asyncio.sleep(1.1)
+    stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+    cluster.list_nodes()
+    cluster.csr("csr-own", "n1", credential=own)
+    for number in range(5):
+        cluster.csr(f"csr-thief-{number}", "n1", credential=stolen)
+    async with approving(cluster) as running:
+        await cluster.until(lambda: cluster.approved("csr-own"))
+        await running.decided("csr-thief-4")
+    assert not any(cluster.conditions(f"csr-thief-{number}") for number in range(5))
+
+
+async def test_a_node_that_joined_and_asked_with_its_own_certificate_is_approved(
+    cluster: Cluster,
+) -> None:
+    own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster):
+        cluster.csr("csr-1", "n1", credential=own)
+        await cluster.until(lambda: cluster.approved("csr-1"))
