@@ -53,6 +53,8 @@ def command(
 ) -> int:
     """The metrics API answers for every node, with fresh numbers, and every kubelet's certificate verifies.
 
+    An approver of ours that is installed must decide, too; that none runs is a warning.
+
     A named subset of what `doctor` looks at, with the same codes. Exit code 0 means that it holds.
     """
     from kubevouch.cli.common.connect import access_of, with_api

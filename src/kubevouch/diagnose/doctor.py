@@ -54,7 +54,7 @@ def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
 
 DOCTOR = _counting_in(CountsIn.DOCTOR)
 VERIFY = _counting_in(CountsIn.VERIFY)
-"""The rules of `verify`: the metrics API has every node, and every kubelet's certificate verifies."""
+"""The rules of `verify`: the metrics API has every node, every kubelet's certificate verifies, and our approver, if it is there, decides."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):

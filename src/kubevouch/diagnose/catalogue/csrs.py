@@ -139,6 +139,7 @@ DEFINITIONS = (
         cause="{title}.",
         next=("kubectl", "-n", "kubevouch-system", "{look}", "{at}"),
         by_hand="To mend it, {mend}.",
+        counts_in=DOCTOR_AND_VERIFY,
     ),
     FindingDefinition(
         code=Code.ROTATION_WILL_STALL,
