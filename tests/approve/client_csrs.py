@@ -15,9 +15,11 @@ from tests.support.scripted.kinds import CSRS
 BOOTSTRAP = ("system:bootstrap:abcdef", ["system:bootstrappers", "system:authenticated"])
 
 
-def client_csr(cluster: Cluster, name: str, node: str, user: str, groups: list[str]) -> str:
-    """A CSR for a client certificate, issued. Returns the SHA-256 of the certificate."""
-    pem = request(node)
+def client_csr(
+    cluster: Cluster, name: str, node: str, user: str, groups: list[str], *, before: bytes = b""
+) -> str:
+    """A CSR for a client certificate, issued. Returns the SHA-256 of the certificate. before: text above the PEM block."""
+    pem = before + request(node)
     csr = x509.load_pem_x509_csr(pem)
     now = datetime.now(UTC)
     leaf = (

@@ -55,6 +55,24 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
         assert "BorrowedIdentity" in running.log
 
 
+async def test_a_client_certificate_is_borrowed_however_long_the_request_for_it_is(
+    cluster: Cluster,
+) -> None:
+    """The API server takes a request of a megabyte, and reads what we do not: the thief was one whom nobody had seen."""
+    node = cluster.node("n1", "192.0.2.1")
+    cluster.server.store.put(
+        NODE, {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}}
+    )
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        await cluster.until(lambda: "Listed everything" in running.log)
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP, before=b"-\n" * 500_000)
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+    assert "BorrowedIdentity" in running.log
+    assert not cluster.conditions("csr-thief")
+
+
 async def test_what_was_learned_a_moment_before_the_approver_ends_is_remembered(
     cluster: Cluster,
 ) -> None:

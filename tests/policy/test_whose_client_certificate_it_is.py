@@ -518,14 +518,31 @@ def test_only_the_nodes_own_user_renews(spec: dict[str, Any], by_node: bool) -> 
         {"spec": {"signerName": "kubernetes.io/kubelet-serving"}},
         {"certificate": b""},
         {"certificate": b"rubbish"},
-        {"spec": {"request": b64encode(b"rubbish").decode()}},
-        {"spec": {"request": b64encode(request("w1", common_name="w1")).decode()}},
-        {"spec": {"request": b64encode(request("w1", common_name="system:node:")).decode()}},
+        {"certificate": Authority().client("w1", "system:nodes").chain},
+        {"certificate": Authority().client("system:node:", "system:nodes").chain},
         {"metadata": {"creationTimestamp": None}},
     ],
 )
 def test_any_other_csr_says_nothing_about_a_node(more: dict[str, Any]) -> None:
     assert client_csr_of(object_of(**more)) is None
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        b"text around it\n" * 5_000 + request("w1"),
+        request("w1") + b"\n" * 1_400_000,
+        b"rubbish",
+        request("w1", common_name="system:node:w2"),
+    ],
+)
+def test_for_whom_it_was_issued_the_certificate_says_whatever_stands_in_the_request(
+    pem: bytes,
+) -> None:
+    """Go reads the first PEM block of a request of any size: what we do not read must not hide that a name was borrowed."""
+    read = client_csr_of(object_of(spec={"request": b64encode(pem).decode()}))
+    assert read is not None
+    assert read.node == "w1"
 
 
 @pytest.mark.parametrize("order", ["ff fe fd", "fe ff fd", "fd fe ff", "fd ff fe"])

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.csr import CREDENTIAL_ID, KUBELET_CLIENT, NODE_USER, NODES_GROUP, parsed_of
+from kubevouch.policy.csr import CREDENTIAL_ID, KUBELET_CLIENT, NODE_USER, NODES_GROUP
 from kubevouch.x509 import X509Error, read_certificates
 
 _X509 = "X509SHA256="
@@ -29,18 +29,21 @@ class ClientCsr(msgspec.Struct, frozen=True):
 
 
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
-    """The CSR if it is one for a kubelet's client certificate and has been issued; else None."""
-    if found.spec.signer_name != KUBELET_CLIENT or not found.status.certificate:
-        return None
-    parsed, _ = parsed_of(found.spec.request, found.name)
+    """The CSR if it is one for a kubelet's client certificate and has been issued; else None.
+
+    For whom, the certificate says, which the signer wrote. Whoever asks may write a request that the API server reads and we
+    do not, such as one with a hundred kilobytes of text around it: it must not hide what was issued.
+    """
     created = found.metadata.creation_timestamp
-    user = parsed.subject.common_name if parsed else ""
-    node = user.removeprefix(NODE_USER)
-    if created is None or not node or node == user:
+    if found.spec.signer_name != KUBELET_CLIENT or created is None:
         return None
     try:
         certificate = read_certificates(found.status.certificate, found.name)[0]
     except X509Error:
+        return None
+    user = certificate.subject.common_name
+    node = user.removeprefix(NODE_USER)
+    if not node or node == user:
         return None
     return ClientCsr(
         csr=found.name,
