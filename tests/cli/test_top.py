@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.cli.program import Program, Ran
 from tests.support.kubectl import kubectl, tell_of_groups
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
+from tests.support.scripted.kubelet import SILENCE
 from tests.support.stage import DOMAIN, Stage
 
 NODE_METRICS = KINDS["metrics.k8s.io", "v1beta1", "nodes"]
@@ -224,6 +226,29 @@ async def test_pods_of_a_node_without_numbers_are_told_with_it(
     assert "dark" not in ran.out.partition("\n\n")[0]
     assert f"k8s-worker-3{DOMAIN} (2 pods): " in ran.out
     assert "remote error: tls: internal error" in " ".join(ran.out.split())
+
+
+async def test_a_kubelet_that_hangs_is_waited_for_briefly_and_it_is_said_how_long(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The logs of metrics-server's pods that it runs are not to be had either: the API server asks it for them, and waits."""
+    tell_of_groups(stage.server)
+    sized(stage)
+    stage.server.store.delete(NODE_METRICS, f"k8s-worker-3{DOMAIN}")
+    stage.kubelets["k8s-worker-3"].behaviour = SILENCE
+    for pod in stage.server.store.list(PODS):
+        if (name := pod["metadata"]["name"]).startswith("metrics-server-"):
+            log = f"/api/v1/namespaces/kube-system/pods/{name}/log"
+            stage.server.faults.on(log, faults.silence())
+    began = time.monotonic()
+    ran = await kubevouch("top", "nodes", "--timeout", "1s")
+    assert time.monotonic() - began < 10, "a log was waited for, for up to 30 s"
+    assert ran.code == 1, ran
+    said = " ".join(ran.out.split())
+    why = "has not answered within 1 s: net/http: TLS handshake timeout [dialled from here]"
+    assert f"KV202 k8s-worker-3{DOMAIN}: {why}" in said
+    help_text = (await kubevouch("top", "nodes", "--help")).out
+    assert re.search(r"--timeout DURATION .*default: 3s", help_text, re.DOTALL)
 
 
 async def test_a_pod_without_a_sample_has_a_reason_of_its_own(

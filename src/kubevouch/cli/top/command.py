@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import F, cluster, handshake_timeout, output, terminal_of
+from kubevouch.cli.common.options import F, cluster, output, seconds, terminal_of
 
 if TYPE_CHECKING:
     from kubevouch.cli.top.gather import NodesFound, PodsFound
@@ -36,7 +36,14 @@ def command() -> None:
 def _showing(function: F) -> F:
     """What both kinds take, in kubectl's words."""
     for option in (
-        handshake_timeout,
+        click.option(
+            "--timeout",
+            type=seconds,
+            default="3s",
+            show_default=True,
+            metavar="DURATION",
+            help="How long to wait for kubelets' handshakes, where a value is missing.",
+        ),
         output("table", "json"),
         click.option(
             "--show-swap", is_flag=True, help="Swap, too, where the metrics API tells it."

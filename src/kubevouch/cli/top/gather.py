@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kubevouch.cli.common.absent import no_such_node, no_such_pod
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -26,6 +27,9 @@ from kubevouch.kube.resources import (
     PodMetrics,
     SizedNode,
 )
+
+_LOG_TIMEOUT: Final = 2.0
+"""Seconds for the logs of metrics-server's pods: the API server has them from a kubelet, which may be the one that hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +215,16 @@ async def _unmeasured(api: ApiClient, absent: Mapping[str, list[Pod]]) -> list[N
 async def _reasons(
     terminal: Terminal, api: ApiClient, clock: Clock, absent: Sequence[Node], timeout: float
 ) -> dict[str, UnknownReason]:
-    """Doctor's evidence is gathered only where something is missing."""
+    """Doctor's evidence is gathered only where something is missing, and a kubelet that hangs holds the table up for seconds only."""
     if not absent:
         return {}
-    evidence = await gather(api, clock=clock, progress=terminal.doing, dial_timeout=timeout)
+    evidence = await gather(
+        api,
+        clock=clock,
+        progress=terminal.doing,
+        dial_timeout=timeout,
+        log_timeout=min(timeout, _LOG_TIMEOUT),
+    )
     diagnosis = diagnose(evidence)
     return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
 

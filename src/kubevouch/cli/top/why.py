@@ -10,8 +10,9 @@ from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import days
 from kubevouch.evidence.measured import Vantage
-from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node, Pod
+from kubevouch.tls.failure import FailureKind
 
 # What only says again that the numbers are missing, or is about the future.
 _NO_REASON = {
@@ -41,6 +42,8 @@ _OF_ALL_NODES = {
     Code.METRICS_SERVER_POD_BROKEN,
 }
 
+_SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.HANDSHAKE_TIMEOUT}
+
 
 class UnknownReason(msgspec.Struct, frozen=True):
     """The reason. code: of the finding, "" if none stands behind it. known: False where it could not be told."""
@@ -64,7 +67,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
         ),
     )
     if findings and node.name in findings[0].subjects:
-        return _of(findings[0], node.name)
+        return _of(findings[0], evidence.served_by(node.name), node.name)
     if not node.ready:
         return UnknownReason("", "the node is not Ready", str(Vantage.API_SERVER))
     logged = next(
@@ -73,7 +76,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     if logged is not None:
         return UnknownReason("", logged.text, str(Vantage.SCRAPER_LOG))
     if findings:
-        return _of(findings[0], node.name)
+        return _of(findings[0], None, node.name)
     created = node.metadata.creation_timestamp
     if _is_young(created, evidence.at):
         return UnknownReason("", f"a new node: {_TWO}", str(Vantage.API_SERVER))
@@ -123,8 +126,18 @@ def _explains(finding: Finding, node: str) -> bool:
     return node in finding.subjects or finding.code in _OF_ALL_NODES
 
 
-def _of(finding: Finding, node: str) -> UnknownReason:
+def _of(finding: Finding, served: Served | None, node: str) -> UnknownReason:
     proof = next((each for each in finding.proofs if each.subject == node), None)
     if proof is None or not proof.seen:
         return UnknownReason(finding.code, finding.title, str(Vantage.API_SERVER))
-    return UnknownReason(finding.code, proof.seen, proof.vantage)
+    waited = _waited(served) if proof.vantage == Vantage.DIALLED else ""
+    return UnknownReason(finding.code, waited + proof.seen, proof.vantage)
+
+
+def _waited(served: Served | None) -> str:
+    """For how long a kubelet was waited for that has not answered, before what Go says of it; empty of any other."""
+    failure = served.dialled.failure if served is not None else None
+    if served is None or failure is None or failure.kind not in _SILENT:
+        return ""
+    seconds = served.dialled.elapsed
+    return f"has not answered within {seconds:.0f} s: " if seconds >= 1 else ""

@@ -36,8 +36,13 @@ _LOG_LINES = 100
 _MOST_LOGS = 3
 
 
-async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path. If a link is missing, what follows is looked for where metrics-server's manifests put it."""
+async def gather_metrics_path(
+    api: ApiClient, inquiry: Inquiry, log_timeout: float | None = None
+) -> MetricsPath:
+    """The whole path. If a link is missing, what follows is looked for where metrics-server's manifests put it.
+
+    log_timeout: seconds for the pods' logs, which come from kubelets; None: as long as for any answer.
+    """
     api_service, node_metrics = await together(
         inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
     )
@@ -53,7 +58,7 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
-    logs = await _logs(api, inquiry, pods)
+    logs = await _logs(api, inquiry, pods, log_timeout)
     return MetricsPath(
         api_service=api_service,
         service=service,
@@ -125,14 +130,20 @@ def _deployment(
 
 
 async def _logs(
-    api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]]
+    api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]], timeout: float | None
 ) -> Measured[dict[str, str]]:
     """The logs of a few replicas, by pod. Each replica scrapes every node."""
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(
             inquiry.ask(
-                api.pod_log(pod.namespace, pod.name, scraper_of(pod).name, tail_lines=_LOG_LINES)
+                api.pod_log(
+                    pod.namespace,
+                    pod.name,
+                    scraper_of(pod).name,
+                    tail_lines=_LOG_LINES,
+                    seconds=timeout,
+                )
             )
             for pod in running
         )

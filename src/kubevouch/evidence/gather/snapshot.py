@@ -47,10 +47,13 @@ async def gather(
     clock: Clock,
     progress: Callable[[str], None] = lambda _: None,
     dial_timeout: float = 10.0,
+    log_timeout: float | None = None,
     with_certificates: bool = False,
 ) -> Evidence:
     """A snapshot. progress: called with what is waited for besides the API server; with "" when nothing is.
 
+    dial_timeout, log_timeout: seconds for a kubelet's handshake, and for the logs of metrics-server's pods, which come from
+    kubelets; None: as long as for any answer.
     with_certificates: also the inventory, and CSRs for client certificates.
 
     Raises:
@@ -78,7 +81,7 @@ async def gather(
         inquiry.ask(api.list_all(NODES)),
         _gather_csrs(api, inquiry, of_every_signer=with_certificates),
         gather_kubelet_config(api, inquiry),
-        gather_metrics_path(api, inquiry),
+        gather_metrics_path(api, inquiry, log_timeout),
         gather_approvers(api, inquiry),
         gather_our_approver(api, inquiry),
         inquiry.ask(_api_server_flags(api)),

@@ -291,15 +291,20 @@ class ApiClient(HttpClient):
         tail_lines: int = 200,
         limit_bytes: int = 1024 * 1024,
         previous: bool = False,
+        seconds: float | None = None,
     ) -> str:
-        """The last lines of a container's log. A ServerError says why the API server cannot reach the kubelet."""
+        """The last lines of a container's log. A ServerError says why the API server cannot reach the kubelet.
+
+        seconds: to wait for it, where that is less than for any other answer: it comes from the kubelet.
+        """
         query = {"tailLines": str(tail_lines), "limitBytes": str(limit_bytes)}
         if container:
             query["container"] = container
         if previous:
             query["previous"] = "true"
         # A kubelet may round limitBytes up, but not to more than twice as much.
-        limits = replace(self._limits, body=2 * limit_bytes)
+        total = self._limits.total if seconds is None else min(seconds, self._limits.total)
+        limits = replace(self._limits, body=2 * limit_bytes, total=total)
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
 
     async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:
