@@ -161,7 +161,7 @@ async def test_it_is_ready_when_every_pod_is(lab: Bench, kubevouch: Program) -> 
     await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
     ran = await _ran(kubevouch, *HELD[:4], "--yes", code=0)
-    assert "Nothing to do: the approver is installed like this." in ran.out
+    assert "Nothing to change: the approver is installed like this." in ran.out
     assert (
         "The approver is ready: all of its pods are.\nNEXT  kubevouch approver selftest\n"
         in ran.out
@@ -179,13 +179,13 @@ def configure(lab: Bench, text: str) -> None:
 async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_left_alone(
     lab: Bench, kubevouch: Program
 ) -> None:
-    """It would approve nothing: "Nothing to do" and "ready" would be an all-clear."""
+    """It would approve nothing: "Nothing to change" and "ready" would be an all-clear."""
     await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
     configure(lab, UNREADABLE)
     for words in (HELD[:4], ("approver", "upgrade", "--image", IMAGE)):
         ran = await _ran(kubevouch, *words, "--yes", code=4)
-        assert "Nothing to do" not in ran.out
+        assert "Nothing to change" not in ran.out
         assert "The approver is ready" not in ran.out
         told = " ".join((ran.err + ran.out).split())
         assert "approves nothing: its configuration cannot be read" in told
@@ -199,14 +199,14 @@ async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_
     assert "cannot be read" not in ran.out + ran.err
 
 
-async def test_a_second_install_finds_nothing_to_do_and_leaves_records_alone(
+async def test_a_second_install_finds_nothing_to_change_and_leaves_records_alone(
     lab: Bench, kubevouch: Program
 ) -> None:
     await _ran(kubevouch, *HELD, code=4)
     lab.local.patch(CONFIG_MAPS, "kubevouch-recorded-3", {"data": {"worker-9": "{}"}}, SPACE)
     before = everything(lab)
     ran = await _ran(kubevouch, *HELD, code=4)
-    assert "Nothing to do" in ran.out
+    assert "Nothing to change" in ran.out
     assert everything(lab) == before
 
 
@@ -420,7 +420,7 @@ async def test_an_upgrade_that_changes_nothing_has_nothing_to_undo(
         ran = await _ran(
             kubevouch, "approver", *words, "--image", IMAGE, "--yes", "--wait", "0s", code=4
         )
-        assert "Nothing to do" in ran.out
+        assert "Nothing to change" in ran.out
         assert "UNDO" not in ran.out
 
 
@@ -514,9 +514,36 @@ async def test_the_question_counts_what_would_change(lab: Bench, kubevouch: Prog
     await _ran(kubevouch, *HELD, code=4)
     words = ("approver", "install", "--image", IMAGE, "--new-nodes", "node-status", "--no-pins")
     ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": b"n\n"})
-    assert "This will install the approver: make or change 1 object, on" in " ".join(
+    assert "This will change the installed approver: make or change 1 object, on" in " ".join(
         ran.out.split()
     )
+
+
+async def test_it_installs_what_is_not_there_and_changes_what_is(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """Another image for an approver that runs is no installation; what was begun, and has no approver yet, is one."""
+    again = ("--yes", "--wait", "0s")
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert "This will install the approver: " in ran.err
+    ran = await _ran(kubevouch, "approver", "install", "--image", OTHER, *again, code=4)
+    assert "This will change the installed approver: make or change 1 object, on" in ran.err
+    ran = await _ran(kubevouch, "approver", "upgrade", "--image", IMAGE, *again, code=4)
+    assert "This will upgrade the approver: make or change 1 object, on" in ran.err
+    lab.local.delete(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, *again, code=4)
+    assert "This will install the approver: make or change 1 object, on" in ran.err
+
+
+async def test_a_dry_run_of_what_is_there_already_says_that_nothing_would_change(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, "--dry-run", code=0)
+    assert "Nothing to change: the approver is installed like this." in ran.out
+    ran = await _ran(kubevouch, "approver", "install", "--image", OTHER, "--dry-run", code=0)
+    assert "Nothing to change" not in ran.out
+    assert "A dry run: nothing was changed." in ran.err
 
 
 async def test_what_stops_on_its_way_says_so_and_how_it_is_taken_out(

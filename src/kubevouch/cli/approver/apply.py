@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kubevouch.cli.approver import pinning
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_as_shown
@@ -42,6 +43,8 @@ from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.sources.stored import Unreadable
+
+_LIKE_THIS: Final = "Nothing to change: the approver is installed like this."
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
         terminal.out("The nodes that are there now, and what would be pinned of them:")
         looked = pinning.look(terminal, access, (), {})
         pinning.show(terminal, looked, form="table")
-    work = _Work(found, going, looked, unreadable_configuration(present, found))
+    unread = unreadable_configuration(present, found)
+    work = _Work(found, going, looked, unread, present.is_installed)
     return _apply(terminal, access, options, work)
 
 
@@ -198,6 +202,9 @@ class _Work:
     unread: Unreadable | None
     """What is wrong with the approver's configuration as it is after this; None if it can be read."""
 
+    is_there: bool
+    """Whether there is an approver already."""
+
     @property
     def pins(self) -> int:
         return sum(each.writes for each in self.looked.found)
@@ -225,6 +232,8 @@ def _apply(
     if options.dry_run:
         if work.unread:
             say_that_it_cannot_read(terminal, work.unread)
+        elif work.is_nothing:
+            terminal.out(_LIKE_THIS)
         terminal.note("A dry run: nothing was changed.")
         return ExitCode.OK
     _ask(terminal, access, options, work)
@@ -257,10 +266,12 @@ def _apply(
 
 def _ask(terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work) -> None:
     if not work.is_nothing:
-        what = f"{'upgrade' if options.upgrade else 'install'} the approver: {work}"
-        terminal.confirm(f"{what}, on {named(access)}", yes=options.yes)
+        what = "change the installed approver" if work.is_there else "install the approver"
+        if options.upgrade:
+            what = "upgrade the approver"
+        terminal.confirm(f"{what}: {work}, on {named(access)}", yes=options.yes)
     elif not work.unread:
-        terminal.out("Nothing to do: the approver is installed like this.")
+        terminal.out(_LIKE_THIS)
 
 
 async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
