@@ -31,7 +31,7 @@ from tests.cli.program import Program
 from tests.rollout.acting import SECOND, SELF_SIGNED, acting
 from tests.rollout.acting import WORKER as ARMED_NODE
 from tests.rollout.recorded import plan_of, planned, recorded
-from tests.rollout.test_a_run_is_checked_and_carried_out import as_the_run_left_it
+from tests.rollout.staged import as_the_run_left_it
 from tests.support.stage import Stage, kind_of
 from tests.support.unhurried import GENEROUS
 

@@ -21,7 +21,7 @@ from tests.support.stage import DOMAIN, kind_of
 from tests.support.unhurried import GENEROUS
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Machine, acting, answered
-from .test_a_run_is_checked_and_carried_out import QUICK, a_run, as_the_run_left_it, not_ready
+from .staged import QUICK, a_run, as_the_run_left_it, not_ready
 
 GENEROUS_GATES = RolloutTimeouts(gates=120, soak=0)
 

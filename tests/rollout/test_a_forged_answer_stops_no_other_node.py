@@ -17,7 +17,7 @@ from kubevouch.rollout.decide.transaction import TransactionState
 from tests.support.stage import DOMAIN, cluster_ca
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered, serve
-from .test_a_run_is_checked_and_carried_out import as_the_run_left_it
+from .staged import as_the_run_left_it
 
 OTHERS = {SECOND, THIRD, MASTER}
 AT_ONCE = RolloutTimeouts(1, soak=0)

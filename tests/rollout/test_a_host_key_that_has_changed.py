@@ -15,7 +15,7 @@ from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.run_status import Standing
 from kubevouch.rollout.decide.transaction import TransactionState
 from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, Acting, acting, answered
-from tests.rollout.test_a_run_is_checked_and_carried_out import QUICK
+from tests.rollout.staged import QUICK
 
 HOUR = timedelta(hours=1)
 NEW = "ssh-ed25519 SHA256:new"

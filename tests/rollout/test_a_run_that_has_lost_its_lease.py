@@ -27,7 +27,7 @@ from tests.rollout.acting import (
     acting,
     answered,
 )
-from tests.rollout.test_a_run_is_checked_and_carried_out import as_the_run_left_it, not_ready
+from tests.rollout.staged import as_the_run_left_it, not_ready
 from tests.rollout.test_one_run_at_a_time import NAME, SPACE, a_hold, lost, taken_over
 from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
 from tests.support.stage import kind_of

@@ -11,7 +11,7 @@ from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.transaction import TransactionState
 
 from .acting import SELF_SIGNED, WORKER, acting, answered
-from .test_a_run_is_checked_and_carried_out import QUICK, a_run
+from .staged import QUICK, a_run
 
 SOON = 40
 """Seconds, by the node's record, until a switch is due that the run had set."""

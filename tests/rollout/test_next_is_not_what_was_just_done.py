@@ -19,8 +19,8 @@ from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting
+from tests.rollout.staged import a_run
 from tests.rollout.test_a_plan_is_a_file import PLAN
-from tests.rollout.test_a_run_is_checked_and_carried_out import a_run
 
 BY_SSH = WayToNodes("ssh", "/etc/my ssh", "ops")
 LOCAL, BY_POD = WayToNodes("local"), WayToNodes("pod")

@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.run_status import Standing
 from kubevouch.rollout.decide.transaction import TransactionState
 from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, Acting, acting, answered
-from tests.rollout.test_a_run_is_checked_and_carried_out import QUICK, a_run
+from tests.rollout.staged import QUICK, a_run
 
 OLD = Path(__file__).parent / "plans" / "without-runs-before.json"
 

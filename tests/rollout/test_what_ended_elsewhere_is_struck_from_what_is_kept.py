@@ -11,7 +11,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.rollout.act.check import check
 
 from .acting import SELF_SIGNED, WORKER, acting
-from .test_a_run_is_checked_and_carried_out import a_run
+from .staged import a_run
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,403 @@
+"""What an undo does with each node, against a scripted cluster with real TLS, and what it says of it."""
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.errors import UsageError
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
+from kubevouch.rollout.decide.plan import NodePlan, only_nodes
+from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.transaction import TransactionState
+
+from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, Machine, acting, answered
+from .staged import QUICK, a_run, changed, of
+
+UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]] = {
+    # runs on the node, what its script answers, outcome, why, a word of the progress
+    "never begun there": (
+        [],
+        [answered(TransactionState.NOTHING, why="this run has not changed this node")],
+        NodeOutcome.NOT_CHANGED,
+        "has not changed this node",
+        "",
+    ),
+    "an apply that was about to begin was faster": (
+        [],
+        [answered(TransactionState.UNDONE)],
+        NodeOutcome.UNDONE,
+        "",
+        "former files in place, restarted",
+    ),
+    "undone before": ([("abcd", "undone")], [], NodeOutcome.UNDONE, "it was undone before", ""),
+    "undone before, and another run has changed it since": (
+        [("abcd", "undone"), ("ffff", "committed")],
+        [],
+        NodeOutcome.STOPPED,
+        "run ffff has changed it since; kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back",
+        "",
+    ),
+    "undone before, and another run is armed there": (
+        [("abcd", "undone"), ("ffff", "restarted")],
+        [],
+        NodeOutcome.STOPPED,
+        "run ffff has changed it and has not been proven",
+        "",
+    ),
+    "undone before, and so was another run": (
+        [("abcd", "undone"), ("ffff", "undone")],
+        [],
+        NodeOutcome.UNDONE,
+        "it was undone before",
+        "",
+    ),
+    "never begun, and undone before": (
+        [("abcd", "barred")],
+        [],
+        NodeOutcome.NOT_CHANGED,
+        "this run has not changed this node",
+        "",
+    ),
+    "barred, and its record may have been pruned before": (
+        [("1111", "committed"), ("abcd", "barred"), ("2222", "committed"), ("3333", "undone")],
+        [],
+        NodeOutcome.UNKNOWN,
+        "3 newer runs have followed",
+        "",
+    ),
+    "committed": (
+        [("abcd", "committed")],
+        [answered(TransactionState.UNDONE)],
+        NodeOutcome.UNDONE,
+        "",
+        "former files in place, restarted",
+    ),
+    "armed": (
+        [("abcd", "armed")],
+        [answered(TransactionState.UNDONE)],
+        NodeOutcome.UNDONE,
+        "",
+        "former files in place, restarted",
+    ),
+    "refused": (
+        [("abcd", "committed")],
+        [answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")],
+        NodeOutcome.STOPPED,
+        "has been changed since the run",
+        "",
+    ),
+    "its record may have been pruned": (
+        [("1111", "committed"), ("2222", "committed"), ("3333", "undone")],
+        [answered(TransactionState.NOTHING, why="this run has not changed this node")],
+        NodeOutcome.UNKNOWN,
+        "3 newer runs have followed",
+        "",
+    ),
+}
+
+
+async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more() -> None:
+    """The command that comes next after such an end is the same undo: it must not go on with the next node."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
+        machine.watched = [WatchedKubelet("inactive", 10, 10, (), b"failed")]
+        result = await undo(plan, here.context, QUICK)
+        assert [each.outcome for each in result.nodes] == [
+            NodeOutcome.DOWN,
+            NodeOutcome.NOT_PUT_BACK,
+        ]
+        assert result.nodes[0].why.startswith("it was undone before; ")
+        assert result.stopped == f"{WORKER} was put back and is not well"
+
+
+@pytest.mark.parametrize(
+    ("added", "outcome", "why"),
+    [
+        (
+            b"maxPods: 7\nserverTLSBootstrap: true\n",
+            NodeOutcome.STOPPED,
+            "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is on in it; look at it yourself",
+        ),
+        (
+            b"maxPods: [\n",
+            NodeOutcome.STOPPED,
+            (
+                "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: it cannot be read as a "
+                "kubelet's configuration; look at it yourself"
+            ),
+        ),
+        (
+            b"maxPods: 7\n",
+            NodeOutcome.UNDONE,
+            "it was undone before; somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is not on in it",
+        ),
+    ],
+    ids=["on", "not readable", "not on"],
+)
+async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
+    added: bytes, outcome: NodeOutcome, why: str
+) -> None:
+    """An undo that takes our line out of an edited file counts as one, so the same command again must come to the same."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        [file] = machine.survey.config
+        content = file.content + added
+        edited = msgspec.structs.replace(
+            file, content=content, sha256=hashlib.sha256(content).hexdigest()
+        )
+        machine.survey = msgspec.structs.replace(
+            machine.survey, config=(edited,), runs=(a_run("abcd", "undone"),)
+        )
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert (node.outcome, node.why) == (outcome, why)
+        assert node.settled is (outcome is NodeOutcome.STOPPED)
+
+
+@pytest.mark.parametrize(("runs", "answers", "outcome", "why", "said"), UNDOS.values(), ids=UNDOS)
+async def test_an_undo_says_what_it_did_and_no_more(
+    runs: list[tuple[str, str]],
+    answers: list[Any],
+    outcome: NodeOutcome,
+    why: str,
+    said: str,
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(
+            machine.survey, runs=tuple(a_run(*each) for each in runs)
+        )
+        machine.transaction = list(answers)
+        result = await undo(plan, here.context, QUICK)
+        [node] = result.nodes
+        assert (node.outcome, why in node.why) == (outcome, True), node
+        told = "\n".join(here.progress.lines)
+        assert said in told
+        assert said or "restarted" not in told
+
+
+async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back() -> None:
+    """Workers first, one after the other; the command goes on with the others when that node is well."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        second = here.machines.by_name[SECOND]
+        second.watched = [WatchedKubelet("inactive", 10, 10, (), b"activating", b"swap is on\n")]
+        result = await undo(plan, here.context, QUICK)
+        found = [(each.node, each.outcome) for each in result.nodes]
+        assert found == [
+            (WORKER, NodeOutcome.UNDONE),
+            (SECOND, NodeOutcome.DOWN),
+            (THIRD, NodeOutcome.NOT_PUT_BACK),
+            (MASTER, NodeOutcome.NOT_PUT_BACK),
+        ]
+        assert "the last lines of its log: swap is on" in result.nodes[1].why
+        assert result.stopped == f"{SECOND} was put back and is not well"
+        assert not result.interrupted
+        touched = {host for host, name in here.machines.ran if name == "transaction (undo)"}
+        assert touched == {WORKER, SECOND}
+
+
+async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND, THIRD)
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        here.machines.by_name[WORKER].away = True
+        refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the node")
+        here.machines.by_name[SECOND].transaction = [refuses]
+        outcomes = [each.outcome for each in (await undo(plan, here.context, QUICK)).nodes]
+        assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.STOPPED, NodeOutcome.UNDONE]
+
+
+async def test_an_undo_works_where_the_port_cannot_be_dialled_from_here() -> None:
+    """ssh leads to the node; whether its kubelet is well is seen there, and in its Node."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        nowhere = changed(await here.plan(WORKER), WORKER, dial=("fe80::1",))
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+        [node] = (await undo(nowhere, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNDONE, node
+
+
+async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan()
+        assert plan.config_map is not None
+        some = only_nodes(plan, [SECOND])
+        assert ([each.node for each in some.nodes], some.config_map) == ([SECOND], None)
+        with pytest.raises(UsageError, match="has no such node; its nodes: "):
+            only_nodes(plan, [SECOND.replace("2", "9")])  # looks like others, and is none of them
+        with pytest.raises(UsageError, match=f"is it {re.escape(SECOND)}"):
+            only_nodes(plan, [SECOND.partition(".")[0]])
+
+
+async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away() -> None:
+    """They are not later ones: a run of which there is no record beside them has never begun there."""
+    earlier = [a_run("1111", "undone"), a_run("2222", "committed"), a_run("3333", "undone")]
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(earlier))
+        plan = await here.plan(WORKER)
+        machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
+        for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
+            machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(runs))
+            [found] = (await undo(plan, here.context, QUICK)).nodes
+            assert (found.outcome, found.settled) == (NodeOutcome.NOT_CHANGED, False), found
+        machine.survey = msgspec.structs.replace(
+            machine.survey, runs=(*earlier, a_run("abcd", "undone"))
+        )
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert (found.outcome, found.later_run) == (NodeOutcome.UNDONE, ""), found
+
+
+async def test_a_node_whose_file_was_turned_on_again_by_hand_is_not_as_before() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = _has_no_record(here, of(plan, WORKER), "after")
+        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert (found.outcome, found.settled) == (NodeOutcome.STOPPED, True), found
+        assert "is what this run writes all the same" in found.why
+
+
+def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
+    """The node's machine, which knows nothing of the run, and whose file is the plan's before or after the change, or another."""
+    machine = here.machines.by_name[node.node]
+    machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
+    [file] = machine.survey.config
+    sums = {"before": node.config_sha256, "after": node.content_sha256, "other": "00"}
+    machine.survey = msgspec.structs.replace(
+        machine.survey, config=(msgspec.structs.replace(file, sha256=sums[digest]),)
+    )
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("digest", "outcome"),
+    [
+        ("before", NodeOutcome.NOT_CHANGED),
+        ("after", NodeOutcome.UNKNOWN),
+        ("other", NodeOutcome.UNKNOWN),
+    ],
+)
+async def test_that_a_run_has_not_changed_a_node_is_said_with_proof_only(
+    digest: str, outcome: NodeOutcome
+) -> None:
+    """Somebody has removed the folder of the runs; its file tells."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        _has_no_record(here, of(plan, WORKER), digest)
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert found.outcome is outcome, found
+
+
+@pytest.mark.parametrize(
+    ("others", "digest", "outcome", "why"),
+    [
+        (["barred", "barred", "undone", "barred"], "before", NodeOutcome.NOT_CHANGED, ""),
+        (["undone", "undone", "committed"], "before", NodeOutcome.UNKNOWN, "3 newer runs"),
+        (
+            ["barred", "committed"],
+            "after",
+            NodeOutcome.UNKNOWN,
+            "kubevouch undo 00f1 --nodes k8s-worker-1.internal.example.com puts that back",
+        ),
+        (["barred", "undone"], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
+        (
+            ["undone", "restarted"],
+            "after",
+            NodeOutcome.UNKNOWN,
+            "run 00f1 has changed it and has not been proven",
+        ),
+    ],
+)
+async def test_marks_of_runs_that_never_began_push_no_record_away_and_another_run_is_named(
+    others: list[str], digest: str, outcome: NodeOutcome, why: str
+) -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = _has_no_record(here, of(plan, WORKER), digest)
+        machine.survey = msgspec.structs.replace(
+            machine.survey,
+            runs=tuple(a_run(f"00f{number}", state) for number, state in enumerate(others)),
+        )
+        [found] = (await undo(plan, here.context, QUICK)).nodes
+        assert (found.outcome, why in found.why) == (outcome, True), found
+
+
+async def test_an_undo_of_a_node_whose_folder_is_another_cannot_tell() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = changed(await here.plan(WORKER), WORKER, root="/elsewhere")
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNKNOWN
+        assert "the kubelet's folder is /var/lib/kubelet, and was /elsewhere" in node.why
+        assert [name for _, name in here.machines.ran if "undo" in name] == []
+
+
+SNAPSHOT = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"
+
+
+STOPPED_KUBELET = b"kubelet.service has no main process (it is inactive)"
+
+
+@pytest.mark.parametrize(
+    ("root", "seen", "why"),
+    [
+        (SNAPSHOT, {"no_kubelet": STOPPED_KUBELET, "root": ()}, "start kubelet.service"),
+        (SNAPSHOT, {}, f"the kubelet's folder is /var/lib/kubelet, and was {SNAPSHOT} in the plan"),
+        ("/var/lib/kubelet", {"unsafe": b"/var may be written by others"}, "/var may be written"),
+    ],
+    ids=["without a kubelet", "beside a running kubelet", "where others may write"],
+)
+async def test_an_undo_runs_nothing_in_a_folder_that_only_the_plan_knows(
+    root: str, seen: dict[str, Any], why: str
+) -> None:
+    """What root in a container can fill looks like a folder of root's, with a record of the run in it."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = changed(await here.plan(WORKER), WORKER, root=root)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(
+            machine.survey, runs=(a_run("abcd", "committed"),), **seen
+        )
+        machine.transaction = [answered(TransactionState.UNDONE)]
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert (node.outcome, why in node.why) == (NodeOutcome.UNKNOWN, True), node
+        assert [name for _, name in here.machines.ran if "undo" in name] == []
+
+
+async def test_without_a_kubelet_an_undo_goes_by_the_record_in_the_kubelets_default_folder() -> (
+    None
+):
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(
+            machine.survey, no_kubelet=STOPPED_KUBELET, root=(), runs=()
+        )
+        machine.transaction = [answered(TransactionState.UNDONE)]
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNDONE
+        machine.transaction = [answered(TransactionState.NOTHING)]
+        [node] = (await undo(plan, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.UNKNOWN
+        assert "it cannot be told whether this run has changed this node" in node.why
+
+
+async def test_an_undo_of_a_machine_out_of_reach_goes_on_with_the_next() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND)
+        here.machines.by_name[SECOND].away = True
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.NOTHING)]
+        result = await undo(plan, here.context, QUICK)
+        assert {each.node: each.outcome for each in result.nodes} == {
+            SECOND: NodeOutcome.UNKNOWN,
+            WORKER: NodeOutcome.NOT_CHANGED,
+        }

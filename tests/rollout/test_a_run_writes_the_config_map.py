@@ -1,0 +1,223 @@
+"""When a run writes the ConfigMap, when it leaves it as it is, and how an undo puts it back."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.errors import ExitCode
+from kubevouch.kube.resources import CONFIG_MAPS
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import TransactionState
+from tests.support.scripted import kubelet
+from tests.support.scripted.faults import silence
+from tests.support.stage import kind_of
+from tests.support.unhurried import GENEROUS
+
+from .acting import DARK, SECOND, SELF_SIGNED, WORKER, Acting, a_signer, acting, answered
+from .staged import QUICK, changed, of
+
+
+async def test_a_node_that_joined_meanwhile_keeps_the_config_map_as_it_is() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        assert plan.config_map is not None
+        checked = await check(plan, here.context)
+        assert checked.writes_config_map
+        here.stage.server.store.put(
+            kind_of("Node"), {"kind": "Node", "metadata": {"name": "new"}, "status": {}}
+        )
+        result = await apply(checked, here.context, QUICK)
+        assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
+        assert "new is not in this plan" in result.config_map
+        assert result.exit_code is ExitCode.STOPPED
+
+
+def _bootstrap_off(found: Any) -> Any:
+    text = found["data"]["kubelet"]
+    lines = [line for line in text.splitlines() if "serverTLSBootstrap" not in line]
+    return {**found, "data": {**found["data"], "kubelet": "\n".join(lines) + "\n"}}
+
+
+async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        result = await apply(await check(plan, here.context), here.context, QUICK)
+        assert result.config_map == "ConfigMap kubelet-config updated"
+        assert result.undo == "kubevouch undo abcd"
+        assert await _written_by(here) == "abcd"
+        again = await check(plan, here.context)
+        assert not again.writes_config_map
+        second = await apply(again, here.context, QUICK)
+        assert second.config_map == "ConfigMap kubelet-config is as planned already"
+        undone = await undo(plan, here.context, QUICK)
+        assert undone.config_map == "ConfigMap kubelet-config put back"
+        assert await _written_by(here) is None
+        twice = await undo(plan, here.context, QUICK)
+        assert twice.config_map == "ConfigMap kubelet-config is as it was before the run"
+        here.change("ConfigMap", "kubelet-config", _edited, "kube-system")
+        third = await undo(plan, here.context, QUICK)
+        assert "changed by somebody else" in third.config_map
+        assert (third.config_map_failed, third.config_map_settled) == (True, True)
+        assert third.exit_code is ExitCode.STOPPED
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "authentication: {anonymous: {enabled: true}}\nauthorization: {mode: AlwaysAllow}\n",
+        "kind: [\n",
+        "",
+    ],
+    ids=["whoever asks is obeyed", "no YAML", "nothing"],
+)
+async def test_an_undo_writes_no_other_text_into_the_config_map_than_its_run_has_replaced(
+    before: str,
+) -> None:
+    """The plan is a file that anybody may have written: a later joiner would start with what stands in it."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        by = {"kubevouch.dev/run": plan.run}
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        assert plan.config_map is not None
+        other = msgspec.structs.replace(plan.config_map, before=before)
+        forged = msgspec.structs.replace(plan, config_map=other)
+        result = await undo(forged, here.context, QUICK)
+        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+        assert result.config_map == (
+            "ConfigMap kubelet-config is left as it is: what the plan would put back is not the text that the run has "
+            "replaced, which differs from the planned one in serverTLSBootstrap only: look at it yourself"
+        )
+        assert (result.config_map_failed, result.config_map_settled) == (True, True)
+        assert result.exit_code is ExitCode.STOPPED
+        assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
+
+
+async def test_an_undo_looks_where_the_node_listens_and_not_where_a_plan_says() -> None:
+    """The plan may be old, or somebody else's: another machine that answers says nothing of this one."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER)
+        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+        [elsewhere] = here.machines.by_name[SECOND].addresses
+        forged = changed(plan, WORKER, dial=(elsewhere,), port=of(plan, WORKER).port)
+        old = changed(plan, WORKER, dial=("127.9.9.9",))
+        for found in (forged, old):
+            [well] = (await undo(found, here.context, QUICK)).nodes
+            assert (well.outcome, well.why) == (NodeOutcome.UNDONE, "")
+        here.stage.kubelets["k8s-worker-1"].behaviour = kubelet.NO_CERTIFICATE
+        for found in (plan, forged, old):
+            [dark] = (await undo(found, here.context, RolloutTimeouts(1))).nodes
+            assert dark.outcome is NodeOutcome.UNKNOWN, dark
+            assert "tls: internal error" in dark.why
+
+
+async def _written_by(here: Acting) -> str | None:
+    found = await here.context.api.get(CONFIG_MAPS, "kubelet-config", "kube-system")
+    return found.metadata.annotations.get("kubevouch.dev/run")
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        (
+            {"kubevouch.dev/run": "ffff"},
+            "it was not this run that wrote it, but run ffff",
+        ),
+        ({"kubevouch.dev/run": "; reboot"}, "it was not this run that wrote it"),
+    ],
+    ids=["another run", "somebody who is no run"],
+)
+async def test_an_undo_leaves_a_config_map_that_its_run_has_not_written(
+    by: dict[str, str], said: str
+) -> None:
+    """The run left it as it was, and another run, or somebody, wrote the very same text later."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.NOTHING)]
+        result = await undo(plan, here.context, QUICK)
+        assert result.config_map == f"ConfigMap kubelet-config is left as it is: {said}"
+        assert not result.config_map_failed
+        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+
+
+async def test_an_undo_does_not_call_a_config_map_as_before_that_its_run_may_have_written() -> None:
+    """The run wrote it, and somebody took the annotation away that says so."""
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        result = await apply(await check(plan, here.context), here.context, QUICK)
+        assert result.config_map == "ConfigMap kubelet-config updated"
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, {}), "kube-system")
+        here.stage.server.requests.clear()
+        undone = await undo(plan, here.context, QUICK)
+        assert undone.config_map == (
+            "ConfigMap kubelet-config is left as it is: whether this run wrote it cannot be told, as it has no annotation "
+            "kubevouch.dev/run; it has serverTLSBootstrap: true: look at it yourself"
+        )
+        assert (undone.config_map_failed, undone.config_map_settled) == (True, True)
+        assert undone.exit_code is ExitCode.STOPPED
+        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+
+
+KUBELET_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
+
+
+async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_its_nodes_came_to() -> (
+    None
+):
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        here.stage.server.faults.on(KUBELET_CONFIG, silence(), method="PATCH")
+        run = apply(await check(plan, here.context), here.context, QUICK)
+        result = await _cut_off_at_the_config_map(run, here)
+        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+        by = {"kubevouch.dev/run": "abcd"}
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        await _cut_off_at_the_config_map(undo(plan, here.context, QUICK), here)
+
+
+async def _cut_off_at_the_config_map(
+    run: Coroutine[Any, Any, RunResult], here: Acting
+) -> RunResult:
+    requests = here.stage.server.requests
+    requests.clear()
+    task = asyncio.create_task(run)
+    async with asyncio.timeout(GENEROUS):
+        while not any((each.method, each.path) == ("PATCH", KUBELET_CONFIG) for each in requests):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        result = await task
+    why = "stopped at once; whether it was written is not known"
+    assert result.config_map == f"ConfigMap kubelet-config: {why}"
+    assert result.exit_code is ExitCode.INTERRUPTED
+    return result
+
+
+def _bootstrap_on(plan: Plan, by: dict[str, str]) -> Callable[[Any], Any]:
+    assert plan.config_map is not None
+    after = plan.config_map.after
+    return lambda found: {
+        **found,
+        "metadata": {**found["metadata"], "annotations": by},
+        "data": {**found["data"], "kubelet": after},
+    }
+
+
+def _edited(found: Any) -> Any:
+    return {**found, "data": {"kubelet": "somebody was here\n"}}

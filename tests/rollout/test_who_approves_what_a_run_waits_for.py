@@ -1,0 +1,103 @@
+"""Whether a run approves CSRs or leaves them to the approver, against a scripted cluster with real TLS."""
+
+import msgspec
+
+from kubevouch.errors import ExitCode
+from kubevouch.rollout.act.apply import apply
+from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.result import NodeOutcome
+
+from .acting import DARK, WORKER, Acting, a_signer, acting, an_approver, made_with
+from .staged import QUICK, csrs_of
+
+
+async def test_what_waits_is_approved_signed_and_served() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        plan = await here.plan()
+        assert {each.change for each in plan.nodes} == {ChangeKind.APPROVE}
+        checked = await check(plan, here.context)
+        result = await apply(checked, here.context, QUICK)
+        assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
+        assert result.config_map == "ConfigMap kubelet-config updated"
+        assert result.undo == "kubevouch undo abcd", "for the ConfigMap"
+        assert result.exit_code is ExitCode.OK
+        assert all("transaction" not in name for _, name in here.machines.ran)
+        again = await check(plan, here.context)
+        assert set(again.found.values()) == {FoundState.WELL}
+
+
+WITH_APPROVER = msgspec.structs.replace(DARK, approver="ours")
+
+
+def _approvals(here: Acting) -> int:
+    return sum(each.path.endswith("/approval") for each in here.stage.server.requests)
+
+
+async def test_where_the_approver_leads_it_approves_and_the_run_does_not() -> None:
+    async with acting(WITH_APPROVER, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(), here.context)
+        assert checked.inputs.approver_decides
+        async with an_approver(here):
+            result = await apply(checked, here.context, QUICK)
+        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+        assert all(len(each.csrs) == 1 for each in result.nodes)
+        assert _approvals(here) == 0
+        assert sum(
+            each.endswith(" approved by the approver; every rule passes")
+            for each in here.progress.lines
+        ) == len(result.nodes)
+
+
+async def test_what_the_approver_does_not_decide_in_time_the_run_approves_and_says_so() -> None:
+    async with acting(WITH_APPROVER, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER), here.context)
+        began = here.context.clock.monotonic()
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.DONE
+        assert here.context.clock.monotonic() - began >= QUICK.approvers_turn == 2
+        assert _approvals(here) == 1
+        told = f"approved by this run: the approver had not decided within 2 s (`kubectl describe csr {node.csrs[0]}` says why)"
+        assert any(told in each for each in here.progress.lines), here.progress.lines
+
+
+async def test_a_plan_says_what_is_wrong_with_an_approver_that_decides_nothing() -> None:
+    for approver, says in (
+        ("ours", ""),
+        (
+            "ours-down",
+            "the approver is installed and decides nothing: its pod is not ready (KV409). ",
+        ),
+        ("none", "no approver runs here: "),
+    ):
+        scenario = msgspec.structs.replace(DARK, approver=approver)
+        async with acting(scenario, "pending-worker") as here:
+            notices = [each for each in (await here.plan(WORKER)).notices if "KV411" in each]
+        assert len(notices) == bool(says), notices
+        assert all(each.startswith(says) for each in notices), notices
+        assert any("approver install" in each for each in notices) is (approver == "none")
+
+
+async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
+    leaderless = msgspec.structs.replace(DARK, approver="ours-leaderless")
+    async with acting(leaderless, "pending-worker") as here, a_signer(here):
+        checked = await check(await here.plan(WORKER), here.context)
+        assert not checked.inputs.approver_decides
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.DONE
+        assert not any("the approver" in each for each in here.progress.lines)
+
+
+async def test_a_csr_that_was_made_with_another_credential_is_not_approved() -> None:
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        plan = await here.plan(WORKER)
+        [csr] = csrs_of(here, WORKER)
+        made_with(here.stage, csr, "00" * 32)
+        checked = await check(plan, here.context)
+        result = await apply(checked, here.context, QUICK)
+        [node] = result.nodes
+        assert node.outcome is NodeOutcome.STOPPED
+        assert "credential-id (OtherCredential)" in node.why
+        # The kubelet may have rotated: the node was asked again, and not at every look.
+        assert sum(name == "survey" for host, name in here.machines.ran if host == WORKER) == 3
