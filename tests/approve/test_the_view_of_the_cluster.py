@@ -250,9 +250,39 @@ def test_only_the_nodes_whose_entry_has_changed_are_concerned() -> None:
 def test_what_we_wrote_ourselves_is_not_undone_by_an_older_version() -> None:
     sources, name = WatchedSources(), shard_of("kubevouch-recorded", "n1")
     new, old = json.dumps({"v": 1, "uid": "new"}), json.dumps({"v": 1, "uid": "old"})
-    sources.put(config_map(name, {"n1": new}, "10"))
+    sources.put(config_map(name, {"n1": old}, "8"))
+    sources.wrote(config_map(name, {"n1": new}, "10"))
     assert sources.put(config_map(name, {"n1": old}, "9")) == ()
     assert dict(sources.records())["n1"].uid == "new"
+    sources.put(config_map(name, {"n1": new}, "10"))
+    assert dict(sources.records())["n1"].uid == "new"
+
+
+@pytest.mark.parametrize("version", ["9", "10"])
+def test_what_the_watch_has_shown_is_not_undone_by_the_answer_to_an_earlier_write(
+    version: str,
+) -> None:
+    sources, name = WatchedSources(), shard_of("kubevouch-recorded", "n1")
+    new, old = json.dumps({"v": 1, "uid": "new"}), json.dumps({"v": 1, "uid": "old"})
+    sources.put(config_map(name, {"n1": new}, "10"))
+    assert sources.wrote(config_map(name, {"n1": old}, version)) == ()
+    assert dict(sources.records())["n1"].uid == "new"
+
+
+def test_after_etcd_was_restored_from_a_backup_what_there_is_counts_though_its_version_is_older() -> (
+    None
+):
+    sources, records = WatchedSources(), shard_of("kubevouch-recorded", "n1")
+    sources.wrote(config_map(records, {"n1": json.dumps({"v": 1, "uid": "new"})}, "900"))
+    sources.put(config_map(records, {"n1": json.dumps({"v": 1, "uid": "new"})}, "900"))
+    sources.put(config_map(PINS, {"n1": pin("192.0.2.1")}, "900"))
+    assert sources.put(config_map(PINS, {"n1": pin("192.0.2.2")}, "500")) == {"n1"}
+    found = sources.current.pins["n1"]
+    assert isinstance(found, PinnedNode)
+    assert found.addresses == ("192.0.2.2",)
+    assert sources.put(config_map(PINS, {}, "501")) == {"n1"}
+    assert sources.put(config_map(records, {"n1": json.dumps({"v": 1, "uid": "old"})}, "400"))
+    assert dict(sources.records())["n1"].uid == "old"
 
 
 def test_one_entry_that_cannot_be_read_is_told_and_disables_no_other() -> None:

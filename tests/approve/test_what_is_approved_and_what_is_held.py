@@ -365,3 +365,34 @@ async def test_a_pin_that_the_node_contradicts_holds_with_its_date_and_what_help
         await running.decided("csr-2")
         assert "changed since it was pinned on 2026-11-01 by alice" in running.log
         assert "kubevouch approver pin n1 --diff" in running.log
+
+
+async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
+    cluster: Cluster,
+) -> None:
+    """Its versions are older than those that the approver has seen: it went on by pins that nobody could see any more."""
+    name = shard_of("kubevouch-pins", "n1")
+    cluster.node("n1", "192.0.2.1")
+    labels = {"app.kubernetes.io/part-of": "kubevouch"}
+    there = {"name": name, "namespace": SPACE, "labels": labels, "uid": "0"}
+
+    def lie(address: str, version: str) -> None:
+        pin = json.dumps({"v": 1, "names": ["n1"], "addresses": [address]})
+        metadata = {**there, "resourceVersion": version}
+        cluster.server.store.put(CONFIG_MAP, {"metadata": metadata, "data": {"n1": pin}})
+
+    def watches_of_maps() -> int:
+        asked = [r for r in cluster.server.requests if r.path.endswith(f"{SPACE}/configmaps")]
+        return sum("watch" in each.query for each in asked)
+
+    lie("192.0.2.1", "900")
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        lie("192.0.2.77", "500")
+        cluster.server.watches.expire()
+        await cluster.until(lambda: watches_of_maps() == 2)
+        cluster.csr("csr-2", "n1")
+        await running.logged('"csr-2"')
+    assert "changed since it was pinned" in running.log
+    assert not cluster.conditions("csr-2")

@@ -163,4 +163,4 @@ class RecordWriter:
                 data = {node: text for node, text in entries.items() if text is not None}
                 body = {"metadata": {"name": name, "labels": labels_of("recorded")}, "data": data}
                 found = await self._api.create(CONFIG_MAPS, body, self._namespace)
-        self._view.sources.put(found)
+        self._view.sources.wrote(found)

@@ -74,7 +74,12 @@ class WatchedSources:
 
     _pins: Shards[PinnedNode] = field(default_factory=lambda: Shards(read_pins))
     _recorded: Shards[RecordedNode] = field(default_factory=lambda: Shards(read_recorded))
-    _versions: dict[str, int] = field(default_factory=dict)
+    _shown: dict[str, int] = field(default_factory=dict)
+    """The version of each ConfigMap that the watch has shown last."""
+
+    _wrote: dict[str, int] = field(default_factory=dict)
+    """The version that we wrote ourselves, until the watch has shown it."""
+
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is wrong with each ConfigMap."""
@@ -113,17 +118,30 @@ class WatchedSources:
         return self._recorded.entries.get(node)
 
     def put(self, found: ConfigMap) -> Collection[str] | None:
-        """A ConfigMap as it is now. One of somebody else concerns nobody."""
-        name, version = found.name, found.metadata.resource_version
-        number = int(version) if version.isascii() and version.isdigit() else 0
-        if number and number < self._versions.get(name, 0):
-            return ()  # older than what we wrote ourselves
-        self._versions[name] = number
-        return self._put(name, found.data)
+        """A ConfigMap as the watch shows it now. One of somebody else concerns nobody.
+
+        Only what we wrote ourselves is newer than what the watch shows. Otherwise an older version is what there is: etcd was
+        restored from a backup.
+        """
+        number = _number(found)
+        if number and number < self._wrote.get(found.name, 0):
+            return ()
+        self._wrote.pop(found.name, None)
+        self._shown[found.name] = number
+        return self._put(found.name, found.data)
+
+    def wrote(self, found: ConfigMap) -> Collection[str] | None:
+        """A ConfigMap as it is after we have written it, which the watch may already have shown, or something newer."""
+        number = _number(found)
+        if number and number <= self._shown.get(found.name, 0):
+            return ()
+        self._wrote[found.name] = number
+        return self._put(found.name, found.data)
 
     def remove(self, name: str) -> Collection[str] | None:
         """A ConfigMap is gone."""
-        self._versions.pop(name, None)
+        self._wrote.pop(name, None)
+        self._shown.pop(name, None)
         return self._put(name, {})
 
     def _put(self, name: str, data: Mapping[str, str]) -> Collection[str] | None:
@@ -186,6 +204,12 @@ class WatchedSources:
             self.problems[name] = problems
         else:
             self.problems.pop(name, None)
+
+
+def _number(found: ConfigMap) -> int:
+    """The resourceVersion as a number; 0 for one that is none."""
+    version = found.metadata.resource_version
+    return int(version) if version.isascii() and version.isdigit() else 0
 
 
 def _problems(found: Inventory | ApproverConfiguration | Unreadable | None) -> tuple[str, ...]:
