@@ -354,6 +354,28 @@ async def test_bookmarks_move_the_version_on(api: ApiClient, server: ScriptedApi
     assert server.requests[-1].query["resourceVersion"] == str(marked)
 
 
+async def test_a_bookmark_of_an_older_version_leads_to_a_list(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    """As after a restore of etcd: no event tells what is different now, and what was seen before may be gone."""
+    create(server, "a")
+    new = '{"metadata":{"name":"b","uid":"v","resourceVersion":"900"}}'
+    script = [
+        f'{{"type":"ADDED","object":{new}}}\n',
+        *(
+            f'{{"type":"BOOKMARK","object":{{"metadata":{{"resourceVersion":"{each}"}}}}}}\n'
+            for each in (901, 901, "", "opaque", 902, 500)
+        ),
+    ]
+    server.faults.on(PATH, faults.lines(*script, then="hold"), times=1, where=a_watch)
+    async with following(api) as follower:
+        await follower.until(lambda: follower.syncs == 2)
+        assert follower.story == ["+a", "+b", "-b"]
+    assert "a bookmark of version 500 after 902, as after a restore of etcd" in str(
+        follower.troubles[-1]
+    )
+
+
 async def test_a_line_beyond_all_measure_is_not_kept(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:

@@ -6,7 +6,8 @@ In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nes
   (client-go's minWatchTimeout); bookmarks move the version on while nothing happens.
 - After a connection breaks, or is silent for too long, the watch starts again from the last version seen.
 - 410 Gone, as a status or among the events, leads to a new list: changed objects are reported as Upserted, missing
-  ones as Deleted. The same is done if the watch cannot start for another reason.
+  ones as Deleted. The same is done if the watch cannot start for another reason, or if a bookmark has an older version than
+  what was seen before: etcd was restored from a backup.
 - Failures are reported, and followed by a wait of up to 30 seconds, or of up to 4 while nobody answers. Only cancelling
   ends a watch.
 """
@@ -22,6 +23,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.errors import (
     ApiUnreachable,
+    Gone,
     RetryLater,
     StatusError,
     TooManyRequests,
@@ -197,6 +199,9 @@ class Watch(Generic[ObjectT]):
         if word.error is not None:
             self._report(word.error)
         if word.object is None:
+            if word.version.isdecimal() and not _newer(word.version, self._version):
+                if word.version != self._version:
+                    raise self._went_back(word.version)
             self._version = word.version or self._version
             return []
         if not _newer(word.version, self._version):
@@ -208,6 +213,12 @@ class Watch(Generic[ObjectT]):
         key = _key(word.object)
         known = self._known.pop(key, None)
         return [] if known is None else [Deleted(key, known[0])]
+
+    def _went_back(self, version: str) -> Gone:
+        """What was shown until now is not what there is: the server tells of no difference, so that only a list shows it."""
+        where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
+        seen = f"a bookmark of version {version} after {self._version}, as after a restore of etcd"
+        return Gone(where, seen, code=410, reason="Expired")
 
     def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
         """The events for an object's current state. A recreated object is first reported as Deleted."""
