@@ -284,6 +284,34 @@ def test_what_stands_in_an_entry_that_cannot_be_read_is_nobody_elses() -> None:
     assert {each.mentioned for each in entries if isinstance(each, Unreadable)} == {("192.0.2.7",)}
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("10.0.0.1:10250", ("10.0.0.1",)),
+        ("https://10.0.0.1:10250/healthz", ("10.0.0.1",)),
+        ("[2001:db8::5]:10250", ("2001:db8::5",)),
+        ("w1.example.com:10250", ("w1.example.com",)),
+        ("010.000.000.001", ("10.0.0.1",)),
+        ("10.0.0.1/24", ("10.0.0.1",)),
+        ("10.0.0.1-10.0.0.9", ("10.0.0.1-10.0.0.9", "10.0.0.1", "10.0.0.9")),
+        ("2001:db8::1-2001:db8::9", ("2001:db8::1", "2001:db8::9")),
+        ("ip:10.0.0.6", ("10.0.0.6",)),
+        ("fe80::1%eth0", ("fe80::1",)),
+        ("10.0.0.1.example.com", ("10.0.0.1.example.com",)),
+        ("10.0.0.256", ()),
+        ("1.2.3.4.5", ()),
+    ],
+)
+def test_of_an_entry_by_hand_an_address_is_found_as_people_write_it(
+    written: str, found: tuple[str, ...]
+) -> None:
+    """Such a pin cannot be read, so that its node is held: its address must not be free for another one meanwhile."""
+    text = f'{{"v":1,"addresses":["{written}"]}}'
+    entry = read_pins(shard_of(PINS, "n1"), {"n1": text}).entries["n1"]
+    assert isinstance(entry, Unreadable)
+    assert entry.mentioned == found
+
+
 def test_of_a_flood_the_first_few_are_kept() -> None:
     flood = " ".join(f"10.0.{number // 250}.{number % 250}" for number in range(1000))
     assert mentioned(flood) == tuple(f"10.0.0.{number}" for number in range(128))

@@ -6,7 +6,7 @@ do not meet. Each entry has a version `v`. Ours and the one before are read; one
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -39,6 +39,8 @@ MOST_VALUES = 64
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
+_WITH_PORT = re.compile(r"([^:]+):[0-9]+")
+_QUAD = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])", re.ASCII)
 _LONGEST_TEXT = 512
 _LONGEST_SEEN = 200
 
@@ -127,15 +129,26 @@ def mentioned(text: str) -> tuple[str, ...]:
     """The addresses in a text, in their plainest form, and the names with a dot in it; the first few of a flood."""
     found: dict[str, None] = {}
     for each in _WORD.finditer(text):
-        word = each[0].strip(".").lower()
-        address = as_address(word)
-        if address is not None:
-            found[str(address)] = None
-        elif "." in word and not malformed(word):
-            found[word] = None
-        if len(found) == _MOST_MENTIONED:
-            break
+        for value in _values_in(each[0].strip(".").lower()):
+            found[value] = None
+            if len(found) == _MOST_MENTIONED:
+                return tuple(found)
     return tuple(found)
+
+
+def _values_in(word: str) -> Iterator[str]:
+    """The addresses and the name in a word, as people write them: with a port, in a range, with zeros in front."""
+    address = as_address(word)
+    if address is not None:
+        yield str(address)
+        return
+    host = _WITH_PORT.fullmatch(word)
+    name = host[1] if host else word
+    if "." in name and not malformed(name):
+        yield name
+    parts = word.split("-") if ":" in word else ()
+    quads = (".".join(str(int(n)) for n in each[0].split(".")) for each in _QUAD.finditer(word))
+    yield from (str(there) for there in map(as_address, (*parts, *quads)) if there is not None)
 
 
 class _Versioned(msgspec.Struct):
