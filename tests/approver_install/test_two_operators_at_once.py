@@ -53,6 +53,32 @@ async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it
         assert lab.local.get(CONFIG_MAPS, SHARD, SPACE)["data"].keys() == {"other", "worker-1"}
 
 
+async def test_what_somebody_has_pinned_since_the_question_is_not_removed(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """Nobody has agreed to remove it, and UNDO would put back the pin before it: with an address that was taken from the node, say."""
+    theirs = '{"v":1,"names":["worker-1"],"addresses":["192.168.88.77"]}'
+    looks: list[str] = []
+
+    def another_pins(info: RequestInfo) -> tuple[bool, str]:
+        if looks and (info.verb, info.resource, info.namespace) == ("list", "configmaps", SPACE):
+            looks.pop()
+            if not looks:
+                lab.local.patch(CONFIG_MAPS, SHARD, {"data": {"worker-1": theirs}}, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_pins) as lab:
+        fill(lab)
+        lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        assert (await kubevouch("approver", "pin", "worker-1", "--yes")).code == 0
+        looks += ["what is shown", "what is written over"]
+        ran = await kubevouch("approver", "pin", "worker-1", "--remove", "--yes")
+        assert lab.local.get(CONFIG_MAPS, SHARD, SPACE)["data"] == {"worker-1": theirs}
+        assert (ran.code, "UNDO" in ran.out) == (4, False), ran
+        assert "the pin of worker-1: has changed since it was shown" in ran.err
+
+
 async def test_what_another_removal_has_just_deleted_is_gone(
     tmp_path: Path, authority: Authority, kubevouch: Program
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kubevouch.cli.approver.changes import Change, changes
 from kubevouch.cli.approver.proposals import Proposal
 from kubevouch.cli.approver.stored_pins import read_stored_pins
+from kubevouch.cli.approver.undo_pins import Former
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 
@@ -32,6 +33,14 @@ async def check_pins_as_shown(api: ApiClient, pins: Sequence[Proposal]) -> None:
     for each in pins:
         if stored.pins.get(each.pin.node) != each.now:
             raise ChangedSinceShown(f"the pin of {each.pin.node}", "has changed since it was shown")
+
+
+async def check_entries_as_shown(api: ApiClient, shown: Former) -> None:
+    """Raises ChangedSinceShown unless there stands of each node what stood there then, byte for byte."""
+    stored = await read_stored_pins(api)
+    for node, texts in shown.items():
+        if stored.texts.get(node, {}) != texts:
+            raise ChangedSinceShown(f"the pin of {node}", "has changed since it was shown")
 
 
 def _lines(change: Change) -> list[str]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from kubevouch.cli.approver.pin_writes import carried_out
+from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_entries_as_shown
+from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_changed
 from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, remove_pins
 from kubevouch.cli.approver.undo_pins import say_how_pins_are_undone
 from kubevouch.cli.common.connect import with_api
@@ -42,9 +43,14 @@ def remove(
     former = {node: stored.texts[node] for node in nodes}
 
     async def removing(api: ApiClient, wrote: Wrote) -> None:
+        # What somebody has pinned meanwhile nobody has agreed to remove, and UNDO would not bring it back.
+        await check_entries_as_shown(api, former)
         await remove_pins(api, former, wrote)
 
-    carried_out(terminal, access, former, removing, every=True)
+    try:
+        carried_out(terminal, access, former, removing, every=True)
+    except ChangedSinceShown as error:
+        return say_that_it_has_changed(terminal, error)
     terminal.out(f"The pins of {', '.join(nodes)} are gone.")
     say_how_pins_are_undone(terminal, former, every=True)
     return ExitCode.OK

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
+from kubevouch.cli.approver.as_shown import ChangedSinceShown
 from kubevouch.cli.approver.stored_pins import Wrote
 from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.errors import KubevouchError
+from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 
@@ -38,3 +39,10 @@ def carried_out(
             done = {node: former[node] for node in wrote}
             say_how_pins_are_undone(terminal, done, every=every)
         raise
+
+
+def say_that_it_has_changed(terminal: Terminal, error: ChangedSinceShown) -> ExitCode:
+    """Says that somebody else was there between the question and the first write."""
+    terminal.error(str(error))
+    terminal.note("Nothing was changed. The same command shows what it would change now.")
+    return ExitCode.STOPPED

@@ -8,7 +8,7 @@ from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.credential import credential_of, issued_to
 from kubevouch.cli.approver.installation import INSTALL, NAMESPACE
-from kubevouch.cli.approver.pin_writes import carried_out
+from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_changed
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, write_pins
 from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
@@ -229,9 +229,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         try:
             carried_out(terminal, access, former, writing)
         except ChangedSinceShown as error:
-            terminal.error(str(error))
-            terminal.note("Nothing was changed. The same command shows what it would change now.")
-            return ExitCode.STOPPED
+            return say_that_it_has_changed(terminal, error)
         terminal.out(f"{counted(len(pins), 'node')} pinned.")
         say_how_pins_are_undone(terminal, former)
     elif not without and not refused:
