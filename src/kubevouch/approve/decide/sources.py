@@ -207,7 +207,7 @@ class WatchedSources:
 
 
 def _number(found: ConfigMap) -> int:
-    """The resourceVersion as a number; 0 for one that is none."""
+    """The resourceVersion as a number; 0 if it is not one."""
     version = found.metadata.resource_version
     return int(version) if version.isascii() and version.isdigit() else 0
 

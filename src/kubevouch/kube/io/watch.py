@@ -199,9 +199,8 @@ class Watch(Generic[ObjectT]):
         if word.error is not None:
             self._report(word.error)
         if word.object is None:
-            if word.version.isdecimal() and not _newer(word.version, self._version):
-                if word.version != self._version:
-                    raise self._went_back(word.version)
+            if _is_older(word.version, self._version):
+                raise self._went_back(word.version)
             self._version = word.version or self._version
             return []
         if not _newer(word.version, self._version):
@@ -215,7 +214,7 @@ class Watch(Generic[ObjectT]):
         return [] if known is None else [Deleted(key, known[0])]
 
     def _went_back(self, version: str) -> Gone:
-        """What was shown until now is not what there is: the server tells of no difference, so that only a list shows it."""
+        """What was seen until now is out of date, and no event will say how: only a list shows it."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
         seen = f"a bookmark of version {version} after {self._version}, as after a restore of etcd"
         return Gone(where, seen, code=410, reason="Expired")
@@ -256,6 +255,11 @@ def _newer(version: str, than: str) -> bool:
     if not (version.isdecimal() and than.isdecimal()):
         return True
     return (len(version), version) > (len(than), than)
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Whether a resourceVersion is certainly older: False for any other form than a number."""
+    return version.isdecimal() and version != than and not _newer(version, than)
 
 
 def _retry_after(error: KubevouchError) -> float:
