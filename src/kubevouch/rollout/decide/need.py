@@ -213,10 +213,11 @@ def _check_answers(served: Served | None) -> None:
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure
+    seen = failure.go_text or failure.text
     if is_ours(served):
-        raise _WrongOnTheWireError(f"its port cannot be dialled from here: {failure}")
+        raise _WrongOnTheWireError(f"its port cannot be dialled from here: {seen}")
     raise _WrongOnTheWireError(
-        f"its port does not finish a handshake: {failure}; kubevouch doctor says more"
+        f"its port does not finish a handshake: {seen}; kubevouch doctor says more"
     )
 
 
