@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from kubevouch.kube import resources
 from kubevouch.kube.decode import Listed, decoded, list_of
 from kubevouch.kube.errors import BadResponse
+from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import (
+    NODES,
     APIService,
     CertificateSigningRequest,
     ConfigMap,
@@ -276,6 +278,24 @@ def test_json_nested_too_deeply_is_a_bad_answer() -> None:
         decoded(
             b'{"items": null, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", list_of(Node), "x"
         )
+
+
+@pytest.mark.parametrize("levels", [99, 900, 5_000, 10_000, 200_000])
+def test_an_object_that_is_nested_very_deep_keeps_no_list_from_being_read(levels: int) -> None:
+    """Whoever writes an object may state its managedFields, and an API server takes ten thousand levels."""
+    deep = '{"f:]}\\"":[' * levels + "1" + "]}" * levels
+    mine = '{"metadata":{"name":"%s","managedFields":[{"fieldsV1":%s,"manager":"m"}]},"spec":{"username":"u"}}'
+    items = ",".join((mine % ("a", "{}"), mine % ("b", deep), mine % ("c", "{}")))
+    found = decoded(f'{{"items":[{items}]}}'.encode(), list_of(CertificateSigningRequest), "x")
+    assert [each.name for each in found.items] == ["a", "b", "c"]
+    assert {each.metadata.managed_fields[0].manager for each in found.items} == {"m"}
+    assert {each.spec.username for each in found.items} == {"u"}
+
+
+def test_what_is_to_be_written_back_is_never_read_without_what_is_nested_deep() -> None:
+    deep = '{"x":' * 20_000 + "1" + "}" * 20_000
+    with pytest.raises(BadResponse):
+        RawObject(NODES, f'{{"metadata":{{}},"spec":{deep}}}'.encode(), "x").whole()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """JSON from the API server into narrow structs.
 
 Go reads null as absent, and writes times that Python's datetime cannot hold (a node can put the year 0 or 10000 into
-its own status or lease). Neither may prevent a whole list from being read, so what the strict decoder refuses is read
-again without them.
+its own status or lease). An API server takes objects of up to ten thousand levels (sigs.k8s.io/json; managedFields, which
+whoever writes an object can state), and Python's decoder does not. None of that may prevent a whole list from being read, so
+what the strict decoder refuses is read again without it.
 """
 
 import functools
@@ -20,6 +21,12 @@ JSON = Any
 
 # RFC 3339 as Go writes it, with a year beyond datetime's range: 0000, -001, 10000.
 _UNREPRESENTABLE: Final = re.compile(r"^(?:0000|-[0-9]+|[0-9]{5,})-[0-9]{2}-[0-9]{2}T")
+
+
+_DEEPEST: Final = 100
+"""Levels. Nothing that is read of any object lies below the twentieth."""
+
+_BRACKET_OR_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]', re.DOTALL)
 
 
 class ListMetadata(Narrow, frozen=True, kw_only=True):
@@ -41,14 +48,18 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def decoded(data: bytes, kind: type[T], where: str) -> T:
-    """`data` decoded as `kind`. Raises BadResponse at `where`."""
+def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
+    """`data` decoded as `kind`. Raises BadResponse at `where`. whole: what is nested absurdly deep must not be left out."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
         return _tolerant(data, kind, where)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except RecursionError as error:
+        if whole:
+            raise _not_json(where, error) from None
+        return decoded(_shallow(data), kind, where, whole=True)
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise _not_json(where, error) from None
 
 
@@ -63,6 +74,23 @@ def _tolerant(data: bytes, kind: type[T], where: str) -> T:
 
 def _not_json(where: str, error: Exception) -> BadResponse:
     return BadResponse(where, f"an answer that is not JSON ({error})")
+
+
+def _shallow(data: bytes) -> bytes:
+    """The same JSON with null in place of each object and each list beyond the depth of anything that is read."""
+    kept: list[bytes] = []
+    depth, at = 0, 0
+    for found in _BRACKET_OR_TEXT.finditer(data):
+        if found[0] in b"[{":
+            depth += 1
+            if depth == _DEEPEST:
+                kept += (data[at : found.start()], b"null")
+        elif found[0] in b"]}":
+            if depth == _DEEPEST:
+                at = found.end()
+            depth -= 1
+    # What ends too deep is cut off, and not JSON.
+    return b"".join((*kept, data[at:])) if depth < _DEEPEST else b""
 
 
 def _as_go_reads(value: JSON) -> JSON:

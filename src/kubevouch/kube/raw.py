@@ -24,7 +24,7 @@ class RawObject(Generic[ObjectT]):
     def whole(self) -> dict[str, Any]:
         """The whole object as JSON, to be changed and written back; apiVersion and kind are added to an item of a list."""
         # Text keys and JSON values are all that a PUT body needs to be.
-        found = decoded(self.data, dict[str, Any], self._where)
+        found = decoded(self.data, dict[str, Any], self._where, whole=True)
         return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}
 
     @property
