@@ -285,6 +285,24 @@ def test_what_stands_in_an_entry_that_cannot_be_read_is_nobody_elses() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"v":1,"addresses":["10.0.0.1"],"addresses":["10.0.0.9"]}',
+        '{"v":2,"v":1,"addresses":["10.0.0.1","10.0.0.9"]}',
+        '{"v":1,"addresses":["10.0.0.1","10.0.0.9"],"\\u0075id":"a","uid":"b"}',
+    ],
+)
+def test_a_pin_with_a_field_twice_is_read_by_nobody_and_all_its_addresses_are_its_own(
+    text: str,
+) -> None:
+    """As in the inventory: whoever looks at it sees one of them, and we went by the other."""
+    entry = read_pins(shard_of(PINS, "n1"), {"n1": text}).entries["n1"]
+    assert isinstance(entry, Unreadable)
+    assert "twice" in entry.seen
+    assert entry.mentioned == ("10.0.0.1", "10.0.0.9")
+
+
+@pytest.mark.parametrize(
     ("written", "found"),
     [
         ("10.0.0.1:10250", ("10.0.0.1",)),

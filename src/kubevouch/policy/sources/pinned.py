@@ -9,6 +9,7 @@ from kubevouch.policy.sources.stored import (
     VERSION,
     NotAnEntry,
     Shard,
+    check_nothing_twice,
     checked_addresses,
     checked_certificates,
     checked_names,
@@ -65,6 +66,7 @@ def read_pins(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
 def read_pin(node: str, raw: bytes) -> PinnedNode:
     """One pin. Raises NotAnEntry."""
     stored = decoded_entry(raw, _StoredPin)
+    check_nothing_twice(raw)  # people write pins by hand, too
     if stored.pinned_at is not None and stored.pinned_at.tzinfo is None:
         raise NotAnEntry(
             f"pinnedAt {stored.pinned_at}", "a moment with its offset from UTC was expected"

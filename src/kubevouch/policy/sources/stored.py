@@ -5,6 +5,7 @@ do not meet. Each entry has a version `v`. Ours and the one before are read; one
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
@@ -173,6 +174,22 @@ def decoded_entry(raw: bytes, kind: type[T]) -> T:
         raise NotAnEntry(
             f"not JSON ({error})", "an entry as kubevouch writes it was expected"
         ) from None
+
+
+def check_nothing_twice(raw: bytes) -> None:
+    """Raises NotAnEntry for a field that stands there twice: one reader takes the first, and another the last.
+
+    raw: JSON that was decoded already.
+    """
+
+    def found(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise NotAnEntry(f"{_short(key)} twice", "each field once was expected")
+            seen.add(key)
+
+    json.loads(raw, object_pairs_hook=found)
 
 
 def encoded_entry(entry: msgspec.Struct) -> str:
