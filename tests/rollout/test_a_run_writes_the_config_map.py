@@ -16,7 +16,8 @@ from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-from tests.support.scripted import kubelet
+from kubevouch_lab.apiserver.status import StatusError
+from tests.support.scripted import faults, kubelet
 from tests.support.scripted.faults import silence
 from tests.support.stage import kind_of
 from tests.support.unhurried import GENEROUS
@@ -69,6 +70,23 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo() -> 
         assert "changed by somebody else" in third.config_map
         assert (third.config_map_failed, third.config_map_settled) == (True, True)
         assert third.exit_code is ExitCode.STOPPED
+
+
+async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it() -> None:
+    """Whoever has ssh alone puts the nodes back; the same undo once more would be refused the same."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+        plan = await here.plan()
+        by = {"kubevouch.dev/run": plan.run}
+        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+        for machine in here.machines.by_name.values():
+            machine.transaction = [answered(TransactionState.UNDONE)]
+        refused = faults.refuse(StatusError(403, "Forbidden", "no"))
+        here.stage.server.faults.on(KUBELET_CONFIG, refused, times=1, method="PATCH")
+        result = await undo(plan, here.context, QUICK)
+        assert (result.config_map_failed, result.config_map_forbidden) == (True, True)
+        assert result.exit_code is ExitCode.STOPPED
+        assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
 
 
 @pytest.mark.parametrize(

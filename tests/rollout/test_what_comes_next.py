@@ -118,6 +118,14 @@ def test_after_an_undo_that_left_the_config_map_to_others_nothing_is_tried_again
     assert next_after_undo(result, "again", lambda _: True) == NextStep("again")
 
 
+def test_after_an_undo_that_may_not_write_the_config_map_the_role_comes_before_the_same_again() -> (
+    None
+):
+    result = RunResult("abcd", (), "", config_map_failed=True, config_map_forbidden=True)
+    expected = NextStep("kubevouch fix --print-role", "again")
+    assert next_after_undo(result, "again", lambda _: True) == expected
+
+
 @pytest.mark.parametrize(
     ("left_out", "command"),
     [

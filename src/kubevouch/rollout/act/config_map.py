@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.decode import JSON
-from kubevouch.kube.errors import Conflict, KubeError
+from kubevouch.kube.errors import Conflict, Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap
 from kubevouch.rollout.decide.plan import ConfigMapPlan
@@ -33,13 +33,14 @@ _NOT_ITS_TEXT = (
 class ConfigMapResult:
     """The result for the ConfigMap, in words for a person. failed: it is not as planned.
 
-    written: this call has written it. settled: the same call again would come to the same.
+    written: this call has written it. settled: the same call again would come to the same. forbidden: the user lacks a right to it.
     """
 
     text: str
     failed: bool = False
     written: bool = False
     settled: bool = False
+    forbidden: bool = False
 
 
 async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
@@ -127,5 +128,5 @@ async def _replace(
         why = "was changed at the same moment; it is left as it is"
         return ConfigMapResult(f"{_named(plan)} {why}", failed=True)
     except KubeError as error:
-        return ConfigMapResult(str(error), failed=True)
+        return ConfigMapResult(str(error), failed=True, forbidden=isinstance(error, Forbidden))
     return ConfigMapResult(f"{_named(plan)} {done}", written=True)

@@ -101,6 +101,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
         config_map.text,
         config_map.failed,
         config_map_settled=config_map.settled,
+        config_map_forbidden=config_map.forbidden,
         interrupted=cut or (not_put_back and not stopped),
         stopped=stopped if not_put_back else "",
         lost_lease=context.lost_lease,

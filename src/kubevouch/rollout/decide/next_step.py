@@ -94,6 +94,8 @@ def next_after_undo(result: RunResult, again: str, is_kept: Callable[[str], bool
     lost = result.lost_lease
     if lost and lost.run and (left or may_change):  # until that run has ended, this is refused
         return NextStep(status_of(lost.run), "" if lost.run == result.run else again)
+    if result.config_map_forbidden:
+        return NextStep(_ROLES, again)
     if may_change or not all(each.settled for each in left):
         return NextStep(again)
     if later := next((each.later_run for each in left if each.later_run), ""):

@@ -94,6 +94,9 @@ class RunResult(msgspec.Struct, frozen=True):
     config_map_settled: bool = False
     """Of an undo: the same command again would leave it as it is, too."""
 
+    config_map_forbidden: bool = False
+    """Of an undo: the user lacks a right to it, and so would the same command again."""
+
     interrupted: bool = False
     stopped: str = ""
     """Why no other node was begun after one had failed; empty if that was not so."""
