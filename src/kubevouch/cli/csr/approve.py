@@ -78,7 +78,7 @@ def approve_named(
         warn(terminal, sources.warnings(evidence))
         found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
         waiting, settled = undecided(terminal, found)
-        return [judged(each, sources, evidence) for each in waiting], settled
+        return [judged(each, sources, evidence, tries_a_word=True) for each in waiting], settled
 
     seen, settled = with_api(terminal, access, judge)
     passing = [each for each in seen if each.may_be_approved(against_approver=against_approver)]
@@ -123,11 +123,17 @@ def undecided(
     )
 
 
-def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence) -> Judged:
-    """Asks the policy. Writes nothing."""
+def judged(
+    found: CertificateSigningRequest,
+    sources: Sources,
+    evidence: CsrEvidence,
+    *,
+    tries_a_word: bool = False,
+) -> Judged:
+    """Asks the policy. Writes nothing. tries_a_word: as of Sources.judged."""
     csr = csr_of(found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
-    judgement = sources.judged(csr, evidence)
+    judgement = sources.judged(csr, evidence, tries_a_word=tries_a_word)
     return Judged(found, judgement, requestor_node(csr), listed(asked))
 
 
@@ -155,7 +161,7 @@ def approve_judged(
         for each in passing:
             found = each.found
             evidence = await sources.gather(api, clock)
-            again = sources.judged(csr_of(found), evidence)
+            again = sources.judged(csr_of(found), evidence, tries_a_word=True)
             known = again.held is None or again.held == each.judgement.held
             outcome = again.decision.outcome if known else again.outcome
             codes.append(EXIT[outcome])

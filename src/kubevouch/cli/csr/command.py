@@ -116,7 +116,7 @@ def explain(
         named = await csr_named(word, api, evidence.cluster)
         warn(terminal, sources.warnings(evidence, named.csr))
         rules = WHAT_IT_ASKS_FOR if named.csr.conditions else RULES
-        judgement = sources.judged(named.csr, evidence, rules)
+        judgement = sources.judged(named.csr, evidence, rules, tries_a_word=True)
         return named, await with_what_it_would_have_held(judgement, named.csr, api, clock)
 
     named, judgement = with_api(terminal, access, judge)

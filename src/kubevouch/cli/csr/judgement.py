@@ -62,7 +62,7 @@ class CsrJudgement:
     """What the policy says of a CSR, and by which source of names and addresses.
 
     held: what the running approver thinks of one that waits although every rule that could be asked here passes; of another
-    one, by which rules besides it holds it. word: what the Node does not claim, where the operator's word for it would help.
+    one, by which rules besides it holds it. word: what the Node does not claim, where it was tried whether the operator's word for it would help, and it would.
     """
 
     decision: Decision

@@ -161,9 +161,18 @@ class Sources:
         return found
 
     def judged(
-        self, csr: Csr, evidence: CsrEvidence, rules: tuple[Rule, ...] = RULES
+        self,
+        csr: Csr,
+        evidence: CsrEvidence,
+        rules: tuple[Rule, ...] = RULES,
+        *,
+        tries_a_word: bool = False,
     ) -> CsrJudgement:
-        """What the policy says with these sources."""
+        """What the policy says with these sources.
+
+        tries_a_word: whether it is found out which word of the operator would help, where the CSR is held. That asks the
+        policy once more, and puts the plan in order once more: it is for where that word is shown.
+        """
         names = self.given.names_of(presumed_node(csr), evidence, asked_of(csr) or AskedNames())
         if csr.username is None and names.allowed is not None:
             words = f"if it is {names.allowed.node}'s, as its common name says: {names.why}"
@@ -182,7 +191,8 @@ class Sources:
             credentials_told=evidence.credentials_told,
         )
         judgement = CsrJudgement(decide(facts, rules), names)
-        judgement = replace(judgement, word=self._word_that_helps(csr, evidence, judgement))
+        if tries_a_word:
+            judgement = replace(judgement, word=self._word_that_helps(csr, evidence, judgement))
         return self._with_the_approvers_view(judgement, csr, evidence)
 
     def _word_that_helps(
