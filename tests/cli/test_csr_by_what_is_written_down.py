@@ -178,6 +178,18 @@ async def test_the_operators_word_of_today_adds_to_a_pin(kubevouch: Program, sta
     assert "names and addresses: pinned on 2026-11-20 by alice; and by --allow\n" in ran.out
 
 
+async def test_what_the_operator_says_is_not_called_the_nodes_own_word(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """This stands in the approval for good: by whose word the node has these names and addresses."""
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    words = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
+    ran = await kubevouch(*EXPLAIN, *words)
+    assert ran.code == 0, ran
+    expected = "names and addresses: by --allow; without it only the node itself says so; no pin, "
+    assert expected in told(ran.out)
+
+
 async def test_the_inventory_goes_before_a_pin(kubevouch: Program, stage: Stage) -> None:
     put_pin(stage, NODE, "uid-7")
     inventory = {

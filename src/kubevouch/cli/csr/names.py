@@ -60,7 +60,10 @@ class GivenNames:
         if not said or answer.allowed is None:
             return answer
         allowed = with_said(confirmed(answer.allowed, said), said)
-        return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
+        why = f"{answer.why}; and by --allow"
+        if answer.source is IdentitySource.NODE_STATUS and not self.trust_node_status:
+            why = f"by --allow; without it {answer.why}"  # the node's own word has not counted
+        return replace(answer, allowed=allowed, why=why)
 
     def _by_plan(self, node: Node, evidence: CsrEvidence) -> NamesAnswer | None:
         found = self._planned.get(node.name)
