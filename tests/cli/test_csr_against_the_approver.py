@@ -161,6 +161,15 @@ async def test_the_flag_is_for_csrs_that_are_named(kubevouch: Program, stage: St
     assert not stage.server.requests
 
 
+async def test_the_help_says_by_which_rules_what_the_approver_holds_is_left_alone(
+    kubevouch: Program,
+) -> None:
+    """What it holds since no source knows the node is approved by --allow alone: the operator says who it is."""
+    ran = await kubevouch("csr", "approve", "--help")
+    expected = "What the running approver holds by a rule that only it asks is not approved, unless"
+    assert expected in told(ran.out), ran.out
+
+
 async def test_explain_says_of_an_approved_csr_that_the_approver_would_have_held_it(
     kubevouch: Program, stage: Stage
 ) -> None:

@@ -135,7 +135,7 @@ def explain(
 @click.option(
     "--against-approver",
     is_flag=True,
-    help="Approve NAME although the running approver holds it, as its Events say.",
+    help="Approve NAME although the running approver holds it by such a rule, as its Events say.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
@@ -152,8 +152,9 @@ def approve(
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
-    their rules. What the running approver holds is not approved, unless it is named and --against-approver is given. An
-    approval cannot be taken back: the certificate is good until it ends, and the approval says what was not asked.
+    their rules. What the running approver holds by a rule that only it asks is not approved, unless it is named and
+    --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
+    approval says what was not asked.
     """
     from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.csr.approve import approve_named
