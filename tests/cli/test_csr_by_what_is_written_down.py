@@ -24,6 +24,7 @@ from tests.cli.waiting import (
     put_pin,
     put_written,
 )
+from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
 EXPLAIN = ("csr", "explain", "csr-w9")
@@ -188,6 +189,24 @@ async def test_what_the_operator_says_is_not_called_the_nodes_own_word(
     assert ran.code == 0, ran
     expected = "names and addresses: by --allow; without it only the node itself says so; no pin, "
     assert expected in told(ran.out)
+
+
+async def test_the_list_leads_to_no_csr_that_its_kubelet_has_replaced(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The kubelet has asked again since, and was answered: what it no longer waits for needs nobody."""
+    newer = datetime.now(UTC) + timedelta(seconds=3)
+    put_csr(stage, "csr-w9-again", NODE, ADDRESS)
+    again = stage.server.store.get(CSRS, "csr-w9-again")
+    again["metadata"]["creationTimestamp"] = f"{newer:%Y-%m-%dT%H:%M:%SZ}"
+    approved = {"type": "Approved", "status": "True", "reason": "KubevouchApprove"}
+    again["status"] = {"conditions": [approved]}
+    stage.server.store.put(CSRS, again)
+    put_pin(stage)
+    ran = await kubevouch("csr", "list")
+    assert ran.code == 0, ran
+    assert "holds: newest" in ran.out
+    assert "NEXT" not in ran.out
 
 
 async def test_the_inventory_goes_before_a_pin(kubevouch: Program, stage: Stage) -> None:

@@ -24,12 +24,14 @@ def print_next(
     found: Sequence[CertificateSigningRequest],
     judgements: Sequence[CsrJudgement],
 ) -> None:
-    """Where one that nobody has decided about is held: the command that says why, and what would help."""
+    """Where one that nobody has decided about is held: the command that says why, and what would help. One that its kubelet has replaced needs nobody."""
     pairs = zip(found, judgements, strict=True)
     held = [
         (each.name, by)
         for each, by in pairs
-        if not each.status.conditions and by.outcome is not Outcome.PASS
+        if not each.status.conditions
+        and by.outcome is not Outcome.PASS
+        and all(rule.reason is not HoldReason.SUPERSEDED for rule in by.decision.held_by)
     ]
     if held:
         terminal.out()
