@@ -40,6 +40,19 @@ async def test_a_node_that_no_source_knows_is_not_as_expected(
     assert "NodeUnknown" in wrong[0]["got"]
 
 
+async def test_where_no_approver_is_installed_that_is_what_comes_next(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """A pin, of which the rule speaks, cannot be written before that."""
+    ran = await kubevouch("approver", "selftest")
+    install = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
+    end = f"No approver is installed here, so nothing says which names and addresses nodes have:\nNEXT  {install}\n"
+    assert ran.out.endswith(end), ran.out
+    lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+    await kubevouch("approver", "pin", "worker-1", "--yes")
+    assert "NEXT" not in (await kubevouch("approver", "selftest")).out
+
+
 async def test_a_configuration_that_cannot_be_read_holds_everything(
     lab: Bench, kubevouch: Program
 ) -> None:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from kubevouch.policy.selftest import SelfTestRow
 
 
+_NOT_INSTALLED = (
+    "No approver is installed here, so nothing says which names and addresses nodes have:"
+)
+
+
 class NothingToTest(KubevouchError):
     """There is no Node that a CSR could be made for; or the cluster's own names, or what is pinned, are not known."""
 
@@ -29,21 +34,26 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
     The pins, the inventory and the configuration in the namespace kubevouch-system count; without them no source knows any
     node, and everything is held. Exit code 1 if an attack passes, or an honest CSR of a pinned node does not.
     """
+    from kubevouch.cli.approver.installation import INSTALL
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
-    rows = with_api(terminal, access_of(terminal, kubeconfig, context), _tested)
+    rows, is_installed = with_api(terminal, access_of(terminal, kubeconfig, context), _tested)
     if output == "json":
         content = {"rows": [_json(each) for each in rows]}
         print_document(terminal, "kubevouch.selftest/1", content)
     else:
         _print(terminal, rows)
+        if not is_installed:
+            terminal.out(_NOT_INSTALLED)
+            terminal.command("NEXT  ", INSTALL)
     return ExitCode.OK if all(each.as_expected for each in rows) else ExitCode.FINDINGS
 
 
-async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[SelfTestRow, ...]":
+async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[tuple[SelfTestRow, ...], bool]":
+    """What became of each, and whether an approver is installed: its ConfigMaps are there, or some that operators wrote for it."""
     from kubevouch.approve.decide.sources import WatchedSources
     from kubevouch.cli.common.written import gather_written
     from kubevouch.evidence.gather.at_once import together
@@ -68,7 +78,7 @@ async def _tested(api: "ApiClient", clock: "Clock") -> "tuple[SelfTestRow, ...]"
     rows = self_test(ATTACKS, nodes, sources.current, reserved_of(names, nodes), clock.now())
     if not rows:
         raise NothingToTest("nodes", "there is no Node", "one was expected, to make a CSR for")
-    return rows
+    return rows, written.value is not None
 
 
 def _print(terminal: "Terminal", rows: "Sequence[SelfTestRow]") -> None:
