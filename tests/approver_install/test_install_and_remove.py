@@ -803,7 +803,12 @@ async def test_remove_keeps_what_is_known_of_nodes(lab: Bench, kubevouch: Progra
     told = " ".join(ran.out.split())
     assert "There is nothing to remove: no approver is installed here." in told
     assert stays in told
-    await _ran(kubevouch, "approver", "remove", "--pins", "--yes", "--wait", "0s", code=0)
+    ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", "--wait", "0s", code=0)
+    for_good = (
+        "No command brings these ConfigMaps back: another install pins what the Nodes claim then, without what --allow "
+        "and --csr gave to pins, and without what was recorded."
+    )
+    assert ran.err.index(for_good) < ran.err.index("This will delete"), ran.err
 
 
 async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) -> None:

@@ -138,6 +138,11 @@ def _show(terminal: Terminal, found: _Removal) -> None:
         terminal.out(f"- {manifest}")
     for each in found.maps:
         terminal.out(f"- ConfigMap {each.namespace}/{each.name}: {counted(len(each.data), 'node')}")
+    if found.maps:
+        terminal.note(
+            "No command brings these ConfigMaps back: another install pins what the Nodes claim then, without what "
+            "--allow and --csr gave to pins, and without what was recorded."
+        )
     _warn(terminal, found)
 
 
