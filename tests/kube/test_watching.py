@@ -251,6 +251,28 @@ async def test_a_server_that_is_back_is_found_at_once_and_listed_no_second_time(
     assert follower.syncs == 1
 
 
+async def test_after_a_restore_of_etcd_all_is_listed_anew(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    """To whoever watches from a version that is yet to come an API server says nothing until then, not even a bookmark."""
+    create(server, "a", "b")
+    backup = server.store.backup()
+    async with following(api) as follower:
+        await opened(server)
+        server.store.delete(NODE, "a")
+        relabel(server, "b", "later")
+        create(server, "c", "d", "e")
+        await follower.until(lambda: follower.holds(server))
+        await server.end()
+        server.store.restore(backup)
+        create(server, "f")
+        await server.listen()
+        await follower.until(lambda: follower.holds(server))
+    assert sorted(follower.table) == ["a", "b", "f"]
+    assert follower.syncs == 2
+    assert "was restored from a backup" in str(follower.troubles[-1])
+
+
 async def test_a_silent_server_is_dialled_again(api: ApiClient, server: ScriptedApiServer) -> None:
     create(server, "a")
     server.faults.on(PATH, faults.lines(then="hold"), times=2, where=a_watch)
@@ -371,9 +393,7 @@ async def test_a_bookmark_of_an_older_version_leads_to_a_list(
     async with following(api) as follower:
         await follower.until(lambda: follower.syncs == 2)
         assert follower.story == ["+a", "+b", "-b"]
-    assert "a bookmark of version 500 after 902, as after a restore of etcd" in str(
-        follower.troubles[-1]
-    )
+    assert "version 500 after version 902: etcd was restored" in str(follower.troubles[-1])
 
 
 async def test_a_line_beyond_all_measure_is_not_kept(

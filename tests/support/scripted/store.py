@@ -5,15 +5,25 @@ Objects are copied on the way in and out: what lies here changes only through th
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status, store
+from kubevouch_lab.apiserver.history import History
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.objects import Object, Objects
 
 J = TypeVar("J")
 Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Of etcd: the objects and the latest version of a moment."""
+
+    objects: tuple[tuple[Kind, Where, Object], ...]
+    version: int
 
 
 class Store:
@@ -83,6 +93,22 @@ class Store:
         self.kept._history.revision += 1
         self.kept.compact()
         self.compacted()
+
+    def backup(self) -> Backup:
+        """What there is now."""
+        objects = [
+            (kind, where, _copied(thing))
+            for kind, placed in self.kept._objects.items()
+            for where, thing in placed.items()
+        ]
+        return Backup(tuple(objects), self.version)
+
+    def restore(self, backup: Backup) -> None:
+        """All is as it was then, the latest version too, as after `etcdutl snapshot restore`. Nobody may watch meanwhile."""
+        self.kept = store.Store()
+        for kind, where, thing in backup.objects:
+            self.kept._place(kind, where, None, _copied(thing))
+        self.kept._history = History(backup.version)
 
     def _named(self, kind: Kind, thing: Object, namespace: str) -> Object:
         metadata = thing.setdefault("metadata", {})

@@ -3,7 +3,7 @@
 What is read is decoded into narrow structs, or kept raw where it will be written back.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -69,7 +69,7 @@ class ApiClient(HttpClient):
         only_metadata: bool = False,
         rows: RowForm[Any] | None = None,
         objects: int = PAGE,
-    ) -> AsyncIterator[Listed[T]]:
+    ) -> AsyncGenerator[Listed[T], None]:
         """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page; 0: all in one.
 
         only_metadata: nothing else of an object is asked for, such as what a Secret holds. rows: how objects of `kind` are

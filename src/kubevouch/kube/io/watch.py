@@ -4,10 +4,11 @@ In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nes
 
 - A list, page by page, then a watch from the list's version. The server is asked to end it after five to ten minutes
   (client-go's minWatchTimeout); bookmarks move the version on while nothing happens.
-- After a connection breaks, or is silent for too long, the watch starts again from the last version seen.
+- After a connection breaks, or is silent for too long, the watch starts again from the last version seen, unless the server
+  has only come to an older one: etcd was restored from a backup. A watch from a version that is yet to come says nothing
+  until then, and never what is different (apiserver's pkg/storage/cacher/cache_watcher.go, `process`); client-go goes on.
 - 410 Gone, as a status or among the events, leads to a new list: changed objects are reported as Upserted, missing
-  ones as Deleted. The same is done if the watch cannot start for another reason, or if a bookmark has an older version than
-  what was seen before: etcd was restored from a backup.
+  ones as Deleted. The same is done if the watch cannot start for another reason, and after a restore of etcd.
 - Failures are reported, and followed by a wait of up to 30 seconds, or of up to 4 while nobody answers. Only cancelling
   ends a watch.
 """
@@ -31,7 +32,7 @@ from kubevouch.kube.errors import (
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
-from kubevouch.kube.resources.meta import Object, Resource
+from kubevouch.kube.resources.meta import Object, Resource, VersionOnly
 from kubevouch.kube.tables import NoSuchColumn, RowForm
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -105,6 +106,8 @@ class Watch(Generic[ObjectT]):
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
+        self._failed = False
+        """Whether something has failed since a server was last known to have come to this version."""
         self.heard = clock.monotonic()
         """When it was last sent something (a page of a list, an event, a bookmark), or begun. By the monotonic clock."""
 
@@ -165,12 +168,14 @@ class Watch(Generic[ObjectT]):
             uid, _ = self._known.pop(key)
             yield Deleted(key, uid)
         # A server without resourceVersions can only be watched from "0", which means any version.
-        self._version, self._stuck = version or "0", 0
+        self._version, self._stuck, self._failed = version or "0", 0, False
         self.listing = False
         yield Synced()
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events of a watch from the last version, until it ends."""
+        if self._failed:
+            await self._check_version()
         began, said = self._clock.monotonic(), False
         stream = watch_lines(
             self._api,
@@ -195,6 +200,23 @@ class Watch(Generic[ObjectT]):
         else:
             await self._clock.sleep(self._backoff.failed())
 
+    async def _check_version(self) -> None:
+        """Raises Gone where the server has not come to the version from which this watch would go on."""
+        pages = self._api.pages(
+            self._resource,
+            VersionOnly,
+            self._namespace,
+            label_selector=self._selectors["labelSelector"],
+            field_selector=self._selectors["fieldSelector"],
+            only_metadata=True,
+            objects=1,
+        )
+        async with contextlib.aclosing(pages):
+            version = (await anext(pages)).metadata.resource_version
+        if _is_older(version, self._version):
+            raise self._went_back(version)
+        self._failed = False
+
     def _on_line(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
         if word.error is not None:
             self._report(word.error)
@@ -216,7 +238,7 @@ class Watch(Generic[ObjectT]):
     def _went_back(self, version: str) -> Gone:
         """What was seen until now is out of date, and no event will say how: only a list shows it."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
-        seen = f"a bookmark of version {version} after {self._version}, as after a restore of etcd"
+        seen = f"version {version} after version {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")
 
     def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
@@ -236,6 +258,7 @@ class Watch(Generic[ObjectT]):
             wait = self._backoff.unreached()
         else:
             wait = self._backoff.failed(_retry_after(error))
+        self._failed = True
         self._stuck += bool(self._version) and not _never_came(error)
         if _needs_new_list(error) or self._stuck > LIST_AFTER:
             self._version = ""
