@@ -114,8 +114,7 @@ class Cluster:
         )
 
     def config_map(self, name: str, data: dict[str, str]) -> None:
-        labels = {"app.kubernetes.io/part-of": "kubevouch"}
-        thing = {"metadata": {"name": name, "labels": labels}, "data": data}
+        thing = {"metadata": {"name": name}, "data": data}
         self.server.store.create(CONFIG_MAP, thing, SPACE)
 
     def configure(self, *lines: str) -> None:

@@ -396,3 +396,20 @@ async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
         await running.logged('"csr-2"')
     assert "changed since it was pinned" in running.log
     assert not cluster.conditions("csr-2")
+
+
+async def test_what_a_person_wrote_counts_without_any_label(cluster: Cluster) -> None:
+    """`kubectl create configmap` makes none: an inventory was never read, and a configuration took no source away."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.configure("sources: [inventory]")
+    pin = json.dumps({"v": 1, "names": ["n2"], "addresses": ["192.0.2.2"]})
+    cluster.config_map(shard_of("kubevouch-pins", "n2"), {"n2": pin})
+    cluster.inventory(n1=["192.0.2.1"])
+    assert "labels" not in cluster.server.store.get(CONFIG_MAP, "kubevouch-inventory", SPACE)
+    async with approving(cluster) as running:
+        cluster.csr("csr-2", "n2")
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        await running.decided("csr-2")
+    assert not cluster.conditions("csr-2")

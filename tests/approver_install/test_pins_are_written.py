@@ -155,6 +155,21 @@ async def test_two_writers_of_one_shard_do_not_meet(lab: Bench, kubevouch: Progr
     assert "somebody-elses" in lab.local.get(CONFIG_MAPS, name, SPACE)["data"]
 
 
+async def test_a_pin_in_a_configmap_without_labels_is_shown_as_the_approver_counts_it(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """Somebody has put it back by hand: it was called not pinned, and its address free for another node."""
+    theirs = written_pin(PinnedNode("worker-1", "", ("worker-1",), ("192.168.88.113",)))
+    found = {"metadata": {"name": shard_of(PINS, "worker-1")}, "data": {"worker-1": theirs}}
+    lab.local.create(CONFIG_MAPS, found, SPACE)
+    ran = await kubevouch("approver", "pin", "--diff")
+    assert ran.code == 1, ran
+    said = " ".join(ran.out.split())
+    assert "worker-1 - 192.168.88.113: pinned, and the Node does not claim it" in said
+    alone = await kubevouch("approver", "pin", "worker-2", "--yes")
+    assert "the pin of worker-1 has it" in " ".join(alone.out.split())
+
+
 async def test_a_client_certificate_is_taken_from_the_csr_that_it_made(
     lab: Bench, kubevouch: Program
 ) -> None:

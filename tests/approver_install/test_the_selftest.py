@@ -67,14 +67,19 @@ async def test_a_configuration_that_cannot_be_read_holds_everything(
     assert "Passes" not in rows["an honest CSR"]["got"]
 
 
-async def test_what_has_no_label_of_ours_counts_for_nothing_as_with_the_approver_itself(
+async def test_a_configuration_that_somebody_made_without_a_label_counts_as_with_the_approver_itself(
     lab: Bench, kubevouch: Program
 ) -> None:
     lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
     await kubevouch("approver", "pin", "--yes")
     broken = {"metadata": {"name": "kubevouch-approver"}, "data": {"configuration.yaml": "a: b"}}
-    lab.local.create(CONFIG_MAPS, broken, SPACE)
     assert (await kubevouch("approver", "selftest")).code == 0
+    lab.local.create(CONFIG_MAPS, broken, SPACE)
+    ran = await kubevouch("approver", "selftest")
+    assert (ran.code, "schemaVersion None" in ran.out) == (1, True), ran
+    # Every attack is held, and an honest CSR as well.
+    assert ran.out.count("NOT AS EXPECTED") == 1
+    assert "38 of 38 attacks are held" in ran.out
 
 
 async def test_without_a_node_it_could_not_tell(lab: Bench, kubevouch: Program) -> None:

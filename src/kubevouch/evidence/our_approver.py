@@ -12,7 +12,7 @@ NAME: Final = "kubevouch-approver"
 
 CONFIGURATION_KEY: Final = "configuration.yaml"
 PART_OF: Final = "app.kubernetes.io/part-of"
-"""The label of everything that is ours in a cluster; its value is "kubevouch". The approver watches nothing without it."""
+"""The label of everything that is ours in a cluster; its value is "kubevouch"."""
 
 _LATELY: Final = timedelta(minutes=1)
 """Whoever leads renews the Lease every two seconds, and after 15 another one may take it."""

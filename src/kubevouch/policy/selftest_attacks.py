@@ -74,7 +74,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("T2", "another node's address", _FOREIGN, lambda s: s.asking(VICTIM_ADDRESS)),
     Attack("T3", "another node's address and no name", _FOREIGN, lambda s: s.asking(VICTIM_ADDRESS, only=True)),
     Attack("T4", "another node's name", (HoldReason.FOREIGN_NAME,), lambda s: s.asking(VICTIM_NAME)),
-    Attack("T4", "a name that begins like its own", (HoldReason.NAME_NOT_ALLOWED, HoldReason.NODE_UNKNOWN), lambda s: s.asking(f"{s.node.name}.example.org")),
+    Attack("T4", "a name that begins like its own", (HoldReason.NAME_NOT_ALLOWED, HoldReason.NODE_UNKNOWN, HoldReason.TOO_MANY_NEW_NODES, HoldReason.SOURCE_UNREADABLE), lambda s: s.asking(f"{s.node.name}.example.org")),
     Attack("T5", "kubernetes.default.svc", (HoldReason.RESERVED_NAME,), lambda s: s.asking("kubernetes.default.svc")),
     Attack("T5", "localhost", (HoldReason.RESERVED_NAME,), lambda s: s.asking("localhost")),
     Attack("T6", "an API server's address", (HoldReason.RESERVED_ADDRESS,), _of_the_api_server),

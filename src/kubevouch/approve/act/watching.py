@@ -19,7 +19,6 @@ from kubevouch.kube.resources import (
     Resource,
 )
 from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
-from kubevouch.policy.sources.stored import OURS
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -58,11 +57,11 @@ class WatchHandler(Protocol):
         ...
 
     def config_map(self, found: ConfigMap) -> None:
-        """A ConfigMap of ours is new or has changed."""
+        """A ConfigMap of the approver's namespace is new or has changed."""
         ...
 
     def config_map_gone(self, name: str) -> None:
-        """A ConfigMap of ours is gone."""
+        """A ConfigMap of the approver's namespace is gone."""
         ...
 
     def all_listed(self) -> None:
@@ -90,7 +89,7 @@ class Watches:
         self._report = report
         self._node_watch = self._watch("nodes", NODES)
         self._csr_watch = self._watch("CSRs", CSRS)
-        self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace, labels=OURS)
+        self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace)
         self._listed: set[str] = set()
         self._failing_since: float | None = None
 
@@ -142,7 +141,6 @@ class Watches:
         resource: Resource[ObjectT],
         *,
         namespace: str = "",
-        labels: str = "",
     ) -> Watch[ObjectT]:
         return Watch(
             self._api,
@@ -151,7 +149,6 @@ class Watches:
             rng=self._rng,
             report=lambda error: self._failed(what, error),
             namespace=namespace,
-            label_selector=labels,
         )
 
     def _failed(self, what: str, error: KubevouchError) -> None:

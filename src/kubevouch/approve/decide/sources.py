@@ -28,6 +28,11 @@ _PIN_SHARDS = frozenset(shard_names(PINS))
 _RECORD_SHARDS = frozenset(shard_names(RECORDED))
 
 
+def is_source(name: str) -> bool:
+    """Whether a ConfigMap of this name is read. By its name alone: whoever writes one by hand knows of no label."""
+    return name in _PIN_SHARDS | _RECORD_SHARDS | {INVENTORY, CONFIGURATION}
+
+
 class Shards(Generic[T]):
     """The entries of the sixteen ConfigMaps of one kind. read: makes a Shard from a name and its data."""
 

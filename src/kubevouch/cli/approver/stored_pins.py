@@ -26,15 +26,16 @@ class StoredPins:
 
 async def read_stored_pins(api: ApiClient) -> StoredPins:
     """All that is pinned; nothing where the approver is not installed. As for the approver, no entry in a wrong ConfigMap hides a pin."""
-    found = await api.list_all(CONFIG_MAPS, NAMESPACE, label_selector=f"{HOLDS}=pins")
+    found = await api.list_all(CONFIG_MAPS, NAMESPACE)
     pins: dict[str, PinnedNode | Unreadable] = {}
     problems: list[str] = []
     texts: dict[str, dict[str, str]] = {}
     for each in found:
         if not each.name.startswith(f"{PINS}-"):
-            problems.append(
-                f"ConfigMap {NAMESPACE}/{each.name} is labelled as pins, and is not one of theirs"
-            )
+            if each.metadata.labels.get(HOLDS) == "pins":
+                problems.append(
+                    f"ConfigMap {NAMESPACE}/{each.name} is labelled as pins, and is not one of theirs"
+                )
             continue
         shard = read_pins(each.name, each.data)
         for node, entry in shard.entries.items():

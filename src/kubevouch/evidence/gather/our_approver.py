@@ -10,7 +10,6 @@ from kubevouch.evidence.our_approver import (
     CONFIGURATION_KEY,
     NAME,
     NAMESPACE,
-    PART_OF,
     OurApprover,
 )
 from kubevouch.kube.io.client import ApiClient
@@ -52,7 +51,5 @@ def _approver(deployment: Deployment | None, lease: Lease | None, now: datetime)
 
 
 def _text(found: ConfigMap | None) -> str | None:
-    """The configuration's text, as the approver sees it: one without our label is none."""
-    if found is None or found.metadata.labels.get(PART_OF) != "kubevouch":
-        return None
-    return found.data.get(CONFIGURATION_KEY)
+    """The configuration's text, as the approver sees it."""
+    return None if found is None else found.data.get(CONFIGURATION_KEY)
