@@ -270,14 +270,10 @@ def _decodes(data: bytes) -> None:
             assert isinstance(decoded(data, kind, "x"), Listed)
 
 
-def test_json_nested_too_deeply_is_a_bad_answer() -> None:
-    deep = b'{"metadata":' * 100_000
-    with pytest.raises(BadResponse):
-        decoded(deep, Node, "x")
-    with pytest.raises(BadResponse):
-        decoded(
-            b'{"items": null, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", list_of(Node), "x"
-        )
+def test_json_that_ends_too_deep_is_a_bad_answer() -> None:
+    for deep in (b'{"metadata":' * 100_000, b'{"items":[' + b"[" * 100_000, b"[" * 100_000 + b"]"):
+        with pytest.raises(BadResponse):
+            decoded(deep, list_of(Node), "x")
 
 
 @pytest.mark.parametrize("levels", [99, 900, 5_000, 10_000, 200_000])
@@ -290,6 +286,17 @@ def test_an_object_that_is_nested_very_deep_keeps_no_list_from_being_read(levels
     assert [each.name for each in found.items] == ["a", "b", "c"]
     assert {each.metadata.managed_fields[0].manager for each in found.items} == {"m"}
     assert {each.spec.username for each in found.items} == {"u"}
+
+
+@pytest.mark.parametrize("levels", [300, 600, 900, 5_000])
+@pytest.mark.parametrize("odd", ["null", '"0000-01-01T00:00:00Z"'])
+def test_nor_does_one_that_has_a_time_besides_that_python_cannot_hold(
+    levels: int, odd: str
+) -> None:
+    deep = '{"f:a":' * levels + "1" + "}" * levels
+    mine = f'{{"metadata":{{"name":"b","managedFields":[{{"fieldsV1":{deep},"time":{odd}}}]}}}}'
+    found = decoded(f'{{"items":[{mine}],"metadata":null}}'.encode(), list_of(Node), "x")
+    assert [each.name for each in found.items] == ["b"]
 
 
 def test_what_is_to_be_written_back_is_never_read_without_what_is_nested_deep() -> None:

@@ -50,15 +50,21 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
     """`data` decoded as `kind`. Raises BadResponse at `where`. whole: what is nested absurdly deep must not be left out."""
+    try:
+        return _read(data, kind, where)
+    except RecursionError as error:
+        if whole:
+            raise _not_json(where, error) from None
+    return _read(_shallow(data), kind, where)
+
+
+def _read(data: bytes, kind: type[T], where: str) -> T:
+    """Raises RecursionError for what is nested deeper than Python goes."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
         return _tolerant(data, kind, where)
-    except RecursionError as error:
-        if whole:
-            raise _not_json(where, error) from None
-        return decoded(_shallow(data), kind, where, whole=True)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _not_json(where, error) from None
 
@@ -68,7 +74,7 @@ def _tolerant(data: bytes, kind: type[T], where: str) -> T:
         return msgspec.convert(_as_go_reads(msgspec.json.decode(data)), kind)
     except msgspec.ValidationError as error:
         raise BadResponse(where, f"an answer of another shape ({error})") from None
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise _not_json(where, error) from None
 
 
