@@ -205,7 +205,7 @@ class NodeObserver:
     def _how(self, csr: str) -> str:
         if not self.approvers_turn:
             return "approved"
-        waited = f"the approver had not decided within {self.approvers_turn:.0f} s"
+        waited = f"the approver had not approved it within {self.approvers_turn:.0f} s"
         return f"approved by this run: {waited} (`kubectl describe csr {csr}` says why)"
 
     async def _held(
