@@ -144,10 +144,11 @@ def _where_to_look(ours: OurApprover) -> dict[str, str]:
             "mend": f"{keeps}: `{logs}`{_MEANWHILE}",
         }
     log = "deployment/kubevouch-approver"
+    just_begun = "ask once more, if its pod has just begun: a former leader's Lease is watched for 15 s before it leads."
     return {
         "look": "logs",
         "at": log,
-        "mend": f"look there for what its log says, such as a right that lacks{_MEANWHILE}",
+        "mend": f"{just_begun} Else look there for what its log says, such as a right that lacks{_MEANWHILE}",
     }
 
 
