@@ -115,12 +115,12 @@ def run(
 def _say_where_it_stopped(
     terminal: Terminal, error: BaseException, found: _Removal, gone: int, *, pins: bool
 ) -> None:
-    goes_on = "The same command goes on with it"
+    goes_on, in_hand = "The same command goes on with it", ", and the one in hand may be gone, too"
     if isinstance(error, KubevouchError):
         terminal.error(str(error))
-        goes_on += ", once that is mended"
+        goes_on, in_hand = f"{goes_on}, once that is mended", ""
     count = len(found.going) + len(found.maps)
-    terminal.note(f"It stopped after {gone} of {count} objects. {goes_on}.")
+    terminal.note(f"It stopped after {gone} of {count} objects{in_hand}. {goes_on}.")
     if gone:
         say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
 
