@@ -104,7 +104,7 @@ NO_COMMAND_LINES = {
         "p",
         "--via",
         "pod",
-    ): "--via pod: --image is missing; There is no public image yet",
+    ): "--via pod: --image is missing; NAME@sha256:DIGEST was expected. There is no public image yet",
     (
         "fix",
         "--plan",

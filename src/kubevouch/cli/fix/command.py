@@ -57,7 +57,8 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
             raise UsageError("fix --plan", "--image and --pod-namespace belong to --via pod")
         return None
     if not image:
-        raise UsageError("--via pod", "--image is missing", NO_PUBLIC_IMAGE)
+        expected = f"NAME@sha256:DIGEST was expected. {NO_PUBLIC_IMAGE}"
+        raise UsageError("--via pod", "--image is missing", expected)
     return PodPlace(namespace or _NAMESPACE, checked_image(image))
 
 
