@@ -106,8 +106,8 @@ class Watch(Generic[ObjectT]):
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
-        self._failed = False
-        """Whether something has failed since a server was last known to have come to this version."""
+        self._away = False
+        """Whether a server may have been away since one was last known to have come to this version."""
         self.heard = clock.monotonic()
         """When it was last sent something (a page of a list, an event, a bookmark), or begun. By the monotonic clock."""
 
@@ -168,13 +168,13 @@ class Watch(Generic[ObjectT]):
             uid, _ = self._known.pop(key)
             yield Deleted(key, uid)
         # A server without resourceVersions can only be watched from "0", which means any version.
-        self._version, self._stuck, self._failed = version or "0", 0, False
+        self._version, self._stuck, self._away = version or "0", 0, False
         self.listing = False
         yield Synced()
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events of a watch from the last version, until it ends."""
-        if self._failed:
+        if self._away:
             await self._check_version()
         began, said = self._clock.monotonic(), False
         stream = watch_lines(
@@ -215,7 +215,7 @@ class Watch(Generic[ObjectT]):
             version = (await anext(pages)).metadata.resource_version
         if _is_older(version, self._version):
             raise self._went_back(version)
-        self._failed = False
+        self._away = False
 
     def _on_line(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
         if word.error is not None:
@@ -258,7 +258,7 @@ class Watch(Generic[ObjectT]):
             wait = self._backoff.unreached()
         else:
             wait = self._backoff.failed(_retry_after(error))
-        self._failed = True
+        self._away = self._away or _may_have_been_away(error)
         self._stuck += bool(self._version) and not _never_came(error)
         if _needs_new_list(error) or self._stuck > LIST_AFTER:
             self._version = ""
@@ -287,6 +287,11 @@ def _is_older(version: str, than: str) -> bool:
 
 def _retry_after(error: KubevouchError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
+
+
+def _may_have_been_away(error: KubevouchError) -> bool:
+    """Whether an API server may have been down, as it is for a restore. One that refuses something was there."""
+    return not isinstance(error, StatusError) or error.code >= 500
 
 
 def _never_came(error: KubevouchError) -> bool:
