@@ -12,7 +12,10 @@ from tests.support.api_connection import ApiConnection
 from .installed import ApproverPod
 
 _MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+_AT_REST = ("/etc/kubernetes/manifests/etcd.yaml", _MANIFEST)
+_ASIDE = "/etc/kubernetes/at-rest"
 _PKI = "/etc/kubernetes/pki/etcd"
+_ETCD, _BACKUP = "/var/lib/etcd/member", "/var/lib/etcd-backup"
 
 
 @contextmanager
@@ -54,6 +57,33 @@ def api_server_flag(cluster: Cluster, flag: str) -> Iterator[None]:
         before = _processes(cluster)
         cluster.master.write(_MANIFEST, manifest, 0o600)
         _another(cluster, before)
+
+
+def back_up_etcd(cluster: Cluster) -> None:
+    """Its data as they are now, for `restore_etcd`."""
+    with _at_rest(cluster):
+        cluster.master.sh(f"rm -rf {_BACKUP} && cp -a {_ETCD} {_BACKUP}")
+
+
+def restore_etcd(cluster: Cluster) -> None:
+    """Everything in the cluster is as it was at the time of the backup, the latest version too."""
+    with _at_rest(cluster):
+        cluster.master.sh(f"rm -rf {_ETCD} && mv {_BACKUP} {_ETCD}")
+
+
+@contextmanager
+def _at_rest(cluster: Cluster) -> Iterator[None]:
+    """Neither etcd nor the API server runs while the block lasts."""
+    sh = cluster.master.sh
+    sh(f"mkdir -p {_ASIDE} && mv {' '.join(_AT_REST)} {_ASIDE}/")
+    running = "pgrep -x 'etcd|kube-apiserver'"
+    sh(f"kill -KILL $({running})", check=False)
+    try:
+        eventually(lambda: not sh(running, check=False).stdout, "the end of both")
+        yield
+    finally:
+        sh(f"mv {_ASIDE}/* {Path(_MANIFEST).parent}/ && rmdir {_ASIDE}")
+        _another(cluster, [])
 
 
 def compact_etcd(cluster: Cluster, folder: Path) -> int:
