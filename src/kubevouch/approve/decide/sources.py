@@ -128,7 +128,7 @@ class WatchedSources:
         Only what we wrote ourselves is newer than what the watch shows. Otherwise an older version is what there is: etcd was
         restored from a backup.
         """
-        number = _number(found)
+        number = found.metadata.version_number
         if number and number < self._wrote.get(found.name, 0):
             return ()
         self._wrote.pop(found.name, None)
@@ -137,7 +137,7 @@ class WatchedSources:
 
     def wrote(self, found: ConfigMap) -> Collection[str] | None:
         """A ConfigMap as it is after we have written it, which the watch may already have shown, or something newer."""
-        number = _number(found)
+        number = found.metadata.version_number
         if number and number <= self._shown.get(found.name, 0):
             return ()
         self._wrote[found.name] = number
@@ -209,12 +209,6 @@ class WatchedSources:
             self.problems[name] = problems
         else:
             self.problems.pop(name, None)
-
-
-def _number(found: ConfigMap) -> int:
-    """The resourceVersion as a number; 0 if it is not one."""
-    version = found.metadata.resource_version
-    return int(version) if version.isascii() and version.isdigit() else 0
 
 
 def _problems(found: Inventory | ApproverConfiguration | Unreadable | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from kubevouch.approve.decide.again import is_superseded
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.judgement import CsrJudgement
 from kubevouch.diagnose.catalogue.definition import PLAN
@@ -31,7 +32,7 @@ def print_next(
         for each, by in pairs
         if not each.status.conditions
         and by.outcome is not Outcome.PASS
-        and all(rule.reason is not HoldReason.SUPERSEDED for rule in by.decision.held_by)
+        and not is_superseded(by.decision)
     ]
     if held:
         terminal.out()

@@ -25,9 +25,8 @@ def csrs_for(
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
     """The key to sort CSRs oldest first. Within one second, the one that the API server stored later is newer."""
     created = csr.metadata.creation_timestamp
-    version = csr.metadata.resource_version
     return (
         created.timestamp() if created else 0.0,
-        int(version) if version.isascii() and version.isdigit() and len(version) < 32 else 0,
+        csr.metadata.version_number,
         csr.name,
     )

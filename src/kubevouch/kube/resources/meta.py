@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
+_TOO_LONG = 32
+"""Characters. A resourceVersion has 64 bits; of thousands of digits Python makes no number."""
+
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Base of all structs: Kubernetes' JSON names, unknown fields ignored, absent ones at Go's zero value."""
@@ -27,6 +30,12 @@ class Metadata(Narrow, frozen=True, kw_only=True):
     creation_timestamp: datetime | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def version_number(self) -> int:
+        """`resource_version` as a number, which grows with each change (KEP-5504); 0 for any other text."""
+        text = self.resource_version
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _TOO_LONG else 0
 
 
 class _VersionMetadata(Narrow, frozen=True, kw_only=True):
