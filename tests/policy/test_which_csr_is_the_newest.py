@@ -67,6 +67,31 @@ def test_of_two_in_one_second_the_later_one_is_the_newest() -> None:
     assert index.newest(csr("x", "w1")) == "a"
 
 
+def test_of_two_in_one_second_a_list_that_goes_by_name_hides_none_that_was_stored_later() -> None:
+    listed = [
+        msgspec.convert(
+            {
+                "metadata": {
+                    "name": name,
+                    "creationTimestamp": "2026-11-25T12:00:00Z",
+                    "resourceVersion": version,
+                },
+                "spec": {
+                    "username": "system:node:w1",
+                    "request": b64encode(request("w1")).decode(),
+                },
+                "status": {},
+            },
+            CertificateSigningRequest,
+        )
+        for name, version in (("csr-a", "1002"), ("csr-z", "999"))
+    ]
+    index = CsrIndex()
+    for each in listed:
+        index.put(csr_of(each))
+    assert index.newest(csr_of(listed[0])) == "csr-a"
+
+
 def test_a_flood_with_a_borrowed_credential_makes_no_csr_of_the_kubelet_an_old_one() -> None:
     index = CsrIndex()
     own = changed(csr("a", after=1), credential_ids=("X509SHA256=aa",))

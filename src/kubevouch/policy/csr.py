@@ -43,6 +43,9 @@ class Csr(msgspec.Struct, frozen=True):
     uid: str = ""
     """Of the object; "" of a file."""
 
+    version: int = 0
+    """`resourceVersion` of the object as it was read; 0 of a file."""
+
     dropped: int = 0
     """Bytes of the request where it was so large that it was neither read nor kept; else 0."""
 
@@ -63,6 +66,7 @@ def csr_of(found: CertificateSigningRequest, *, most: int | None = None) -> Csr:
     return Csr(
         name=found.name,
         uid=found.uid,
+        version=found.metadata.version_number,
         pem=pem,
         dropped=dropped,
         parsed=parsed,

@@ -22,7 +22,7 @@ class CsrIndex:
     """
 
     def __init__(self) -> None:
-        self._made: dict[_Maker, dict[str, tuple[datetime, int]]] = {}
+        self._made: dict[_Maker, dict[str, tuple[datetime, int, int]]] = {}
         self._newest: dict[_Maker, str] = {}
         self._makers: dict[str, _Maker] = {}
         self._numbers = count()
@@ -32,13 +32,16 @@ class CsrIndex:
         """Whether a CSR has said which client certificate made it."""
 
     def put(self, csr: Csr) -> None:
-        """A serving CSR is there. Of two that were made in the same second the one that is put later is newer."""
+        """A serving CSR is there. Of two of the same second the one that the API server stored later is newer.
+
+        A list tells them by name, and a watch as they were stored. Where no versions are known, the one put later is newer.
+        """
         if csr.username is None or csr.created is None or csr.name in self._makers:
             return
         self.told = self.told or bool(certificate_id(csr.credential_ids or ()))
         maker = self._makers[csr.name] = _maker_of(csr)
         made = self._made.setdefault(maker, {})
-        made[csr.name] = (csr.created, next(self._numbers))
+        made[csr.name] = (csr.created, csr.version, next(self._numbers))
         newest = self._newest.get(maker)
         if newest is None or made[csr.name] > made[newest]:
             self._newest[maker] = csr.name
