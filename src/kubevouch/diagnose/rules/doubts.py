@@ -10,7 +10,7 @@ from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
 from kubevouch.diagnose.rules.runs import unfinished_holder
 from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
-from kubevouch.diagnose.rules.youth import is_new_to_metrics, only_starting
+from kubevouch.diagnose.rules.youth import awaits_its_endpoint, is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.run_holder import LEASE
 from kubevouch.evidence.snapshot import Evidence
@@ -87,7 +87,14 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
     metrics = evidence.metrics
     available = metrics.available
     if available is not None and not available.true:
-        if available.reason == "MissingEndpoints" and only_starting(evidence):
+        if available.reason != "MissingEndpoints":
+            return
+        if awaits_its_endpoint(evidence):
+            yield finding(
+                Code.TOO_EARLY,
+                "metrics-server has just become ready; its Service has no endpoint yet",
+            )
+        elif only_starting(evidence):
             yield finding(
                 Code.TOO_EARLY, "metrics-server has just been started and is not ready yet"
             )

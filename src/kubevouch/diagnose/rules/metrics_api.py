@@ -19,7 +19,13 @@ from kubevouch.diagnose.make import (
 )
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import port_states, strangers
-from kubevouch.diagnose.rules.youth import current_pods, is_new_to_metrics, is_young, only_starting
+from kubevouch.diagnose.rules.youth import (
+    awaits_its_endpoint,
+    current_pods,
+    is_new_to_metrics,
+    is_young,
+    only_starting,
+)
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.snapshot import Evidence, MetricsPath
@@ -66,6 +72,8 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
         return
     code = _why_unavailable(condition.reason, metrics)
     if code is Code.NO_READY_METRICS_SERVER and only_starting(evidence):
+        return
+    if condition.reason == "MissingEndpoints" and awaits_its_endpoint(evidence):
         return
     yield finding(
         code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=pods_of(evidence)

@@ -81,6 +81,15 @@ def only_starting(evidence: Evidence) -> bool:
     return all(is_young(pod, evidence.at) for pod in pods) and not any(_waits(pod) for pod in pods)
 
 
+def awaits_its_endpoint(evidence: Evidence) -> bool:
+    """A metrics-server is ready, and each that is has only just become so.
+
+    The EndpointSlice is written after the pod, and the APIService judged after that.
+    """
+    ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
+    return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
+
+
 def is_young(pod: Pod, at: datetime) -> bool:
     """It was made less than two minutes ago."""
     return _is_young(pod.metadata.creation_timestamp, at)
