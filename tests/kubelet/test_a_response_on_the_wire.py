@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import itertools
+import time
 import tracemalloc
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
+from tests.support.bombs import gzip_of_nothing
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 1000
@@ -72,17 +74,33 @@ def test_each_caller_has_a_limit_of_his_own_for_the_same_head() -> None:
 def test_no_more_is_decompressed_than_the_caller_allows(size: int, *, fits: bool) -> None:
     packed = gzip.compress(bytes(size))
     head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
-    reader = read(head + packed, most=60_000)
     tracemalloc.start()
     try:
         if fits:
-            assert reader.content == bytes(size)
+            assert read(head + packed, most=60_000).content == bytes(size)
         else:
             with pytest.raises(TooLong, match="decompressed"):
-                _ = reader.content
+                _ = read(head + packed, most=60_000).content
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_gzip_of_which_nothing_comes_is_read_a_little_at_a_time() -> None:
+    """To build the tables of its blocks would take more than a second, in which no other kubelet is read."""
+    most = 8 << 20
+    packed = gzip_of_nothing(most)
+    head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    reader, spent = ResponseReader(most), []
+    # As they come from a record of TLS.
+    for piece in (head, *(packed[at : at + 18_432] for at in range(0, len(packed), 18_432))):
+        began = time.thread_time()
+        reader.feed(piece)
+        spent.append(time.thread_time() - began)
+    began = time.thread_time()
+    assert reader.content == b""
+    spent.append(time.thread_time() - began)
+    assert max(spent) < 0.2
 
 
 @given(body=st.binary(max_size=MOST), cuts=CUTS)

@@ -2,7 +2,8 @@
 
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. No other form is accepted, since a body
 that ends with the connection could have been cut on the way. The body may be compressed by gzip, and is never
-decompressed further than to the size that the caller allows.
+decompressed further than to the size that the caller allows. It is decompressed as it arrives: a gzip of which little or
+nothing comes can cost as much time as it is long, and whoever reads it has a turn for others between two pieces.
 """
 
 import functools
@@ -49,8 +50,10 @@ class ResponseReader:
         self.status = 0
         self.reason = ""
         self.body = bytearray()
-        """As it was sent: `content` decompresses it."""
-        self._gzip = False
+        """Decompressed, if it is compressed."""
+        self._received = 0
+        """Bytes of the body as it was sent."""
+        self._unpacking: _Unpacking | None = None
         self.begun = False
         """Whether any byte has arrived."""
         self.done = False
@@ -64,21 +67,10 @@ class ResponseReader:
 
     @property
     def content(self) -> bytes:
-        """The body, decompressed if it is compressed. Raises ResponseError."""
-        if not self._gzip:
-            return bytes(self.body)
-        inflating = zlib.decompressobj(_GZIP_ONLY)
-        try:
-            found = inflating.decompress(self.body, self._most + 1)
-        except zlib.error:
-            raise ResponseError("a body that should be gzip and cannot be decompressed") from None
-        if len(found) > self._most:
-            raise TooLong(f"a body of more than {self._most} bytes when it is decompressed")
-        if not inflating.eof:
-            raise ResponseError("unexpected EOF")
-        if inflating.unused_data:
-            raise ResponseError("a body with more after its gzip")
-        return found
+        """The whole body. Raises ResponseError if it is compressed and its end is missing."""
+        if self._unpacking is not None:
+            self._unpacking.end()
+        return bytes(self.body)
 
     def feed(self, data: bytes) -> None:
         """Takes further bytes. Raises ResponseError."""
@@ -116,19 +108,26 @@ class ResponseReader:
 
     def _begin_body(self, head: "_Head") -> None:
         self.reason, self.reusable = head.reason, head.reusable
-        self._gzip, self._chunked, self._left = head.gzip, head.chunked, head.length
+        self._chunked, self._left = head.chunked, head.length
+        # What an error says besides its status is not read.
+        self._unpacking = _Unpacking(self._most) if head.gzip and head.status == 200 else None
         self._check(self._left)
         self._headed = True
 
     def _check(self, coming: int) -> None:
-        if len(self.body) + coming > self._most:
+        if self._received + coming > self._most:
             raise TooLong(f"a body of more than {self._most} bytes")
 
     def _take(self) -> None:
-        taken = self._pending[: self._left]
-        self.body += taken
-        self._left -= len(taken)
-        del self._pending[: len(taken)]
+        taken = min(self._left, len(self._pending))
+        with memoryview(self._pending) as view:
+            self._keep(view[:taken])
+        self._left -= taken
+        del self._pending[:taken]
+
+    def _keep(self, part: memoryview) -> None:
+        self._received += len(part)
+        self.body += part if self._unpacking is None else self._unpacking.further(part)
 
     def _read_chunks(self) -> None:
         """Reads chunks: a line with the length, the bytes, and a line end, which `_left` counts, too."""
@@ -173,7 +172,7 @@ class ResponseReader:
         if self._left > 2:
             end = min(len(pending), at + self._left - 2)
             with memoryview(pending) as view:
-                self.body += view[at:end]
+                self._keep(view[at:end])
             self._left -= end - at
             at = end
         if self._left <= 2 and len(pending) - at >= self._left:
@@ -182,6 +181,36 @@ class ResponseReader:
             at += 2
             self._left = 0
         return at
+
+
+class _Unpacking:
+    """Decompresses a gzip piece by piece. most: bytes that may come of it."""
+
+    def __init__(self, most: int) -> None:
+        self._inflating = zlib.decompressobj(_GZIP_ONLY)
+        self._most = self._left = most
+
+    def further(self, part: memoryview) -> bytes:
+        """What comes of a further part. Raises ResponseError."""
+        if not part:
+            return b""
+        if self._inflating.eof:
+            raise ResponseError("a body with more after its gzip")
+        try:
+            found = self._inflating.decompress(part, self._left + 1)
+        except zlib.error:
+            raise ResponseError("a body that should be gzip and cannot be decompressed") from None
+        self._left -= len(found)
+        if self._left < 0:
+            raise TooLong(f"a body of more than {self._most} bytes when it is decompressed")
+        if self._inflating.unused_data:
+            raise ResponseError("a body with more after its gzip")
+        return found
+
+    def end(self) -> None:
+        """Raises ResponseError if the gzip is not whole."""
+        if not self._inflating.eof:
+            raise ResponseError("unexpected EOF")
 
 
 class _Head(NamedTuple):
