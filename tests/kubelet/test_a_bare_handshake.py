@@ -1,8 +1,10 @@
 """What one kubelet presents: told exactly, with no credential and no byte of HTTP."""
 
 import asyncio
+import re
 import socket
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -169,6 +171,26 @@ async def test_a_long_chain_is_read_in_part_and_the_rest_counted(
     assert answer.failure is None
     assert len(answer.chain) == MOST_CERTIFICATES
     assert answer.left_out == 1 + more - MOST_CERTIFICATES
+
+
+async def test_of_a_chain_no_more_is_read_than_reading_takes_a_moment(clock: SystemClock) -> None:
+    """A stranger's certificate with as many names as a handshake has room for would be read for a third of a second."""
+    names = [f"n{number}.example" for number in range(4_000)]
+    long = Authority().serving(*names)
+    short = Authority().serving("127.0.0.1")
+    short = replace(short, chain=short.chain + long.chain)
+    async with ScriptedKubelet(Serve(server_context(long)), clock) as kubelet:
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+        assert answer.failure is not None
+        assert answer.failure.kind is FailureKind.UNREADABLE_CERTIFICATE
+        assert re.search(
+            r"certificate from server: [0-9]{5} bytes; at most 16384", answer.failure.go_text
+        )
+        assert (answer.chain, answer.left_out) == ((), 1)
+        kubelet.behaviour = Serve(server_context(short))
+        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    assert answer.failure is None
+    assert (len(answer.chain), answer.left_out) == (1, 1)
 
 
 async def test_a_huge_chain_is_broken_off(authority: Authority, clock: SystemClock) -> None:

@@ -24,9 +24,18 @@ def hostname_failure(certificate: Certificate, host: str) -> VerifyFailure | Non
         if unmapped(address) in map(unmapped, certificate.ip_addresses):
             return None
         return _failure(certificate, bare)
-    if any(_covers(name, host) for name in certificate.dns_names):
+    spellings = _spellings(host)
+    # A stranger may present thousands of names: each is first compared as it is.
+    if any(_lower(name) in spellings and _covers(name, host) for name in certificate.dns_names):
         return None
     return _failure(certificate, host)
+
+
+def _spellings(host: str) -> frozenset[str]:
+    """The names that may cover a host, in lower case; whether one does, `_covers` says."""
+    bare = _lower(host.removesuffix("."))
+    _, dot, rest = bare.partition(".")
+    return frozenset((bare, _lower(host), f"*{dot}{rest}"))
 
 
 def _covers(name: str, host: str) -> bool:

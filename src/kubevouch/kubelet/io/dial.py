@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.kubelet.dial_result import MOST_CERTIFICATES, DialResult, Target
+from kubevouch.kubelet.dial_result import DialResult, Target, looked_at, too_long
 from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
@@ -103,7 +103,7 @@ async def _dial_one(
         tls_version=connector.tls_version,
         cipher=connector.cipher,
         chain=chain,
-        left_out=max(0, len(connector.presented.der) - MOST_CERTIFICATES),
+        left_out=len(connector.presented.der) - len(looked_at(connector.presented.der)),
         whole=connector.presented.whole,
         failure=failure or unreadable,
     )
@@ -114,14 +114,20 @@ def readable_chain(
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
     """The certificates before the first that cannot be read, at which Go's client gives up."""
     chain: list[Certificate] = []
-    for number, der in enumerate(presented[:MOST_CERTIFICATES], start=1):
+    if length := too_long(presented):
+        return (), _unreadable(length)
+    for number, der in enumerate(looked_at(presented), start=1):
         try:
             chain.append(read_certificate_der(der, f"{where}, certificate {number}"))
         except X509Error as error:
-            words = printable(error.seen.removeprefix("not a certificate: "))
-            return tuple(chain), HandshakeFailure(
-                FailureKind.UNREADABLE_CERTIFICATE,
-                f"presented a certificate that cannot be read: {words}",
-                f"tls: failed to parse certificate from server: {words}",
-            )
+            return tuple(chain), _unreadable(error.seen.removeprefix("not a certificate: "))
     return tuple(chain), None
+
+
+def _unreadable(seen: str) -> HandshakeFailure:
+    words = printable(seen)
+    return HandshakeFailure(
+        FailureKind.UNREADABLE_CERTIFICATE,
+        f"presented a certificate that cannot be read: {words}",
+        f"tls: failed to parse certificate from server: {words}",
+    )

@@ -135,7 +135,8 @@ class KubeletClient:
             self.close()
         self._unverified = unverified
         escaped = quoted(path)
-        url = f"https://{self._host}{escaped}"
+        # A node writes its addresses itself, and the URL stands in the log and in Events.
+        url = f"https://{printable(self._host)}{escaped}"
         try:
             with self._limits.within(timeout):
                 answer = await self._exchange(url, escaped, authorization, timeout, most)

@@ -21,6 +21,8 @@ LookUp = Callable[[str], Sequence[Place]]
 """Blocks, and returns the places of a host with port 0. Raises OSError, UnicodeError."""
 
 _MOST_KEPT: Final = 20_000
+_MOST_PLACES: Final = 16
+"""Of a name. An answer of DNS has room for thousands, of which each would be dialled, and remembered."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
@@ -111,7 +113,7 @@ class NameResolver:
             found: Sequence[Place] | None = None
             failed: Exception | None = None
             try:
-                found = self._look_up(host)
+                found = self._look_up(host)[:_MOST_PLACES]
             except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
                 failed = error
             # The loop may be closed by now.

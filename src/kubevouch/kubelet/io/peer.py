@@ -1,7 +1,7 @@
 """Whether a peer is the kubelet of a certain node: our own verification, by the rules and in the words of Go."""
 
 from kubevouch.clock import Clock
-from kubevouch.kubelet.dial_result import MOST_CERTIFICATES, Target
+from kubevouch.kubelet.dial_result import Target, looked_at, too_long
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.tls import FailureKind
@@ -20,10 +20,12 @@ class PeerRefused(KubeletError):
 
 def read_chain(peer: PresentedCertificate, where: str) -> tuple[Certificate, ...]:
     """What was presented. Raises PeerRefused if a certificate in it cannot be read."""
+    reason = str(FailureKind.UNREADABLE_CERTIFICATE)
+    if length := too_long(peer.der):
+        raise PeerRefused(where, reason, f"a certificate of {length}")
     try:
-        return tuple(read_certificate_der(der, where) for der in peer.der[:MOST_CERTIFICATES])
+        return tuple(read_certificate_der(der, where) for der in looked_at(peer.der))
     except X509Error as error:
-        reason = str(FailureKind.UNREADABLE_CERTIFICATE)
         raise PeerRefused(where, reason, error.seen) from None
 
 

@@ -1,0 +1,100 @@
+"""A node writes its own addresses, and whoever answers for its names says where they are: neither holds up the others."""
+
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from kubevouch.kubelet.io.names import Place
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraping import ScrapeSettings
+from tests.metrics.conftest import ADDRESS, Cluster, Live, Page
+from tests.support.authority import Authority
+from tests.support.callbacks import longest_callback
+from tests.support.contexts import server_context
+from tests.support.scripted.kubelet import Serve
+
+NAMES = KubeletAddressing(address_types=("InternalDNS",), use_status_port=True)
+LONGEST = 0.06 * (2 if sys.gettrace() else 1)
+"""Seconds of this thread's processor, of which the scripted kubelets take some, too. coverage.py's tracer doubles them."""
+
+
+def at_home(_: str) -> Sequence[Place]:
+    return [(socket.AF_INET, (ADDRESS, 0))]
+
+
+def called(cluster: Cluster, node: str, *names: str) -> None:
+    def change(found: dict[str, Any]) -> dict[str, Any]:
+        found["status"]["addresses"] = [{"type": "InternalDNS", "address": each} for each in names]
+        return found
+
+    cluster.change_node(node, change)
+
+
+async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(cluster: Cluster) -> None:
+    """They are compared with each of the node's addresses."""
+    shown = Authority("x").serving(*["a"] * 5_000)
+    await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
+    called(cluster, "bad", *(f"{number}.bad" for number in range(8)))
+    settings = ScrapeSettings(timeout=60.0)
+    async with cluster.collecting(
+        addressing=NAMES, look_up=at_home, settings=settings
+    ) as collector:
+        with longest_callback() as longest:
+            await cluster.round()
+        failure = collector.store.failure("bad")
+    assert failure is not None
+    assert failure.reason == "name-not-covered"
+    assert "valid for 5000 names" in failure.text
+    assert longest.seconds < LONGEST
+
+
+async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(cluster: Cluster) -> None:
+    """Whoever answers for a name may name as many as an answer of DNS has room for: none of them takes a connection."""
+    asked: list[str] = []
+
+    def everywhere(host: str) -> Sequence[Place]:
+        asked.append(host)
+        return [(socket.AF_INET, ("255.255.255.255", 0))] * 10_000
+
+    await cluster.add("bad")
+    called(cluster, "bad", "bad.example")
+    async with cluster.collecting(addressing=NAMES, look_up=everywhere) as collector:
+        with longest_callback() as longest:
+            await cluster.round()
+        assert collector.store.failure("bad") is not None
+    assert asked == ["bad.example"]
+    assert longest.seconds < LONGEST
+
+
+@pytest.mark.parametrize("letter", ["e", "é", "\n"])
+async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter: str) -> None:
+    """To tell that the resolver does not know it would take up to twelve seconds."""
+    await cluster.add("bad")
+    called(cluster, "bad", f"{letter}." * 100_000)
+    asked: list[str] = []
+
+    def look_up(host: str) -> Sequence[Place]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with cluster.collecting(addressing=NAMES, look_up=look_up) as collector:
+        with longest_callback() as longest:
+            await cluster.round()
+        failure = collector.store.failure("bad")
+    assert failure is not None
+    assert failure.text == "no address matched types [InternalDNS]"
+    assert asked == []
+    assert longest.seconds < LONGEST
+
+
+async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: Cluster) -> None:
+    await cluster.add("bad")
+    called(cluster, "bad", 'a\nE1130 "Failed to scrape node" node="good"\x1b[2J')
+    async with cluster.collecting(addressing=NAMES) as collector:
+        await cluster.round()
+        failure = collector.store.failure("bad")
+    assert failure is not None
+    assert failure.text.isprintable()
