@@ -23,9 +23,11 @@ from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
 from tests.support.scripted import faults, reviews
+from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.nobody import closed_port
 from tests.support.stage import Stage, kind_of, staged
 
+PODS = KINDS["", "v1", "pods"]
 NOTHING_EXPECTED = Expected(finds=(), exit=0)
 HEALTHY = Scenario(title="healthy", expected=NOTHING_EXPECTED)
 WAITING = Scenario(
@@ -299,3 +301,28 @@ async def test_without_any_right_each_doubt_names_the_right_that_lacks() -> None
         "list clusterrolebindings.rbac.authorization.k8s.io",
     )
     assert evidence.served == ()
+
+
+async def test_a_pod_that_a_node_calls_a_metrics_server_tells_nothing() -> None:
+    """A node may create mirror pods of its own with any labels: its log would blame other nodes, its flags be taken for ours."""
+    said = 'E1124 12:00:00.000000       1 scraper.go:149] "Failed to scrape node" err="no" node="k8s-worker-2"\n'
+    forged = {
+        "metadata": {
+            "name": "a-metrics-server",
+            "labels": {"k8s-app": "metrics-server"},
+            "annotations": {"kubernetes.io/config.mirror": "0123abcd"},
+        },
+        "spec": {
+            "nodeName": "k8s-worker-1",
+            "containers": [{"name": "metrics-server", "args": ["--kubelet-insecure-tls"]}],
+        },
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    async with seen(HEALTHY) as (stage, look):
+        honest = await look()
+        stage.server.store.create(PODS, forged, "kube-system")
+        stage.server.logs["kube-system", "a-metrics-server", "metrics-server"] = said
+        evidence = await look()
+    assert evidence.metrics.failures.value == honest.metrics.failures.value == ()
+    assert evidence.metrics.pods.value == honest.metrics.pods.value
+    assert evidence.metrics.flags == honest.metrics.flags

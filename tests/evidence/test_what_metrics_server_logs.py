@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import ScrapeFailure
 from kubevouch.serve.logs import Log, LogFormat
@@ -102,6 +104,27 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]
     upstreams = Container(image="registry.k8s.io/metrics-server/metrics-server:v0.9.0")
     assert runs_ours(upstreams, [whole])
+
+
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: LogFormat) -> None:
+    """Its status, the names on its page: with them it would tell doctor that metrics-server lacks rights."""
+    lines: list[str] = []
+    clock = WoundClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
+    scraping = ScrapeLog(Log(lines.append, clock, form=form, verbosity=4), clock, 9.0)
+    node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
+    words = 'User "system:serviceaccount:a;b" cannot get resource "nodes/metrics" in API group ""'
+    said = f'request failed, status: "403 {words}"'
+    now = clock.now()
+    failed = ScrapeFailure("w1", "http-403", said, at=now, since=now)
+    for ready in (True, False):
+        scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
+    scraping.duplicate(node, (("ns", words),))
+    scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
+    reached = Reached("10.0.0.5", doubt=said)
+    scraping.changed(node, None, ScrapeResult("http-403", said, now, now, None, reached))
+    assert len(lines) == 5
+    assert denials("".join(lines), "p") == ()
 
 
 RUN = {

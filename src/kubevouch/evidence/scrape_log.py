@@ -21,6 +21,8 @@ _DENIAL = re.compile(
 )
 # What a metrics server cannot do without. Ours also writes Events where it may, and says once that it may not.
 _NEEDED = {"nodes", "pods", "nodes/metrics", "configmaps", "tokenreviews", "subjectaccessreviews"}
+# A line about a node or its pods has words of its kubelet in it, which may say anything: also what the API server would.
+_BY_A_KUBELET = re.compile(r' (?:node|pods?)="|"(?:node|pods?)":"')
 # Escapes as written by strconv.Quote (klog's internal/serialize/keyvalues.go).
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -61,9 +63,10 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """Each lacking right once, sorted; only those that it needs."""
+    """Each lacking right once, sorted; only those that it needs, and only by lines of which no kubelet has written a part."""
     found: dict[str, LoggedDenial] = {}
-    for user, verb, resource, group in _DENIAL.findall(log):
+    own = "\n".join(line for line in log.split("\n") if not _BY_A_KUBELET.search(line))
+    for user, verb, resource, group in _DENIAL.findall(own):
         if resource not in _NEEDED:
             continue
         what = f"{verb} {resource}{'.' if group else ''}{group}"

@@ -55,6 +55,7 @@ async def gather_metrics_path(
         inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
+    pods = _not_made_by_nodes(pods)
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
@@ -71,6 +72,13 @@ async def gather_metrics_path(
             runs_ours(scraper_of(pod), logs.or_else({}).values()) for pod in pods.or_else(())
         ),
     )
+
+
+def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
+    """Without mirror pods: any node may create some of its own, with any labels (NodeRestriction), and write what they log."""
+    if pods.value is None:
+        return pods
+    return replace(pods, value=tuple(pod for pod in pods.value if not pod.is_mirror))
 
 
 def _outside(

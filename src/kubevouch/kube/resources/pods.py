@@ -4,6 +4,8 @@ from datetime import datetime
 
 from kubevouch.kube.resources.meta import Condition, Narrow, Object, Resource
 
+_MIRROR = "kubernetes.io/config.mirror"
+
 
 class Container(Narrow, frozen=True, kw_only=True):
     """A container: its image and command line."""
@@ -82,6 +84,11 @@ class Pod(Object, frozen=True, kw_only=True):
     def ready(self) -> bool:
         """Whether the condition Ready is true."""
         return any(found.type == "Ready" and found.true for found in self.status.conditions)
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether a kubelet has made it of a file of its own. A node can create no other pods (NodeRestriction)."""
+        return _MIRROR in self.metadata.annotations
 
 
 PODS = Resource("", "v1", "pods", "Pod", Pod, namespaced=True)
