@@ -140,6 +140,20 @@ def test_a_page_with_a_name_longer_than_any_is_refused(what: str, blank: str) ->
         read_resource_metrics(longer, "n1")
 
 
+@pytest.mark.parametrize("what", ["container", "namespace", "pod"])
+@pytest.mark.parametrize("letter", ["\x1b", "\r", "\x00", " ", "\x7f", "é", "\u202e", "\\n"])
+def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, letter: str) -> None:
+    """Whatever is served of it, kubectl would send to somebody's terminal as it is."""
+    forged = re.sub(
+        rf'{what}="[^"]+"', lambda _: f'{what}="x{letter}[2J"', page(1).decode()
+    ).encode()
+    assert quick_page(forged, Form()) is None
+    with pytest.raises(
+        AnswerError, match=r"a name with other letters than any has; .* is it a kubelet"
+    ):
+        read_resource_metrics(forged, "n1")
+
+
 def churn(pages: int = 60) -> int:
     """How many bytes a process grows by while one kubelet makes up new names for each page."""
     store = MetricsStore(timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "n1")

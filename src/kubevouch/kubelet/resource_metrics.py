@@ -28,6 +28,9 @@ MOST_SERIES: Final = 10_000
 LONGEST_NAME: Final = 253
 """Bytes of a container's, namespace's or pod's name: no object of Kubernetes has a longer one."""
 
+_LETTERS: Final = re.compile(rb"[!-~]*")
+"""Of such a name. Kubernetes allows even fewer; others would come to somebody's terminal as they are."""
+
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """A sample. `at_ms`: its time in milliseconds since 1970; None if the kubelet wrote none.
@@ -122,11 +125,7 @@ def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
             raise AnswerError(_page(where), what, "no node runs so many: is it a kubelet?")
         begin = end
         yield
-    for name in chain.from_iterable(series):
-        if name is not None and len(name) > LONGEST_NAME:
-            # What is served of it, or logged, would be kept in memory and sent to whoever asks.
-            what = f"a name of {len(name)} bytes"
-            raise AnswerError(_page(where), what, f"at most {LONGEST_NAME}: is it a kubelet?")
+    _check_names(series, where)
     return _whole(series)
 
 
@@ -193,6 +192,21 @@ _NUMBERS: Final = re.compile(
 )
 
 
+def _check_names(series: _Series, where: str) -> None:
+    """Raises AnswerError for a name that nothing can have: what is served or logged of it would be sent to whoever asks."""
+    for name in chain.from_iterable(series):
+        if name is None:
+            continue
+        if len(name) > LONGEST_NAME:
+            what = f"a name of {len(name)} bytes"
+            raise AnswerError(_page(where), what, f"at most {LONGEST_NAME}: is it a kubelet?")
+        if not _LETTERS.fullmatch(name):
+            what = "a name with other letters than any has"
+            raise AnswerError(
+                _page(where), what, "printable ASCII without blanks: is it a kubelet?"
+            )
+
+
 def _whole(series: _Series) -> ResourceMetrics:
     """The samples as values. Series without the labels of their family are ignored."""
     containers: dict[tuple[bytes, bytes], list[ContainerSamples]] = {}
@@ -238,8 +252,8 @@ def _pod(
 
 
 def _text(name: bytes) -> str:
-    """A label's text. Kubernetes names are ASCII; bytes that are not UTF-8 are escaped."""
-    return name.decode(errors="backslashreplace")
+    """A label's text, of `_LETTERS`."""
+    return name.decode("ascii")
 
 
 def _matched(

@@ -29,7 +29,7 @@ _NODE_CPU: Final = b"node_cpu_usage_seconds_total"
 _NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 _FAMILIES: Final = (_CPU, _MEMORY, _START)
 _LABELS: Final = re.compile(
-    rb'^\{container="([^"\\\n]{1,253})",namespace="([^"\\\n]{1,253})",pod="([^"\\\n]{1,253})"\}$',
+    rb'^\{container="([!#-\[\]-~]{1,253})",namespace="([!#-\[\]-~]{1,253})",pod="([!#-\[\]-~]{1,253})"\}$',
     re.MULTILINE,
 )
 # Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
@@ -337,14 +337,14 @@ def _owners(labels: bytes) -> list[Owner]:
     texts: dict[bytes, str] = {}
 
     def text(name: bytes) -> str:
-        return texts.get(name) or texts.setdefault(name, name.decode(errors="backslashreplace"))
+        return texts.get(name) or texts.setdefault(name, name.decode("ascii"))
 
     pods: dict[tuple[bytes, bytes], PodKey] = {}
     owners = []
     for container, namespace, pod in named:
         key = pods.get((namespace, pod))
         if key is None:
-            key = pods[namespace, pod] = (text(namespace), pod.decode(errors="backslashreplace"))
+            key = pods[namespace, pod] = (text(namespace), pod.decode("ascii"))
         owners.append((key, text(container)))
     return owners
 
