@@ -1,10 +1,12 @@
 """`approver install | upgrade | remove` against the lab's API server: what is shown, what is there then, what is left."""
 
+import asyncio
 import copy
 import json
 import re
 import shlex
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,15 +159,59 @@ def make_ready(lab: Bench) -> None:
     lab.local.update(DEPLOYMENTS, {**found, "status": counts}, "status")
 
 
-async def test_it_is_ready_when_every_pod_is(lab: Bench, kubevouch: Program) -> None:
+def renew_the_lease(lab: Bench, holder: str, *, ago: float = 0.0) -> None:
+    """As an approver that leads does, so many seconds ago. holder: "" gives it back."""
+    at = datetime.now(UTC) - timedelta(seconds=ago)
+    lab.clock.wind(at - lab.clock.now())  # the API server notes when it was written
+    lease = {"metadata": {"name": "kubevouch-approver"}, "spec": {"holderIdentity": holder}}
+    if f"Lease {SPACE}/kubevouch-approver" in everything(lab):
+        lab.local.delete(LEASES, "kubevouch-approver", SPACE)
+    lab.local.create(LEASES, lease, SPACE)
+
+
+async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch: Program) -> None:
     await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
     ran = await _ran(kubevouch, *HELD[:4], "--yes", code=0)
     assert "Nothing to change: the approver is installed like this." in ran.out
     assert (
-        "The approver is ready: all of its pods are.\nNEXT  kubevouch approver selftest\n"
-        in ran.out
-    )
+        "The approver is ready: all of its pods are, and one leads.\n"
+        "NEXT  kubevouch approver selftest\n"
+    ) in ran.out
+
+
+@pytest.mark.parametrize(
+    ("holder", "ago", "told"),
+    [
+        (None, 0.0, "none of its pods leads yet."),
+        ("", 0.0, "none of its pods leads yet."),
+        ("kubevouch-approver-of-before_0a", 10.0, "none of its pods leads yet; the Lease was"),
+    ],
+    ids=["there is no Lease", "it was given back", "a former approver has it"],
+)
+async def test_pods_that_are_ready_are_no_approver_before_one_leads(
+    lab: Bench, kubevouch: Program, holder: str | None, ago: float, told: str
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    make_ready(lab)
+    if holder is not None:
+        renew_the_lease(lab, holder, ago=ago)
+    ran = await _ran(kubevouch, *HELD, code=4)
+    assert f"The approver is applied, and not ready after 0 s: {told}" in " ".join(ran.out.split())
+    assert "The approver is ready" not in ran.out
+
+
+async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    make_ready(lab)
+    renew_the_lease(lab, "kubevouch-approver-of-before_0a", ago=10)
+    running = asyncio.ensure_future(_ran(kubevouch, *HELD[:-1], "1m", code=0))
+    done, _ = await asyncio.wait({running}, timeout=3)
+    assert not done
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
+    ran = await asyncio.wait_for(running, 30)
+    assert "The approver is ready: all of its pods are, and one leads." in ran.out
 
 
 UNREADABLE = "schemaVersion: kubevouch.approver/1\nsources: [inventory, pinz]\n"
@@ -182,6 +228,7 @@ async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_
     """It would approve nothing: "Nothing to change" and "ready" would be an all-clear."""
     await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
     configure(lab, UNREADABLE)
     for words in (HELD[:4], ("approver", "upgrade", "--image", IMAGE)):
         ran = await _ran(kubevouch, *words, "--yes", code=4)
@@ -194,6 +241,7 @@ async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_
     ran = await _ran(kubevouch, *HELD[:4], "--dry-run", code=0)
     assert "its configuration cannot be read" in " ".join(ran.err.split())
     # What this install writes itself counts, and not what was there.
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
     ran = await _ran(kubevouch, *HELD, "--force-conflicts", code=0)
     assert "The approver is ready" in ran.out
     assert "cannot be read" not in ran.out + ran.err

@@ -123,18 +123,18 @@ def test_a_killed_replica_is_asked_no_longer_than_one_of_the_other_server(
         pytest.skip("a lab has no metrics server but ours")
     cluster.state("healthy")
     theirs = container_of(cluster)["image"]
-    found = {image: _killed(cluster, image) for image in (theirs, image_reference)}
+    found = {image: _killed(cluster, image, theirs) for image in (theirs, image_reference)}
     print(*found.items(), sep="\n")
     assert max(found[image_reference]) <= max(found[theirs]) + _MORE, found
 
 
-def _killed(cluster: Cluster, image: str) -> list[float]:
+def _killed(cluster: Cluster, image: str, theirs: str) -> list[float]:
     """Seconds from each kill of one of two replicas until the last question that fails is asked."""
     with in_place(cluster, image, replicas=2):
-        return [_one_killed(cluster, image, turn % 2) for turn in range(_KILLS)]
+        return [_one_killed(cluster, image, theirs, turn % 2) for turn in range(_KILLS)]
 
 
-def _one_killed(cluster: Cluster, image: str, which: int) -> float:
+def _one_killed(cluster: Cluster, image: str, theirs: str, which: int) -> float:
     killed = wait_until_ready(cluster, 2)[which]
     with under_load(cluster) as load:
         process = cluster.process_of(killed.name, killed.node)
@@ -142,8 +142,9 @@ def _one_killed(cluster: Cluster, image: str, which: int) -> float:
         cluster.where_pods_run(killed.node).sh(f"kill -KILL {process}")
         eventually(lambda: killed not in pods(cluster), "that it is another process")
         wait_until_ready(cluster, 2)
-    assert not load.holes, load.holes
-    print(f"{image}: {len(load.failures)} of {len(load.asked)} failed")
+    print(f"{image}: {len(load.failures)} of {len(load.asked)} failed, {len(load.holes)} had holes")
+    # The other one forgets a node of which a scrape fails, and has none of its nodes as it begins again.
+    assert not load.holes or image == theirs, load.holes
     return max((each.began - at for each in load.failures), default=0.0)
 
 

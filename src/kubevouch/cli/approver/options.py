@@ -36,7 +36,7 @@ def applying(function: F) -> F:
             default="2m",
             show_default=True,
             metavar="DURATION",
-            help="How long to wait until the pods are ready.",
+            help="How long to wait until the pods are ready and one leads.",
         ),
         click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
         click.option(

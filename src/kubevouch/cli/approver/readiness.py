@@ -1,15 +1,21 @@
-"""Waits until the approver's pods are ready, and says what keeps them from it; and whether its configuration can be read."""
+"""Waits until the approver's pods are ready and one of them leads, and says what keeps them from it.
+
+Also whether its configuration can be read.
+"""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
+from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver.changes import Change
 from kubevouch.cli.approver.installation import DEPLOYMENT, ITS_PODS, NAMESPACE
 from kubevouch.cli.approver.present import Present
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
+from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import DEPLOYMENTS, PODS, Pod
+from kubevouch.kube.resources import DEPLOYMENTS, LEASES, PODS, Pod
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION,
     CONFIGURATION_KEY,
@@ -18,16 +24,18 @@ from kubevouch.policy.sources.configuration import (
 from kubevouch.policy.sources.stored import Unreadable
 
 _PAUSE: Final = 1.0
+_RENEWED: Final = timedelta(seconds=5)
+"""Whoever leads renews the Lease every two seconds."""
 
 
 async def wait_until_ready(
     api: ApiClient, clock: Clock, terminal: Terminal, seconds: float
 ) -> tuple[str, ...]:
-    """Nothing once every pod of the newest version is ready; else, after so many seconds, why they are not."""
+    """Nothing once every pod of the newest version is ready and one leads; else, after so many seconds, why not."""
     began = clock.monotonic()
     while True:
         found = (await api.get_raw(DEPLOYMENTS, DEPLOYMENT, NAMESPACE)).whole()
-        missing = _missing(found)
+        missing = _missing(found) or await _why_none_leads(api)
         if not missing:
             terminal.doing("")
             return ()
@@ -35,7 +43,7 @@ async def wait_until_ready(
             terminal.doing("")
             pods = await api.list_all(PODS, NAMESPACE, label_selector=ITS_PODS)
             return (missing, *(text for pod in pods if (text := _hindrance(pod))))
-        terminal.doing(f"waits for the approver's pods: {missing}")
+        terminal.doing(f"waits for the approver: {missing}")
         await clock.sleep(_PAUSE)
 
 
@@ -49,6 +57,23 @@ def _missing(deployment: Mapping[str, Any]) -> str:
     if updated < wanted or status.get("replicas", 0) > updated:
         return f"{updated} of {wanted} pods are of the new version"
     return "" if ready >= wanted else f"{ready} of {wanted} pods are ready"
+
+
+async def _why_none_leads(api: ApiClient) -> str:
+    """Empty if somebody leads: only who leads decides, and a former approver's Lease has to run out first.
+
+    By the API server's clock, which also wrote down when the Lease was renewed.
+    """
+    try:
+        lease = await api.get(LEASES, LEASE, NAMESPACE)
+    except NotFound:
+        return "none of its pods leads yet"
+    if not lease.spec.holder_identity or lease.written is None:
+        return "none of its pods leads yet"
+    silent = api.server_clock.now() - lease.written
+    if silent < _RENEWED:
+        return ""
+    return f"none of its pods leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
 
 
 def _hindrance(pod: Pod) -> str:
@@ -87,7 +112,7 @@ def say_how_it_ended(
         say_that_it_cannot_read(terminal, unread)
         terminal.command("NEXT  ", f"kubectl -n {NAMESPACE} edit configmap/{CONFIGURATION}")
     elif not hindrances:
-        terminal.out("The approver is ready: all of its pods are.")
+        terminal.out("The approver is ready: all of its pods are, and one leads.")
         terminal.command("NEXT  ", "kubevouch approver selftest")
     else:
         terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
