@@ -51,6 +51,20 @@ async def test_what_asks_for_another_nodes_name_leads_to_no_plan(kubevouch: Prog
     assert "It was not approved" not in explained.out
 
 
+async def test_a_list_says_as_explain_does_which_are_held_and_of_which_it_cannot_tell(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_csr(stage, "csr-w8", OTHER, OTHERS_ADDRESS)
+    listed, thief, unknown = await kubevouch.several(
+        ("csr", "list"), ("csr", "explain", "csr-thief"), ("csr", "explain", "csr-w8")
+    )
+    last = {row.split()[0]: row.split("   ")[-1].strip() for row in listed.out.splitlines() if row}
+    assert "csr-thief: held by foreign-names" in " ".join(thief.out.split())
+    assert last["csr-thief"] == "holds: foreign-names"
+    assert "csr-w8: cannot be told: allowed-addresses" in " ".join(unknown.out.split())
+    assert last["csr-w8"] == "cannot tell: allowed-addresses"
+
+
 async def test_beside_them_one_that_a_plan_helps_leads_to_it(
     kubevouch: Program, stage: Stage
 ) -> None:

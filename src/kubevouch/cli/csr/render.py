@@ -148,7 +148,8 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 def _in_short(judgement: CsrJudgement) -> str:
     if judgement.decision.outcome is Outcome.PASS:
         return shortened(judgement.held.text) if judgement.held else "would approve"
-    return f"holds: {judgement.decision.held_by[0].rule}"
+    word = "holds" if judgement.outcome is Outcome.REFUSE else "cannot tell"
+    return f"{word}: {judgement.decision.held_by[0].rule}"
 
 
 def say_that_the_approver_holds_it(terminal: Terminal, name: str, judgement: CsrJudgement) -> None:
