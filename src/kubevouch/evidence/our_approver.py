@@ -17,6 +17,9 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 _LATELY: Final = timedelta(minutes=1)
 """Whoever leads renews the Lease every two seconds, and after 15 another one may take it."""
 
+_TAKEN_WITHIN: Final = timedelta(seconds=10)
+"""A Lease that was given back is taken within two seconds by a pod that is ready, and asks every two."""
+
 
 @dataclass(frozen=True, slots=True)
 class OurApprover:
@@ -35,8 +38,12 @@ class OurApprover:
 
     @property
     def decides(self) -> bool:
-        """Whether one process leads. Only who leads decides, however many pods are ready."""
-        return bool(self.leader) and self.silent is not None and self.silent < _LATELY
+        """Whether one process leads, or takes over this moment. Only who leads decides, however many pods are ready."""
+        if self.silent is None:
+            return False
+        if not self.leader:  # who ended in good order has given the Lease back
+            return self.ready > 0 and self.silent < _TAKEN_WITHIN
+        return self.silent < _LATELY
 
     @property
     def why_not(self) -> str:
