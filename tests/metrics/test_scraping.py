@@ -5,6 +5,8 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
@@ -334,9 +336,40 @@ async def test_a_page_without_whole_metrics_is_told(cluster: Cluster) -> None:
     serve = cluster.serve("n1")
     await cluster.add("n1", Serve(serve.context, {PATH: (200, page)}))
     async with cluster.collecting() as collector:
-        assert await cluster.round() == {"n1": None}
+        await cluster.round()
         assert cluster.heard.incompletes == [("n1", True, (("ns", "p"),))]
         assert collector.store.absence("n1") == "its kubelet reports no CPU or memory of the node"
+
+
+@pytest.mark.parametrize("page", [b"", b"scrape_error 1\nresource_scrape_error 1\n"])
+async def test_a_kubelet_that_answers_and_says_nothing_of_its_node_is_not_read(
+    cluster: Cluster, page: bytes
+) -> None:
+    """`<unknown>` has a reason in the log, in the metrics and in the coverage then, as where nobody answers."""
+    await cluster.add("n1", Serve(cluster.serve("n1").context, {PATH: (200, page)}))
+    async with cluster.collecting() as collector:
+        failure = (await cluster.round())["n1"]
+        assert failure is not None
+        assert (failure.reason, failure.timed_out) == ("no-usage", False)
+        assert failure.text == "its kubelet reports no CPU or memory of the node"
+        result = collector.results["n1"]
+        assert (result.reason, result.read_at) == ("no-usage", None)
+        assert collector.coverage.unread == ("n1",)
+
+
+async def test_pods_are_served_of_a_kubelet_that_says_nothing_of_its_node(cluster: Cluster) -> None:
+    class OfPodsOnly(Live):
+        def get(self, path: str, otherwise: Any = None) -> Any:
+            code, page = super().get(path)
+            return code, page.split(b"# TYPE node_")[0]
+
+    cluster.pod("n1-0", node="n1")
+    await cluster.add("n1", Serve(cluster.serve("n1").context, OfPodsOnly(Page("n1"))))
+    async with cluster.collecting() as collector:
+        for _ in range(2):
+            await cluster.round()
+        assert list(collector.store.pods()) == [("ns", "n1-0")]
+        assert collector.store.failure("n1") is not None
 
 
 async def test_running_pods_are_known_by_their_labels(cluster: Cluster) -> None:

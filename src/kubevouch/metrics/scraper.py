@@ -27,7 +27,7 @@ from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
-from kubevouch.metrics.store import MetricsStore, ScrapeFailure
+from kubevouch.metrics.store import NO_USAGE, MetricsStore, ScrapeFailure
 from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
 
@@ -209,7 +209,9 @@ class Scraper:
         node, failure = followed.node, None
         try:
             body, asked_at = await self._fetched(node, followed.connection, began)
-            await self._keep(followed, body, asked_at)
+            if not await self._keep(followed, body, asked_at):
+                # The row stays away as long as that is so, which somebody has to be told.
+                failure = self._failure(node, "no-usage", NO_USAGE)
         except FetchFailed as error:
             failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
         except AnswerError as error:
@@ -279,7 +281,8 @@ class Scraper:
             self._trust = kept
         return kept
 
-    async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> None:
+    async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> bool:
+        """Whether the page has the node's own usage."""
         node = followed.node
         found = quick_page(body, followed.form)
         if found is None:
@@ -292,6 +295,7 @@ class Scraper:
         if page.node is None or page.incomplete:
             lacks = page.node is None
             self._tell(self._observer.incomplete, node, node_itself=lacks, pods=page.incomplete)
+        return page.node is not None
 
     async def _read(self, body: bytes, node: FleetNode) -> ResourceMetrics:
         """A page that needs the full reader. Other scrapes go on meanwhile: it may be long, and of hostile bytes."""

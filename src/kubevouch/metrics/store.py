@@ -19,6 +19,7 @@ from kubevouch.metrics.pages import Page
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
+NO_USAGE: Final = "its kubelet reports no CPU or memory of the node"
 STALE_AFTER: Final = 3
 """Resolutions after a node's last successful scrape, its rows are no longer served."""
 
@@ -71,8 +72,8 @@ class PodUsage(msgspec.Struct, frozen=True):
 class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
-    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "unreadable", "credential" or
-    "internal". text: one printable line, as metrics-server logs it after err=. timed_out: metrics-server words these
+    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "unreadable", "no-usage",
+    "credential" or "internal". text: one printable line, as metrics-server logs it after err=. timed_out: metrics-server words these
     differently. since: the time of the first failure in a row.
     """
 
@@ -228,7 +229,7 @@ class MetricsStore:
 
 def _why_no_rate(window: NodeWindow) -> str:
     if window.last is None:
-        return "its kubelet reports no CPU or memory of the node"
+        return NO_USAGE
     if window.prev is not None:
         return "unexpected decrease in cumulative CPU usage value"
     return "scraped once so far; usage needs two different samples"
