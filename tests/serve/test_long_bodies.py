@@ -162,6 +162,9 @@ class Everybody:
     async def authenticate(self, request: HttpRequest) -> object:
         return request.user
 
+    def is_front_proxy(self, _request: HttpRequest) -> bool:
+        return False
+
     def lets_everybody(self, _attributes: object) -> bool:
         return False
 

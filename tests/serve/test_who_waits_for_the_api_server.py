@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 
+import pytest
 from aiohttp import web
 
 from kubevouch.kube.io.client import ApiClient
@@ -15,7 +16,13 @@ from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.unhurried import GENEROUS
 
 
-async def test_strangers_wait_in_half_of_the_places_only(served: Served, api: ApiClient) -> None:
+@pytest.mark.parametrize("who", ["nobody", "a kubelet"])
+async def test_strangers_wait_in_half_of_the_places_only(
+    served: Served, api: ApiClient, who: str
+) -> None:
+    """So does whoever has a client certificate of the cluster, as the kubelet of each node has: only the aggregator has more."""
+    chain = served.authorities.cluster.client("system:node:n1", "system:nodes").chain
+    shown = (ssl.PEM_cert_to_DER_cert(chain.decode()),) if who == "a kubelet" else ()
     asked = asyncio.Semaphore(0)
 
     async def never(_: web.Request) -> web.StreamResponse:
@@ -44,7 +51,7 @@ async def test_strangers_wait_in_half_of_the_places_only(served: Served, api: Ap
 
     known = _of_the_aggregator(served)
     strangers = [
-        asyncio.create_task(gate.answer(HttpRequest("GET", f"/thing/{number}")))
+        asyncio.create_task(gate.answer(HttpRequest("GET", f"/thing/{number}", certificates=shown)))
         for number in range(5)
     ]
     for _ in range(2):

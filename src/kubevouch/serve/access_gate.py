@@ -58,7 +58,7 @@ class AccessGate:
         self._audit_id = audit_id
         self._in_flight = 0
         self._strangers = 0
-        """Requests without a certificate of which it is not known yet who sent them, or whether he may."""
+        """Requests of all but the front proxy of which it is not known yet who sent them, or whether he may."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
@@ -120,18 +120,19 @@ class AccessGate:
         return _for(user, answer)
 
     async def _admitted(self, request: HttpRequest) -> UserInfo | HttpResponse:
-        """Who asks, or the refusal. Strangers wait for the API server in half of the places only.
+        """Who asks, or the refusal. All but the front proxy wait for the API server in half of the places only.
 
-        However slowly it answers, whoever has a certificate, as its aggregator has, is served, and so is each probe.
+        However slowly it answers, and however much others ask (each kubelet has a certificate of the cluster, and may do
+        nothing with it here), its aggregator is served, and so is each probe.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
             request
         )
-        if request.certificates or waits_for_nobody:
+        if waits_for_nobody or self._authentication.is_front_proxy(request):
             return await self._asked(request, attributes)
         if 0 < self._most_in_flight <= 2 * self._strangers:
-            return ending(too_many_requests())
+            return _if_stranger(request, too_many_requests())
         self._strangers += 1
         try:
             return await self._asked(request, attributes)

@@ -8,6 +8,7 @@ it, the answer is 401: the user does not become anonymous.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -69,6 +70,17 @@ class Authenticator:
             ca_pool(trust.proxy_ca, "request header CA"),
         )
 
+    def is_front_proxy(self, request: HttpRequest) -> bool:
+        """Whether a request comes from the front proxy, such as an API server's aggregator, by its certificate alone."""
+        pools = self._pools
+        if not request.certificates or not pools.proxy:
+            return False
+        try:
+            chain = _chain(request.certificates)
+        except X509Error:
+            return False
+        return self._is_proxy(chain, pools, [])
+
     async def authenticate(self, request: HttpRequest) -> UserInfo:
         """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated."""
         refused: list[str] = []
@@ -86,9 +98,7 @@ class Authenticator:
     def _by_certificate(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
         pools = self._pools
         try:
-            chain = [
-                read_certificate_der(each, "client certificate") for each in request.certificates
-            ]
+            chain = _chain(request.certificates)
         except X509Error as error:
             refused.append(str(error))
             return None
@@ -143,6 +153,12 @@ class Authenticator:
         if found is None:
             refused.append("invalid bearer token")
         return found
+
+
+@lru_cache(maxsize=64)
+def _chain(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
+    """What a client has presented, with each request of its connection. Raises X509Error."""
+    return tuple(read_certificate_der(each, "client certificate") for each in certificates)
 
 
 def bearer_token(request: HttpRequest) -> str:
