@@ -4,13 +4,17 @@ import contextlib
 import socket
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from kubevouch.kubelet.io.names import Place
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
-from tests.metrics.conftest import PATH, Cluster
+from tests.metrics.conftest import PATH, Cluster, Live, Page
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import SILENCE, Serve
 
 BOTH = KubeletAddressing(address_types=("InternalIP", "ExternalIP"), use_status_port=True)
@@ -193,6 +197,55 @@ async def test_where_the_kubelet_can_be_verified_by_now_nobody_else_is_asked(
         reached = collector.results["n1"].reached
         assert (reached.address, reached.doubt) == ("127.0.0.1", "")
     assert impostor.sent.count(b"Authorization: ") == 1
+
+
+async def test_at_another_port_the_kubelet_is_sought_anew_before_an_impostor_gets_a_token(
+    cluster: Cluster,
+) -> None:
+    """That it could be verified nowhere was so at the port before."""
+    stranger = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+    port = stranger.port
+
+    def claims(thing: dict[str, Any]) -> dict[str, Any]:
+        stranger.port = port
+        return {**thing, "status": cluster._node("n1", stranger, addresses=ADDRESSES)["status"]}
+
+    cluster.change_node("n1", claims)
+    settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round("n1")
+        assert collector.results["n1"].reached.credential == "token"
+        own = await cluster.add("n2", cluster.serve("n1", "127.0.0.1"))
+        impostor = await cluster.add(
+            "n3", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2", port=own.port
+        )
+        port = own.port
+        cluster.change_node("n1", claims)
+        await cluster.heard.until(lambda: collector.fleet.nodes["n1"].port == port)
+        await cluster.round("n1")
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+    assert impostor.sent == b""
+
+
+async def test_with_other_authorities_the_kubelet_is_sought_anew(cluster: Cluster) -> None:
+    impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+    newer = Authority("newer")
+    context = server_context(newer.serving("127.0.0.1", node="n1"))
+    await cluster.add("n2", Serve(context, Live(Page("n1"))), port=impostor.port)
+
+    def claims(thing: dict[str, Any]) -> dict[str, Any]:
+        return {**thing, "status": cluster._node("n1", impostor, addresses=ADDRESSES)["status"]}
+
+    cluster.change_node("n1", claims)
+    settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round("n1")
+        assert collector.results["n1"].reached.credential == "token"
+        given = impostor.sent.count(b"Authorization")
+        cluster.roots = KubeletRoots(newer.pem)
+        await cluster.round("n1")
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+    assert impostor.sent.count(b"Authorization") == given
 
 
 async def test_other_addresses_that_answer_nobody_leave_time_for_whom_an_operator_signed_for(

@@ -41,6 +41,10 @@ class _Asked(NamedTuple):
     until: float
 
 
+def _preferred(node: FleetNode) -> Target:
+    return Target(node.address, node.name, node.port)
+
+
 class KubeletConnection:
     """The connection to one node's kubelet, which must be closed; it is replaced when the address or the trust changes.
 
@@ -80,7 +84,7 @@ class KubeletConnection:
         # If there are others, the kubelet may be verified at one of them.
         first = (
             self._unverified
-            if not node.others or self._is_open_in_doubt(node.address)
+            if not node.others or self._is_open_in_doubt(node, trust)
             else Unverified.NOTHING
         )
         try:
@@ -125,12 +129,15 @@ class KubeletConnection:
         finally:
             self.reached = self._how(address, client.doubt, instead)
 
-    def _is_open_in_doubt(self, address: str) -> bool:
-        """Whether a connection to this address is open whose peer could be verified neither there nor at any other one."""
+    def _is_open_in_doubt(self, node: FleetNode, trust: KubeletTrust) -> bool:
+        """Whether a connection to the preferred address is open whose peer could be verified neither there nor at any other one.
+
+        What was found out at another port, or by other authorities, says nothing any more.
+        """
         found = self._client
-        if found is None or found.target.address != address:
+        if found is None or found.doubt is None or self._trust is not trust:
             return False
-        return found.doubt is not None and found.is_open
+        return found.target == _preferred(node) and found.is_open
 
     def _is_sought_again(self, failed: FetchFailed) -> bool:
         """Whether the kubelet is sought from the preferred address on, since it cannot be read where it was: at once, if there is time."""
