@@ -97,6 +97,34 @@ def test_a_kubelet_at_another_place_is_another_one() -> None:
     assert found.unasked == 0
 
 
+def test_a_node_that_says_it_is_elsewhere_again_and_again_is_dialled_once_at_a_time() -> None:
+    """Each dial of an address that answers nobody takes a place for as long as its time limit: one node could have all."""
+    _, found = plan("moves", "stays")
+    assert [each.node for each in list(found)] == ["moves", "stays"]
+    for number in range(50):
+        found.put(target("moves", f"10.0.1.{number}"), now=True)
+        assert list(found) == []
+        if number % 2:
+            # As where its Node has no address for a moment, or is made anew.
+            found.remove("moves")
+    assert not found.done(target("moves"), failed=True)
+    found.put(target("moves", "10.0.2.1"))
+    assert [each.address for each in list(found)] == ["10.0.2.1"]
+
+
+def test_a_kubelet_that_has_moved_while_it_was_dialled_is_dialled_once_more() -> None:
+    _, found = plan("moves")
+    [before] = list(found)
+    found.put(target("moves", "10.0.0.2"))
+    assert list(found) == []
+    assert not found.done(before, failed=True)
+    [after] = list(found)
+    assert after.address == "10.0.0.2"
+    assert found.done(after, failed=False)
+    assert list(found) == []
+    assert found.unasked == 0
+
+
 def test_what_is_gone_is_not_dialled_and_leaves_nothing() -> None:
     clock, found = plan("a", "b")
     (first, second) = list(found)

@@ -1,9 +1,14 @@
 """Whose names a kubelet's certificate has: those of its Node, as the kubelet itself asks for them, or of another."""
 
+from typing import Final
+
 from kubevouch.evidence.certificates import FoundCertificate
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import as_address
 from kubevouch.x509 import Certificate, node_name_of, unmapped
+
+MOST_CLAIMED: Final = 256
+"""Names and addresses of a Node that are looked at: it writes them itself, and has room for tens of thousands."""
 
 
 def is_of_another(found: FoundCertificate) -> bool:
@@ -20,7 +25,8 @@ def addresses_missing(leaf: Certificate, node: Node) -> tuple[str, ...]:
     """
     names = {name.lower() for name in leaf.dns_names}
     addresses = {unmapped(address) for address in leaf.ip_addresses}
-    wanted = dict.fromkeys(each.address for each in node.status.addresses if each.address)
+    claimed = node.status.addresses[:MOST_CLAIMED]
+    wanted = dict.fromkeys(each.address for each in claimed if each.address)
 
     def is_there(text: str) -> bool:
         address = as_address(text)

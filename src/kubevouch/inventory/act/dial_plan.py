@@ -1,6 +1,7 @@
 """Which kubelet is dialled next: each at its own moments, a new one at once, one that failed again soon.
 
-Those that failed never keep others waiting: they have a few places of their own.
+Those that failed never keep others waiting: they have a few places of their own. Nor does a node that says again and again
+that it is elsewhere: it is dialled once at a time, wherever it is.
 """
 
 import heapq
@@ -43,6 +44,8 @@ class DialPlan:
         self._failed: list[tuple[float, str]] = []
         self._failed_out = 0
         self._unasked = 0
+        self._dialled: set[str] = set()
+        """The nodes that are being dialled, perhaps where they are no more."""
 
     def __iter__(self) -> "DialPlan":
         return self
@@ -55,6 +58,7 @@ class DialPlan:
         if found is None:
             raise StopIteration
         found.out = True
+        self._dialled.add(found.target.node)
         self._failed_out += bool(found.failures)
         return found.target
 
@@ -64,8 +68,10 @@ class DialPlan:
         while heap and heap[0][0] <= now:
             due, name = heapq.heappop(heap)
             each = self._planned.get(name)
-            # What was planned anew, or is gone, has left an entry behind.
-            if each and each.due == due and not each.out and bool(each.failures) == failed:
+            # What was planned anew, or is gone, has left an entry behind. What is dialled elsewhere comes back when that is done.
+            if each is None or each.due != due or each.out or name in self._dialled:
+                continue
+            if bool(each.failures) == failed:
                 return each
         return None
 
@@ -120,8 +126,12 @@ class DialPlan:
 
     def done(self, target: Target, *, failed: bool) -> bool:
         """It was dialled. False: it is gone, or at another place meanwhile, so that the answer means nothing."""
+        self._dialled.discard(target.node)
         each = self._planned.get(target.node)
-        if each is None or each.target is not target:
+        if each is None:
+            return False
+        if each.target is not target:
+            self._push(each)
             return False
         self._failed_out -= bool(each.failures)
         self._unasked -= not each.asked
