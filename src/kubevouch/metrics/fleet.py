@@ -18,6 +18,7 @@ from kubevouch.kube.io.watch import Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.tables import RowForm
+from kubevouch.kubelet.io.names import LONGEST_NAME
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
 from kubevouch.metrics.texts import SharedTexts
 
@@ -25,8 +26,6 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
 _MOST_ADDRESSES: Final = 8
 """Of a node: it writes them itself, and each may be dialled."""
-_LONGEST_ADDRESS: Final = 253
-"""Characters: no name is longer. To find out that one is none takes a resolver seconds, if it is long enough."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
@@ -95,7 +94,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
             each.address
             for wanted in self.address_types
             for each in node.status.addresses
-            if each.type == wanted and 0 < len(each.address) <= _LONGEST_ADDRESS
+            if each.type == wanted and 0 < len(each.address) <= LONGEST_NAME
         )
         return tuple(dict.fromkeys(found))[:_MOST_ADDRESSES]
 

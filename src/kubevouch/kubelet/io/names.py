@@ -20,6 +20,8 @@ Place = tuple[int, Any]
 LookUp = Callable[[str], Sequence[Place]]
 """Blocks, and returns the places of a host with port 0. Raises OSError, UnicodeError."""
 
+LONGEST_NAME: Final = 253
+"""Characters of a name. That a longer one is none a resolver finds out after seconds, if it is long enough."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
 """Of a name. An answer of DNS has room for thousands, of which each would be dialled, and remembered."""
@@ -59,6 +61,8 @@ class NameResolver:
 
     async def places(self, host: str, port: int) -> list[Place]:
         """Where the host is, each address with this port. Raises OSError (socket.gaierror), UnicodeError."""
+        if len(host.removesuffix(".")) > LONGEST_NAME:
+            raise socket.gaierror(socket.EAI_NONAME, "longer than any name")
         found = self._within(host, self._fresh)
         if found is None:
             found = await self._asked(host)

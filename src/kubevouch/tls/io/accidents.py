@@ -103,10 +103,15 @@ def _of_time(error: TimeoutError, attempt: Attempt) -> HandshakeFailure:
     )
 
 
+_LONGEST_HOST: Final = 253
+
+
 def _of_lookup(
     error: socket.gaierror | ValueError | OverflowError, attempt: Attempt
 ) -> HandshakeFailure:
-    host, _, port = printable(attempt.address).rpartition(":")
+    host, _, port = attempt.address.rpartition(":")
+    # A Node has room for an address of a megabyte.
+    host = printable(host if len(host) <= _LONGEST_HOST else f"{host[:_LONGEST_HOST]}...")
     if isinstance(error, OverflowError):
         words = f"address {port}: invalid port"
         return HandshakeFailure(FailureKind.NAME_UNKNOWN, "invalid port", f"dial tcp: {words}")
