@@ -103,7 +103,7 @@ def _of_time(error: TimeoutError, attempt: Attempt) -> HandshakeFailure:
     )
 
 
-_LONGEST_HOST: Final = 253
+_LONGEST_HOST: Final = 400
 
 
 def _of_lookup(
