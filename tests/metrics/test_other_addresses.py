@@ -227,6 +227,28 @@ async def test_at_another_port_the_kubelet_is_sought_anew_before_an_impostor_get
     assert impostor.sent == b""
 
 
+async def test_where_a_connection_to_an_unverified_kubelet_ends_it_is_sought_anew(
+    cluster: Cluster,
+) -> None:
+    """Whoever can end it may be who answers there next."""
+    impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+
+    def claims(thing: dict[str, Any]) -> dict[str, Any]:
+        return {**thing, "status": cluster._node("n1", impostor, addresses=ADDRESSES)["status"]}
+
+    cluster.change_node("n1", claims)
+    settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
+    async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
+        await cluster.round("n1")
+        assert collector.results["n1"].reached.credential == "token"
+        given = impostor.sent.count(b"Authorization")
+        impostor.cut()
+        await cluster.add("n2", cluster.serve("n1", "127.0.0.1"), port=impostor.port)
+        assert (await cluster.round("n1"))["n1"] is None
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+    assert impostor.sent.count(b"Authorization") == given
+
+
 async def test_with_other_authorities_the_kubelet_is_sought_anew(cluster: Cluster) -> None:
     impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
     newer = Authority("newer")

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from kubevouch.clock import Clock
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, KubeletClient
+from kubevouch.kubelet.io.fetch import LONGEST_KEPT, FetchFailed, KubeletClient, UnverifiedPeerGone
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.peer import PeerRefused, check_chain
 from kubevouch.kubelet.io.time_limits import TimeLimits
@@ -73,6 +73,14 @@ class KubeletConnection:
         Of several addresses, that of the preferred one; but where the kubelet was verified at another one, what it answered.
         """
         asked = _Asked(node, trust, authorization, self._clock.monotonic() + timeout)
+        try:
+            return await self._page(asked)
+        except UnverifiedPeerGone:
+            # It is sought at every address again before anybody gets anything.
+            return await self._page(asked)
+
+    async def _page(self, asked: "_Asked") -> bytes:
+        node, trust = asked.node, asked.trust
         ask = functools.partial(self._ask, asked)
         kept = self._client.target.address if self._client else ""
         if kept in node.others and self._clock.monotonic() < self._other_until:

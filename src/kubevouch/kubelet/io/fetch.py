@@ -74,6 +74,10 @@ class FetchFailed(KubeletError):
         return self.reason.startswith("http-")
 
 
+class UnverifiedPeerGone(FetchFailed):
+    """The kept connection to a peer that was not verified has ended, and nothing was answered: who is there now may be another one."""
+
+
 class KubeletClient:
     """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
 
@@ -196,12 +200,15 @@ class KubeletClient:
             except ResponseError as error:
                 raise self._bad_answer(url, error) from None
             except OSError as error:
+                is_in_doubt = self.doubt is not None
                 self.close()
-                if kept and not answer.begun:
-                    # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again.
-                    kept = False
-                    continue
-                raise self._failed(url, "no-answer", self._broken_connection(error)) from None
+                failed = self._failed(url, "no-answer", self._broken_connection(error))
+                if not kept or answer.begun:
+                    raise failed from None
+                if is_in_doubt:
+                    raise UnverifiedPeerGone(url, failed.reason, failed.text) from None
+                # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again.
+                kept = False
 
     def _bad_answer(self, url: str, error: ResponseError) -> FetchFailed:
         if isinstance(error, TooLong):
