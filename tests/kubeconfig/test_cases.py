@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.kubeconfig import kubectl, ours
 from tests.kubeconfig.bench import Bench, Case, all_cases, bench
@@ -15,9 +16,14 @@ _CHANGED = {"a-path-is-a-prefix"}  # `get --raw` of 1.32 leaves the path of the 
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 
-@pytest.fixture
-async def at(tmp_path: Path) -> AsyncIterator[Bench]:
-    async with bench(tmp_path / "case") as laid:
+# One loop for the file, in which the servers of all of its cases run.
+_in_the_servers_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def at(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    """For one case after the other: each is laid anew, and what was seen before is forgotten."""
+    async with bench(tmp_path_factory.mktemp("cases") / "case") as laid:
         yield laid
 
 
@@ -43,6 +49,7 @@ def test_a_kubeconfig_is_read_as_kubectl_reads_it(case: Case, at: Bench) -> None
     assert found == view
 
 
+@_in_the_servers_loop
 @_named(CASES)
 async def test_the_server_sees_what_kubectl_would_send(case: Case, at: Bench) -> None:
     recorded = case.recorded("kubectl.json")
@@ -55,6 +62,7 @@ async def test_the_server_sees_what_kubectl_would_send(case: Case, at: Bench) ->
     assert found["plugin"] == recorded["plugin"]
 
 
+@_in_the_servers_loop
 @_named([case for case in CASES if (case.folder / "refusal.txt").exists()])
 async def test_a_refusal_says_where_and_what_would_be_right(case: Case, at: Bench) -> None:
     found = await ours.answers(case, at)
@@ -67,6 +75,7 @@ def test_every_refusal_has_its_text_recorded(case: Case) -> None:
     assert (case.folder / "refusal.txt").exists() == refused
 
 
+@_in_the_servers_loop
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl in the PATH")
 @_named([case for case in CASES if case.name not in _CHANGED])
 async def test_kubectl_still_answers_as_recorded(case: Case, at: Bench) -> None:
