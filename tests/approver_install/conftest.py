@@ -1,17 +1,23 @@
 """A lab's API server without controllers, four Nodes in it, and the program that is led to it."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NODES, SERVICES
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.in_process import InProcess
 from tests.cli.program import Program
 from tests.support.authority import Authority
 
+IMAGE = "registry.example.com/kubevouch@sha256:" + "4f" * 32
+HELD = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold", "--yes", "--wait", "0s")
+STORE = "store"
 CLUSTER = "networking:\n  dnsDomain: cluster.local\n  serviceSubnet: 10.96.0.0/12\n"
 
 
@@ -49,9 +55,33 @@ def fill(lab: Bench) -> None:
     lab.local.create(SERVICES, {"metadata": {"name": "kubernetes"}, "spec": service}, "default")
 
 
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Path:
+    """The store of such a server in which HELD has installed the approver: it is done once, and many tests go on from there."""
+    folder = tmp_path_factory.mktemp("installed")
+
+    async def install() -> None:
+        async with bench(folder, authority, journal=StoreJournal(folder / STORE)) as running:
+            fill(running)
+            ran = await InProcess(folder, {"KUBECONFIG": str(folder / "kubeconfig")})(*HELD)
+            assert ran.code == 4, ran  # nothing runs pods here
+
+    asyncio.run(install())
+    return folder / STORE
+
+
+@pytest.fixture
+def installed(tmp_path: Path, installation: Path) -> None:
+    """The approver is installed already in the `lab` of this test."""
+    shutil.copyfile(installation, tmp_path / STORE)
+
+
 @pytest.fixture
 async def lab(tmp_path: Path, authority: Authority, kubevouch: Program) -> AsyncIterator[Bench]:
-    async with bench(tmp_path, authority) as running:
+    kept = tmp_path / STORE
+    journal = StoreJournal(kept) if kept.exists() else None
+    async with bench(tmp_path, authority, journal=journal) as running:
         kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
-        fill(running)
+        if journal is None:
+            fill(running)
         yield running

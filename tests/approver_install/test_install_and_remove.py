@@ -24,14 +24,13 @@ from kubevouch_lab.apiserver.kinds import (
 )
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
-from tests.approver_install.conftest import fill, node
+from tests.approver_install.conftest import HELD, IMAGE, fill, node
 from tests.cli.program import Process, Program, Ran, ended
 from tests.support.authority import Authority
 from tests.support.manifests import folder_of_manifests, objects
 
-IMAGE = "registry.example.com/kubevouch@sha256:" + "4f" * 32
 OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
-HELD = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold", "--yes", "--wait", "0s")
+installed = pytest.mark.usefixtures("installed")
 SPACE = "kubevouch-system"
 ADMISSION = "admissionregistration.k8s.io"
 SECRETS = KINDS["", "v1", "secrets"]
@@ -169,8 +168,8 @@ def renew_the_lease(lab: Bench, holder: str, *, ago: float = 0.0) -> None:
     lab.local.create(LEASES, lease, SPACE)
 
 
+@installed
 async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch: Program) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
     renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
     ran = await _ran(kubevouch, *HELD[:4], "--yes", code=0)
@@ -222,11 +221,11 @@ def configure(lab: Bench, text: str) -> None:
     lab.local.patch(CONFIG_MAPS, "kubevouch-approver", data, SPACE)
 
 
+@installed
 async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_left_alone(
     lab: Bench, kubevouch: Program
 ) -> None:
     """It would approve nothing: "Nothing to change" and "ready" would be an all-clear."""
-    await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
     renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
     configure(lab, UNREADABLE)
@@ -247,10 +246,10 @@ async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_
     assert "cannot be read" not in ran.out + ran.err
 
 
+@installed
 async def test_a_second_install_finds_nothing_to_change_and_leaves_records_alone(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     lab.local.patch(CONFIG_MAPS, "kubevouch-recorded-3", {"data": {"worker-9": "{}"}}, SPACE)
     before = everything(lab)
     ran = await _ran(kubevouch, *HELD, code=4)
@@ -366,10 +365,10 @@ async def test_half_a_rule_is_an_error_of_the_command_line(
     assert everything(lab) == before
 
 
+@installed
 async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     await lab.does("-n", SPACE, "scale", "deployment/kubevouch-approver", "--replicas=0")
     before = everything(lab)
     ran = await _ran(kubevouch, *HELD, code=4)
@@ -380,11 +379,11 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
 
 
+@installed
 async def test_an_upgrade_is_in_conflict_with_the_exporter_in_the_approvers_pod(
     lab: Bench, kubevouch: Program
 ) -> None:
     """The command is that of docs/exporter.md, and so is what it says of an upgrade."""
-    await _ran(kubevouch, *HELD, code=4)
     page = (folder_of_manifests().parents[1] / "docs" / "exporter.md").read_text("utf-8")
     [patch] = re.findall(
         r"patch deployment kubevouch-approver --type=json -p '(.*?)'", page, re.DOTALL
@@ -444,10 +443,10 @@ async def test_policies_refuse_only_when_that_is_asked_and_stay_so(
     assert actions() == [{"Warn", "Audit"}] * 2
 
 
+@installed
 async def test_an_upgrade_changes_the_image_and_nothing_else(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     before = everything(lab)
     words = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
     ran = await _ran(kubevouch, *words, code=4)
@@ -460,10 +459,10 @@ async def test_an_upgrade_changes_the_image_and_nothing_else(
     assert "approver remove" not in ran.out
 
 
+@installed
 async def test_an_upgrade_that_changes_nothing_has_nothing_to_undo(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     for words in (("upgrade",), ("install", "--new-nodes", "hold")):
         ran = await _ran(
             kubevouch, "approver", *words, "--image", IMAGE, "--yes", "--wait", "0s", code=4
@@ -472,10 +471,10 @@ async def test_an_upgrade_that_changes_nothing_has_nothing_to_undo(
         assert "UNDO" not in ran.out
 
 
+@installed
 async def test_of_an_upgrade_that_changes_more_than_the_image_it_says_what_its_undo_leaves(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     words = ("approver", "upgrade", "--image", OTHER, "--enforce", "--yes", "--wait", "0s")
     ran = await _ran(kubevouch, *words, code=4)
     assert f"UNDO  kubevouch approver upgrade --image {IMAGE} --no-enforce\n" in ran.out
@@ -527,10 +526,10 @@ async def test_another_word_for_new_nodes_is_undone_by_a_command_with_the_former
     assert configured() == ruled
 
 
+@installed
 async def test_an_image_and_a_word_for_new_nodes_are_undone_by_one_command(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     words = ("--image", OTHER, "--new-nodes", "node-status", "--no-pins", "--yes", "--wait", "0s")
     ran = await _ran(kubevouch, "approver", "install", *words, code=4)
     undo = f"UNDO  kubevouch approver install --image {IMAGE} --no-pins --new-nodes hold"
@@ -538,10 +537,10 @@ async def test_an_image_and_a_word_for_new_nodes_are_undone_by_one_command(
     assert "only;" not in ran.out
 
 
+@installed
 async def test_a_configuration_that_no_flags_would_write_is_put_back_by_hand(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)
     text = f"{found['data']['configuration.yaml']}deny: hard\n"
     lab.local.update(CONFIG_MAPS, {**found, "data": {"configuration.yaml": text}})
@@ -558,8 +557,8 @@ async def test_a_configuration_that_no_flags_would_write_is_put_back_by_hand(
     assert "UNDO  by hand: the diff above shows what was there before." in ran.out
 
 
+@installed
 async def test_the_question_counts_what_would_change(lab: Bench, kubevouch: Program) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     words = ("approver", "install", "--image", IMAGE, "--new-nodes", "node-status", "--no-pins")
     ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": b"n\n"})
     assert "This will change the installed approver: make or change 1 object, on" in " ".join(
@@ -583,10 +582,10 @@ async def test_it_installs_what_is_not_there_and_changes_what_is(
     assert "This will install the approver: make or change 1 object, on" in ran.err
 
 
+@installed
 async def test_a_dry_run_of_what_is_there_already_says_that_nothing_would_change(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     ran = await _ran(kubevouch, "approver", "install", "--image", IMAGE, "--dry-run", code=0)
     assert "Nothing to change: the approver is installed like this." in ran.out
     ran = await _ran(kubevouch, "approver", "install", "--image", OTHER, "--dry-run", code=0)
@@ -650,10 +649,10 @@ async def _former_policy(lab: Bench) -> None:
     lab.local.update(POLICIES, policy)
 
 
+@installed
 async def test_a_former_versions_policy_is_taken_over_with_whom_it_names(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     await _former_policy(lab)
     labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "admission"}
     former = {
@@ -671,20 +670,20 @@ async def test_a_former_versions_policy_is_taken_over_with_whom_it_names(
     assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
 
 
+@installed
 async def test_a_policy_that_says_it_in_another_way_is_replaced_and_that_is_said(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     await _former_policy(lab)
     ran = await _ran(kubevouch, *HELD, "--force-conflicts", code=4)
     assert "says in another way than ours" in " ".join(ran.err.split())
     assert "The approver is applied" in ran.out
 
 
+@installed
 async def test_a_former_versions_parameters_are_removed_with_the_rest(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "admission"}
     former = {"metadata": {"name": "kubevouch-admission", "labels": labels}}
     lab.local.create(CONFIG_MAPS, former, SPACE)
@@ -692,10 +691,10 @@ async def test_a_former_versions_parameters_are_removed_with_the_rest(
     assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
 
 
+@installed
 async def test_a_second_install_names_the_nodes_that_joined_since_and_are_not_pinned(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     assert "Not pinned" not in (await _ran(kubevouch, *HELD, code=4)).err
     lab.local.create(NODES, node("worker-9", "192.168.88.119"))
     ran = await _ran(kubevouch, *HELD, code=4)
@@ -769,10 +768,10 @@ def _as_written(lab: Bench) -> dict[str, Any]:
     return {name: plain(each) for name, each in everything(lab).items()}
 
 
+@installed
 async def test_what_no_command_brings_back_is_named_after_a_removal(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nmaxLifetime: 30d\n"
     data = {"data": {"configuration.yaml": text}}
     lab.local.patch(CONFIG_MAPS, "kubevouch-approver", data, SPACE)
@@ -787,11 +786,11 @@ async def test_what_no_command_brings_back_is_named_after_a_removal(
     assert "        maxLifetime: 30d\n" in ran.out
 
 
+@installed
 async def test_a_namespace_that_does_not_go_is_not_called_gone(
     lab: Bench, kubevouch: Program
 ) -> None:
     """It holds until a finalizer of somebody else's is gone; nothing can be made in it meanwhile."""
-    await _ran(kubevouch, *HELD, code=4)
     kept = {"metadata": {"finalizers": ["example.com/kept"]}}
     lab.local.patch(NAMESPACES, SPACE, kept)
     words = ("approver", "remove", "--pins", "--yes", "--wait", "0s")
@@ -827,8 +826,8 @@ def test_what_keeps_a_namespace_is_told_in_kubernetes_words() -> None:
     assert why_it_is_still_there({"metadata": {}, "status": {"conditions": [seen]}}) == ""
 
 
+@installed
 async def test_remove_keeps_what_is_known_of_nodes(lab: Bench, kubevouch: Program) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     kept = {
         name: each
         for name, each in everything(lab).items()
@@ -859,8 +858,8 @@ async def test_remove_keeps_what_is_known_of_nodes(lab: Bench, kubevouch: Progra
     assert ran.err.index(for_good) < ran.err.index("This will delete"), ran.err
 
 
+@installed
 async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     lab.local.create(CONFIG_MAPS, {"metadata": {"name": "mine"}}, SPACE)
     lab.local.patch(DEPLOYMENTS, "kubevouch-approver", {"metadata": {"labels": None}}, SPACE)
     ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
@@ -871,6 +870,7 @@ async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) ->
     assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
 
 
+@installed
 @pytest.mark.parametrize(
     ("group", "version", "plural"),
     [
@@ -885,7 +885,6 @@ async def test_remove_leaves_what_is_not_ours(lab: Bench, kubevouch: Program) ->
 async def test_the_namespace_stays_whatever_kind_of_thing_somebody_else_has_in_it(
     lab: Bench, kubevouch: Program, group: str, version: str, plural: str
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     kind = KINDS[group, version, plural]
     lab.local.create(kind, {"metadata": {"name": "theirs"}}, SPACE)
     ran = await _ran(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
@@ -894,11 +893,11 @@ async def test_the_namespace_stays_whatever_kind_of_thing_somebody_else_has_in_i
     assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
 
 
+@installed
 async def test_the_namespace_stays_while_the_exporter_is_in_it(
     lab: Bench, kubevouch: Program
 ) -> None:
     """Its objects bear the label of all that is this product's, and `approver install` has made none of them."""
-    await _ran(kubevouch, *HELD, code=4)
     mine = [
         (kind, each["metadata"]["name"], each)
         for each in objects("../exporter/*.yaml")
@@ -917,11 +916,11 @@ async def test_the_namespace_stays_while_the_exporter_is_in_it(
     assert "deletionTimestamp" not in lab.local.get(NAMESPACES, SPACE)["metadata"]
 
 
+@installed
 async def test_what_kubernetes_makes_in_the_namespace_is_nobodys(
     lab: Bench, kubevouch: Program
 ) -> None:
     """What every namespace has, what is made for an object that is there, and what is said of it; and the Lease."""
-    await _ran(kubevouch, *HELD, code=4)
     found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
     owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "kubevouch-approver"}
     owned = {"ownerReferences": [{**owner, "uid": found["metadata"]["uid"]}]}
