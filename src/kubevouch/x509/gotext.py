@@ -26,6 +26,8 @@ def quote(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text with everything escaped that could affect a terminal. Texts in certificates may be hostile."""
+    if text.isprintable():  # nearly always, and a look at each character takes long
+        return text
     return "".join(char if char.isprintable() else _quoted(char) for char in text)
 
 

@@ -50,14 +50,16 @@ _LARGEST_NODE = 256 * 1024
 def text_of(plan: Plan) -> str:
     """The plan as JSON, for a person and for `fix --apply`."""
     text = msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
-    return "".join(_escaped(each) if _hidden(each) else each for each in text)
+    return text.translate({ord(each): _escaped(each) for each in _hidden_in(text)})
 
 
 def plan_in(data: bytes, where: str) -> Plan:
     """The plan in these bytes, which come from `where`. Raises UsageError if they are no valid plan, or one of another schema."""
     try:
-        if hidden := next(filter(_hidden, data.decode()), ""):
-            seen = f"holds a character that does not show, U+{ord(hidden):04X}"
+        text = data.decode()
+        if hidden := _hidden_in(text):
+            first = next(each for each in text if each in hidden)
+            seen = f"holds a character that does not show, U+{ord(first):04X}"
             raise UsageError(where, seen, EXPECTED)
         heading = msgspec.json.decode(data, type=_Heading)
         if heading.schema != SCHEMA:
@@ -65,7 +67,7 @@ def plan_in(data: bytes, where: str) -> Plan:
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
-    if twice := _said_twice(data.decode()):
+    if twice := _said_twice(text):
         raise UsageError(where, f"says {twice!r} twice in one place", EXPECTED)
     if problem := _problem(plan):
         raise UsageError(where, problem, EXPECTED)
@@ -107,6 +109,11 @@ def _of_another_form(where: str, heading: _Heading) -> UsageError:
     by = heading.made_by or "(?)"
     seen = f"is a plan of another form, {heading.schema}, made by kubevouch {by}"
     return UsageError(where, seen, _BY_ITS_OWN)
+
+
+def _hidden_in(text: str) -> set[str]:
+    """The hidden characters of a document. However long it is, it has few different ones: each is looked at once."""
+    return set(filter(_hidden, set(text)))
 
 
 def _hidden(character: str) -> bool:
