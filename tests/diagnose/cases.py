@@ -11,7 +11,7 @@ from tests.support import workers
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Scenario, duration, read_scenario
-from tests.support.stage import DOMAIN, staged
+from tests.support.stage import DOMAIN, Stage, staged
 
 FOLDER = Path(__file__).parent / "cases"
 CASES: dict[str, Scenario] = {
@@ -48,7 +48,13 @@ def _keep(name: str) -> None:
 
 async def looked_at(scenario: Scenario) -> Evidence:
     clock = WoundClock(MOMENT)
-    async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
+    async with staged(scenario, clock) as stage:
+        return await seen_on(stage, scenario, clock)
+
+
+async def seen_on(stage: Stage, scenario: Scenario, clock: WoundClock) -> Evidence:
+    """What doctor sees of a case that is staged."""
+    async with client_of(stage.access, clock) as api:
         evidence = await gather(
             api, clock=clock, dial_timeout=scenario.dial_timeout, with_certificates=True
         )

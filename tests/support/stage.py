@@ -88,6 +88,10 @@ class Stage:
             roots=cluster_ca().pem,
         )
 
+    def deny(self, *rules: str) -> None:
+        """From now on the reader lacks these rights, as a scenario says them in `denied`, and no others."""
+        self.server.authorize = lambda asked: not _is_denied(rules, asked)
+
     def kubeconfig(self, folder: Path, *, roots: bytes | None = None, server: str = "") -> Path:
         """A file with the same, for a process of its own."""
         cluster: Object = {"server": server or self.server.url}
@@ -149,7 +153,7 @@ async def staged(scenario: Scenario, clock: Clock) -> AsyncIterator[Stage]:
             server.store.put(_BY_KIND[each["kind"]], each)
         _serve_metrics(server, objects, scenario.metrics_fail)
         _serve_logs(server, scenario, objects, now)
-        server.authorize = lambda asked: not _is_denied(scenario, asked)
+        stage.deny(*scenario.denied)
         yield stage
 
 
@@ -497,9 +501,9 @@ def _serve_logs(
             server.faults.on(path, faults.refuse(status.StatusError(500, "InternalError", what)))
 
 
-def _is_denied(scenario: Scenario, asked: Attributes) -> bool:
+def _is_denied(rules: tuple[str, ...], asked: Attributes) -> bool:
     what = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
-    return any(fnmatchcase(f"{asked.verb} {what}", rule) for rule in scenario.denied)
+    return any(fnmatchcase(f"{asked.verb} {what}", rule) for rule in rules)
 
 
 def kind_of(name: str) -> Kind:
