@@ -45,6 +45,7 @@ from kubevouch.rollout.decide.transaction import (
     TransactionStep,
     render,
 )
+from kubevouch.x509 import issue
 
 from .forgeries import Forgery, forgeries
 from .recorded import Recorded, plan_of, planned, recorded
@@ -87,7 +88,7 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
         seen.survey.hostname,
         seen.survey.certificates,
     )
-    if forged and seen is IDLE:  # it takes a new key, which takes a while
+    if forged and seen is IDLE:  # what else is forged is not read for it
         seed = seed_of(node, found, now=seen.at, life=life, serials=(1, 2))
         render(TransactionStep.BEGIN, change, seed)
 
@@ -117,6 +118,14 @@ def test_an_honest_answer_makes_a_plan() -> None:
     assert not list(_planned_of(IDLE, IDLE.facts()))
 
 
+@pytest.fixture
+def one_key_for_all_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose key signs a seed is no matter of what was forged, and to make one for each takes most of the time."""
+    key = issue.new_key(issue.KeyKind.RSA_2048)
+    monkeypatch.setattr(issue, "new_key", lambda _: key)
+
+
+@pytest.mark.usefixtures("one_key_for_all_seeds")
 @pytest.mark.parametrize("seen", [SEEN, IDLE], ids=["armed", "idle"])
 def test_whatever_a_survey_says_is_about_this_node_and_short(seen: Recorded) -> None:
     refused, wrong = 0, []
