@@ -5,9 +5,9 @@
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 
-packed() { base64 | tr -d '\n'; }
 # The shell takes the ends of the lines out, as those of words: nothing in base64 is a pattern.
-text() { [ -z "$1" ] || printf '%s' $(printf '%s' "$1" | base64); }
+packed() { printf '%s' $(base64); }
+text() { [ -z "$1" ] || printf '%s' "$1" | packed; }
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
 digest() {
   sum=$(sha256sum)
@@ -25,7 +25,7 @@ shown() { # PROPERTY: some have a line for each of their values
 
 # The value of a flag in the kubelet's command line; the last one wins, as in the kubelet.
 flag() {
-  printf '%s' "$argv" | base64 -d | tr '\0' '\n' | awk -v flag="$1" '
+  printf '%s' "$words" | awk -v flag="$1" '
     next_is_value { value = $0; next_is_value = 0; next }
     $0 == "--" flag || $0 == "-" flag { next_is_value = 1; next }
     index($0, "--" flag "=") == 1 { value = substr($0, length(flag) + 4) }
@@ -59,3 +59,6 @@ else
       ;;
   esac
 fi
+# Its words, one a line. What `flag` reads is decoded once; the dot keeps a last word that is empty.
+words=$(printf '%s' "$argv" | base64 -d | tr '\0' '\n' && printf .)
+words=${words%.}

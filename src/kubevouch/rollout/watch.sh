@@ -8,7 +8,7 @@
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 
-packed() { base64 | tr -d '\n'; }
+packed() { printf '%s' $(base64); } # without the ends of the lines
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
 # The pause of the unit in whole seconds; systemctl writes 100ms, 1.500000s, 10s, 1min 30s, infinity.
 pause_of_unit() {
