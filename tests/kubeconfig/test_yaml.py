@@ -15,6 +15,7 @@ from kubevouch import goyaml
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.kubeconfig import parse
 from tests.kubeconfig import scalars
+from tests.support.recordings import of_each
 
 RECORDED = json.loads(scalars.RECORDED.read_text())
 
@@ -35,8 +36,9 @@ def _value(text: str) -> Any:
 
 
 @pytest.mark.usefixtures("loader")
-@pytest.mark.parametrize(("text", "made"), RECORDED, ids=[repr(text) for text, _ in RECORDED])
-def test_plain_scalars_are_what_go_makes_of_them(text: str, made: Any) -> None:
+@of_each(RECORDED, lambda recorded: repr(recorded[0]))
+def test_plain_scalars_are_what_go_makes_of_them(recorded: tuple[str, Any]) -> None:
+    text, made = recorded
     expected = "refused" if made is None else made["v"]
     found = _value(text)
     if isinstance(expected, float | int) and not isinstance(expected, bool):

@@ -18,6 +18,7 @@ from real.oracle import metrics_corpus
 from real.oracle.metrics_corpus import as_a_kubelet_writes
 from tests.metrics.reading import Exact, Quick
 from tests.support.clocks import WoundClock
+from tests.support.recordings import of_each
 
 CASES: list[dict[str, Any]] = [
     json.loads(line)
@@ -80,7 +81,7 @@ def store_of(resolution: int) -> MetricsStore:
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+@of_each(CASES, lambda case: str(case["case"]))
 def test_what_is_served_is_what_metrics_server_would_serve(case: dict[str, Any]) -> None:
     served(case, case["pages"], Exact())
 

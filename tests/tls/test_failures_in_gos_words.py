@@ -14,6 +14,7 @@ from kubevouch.system_clock import SystemClock
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure, joined
 from kubevouch.tls.alert import INTERNAL_ERROR, alert_of
 from kubevouch.tls.io import Attempt, failure_of, inspection_context
+from tests.support.recordings import of_each
 from tests.support.scripted.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, ScriptedKubelet, alert
 from tests.support.scripted.nobody import closed_port
 
@@ -27,7 +28,7 @@ def test_the_record_holds_every_alert_go_has_words_for() -> None:
     assert len(KNOWN) == 33
 
 
-@pytest.mark.parametrize("number", GO_ALERTS, ids=str)
+@of_each(list(GO_ALERTS), str)
 def test_every_alert_is_worded_as_go_words_it(number: str) -> None:
     assert Alert(int(number)).go_text == GO_ALERTS[number]
 

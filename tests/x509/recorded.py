@@ -12,6 +12,8 @@ CASES = Path(__file__).parent / "cases"
 KINDS = ("certificates", "verify", "requests", "bundles")
 
 Line = dict[str, Any]
+Judged = tuple[Line, Line]
+"""A case, and Go's answer."""
 
 
 def lines(name: str) -> list[Line]:
@@ -20,9 +22,14 @@ def lines(name: str) -> list[Line]:
     return [json.loads(line) for line in text.split("\n") if line]
 
 
-def judged(kind: str) -> list[tuple[Line, Line]]:
+def judged(kind: str) -> list[Judged]:
     """Each case with Go's answer."""
     return list(zip(lines(kind), lines(f"{kind}.go"), strict=True))
+
+
+def name_of(judged: Judged) -> str:
+    """That of its case."""
+    return str(judged[0]["case"])
 
 
 @cache

@@ -12,7 +12,8 @@ from kubevouch.x509 import Certificate, OtherBlock, X509Error, read_certificate_
 from kubevouch.x509 import pem as codec
 from kubevouch.x509.extensions import KEY_USAGES
 from kubevouch.x509.gotext import address_text
-from tests.x509.recorded import Line, certificate, judged
+from tests.support.recordings import of_each
+from tests.x509.recorded import Judged, Line, certificate, judged, name_of
 
 Value = TypeVar("Value")
 CERTIFICATES = judged("certificates")
@@ -67,10 +68,9 @@ def facts(found: Certificate) -> Line:
     return shown
 
 
-@pytest.mark.parametrize(
-    ("case", "go"), CERTIFICATES, ids=[case["case"] for case, _ in CERTIFICATES]
-)
-def test_a_certificate_reads_as_go_reads_it(case: Line, go: Line) -> None:
+@of_each(CERTIFICATES, name_of)
+def test_a_certificate_reads_as_go_reads_it(judged: Judged) -> None:
+    case, go = judged
     found = outcome(lambda: read_certificate_der(b64decode(case["der"]), "here"))
     if isinstance(found, X509Error):
         refusal = go.get("error") or DIFFERENCES[case["case"]]
@@ -93,21 +93,18 @@ def test_the_known_differences_are_still_there(name: str) -> None:
         certificate(name)
 
 
-EACH_BUNDLE = pytest.mark.parametrize(
-    ("case", "go"), BUNDLES, ids=[case["case"] for case, _ in BUNDLES]
-)
-
-
-@EACH_BUNDLE
-def test_the_blocks_of_a_pem_file_are_those_that_go_finds(case: Line, go: Line) -> None:
+@of_each(BUNDLES, name_of)
+def test_the_blocks_of_a_pem_file_are_those_that_go_finds(judged: Judged) -> None:
+    case, go = judged
     assert [
         (block.label, hashlib.sha256(block.body).hexdigest(), block.has_headers)
         for block in codec.blocks(b64decode(case["pem"]))
     ] == [(block["label"], block["sha256"], "headers" in block) for block in go["blocks"]]
 
 
-@EACH_BUNDLE
-def test_a_pem_file_is_what_go_finds_in_it_or_an_error(case: Line, go: Line) -> None:
+@of_each(BUNDLES, name_of)
+def test_a_pem_file_is_what_go_finds_in_it_or_an_error(judged: Judged) -> None:
+    case, go = judged
     data = b64decode(case["pem"])
     bundle = outcome(lambda: read_pem(data, "here"))
     if isinstance(bundle, X509Error):

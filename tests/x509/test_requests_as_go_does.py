@@ -2,15 +2,15 @@
 
 from base64 import b64decode
 
-import pytest
 from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_csr
 
 from kubevouch.x509 import CertificateRequest, QuirkCode, X509Error, read_csr
 from kubevouch.x509.gotext import address_text
-from tests.x509.recorded import Line, judged
+from tests.support.recordings import of_each
+from tests.x509.recorded import Judged, Line, judged, name_of
 
 REQUESTS = judged("requests")
-EACH = pytest.mark.parametrize(("case", "go"), REQUESTS, ids=[case["case"] for case, _ in REQUESTS])
+EACH = of_each(REQUESTS, name_of)
 
 
 def read(case: Line) -> CertificateRequest | X509Error:
@@ -21,9 +21,8 @@ def read(case: Line) -> CertificateRequest | X509Error:
 
 
 @EACH
-def test_without_a_quirk_it_is_what_go_reads_and_its_signature_is_good(
-    case: Line, go: Line
-) -> None:
+def test_without_a_quirk_it_is_what_go_reads_and_its_signature_is_good(judged: Judged) -> None:
+    case, go = judged
     request = read(case)
     if isinstance(request, X509Error) or request.quirks:
         return
@@ -35,7 +34,8 @@ def test_without_a_quirk_it_is_what_go_reads_and_its_signature_is_good(
 
 
 @EACH
-def test_even_with_quirks_it_shows_what_the_signer_would_sign(case: Line, go: Line) -> None:
+def test_even_with_quirks_it_shows_what_the_signer_would_sign(judged: Judged) -> None:
+    case, go = judged
     request = read(case)
     if isinstance(request, X509Error) or "refused" in go:
         return
@@ -45,7 +45,8 @@ def test_even_with_quirks_it_shows_what_the_signer_would_sign(case: Line, go: Li
 
 
 @EACH
-def test_what_go_takes_we_read_and_what_it_refuses_is_an_error(case: Line, go: Line) -> None:
+def test_what_go_takes_we_read_and_what_it_refuses_is_an_error(judged: Judged) -> None:
+    case, go = judged
     request = read(case)
     if isinstance(request, CertificateRequest) and "refused" in go:
         assert request.quirks  # the second best answer, see request.py
@@ -54,8 +55,8 @@ def test_what_go_takes_we_read_and_what_it_refuses_is_an_error(case: Line, go: L
 
 
 @EACH
-def test_what_is_wrong_has_the_name_that_the_case_gives_it(case: Line, go: Line) -> None:
-    del go
+def test_what_is_wrong_has_the_name_that_the_case_gives_it(judged: Judged) -> None:
+    case, _ = judged
     request = read(case)
     if isinstance(request, X509Error):
         assert not case["quirks"]

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-import pytest
-
 from kubevouch.x509 import Verdict, VerifyReason, verify
-from tests.x509.recorded import Line, certificate, judged
+from tests.support.recordings import of_each
+from tests.x509.recorded import Judged, Line, certificate, judged, name_of
 
 # What Go calls it, and what may stand for it here: some of its errors are several reasons to us.
 REASONS = {
@@ -50,8 +49,9 @@ def ours(case: Line) -> Verdict:
     )
 
 
-@pytest.mark.parametrize(("case", "go"), JUDGED, ids=[case["case"] for case, _ in JUDGED])
-def test_the_verdict_is_go_s_own(case: Line, go: Line) -> None:
+@of_each(JUDGED, name_of)
+def test_the_verdict_is_go_s_own(judged: Judged) -> None:
+    case, go = judged
     verdict = ours(case)
     assert verdict.go_text == go.get("error", "")
     assert verdict.reason in REASONS[go["kind"]]

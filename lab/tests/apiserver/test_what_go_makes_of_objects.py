@@ -15,6 +15,7 @@ from kubevouch_lab.apiserver.protobuf import decoded
 from kubevouch_lab.apiserver.tables import table_for
 from kubevouch_lab.apiserver.tables.table import DEFAULT, columns_of
 from lab.tests.apiserver.test_tables_as_kubectl_prints_them import RECORDED
+from tests.support.recordings import of_each
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 Case = dict[str, Any]
@@ -67,7 +68,7 @@ def test_every_kind_that_is_kept_was_filled() -> None:
     assert {(kind.api_version, kind.kind) for kind in KINDS.values()} <= filled
 
 
-@pytest.mark.parametrize("case", FILLED, ids=name)
+@of_each(FILLED, name)
 def test_every_field_of_a_filled_object_is_known(case: Case) -> None:
     thing = case["go"]["object"]
     found = checked(case["apiVersion"], case["kind"], thing)
@@ -75,7 +76,7 @@ def test_every_field_of_a_filled_object_is_known(case: Case) -> None:
     assert bare(found.body) == bare(thing)
 
 
-@pytest.mark.parametrize("case", FILLED, ids=name)
+@of_each(FILLED, name)
 def test_its_protobuf_is_read_as_the_same_object(case: Case) -> None:
     thing = copy.deepcopy(case["go"]["object"])
     for part in (thing.get("deleteOptions", {}), *_claims(thing)):
@@ -94,7 +95,7 @@ def _claims(thing: Case) -> list[Case]:
     return list(found or [])
 
 
-@pytest.mark.parametrize("case", PRINTED, ids=name)
+@of_each(PRINTED, name)
 def test_its_cells_are_the_real_printers(case: Case) -> None:
     thing = case["go"].get("object", case.get("object"))
     kind = _kind(case)
@@ -103,7 +104,7 @@ def test_its_cells_are_the_real_printers(case: Case) -> None:
     assert made["rows"][0]["cells"] == case["go"]["cells"]
 
 
-@pytest.mark.parametrize("case", HEADED, ids=name)
+@of_each(HEADED, name)
 def test_its_columns_are_the_real_ones(case: Case) -> None:
     kind = _kind(case)
     assert kind
@@ -115,7 +116,7 @@ def test_its_columns_are_the_real_ones(case: Case) -> None:
     assert ours == (theirs or [(one.name, one.type, one.format, 0) for one in DEFAULT.columns])
 
 
-@pytest.mark.parametrize("case", JUDGED, ids=name)
+@of_each(JUDGED, name)
 def test_what_is_wrong_with_a_body_is_said_in_gos_words(case: Case) -> None:
     thing, go = case["object"], case["go"]
     if go.get("error"):
@@ -126,7 +127,7 @@ def test_what_is_wrong_with_a_body_is_said_in_gos_words(case: Case) -> None:
         assert list(checked(thing["apiVersion"], thing["kind"], thing).unknown) == go["unknown"]
 
 
-@pytest.mark.parametrize("case", WRITTEN, ids=name)
+@of_each(WRITTEN, name)
 def test_what_go_takes_is_taken(case: Case) -> None:
     thing = case["object"]
     if not case["go"].get("error"):
