@@ -180,6 +180,7 @@ async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch
     ) in ran.out
 
 
+@installed
 @pytest.mark.parametrize(
     ("holder", "ago", "told"),
     [
@@ -192,7 +193,6 @@ async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch
 async def test_pods_that_are_ready_are_no_approver_before_one_leads(
     lab: Bench, kubevouch: Program, holder: str | None, ago: float, told: str
 ) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
     if holder is not None:
         renew_the_lease(lab, holder, ago=ago)
@@ -201,8 +201,8 @@ async def test_pods_that_are_ready_are_no_approver_before_one_leads(
     assert "The approver is ready" not in ran.out
 
 
+@installed
 async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
-    await _ran(kubevouch, *HELD, code=4)
     make_ready(lab)
     renew_the_lease(lab, "kubevouch-approver-of-before_0a", ago=10)
     running = asyncio.ensure_future(_ran(kubevouch, *HELD[:-1], "1m", code=0))
