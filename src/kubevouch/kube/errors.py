@@ -11,9 +11,8 @@ from kubevouch.errors import KubevouchError, UsageError
 
 def printable(text: str) -> str:
     """The text on one line without control characters, since files and servers chose parts of it."""
-    if (
-        text.isprintable()
-    ):  # nearly always, and then it need not be looked at character by character
+    # Nearly every text is, and then it need not be looked at character by character.
+    if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 

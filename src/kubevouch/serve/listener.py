@@ -9,9 +9,6 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
-import kubevouch.kube.io  # noqa: F401 - loads aiohttp, and says how
-
-# isort: split
 from aiohttp import web
 
 from kubevouch.clock import Clock
