@@ -118,6 +118,34 @@ async def test_whoever_is_turned_away_has_not_shown_who_it_is(
     assert (failed.code, failed.headers.get("Connection")) == (500, "close")
 
 
+async def test_however_many_others_ask_at_once_the_aggregator_is_answered_before_most_of_them(
+    served: Served, api: ApiClient
+) -> None:
+    """Each of them takes a part of a millisecond, and a scrape or an API server would wait for all."""
+    # Who waits for a turn takes no place.
+    gate, answered = _gate(served, api, most_in_flight=20), []
+
+    async def ask(who: str, request: HttpRequest) -> None:
+        assert (await gate.answer(request)).code == 200
+        answered.append(who)
+
+    others = [asyncio.create_task(ask("other", HttpRequest("GET", "/readyz"))) for _ in range(300)]
+    await asyncio.create_task(ask("aggregator", _of_the_aggregator(served)))
+    assert len(answered) < 20
+    await asyncio.gather(*others)
+    assert len(answered) == 301
+
+
+async def test_who_is_gone_before_its_turn_takes_none(served: Served, api: ApiClient) -> None:
+    gate = _gate(served, api, most_in_flight=0)
+    others = [asyncio.create_task(gate.answer(HttpRequest("GET", "/readyz"))) for _ in range(300)]
+    await asyncio.sleep(0)
+    for each in others[:-1]:
+        each.cancel()
+    async with asyncio.timeout(GENEROUS):
+        assert (await others[-1]).code == 200
+
+
 def _of_the_aggregator(served: Served, path: str = "/thing") -> HttpRequest:
     proxy = ssl.PEM_cert_to_DER_cert(served.authorities.front_proxy.chain.decode())
     named = {"x-remote-user": ("aggregator",), "x-remote-group": ("system:masters",)}

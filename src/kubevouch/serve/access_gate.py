@@ -22,9 +22,12 @@ from kubevouch.serve.messages import (
     json_response,
 )
 from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
+from kubevouch.serve.turns import Turns
 
 MAX_IN_FLIGHT: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
+_A_ROUND: Final = 8
+"""Requests of others than the front proxy that are begun in one round of the event loop: some 5 ms."""
 _EACH_REQUEST: Final = 3
 """The level of -v that shows each request."""
 _AUDIT_ID: Final = re.compile(r"[!-~]{1,128}")
@@ -56,6 +59,7 @@ class AccessGate:
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
         self._log = log
         self._audit_id = audit_id
+        self._turns = Turns(_A_ROUND)
         self._in_flight = 0
         self._strangers = 0
         """Requests of all but the front proxy of which it is not known yet who sent them, or whether he may."""
@@ -63,7 +67,10 @@ class AccessGate:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
         began = self._clock.monotonic()
-        answer = await self._counted(request)
+        is_front_proxy = self._authentication.is_front_proxy(request)
+        if not is_front_proxy:
+            await self._turns.take()
+        answer = await self._counted(request, is_front_proxy=is_front_proxy)
         if self._audit_id is not None:
             given = request.header("audit-id")
             own = given if _AUDIT_ID.fullmatch(given) else self._audit_id()
@@ -85,13 +92,13 @@ class AccessGate:
         }
         self._log.verbose(_EACH_REQUEST, "HTTP", **values)
 
-    async def _counted(self, request: HttpRequest) -> HttpResponse:
+    async def _counted(self, request: HttpRequest, *, is_front_proxy: bool) -> HttpResponse:
         if 0 < self._most_in_flight <= self._in_flight:
             return _if_stranger(request, too_many_requests())
         self._in_flight += 1
         answer: HttpResponse | None = None
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, is_front_proxy=is_front_proxy)
         except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
             self.report(request, error)
             failed = internal_error(request.path, "the server failed while it answered")
@@ -111,15 +118,17 @@ class AccessGate:
         """Logs what a handler raised."""
         self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", path=request.path)
 
-    async def _answer(self, request: HttpRequest) -> HttpResponse:
-        user = await self._admitted(request)
+    async def _answer(self, request: HttpRequest, *, is_front_proxy: bool) -> HttpResponse:
+        user = await self._admitted(request, is_front_proxy=is_front_proxy)
         if isinstance(user, HttpResponse):
             return user
         handler = self._handler(request.path)
         answer = await handler(replace(request, user=user)) if handler else no_such_path()
         return _for(user, answer)
 
-    async def _admitted(self, request: HttpRequest) -> UserInfo | HttpResponse:
+    async def _admitted(
+        self, request: HttpRequest, *, is_front_proxy: bool
+    ) -> UserInfo | HttpResponse:
         """Who asks, or the refusal. All but the front proxy wait for the API server in half of the places only.
 
         However slowly it answers, and however much others ask (each kubelet has a certificate of the cluster, and may do
@@ -129,7 +138,7 @@ class AccessGate:
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
             request
         )
-        if waits_for_nobody or self._authentication.is_front_proxy(request):
+        if waits_for_nobody or is_front_proxy:
             return await self._asked(request, attributes)
         if 0 < self._most_in_flight <= 2 * self._strangers:
             return _if_stranger(request, too_many_requests())
