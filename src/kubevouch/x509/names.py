@@ -55,12 +55,16 @@ class Name:
 
     def values(self, oid: str) -> tuple[str, ...]:
         """The texts of the attributes of one type, in order."""
-        return tuple(attribute.text for attribute in self.attributes if attribute.oid == oid)
+        return tuple([text for rdn in self.rdns for kind, text in rdn if kind == oid])
 
     @property
     def common_name(self) -> str:
         """The common name; the last one if there are several, as in Go. Empty if there is none."""
-        return next(reversed(self.values(COMMON_NAME)), "")
+        for rdn in reversed(self.rdns):
+            for kind, text in reversed(rdn):
+                if kind == COMMON_NAME:
+                    return text
+        return ""
 
     @property
     def organizations(self) -> tuple[str, ...]:
