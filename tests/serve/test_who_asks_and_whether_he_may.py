@@ -18,6 +18,7 @@ from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.scripted import faults
 from tests.support.self_signed import DatedAuthority
+from tests.support.unhurried import GENEROUS
 
 UNAUTHORIZED = {
     "kind": "Status",
@@ -287,6 +288,20 @@ async def test_however_a_path_is_written_nobody_gets_by_the_question(
     assert answer.split(b" ")[1] in {b"400", b"403", b"404"}, answer
     assert not served.seen
     assert "Observed a panic" not in "".join(served.lines)
+
+
+@pytest.mark.parametrize("line", [b"OPTIONS *", b"CONNECT 127.0.0.1:6443"])
+async def test_what_names_no_path_is_a_request_as_any_other(served: Served, line: bytes) -> None:
+    """It is asked about, takes its turn and ends a stranger's connection: else it would be free of every bound."""
+    served.reviews.allow = lambda _: False
+    context = client_context(served.source.read().chain)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+    writer.write(line + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with asyncio.timeout(GENEROUS):
+        answer = await reader.read()
+    writer.close()
+    assert answer.split(b" ")[1] == b"403", answer
+    assert b"aiohttp" not in answer
 
 
 async def test_an_anonymous_clients_connection_ends_with_its_answer_and_nobody_elses(

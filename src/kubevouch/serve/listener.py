@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Self
 
 from aiohttp import web
@@ -80,8 +80,8 @@ class Listener:
         """Whether every answer ends its connection, so that clients that keep theirs go elsewhere."""
 
     async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=_LARGEST_BODY)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        # A route would leave out what names no path, such as `OPTIONS *`.
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._answer_any])
         app.on_response_prepare.append(self._prepare)
         self._runner = web.AppRunner(
             app,
@@ -176,6 +176,14 @@ class Listener:
             await self._clock.sleep(min(self._limits.idle, self._limits.patience) / 3)
             for connection in self._connections.overdue(self._clock.monotonic()):
                 self._end(connection)
+
+    @web.middleware
+    async def _answer_any(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],  # noqa: ARG002
+    ) -> web.StreamResponse:
+        return await self._handle(request)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         connection = self._by_handler.get(request.protocol)
