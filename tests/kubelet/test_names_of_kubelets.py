@@ -185,3 +185,12 @@ async def test_what_is_longer_than_any_name_is_not_looked_up(system: Resolver, l
     assert len(answer.failure.go_text) < 1000
     assert system.asked == []
     assert longest.seconds < 0.06 * (2 if sys.gettrace() else 1)
+
+
+async def test_of_names_that_nobody_asks_for_any_more_nothing_is_kept(system: Resolver) -> None:
+    clock = WoundClock()
+    names = NameResolver(clock, look_up=system)
+    for number in range(50):
+        await names.places(f"n{number}", 1)
+        clock.wind(timedelta(seconds=60))
+    assert len(names._kept) <= 11

@@ -134,5 +134,12 @@ class NameResolver:
             return
         self._kept.pop(host, None)
         self._kept[host] = (self._clock.monotonic(), lookup.result())
-        if len(self._kept) > _MOST_KEPT:
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        """Whoever changes a node's name again and again leaves no answer behind that is used no more."""
+        old = self._clock.monotonic() - self._stale
+        while self._kept and (
+            next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT
+        ):
             del self._kept[next(iter(self._kept))]
