@@ -1041,6 +1041,48 @@ async def test_whoever_interrupts_a_removal_is_told_how_far_it_got_and_how_it_is
         assert f"UNDO  kubevouch approver install --image {IMAGE} --new-nodes hold" in ran.out
 
 
+# Of the objects the last six tell how it is undone: the configuration, two bindings and two policies, the Deployment.
+@pytest.mark.parametrize("at", [1, 5, 10])
+async def test_a_removal_that_was_interrupted_says_again_how_it_is_undone(
+    tmp_path: Path, authority: Authority, kubevouch: Program, at: int
+) -> None:
+    deleted, running = list[str](), list[Process]()
+
+    def interrupted(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "delete":
+            deleted.append(info.name)
+            if len(deleted) == at:
+                running[0].send_signal(signal.SIGINT)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=interrupted) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        words = (*RULE, "--new-nodes-per-hour", "7", "--enforce", *NAMED)
+        install = ("approver", "install", "--image", IMAGE, *words, "--yes", "--wait", "0s")
+        await _ran(kubevouch, *install, code=4)
+        running.append(await kubevouch.started("approver", "remove", "--yes"))
+        first = await ended(running[0])
+        assert first.code == 130, first
+        again = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+        assert _undone_by(again) == _undone_by(first), again
+
+
+async def test_where_what_tells_how_a_removal_is_undone_has_gone_it_says_so(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await _ran(kubevouch, *HELD, code=4)
+    lab.local.delete(CONFIG_MAPS, "kubevouch-approver", SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    told = " ".join(ran.out.split())
+    assert "kubevouch-approver had gone before this, and what it said of new nodes is" in told
+    await _ran(kubevouch, *HELD, code=4)
+    lab.local.delete(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    ran = await _ran(kubevouch, "approver", "remove", "--yes", code=0)
+    assert "UNDO kubevouch approver install --image NAME@sha256:DIGEST" in " ".join(ran.out.split())
+    assert "whoever deleted its Deployment was told with which image" in " ".join(ran.out.split())
+
+
 @pytest.mark.parametrize(
     "words", [("remove", "--yes"), ("upgrade", "--image", OTHER, "--yes", "--wait", "0s")]
 )

@@ -11,7 +11,7 @@ from kubevouch.cli.approver.installation import DEPLOYMENT, KEPT, NAMESPACE, Man
 from kubevouch.cli.approver.leaving import wait_until_gone
 from kubevouch.cli.approver.present import Present, look_around
 from kubevouch.cli.approver.staying import say_what_stays, what_stays
-from kubevouch.cli.approver.undo_removal import say_how_a_removal_is_undone
+from kubevouch.cli.approver.undo_removal import is_told_by, say_how_a_removal_is_undone
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -80,11 +80,16 @@ def run(
         nonlocal gone
         if namespace:
             await _check_that_the_namespace_may_go(api)
+        told = [each for each in found.going if is_told_by(each)]
+        for manifest in found.going:
+            if manifest not in told:
+                await delete(api, manifest)
+                gone += 1
         for each in found.maps:
             with contextlib.suppress(NotFound):  # somebody else removes, too
                 await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
             gone += 1
-        for manifest in found.going:
+        for manifest in told:
             await delete(api, manifest)
             gone += 1
         return await wait_until_gone(api, clock, terminal, wait, namespace) if namespace else ""
@@ -121,7 +126,7 @@ def _say_where_it_stopped(
         goes_on, in_hand = f"{goes_on}, once that is mended", ""
     count = len(found.going) + len(found.maps)
     terminal.note(f"It stopped after {gone} of {count} objects{in_hand}. {goes_on}.")
-    if gone:
+    if gone or in_hand:
         say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
 
 

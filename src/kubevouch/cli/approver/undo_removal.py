@@ -9,6 +9,7 @@ from kubevouch.cli.approver.changes import MANAGER
 from kubevouch.cli.approver.installation import (
     DECIDED_BY,
     DEPLOYMENT,
+    FORMER_DECIDED_BY,
     NAMESPACE,
     Enforcement,
     Manifest,
@@ -21,7 +22,21 @@ from kubevouch.kube.images import names_an_image
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 
 _CONFIGURATION: Final = f"ConfigMap {NAMESPACE}/{CONFIGURATION}"
+_FORMER: Final = f"ConfigMap {NAMESPACE}/{FORMER_DECIDED_BY}"
 _BY_HAND: Final = "kubevouch approver install --image NAME@sha256:DIGEST"
+
+
+_TELLING: Final = {
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "Deployment",
+    "Namespace",
+}
+
+
+def is_told_by(manifest: Manifest) -> bool:
+    """Whether it says how the removal is undone. These go last, so that the same command, if it was interrupted, says it again."""
+    return manifest.resource.kind in _TELLING or str(manifest) in (_CONFIGURATION, _FORMER)
 
 
 def say_how_a_removal_is_undone(
@@ -29,6 +44,9 @@ def say_how_a_removal_is_undone(
 ) -> None:
     """The command, and what it does not bring back. before: what was there. pins: whether they went, too."""
     if not before.is_installed:
+        terminal.command("UNDO  ", _BY_HAND)
+        told = "whoever deleted its Deployment was told with which image, and with what else"
+        terminal.wrapped(told, "      ")
         return
     image = _image(before.live[f"Deployment {NAMESPACE}/{DEPLOYMENT}"])
     text, wish = _configuration(before)
@@ -73,6 +91,8 @@ def _is_policy(manifest: Manifest) -> bool:
 
 def _lost(before: Present, image: str, going: Sequence[Manifest], *, pins: bool) -> Iterator[str]:
     """What the command does not bring back, in words."""
+    if _CONFIGURATION not in before.live:
+        yield f"{_CONFIGURATION} had gone before this, and what it said of new nodes is not known"
     if not names_an_image(image):
         yield f"it ran {image}, which names no digest, and install wants one"
     if pins and before.pinned:
