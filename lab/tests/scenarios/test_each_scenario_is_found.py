@@ -100,6 +100,14 @@ def test_a_repair_has_come_about_when_the_command_returns(name: str, lab: Runnin
     assert lab.found() == found
 
 
+def test_a_repair_mends_every_node_that_is_broken(lab: RunningLab) -> None:
+    nodes = ("--node", "k8s-worker-2", "--node", "k8s-worker-3")
+    lab.lab("break", "unreachable", *nodes)
+    assert (lab.found()["exit"], lab.found()["cause"]) == (1, "KV202")
+    lab.lab("repair", "unreachable")
+    assert (lab.found()["exit"], lab.found()["cause"]) == (0, None)
+
+
 def test_status_tells_the_scenario_of_each_node(lab: RunningLab) -> None:
     """Also after the lab was ended and goes on."""
     lab.lab("break", "healthy")

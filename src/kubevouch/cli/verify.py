@@ -39,7 +39,7 @@ _SAID_AGAIN_AFTER = 30.0
     type=seconds,
     default="0s",
     metavar="DURATION",
-    help="Keep looking until it holds, for at most this long, such as 2m.",
+    help="Look again until it holds, such as 2m. No look begins later; the last one takes its time.",
 )
 @click.pass_context
 def command(

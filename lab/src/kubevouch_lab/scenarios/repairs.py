@@ -21,24 +21,21 @@ _TOKEN_LIVES = timedelta(hours=1)
 
 
 async def rule_mended(lab: "Lab", machines: "Sequence[Machine]") -> None:
-    """The approver likes these nodes again."""
-    names = {machine.host.name for machine in machines}
-    denies = tuple(each for each in lab.active_faults.denies if each not in names)
-    lab.set_active_faults(replace(lab.active_faults, denies=denies))
+    """The approver likes every node again."""
+    del machines  # a person looks at all that are broken, also at more than the scenario itself breaks
+    lab.set_active_faults(replace(lab.active_faults, denies=()))
 
 
 async def clock_set(lab: "Lab", machines: "Sequence[Machine]") -> None:
-    """Their clocks are right again."""
-    names = {machine.host.name for machine in machines}
-    ahead = {name: by for name, by in lab.active_faults.ahead.items() if name not in names}
-    lab.set_active_faults(replace(lab.active_faults, ahead=ahead))
+    """All clocks are right again."""
+    del machines
+    lab.set_active_faults(replace(lab.active_faults, ahead={}))
 
 
 async def port_opened(lab: "Lab", machines: "Sequence[Machine]") -> None:
-    """Nothing swallows what comes to their port any more."""
-    names = {machine.host.name for machine in machines}
-    left = tuple(each for each in lab.active_faults.unresponsive if each not in names)
-    lab.set_active_faults(replace(lab.active_faults, unresponsive=left))
+    """Nothing swallows what comes to any port any more."""
+    del machines
+    lab.set_active_faults(replace(lab.active_faults, unresponsive=()))
 
 
 async def bootstrapped_again(lab: "Lab", machines: "Sequence[Machine]") -> None:

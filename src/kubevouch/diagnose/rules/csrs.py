@@ -94,7 +94,8 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
     if late and ours:
-        title = f"{counted(len(late), 'CSR')} pending, although our approver runs: it holds what it cannot prove"
+        them = "it" if len(late) == 1 else "them"
+        title = f"{counted(len(late), 'CSR')} pending, although our approver runs: it holds {them}"
         yield _about(Code.OUR_APPROVER_HOLDS, title, late, evidence)
     elif late:
         title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"
