@@ -802,6 +802,10 @@ async def test_a_namespace_that_does_not_go_is_not_called_gone(
     assert f"namespace {SPACE}: is being deleted, and nothing can be made in it" in ran.err
     assert "Nothing was changed." in ran.err
     assert everything(lab) == before
+    ran = await _ran(kubevouch, "approver", "pin", "--diff", code=1)
+    told = " ".join(ran.out.split())
+    assert f"Nothing can be pinned while the namespace {SPACE} is being deleted." in told
+    assert "NEXT kubevouch approver install" in told
     # Once more: only the namespace is left, and it is waited for.
     ran = await _ran(kubevouch, *words, code=4)
     assert "is still being deleted" in ran.err

@@ -25,10 +25,11 @@ from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
+from kubevouch.evidence.measured import Measured
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NAMESPACES, NODES
+from kubevouch.kube.resources import NAMESPACES, NODES, Namespace
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.policy.sources.configuration import with_configured
 from kubevouch.policy.sources.pinned import PINS
@@ -41,14 +42,14 @@ _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 class Looked:
     """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
 
-    issued: who got the client certificate of --csr, and when. no_namespace: nothing can be pinned before an install.
+    issued: who got the client certificate of --csr, and when. not_yet: why nothing can be pinned before an install.
     """
 
     found: Sequence[Proposal]
     problems: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     issued: str = ""
-    no_namespace: bool = False
+    not_yet: str = ""
     texts: Former = field(default_factory=dict)
     """What is stored of each pinned node, by ConfigMap."""
 
@@ -92,10 +93,21 @@ def look(
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *certificates.values()) if csr else ""
         space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
-        absent = space is not None and space.is_known and space.value is None
-        return Looked(found, stored.problems, gone, issued, absent, stored.texts)
+        not_yet = _why_not_yet(space) if space is not None else ""
+        return Looked(found, stored.problems, gone, issued, not_yet, stored.texts)
 
     return with_api(terminal, access, looking)
+
+
+def _why_not_yet(namespace: Measured[Namespace]) -> str:
+    if namespace.value is not None and namespace.value.status.phase == "Terminating":
+        return (
+            f"Nothing can be pinned while the namespace {NAMESPACE} is being deleted. This says what keeps it, and once it "
+            "is gone it installs the approver and pins nodes as well:"
+        )
+    if namespace.is_known and namespace.value is None:
+        return "Nothing can be pinned before the approver is installed, which pins nodes as well:"
+    return ""
 
 
 async def _who(api: ApiClient) -> str:
@@ -196,10 +208,8 @@ def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCod
             terminal.out(f"Every pin is as its Node is{but}.")
         elif any(each.writes for each in looked.found):
             wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-            if looked.no_namespace:
-                terminal.out(
-                    "Nothing can be pinned before the approver is installed, which pins nodes as well:"
-                )
+            if looked.not_yet:
+                terminal.wrapped(looked.not_yet)
                 terminal.command("NEXT  ", INSTALL)
                 return ExitCode.FINDINGS
             terminal.out("If these are yours, and what the table says of them is so:")

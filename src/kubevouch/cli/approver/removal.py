@@ -1,7 +1,7 @@
 """What `approver remove` does: list, warn, ask, delete."""
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 from kubevouch.approve.act.controller import LEASE
@@ -80,17 +80,7 @@ def run(
         nonlocal gone
         if namespace:
             await _check_that_the_namespace_may_go(api)
-        told = [each for each in found.going if is_told_by(each)]
-        for manifest in found.going:
-            if manifest not in told:
-                await delete(api, manifest)
-                gone += 1
-        for each in found.maps:
-            with contextlib.suppress(NotFound):  # somebody else removes, too
-                await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
-            gone += 1
-        for manifest in told:
-            await delete(api, manifest)
+        async for _ in _deleted(api, found):
             gone += 1
         return await wait_until_gone(api, clock, terminal, wait, namespace) if namespace else ""
 
@@ -115,6 +105,22 @@ def run(
     say_what_stays(terminal, found.kept)
     say_how_a_removal_is_undone(terminal, found.present, found.going, pins=pins)
     return ExitCode.OK
+
+
+async def _deleted(api: ApiClient, found: _Removal) -> AsyncIterator[None]:
+    """Deletes one after the other, last what tells how it is undone, and yields after each."""
+    told = [each for each in found.going if is_told_by(each)]
+    for manifest in found.going:
+        if manifest not in told:
+            await delete(api, manifest)
+            yield
+    for each in found.maps:
+        with contextlib.suppress(NotFound):  # somebody else removes, too
+            await api.delete(CONFIG_MAPS, each.name, each.namespace, uid=each.uid)
+        yield
+    for manifest in told:
+        await delete(api, manifest)
+        yield
 
 
 def _say_where_it_stopped(
