@@ -1,0 +1,67 @@
+"""What the tests of `approver install`, `upgrade` and `remove` share: objects, flags, and what a command must end with."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+from kubevouch_lab.apiserver.kinds import KINDS
+from lab.tests.apiserver.bench import Bench
+from tests.cli.program import Program, Ran
+
+OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
+RULE = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
+NAMED = ("--may-approve-user", "alice smith", "--may-approve-group", "site:ops")
+SPACE = "kubevouch-system"
+ADMISSION = "admissionregistration.k8s.io"
+SECRETS = KINDS["", "v1", "secrets"]
+POLICIES = KINDS[ADMISSION, "v1", "validatingadmissionpolicies"]
+BINDINGS = KINDS[ADMISSION, "v1", "validatingadmissionpolicybindings"]
+BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
+
+installed = pytest.mark.usefixtures("installed")
+"""Of a test in whose cluster the approver is there already: HELD was run."""
+
+
+def everything(lab: Bench) -> dict[str, Any]:
+    """All objects of the cluster, by kind, namespace and name."""
+    return {
+        f"{kind.kind} {each['metadata'].get('namespace', '')}/{each['metadata']['name']}": each
+        for kind in KINDS.values()
+        if kind.stored and kind.stored_as is None
+        for each in lab.local.list(kind)
+    }
+
+
+def name_of(manifest: Any) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+async def run(kubevouch: Program, *words: str, code: int) -> Ran:
+    ran = await kubevouch(*words)
+    assert ran.code == code, ran
+    return ran
+
+
+def undone_by(ran: Ran) -> list[str]:
+    """The words of the command behind UNDO, to be run without a terminal."""
+    [line] = re.findall(r"^UNDO  kubevouch (.*)$", ran.out, re.MULTILINE)
+    return [*shlex.split(line), "--yes", "--wait", "0s"]
+
+
+def as_written(lab: Bench) -> dict[str, Any]:
+    def plain(found: Any) -> Any:
+        return {
+            **found,
+            "metadata": {
+                key: found["metadata"].get(key) for key in ("name", "namespace", "labels")
+            },
+            "status": None,
+            "spec": {
+                k: v for k, v in found.get("spec", {}).items() if not k.startswith("clusterIP")
+            },
+        }
+
+    return {name: plain(each) for name, each in everything(lab).items()}

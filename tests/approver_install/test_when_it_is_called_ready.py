@@ -1,0 +1,119 @@
+"""When `approver install` and `upgrade` call the approver ready: its pods are, one leads, and its configuration can be read."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubevouch_lab.apiserver.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    LEASES,
+)
+from lab.tests.apiserver.bench import Bench
+from tests.approver_install.conftest import HELD, IMAGE
+from tests.approver_install.installation import SPACE, everything, installed, run
+from tests.cli.program import Program
+
+
+async def test_it_says_the_truth_when_the_pods_are_not_ready(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await run(kubevouch, *HELD, code=4)
+    assert "The approver is applied, and not ready after 0 s" in ran.out
+    assert "UNDO  kubevouch approver remove" in ran.out
+
+
+def make_ready(lab: Bench) -> None:
+    """As the Deployment's controller and a kubelet would."""
+    found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "observedGeneration": 1}
+    lab.local.update(DEPLOYMENTS, {**found, "status": counts}, "status")
+
+
+def renew_the_lease(lab: Bench, holder: str, *, ago: float = 0.0) -> None:
+    """As an approver that leads does, so many seconds ago. holder: "" gives it back."""
+    at = datetime.now(UTC) - timedelta(seconds=ago)
+    lab.clock.wind(at - lab.clock.now())  # the API server notes when it was written
+    lease = {"metadata": {"name": "kubevouch-approver"}, "spec": {"holderIdentity": holder}}
+    if f"Lease {SPACE}/kubevouch-approver" in everything(lab):
+        lab.local.delete(LEASES, "kubevouch-approver", SPACE)
+    lab.local.create(LEASES, lease, SPACE)
+
+
+@installed
+async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch: Program) -> None:
+    make_ready(lab)
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
+    ran = await run(kubevouch, *HELD[:4], "--yes", code=0)
+    assert "Nothing to change: the approver is installed like this." in ran.out
+    assert (
+        "The approver is ready: all of its pods are, and one leads.\n"
+        "NEXT  kubevouch approver selftest\n"
+    ) in ran.out
+
+
+@installed
+@pytest.mark.parametrize(
+    ("holder", "ago", "told"),
+    [
+        (None, 0.0, "none of its pods leads yet."),
+        ("", 0.0, "none of its pods leads yet."),
+        ("kubevouch-approver-of-before_0a", 10.0, "none of its pods leads yet; the Lease was"),
+    ],
+    ids=["there is no Lease", "it was given back", "a former approver has it"],
+)
+async def test_pods_that_are_ready_are_no_approver_before_one_leads(
+    lab: Bench, kubevouch: Program, holder: str | None, ago: float, told: str
+) -> None:
+    make_ready(lab)
+    if holder is not None:
+        renew_the_lease(lab, holder, ago=ago)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert f"The approver is applied, and not ready after 0 s: {told}" in " ".join(ran.out.split())
+    assert "The approver is ready" not in ran.out
+
+
+@installed
+async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
+    make_ready(lab)
+    renew_the_lease(lab, "kubevouch-approver-of-before_0a", ago=10)
+    running = asyncio.ensure_future(run(kubevouch, *HELD[:-1], "1m", code=0))
+    done, _ = await asyncio.wait({running}, timeout=3)
+    assert not done
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
+    ran = await asyncio.wait_for(running, 30)
+    assert "The approver is ready: all of its pods are, and one leads." in ran.out
+
+
+UNREADABLE = "schemaVersion: kubevouch.approver/1\nsources: [inventory, pinz]\n"
+
+
+def configure(lab: Bench, text: str) -> None:
+    data = {"data": {"configuration.yaml": text}}
+    lab.local.patch(CONFIG_MAPS, "kubevouch-approver", data, SPACE)
+
+
+@installed
+async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_left_alone(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It would approve nothing: "Nothing to change" and "ready" would be an all-clear."""
+    make_ready(lab)
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
+    configure(lab, UNREADABLE)
+    for words in (HELD[:4], ("approver", "upgrade", "--image", IMAGE)):
+        ran = await run(kubevouch, *words, "--yes", code=4)
+        assert "Nothing to change" not in ran.out
+        assert "The approver is ready" not in ran.out
+        told = " ".join((ran.err + ran.out).split())
+        assert "approves nothing: its configuration cannot be read" in told
+        assert "'pinz'" in told
+        assert "NEXT kubectl -n kubevouch-system edit configmap/kubevouch-approver" in told
+    ran = await run(kubevouch, *HELD[:4], "--dry-run", code=0)
+    assert "its configuration cannot be read" in " ".join(ran.err.split())
+    # What this install writes itself counts, and not what was there.
+    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
+    ran = await run(kubevouch, *HELD, "--force-conflicts", code=0)
+    assert "The approver is ready" in ran.out
+    assert "cannot be read" not in ran.out + ran.err
