@@ -15,10 +15,21 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import PATH, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
-from tests.support.scripted.kubelet import SILENCE, Serve
+from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet, Serve
 
 BOTH = KubeletAddressing(address_types=("InternalIP", "ExternalIP"), use_status_port=True)
 ADDRESSES = {"InternalIP": "127.0.0.2", "ExternalIP": "127.0.0.1"}
+
+
+def claim(
+    cluster: Cluster, running: ScriptedKubelet, addresses: dict[str, str] = ADDRESSES
+) -> None:
+    """The Node n1 says that its kubelet is at these addresses, at the port of the running one."""
+
+    def status(thing: dict[str, Any]) -> dict[str, Any]:
+        return {**thing, "status": cluster._node("n1", running, addresses=addresses)["status"]}
+
+    cluster.change_node("n1", status)
 
 
 async def test_an_address_that_the_certificate_covers_is_used_and_told_of(cluster: Cluster) -> None:
@@ -100,10 +111,7 @@ async def test_who_answers_at_the_other_address_must_be_the_node_too(cluster: Cl
     wrong = await cluster.add("n1", cluster.serve("n1", "127.0.0.1"), host="127.0.0.2")
     stranger = await cluster.add("n2", cluster.serve("n2", "127.0.0.1"), port=wrong.port)
 
-    def claims(thing: dict[str, object]) -> dict[str, object]:
-        return {**thing, "status": cluster._node("n1", wrong, addresses=ADDRESSES)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, wrong)
     async with cluster.collecting(addressing=BOTH) as collector:
         await cluster.round("n1", "n2")
         failure = collector.store.failure("n1")
@@ -150,10 +158,7 @@ async def test_whoever_cannot_be_verified_is_asked_only_where_the_kubelet_is_at_
     impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
     own = await cluster.add("n2", cluster.serve("n1", "127.0.0.1"), port=impostor.port)
 
-    def claims(thing: dict[str, object]) -> dict[str, object]:
-        return {**thing, "status": cluster._node("n1", impostor, addresses=ADDRESSES)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, impostor)
     settings = ScrapeSettings(
         insecure_everywhere=not signed_for, insecure_nodes=frozenset(["n1"] * signed_for)
     )
@@ -173,11 +178,7 @@ async def test_where_the_kubelet_can_be_verified_by_now_nobody_else_is_asked(
     """Whom an operator signed for gets a token only as long as the node can be verified at no other of its addresses."""
     impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
     addresses = dict(ADDRESSES)
-
-    def claims(thing: dict[str, object]) -> dict[str, object]:
-        return {**thing, "status": cluster._node("n1", impostor, addresses=addresses)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, impostor, addresses)
     settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")
@@ -190,7 +191,7 @@ async def test_where_the_kubelet_can_be_verified_by_now_nobody_else_is_asked(
                 "n3", cluster.stranger("n1", "127.0.0.3"), host="127.0.0.3", port=impostor.port
             )
             addresses["InternalIP"] = "127.0.0.3"
-            cluster.change_node("n1", claims)
+            claim(cluster, impostor, addresses)
             await cluster.heard.until(lambda: collector.fleet.nodes["n1"].address == "127.0.0.3")
             await cluster.round("n1")
             assert b"Authorization" not in other.sent
@@ -204,13 +205,7 @@ async def test_at_another_port_the_kubelet_is_sought_anew_before_an_impostor_get
 ) -> None:
     """That it could be verified nowhere was so at the port before."""
     stranger = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
-    port = stranger.port
-
-    def claims(thing: dict[str, Any]) -> dict[str, Any]:
-        stranger.port = port
-        return {**thing, "status": cluster._node("n1", stranger, addresses=ADDRESSES)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, stranger)
     settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")
@@ -219,8 +214,8 @@ async def test_at_another_port_the_kubelet_is_sought_anew_before_an_impostor_get
         impostor = await cluster.add(
             "n3", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2", port=own.port
         )
-        port = own.port
-        cluster.change_node("n1", claims)
+        port = stranger.port = own.port
+        claim(cluster, stranger)
         await cluster.heard.until(lambda: collector.fleet.nodes["n1"].port == port)
         await cluster.round("n1")
         assert collector.results["n1"].reached.address == "127.0.0.1"
@@ -233,10 +228,7 @@ async def test_where_a_connection_to_an_unverified_kubelet_ends_it_is_sought_ane
     """Whoever can end it may be who answers there next."""
     impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
 
-    def claims(thing: dict[str, Any]) -> dict[str, Any]:
-        return {**thing, "status": cluster._node("n1", impostor, addresses=ADDRESSES)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, impostor)
     settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")
@@ -255,10 +247,7 @@ async def test_with_other_authorities_the_kubelet_is_sought_anew(cluster: Cluste
     context = server_context(newer.serving("127.0.0.1", node="n1"))
     await cluster.add("n2", Serve(context, Live(Page("n1"))), port=impostor.port)
 
-    def claims(thing: dict[str, Any]) -> dict[str, Any]:
-        return {**thing, "status": cluster._node("n1", impostor, addresses=ADDRESSES)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, impostor)
     settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]))
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")
@@ -276,10 +265,7 @@ async def test_other_addresses_that_answer_nobody_leave_time_for_whom_an_operato
     running = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
     await cluster.add("n2", SILENCE, port=running.port)
 
-    def claims(thing: dict[str, object]) -> dict[str, object]:
-        return {**thing, "status": cluster._node("n1", running, addresses=ADDRESSES)["status"]}
-
-    cluster.change_node("n1", claims)
+    claim(cluster, running)
     settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]), timeout=6.0)
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")

@@ -72,7 +72,7 @@ def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 def too_long(presented: Sequence[bytes]) -> str:
-    """What is wrong with a leaf of which nothing is read; "" if it is read, or if there is none."""
+    """Why a leaf is too long to be read; "" if it is short enough, or if none was presented."""
     if not presented or len(presented[0]) <= MOST_OF_A_CHAIN:
         return ""
     return f"{len(presented[0])} bytes; at most {MOST_OF_A_CHAIN} are read"

@@ -41,8 +41,9 @@ class _Asked(NamedTuple):
     until: float
 
 
-def _preferred(node: FleetNode) -> Target:
-    return Target(node.address, node.name, node.port)
+def _at(node: FleetNode, address: str) -> Target:
+    """The node's kubelet at one of its addresses."""
+    return Target(address, node.name, node.port)
 
 
 class KubeletConnection:
@@ -128,7 +129,7 @@ class KubeletConnection:
     ) -> bytes:
         """The page at one address, which gets one `share`th of the time that is left."""
         node, authorization = asked.node, asked.authorization
-        client = self._to(Target(address, node.name, node.port), asked.trust)
+        client = self._to(_at(node, address), asked.trust)
         left = (asked.until - self._clock.monotonic()) / share
         try:
             return await client.page(
@@ -145,7 +146,7 @@ class KubeletConnection:
         found = self._client
         if found is None or found.doubt is None or self._trust is not trust:
             return False
-        return found.target == _preferred(node) and found.is_open
+        return found.target == _at(node, node.address) and found.is_open
 
     def _is_sought_again(self, failed: FetchFailed) -> bool:
         """Whether the kubelet is sought from the preferred address on, since it cannot be read where it was: at once, if there is time."""
@@ -180,7 +181,7 @@ class KubeletConnection:
             return ()
 
         def passes(address: str) -> bool:
-            target = Target(address, node.name, node.port)
+            target = _at(node, address)
             try:
                 check_chain(failed.chain, target, trust.roots, self._clock)
             except PeerRefused:

@@ -22,9 +22,8 @@ _TOKEN_LIVES = timedelta(hours=1)
 
 async def rule_mended(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """The approver likes every node again."""
-    del (
-        machines
-    )  # a person looks at all that are broken, also at more than the scenario itself breaks
+    # A person mends every node that is broken, which may be more than the scenario itself breaks.
+    del machines
     lab.set_active_faults(replace(lab.active_faults, denies=()))
 
 
