@@ -35,12 +35,14 @@ async def printed(name: str, verb: str, form: str) -> str:
     return (await answered(name, verb, form))[0]
 
 
-async def answered(name: str, verb: str, form: str) -> tuple[str, ExitCode]:
+async def answered(
+    name: str, verb: str, form: str, fail_on: Severity = Severity.ERROR
+) -> tuple[str, ExitCode]:
     evidence = await snapshot(name)
     out = io.StringIO()
     terminal = Terminal(None, out, None, {})
     found = diagnose(evidence, RULES[verb])
-    code = print_diagnosis(terminal, verb, evidence, found, form=form, fail_on=Severity.ERROR)
+    code = print_diagnosis(terminal, verb, evidence, found, form=form, fail_on=fail_on)
     return PORT.sub(r"\1:10250", out.getvalue()).replace(__version__, "VERSION"), code
 
 
@@ -57,6 +59,8 @@ SCREENS = [
     ("expired-seen-from-a-laptop", "doctor", "table"),
     ("not-allowed-to-do-anything", "doctor", "table"),
     ("kubelet-down", "verify", "table"),
+    ("ours-with-the-flag-that-nobody-needs", "doctor", "table"),
+    ("ours-with-the-flag-that-nobody-needs", "verify", "table"),
 ]
 
 
@@ -89,7 +93,20 @@ async def test_every_case_fits_the_screen_and_says_the_same_in_every_form(name: 
     codes = [each["code"] for each in document["findings"]]
     assert re.findall(r"^  \w+ +(KV\d+)", table, re.MULTILINE) == codes
     assert re.findall(r"^\w+ +(KV\d+)", short, re.MULTILINE) == codes
-    assert ("CAUSE" in table) == ("CAUSE" in short) == (document["cause"] is not None)
+    for each in (table, short):
+        # What a warning says is no CAUSE where nothing has failed: exit code 0 is said as OK.
+        assert ("\nOK  " in each) == (code is ExitCode.OK)
+        assert ("\nCAUSE  " in each) == (document["cause"] is not None and code is not ExitCode.OK)
+        assert ("\nWARNING  " in each) == (document["cause"] is not None and code is ExitCode.OK)
     assert document["schemaVersion"] == "kubevouch.findings/1"
     assert document["status"] == STATUS[code]
     assert sum(document["counts"].values()) == len(codes)
+
+
+async def test_verify_calls_nothing_well_that_only_fail_on_lets_pass() -> None:
+    """With --fail-on critical an error is no failure, but not every certificate verifies."""
+    shown, code = await answered("other-ca-and-no-approver", "verify", "table", Severity.CRITICAL)
+    assert code is ExitCode.OK
+    assert "\nOK       nothing of severity critical or worse\n" in shown
+    assert "\nERROR    " in shown
+    assert "certificate verifies" not in shown

@@ -207,19 +207,10 @@ def _print_end(
 ) -> None:
     cause = diagnosis.cause
     terminal.out()
-    if cause is not None:
-        # verify looks at a part only: what is behind it is doctor's to say.
-        words = ("kubevouch", "doctor") if verb == "verify" else cause.next
-        why = ("kubevouch", "explain", str(cause.code))
-        terminal.wrapped(cause.text, "CAUSE  ", Colour.BAD)
-        unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
-        for first in dict.fromkeys(shlex.join(each.next) for each in unfinished):
-            terminal.command("FIRST  ", first)
-        terminal.command("NEXT   ", shlex.join(words))
-        if cause.by_hand and verb != "verify":
-            terminal.wrapped(cause.by_hand, "THEN   ")
-        if why != words:
-            terminal.out(f"WHY    {shlex.join(why)}")
+    if code is ExitCode.OK:
+        _print_ok(terminal, verb, diagnosis, fail_on)
+    elif cause is not None:
+        _print_cause(terminal, verb, diagnosis, cause, "CAUSE  ", Colour.BAD)
     elif code is ExitCode.COULD_NOT_TELL and (doubt := diagnosis.first_doubt):
         terminal.wrapped(
             "what is listed under could-not-tell may hide anything; nothing else was found",
@@ -229,14 +220,38 @@ def _print_end(
         terminal.command("NEXT     ", shlex.join(doubt.next))
         if doubt.by_hand:
             terminal.wrapped(terminal.hinted(doubt.by_hand), "THEN     ")
-    elif code is ExitCode.OK and verb == "verify":
-        terminal.wrapped(
-            "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies",
-            "OK     ",
-            Colour.GOOD,
-        )
-    elif code is ExitCode.OK:
-        terminal.out(f"OK     nothing of severity {fail_on} or worse", Colour.GOOD)
+
+
+def _print_ok(terminal: Terminal, verb: str, diagnosis: Diagnosis, fail_on: Severity) -> None:
+    """That nothing has failed, and beside it what would be the CAUSE if it had: a warning, as a rule."""
+    cause = diagnosis.cause
+    text = f"nothing of severity {fail_on} or worse"
+    if verb == "verify" and not any(
+        e.severity.at_least(Severity.ERROR) for e in diagnosis.findings
+    ):
+        text = "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies"
+    terminal.wrapped(text, "OK       " if cause else "OK     ", Colour.GOOD)
+    if cause is not None:
+        word = next(str(e.severity) for e in diagnosis.findings if e.code is cause.code).upper()
+        _print_cause(terminal, verb, diagnosis, cause, f"{word:<9}", Colour.WARNING)
+
+
+def _print_cause(
+    terminal: Terminal, verb: str, diagnosis: Diagnosis, cause: Cause, lead: str, colour: Colour
+) -> None:
+    """The cause after its lead, and what to do about it under words as wide."""
+    # verify looks at a part only: what is behind it is doctor's to say.
+    words = ("kubevouch", "doctor") if verb == "verify" else cause.next
+    why = ("kubevouch", "explain", str(cause.code))
+    terminal.wrapped(cause.text, lead, colour)
+    unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
+    for first in dict.fromkeys(shlex.join(each.next) for each in unfinished):
+        terminal.command("FIRST".ljust(len(lead)), first)
+    terminal.command("NEXT".ljust(len(lead)), shlex.join(words))
+    if cause.by_hand and verb != "verify":
+        terminal.wrapped(cause.by_hand, "THEN".ljust(len(lead)))
+    if why != words:
+        terminal.out(f"{'WHY'.ljust(len(lead))}{shlex.join(why)}")
 
 
 _STATUS = {
