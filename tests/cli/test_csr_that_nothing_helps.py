@@ -47,7 +47,7 @@ async def test_what_asks_for_another_nodes_name_leads_to_no_plan(kubevouch: Prog
     every = await kubevouch("csr", "approve", "--all", "--yes")
     for ran in (explained, named, every):
         assert (ran.code, PLAN in ran.out) == (1, False), ran
-    assert " cannot be told: allowed-addresses. It was not approved" in " ".join(named.out.split())
+    assert " cannot tell: allowed-addresses. It was not approved" in " ".join(named.out.split())
     assert "It was not approved" not in explained.out
 
 
@@ -61,7 +61,7 @@ async def test_a_list_says_as_explain_does_which_are_held_and_of_which_it_cannot
     last = {row.split()[0]: row.split("   ")[-1].strip() for row in listed.out.splitlines() if row}
     assert "csr-thief: held by foreign-names" in " ".join(thief.out.split())
     assert last["csr-thief"] == "holds: foreign-names"
-    assert "csr-w8: cannot be told: allowed-addresses" in " ".join(unknown.out.split())
+    assert "csr-w8: cannot tell: allowed-addresses" in " ".join(unknown.out.split())
     assert last["csr-w8"] == "cannot tell: allowed-addresses"
 
 

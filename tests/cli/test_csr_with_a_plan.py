@@ -115,7 +115,7 @@ async def test_a_plan_of_this_cluster_passes_its_nodes_csr(
 ) -> None:
     ran = await kubevouch("csr", "explain", "csr-w9", "--plan", saved(plan, tmp_path))
     assert ran.code == 0, ran
-    assert re.search(r"^not asked credential-id  ", ran.out, re.MULTILINE), ran
+    assert re.search(r"^not asked  credential-id  ", ran.out, re.MULTILINE), ran
     assert ran.out.rstrip().endswith("every rule that was asked passes")
 
 
@@ -164,7 +164,7 @@ async def test_a_plan_that_does_not_hold_any_more_holds_the_csr(
     )
     assert ran.code == 3, ran
     assert text in " ".join(ran.out.split())
-    assert "csr-w9: cannot be told: allowed-names, allowed-addresses" in ran.out
+    assert "csr-w9: cannot tell: allowed-names, allowed-addresses" in ran.out
 
 
 @pytest.mark.parametrize("configuration", ["schemaVersion: kubevouch.approver/1", "[]"])

@@ -11,6 +11,7 @@ from kubevouch.policy.claims import (
     Address,
     AllowedNames,
     AskedNames,
+    Claim,
     ClaimedBy,
     NameSource,
     OtherNodes,
@@ -213,11 +214,19 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
     """Whether each value is among what its sources say of the node."""
     claims = {value: allowed.claim(value) for value in values}
-    # What only the node says is no permission, unless the operator takes its word.
-    said = allowed.names if kind is NAMES else allowed.addresses
-    known = listed([e for e in said if e.source.is_proof or allowed.trusts_node])
-    strange = [value for value, claim in claims.items() if claim is None]
     unknown = "" if allowed.trusts_node else allowed.unknown
+    vouched = any(each.by_operator for each in (*allowed.names, *allowed.addresses))
+
+    def is_allowed(claim: Claim) -> bool:
+        """What only the node says is no permission, unless the operator takes its word.
+
+        A node that no source knows has not even its own name, as long as the operator does not speak of it.
+        """
+        return allowed.trusts_node or (claim.source.is_proof and (vouched or not unknown))
+
+    said = allowed.names if kind is NAMES else allowed.addresses
+    known = listed([each for each in said if is_allowed(each)])
+    strange = [value for value, claim in claims.items() if claim is None]
     if strange and unknown:
         # What a node that no source knows claims is no measure of what it may have.
         why = f"{unknown}. The Node itself does not claim {listed(strange)}"
@@ -230,14 +239,8 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
             seen=listed(values),
             allowed=known,
         )
-    vouched = any(each.by_operator for each in (*allowed.names, *allowed.addresses))
-    # A node that no source knows has not even its own name, as long as the operator does not speak of it.
-    unproven = [
-        value
-        for value, claim in claims.items()
-        if claim and (not claim.source.is_proof or (unknown and not vouched))
-    ]
-    if unproven and not allowed.trusts_node:
+    unproven = [value for value, claim in claims.items() if claim and not is_allowed(claim)]
+    if unproven:
         return cannot_tell(
             rule,
             unknown or f"only the node itself says so: {listed(unproven)}",

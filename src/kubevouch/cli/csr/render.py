@@ -207,9 +207,10 @@ def print_decision(
 
 def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> None:
     width = max(len(result.rule) for result in decision.results)
+    word_width = max(len(_word(result)[0]) for result in decision.results)
     for result in decision.results:
         word, colour = _word(result)
-        lead = f"{word:<6} {result.rule}".ljust(width + 7) + "  "
+        lead = f"{word:<{word_width}}  {result.rule:<{width}}  "
         behind = " " * len(lead)
         reason = f"{result.reason}: {result.message}"
         if result.reason is HoldReason.NOT_ASKED:
@@ -240,7 +241,7 @@ def _word(result: RuleResult) -> tuple[str, Colour | None]:
 _WORDS = {
     Outcome.PASS: ("pass", Colour.GOOD),
     Outcome.REFUSE: ("HOLD", Colour.BAD),
-    Outcome.CANNOT_TELL: ("doubt", Colour.WARNING),
+    Outcome.CANNOT_TELL: ("cannot tell", Colour.WARNING),
 }
 
 
@@ -250,5 +251,5 @@ def _verdict(decision: Decision) -> str:
     refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
     doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
     parts = [f"held by {', '.join(refused)}"] if refused else []
-    parts += [f"cannot be told: {', '.join(doubted)}"] if doubted else []
+    parts += [f"cannot tell: {', '.join(doubted)}"] if doubted else []
     return "; ".join(parts)
