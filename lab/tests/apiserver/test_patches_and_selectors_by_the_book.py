@@ -7,6 +7,9 @@ import pytest
 
 from kubevouch_lab.apiserver import patches, selectors, status
 
+NOT_APPLIED = "the server rejected our request due to an error in our request"
+"""Whatever is wrong with the patch: kube-apiserver says no more (handlers/patch.go, applyJSPatch)."""
+
 
 @pytest.mark.parametrize(
     ("target", "patch", "result"),
@@ -75,6 +78,8 @@ def test_merge_patches_do_what_the_rfc_says(target: Any, patch: Any, result: Any
         ),
         ({"foo": [1]}, [{"op": "copy", "from": "/foo", "path": "/bar"}], {"foo": [1], "bar": [1]}),
         ({"foo": 1}, [{"op": "remove", "path": "/bar"}], None),
+        ({"foo": [1]}, [{"op": "test", "path": "/foo/1", "value": 1}], None),
+        ({"foo": [1]}, [{"op": "test", "path": "/foo/0", "value": 2}], None),
         ({"foo": 1}, [{"op": "replace", "path": "/bar", "value": 2}], None),
         ({"foo": [1]}, [{"op": "add", "path": "/foo/3", "value": 2}], None),
         ({"foo": 1}, [{"op": "burn", "path": "/foo"}], None),
@@ -89,7 +94,7 @@ def test_json_patches_do_what_the_rfc_says(document: Any, operations: Any, resul
     if result is None:
         with pytest.raises(status.StatusError) as caught:
             patches.json_patched(document, operations)
-        assert caught.value.code == 422
+        assert (caught.value.code, caught.value.message) == (422, NOT_APPLIED)
     else:
         assert patches.json_patched(document, operations) == result
     assert json.dumps(document) == before

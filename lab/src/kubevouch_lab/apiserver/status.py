@@ -99,8 +99,9 @@ def invalid(group: str, kind: str, name: str, causes: list[tuple[str, str, str]]
     return StatusError(422, "Invalid", message, details)
 
 
-def unprocessable(message: str) -> StatusError:
-    """422 without a cause: a JSON patch that could not be applied (handlers/patch.go)."""
+def unprocessable() -> StatusError:
+    """422 without a cause: a JSON patch that could not be applied (handlers/patch.go, applyJSPatch)."""
+    message = "the server rejected our request due to an error in our request"
     return StatusError(422, "Invalid", message)
 
 
