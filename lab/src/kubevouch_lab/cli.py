@@ -244,6 +244,9 @@ def break_(
 ) -> int:
     """Breaks (or, with `healthy`, mends) every node of the running lab, or only those that are named.
 
+    The kubelets' files of these nodes are put into the scenario's state first: what you, or a run of fix, had changed
+    there is gone.
+
     Returns when the scenario has come about: what doctor finds then, it finds a minute later, too.
     """
     from kubevouch_lab.scenarios.catalogue import scenario_of
@@ -254,7 +257,8 @@ def break_(
     _ask(folder, "status")
     terminal.note(f"{scenario}: waiting until it has come about ...")
     found = _ask(folder, "break", timeout=_BREAKING, scenario=scenario, nodes=list(nodes))
-    terminal.note(f"{scenario}: {found['what']}")
+    where = f" on {', '.join(found['nodes'])}" if found["nodes"] else ""
+    terminal.note(f"{scenario}{where}: {found['what']}")
     return ExitCode.OK
 
 

@@ -102,7 +102,10 @@ def test_a_repair_has_come_about_when_the_command_returns(name: str, lab: Runnin
 
 def test_a_repair_mends_every_node_that_is_broken(lab: RunningLab) -> None:
     nodes = ("--node", "k8s-worker-2", "--node", "k8s-worker-3")
-    lab.lab("break", "unreachable", *nodes)
+    done = lab.kubevouch("lab", "break", "unreachable", *nodes, "--dir", str(lab.root))
+    assert done.stderr.splitlines()[-1] == (
+        "unreachable on k8s-worker-2, k8s-worker-3: a node's port swallows what comes"
+    )
     assert (lab.found()["exit"], lab.found()["cause"]) == (1, "KV202")
     lab.lab("repair", "unreachable")
     assert (lab.found()["exit"], lab.found()["cause"]) == (0, None)
@@ -120,6 +123,18 @@ def test_status_tells_the_scenario_of_each_node(lab: RunningLab) -> None:
         assert by_node == ["healthy", "healthy", "healthy", "wrong-ca"]
         lab.lab("down")
         lab.lab("up", "--detach")
+
+
+def test_a_scenario_of_some_nodes_says_which_and_nothing_of_the_others(lab: RunningLab) -> None:
+    """It said of one node that every node is NotReady."""
+    lab.lab("break", "healthy")
+    words = ("kubelets-dead", "--node", "k8s-worker-1")
+    done = lab.kubevouch("lab", "break", *words, "--dir", str(lab.root))
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("kubelets-dead on k8s-worker-1: kubelets' client certificates have")
+    assert "every" not in said
+    done = lab.kubevouch("lab", "break", "healthy", "--dir", str(lab.root))
+    assert done.stderr.splitlines()[-1] == "healthy: nothing is wrong"
 
 
 def test_a_lab_of_no_scenario_is_not_begun(lab: RunningLab, tmp_path: Path) -> None:

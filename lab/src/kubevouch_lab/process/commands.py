@@ -61,7 +61,9 @@ class Commands:
             await fault(self._lab, chosen)
         self._lab.note_scenario(scenario.name, machines)
         await come_about(self._lab, scenario, whole=not message.get("nodes"))
-        return {"what": scenario.description}
+        # Of a part of the nodes it is said which: what the scenario says is not so of the others.
+        part = chosen if len(chosen) < len(self._lab.machines) else []
+        return {"what": scenario.description, "nodes": [each.host.short for each in part]}
 
     async def _repair(self, message: Message) -> Message:
         """Does what only a person can do about a scenario, and answers when what follows from it can be seen.

@@ -44,7 +44,7 @@ _ALL = (
     ),
     Scenario(
         "kubelets-dead",
-        "every kubelet's client certificate has expired: none starts, every node is NotReady",
+        "kubelets' client certificates have expired: they do not start, and their nodes are NotReady",
         State.HEALTHY,
         (faults.somebody_approves, faults.client_certificates_expired),
         shows=nobody_reports,
