@@ -15,6 +15,7 @@ from tests.support.authority import Authority
 from tests.support.callbacks import longest_callback
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import Serve
+from tests.support.tangled_chain import tangled_chain
 
 NAMES = KubeletAddressing(address_types=("InternalDNS",), use_status_port=True)
 LONGEST = 0.06 * (2 if sys.gettrace() else 1)
@@ -49,6 +50,27 @@ async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(cluster: 
     assert failure.reason == "name-not-covered"
     assert "valid for 5000 names" in failure.text
     assert longest.seconds < LONGEST
+
+
+async def test_a_chain_that_leads_nowhere_by_a_hundred_ways_is_not_gone_through_for_each_address(
+    cluster: Cluster,
+) -> None:
+    """Eight names, and sixteen certificates whose signatures take half a millisecond each: 0.4 seconds."""
+    names = [f"{number}.bad" for number in range(8)]
+    shown = tangled_chain(*names[1:])
+    await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
+    called(cluster, "bad", *names)
+    settings = ScrapeSettings(timeout=60.0)
+    async with cluster.collecting(
+        addressing=NAMES, look_up=at_home, settings=settings
+    ) as collector:
+        with longest_callback() as longest:
+            await cluster.round()
+        failure = collector.store.failure("bad")
+    assert failure is not None
+    assert failure.reason == "name-not-covered"
+    # One of the addresses is looked at in this time, which 100 checks of signatures take.
+    assert longest.seconds < 3 * LONGEST
 
 
 async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(cluster: Cluster) -> None:
