@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
+from unittest.mock import patch
 
 import pytest
 
+from kubevouch.serve import listener as listening
 from kubevouch.serve.listener import Listener
-from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
+from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
 from kubevouch.tls.io import KeyPair, ServerTls, server_context
 from tests.serve.test_the_listener import AUTHORITY, connected
 from tests.support.apiservers import MOMENT
@@ -80,3 +82,35 @@ async def test_somebody_may_have_hundreds_of_groups(listener: Listener) -> None:
         for _ in range(5):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + groups + b"\r\n")
             assert b"500 groups" in await reader.readuntil(b"done")
+
+
+async def test_headers_and_query_are_read_when_somebody_looks() -> None:
+    """A request has room for a thousand: with hundreds that wait for their turn, all others waited until all were read."""
+    pair = AUTHORITY.serving("127.0.0.1")
+    tls = ServerTls(server_context(KeyPair(pair.chain, pair.key), client_roots=b"", where="test"))
+    read: list[int] = []
+    came, go = asyncio.Event(), asyncio.Event()
+
+    def counted(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+        found = values_by_name(pairs)
+        read.append(len(found))
+        return found
+
+    async def later(request: HttpRequest) -> HttpResponse:
+        came.set()
+        await go.wait()
+        values = (request.header("a7"), request.query_value("b"), request.headers.get("a8"))
+        return text_response(f"{values} {list(request.query)} {len(request.query)}")
+
+    with patch.object(listening, "values_by_name", counted):
+        async with (
+            Listener(later, tls, SteppedClock(MOMENT), host="127.0.0.1", port=0) as found,
+            connected(found.port) as (reader, writer),
+        ):
+            headers = b"".join(b"A%d: %d\r\n" % (each, each) for each in range(500))
+            writer.write(b"GET /?b=c&b=d HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n")
+            await came.wait()
+            assert read == []
+            go.set()
+            assert await reader.readuntil(b"('7', 'c', ('8',)) ['b'] 1")
+    assert read == [501, 1]

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 from aiohttp import web
@@ -271,14 +272,34 @@ def _silenced_logger() -> logging.Logger:
     return logger
 
 
+class _ReadLater(Mapping[str, tuple[str, ...]]):
+    """Values by name, read when somebody looks: hundreds of strangers may wait for a turn with thousands of them each."""
+
+    def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        self._pairs = pairs
+
+    @functools.cached_property
+    def _values(self) -> Mapping[str, tuple[str, ...]]:
+        return values_by_name(self._pairs())
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 def _read(request: web.Request) -> HttpRequest:
     tls = request.get_extra_info("ssl_object")
     assert isinstance(tls, ssl.SSLObject)
     return HttpRequest(
         request.method,
         request.path,
-        values_by_name(request.query.items()),
-        values_by_name((name.lower(), value) for name, value in request.headers.items()),
+        _ReadLater(lambda: request.query.items()),  # noqa: PLW0108 - the query is read when it is looked at
+        _ReadLater(lambda: ((name.lower(), value) for name, value in request.headers.items())),
         client_chain(tls),
         uri=request.raw_path,
         peer=joined(*(request.get_extra_info("peername") or ("", 0))[:2]),
