@@ -40,7 +40,7 @@ def clock() -> WoundClock:
 
 @pytest.fixture
 def cache(clock: WoundClock) -> AnswerCache[str, str]:
-    return AnswerCache(clock, ttl=10, max_entries=3, concurrency=2)
+    return AnswerCache(clock, ttl=10, max_entries=3, concurrency=4)
 
 
 async def asked(cache: AnswerCache[str, str], oracle: Oracle, key: str) -> str:
@@ -114,6 +114,27 @@ async def test_not_more_than_so_many_questions_are_asked_at_once(
     await asyncio.gather(*(asked(cache, oracle, str(each)) for each in range(20)))
     assert oracle.most_at_once <= 2
     assert len(oracle.asked) == 20
+
+
+async def test_who_goes_first_waits_for_no_number_of_others(cache: AnswerCache[str, str]) -> None:
+    """Whether the answer is to be kept or not."""
+    oracle = Oracle()
+    oracle.go.clear()
+    others = [asyncio.create_task(asked(cache, oracle, str(each))) for each in range(20)]
+    others += [
+        asyncio.create_task(cache.ask(lambda: oracle.say("long"), first=False)) for _ in range(20)
+    ]
+    await asyncio.sleep(0.01)
+    assert len(oracle.asked) == 2
+    first = [
+        asyncio.create_task(cache.get("a", lambda: oracle.say("a"), first=True)),
+        asyncio.create_task(cache.ask(lambda: oracle.say("b"), first=True)),
+    ]
+    await asyncio.sleep(0.01)
+    assert set(oracle.asked[2:]) == {"a", "b"}
+    oracle.go.set()
+    assert await asyncio.gather(*first) == ["a4", "b4"]
+    await asyncio.gather(*others)
 
 
 async def test_an_error_is_everybodys_and_is_not_kept(cache: AnswerCache[str, str]) -> None:

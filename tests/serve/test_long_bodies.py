@@ -159,7 +159,7 @@ def test_what_is_loaded_is_collected_no_more() -> None:
 class Everybody:
     """An authenticator and authorizer that have nothing to ask."""
 
-    async def authenticate(self, request: HttpRequest) -> object:
+    async def authenticate(self, request: HttpRequest, *, first: bool) -> object:
         return request.user
 
     def is_front_proxy(self, _request: HttpRequest) -> bool:
@@ -168,7 +168,7 @@ class Everybody:
     def lets_everybody(self, _attributes: object) -> bool:
         return False
 
-    async def refusal(self, _user: object, _attributes: object) -> None:
+    async def refusal(self, _user: object, _attributes: object, *, first: bool) -> None:
         return None
 
 

@@ -4,12 +4,17 @@ import asyncio
 import gc
 import json
 import ssl
+import sys
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
 import pytest
+import trustme
 
 from kubevouch.serve.attributes import Attributes
+from kubevouch.serve.messages import HttpRequest
 from kubevouch.x509 import ExtKeyUsage, VerifyReason, read_certificates, verify
 from tests.serve.conftest import Served
 from tests.support.apiservers import MOMENT
@@ -18,6 +23,7 @@ from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.scripted import faults
 from tests.support.self_signed import DatedAuthority
+from tests.support.tangled_chain import overlong_certificate
 from tests.support.unhurried import GENEROUS
 
 UNAUTHORIZED = {
@@ -76,6 +82,34 @@ async def test_a_users_certificate_gives_no_headers_a_meaning(served: Served) ->
     assert answer.code == 200
     assert served.seen[-1].user.name == "front-proxy-client"
     assert served.reviews.access_reviews[-1]["groups"] == ["system:nodes", "system:authenticated"]
+
+
+async def test_what_is_presented_beside_a_signed_certificate_is_not_read(served: Served) -> None:
+    """A hundred connections with a node's certificate and 58 KB of anything kept everybody waiting for ten seconds."""
+    node = served.authorities.cluster.client("system:node:n1", "system:nodes")
+    leaf = ssl.PEM_cert_to_DER_cert(node.chain.decode())
+    spent: list[float] = []
+    while len(spent) < 3:
+        request = HttpRequest("GET", "/thing", certificates=(leaf, overlong_certificate(58_000)))
+        began = time.thread_time()
+        assert not served.reloader.authentication.is_front_proxy(request)
+        found = await served.reloader.authentication.authenticate(request)
+        spent.append(time.thread_time() - began)
+        assert found.name == "system:node:n1"
+    assert min(spent) < 0.01 * (2 if sys.gettrace() else 1), spent
+
+
+async def test_a_certificate_of_an_authority_in_between_is_known_by_what_is_presented_with_it(
+    served: Served,
+) -> None:
+    root = trustme.CA()
+    between = root.create_child_ca()
+    signed = between.issue_cert("a.example", common_name="front-proxy-client")
+    trust = served.reloader.authentication.trust
+    served.reloader.authentication.trust = replace(trust, proxy_ca=root.cert_pem.bytes())
+    chain = [ssl.PEM_cert_to_DER_cert(each.bytes().decode()) for each in signed.cert_chain_pems]
+    request = HttpRequest("GET", "/thing", certificates=(*chain, overlong_certificate(58_000)))
+    assert served.reloader.authentication.is_front_proxy(request)
 
 
 async def test_headers_without_a_certificate_are_nobodys(served: Served) -> None:

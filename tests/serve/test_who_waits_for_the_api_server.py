@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -97,6 +98,39 @@ async def test_on_a_path_that_is_open_to_everybody_a_token_is_a_strangers_too(
         assert (await gate.answer(HttpRequest("GET", "/readyz"))).code == 200
         assert (await gate.answer(_of_the_aggregator(served))).code == 200
     for each in strangers[:2]:
+        each.cancel()
+    await asyncio.wait(strangers)
+
+
+@pytest.mark.parametrize("path", ["/thing/", "/thing/" + "\x01" * 2600], ids=["short", "long"])
+async def test_what_strangers_have_asked_about_is_not_answered_before_the_aggregators_question(
+    served: Served, api: ApiClient, path: str
+) -> None:
+    """Up to 200 of them wait for the API server's word, which is asked for 32 at a time."""
+    asked: list[str] = []
+
+    async def never(request: web.Request) -> web.StreamResponse:
+        user = (await request.json())["spec"]["user"]
+        asked.append(user)
+        if user == "aggregator":
+            return web.json_response({"status": {"allowed": True}}, status=201)
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    served.api_server.faults.clear()
+    served.api_server.faults.on(ACCESS_REVIEWS, never)
+    gate = _gate(served, api, most_in_flight=400)
+    strangers = [
+        asyncio.create_task(gate.answer(HttpRequest("GET", f"{path}{number}")))
+        for number in range(150)
+    ]
+    async with asyncio.timeout(GENEROUS):
+        while len(asked) < 16:
+            await asyncio.sleep(0.01)
+        known = _of_the_aggregator(served)
+        known = replace(known, headers={"x-remote-user": ("aggregator",)})
+        assert (await gate.answer(known)).code == 200
+    assert asked.count("system:anonymous") == 16
+    for each in strangers:
         each.cancel()
     await asyncio.wait(strangers)
 

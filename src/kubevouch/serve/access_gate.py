@@ -139,22 +139,24 @@ class AccessGate:
             request
         )
         if waits_for_nobody or is_front_proxy:
-            return await self._asked(request, attributes)
+            return await self._asked(request, attributes, first=is_front_proxy)
         if 0 < self._most_in_flight <= 2 * self._strangers:
             return _if_stranger(request, too_many_requests())
         self._strangers += 1
         try:
-            return await self._asked(request, attributes)
+            return await self._asked(request, attributes, first=False)
         finally:
             self._strangers -= 1
 
-    async def _asked(self, request: HttpRequest, attributes: Attributes) -> UserInfo | HttpResponse:
+    async def _asked(
+        self, request: HttpRequest, attributes: Attributes, *, first: bool
+    ) -> UserInfo | HttpResponse:
         try:
-            user = await self._authentication.authenticate(request)
+            user = await self._authentication.authenticate(request, first=first)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
             return ending(unauthorized())
-        refusal = await self._authorization.refusal(user, attributes)
+        refusal = await self._authorization.refusal(user, attributes, first=first)
         return user if refusal is None else _for(user, refusal)
 
     def _handler(self, path: str) -> Handler | None:

@@ -8,7 +8,9 @@ it, the answer is 401: the user does not become anonymous.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
+from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -20,8 +22,11 @@ from kubevouch.serve.headers import user_from_headers
 from kubevouch.serve.messages import ANONYMOUS, HttpRequest, UserInfo
 from kubevouch.serve.reviews import review_token
 from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificate_der, verify
+from kubevouch.x509.chains import signers_of
+from kubevouch.x509.presented import looked_at, too_long
 
 AUTHENTICATED = "system:authenticated"
+_WHERE: Final = "client certificate"
 
 
 class NotAuthenticated(KubevouchError):
@@ -33,6 +38,12 @@ class _Pools:
     trust: ClientTrust
     client: tuple[Certificate, ...]
     proxy: tuple[Certificate, ...]
+
+    def read(self, certificates: tuple[bytes, ...], at: datetime) -> tuple[Certificate, ...]:
+        """What a client has presented. Raises X509Error."""
+        known = (*self.proxy, *self.client)
+        good = tuple(each for each in known if at <= each.not_after)
+        return _chain(looked_at(certificates) or certificates[:1], good)
 
 
 class Authenticator:
@@ -71,24 +82,33 @@ class Authenticator:
         )
 
     def is_front_proxy(self, request: HttpRequest) -> bool:
-        """Whether a request comes from the front proxy, such as an API server's aggregator, by its certificate alone."""
+        """Whether a request comes from the front proxy, such as an API server's aggregator, by its certificate alone.
+
+        It is asked before anybody's turn: who does not bear the front proxy's name costs nearly nothing.
+        """
         pools = self._pools
         if not request.certificates or not pools.proxy:
             return False
+        allowed = pools.trust.allowed_names
         try:
-            chain = _chain(request.certificates)
+            if allowed and _leaf(request.certificates).subject.common_name not in allowed:
+                return False
+            chain = pools.read(request.certificates, self._clock.now())
         except X509Error:
             return False
         return self._is_proxy(chain, pools, [])
 
-    async def authenticate(self, request: HttpRequest) -> UserInfo:
-        """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated."""
+    async def authenticate(self, request: HttpRequest, *, first: bool = False) -> UserInfo:
+        """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated.
+
+        first: see AnswerCache.get.
+        """
         refused: list[str] = []
         if request.certificates:
             found = self._by_certificate(request, refused)
             if found is not None:
                 return _authenticated(found)
-        found = await self._by_token(request, refused)
+        found = await self._by_token(request, refused, first=first)
         if found is not None:
             return _authenticated(found)
         if refused:
@@ -98,7 +118,7 @@ class Authenticator:
     def _by_certificate(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
         pools = self._pools
         try:
-            chain = _chain(request.certificates)
+            chain = pools.read(request.certificates, self._clock.now())
         except X509Error as error:
             refused.append(str(error))
             return None
@@ -140,13 +160,15 @@ class Authenticator:
             refused.append(f"{who}: {verdict.go_text}")
         return verdict.trusted
 
-    async def _by_token(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
+    async def _by_token(
+        self, request: HttpRequest, refused: list[str], *, first: bool
+    ) -> UserInfo | None:
         token = bearer_token(request)
         if not token:
             return None
         key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         try:
-            found = await self._tokens.get(key, lambda: review_token(self._api, token))
+            found = await self._tokens.get(key, lambda: review_token(self._api, token), first=first)
         except KubeError as error:
             refused.append(str(error))
             return None
@@ -156,9 +178,29 @@ class Authenticator:
 
 
 @lru_cache(maxsize=64)
-def _chain(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
-    """What a client has presented, with each request of its connection. Raises X509Error."""
-    return tuple(read_certificate_der(each, "client certificate") for each in certificates)
+def _chain(
+    certificates: tuple[bytes, ...], authorities: tuple[Certificate, ...]
+) -> tuple[Certificate, ...]:
+    """What a client has presented, with each request of its connection. Raises X509Error.
+
+    Only the leaf, if one of the authorities has signed it: what else is presented then, nobody needs, and anybody may have
+    made up, so that reading it takes long.
+    """
+    leaf = _leaf(certificates)
+    if signers_of(leaf, authorities):
+        return (leaf,)
+    return (leaf, *(read_certificate_der(each, _WHERE) for each in certificates[1:]))
+
+
+def _leaf(certificates: tuple[bytes, ...]) -> Certificate:
+    if length := too_long(certificates):
+        raise X509Error(_WHERE, length)
+    return _read(certificates[0])
+
+
+@lru_cache(maxsize=256)
+def _read(der: bytes) -> Certificate:
+    return read_certificate_der(der, _WHERE)
 
 
 def bearer_token(request: HttpRequest) -> str:

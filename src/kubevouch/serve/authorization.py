@@ -1,7 +1,7 @@
 """What a user may do, by SubjectAccessReview (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -49,12 +49,17 @@ class Authorizer:
             max_entries=max_entries,
         )
 
-    async def refusal(self, user: UserInfo, attributes: Attributes) -> HttpResponse | None:
-        """None if the user may do this; else the response: 403 if not, 500 if the API server could not be asked."""
+    async def refusal(
+        self, user: UserInfo, attributes: Attributes, *, first: bool = False
+    ) -> HttpResponse | None:
+        """None if the user may do this; else the response: 403 if not, 500 if the API server could not be asked.
+
+        first: see AnswerCache.get.
+        """
         if _MASTERS in user.groups or self.lets_everybody(attributes):
             return None
         try:
-            found = await self._reviewed(user, attributes)
+            found = await self._reviewed(user, attributes, first=first)
         except KubeError as error:
             self._log.error(error, "Failed to make webhook authorizer request")
             return internal_error(attributes.path, str(error))
@@ -71,10 +76,15 @@ class Authorizer:
             path in self._always or path.startswith(self._always_below)
         )
 
-    async def _reviewed(self, user: UserInfo, attributes: Attributes) -> ReviewStatus:
+    async def _reviewed(
+        self, user: UserInfo, attributes: Attributes, *, first: bool
+    ) -> ReviewStatus:
+        def review() -> Awaitable[ReviewStatus]:
+            return review_access(self._api, user, attributes)
+
         asked = repr((user.name, user.groups, user.uid, sorted(user.extra.items()), attributes))
         if len(asked) > _LONGEST_CACHED:
-            return await review_access(self._api, user, attributes)
+            return await self._answers.ask(review, first=first)
         # Kept by its hash: strangers choose the paths, and thousands of them would be kept as they are.
         key = hashlib.sha256(asked.encode(errors="surrogatepass")).digest()
-        return await self._answers.get(key, lambda: review_access(self._api, user, attributes))
+        return await self._answers.get(key, review, first=first)

@@ -1,6 +1,7 @@
 """Answers of the API server, kept for a while: bounded in number and age, with one call in flight for each key."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
@@ -23,7 +24,7 @@ class AnswerCache(Generic[K, V]):
     """A cache in front of an asynchronous call. Errors are not kept; every caller that waited gets the error.
 
     ttl: seconds for which an answer is good; a function says it for each answer. max_entries: answers kept; the least recently used one is dropped first.
-    concurrency: calls in flight at the same time; further calls wait.
+    concurrency: calls in flight at the same time; further calls wait. Half of them are for callers who go first.
     """
 
     def __init__(
@@ -40,19 +41,23 @@ class AnswerCache(Generic[K, V]):
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._pending: dict[K, _PendingAnswer[V]] = {}
         self._turn = asyncio.Semaphore(concurrency)
+        self._turn_of_others = asyncio.Semaphore(max(1, concurrency // 2))
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def get(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
-        """The answer for a key: the kept one, or a new one by `fetch`. Raises what `fetch` raises."""
+    async def get(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool = False) -> V:
+        """The answer for a key: the kept one, or a new one by `fetch`. Raises what `fetch` raises.
+
+        first: whether the caller goes first: all others have half of the calls in flight, however many they are.
+        """
         kept = self._kept.get(key)
         if kept is not None and self._clock.monotonic() < kept[0]:
             self._kept.move_to_end(key)
             return kept[1]
         pending = self._pending.get(key)
         if pending is None:
-            task = asyncio.get_running_loop().create_task(self._fetch(key, fetch))
+            task = asyncio.get_running_loop().create_task(self._fetch(key, fetch, first=first))
             pending = self._pending[key] = _PendingAnswer(task)
             task.add_done_callback(lambda _: self._forget(key, pending))
         pending.waiting += 1
@@ -73,9 +78,16 @@ class AnswerCache(Generic[K, V]):
             # Retrieved, so that the event loop does not log an error that no caller waits for.
             pending.task.exception()
 
-    async def _fetch(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
-        async with self._turn:
-            answer = await fetch()
+    async def ask(self, fetch: Callable[[], Awaitable[V]], *, first: bool) -> V:
+        """An answer that is not kept. Raises what `fetch` raises."""
+        async with contextlib.AsyncExitStack() as turns:
+            if not first:
+                await turns.enter_async_context(self._turn_of_others)
+            await turns.enter_async_context(self._turn)
+            return await fetch()
+
+    async def _fetch(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool) -> V:
+        answer = await self.ask(fetch, first=first)
         self._kept[key] = (self._clock.monotonic() + self._ttl(answer), answer)
         self._kept.move_to_end(key)
         while len(self._kept) > self._max_entries:

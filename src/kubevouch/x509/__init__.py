@@ -7,6 +7,7 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
 - `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
 - `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
+- `presented`: how much is read of a chain that somebody presented
 - `request`: CSRs as an attacker makes them, for a self-test
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `asn1_time`,
   `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,

@@ -17,12 +17,13 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.kubelet.dial_result import DialResult, Target, looked_at, too_long
+from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import failure_of, inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
+from kubevouch.x509.presented import looked_at, too_long
 
 _SPARE_FILES: Final = 64
 

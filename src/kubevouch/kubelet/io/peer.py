@@ -1,12 +1,13 @@
 """Whether a peer is the kubelet of a certain node: our own verification, by the rules and in the words of Go."""
 
 from kubevouch.clock import Clock
-from kubevouch.kubelet.dial_result import Target, looked_at, too_long
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.tls import FailureKind
 from kubevouch.tls.io import PresentedCertificate
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificate_der, verify
+from kubevouch.x509.presented import looked_at, too_long
 from kubevouch.x509.reasons import TLS_PREFIX
 
 
