@@ -116,6 +116,16 @@ async def test_what_is_no_http_is_a_400_and_the_end(port: int, slow: Slow, bytes
     assert not slow.asked.is_set()
 
 
+async def test_who_expects_what_nobody_knows_is_told_so_once(port: int, slow: Slow) -> None:
+    """The HTTP library says so before anybody has a turn: 240 strangers with 1,500 such requests each held everybody up."""
+    async with connected(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n" * 3)
+        answer = await rest(reader)
+    assert answer.count(b"HTTP/1.1 417 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+    assert not slow.asked.is_set()
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
 async def test_who_never_finishes_to_ask_is_cut_off(

@@ -8,6 +8,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, Self
 
 from aiohttp import web
@@ -209,7 +210,9 @@ class Listener:
         answer.headers.pop("Server", None)
         if self._hsts:
             answer.headers["Strict-Transport-Security"] = self._hsts
-        if self.leaving or answer.headers.get("Connection") == "close":
+        ends = self.leaving or answer.headers.get("Connection") == "close"
+        # Whoever expects something unknown is answered by the HTTP library at once, without a turn: once, as by Go's server.
+        if ends or answer.status == HTTPStatus.EXPECTATION_FAILED:
             answer.headers["Connection"] = "close"
             answer.force_close()
 
