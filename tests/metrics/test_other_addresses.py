@@ -319,8 +319,8 @@ async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Clu
             assert collector.store.node("addressed") is not None
             await cluster.heard.until(lambda: len(collector.results) == 42)
             assert {collector.results[name].reason for name in slow} <= {"deadline", "name-unknown"}
-            # No more than so many threads wait for the resolver, whatever else wants one.
-            assert sum(each.name.startswith("resolve slow") for each in threading.enumerate()) <= 32
+            # Each name takes one thread at most, however often it is asked for.
+            assert sum(each.name.startswith("resolve slow") for each in threading.enumerate()) <= 40
 
 
 async def test_the_path_and_port_are_the_same_at_the_other_address(cluster: Cluster) -> None:

@@ -36,7 +36,8 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """The addresses of names. Only one lookup of a name runs at a time.
 
-    at_once: lookups, each in a thread. time_limit: seconds that a caller waits. fresh: seconds for which an answer is
+    at_once: lookups, each in a thread; late: more of them, which have run longer than a caller waits. time_limit: seconds
+    that a caller waits. fresh: seconds for which an answer is
     used as it is. stale: seconds for which it is used if the resolver fails or is too slow.
     """
 
@@ -46,6 +47,7 @@ class NameResolver:
         *,
         look_up: LookUp = system_look_up,
         at_once: int = 32,
+        late: int = 256,
         time_limit: float = 5.0,
         fresh: float = 30.0,
         stale: float = 600.0,
@@ -53,6 +55,7 @@ class NameResolver:
         self._clock = clock
         self._look_up = look_up
         self._places = asyncio.Semaphore(at_once)
+        self._late_places = asyncio.Semaphore(late)
         self._time_limit = time_limit
         self._fresh = fresh
         self._stale = stale
@@ -97,11 +100,25 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        async with self._places:
-            # The place is taken until the thread has ended, however long nobody waits for it any more.
-            return await self._in_a_thread(host)
+        """Whoever has answers for many names wait takes the places of no others: what takes long goes to a place apart."""
+        try:
+            async with asyncio.timeout(self._time_limit):
+                await self._places.acquire()
+        except TimeoutError:
+            # Nobody waits for it any more, and there may be thousands.
+            raise socket.gaierror(socket.EAI_AGAIN, "too many other names are resolved") from None
+        try:
+            answer = self._in_a_thread(host)
+            await asyncio.wait([answer], timeout=self._time_limit)
+            if answer.done() or self._late_places.locked():
+                # A place is taken until the thread has ended, however long nobody waits for it any more.
+                return await answer
+        finally:
+            self._places.release()
+        async with self._late_places:
+            return await answer
 
-    async def _in_a_thread(self, host: str) -> Sequence[Place]:
+    def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Place]] = loop.create_future()
 
@@ -126,7 +143,7 @@ class NameResolver:
 
         # A daemon, since a process must be able to end while a resolver does not answer.
         threading.Thread(target=work, name=f"resolve {host}", daemon=True).start()
-        return await answer
+        return answer
 
     def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:
         self._running.pop(host, None)
