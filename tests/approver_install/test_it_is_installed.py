@@ -56,6 +56,18 @@ async def test_without_an_image_it_says_where_one_comes_from(
         assert "docs/image.md" in ran.err
 
 
+async def test_without_a_terminal_it_says_at_once_all_that_it_needs(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """Whoever added what it had asked for was refused once more, for lack of --yes."""
+    words = ("approver", "install", "--image", IMAGE)
+    ran = await run(kubevouch, *words, code=2)
+    hold = "--new-nodes hold, or --new-node-names and --new-node-cidr"
+    assert f"is not a terminal to ask at; --yes, and {hold}, were expected" in ran.err
+    ran = await run(kubevouch, *words, "--yes", code=2)
+    assert f"is not a terminal to ask at; {hold}, were expected" in ran.err
+
+
 @pytest.mark.parametrize("flag", ["--may-approve-user", "--may-approve-group"])
 async def test_nobody_is_no_user_and_no_group(lab: Bench, kubevouch: Program, flag: str) -> None:
     ran = await run(kubevouch, *HELD, flag, "", code=2)

@@ -122,7 +122,7 @@ def _say_who_is_not_pinned(terminal: Terminal, nodes: Sequence[str]) -> None:
 def _settings(terminal: Terminal, options: InstallOptions, present: Present) -> Settings:
     wish = options.new_nodes
     if wish is None and not present.has_configuration and not options.upgrade:
-        wish = NewNodeWish(NewNodes.HOLD) if options.dry_run else _asked(terminal)
+        wish = NewNodeWish(NewNodes.HOLD) if options.dry_run else _asked(terminal, yes=options.yes)
         if options.dry_run:
             terminal.note("What becomes of new nodes was not said: --new-nodes hold is shown.")
     if wish is not None and wish.source is NewNodes.NODE_STATUS:
@@ -156,10 +156,11 @@ def _enforcement(terminal: Terminal, options: InstallOptions, present: Present) 
     return Enforcement.DENY if present.enforcement is Enforcement.DENY else Enforcement.WARN
 
 
-def _asked(terminal: Terminal) -> NewNodeWish:
-    """Asks which source new nodes get. Raises UsageError where there is nobody to ask."""
+def _asked(terminal: Terminal, *, yes: bool) -> NewNodeWish:
+    """Asks which source new nodes get. Raises UsageError where there is nobody to ask. yes: the last question is answered already."""
     if not terminal.can_ask:
-        expected = "--new-nodes hold, or --new-node-names and --new-node-cidr, were expected"
+        flags = "--new-nodes hold, or --new-node-names and --new-node-cidr,"
+        expected = f"{'' if yes else '--yes, and '}{flags} were expected"
         raise UsageError("standard input", "is not a terminal to ask at", expected)
     terminal.note(QUESTION)
     source = terminal.ask("New nodes", tuple(NewNodes), NewNodes.HOLD)
