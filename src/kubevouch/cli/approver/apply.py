@@ -33,7 +33,11 @@ from kubevouch.cli.approver.readiness import (
     wait_until_ready,
 )
 from kubevouch.cli.approver.stored_pins import write_pins
-from kubevouch.cli.approver.undo import say_how_it_is_undone, say_what_a_stop_leaves
+from kubevouch.cli.approver.undo import (
+    say_how_it_is_undone,
+    say_what_a_stop_leaves,
+    say_where_the_former_image_is_found,
+)
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -262,6 +266,7 @@ def _apply(
         raise
     say_how_it_ended(terminal, hindrances, options.wait, work.unread)
     say_how_it_is_undone(terminal, work.changes, len(work.going))
+    say_where_the_former_image_is_found(terminal, work.changes, upgrade=options.upgrade)
     return ExitCode.STOPPED if hindrances or work.unread else ExitCode.OK
 
 

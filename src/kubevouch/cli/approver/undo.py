@@ -5,7 +5,7 @@ from shlex import join
 from typing import Any
 
 from kubevouch.cli.approver.changes import Change
-from kubevouch.cli.approver.installation import DEPLOYMENT, KEPT
+from kubevouch.cli.approver.installation import DEPLOYMENT, KEPT, NAMESPACE
 from kubevouch.cli.approver.new_nodes import NewNodes, NewNodeWish, wish_in
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.diagnose.make import counted
@@ -30,6 +30,9 @@ def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: in
             terminal.wrapped(f"it takes out {before} {were} there before as well", "      ")
         return
     command, what, undone = _command(changes)
+    if not command and changed == sum(each.is_new for each in changes):
+        _say_how_new_objects_go(terminal, changes)
+        return
     if not command:
         terminal.out("UNDO  by hand: the diff above shows what was there before.")
         return
@@ -38,6 +41,36 @@ def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: in
         stay = "stays" if others == 1 else "stay"
         text = f"{what} only; {counted(others, 'other change')} in the diff above {stay}"
         terminal.wrapped(text, "      ")
+
+
+def _say_how_new_objects_go(terminal: Terminal, changes: Sequence[Change]) -> None:
+    """Of an approver that was there and lacked them: whether its installation was interrupted, nothing tells."""
+    made: dict[str, list[str]] = {}
+    for each in (change.manifest for change in changes if change.is_new):
+        kind = f"{each.resource.plural}.{each.resource.group}".rstrip(".")
+        made.setdefault(each.namespace or NAMESPACE, []).append(f"{kind}/{each.name}")
+    for number, (namespace, names) in enumerate(made.items()):
+        words = ["kubectl", "delete", "--ignore-not-found", "-n", namespace, *names]
+        terminal.command("      " if number else "UNDO  ", join(words))
+    hint = terminal.hint(_REMOVE)
+    text = f"it takes out what was made now; `{hint}` takes out all of the approver, if this completed its installation"
+    terminal.wrapped(text, "      ")
+
+
+def say_where_the_former_image_is_found(
+    terminal: Terminal, changes: Sequence[Change], *, upgrade: bool
+) -> None:
+    """Of an upgrade that finds its image there: of what ran before only the ReplicaSets tell. Nothing of an install."""
+    if not (upgrade and _was_installed(changes)):
+        return
+    before, after = _images(changes)
+    if before == after:
+        look = terminal.hint(f"kubectl -n {NAMESPACE} get replicasets -o wide")
+        back = terminal.hint("kubevouch approver upgrade --image IMAGE")
+        said = "Which image ran before, an upgrade says that changes it"
+        terminal.note(
+            f"{said}; if one was interrupted: `{look}` lists former images, `{back}` brings one back."
+        )
 
 
 def _goes_with_a_removal(change: Change) -> bool:
@@ -53,6 +86,9 @@ def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> Non
         undo = terminal.hint(_REMOVE)
         goes_on += f", and `{undo}` takes out what is there"
     terminal.note(f"{goes_on}.")
+    if _was_installed(changes):
+        # The same command may find the image there already, and cannot say it any more.
+        say_how_it_is_undone(terminal, changes, 0)
 
 
 def _command(changes: Sequence[Change]) -> tuple[str, str, int]:

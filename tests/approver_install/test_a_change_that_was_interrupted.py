@@ -1,0 +1,123 @@
+"""An install or an upgrade that was interrupted: how it is undone is said while that is known, and by the same command what it can tell."""
+
+import shlex
+import signal
+from pathlib import Path
+
+from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, KINDS, SERVICES
+from kubevouch_lab.apiserver.request import RequestInfo
+from lab.tests.apiserver.bench import Bench, bench
+from tests.approver_install.conftest import HELD, IMAGE, fill
+from tests.approver_install.installation import (
+    BINDINGS,
+    OTHER,
+    SPACE,
+    everything,
+    installed,
+    run,
+    undone_by,
+)
+from tests.cli.program import Process, Program, Ran, ended
+from tests.support.authority import Authority
+
+ROLES = KINDS["rbac.authorization.k8s.io", "v1", "roles"]
+UPGRADE = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
+
+
+def image(lab: Bench) -> str:
+    found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+async def interrupted(
+    lab: Bench, kubevouch: Program, running: list[Process], words: tuple[str, ...]
+) -> Ran:
+    running.append(await kubevouch.started(*words))
+    ran = await ended(running[0])
+    assert ran.code == 130, ran
+    return ran
+
+
+async def test_an_upgrade_that_is_interrupted_says_how_it_is_undone(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """The same command finds the new image already, and cannot say which one ran before."""
+    running = list[Process]()
+
+    def written(info: RequestInfo) -> tuple[bool, str]:
+        # The write of the Deployment itself is let through: only then it is ended.
+        if running and info.verb == "patch" and info.resource == "services" and not info.dry_run:
+            running[0].send_signal(signal.SIGINT)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=written) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *HELD, code=4)
+        before = everything(lab)
+        first = await interrupted(lab, kubevouch, running, UPGRADE)
+        assert "It stopped on its way; the same command goes on with it." in first.err
+        assert f"UNDO  kubevouch approver upgrade --image {IMAGE}\n" in first.out
+        running.clear()
+        await run(kubevouch, *UPGRADE, code=4)
+        assert image(lab) == OTHER
+        await run(kubevouch, *undone_by(first), code=4)
+        assert image(lab) == IMAGE
+        assert everything(lab).keys() == before.keys()
+
+
+@installed
+async def test_an_upgrade_that_finds_all_of_it_done_says_where_the_image_of_before_is_found(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await run(kubevouch, *UPGRADE, code=4)
+    ran = await run(kubevouch, *UPGRADE, code=4)
+    assert "Nothing to change" in ran.out
+    assert "UNDO" not in ran.out
+    told = " ".join(ran.err.split())
+    assert "Which image ran before, an upgrade says that changes it" in told
+    assert "`kubectl -n kubevouch-system get replicasets -o wide`" in told
+
+
+@installed
+async def test_objects_of_several_namespaces_are_taken_out_by_a_command_for_each(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = {name for name in everything(lab) if not name.startswith(("Role ", "Service "))}
+    for kind in (ROLES, SERVICES):
+        for each in lab.local.list(kind):
+            if each["metadata"]["name"] == "kubevouch-approver":
+                lab.local.delete(kind, "kubevouch-approver", each["metadata"]["namespace"])
+    ran = await run(kubevouch, *HELD, code=4)
+    assert before <= everything(lab).keys()
+    role = "roles.rbac.authorization.k8s.io/kubevouch-approver"
+    undo = ran.out.partition("UNDO  ")[2].splitlines()
+    command = "kubectl delete --ignore-not-found -n"
+    assert {each.strip() for each in undo[:3]} == {
+        f"{command} {SPACE} {role} services/kubevouch-approver",
+        f"{command} default {role}",
+        f"{command} kube-system {role}",
+    }
+
+
+async def test_what_completes_an_installation_is_undone_by_taking_out_what_it_made(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It was interrupted behind its Deployment; it said: by hand, the diff shows what was there before."""
+    await run(kubevouch, *HELD, code=4)
+    for each in lab.local.list(BINDINGS):
+        lab.local.delete(BINDINGS, each["metadata"]["name"])
+    before = everything(lab)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert len(everything(lab)) == len(before) + 2
+    assert "by hand" not in ran.out
+    [undo] = [line for line in ran.out.splitlines() if line.startswith("UNDO  ")]
+    words = shlex.split(undo)
+    assert words[1:6] == ["kubectl", "delete", "--ignore-not-found", "-n", SPACE]
+    for thing in words[6:]:
+        kind, _, name = thing.partition("/")
+        assert kind == "validatingadmissionpolicybindings.admissionregistration.k8s.io"
+        lab.local.delete(BINDINGS, name)
+    assert everything(lab) == before
+    told = " ".join(ran.out.split())
+    assert "`kubevouch approver remove` takes out all of the approver" in told
