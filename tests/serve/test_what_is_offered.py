@@ -97,6 +97,21 @@ async def test_a_minimum_version_refuses_older_clients(api: ApiClient) -> None:
     assert not flags("VersionTLS12").warnings
 
 
+async def test_no_stranger_chooses_a_group_that_takes_long(api: ApiClient) -> None:
+    """One handshake with ffdhe8192 took the server 0.12 s of processor, and whoever asks for it nothing: ten a second ended it."""
+    groups = {name: client() for name in ("ffdhe8192", "ffdhe4096", "prime256v1")}
+    for name, context in groups.items():
+        context.set_ecdh_curve(name)
+    async with serving(api, flags()) as port:
+        for name in ("ffdhe8192", "ffdhe4096"):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await shaken(port, groups[name])
+        assert (await shaken(port, groups["prime256v1"])).version() == "TLSv1.3"
+        assert (await shaken(port, client())).version() == "TLSv1.3"
+        older = client(maximum_version=ssl.TLSVersion.TLSv1_2)
+        assert (await shaken(port, older)).version() == "TLSv1.2"
+
+
 ONE = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 OTHER = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
 

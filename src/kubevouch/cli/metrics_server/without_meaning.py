@@ -78,7 +78,9 @@ _BY_REASON: Final[Mapping[str, tuple[tuple[click.ParamType[object], str], ...]]]
     ),
     "all requests have the same priority": ((boolean, "enable-priority-and-fairness"),),
     "the port is closed after --shutdown-delay-duration": ((boolean, "shutdown-send-retry-after"),),
-    "OpenSSL's own groups are offered": ((_TEXT, "tls-curve-preferences"),),
+    "the groups cannot be chosen: P-256, or from OpenSSL 3.5 on its own": (
+        (_TEXT, "tls-curve-preferences"),
+    ),
 }
 
 WITHOUT_MEANING: Final = tuple(

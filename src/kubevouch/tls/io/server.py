@@ -19,6 +19,12 @@ from kubevouch.tls.io.presented import presented
 _SUITES: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
 
 
+# Before 3.5 OpenSSL agrees to ffdhe8192, which takes a server 0.1 s of processor in each handshake, and a stranger nothing
+# (CVE-2002-20001). Python before 3.15 can name one group only: this one every client knows, also by the rules of FIPS.
+_GROUP: Final = "prime256v1"
+_GROUPS_ARE_CHEAP: Final = (3, 5)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerTlsSettings:
     """What a server offers. suites: for TLS 1.2, by OpenSSL's names; those of TLS 1.3 cannot be chosen."""
@@ -63,6 +69,8 @@ def server_context(
     context.num_tickets = 0
     context.set_ciphers(":".join(("@SECLEVEL=1", *settings.suites)))
     context.set_alpn_protocols(["http/1.1"])
+    if ssl.OPENSSL_VERSION_INFO < _GROUPS_ARE_CHEAP:
+        context.set_ecdh_curve(_GROUP)
     context.verify_flags = (
         ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
         | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
