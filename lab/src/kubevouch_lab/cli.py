@@ -257,7 +257,8 @@ def break_(
     _ask(folder, "status")
     terminal.note(f"{scenario}: waiting until it has come about ...")
     found = _ask(folder, "break", timeout=_BREAKING, scenario=scenario, nodes=list(nodes))
-    where = f" on {', '.join(found['nodes'])}" if found["nodes"] else ""
+    nodes_meant = found.get("nodes", ())  # a lab that an earlier version runs does not say it
+    where = f" on {', '.join(nodes_meant)}" if nodes_meant else ""
     terminal.note(f"{scenario}{where}: {found['what']}")
     return ExitCode.OK
 
