@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
 from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.nothing_found import nothing_found
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Code, Section, Severity
 from kubevouch.diagnose.cause import Cause
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
-from kubevouch.diagnose.make import counted
-from kubevouch.diagnose.rules.wire import is_ours, is_silent
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509.reasons import TLS_PREFIX
@@ -87,18 +86,8 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
         for each in found:
             _print_finding(terminal, each, shorten)
         if not found and section in _ALWAYS_SHOWN:
-            is_well, text = _nothing_found(section, evidence)
-            word, colour = ("ok", Colour.GOOD) if is_well else ("unknown", Colour.WARNING)
-            if verb == "verify" and section is Section.CSRS and _pending(evidence):
-                # None of its rules asks why, so it does not say that this is well.
-                text += "; why is for doctor to say"
-                word, colour = str(Severity.INFO), Colour.QUIET
+            word, colour, text = nothing_found(verb, section, evidence)
             terminal.wrapped(text, f"  {word:<8}  ", colour)
-
-
-def _pending(evidence: Evidence) -> int:
-    """How many CSRs nobody has decided about."""
-    return sum(not each.status.conditions for each in evidence.csrs.or_else(()))
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
@@ -126,29 +115,6 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
     terminal.wrapped(nodes, "nodes    ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
     terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked   ")
-
-
-def _nothing_found(section: Section, evidence: Evidence) -> tuple[bool, str]:
-    """The line of a section without findings, and whether all is well there, or only not known."""
-    served, nodes = evidence.served, len(evidence.nodes.or_else(()))
-    answering = sum(not is_silent(each) and not is_ours(each) for each in served)
-    trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
-    one, several = "CSR for a serving certificate", "CSRs for serving certificates"
-    pending = counted(_pending(evidence), one, several)
-    measured = evidence.metrics.measured_nodes
-    summaries = {
-        Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
-        Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
-        Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
-        Section.CSRS: (evidence.csrs.is_known, f"{pending} pending"),
-    }  # fmt: skip
-    seen = {
-        Section.METRICS_API: measured,
-        Section.REACHING_KUBELETS: nodes,
-        Section.CERTIFICATES: nodes and evidence.trust.value,
-        Section.CSRS: evidence.csrs.is_known,
-    }
-    return summaries[section] if seen[section] else (False, "could not be looked at")
 
 
 def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str], str]) -> None:

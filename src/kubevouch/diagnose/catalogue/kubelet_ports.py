@@ -166,8 +166,9 @@ DEFINITIONS = (
         symptom_of=(*CSR_NOT_SERVED, Code.CSR_NEVER_MADE),
         cause_rank=110,
         next=CSR_LIST,
-        by_hand="Look there whether its CSR is pending; if one was issued, the kubelet's log on {subject} says why it does "
-        "not use that certificate.",
+        by_hand="Look there whether its CSR is pending (doctor says that our approver holds it, KV408, only after 20 s, and that "
+        "another one does, KV402, only after 2 minutes); if one was issued, the kubelet's log on {subject} says why it does not use "
+        "that certificate.",
     ),
     FindingDefinition(
         code=Code.SIGNED_BY_OTHER_CA,
