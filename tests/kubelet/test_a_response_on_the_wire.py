@@ -3,11 +3,12 @@
 import contextlib
 import gzip
 import itertools
+import random
 import time
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
@@ -61,6 +62,26 @@ def test_a_compressed_body_is_what_it_was_before(
     reader = read(*pieces_of(data, cuts), most=2 * MOST)
     assert reader.done
     assert reader.content == body
+
+
+@given(seed=st.integers(0, 2**32), size=st.integers(30_000, 200_000), cuts=CUTS, data=st.data())
+@settings(max_examples=25)
+def test_a_long_compressed_body_is_what_it_was_before_and_nothing_may_lack_or_follow(
+    seed: int, size: int, cuts: list[int], data: st.DataObject
+) -> None:
+    """What cannot be compressed is decompressed piece by piece."""
+    body = random.Random(seed).randbytes(size)
+    packed = gzip.compress(body, 1, mtime=0)
+
+    def content(sent: bytes) -> bytes:
+        head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(sent)
+        return read(*pieces_of(head + sent, [cut * 70 for cut in cuts]), most=300_000).content
+
+    assert content(packed) == body
+    with pytest.raises(ResponseError, match="unexpected EOF"):
+        content(packed[: data.draw(st.integers(1, len(packed) - 1))])
+    with pytest.raises(ResponseError, match="more after its gzip"):
+        content(packed + bytes(data.draw(st.integers(1, 50_000))))
 
 
 def test_each_caller_has_a_limit_of_his_own_for_the_same_head() -> None:

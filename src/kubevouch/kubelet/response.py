@@ -2,8 +2,8 @@
 
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. No other form is accepted, since a body
 that ends with the connection could have been cut on the way. The body may be compressed by gzip, and is never
-decompressed further than to the size that the caller allows. It is decompressed as it arrives: a gzip of which little or
-nothing comes can cost as much time as it is long, and whoever reads it has a turn for others between two pieces.
+decompressed further than to the size that the caller allows. A long one is decompressed as it arrives: a gzip of which
+little or nothing comes can cost as much time as it is long, and whoever reads it has a turn for others between two pieces.
 """
 
 import functools
@@ -22,6 +22,8 @@ _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
+_PACKED_AT_ONCE: Final = 32 * 1024
+"""Bytes of gzip, as the pages of nearly all nodes have at most. Each call of zlib that is not the last one copies its window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
@@ -49,8 +51,8 @@ class ResponseReader:
         """Reads that may still follow, since each read costs time. Go's server writes 2 KiB at a time."""
         self.status = 0
         self.reason = ""
-        self.body = bytearray()
-        """Decompressed, if it is compressed."""
+        self.body: bytes | bytearray = bytearray()
+        """What has arrived of it. If it is compressed, nothing before all of it has."""
         self._received = 0
         """Bytes of the body as it was sent."""
         self._unpacking: _Unpacking | None = None
@@ -67,9 +69,7 @@ class ResponseReader:
 
     @property
     def content(self) -> bytes:
-        """The whole body. Raises ResponseError if it is compressed and its end is missing."""
-        if self._unpacking is not None:
-            self._unpacking.end()
+        """The whole body, once `done`."""
         return bytes(self.body)
 
     def feed(self, data: bytes) -> None:
@@ -83,7 +83,13 @@ class ResponseReader:
         else:
             self._take()
             self.done = self._left == 0
-        if self.done and self._pending:
+        if self.done:
+            self._end()
+
+    def _end(self) -> None:
+        if self._unpacking is not None:
+            self.body = self._unpacking.all()
+        if self._pending:
             # Bytes after the response, which the next response would begin with.
             self.reusable = False
 
@@ -127,7 +133,10 @@ class ResponseReader:
 
     def _keep(self, part: memoryview) -> None:
         self._received += len(part)
-        self.body += part if self._unpacking is None else self._unpacking.further(part)
+        if self._unpacking is None:
+            self.body += part
+        else:
+            self._unpacking.take(part)
 
     def _read_chunks(self) -> None:
         """Reads chunks: a line with the length, the bytes, and a line end, which `_left` counts, too."""
@@ -184,33 +193,43 @@ class ResponseReader:
 
 
 class _Unpacking:
-    """Decompresses a gzip piece by piece. most: bytes that may come of it."""
+    """Decompresses a gzip, a long one piece by piece. most: bytes that may come of it."""
 
     def __init__(self, most: int) -> None:
         self._inflating = zlib.decompressobj(_GZIP_ONLY)
         self._most = self._left = most
+        self._waiting = bytearray()
+        self._found: list[bytes] = []
 
-    def further(self, part: memoryview) -> bytes:
-        """What comes of a further part. Raises ResponseError."""
-        if not part:
-            return b""
+    def take(self, part: memoryview) -> None:
+        """Takes a further part. Raises ResponseError."""
+        self._waiting += part
+        if len(self._waiting) >= _PACKED_AT_ONCE:
+            self._inflate()
+
+    def all(self) -> bytes:
+        """All that came of it. Raises ResponseError if the gzip is not whole."""
+        self._inflate()
+        if not self._inflating.eof:
+            raise ResponseError("unexpected EOF")
+        return self._found[0] if len(self._found) == 1 else b"".join(self._found)
+
+    def _inflate(self) -> None:
+        if not self._waiting:
+            return
         if self._inflating.eof:
             raise ResponseError("a body with more after its gzip")
         try:
-            found = self._inflating.decompress(part, self._left + 1)
+            found = self._inflating.decompress(self._waiting, self._left + 1)
         except zlib.error:
             raise ResponseError("a body that should be gzip and cannot be decompressed") from None
+        self._waiting.clear()
         self._left -= len(found)
         if self._left < 0:
             raise TooLong(f"a body of more than {self._most} bytes when it is decompressed")
         if self._inflating.unused_data:
             raise ResponseError("a body with more after its gzip")
-        return found
-
-    def end(self) -> None:
-        """Raises ResponseError if the gzip is not whole."""
-        if not self._inflating.eof:
-            raise ResponseError("unexpected EOF")
+        self._found.append(found)
 
 
 class _Head(NamedTuple):

@@ -101,6 +101,8 @@ class KubeletClient:
         self._limits = limits or TimeLimits()
         self._unverified = Unverified.NOTHING
         self._host = joined(target.address, target.port)
+        # A node writes its addresses itself, and the URL stands in the log and in Events.
+        self._shown = f"https://{printable(self._host)}"
         self._stream: TlsStream | None = None
         self._until = 0.0
         self._valid_until: datetime | None = None
@@ -139,8 +141,7 @@ class KubeletClient:
             self.close()
         self._unverified = unverified
         escaped = quoted(path)
-        # A node writes its addresses itself, and the URL stands in the log and in Events.
-        url = f"https://{printable(self._host)}{escaped}"
+        url = f"{self._shown}{escaped}"
         try:
             with self._limits.within(timeout):
                 answer = await self._exchange(url, escaped, authorization, timeout, most)
@@ -155,11 +156,7 @@ class KubeletClient:
             self.close()
         if answer.status != 200:
             raise self._refused(url, answer, doubt)
-        try:
-            return answer.content
-        except ResponseError as error:
-            self.close()
-            raise self._bad_answer(url, error) from None
+        return answer.content
 
     @property
     def is_open(self) -> bool:
