@@ -6,9 +6,11 @@ import errno
 import gc
 import socket
 import ssl
+import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -114,6 +116,34 @@ async def test_what_is_no_http_is_a_400_and_the_end(port: int, slow: Slow, bytes
         answer = await rest(reader)
     assert answer == b"" or answer.split(b" ")[1] in {b"400", b"431"}
     assert not slow.asked.is_set()
+
+
+async def test_of_a_name_that_is_no_ascii_nothing_is_said(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python printed seven lines into the log for each ClientHello of a stranger; what else it cannot raise it goes on to print."""
+    heard: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+        for name in (b"\xc3\xa9\x1b[2Jxxxx.bbbb", b"aaaaaaaaaa.bbbb"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            writer.write(_hello("aaaaaaaaaa.bbbb").replace(b"aaaaaaaaaa.bbbb", name))
+            answered = bool(await reader.read(1) == b"\x16")
+            assert answered is name.isascii()
+            writer.close()
+    assert heard == []
+    other = SimpleNamespace(exc_value=ValueError("of a test"), object=None)
+    sys.unraisablehook(other)  # type: ignore[arg-type]
+    assert heard == [other]
+
+
+def _hello(name: str) -> bytes:
+    """The first bytes of a client that asks for this name."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = client_context(AUTHORITY.pem)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=name).do_handshake()
+    return outgoing.read()
 
 
 async def test_who_expects_what_nobody_knows_is_told_so_once(port: int, slow: Slow) -> None:

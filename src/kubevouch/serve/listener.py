@@ -27,7 +27,7 @@ from kubevouch.serve.messages import (
 )
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
-from kubevouch.tls.io import ServerConnection, ServerTls, client_chain
+from kubevouch.tls.io import ServerConnection, ServerTls, client_chain, ignore_unreadable_names
 
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
@@ -82,6 +82,7 @@ class Listener:
         """Whether every answer ends its connection, so that clients that keep theirs go elsewhere."""
 
     async def __aenter__(self) -> Self:
+        ignore_unreadable_names()
         # A route would leave out what names no path, such as `OPTIONS *`.
         app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._answer_any])
         app.on_response_prepare.append(self._prepare)

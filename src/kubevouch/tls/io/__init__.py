@@ -13,7 +13,13 @@ from kubevouch.tls.io.context import client_context, inspection_context
 from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first, vouched_by
 from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
 from kubevouch.tls.io.presented import PresentedCertificate, presented
-from kubevouch.tls.io.server import ServerTls, ServerTlsSettings, client_chain, server_context
+from kubevouch.tls.io.server import (
+    ServerTls,
+    ServerTlsSettings,
+    client_chain,
+    ignore_unreadable_names,
+    server_context,
+)
 from kubevouch.tls.io.server_connection import ServerConnection
 
 __all__ = [
@@ -28,6 +34,7 @@ __all__ = [
     "client_chain",
     "client_context",
     "failure_of",
+    "ignore_unreadable_names",
     "inspection_context",
     "load_key_pair",
     "presented",

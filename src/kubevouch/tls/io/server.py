@@ -6,7 +6,8 @@ one is verified again by `x509.verify`, against the right pool and by the inject
 """
 
 import ssl
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -116,6 +117,28 @@ class ServerTls:
         wanted = self._named.get(asked) or self._named.get(f"*.{rest}") or self._current
         if wanted is not first:
             connection.context = wanted
+
+
+class _NoUnreadableNames:
+    """Hears of what Python cannot raise, and passes it on, but for a server name that is no ASCII."""
+
+    def __init__(self, otherwise: Callable[["sys.UnraisableHookArgs"], object]) -> None:
+        self._otherwise = otherwise
+
+    def __call__(self, found: "sys.UnraisableHookArgs") -> None:
+        if not (
+            isinstance(found.exc_value, UnicodeDecodeError) and isinstance(found.object, bytes)
+        ):
+            self._otherwise(found)
+
+
+def ignore_unreadable_names() -> None:
+    """From now on nothing is said of a client that asks for a name which is no ASCII: its handshake fails, and that is all.
+
+    Python would print seven lines to standard error, among the log's, for each ClientHello of a stranger.
+    """
+    if not isinstance(sys.unraisablehook, _NoUnreadableNames):
+        sys.unraisablehook = _NoUnreadableNames(sys.unraisablehook)
 
 
 def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
