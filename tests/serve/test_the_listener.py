@@ -118,7 +118,7 @@ async def test_what_is_no_http_is_a_400_and_the_end(port: int, slow: Slow, bytes
     assert not slow.asked.is_set()
 
 
-async def test_of_a_name_that_is_no_ascii_nothing_is_said(
+async def test_of_a_name_that_is_not_ascii_nothing_is_said(
     slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python printed seven lines into the log for each ClientHello of a stranger; what else it cannot raise it goes on to print."""
@@ -133,7 +133,7 @@ async def test_of_a_name_that_is_no_ascii_nothing_is_said(
             writer.close()
     assert heard == []
     other = SimpleNamespace(exc_value=ValueError("of a test"), object=None)
-    sys.unraisablehook(other)  # type: ignore[arg-type]
+    sys.unraisablehook(other)
     assert heard == [other]
 
 

@@ -120,7 +120,7 @@ class ServerTls:
 
 
 class _NoUnreadableNames:
-    """Hears of what Python cannot raise, and passes it on, but for a server name that is no ASCII."""
+    """Hears of what Python cannot raise, and passes it on, except a server name that is not ASCII."""
 
     def __init__(self, otherwise: Callable[["sys.UnraisableHookArgs"], object]) -> None:
         self._otherwise = otherwise
@@ -133,7 +133,7 @@ class _NoUnreadableNames:
 
 
 def ignore_unreadable_names() -> None:
-    """From now on nothing is said of a client that asks for a name which is no ASCII: its handshake fails, and that is all.
+    """From now on nothing is said of a client that asks for a name that is not ASCII: its handshake fails, and that is all.
 
     Python would print seven lines to standard error, among the log's, for each ClientHello of a stranger.
     """
