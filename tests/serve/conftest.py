@@ -13,6 +13,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.access_gate import AccessGate
 from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.authorization import Authorizer
+from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
@@ -122,7 +123,16 @@ async def served(
         return json_response({"user": request.user.name})
 
     gate = _gate(api, clock, log, authentication, thing)
-    async with Listener(gate.answer, tls, clock, host="127.0.0.1", port=0, drain=1.0) as listener:
+    async with Listener(
+        gate.answer,
+        tls,
+        clock,
+        host="127.0.0.1",
+        port=0,
+        drain=1.0,
+        limits=ConnectionLimits(known=2),
+        goes_first=authentication.is_front_proxy,
+    ) as listener:
         found.port = listener.port
         yield found
 

@@ -162,7 +162,7 @@ class Everybody:
     async def authenticate(self, request: HttpRequest, *, first: bool) -> object:
         return request.user
 
-    def is_front_proxy(self, _request: HttpRequest) -> bool:
+    def is_front_proxy(self, _certificates: object) -> bool:
         return False
 
     def lets_everybody(self, _attributes: object) -> bool:

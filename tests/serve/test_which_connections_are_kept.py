@@ -37,6 +37,23 @@ def test_known_clients_and_strangers_have_room_apart() -> None:
     assert found.know("proxy") is None  # known already
 
 
+def test_no_number_of_addresses_with_a_certificate_pushes_out_the_front_proxy() -> None:
+    """A node has one, and all addresses of its pods: whoever has most gave way, and that was the API server."""
+    found = connections(known=4)
+    for number in range(3):
+        found.begin(f"proxy-{number}", "a", 0)
+        assert found.know(f"proxy-{number}", first=True) is None
+    for number in range(4):
+        found.begin(f"node-{number}", f"fd00::{number}", 1)
+        assert found.know(f"node-{number}") is None
+    found.begin("node-4", "fd00::4", 2)
+    assert found.know("node-4") == "node-0"
+    for number in (3, 4):
+        found.begin(f"proxy-{number}", "a", 3)
+    assert found.know("proxy-3", first=True) is None
+    assert found.know("proxy-4", first=True) == "proxy-0"
+
+
 def test_a_stranger_is_overdue_sooner_and_nobody_while_it_is_being_answered() -> None:
     found = connections(patience=10, idle=100)
     for key in ("stranger", "known", "asking"):

@@ -13,6 +13,8 @@ from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from tests.serve.conftest import Served
+from tests.support.authority import Pair
+from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.unhurried import GENEROUS
 
@@ -168,6 +170,29 @@ async def test_however_many_others_ask_at_once_the_aggregator_is_answered_before
     assert len(answered) < 20
     await asyncio.gather(*others)
     assert len(answered) == 301
+
+
+async def test_no_number_of_connections_with_a_nodes_certificate_ends_the_aggregators(
+    served: Served,
+) -> None:
+    node = served.authorities.cluster.client("system:node:n1", "system:nodes")
+    roots = served.source.read().chain
+    line = b"GET /readyz HTTP/1.1\r\nHost: a\r\nX-Remote-User: alice\r\n\r\n"
+
+    async def connected(pair: Pair) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context = client_context(roots, pair)
+        return await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+
+    reader, writer = await connected(served.authorities.front_proxy)
+    others = [await connected(node) for _ in range(4)]
+    for each in (*(other for _, other in others[2:]), writer):
+        each.write(line)
+    async with asyncio.timeout(GENEROUS):
+        for told, _ in others[2:]:
+            assert (await told.readline()).startswith(b"HTTP/1.1 200")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    for each in (writer, *(other for _, other in others)):
+        each.transport.abort()
 
 
 async def test_who_is_gone_before_its_turn_takes_none(served: Served, api: ApiClient) -> None:

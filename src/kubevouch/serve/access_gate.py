@@ -67,7 +67,7 @@ class AccessGate:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
         began = self._clock.monotonic()
-        is_front_proxy = self._authentication.is_front_proxy(request)
+        is_front_proxy = self._authentication.is_front_proxy(request.certificates)
         if not is_front_proxy:
             await self._turns.take()
         answer = await self._counted(request, is_front_proxy=is_front_proxy)

@@ -81,19 +81,19 @@ class Authenticator:
             ca_pool(trust.proxy_ca, "request header CA"),
         )
 
-    def is_front_proxy(self, request: HttpRequest) -> bool:
-        """Whether a request comes from the front proxy, such as an API server's aggregator, by its certificate alone.
+    def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
+        """Whether these are the front proxy's, such as an API server's aggregator. certificates: as HttpRequest has them.
 
         It is asked before anybody's turn: who does not bear the front proxy's name costs nearly nothing.
         """
         pools = self._pools
-        if not request.certificates or not pools.proxy:
+        if not certificates or not pools.proxy:
             return False
         allowed = pools.trust.allowed_names
         try:
-            if allowed and _leaf(request.certificates).subject.common_name not in allowed:
+            if allowed and _leaf(certificates).subject.common_name not in allowed:
                 return False
-            chain = pools.read(request.certificates, self._clock.now())
+            chain = pools.read(certificates, self._clock.now())
         except X509Error:
             return False
         return self._is_proxy(chain, pools, [])

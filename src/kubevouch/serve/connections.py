@@ -2,7 +2,8 @@
 
 A connection is a stranger's until its client has shown who it is: by a certificate in the handshake, or by a request
 whose answer left the connection open (the access gate ends those of anonymous clients, as apiserver does with HTTP/2).
-Strangers and known clients have room apart, so that no crowd of strangers keeps an API server out. Whoever has most
+Strangers and known clients have room apart, so that no crowd of strangers keeps an API server out, and so has the front
+proxy: each node has a client certificate, and addresses of its pods to come from. Whoever has most
 gives way first: of the peer with most connections, the one that was quiet for longest.
 """
 
@@ -15,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Numbers of connections: known ones, strangers', and strangers' of one peer. Seconds in which a request must come.
+    """Numbers of connections: known ones, the front proxy's and all others', strangers', and strangers' of one peer. Seconds in which a request must come.
 
     API servers and Prometheus keep a few each; a kubelet opens one for each probe. An API server is a stranger, too, until its
     handshake is done, and needs a connection for each request in flight: when another replica ends, it comes with all that it
@@ -32,11 +33,12 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """since: when it began, or its last request was answered. answering: requests that are being answered."""
+    """since: when it began, or its last request was answered. first: whether its client is the front proxy. answering: requests that are being answered."""
 
     peer: str
     since: float
     known: bool = False
+    first: bool = False
     answering: int = 0
 
 
@@ -78,6 +80,7 @@ class Connections(Generic[K]):
         self._open: Group[K] = {}
         self._strangers: _Room[K] = _Room()
         self._known: _Room[K] = _Room()
+        self._first: _Room[K] = _Room()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -95,16 +98,16 @@ class Connections(Generic[K]):
         too_many = self._strangers.count > self._limits.strangers
         return self._strangers.least_missed(key) if too_many else None
 
-    def know(self, key: K) -> K | None:
-        """The client has shown who it is. Returns who has to give way, which may be this client."""
+    def know(self, key: K, *, first: bool = False) -> K | None:
+        """The client has shown who it is. Returns who has to give way, which may be this client. first: the front proxy."""
         found = self._open.get(key)
         if found is None or found.known:
             return None
         self._strangers.remove(key, found)
-        found.known = True
-        self._known.add(key, found)
-        too_many = self._known.count > self._limits.known
-        return self._known.least_missed(key) if too_many else None
+        found.known, found.first = True, first
+        room = self._room(found)
+        room.add(key, found)
+        return room.least_missed(key) if room.count > self._limits.known else None
 
     def ask(self, key: K) -> None:
         """A request is complete, and is being answered."""
@@ -120,7 +123,12 @@ class Connections(Generic[K]):
     def forget(self, key: K) -> None:
         """A connection is closed."""
         if found := self._open.pop(key, None):
-            (self._known if found.known else self._strangers).remove(key, found)
+            self._room(found).remove(key, found)
+
+    def _room(self, found: _Connection) -> _Room[K]:
+        if not found.known:
+            return self._strangers
+        return self._first if found.first else self._known
 
     def overdue(self, now: float) -> list[K]:
         """Those without a complete request for too long, also those that send it byte by byte."""

@@ -46,7 +46,8 @@ class Listener:
     """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
 
     request_timeout: seconds for one request. shared_port: other processes may listen there, too. hsts: directives of
-    Strict-Transport-Security. limits: how many connections are kept, and for how long. Entering raises ListenError.
+    Strict-Transport-Security. limits: how many connections are kept, and for how long.
+    goes_first: whether these certificates are the front proxy's, whose connections have room apart. Entering raises ListenError.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Listener:
         shared_port: bool = False,
         hsts: Sequence[str] = (),
         limits: ConnectionLimits = _LIMITS,
+        goes_first: Callable[[tuple[bytes, ...]], bool] = lambda _: False,
     ) -> None:
         self._handler = handler
         self._tls = tls
@@ -73,6 +75,7 @@ class Listener:
         self._shared_port = shared_port
         self._hsts = "; ".join(hsts)
         self._limits = limits
+        self._goes_first = goes_first
         self._connections: Connections[ServerConnection] = Connections(limits)
         self._handlers: dict[ServerConnection, web.RequestHandler] = {}
         self._by_handler: dict[web.RequestHandler, ServerConnection] = {}
@@ -145,8 +148,8 @@ class Listener:
             return made
 
         def shaken() -> None:
-            if connection.client_chain():
-                self._end(self._connections.know(connection))
+            if chain := connection.client_chain():
+                self._end(self._connections.know(connection, first=self._goes_first(chain)))
 
         def closed() -> None:
             self._connections.forget(connection)

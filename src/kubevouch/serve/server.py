@@ -107,6 +107,7 @@ async def serve_routes(
         request_timeout=options.request_timeout,
         shared_port=options.shared_port,
         hsts=options.hsts,
+        goes_first=authentication.is_front_proxy,
     ) as listener:
         serves = f"Serving securely on {joined(listener.address, listener.port)}"
         log.info(serves)
