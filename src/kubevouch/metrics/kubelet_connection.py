@@ -109,7 +109,8 @@ class KubeletConnection:
                 try:
                     found = await ask(address, Unverified.NOTHING, failed.text, share)
                 except FetchFailed as there:
-                    if there.answered:
+                    # Nobody else is the node where it was verified, whatever became of its page.
+                    if there.answered or self._was_verified():
                         raise
                     continue
                 self._instead = failed.text
@@ -136,7 +137,7 @@ class KubeletConnection:
                 node.path, authorization, timeout=left, most=LARGEST, unverified=unverified
             )
         finally:
-            self.reached = self._how(address, client.doubt, instead)
+            self.reached = self._how(address, client.was_doubted, instead)
 
     def _is_open_in_doubt(self, node: FleetNode, trust: KubeletTrust) -> bool:
         """Whether a connection to the preferred address is open whose peer could be verified neither there nor at any other one.
@@ -147,6 +148,11 @@ class KubeletConnection:
         if found is None or found.doubt is None or self._trust is not trust:
             return False
         return found.target == _at(node, node.address) and found.is_open
+
+    def _was_verified(self) -> bool:
+        """Whether the kubelet was verified in the last fetch."""
+        found = self._client
+        return found is not None and found.was_reached and found.was_doubted is None
 
     def _is_sought_again(self, failed: FetchFailed) -> bool:
         """Whether the kubelet is sought from the preferred address on, since it cannot be read where it was: at once, if there is time."""

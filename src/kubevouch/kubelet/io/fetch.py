@@ -112,6 +112,9 @@ class KubeletClient:
         """The request for what was asked for last: path and Authorization."""
         self.doubt: FetchFailed | None = None
         """Why the peer of the open connection could not be verified; None if it was."""
+        self.was_reached = False
+        self.was_doubted: FetchFailed | None = None
+        """Whether the last fetch had a connection, and why its peer could not be verified. They stay when it is closed."""
 
     async def page(
         self,
@@ -140,6 +143,7 @@ class KubeletClient:
         if self.doubt is not None and unverified is not self._unverified:
             self.close()
         self._unverified = unverified
+        self.was_reached, self.was_doubted = self._stream is not None, self.doubt
         escaped = quoted(path)
         url = f"{self._shown}{escaped}"
         try:
@@ -240,6 +244,7 @@ class KubeletClient:
         return TlsConnector(address, self.target.port, name, self._names)
 
     async def _connect(self, url: str, timeout: float) -> TlsStream:
+        self.was_reached, self.was_doubted = False, None
         connector = self._connector()
         try:
             stream = await connector.open(self._trust.verifying, timeout, self._check_identity)
@@ -298,6 +303,7 @@ class KubeletClient:
 
     def _keep(self, stream: TlsStream, seconds: float, doubt: FetchFailed | None = None) -> None:
         self._stream, self.doubt, self._presented = stream, doubt, ()
+        self.was_reached, self.was_doubted = True, doubt
         self._until = self._clock.monotonic() + seconds
         if doubt is not None:
             self._valid_until = None
