@@ -18,7 +18,7 @@ class WakeUps:
         self._timers: set[asyncio.Task[None]] = set()
 
     async def at(self, moment: float) -> None:
-        """Returns at this moment of the monotonic clock: up to a millisecond late, never early."""
+        """Returns at this moment of the monotonic clock, or a millisecond later, or when the loop gets to it; never earlier."""
         loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _A_SECOND)
         sleepers = self._sleepers.get(millisecond)
         if sleepers is None:

@@ -1,6 +1,7 @@
 """Connects to the cluster that --kubeconfig and --context name, in the same way for every verb."""
 
 from collections.abc import Awaitable, Callable
+from selectors import BaseSelector
 from typing import TypeVar
 
 import msgspec
@@ -29,8 +30,9 @@ def with_api(
     terminal: Terminal,
     access: ClusterAccess,
     work: Callable[[ApiClient, Clock], Awaitable[T]],
+    selector: Callable[[], BaseSelector] | None = None,
 ) -> T:
-    """Runs the work with an open client, in an event loop of its own.
+    """Runs the work with an open client, in an event loop of its own. selector: see run_loop.
 
     Where the API server does not allow something, the error leads on to the roles that the verb needs.
     """
@@ -51,7 +53,7 @@ def with_api(
             return await work(api, clock)
 
     try:
-        return run_loop(connected())
+        return run_loop(connected(), selector)
     except KubevouchError as error:
         if error.lacks_rights and not error.leads_on:
             error.leads_on = tuple(filter(None, (terminal.roles,)))

@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from selectors import BaseSelector
 from typing import Any, TypeVar
 
 from kubevouch.cli.common.signals import ENDING, interrupt
@@ -16,8 +17,13 @@ from kubevouch.cli.common.signals import ENDING, interrupt
 T = TypeVar("T")
 
 
-def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it."""
+def run_loop(
+    coroutine: Coroutine[Any, Any, T], selector: Callable[[], BaseSelector] | None = None
+) -> T:
+    """asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it.
+
+    selector: makes the loop's own, where the system's would not do.
+    """
     interruption = _Interruption()
     logging.getLogger("asyncio").addFilter(_is_of_the_loop)
 
@@ -27,8 +33,11 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
         return await coroutine
 
     try:
-        with interruption.handled():
-            return asyncio.run(work())
+        with (
+            interruption.handled(),
+            asyncio.Runner(loop_factory=_loop_with(selector) if selector else None) as runner,
+        ):
+            return runner.run(work())
     except asyncio.CancelledError:
         if interruption.asked:
             raise KeyboardInterrupt from None
@@ -42,6 +51,10 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
             coroutine.close()  # a signal came first, and Python would say that nobody has awaited it
         if interruption.cut_short:
             _nothing_more_is_told()
+
+
+def _loop_with(selector: Callable[[], BaseSelector]) -> Callable[[], asyncio.AbstractEventLoop]:
+    return lambda: asyncio.SelectorEventLoop(selector())
 
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

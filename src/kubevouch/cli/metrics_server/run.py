@@ -26,6 +26,7 @@ from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import Components, build_components, part_of, serve
 from kubevouch.serve.garbage import keep_full_collections_short
+from kubevouch.serve.gathering import GatheringSelector
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import ServerPart
 from kubevouch.serve.process import (
@@ -52,7 +53,8 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
     freeze_what_is_loaded()
-    keep_full_collections_short(SystemClock())
+    machine = SystemClock()
+    keep_full_collections_short(machine)
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)
@@ -72,7 +74,8 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
             await serve(parts, serving, stop)
         return ExitCode.OK
 
-    return with_api(terminal, access, work)
+    gathering = functools.partial(GatheringSelector, machine.monotonic, machine.pause)
+    return with_api(terminal, access, work, gathering)
 
 
 def check_token(access: ClusterAccess) -> None:
