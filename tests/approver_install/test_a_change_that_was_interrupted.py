@@ -75,7 +75,7 @@ async def test_an_upgrade_that_finds_all_of_it_done_says_where_the_image_of_befo
     assert "Nothing to change" in ran.out
     assert "UNDO" not in ran.out
     told = " ".join(ran.err.split())
-    assert "Which image ran before, an upgrade says that changes it" in told
+    assert "Only an upgrade that changes the image says which one ran before" in told
     assert "`kubectl -n kubevouch-system get replicasets -o wide`" in told
 
 

@@ -56,3 +56,25 @@ async def test_an_impostor_gets_no_token_where_the_kubelet_is_verified_and_fails
     assert b"Authorization: Bearer first-token" in own.sent
     assert impostor.sent == b""
     assert failure is not None
+
+
+async def test_an_impostor_gets_no_token_where_the_kubelet_breaks_off_that_was_read_before(
+    cluster: Cluster,
+) -> None:
+    """It ends in the middle of its page, as when it is restarted, and is not there when it is sought again."""
+    impostor = await cluster.add("n1", cluster.stranger("n1", "127.0.0.2"), host="127.0.0.2")
+    pair = cluster.authority.serving("127.0.0.1", node="n1")
+    answers: dict[str, tuple[int, bytes] | Raw] = {PATH: (200, Page("n1").text())}
+    own = await cluster.add("n2", Serve(server_context(pair), answers), port=impostor.port)
+    claim(cluster, impostor)
+    async with cluster.collecting(addressing=BOTH, settings=SIGNED_FOR) as collector:
+        assert (await cluster.round("n1"))["n1"] is None
+        assert collector.results["n1"].reached.address == "127.0.0.1"
+        answers[PATH] = Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"#", then="close")
+        own.behaviour = cluster.stranger("n1", "127.0.0.1")
+        await cluster.round("n1")
+        failure = collector.store.failure("n1")
+    assert failure is not None
+    assert failure.reason == "no-answer"
+    assert own.sent.count(b"Authorization: Bearer first-token") == 2
+    assert impostor.sent == b""

@@ -137,6 +137,24 @@ async def test_who_goes_first_waits_for_no_number_of_others(cache: AnswerCache[s
     await asyncio.gather(*others)
 
 
+async def test_who_goes_first_does_not_wait_for_the_same_question_of_others(
+    cache: AnswerCache[str, str],
+) -> None:
+    oracle = Oracle()
+    oracle.go.clear()
+    others = [asyncio.create_task(asked(cache, oracle, str(each))) for each in range(20)]
+    await asyncio.sleep(0.01)
+    first = asyncio.create_task(cache.get("19", lambda: oracle.say("19"), first=True))
+    await asyncio.sleep(0.01)
+    assert oracle.asked[2:] == ["19"]
+    also = asyncio.create_task(asked(cache, oracle, "19"))
+    await asyncio.sleep(0.01)
+    assert oracle.asked[2:] == ["19"]
+    oracle.go.set()
+    assert await first == await also == "193"
+    await asyncio.gather(*others)
+
+
 async def test_an_error_is_everybodys_and_is_not_kept(cache: AnswerCache[str, str]) -> None:
     oracle = Oracle()
     oracle.breaks = True

@@ -103,12 +103,35 @@ async def test_nothing_is_held_back_while_something_is_to_be_written(two: Select
         two.selector.modify(stuck, selectors.EVENT_READ)
         arrive()
         assert len(two.pauses) == 1
-        two.selector.modify(stuck, selectors.EVENT_WRITE)
+        two.selector.modify(stuck, selectors.EVENT_READ | selectors.EVENT_WRITE)
         arrive()
         assert len(two.pauses) == 1
         two.selector.unregister(stuck)
         arrive()
         assert len(two.pauses) == 2
+
+
+async def test_a_node_that_does_not_let_itself_be_connected_to_changes_nothing(
+    two: Selected,
+) -> None:
+    connecting, peer = socket.socketpair()
+    with connecting, peer:
+        connecting.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                connecting.send(bytes(65536))
+        two.selector.register(connecting, selectors.EVENT_WRITE)
+        for _ in range(2):
+            two.arrives_at(0)
+            assert two.taken() == [0]
+        assert two.pauses == [GATHERING]
+
+
+async def test_a_timer_that_runs_out_soon_is_not_late(two: Selected) -> None:
+    for _ in range(2):
+        two.arrives_at(0)
+        assert two.taken(timeout=0.001) == [0]
+    assert two.pauses == [0.001]
 
 
 async def test_where_much_has_arrived_nothing_more_is_waited_for() -> None:
@@ -147,5 +170,11 @@ def test_an_event_loop_with_it_misses_nothing() -> None:
             return received
 
     machine = SystemClock()
-    selector = functools.partial(GatheringSelector, machine.monotonic, machine.pause)
+    made: list[GatheringSelector] = []
+
+    def selector() -> GatheringSelector:
+        made.append(GatheringSelector(machine.monotonic, machine.pause))
+        return made[0]
+
     assert run_loop(work(), selector) == b"x" * 200
+    assert len(made) == 1

@@ -85,11 +85,9 @@ class KubeletConnection:
         ask = functools.partial(self._ask, asked)
         kept = self._client.target.address if self._client else ""
         if kept in node.others and self._clock.monotonic() < self._other_until:
-            try:
-                return await ask(kept, Unverified.NOTHING, self._instead)
-            except FetchFailed as failed:
-                if not self._is_sought_again(failed):
-                    raise
+            page = await self._page_where_it_was(asked, kept)
+            if page is not None:
+                return page
         # If there are others, the kubelet may be verified at one of them.
         first = (
             self._unverified
@@ -107,18 +105,32 @@ class KubeletConnection:
                 # An address at which nobody answers leaves time for who is asked after it.
                 share = len(others) - number + 1 if is_asked_next else 1
                 try:
-                    found = await ask(address, Unverified.NOTHING, failed.text, share)
-                except FetchFailed as there:
-                    # Nobody else is the node where it was verified, whatever became of its page.
-                    if there.answered or self._was_verified():
+                    return await ask(address, Unverified.NOTHING, failed.text, share)
+                except FetchFailed:
+                    if self._was_verified():
                         raise
-                    continue
-                self._instead = failed.text
-                self._other_until = self._clock.monotonic() + LONGEST_KEPT
-                return found
+                finally:
+                    if self._was_verified():
+                        # It is asked there first from now on, and has all of the time.
+                        self._instead = failed.text
+                        self._other_until = self._clock.monotonic() + LONGEST_KEPT
             if is_asked_next:
                 return await ask(node.address, self._unverified)
             raise
+
+    async def _page_where_it_was(self, asked: "_Asked", address: str) -> bytes | None:
+        """The page at the other address at which the kubelet was verified; None if it is to be sought from the preferred one on."""
+        try:
+            return await self._ask(asked, address, Unverified.NOTHING, self._instead)
+        except FetchFailed as failed:
+            # Nobody else is the node where it was verified, whatever became of its page.
+            if self._was_verified():
+                raise
+            # It may have another certificate by now: it is sought at once if there is time.
+            self._other_until = 0.0
+            if failed.timed_out:
+                raise
+            return None
 
     async def _ask(
         self,
@@ -153,14 +165,6 @@ class KubeletConnection:
         """Whether the kubelet was verified in the last fetch."""
         found = self._client
         return found is not None and found.was_reached and found.was_doubted is None
-
-    def _is_sought_again(self, failed: FetchFailed) -> bool:
-        """Whether the kubelet is sought from the preferred address on, since it cannot be read where it was: at once, if there is time."""
-        if failed.answered:
-            return False
-        # It may have another certificate by now.
-        self._other_until = 0.0
-        return not failed.timed_out
 
     def close(self) -> None:
         """Closes the connection, if one is open."""

@@ -5,10 +5,10 @@ A certificate that one method refuses may be good for the next. If a credential 
 it, the answer is 401: the user does not become anonymous.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -38,12 +38,6 @@ class _Pools:
     trust: ClientTrust
     client: tuple[Certificate, ...]
     proxy: tuple[Certificate, ...]
-
-    def read(self, certificates: tuple[bytes, ...], at: datetime) -> tuple[Certificate, ...]:
-        """What a client has presented. Raises X509Error."""
-        known = (*self.proxy, *self.client)
-        good = tuple(each for each in known if at <= each.not_after)
-        return _chain(looked_at(certificates) or certificates[:1], good)
 
 
 class Authenticator:
@@ -84,7 +78,7 @@ class Authenticator:
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
         """Whether these are the front proxy's, such as an API server's aggregator. certificates: as HttpRequest has them.
 
-        It is asked before anybody's turn: who does not bear the front proxy's name costs nearly nothing.
+        It is asked before anybody's turn: whoever bears no name that the front proxy may have costs nearly nothing.
         """
         pools = self._pools
         if not certificates or not pools.proxy:
@@ -93,10 +87,9 @@ class Authenticator:
         try:
             if allowed and _leaf(certificates).subject.common_name not in allowed:
                 return False
-            chain = pools.read(certificates, self._clock.now())
+            return self._is_proxy(certificates, pools, [])
         except X509Error:
             return False
-        return self._is_proxy(chain, pools, [])
 
     async def authenticate(self, request: HttpRequest, *, first: bool = False) -> UserInfo:
         """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated.
@@ -117,25 +110,24 @@ class Authenticator:
 
     def _by_certificate(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
         pools = self._pools
-        try:
-            chain = pools.read(request.certificates, self._clock.now())
-        except X509Error as error:
-            refused.append(str(error))
-            return None
-        if pools.proxy and self._is_proxy(chain, pools, refused):
-            found = user_from_headers(request, pools.trust.headers)
-            if found is not None:
-                return found
-        if pools.client and self._is_good(chain, pools.client, refused):
-            subject = chain[0].subject
-            if subject.common_name:
-                return UserInfo(subject.common_name, tuple(subject.organizations))
+        if pools.proxy:
+            with _refusing(refused):
+                if self._is_proxy(request.certificates, pools, refused):
+                    found = user_from_headers(request, pools.trust.headers)
+                    if found is not None:
+                        return found
+        if pools.client:
+            with _refusing(refused):
+                if self._is_good(request.certificates, pools.client, refused):
+                    subject = _leaf(request.certificates).subject
+                    if subject.common_name:
+                        return UserInfo(subject.common_name, tuple(subject.organizations))
         return None
 
-    def _is_proxy(self, chain: Sequence[Certificate], pools: _Pools, refused: list[str]) -> bool:
-        if not self._is_good(chain, pools.proxy, refused):
+    def _is_proxy(self, certificates: tuple[bytes, ...], pools: _Pools, refused: list[str]) -> bool:
+        if not self._is_good(certificates, pools.proxy, refused):
             return False
-        name, allowed = chain[0].subject.common_name, pools.trust.allowed_names
+        name, allowed = _leaf(certificates).subject.common_name, pools.trust.allowed_names
         if allowed and name not in allowed:
             refused.append(f"x509: subject with cn={name} is not in the allowed list")
             return False
@@ -143,16 +135,20 @@ class Authenticator:
 
     def _is_good(
         self,
-        chain: Sequence[Certificate],
-        roots: Sequence[Certificate],
+        certificates: tuple[bytes, ...],
+        roots: tuple[Certificate, ...],
         refused: list[str],
     ) -> bool:
+        """Whether one of the roots vouches for a client. Raises X509Error."""
+        at = self._clock.now()
+        good = tuple(each for each in roots if each.not_before <= at <= each.not_after)
+        chain = _chain(looked_at(certificates) or certificates[:1], good)
         verdict = verify(
             chain[0],
             intermediates=chain[1:],
             roots=roots,
             name="",
-            at=self._clock.now(),
+            at=at,
             usage=ExtKeyUsage.CLIENT,
         )
         if not verdict.trusted:
@@ -177,17 +173,26 @@ class Authenticator:
         return found
 
 
-@lru_cache(maxsize=64)
-def _chain(
-    certificates: tuple[bytes, ...], authorities: tuple[Certificate, ...]
-) -> tuple[Certificate, ...]:
-    """What a client has presented, with each request of its connection. Raises X509Error.
+@contextlib.contextmanager
+def _refusing(refused: list[str]) -> Iterator[None]:
+    """What cannot be read is a reason against the client, and no more: another authority may need less of it."""
+    try:
+        yield
+    except X509Error as error:
+        refused.append(str(error))
 
-    Only the leaf, if one of the authorities has signed it: what else is presented then, nobody needs, and anybody may have
-    made up, so that reading it takes long.
+
+@lru_cache(maxsize=128)
+def _chain(
+    certificates: tuple[bytes, ...], roots: tuple[Certificate, ...]
+) -> tuple[Certificate, ...]:
+    """What a client has presented, with each request of its connection, to be verified by these roots. Raises X509Error.
+
+    Only the leaf, if one of them has signed it: they need nothing else then, and anybody may have made up the rest, so that
+    reading it takes long.
     """
     leaf = _leaf(certificates)
-    if signers_of(leaf, authorities):
+    if signers_of(leaf, roots):
         return (leaf,)
     return (leaf, *(read_certificate_der(each, _WHERE) for each in certificates[1:]))
 

@@ -39,7 +39,8 @@ class AnswerCache(Generic[K, V]):
         self._ttl = ttl if callable(ttl) else lambda _: ttl
         self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._pending: dict[K, _PendingAnswer[V]] = {}
+        self._pending: dict[tuple[K, bool], _PendingAnswer[V]] = {}
+        """Calls in flight or waiting, by their keys and whether they go first: such a call waits for none that does not."""
         self._turn = asyncio.Semaphore(concurrency)
         self._turn_of_others = asyncio.Semaphore(max(1, concurrency // 2))
 
@@ -55,11 +56,11 @@ class AnswerCache(Generic[K, V]):
         if kept is not None and self._clock.monotonic() < kept[0]:
             self._kept.move_to_end(key)
             return kept[1]
-        pending = self._pending.get(key)
+        pending = self._pending.get((key, True)) or self._pending.get((key, first))
         if pending is None:
             task = asyncio.get_running_loop().create_task(self._fetch(key, fetch, first=first))
-            pending = self._pending[key] = _PendingAnswer(task)
-            task.add_done_callback(lambda _: self._forget(key, pending))
+            pending = self._pending[key, first] = _PendingAnswer(task)
+            task.add_done_callback(lambda _: self._forget((key, first), pending))
         pending.waiting += 1
         try:
             # A caller that is cancelled does not cancel the call for the other callers.
@@ -68,10 +69,10 @@ class AnswerCache(Generic[K, V]):
             pending.waiting -= 1
             if not pending.waiting and not pending.task.done():
                 # No caller is left: a client that sends requests and disconnects must not make an endless queue.
-                self._forget(key, pending)
+                self._forget((key, first), pending)
                 pending.task.cancel()
 
-    def _forget(self, key: K, pending: "_PendingAnswer[V]") -> None:
+    def _forget(self, key: tuple[K, bool], pending: "_PendingAnswer[V]") -> None:
         if self._pending.get(key) is pending:
             del self._pending[key]
         if pending.task.done() and not pending.task.cancelled():

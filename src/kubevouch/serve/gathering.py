@@ -11,13 +11,15 @@ from typing import Any, Final
 GATHERING: Final = 0.005
 """Seconds. So much later, and no more, is what arrives taken, and may a timer run out."""
 SUCCESSION: Final = 0.05
-"""Seconds between two arrivals of which the later one is said to follow the other: a request that comes alone waits for nothing."""
+"""Seconds between two arrivals of which the later one is said to follow the other: what comes alone waits for nothing."""
 ENOUGH: Final = 32
 """Sockets: with so many at once there is nothing to be gained."""
 
 
 class GatheringSelector(selectors.DefaultSelector):
     """For an event loop that mostly reads. While it has something to write that nobody has taken, nothing is held back.
+
+    Whoever writes reads as well: a socket that waits for nothing but to be written to is being connected, perhaps in vain.
 
     monotonic: the clock, in seconds. pause: stops the thread for so many seconds.
     """
@@ -54,7 +56,7 @@ class GatheringSelector(selectors.DefaultSelector):
         return key
 
     def _noted(self, key: selectors.SelectorKey) -> selectors.SelectorKey:
-        if key.events & selectors.EVENT_WRITE:
+        if key.events == selectors.EVENT_READ | selectors.EVENT_WRITE:
             self._writing.add(key.fd)
         else:
             self._writing.discard(key.fd)
@@ -70,6 +72,6 @@ class GatheringSelector(selectors.DefaultSelector):
         follows = self._arrived_at - before < SUCCESSION
         if not (has_time and follows) or self._writing or len(ready) >= ENOUGH:
             return ready
-        self._pause(GATHERING)
+        self._pause(GATHERING if timeout is None else min(GATHERING, timeout))
         # What was ready still is, unless its peer has taken it back.
         return super().select(0) or ready

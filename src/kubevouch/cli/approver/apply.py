@@ -259,10 +259,10 @@ def _apply(
         return ExitCode.STOPPED
     except KubevouchError as error:
         terminal.error(str(error))
-        say_what_a_stop_leaves(terminal, work.changes)
+        say_what_a_stop_leaves(terminal, work.changes, len(work.going))
         return ExitCode.STOPPED
     except KeyboardInterrupt:
-        say_what_a_stop_leaves(terminal, work.changes)
+        say_what_a_stop_leaves(terminal, work.changes, len(work.going))
         raise
     say_how_it_ended(terminal, hindrances, options.wait, work.unread)
     say_how_it_is_undone(terminal, work.changes, len(work.going))

@@ -67,7 +67,7 @@ def say_where_the_former_image_is_found(
     if before == after:
         look = terminal.hint(f"kubectl -n {NAMESPACE} get replicasets -o wide")
         back = terminal.hint("kubevouch approver upgrade --image IMAGE")
-        said = "Which image ran before, an upgrade says that changes it"
+        said = "Only an upgrade that changes the image says which one ran before"
         terminal.note(
             f"{said}; if one was interrupted: `{look}` lists former images, `{back}` brings one back."
         )
@@ -79,8 +79,8 @@ def _goes_with_a_removal(change: Change) -> bool:
     return change.live is not None and not stays
 
 
-def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> None:
-    """What can be done about an install or an upgrade that stopped on its way."""
+def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change], going: int) -> None:
+    """What can be done about an install or an upgrade that stopped on its way. going: how many objects it was to delete at its end."""
     goes_on = "It stopped on its way; the same command goes on with it"
     if not _was_installed(changes):
         undo = terminal.hint(_REMOVE)
@@ -88,7 +88,7 @@ def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change]) -> Non
     terminal.note(f"{goes_on}.")
     if _was_installed(changes):
         # The same command may find the image there already, and cannot say it any more.
-        say_how_it_is_undone(terminal, changes, 0)
+        say_how_it_is_undone(terminal, changes, going)
 
 
 def _command(changes: Sequence[Change]) -> tuple[str, str, int]:

@@ -105,14 +105,17 @@ class NameResolver:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
         except TimeoutError:
-            # Nobody waits for it any more, and there may be thousands.
+            # Whoever asked first waits no longer, and there may be thousands.
             raise socket.gaierror(socket.EAI_AGAIN, "too many other names are resolved") from None
+        answer = self._in_a_thread(host)
         try:
-            answer = self._in_a_thread(host)
             await asyncio.wait([answer], timeout=self._time_limit)
             if answer.done() or self._late_places.locked():
                 # A place is taken until the thread has ended, however long nobody waits for it any more.
                 return await answer
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
         finally:
             self._places.release()
         async with self._late_places:
