@@ -1,4 +1,4 @@
-"""Whoever was not verified is told of as that however it answers, and gets no token while the node is verified elsewhere."""
+"""A kubelet that was not verified is reported as unverified, however it answers. An impostor gets no token of a node that is verified elsewhere."""
 
 import pytest
 

@@ -40,7 +40,7 @@ class Selected:
         self.pairs[number][1].send(b"x")
 
     def taken(self, timeout: float | None = GENEROUS) -> list[int]:
-        """The sockets that are told of, after what they have was taken."""
+        """The numbers of the sockets that the selector reports. What has arrived at them is read."""
         ready = [key.fileobj for key, _ in self.selector.select(timeout)]
         told = [number for number, (own, _) in enumerate(self.pairs) if own in ready]
         for number in told:
@@ -57,6 +57,18 @@ def two() -> Iterator[Selected]:
     for own, peer in pairs:
         own.close()
         peer.close()
+
+
+@contextlib.contextmanager
+def full_socket() -> Iterator[socket.socket]:
+    """A socket to which nothing more can be written, since its peer reads nothing."""
+    own, peer = socket.socketpair()
+    with own, peer:
+        own.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                own.send(bytes(65536))
+        yield own
 
 
 async def test_what_arrives_alone_is_taken_at_once(two: Selected) -> None:
@@ -85,12 +97,7 @@ async def test_nothing_is_held_back_from_whoever_has_something_to_do(two: Select
 
 
 async def test_nothing_is_held_back_while_something_is_to_be_written(two: Selected) -> None:
-    stuck, peer = socket.socketpair()
-    with stuck, peer:
-        stuck.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                stuck.send(bytes(65536))
+    with full_socket() as stuck:
 
         def arrive() -> None:
             two.arrives_at(0)
@@ -114,12 +121,7 @@ async def test_nothing_is_held_back_while_something_is_to_be_written(two: Select
 async def test_a_node_that_does_not_let_itself_be_connected_to_changes_nothing(
     two: Selected,
 ) -> None:
-    connecting, peer = socket.socketpair()
-    with connecting, peer:
-        connecting.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                connecting.send(bytes(65536))
+    with full_socket() as connecting:
         two.selector.register(connecting, selectors.EVENT_WRITE)
         for _ in range(2):
             two.arrives_at(0)

@@ -92,30 +92,31 @@ async def test_what_is_presented_beside_a_signed_certificate_is_not_read(served:
     assert found.name == "system:node:n1"
 
 
+def front_proxy_by_an_authority_in_between() -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    """A root and the authority below it in PEM, and what a front proxy presents whose leaf the lower one has signed, in DER."""
+    root = trustme.CA()
+    between = root.create_child_ca()
+    signed = between.issue_cert("a.example", common_name="front-proxy-client")
+    chain = (ssl.PEM_cert_to_DER_cert(each.bytes().decode()) for each in signed.cert_chain_pems)
+    return root.cert_pem.bytes(), between.cert_pem.bytes(), tuple(chain)
+
+
 async def test_what_one_authority_has_signed_is_read_as_a_whole_for_another_one(
     served: Served,
 ) -> None:
     """Where the authority of users has signed the front proxy's leaf, and its own is the root above it."""
-    root = trustme.CA()
-    between = root.create_child_ca()
-    signed = between.issue_cert("a.example", common_name="front-proxy-client")
+    root, between, chain = front_proxy_by_an_authority_in_between()
     trust = served.reloader.authentication.trust
-    served.reloader.authentication.trust = replace(
-        trust, proxy_ca=root.cert_pem.bytes(), client_ca=between.cert_pem.bytes()
-    )
-    chain = tuple(ssl.PEM_cert_to_DER_cert(e.bytes().decode()) for e in signed.cert_chain_pems)
+    served.reloader.authentication.trust = replace(trust, proxy_ca=root, client_ca=between)
     assert served.reloader.authentication.is_front_proxy(chain)
 
 
 async def test_a_certificate_of_an_authority_in_between_is_known_by_what_is_presented_with_it(
     served: Served,
 ) -> None:
-    root = trustme.CA()
-    between = root.create_child_ca()
-    signed = between.issue_cert("a.example", common_name="front-proxy-client")
+    root, _, chain = front_proxy_by_an_authority_in_between()
     trust = served.reloader.authentication.trust
-    served.reloader.authentication.trust = replace(trust, proxy_ca=root.cert_pem.bytes())
-    chain = [ssl.PEM_cert_to_DER_cert(each.bytes().decode()) for each in signed.cert_chain_pems]
+    served.reloader.authentication.trust = replace(trust, proxy_ca=root)
     shown = (*chain, overlong_certificate(58_000))
     assert served.reloader.authentication.is_front_proxy(shown)
 

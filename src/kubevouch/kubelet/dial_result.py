@@ -32,7 +32,8 @@ class DialResult:
     """The result of a bare handshake. `failure` is None only if it was completed and every certificate could be read.
 
     at: when it began. elapsed: seconds, including waits caused by our own load. remote: the address that answered
-    ("10.0.0.5:10250"); empty if none was reached. chain: leaf first, as much of it as is read (x509.presented); `left_out` more were presented. whole: False if this Python gives the leaf only.
+    ("10.0.0.5:10250"); empty if none was reached. chain: leaf first, as much of it as is read
+    (x509.presented); `left_out` more were presented. whole: False if this Python gives the leaf only.
     """
 
     target: Target

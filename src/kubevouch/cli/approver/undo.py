@@ -84,11 +84,11 @@ def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change], going:
     goes_on = "It stopped on its way; the same command goes on with it"
     if not _was_installed(changes):
         undo = terminal.hint(_REMOVE)
-        goes_on += f", and `{undo}` takes out what is there"
+        terminal.note(f"{goes_on}, and `{undo}` takes out what is there.")
+        return
     terminal.note(f"{goes_on}.")
-    if _was_installed(changes):
-        # The same command may find the image there already, and cannot say it any more.
-        say_how_it_is_undone(terminal, changes, going)
+    # The same command may find the image there already, and cannot say it any more.
+    say_how_it_is_undone(terminal, changes, going)
 
 
 def _command(changes: Sequence[Change]) -> tuple[str, str, int]:

@@ -11,8 +11,9 @@ from kubevouch.evidence.snapshot import Evidence
 
 def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, Colour, str]:
     """The word at the beginning of its line, the word's colour, and the line."""
-    is_well, text = _seen(section, evidence)
-    if section is Section.CSRS and (made := _pending(evidence)):
+    made = _pending(evidence)
+    is_well, text = _seen(section, evidence, len(made))
+    if section is Section.CSRS and made:
         # verify's rules do not ask why, and doctor's not before some time: neither says that this is well.
         oldest = "the oldest " if len(made) > 1 else ""
         ago = f", {oldest}made {days(min(made), evidence.at)} ago"
@@ -27,13 +28,13 @@ def _pending(evidence: Evidence) -> list[datetime]:
     return [each.metadata.creation_timestamp or evidence.at for each in csrs]
 
 
-def _seen(section: Section, evidence: Evidence) -> tuple[bool, str]:
+def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
     """The line of a section without findings, and whether all is well there, or only not known."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_ours(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
     one, several = "CSR for a serving certificate", "CSRs for serving certificates"
-    pending = counted(len(_pending(evidence)), one, several)
+    pending = counted(undecided, one, several)
     measured = evidence.metrics.measured_nodes
     summaries = {
         Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),

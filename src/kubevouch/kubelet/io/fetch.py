@@ -68,11 +68,6 @@ class FetchFailed(KubeletError):
         """Whether the time ran out, which metrics-server logs in other words."""
         return self.reason == "deadline"
 
-    @property
-    def answered(self) -> bool:
-        """Whether the kubelet has answered, with another status than 200."""
-        return self.reason.startswith("http-")
-
 
 class UnverifiedPeerGone(FetchFailed):
     """The kept connection to a peer that was not verified has ended, and nothing was answered: who is there now may be another one."""

@@ -37,8 +37,8 @@ class NameResolver:
     """The addresses of names. Only one lookup of a name runs at a time.
 
     at_once: lookups, each in a thread; late: more of them, which have run longer than a caller waits. time_limit: seconds
-    that a caller waits. fresh: seconds for which an answer is
-    used as it is. stale: seconds for which it is used if the resolver fails or is too slow.
+    that a caller waits. fresh: seconds for which an answer is used as it is. stale: seconds for which it is used if the
+    resolver fails or is too slow.
     """
 
     def __init__(
