@@ -16,6 +16,7 @@ from kubevouch import quantity
 from tests.support.authority import Authority
 
 from .cluster import Cluster, Running
+from .one_moment import NO_LAB, one_moment
 from .told import eventually, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"
@@ -121,26 +122,22 @@ LINES = (
 )
 
 
-def test_top_prints_kubectls_own_lines(cluster: Cluster) -> None:
-    """Of the same samples: kubectl says the same before ours, or after it."""
+@pytest.mark.parametrize("line", LINES)
+def test_top_prints_kubectls_own_lines(cluster: Cluster, tmp_path: Path, line: str) -> None:
     cluster.state("healthy")
-    for line in LINES:
-        words = line.split()
-        said: list[str] = []
+    words = line.split()
 
-        def same(words: list[str] = words, said: list[str] = said) -> bool:
-            before = cluster.kubectl(*words).stdout
-            ours = cluster.kubevouch(*words)
-            after = cluster.kubectl(*words).stdout
-            said[:] = [before, ours.out, after]
-            # A pod that has just started has no sample yet, which ours says below the table.
-            return ours.code == 0 and ours.out in (before, after)
+    def printed() -> tuple[str, str] | None:
+        """None while a pod that has just started has no sample, which ours says below the table and with its code."""
+        with one_moment(cluster, tmp_path) as kubeconfig:
+            ours = cluster.kubevouch(*words, kubeconfig=kubeconfig, under=NO_LAB)
+            assert ours.code != 2, ours
+            if ours.code:
+                return None
+            return ours.out, cluster.kubectl(*words, kubeconfig=kubeconfig).stdout
 
-        try:
-            eventually(same, f"the same lines of {line}")
-        except AssertionError as error:
-            error.add_note("\n".join(said))
-            raise
+    ours, theirs = eventually(printed, f"a sample for every line of {line}") or ("", None)
+    assert ours == theirs
 
 
 @pytest.mark.long_on_the_bed
