@@ -65,7 +65,7 @@ def wait_until_ready(cluster: Cluster, replicas: int) -> list[MetricsServerPod]:
 
     found = eventually(look, f"{replicas} metrics servers that are ready", 180)
     available = ("wait", "apiservice/v1beta1.metrics.k8s.io", "--for=condition=Available")
-    cluster.kubectl(*available, "--timeout=90s", seconds=100)
+    cluster.kubectl(*available, "--timeout=300s", seconds=310)
     return found
 
 
@@ -99,8 +99,8 @@ def set_image(cluster: Cluster, image: str) -> None:
 
 def rolled_out(cluster: Cluster) -> None:
     """All of its pods are of the newest template, and ready."""
-    words = ("rollout", "status", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE, "--timeout=240s")
-    cluster.kubectl(*words, seconds=250)
+    words = ("rollout", "status", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE, "--timeout=300s")
+    cluster.kubectl(*words, seconds=310)
 
 
 def _replace(cluster: Cluster, container: dict[str, Any], replicas: int) -> None:

@@ -27,8 +27,8 @@ def exporter_installed(cluster: Cluster, image: str, *, interval: str = "15m") -
     cluster.kubectl("create", "namespace", SPACE)
     for text in texts:
         cluster.kubectl("apply", "-f", "-", stdin=text)
-    rolled = ("rollout", "status", f"deployment/{NAME}", "-n", SPACE, "--timeout=120s")
-    done = cluster.kubectl(*rolled, seconds=150)
+    rolled = ("rollout", "status", f"deployment/{NAME}", "-n", SPACE, "--timeout=300s")
+    done = cluster.kubectl(*rolled, seconds=310)
     assert done.returncode == 0, done.stdout + done.stderr
     try:
         yield

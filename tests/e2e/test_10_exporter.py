@@ -111,7 +111,7 @@ def test_in_the_approvers_pod_it_needs_the_rights_of_both_and_no_more(
             target = ("deployment", approver_installed.NAME, "-n", SPACE)
             cluster.kubectl("patch", *target, "--type=json", "-p", json.dumps(patch))
             rolled = ("rollout", "status", f"deployment/{approver_installed.NAME}", "-n", SPACE)
-            cluster.kubectl(*rolled, "--timeout=120s", seconds=150)
+            cluster.kubectl(*rolled, "--timeout=300s", seconds=310)
             eventually(lambda: len(approver.pods()) == 1, "one pod")
 
             def all_verified() -> bool:

@@ -80,8 +80,8 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
     cluster.kubectl(
-        *("rollout", "status", "-n", "kube-system", "deployment/metrics-server", "--timeout=90s"),
-        seconds=100,
+        *("rollout", "status", "-n", "kube-system", "deployment/metrics-server", "--timeout=300s"),
+        seconds=310,
     )
     assert ready_metrics_servers(cluster) == "3/3"
     assert [(each.name, each.restarts) for each in pods(cluster)] == servers

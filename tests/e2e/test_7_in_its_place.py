@@ -86,8 +86,8 @@ def test_a_replica_ends_while_somebody_asks(cluster: Cluster, image_reference: s
     with in_place(cluster, image_reference, replicas=2):
         ended, _ = wait_until_ready(cluster, 2)
         with under_load(cluster) as load:
-            words = ("delete", "pod", ended.name, "-n", "kube-system", "--timeout=90s")
-            cluster.kubectl(*words, seconds=100)
+            words = ("delete", "pod", ended.name, "-n", "kube-system", "--timeout=300s")
+            cluster.kubectl(*words, seconds=310)
             left = wait_until_ready(cluster, 2)
         assert ended.name not in {each.name for each in left}
         assert not load.failures, load.failures

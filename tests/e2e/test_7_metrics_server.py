@@ -199,8 +199,8 @@ def aggregated(cluster: Cluster, ours: Server) -> Iterator[None]:
         words = ("delete", "service,endpointslice", "-n", NAMESPACE, "--ignore-not-found")
         cluster.kubectl(*words, "-l", f"kubernetes.io/service-name={NAME}")
         cluster.kubectl("delete", "service", NAME, "-n", NAMESPACE, "--ignore-not-found")
-        wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=60s")
-        cluster.kubectl(*wait, seconds=90)
+        wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=300s")
+        cluster.kubectl(*wait, seconds=310)
 
 
 def _patch(cluster: Cluster, spec: dict[str, Any]) -> None:

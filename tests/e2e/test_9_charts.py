@@ -307,8 +307,8 @@ def test_the_approvers_chart_is_installed_enforced_rolled_back_and_keeps_what_wa
     assert release.of_helm() == []
     kept = bed.kubectl("get", "configmaps", "-n", release.namespace, "-o", "name").stdout
     assert kept.count("kubevouch-recorded-") == 16
-    gone = ("delete", "namespace", release.namespace, "--timeout=90s")
-    bed.kubectl(*gone, seconds=100)
+    gone = ("delete", "namespace", release.namespace, "--timeout=300s")
+    bed.kubectl(*gone, seconds=310)
 
 
 def _lease(bed: Bed) -> str:

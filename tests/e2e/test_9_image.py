@@ -173,7 +173,7 @@ def restricted(cluster: Cluster) -> Iterator[str]:
     account = ("get", "serviceaccount", "default", "-n", NAMESPACE)
     eventually(lambda: cluster.kubectl(*account, check=False).returncode == 0, "an account")
     yield NAMESPACE
-    cluster.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--timeout=90s", seconds=100)
+    cluster.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--timeout=300s", seconds=310)
 
 
 @pytest.mark.usefixtures("built_image")
@@ -230,7 +230,7 @@ def test_the_metrics_server_serves_from_a_pod_that_gives_it_flags_alone(
         eventually(lambda: cluster.kubectl(*asked).stdout == "true", "the server's /livez")
         assert re.search(r'"Serving securely on \S+:4443"', _log(node, name, "server", namespace))
     finally:
-        cluster.kubectl("delete", "pod", name, "-n", namespace, "--timeout=90s", seconds=100)
+        cluster.kubectl("delete", "pod", name, "-n", namespace, "--timeout=300s", seconds=310)
 
 
 def _run_by_anybody(image: str) -> dict[str, object]:

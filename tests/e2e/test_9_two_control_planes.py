@@ -95,9 +95,9 @@ def _asking(nodes: list[SimulatedNode]) -> list[str]:
 @contextmanager
 def _drained(cluster: Cluster, node: str) -> Iterator[None]:
     """As an operator does it before a reboot."""
-    words = ("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=100s")
+    words = ("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s")
     try:
-        cluster.kubectl(*words, seconds=120)
+        cluster.kubectl(*words, seconds=310)
         yield
     finally:
         cluster.kubectl("uncordon", node)

@@ -38,7 +38,7 @@ OF_THE_BED = {"KV310", "KV413"}
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], what: str, seconds: float = 120) -> T:
+def eventually(look: Callable[[], T], what: str, seconds: float = 300) -> T:
     """Looks until there is something to see, and returns it."""
     end = time.monotonic() + seconds
     while not (seen := look()):

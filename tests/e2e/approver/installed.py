@@ -21,7 +21,7 @@ RBAC = CHECKOUT / "deploy" / "approver" / "10-rbac.yaml"
 NETWORK = "192.168.96.0/20"
 """Where simulated nodes of the rule for new nodes are. Nobody answers there, and that is said at once."""
 
-_READY = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=120s")
+_READY = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=300s")
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,19 @@ class InstalledApprover:
         """As many pods, all of them ready, and none of those before that is still ending."""
         words = ("scale", "deployment", NAME, "-n", NAMESPACE, f"--replicas={replicas}")
         self.cluster.kubectl(*words)
-        self.cluster.kubectl(*_READY, seconds=130)
+        try:
+            self.cluster.kubectl(*_READY, seconds=310)
+        except AssertionError as error:
+            error.add_note(self._told())
+            raise
         eventually(lambda: len(self._listed()) == replicas, f"{replicas} pods")
+
+    def _told(self) -> str:
+        """What its pods say of themselves."""
+        space = ("-n", NAMESPACE)
+        asked: list[tuple[str, ...]] = [("get", "pods", "-o", "wide"), ("describe", "pods")]
+        asked += [("logs", pod.name, "--tail=20") for pod in self.pods()]
+        return "\n".join(self.cluster.kubectl(*each, *space, check=False).stdout for each in asked)
 
     def holder(self) -> str:
         """Who holds the Lease."""

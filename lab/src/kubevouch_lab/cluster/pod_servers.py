@@ -1,7 +1,8 @@
 """What runs in a lab's pods, where anything does: started, probed and started again as a kubelet does it.
 
 A pod's server starts when its kubelet first looks at the pod, listens at the pod's own address, and ends with the pod.
-What it is, is its program's to know (`metrics_server`, `approver`); whether it is ready is asked by the pod's own probe.
+What it is, is its program's to know (`metrics_server`, `own_pods`); whether it is ready is asked by the pod's own probe,
+with its time-out and its number of failures (Kubernetes pkg/kubelet/prober/worker.go).
 """
 
 import asyncio
@@ -167,11 +168,12 @@ class PodServers:
 
     async def _probe(self, server: PodServer) -> None:
         """As its kubelet by its readinessProbe: HTTPS, nothing verified, no credential. More often than it says."""
-        url = _probed(server)
+        url, probe = _probed(server), server.container.get("readinessProbe") or {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        timeout = aiohttp.ClientTimeout(total=1.0)
+        timeout = aiohttp.ClientTimeout(total=float(probe.get("timeoutSeconds", 1)))
         connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+        failures = 0
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             while not server.gone:
                 await self._clock.sleep(_PROBE_EVERY)
@@ -179,7 +181,8 @@ class PodServers:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
                     async with session.get(url) as response:
                         ready = response.status == 200
-                if server.state.running:
+                failures = 0 if ready else failures + 1
+                if server.state.running and (ready or failures >= probe.get("failureThreshold", 3)):
                     server.show(ContainerState(ready=ready, restarts=server.state.restarts))
 
 

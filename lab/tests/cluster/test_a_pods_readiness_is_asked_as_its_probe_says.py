@@ -1,0 +1,112 @@
+"""Readiness as a kubelet asks for it: with the patience and after the failures that the pod's own probe says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from kubevouch.system_clock import SystemClock
+from kubevouch_lab.cluster.pod_servers import PodServer, PodServers
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
+from tests.support.unhurried import GENEROUS
+
+ADDRESS = "127.0.0.1"
+
+
+class Answers:
+    """A program whose /readyz answers with what is next, seconds and status; the last one from then on."""
+
+    def __init__(self, *answers: tuple[float, int]) -> None:
+        self._next = list(answers)
+        self.asked = 0
+        self.port = 0
+
+    def runs_in(self, _: object) -> bool:
+        return True
+
+    async def run(self, _: PodServer) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def _answer(self, _: web.Request) -> web.Response:
+        self.asked += 1
+        seconds, status = self._next.pop(0) if len(self._next) > 1 else self._next[0]
+        await asyncio.sleep(seconds)
+        return web.Response(status=status)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        app = web.Application()
+        app.router.add_get("/readyz", self._answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        tls = server_context(Authority().serving(ADDRESS))
+        site = web.TCPSite(runner, ADDRESS, 0, ssl_context=tls)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+
+def pod(port: int, **probe: int) -> dict[str, Any]:
+    asked = {"scheme": "HTTPS", "path": "/readyz", "port": port}
+    container = {"name": "c", "readinessProbe": {"httpGet": asked, **probe}}
+    return {
+        "metadata": {"name": "p", "namespace": "ns", "uid": "u"},
+        "spec": {"containers": [container]},
+    }
+
+
+async def seen(program: Answers, until: Callable[[list[bool]], bool], **probe: int) -> list[bool]:
+    """Whether it was ready, change by change, until that."""
+    found: list[bool] = []
+    async with program.served():
+        servers, asked = PodServers((program,), SystemClock()), pod(program.port, **probe)
+
+        def changed() -> None:
+            found.append(servers.state(asked, ADDRESS, changed).ready)
+
+        servers.state(asked, ADDRESS, changed)
+        try:
+            async with asyncio.timeout(GENEROUS):
+                while not until(found):
+                    await asyncio.sleep(0.05)
+        finally:
+            await servers.stop()
+    return found
+
+
+async def test_who_answers_slowly_is_waited_for_as_long_as_the_probe_says() -> None:
+    slowly = Answers((1.5, 200))
+    assert await seen(slowly, lambda found: found != [], timeoutSeconds=60) == [True]
+
+
+@pytest.mark.parametrize(
+    ("failures", "probe", "expected"),
+    [
+        (2, {}, [True]),
+        (3, {}, [True, False, True]),
+        (1, {"failureThreshold": 1}, [True, False, True]),
+        (3, {"failureThreshold": 4}, [True]),
+    ],
+)
+async def test_readiness_is_lost_after_as_many_failures_in_a_row_as_the_probe_says(
+    failures: int, probe: dict[str, int], expected: list[bool]
+) -> None:
+    """Kubernetes asks three times unless it is told otherwise."""
+    program = Answers((0, 200), *[(0.0, 500)] * failures, (0, 200))
+    until = failures + 3
+    assert (
+        await seen(program, lambda _: program.asked >= until, timeoutSeconds=60, **probe)
+        == expected
+    )
+
+
+async def test_who_was_never_ready_is_ready_after_one_answer() -> None:
+    program = Answers((0, 500), (0, 200))
+    assert await seen(program, lambda found: found != [], timeoutSeconds=60) == [True]
