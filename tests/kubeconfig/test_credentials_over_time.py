@@ -136,6 +136,57 @@ async def test_a_replaced_client_certificate_is_presented_after_a_while(
     assert seen == ["before", "after"]
 
 
+async def test_a_client_certificate_whose_key_is_not_there_yet_is_read_again_soon(
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    chain, key, clock = tmp_path / "client.crt", tmp_path / "client.key", WoundClock(MOMENT)
+    user = User(where="users[test]", client_certificate=str(chain), client_key=str(key))
+    first, second = authority.client("first"), authority.client("second")
+    seen: list[object] = []
+
+    async def ask() -> None:
+        await api.version()
+        certificate = server.requests[-1].certificate
+        seen.append(certificate and certificate.common_name)
+
+    async with client_of(access_to(server, authority, user), clock) as api:
+        chain.write_bytes(first.chain)
+        key.write_bytes(second.key)
+        with pytest.raises(CredentialError, match="does not belong"):
+            await api.version()
+        key.write_bytes(first.key)
+        await ask()
+        chain.write_bytes(second.chain)
+        clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
+        await ask()
+        key.write_bytes(second.key)
+        clock.wind(timedelta(seconds=5))
+        await ask()
+    assert seen == ["first", "first", "second"]
+
+
+async def test_a_token_is_renewed_while_the_certificate_beside_it_cannot_be(
+    server: ScriptedApiServer, authority: Authority, tmp_path: Path
+) -> None:
+    token, pair, clock = tmp_path / "token", tmp_path / "client.pem", WoundClock(MOMENT)
+    user = User(
+        where="users[test]",
+        token_file=str(token),
+        client_certificate=str(pair),
+        client_key=str(pair),
+    )
+    made = authority.client("me")
+    token.write_text("one")
+    pair.write_bytes(made.chain + made.key)
+    async with client_of(access_to(server, authority, user), clock) as api:
+        await api.version()
+        token.write_text("two")
+        pair.write_bytes(made.chain)
+        clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
+        await api.version()
+    assert _sent(server) == ["Bearer one", "Bearer two"]
+
+
 async def test_a_plugin_is_asked_once_for_many_requests(
     server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
 ) -> None:

@@ -18,7 +18,7 @@ from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSet
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
-from kubevouch.kube.errors import KubeconfigError
+from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
@@ -38,8 +38,6 @@ from kubevouch.serve.process import (
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
 from kubevouch.system_clock import SystemClock
-from kubevouch.tls import KeyPairError
-from kubevouch.tls.io import client_context
 from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
@@ -59,7 +57,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)
         warn(log, settings)
-        certificate = await _certificate(kubelets, clock)
+        certificate = await kubelet_certificate(kubelets, clock, log)
         roots = RootsFile(read_roots, clock, report=functools.partial(_kept_roots, log))
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
@@ -96,7 +94,7 @@ def metrics_server_program(
     async def part(api: ApiClient, log: Log) -> ServerPart:
         clock = SystemClock()
         warn(log, settings)
-        certificate = await _certificate(kubelets, clock)
+        certificate = await kubelet_certificate(kubelets, clock, log)
         roots = RootsFile(read_roots, clock, report=functools.partial(_kept_roots, log))
         parts = _components(api, clock, log, access, kubelets, roots, certificate, registry)
         return part_of(parts, port)
@@ -216,7 +214,7 @@ def _kept_roots(log: Log, why: str) -> None:
     )
 
 
-async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | None:
+async def kubelet_certificate(kubelets: KubeletFlags, clock: Clock, log: Log) -> Credentials | None:
     """The client certificate for kubelets, whose files are read again from time to time. Raises UsageError."""
     if not kubelets.certificate:
         return None
@@ -226,13 +224,19 @@ async def _certificate(kubelets: KubeletFlags, clock: Clock) -> Credentials | No
         client_certificate=absolute(kubelets.certificate),
         client_key=absolute(kubelets.key),
     )
-    found = fixed_or_files(user, clock)
+    found = fixed_or_files(user, clock, report=functools.partial(_kept_certificate, log))
     try:
         # Else what cannot be read would be told for each node.
-        client_context(roots=None, verify=False, pair=(await found.current()).pair)
-    except (KubeconfigError, KeyPairError) as error:
+        await found.current()
+    except (KubeconfigError, CredentialError) as error:
         raise UsageError(flags, error.seen, error.expected) from None
     return found
+
+
+def _kept_certificate(log: Log, why: str) -> None:
+    """Says in the log that kubelets are shown a client certificate that may expire."""
+    text = "Failed to read the client certificate for kubelets again; that of before is shown"
+    log.error(why, text)
 
 
 def _in_pod(access: ClusterAccess) -> bool:

@@ -6,16 +6,23 @@ and round_trippers.go.
 """
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 from kubevouch.clock import Clock
-from kubevouch.kube.errors import KubeconfigError
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.kubeconfig import User, read_bounded
-from kubevouch.tls.io import KeyPair
+from kubevouch.tls import KeyPairError
+from kubevouch.tls.io import KeyPair, client_context
+
+T = TypeVar("T")
 
 # client-go keeps a token read from a file for a minute, less ten seconds.
 TOKEN_FILE_SECONDS = 50.0
+_SOON: Final = 5.0
+"""Seconds until files that could not be used are read again: they may have been read while they were being replaced."""
 _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
@@ -56,36 +63,71 @@ class FixedCredentials:
 
 
 class FileCredentials:
-    """A token file, or files of a certificate and its key, possibly beside embedded values."""
+    """A token file, or files of a certificate and its key, possibly beside embedded values.
 
-    def __init__(self, user: User, clock: Clock) -> None:
+    A token or a pair that cannot be used leaves the last good one in force: a file may be read while it is being replaced,
+    and a certificate before its key. report: called with why, once while that lasts.
+    """
+
+    def __init__(
+        self, user: User, clock: Clock, *, report: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._user = user
         self._clock = clock
+        self._report = report
+        self._wrong = ""
         self._credential: Credential | None = None
-        self._read_at = 0.0
+        self._again_at = 0.0
 
     async def current(self) -> Credential:
-        """The credential in the files, read at most 50 seconds ago."""
-        kept, now = self._credential, self._clock.monotonic()
-        if kept is None or now - self._read_at >= TOKEN_FILE_SECONDS:
-            kept = self._credential = self._read(kept)
-            self._read_at = now
+        """The credential in the files, read at most 50 seconds ago, or the last good one."""
+        kept = self._credential
+        if kept is None or self._clock.monotonic() >= self._again_at:
+            return self._read()
         return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
         """The credential in the files now; None if it is the refused one."""
-        self._credential = self._read(self._credential)
-        self._read_at = self._clock.monotonic()
-        return None if _same(self._credential, refused) else self._credential
+        found = self._read()
+        return None if _same(found, refused) else found
 
-    def _read(self, kept: Credential | None) -> Credential:
-        """Reads the files. While a file is being replaced, the last good values are used."""
-        try:
-            return Credential(self._authorization(), certificate_of(self._user))
-        except KubeconfigError:
-            if kept is None:
-                raise
-            return kept
+    def _read(self) -> Credential:
+        """Reads the files. Raises KubeconfigError or CredentialError if there is no last good value."""
+        kept = self._credential or Credential()
+        wrong: list[str] = []
+
+        def newest(read: Callable[[], T], last: T) -> T:
+            try:
+                return read()
+            except (KubeconfigError, CredentialError) as error:
+                if self._credential is None:
+                    raise
+                wrong.append(str(error))
+                return last
+
+        found = Credential(
+            newest(self._authorization, kept.authorization), newest(self._pair, kept.pair)
+        )
+        self._credential = found
+        self._again_at = self._clock.monotonic() + (_SOON if wrong else TOKEN_FILE_SECONDS)
+        self._tell("; ".join(wrong))
+        return found
+
+    def _tell(self, wrong: str) -> None:
+        if wrong and wrong != self._wrong:
+            self._report(wrong)
+        self._wrong = wrong
+
+    def _pair(self) -> KeyPair | None:
+        """The pair in the files. Raises KubeconfigError or CredentialError if no client can use it."""
+        found = certificate_of(self._user)
+        kept = self._credential.pair if self._credential else None
+        if found is not None and found != kept:
+            try:
+                client_context(roots=None, verify=False, pair=found)
+            except KeyPairError as error:
+                raise unusable(self._user, error) from None
+        return found
 
     def _authorization(self) -> str:
         user = self._user
@@ -112,10 +154,20 @@ def _same(one: Credential, other: Credential) -> bool:
     return (one.authorization, one.pair) == (other.authorization, other.pair)
 
 
-def fixed_or_files(user: User, clock: Clock) -> Credentials:
-    """The credentials of a user whose token, password or certificate is used instead of an exec plugin."""
+def unusable(user: User, error: KubevouchError) -> CredentialError:
+    """The error for a user whose certificate and key no client can use."""
+    return CredentialError(user.where, f"{error.where}: {error.seen}", error.expected)
+
+
+def fixed_or_files(
+    user: User, clock: Clock, *, report: Callable[[str], None] = lambda _: None
+) -> Credentials:
+    """The credentials of a user whose token, password or certificate is used instead of an exec plugin.
+
+    report: see FileCredentials.
+    """
     if user.token_file or user.client_certificate or user.client_key:
-        return FileCredentials(user, clock)
+        return FileCredentials(user, clock, report=report)
     return FixedCredentials(Credential(authorization_of(user), certificate_of(user)))
 
 

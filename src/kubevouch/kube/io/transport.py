@@ -19,13 +19,12 @@ from kubevouch import __version__
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import (
     ApiUnreachable,
-    CredentialError,
     KubeconfigError,
     NotSent,
     ResponseTooLarge,
     UnreachableKind,
 )
-from kubevouch.kube.io.credentials import Credential, impersonation
+from kubevouch.kube.io.credentials import Credential, impersonation, unusable
 from kubevouch.kube.io.failures import failure
 from kubevouch.kube.io.sockets import watchful_socket
 from kubevouch.tls import KeyPairError, TlsError
@@ -278,9 +277,7 @@ class Transport:
         try:
             return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
         except KeyPairError as error:
-            raise CredentialError(
-                access.user.where, f"{error.where}: {error.seen}", error.expected
-            ) from None
+            raise unusable(access.user, error) from None
         except (X509Error, TlsError) as error:
             raise KubeconfigError(error.where, error.seen, error.expected) from None
 
