@@ -46,7 +46,7 @@ from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
-from kubevouch.rollout.act.lease import LeaseHold
+from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.decide.armed import what_is_left_armed
 from kubevouch.rollout.decide.intent import (
     how_it_is_undone,
@@ -108,20 +108,7 @@ def apply_plan(
     lease = run_lease(plan.run, terminal)
     _ask_first(terminal, plan, yes=yes)
 
-    async def checking(api: ApiClient, clock: Clock) -> tuple[CheckedPlan, PinsOfPlan]:
-        with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
-            await lease.wait_until_free(api)
-        await prepared_pods(api, plan.pods, terminal)
-        written = await written_nodes(api, clock, plan.pods)
-        record = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
-        rollout = rollout_context(api, clock, plan, terminal, lambda: False, record, written)
-        known = {each.node for each in armed_by(plan.run, terminal.environment)}
-        checked = await check(plan, rollout, word, known)
-        done = (FoundState.WELL, FoundState.ILL)
-        left = {name for name, state in checked.found.items() if state not in done}
-        return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
-
-    checked, pins = with_api(terminal, access, checking)
+    checked, pins = with_api(terminal, access, partial(_checked, terminal, plan, lease, word))
     say_which_are_outdated(terminal, pins)
     if what := what_is_to_be_done(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
@@ -186,6 +173,28 @@ def apply_plan(
         )
         _print_what_comes_next(terminal, access, plan, result, leading(gone=_gone(result)), form)
     return result.exit_code
+
+
+async def _checked(
+    terminal: Terminal,
+    plan: Plan,
+    lease: RunLease,
+    word: OperatorWord,
+    api: ApiClient,
+    clock: Clock,
+) -> tuple[CheckedPlan, PinsOfPlan]:
+    """How the nodes of the plan are found, and the pins that the approver needs for it; nothing is written."""
+    with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
+        await lease.wait_until_free(api)
+    await prepared_pods(api, plan.pods, terminal)
+    written = await written_nodes(api, clock, plan.pods)
+    record = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
+    rollout = rollout_context(api, clock, plan, terminal, lambda: False, record, written)
+    known = {each.node for each in armed_by(plan.run, terminal.environment)}
+    checked = await check(plan, rollout, word, known)
+    done = (FoundState.WELL, FoundState.ILL)
+    left = {name for name, state in checked.found.items() if state not in done}
+    return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
 
 
 def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
