@@ -248,7 +248,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(authority: Authority)
         async with kubelet(serving(authority, answers={PATH: Raw(head)})) as running:
             failure = await refused(door(running, authority))
         assert elsewhere.seen == []
-    assert (failure.reason, failure.text) == ("http-302", 'request failed, status: "302 Found"')
+    assert (failure.reason, failure.text) == ("http-other", 'request failed, status: "302 Found"')
 
 
 async def test_statuses_are_told_as_metrics_server_tells_them(authority: Authority) -> None:
@@ -260,6 +260,24 @@ async def test_statuses_are_told_as_metrics_server_tells_them(authority: Authori
                     await ask(fetch)
                 assert caught.value.text == 'request failed, status: "403 Forbidden"'
         assert len(running.seen) == 1
+
+
+async def test_whatever_statuses_a_kubelet_makes_up_the_reasons_are_few(
+    authority: Authority,
+) -> None:
+    """Each reason is a series of kubevouch_kubelet_failures_total for as long as the server runs."""
+    answers: dict[str, Raw] = {}
+    async with kubelet(serving(authority, answers=answers)) as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            reasons: dict[str, list[int]] = {}
+            for status in range(201, 1000):
+                answers[PATH] = Raw(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
+                with pytest.raises(FetchFailed, match=f'status: "{status} X"') as caught:
+                    await ask(fetch)
+                reasons.setdefault(caught.value.reason, []).append(status)
+    assert sorted(reasons) == ["http-401", "http-403", "http-404", "http-5xx", "http-other"]
+    assert [reasons[f"http-{each}"] for each in (401, 403, 404)] == [[401], [403], [404]]
+    assert reasons["http-5xx"] == list(range(500, 600))
 
 
 def gzipped(body: bytes) -> bytes:

@@ -65,10 +65,10 @@ ANSWERS: dict[str, tuple[str, tuple[int, bytes] | Raw]] = {
     ),
     "refuses the token": ("http-401", (401, b"Unauthorized")),
     "an error of many words": (
-        "http-500",
+        "http-5xx",
         Raw(b"HTTP/1.1 500 " + b"no " * 20_000 + b"\r\nContent-Length: 0\r\n\r\n"),
     ),
-    "an error": ("http-500", (500, b"Internal Error: no stats")),
+    "an error": ("http-5xx", (500, b"Internal Error: no stats")),
 }
 
 

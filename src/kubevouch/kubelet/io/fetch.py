@@ -42,6 +42,8 @@ LONGEST_UNVERIFIED: Final = 60.0
 """The same for one whose peer was not verified: it may have a better certificate by now."""
 _LONGEST_TEXT: Final = 2000
 """Characters. A node can make its path, its names and its status as long as it likes, and the text is logged each time."""
+_TELLING: Final = frozenset({401, 403, 404})
+"""Statuses that say what to mend: the token, the rights of its account, the path or a kubelet without the page."""
 # Characters that may stand in a path; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
@@ -49,9 +51,10 @@ _SAFE: Final = "/$&+,:;=@!*'()~"
 class FetchFailed(KubeletError):
     """The page could not be fetched. reason: a word of FailureKind or x509.VerifyReason, or one of those below.
 
-    "http-401", "http-403" and so on: the status of the response. "no-answer": the connection broke during HTTP.
-    "too-large": the page is too long. "deadline": the time ran out. text: as metrics-server logs it,
-    cut if it is very long. chain: what was presented by a peer that could not be verified.
+    "http-401", "http-403", "http-404", "http-5xx", "http-other": the status of the response, which `text` has in full. "no-answer":
+    the connection broke during HTTP. "too-large": the page is too long. "deadline": the time ran out. They are few, whatever
+    a kubelet answers: each may become a series of metrics. text: as metrics-server logs it, cut if it is very long. chain:
+    what was presented by a peer that could not be verified.
     """
 
     def __init__(
@@ -215,7 +218,9 @@ class KubeletClient:
         """The failure for another status than 200."""
         said = printable(answer.said)
         if doubt is None or self._unverified is Unverified.CREDENTIAL:
-            return FetchFailed(url, f"http-{answer.status}", f'request failed, status: "{said}"')
+            return FetchFailed(
+                url, _status_reason(answer.status), f'request failed, status: "{said}"'
+            )
         # The connection is kept; Go's text names the time, which is the present one in a line that is written again.
         doubt = self._go_reason(url, doubt.chain) or doubt
         text = f'{doubt.text}; asked without a token, it answered "{said}": `kubevouch fix` gets it a certificate'
@@ -322,6 +327,13 @@ class _Ended(OSError):
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+
+
+def _status_reason(status: int) -> str:
+    """One of a few words for a status that is not 200."""
+    if status in _TELLING:
+        return f"http-{status}"
+    return "http-5xx" if 500 <= status < 600 else "http-other"
 
 
 def _words(error: BaseException) -> str:
