@@ -107,6 +107,25 @@ def test_no_more_is_decompressed_than_the_caller_allows(size: int, *, fits: bool
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_a_gzip_has_a_limit_of_its_own_as_it_is_sent(framing: str) -> None:
+    """What it takes to read follows from its length as it is sent, and what comes of it may be nothing."""
+    packed = gzip.compress(b"", mtime=0)
+    head = OK + b"Content-Encoding: gzip\r\n"
+    if framing == "length":
+        sent = b"Content-Length: %d\r\n\r\n%b" % (len(packed), packed)
+    else:
+        sent = b"Transfer-Encoding: chunked\r\n\r\n" + chunked(packed, [])
+    reader = ResponseReader(MOST, most_packed=len(packed))
+    reader.feed(head + sent)
+    assert (reader.done, reader.content) == (True, b"")
+    with pytest.raises(TooLong, match=f"more than {len(packed) - 1} bytes of gzip"):
+        ResponseReader(MOST, most_packed=len(packed) - 1).feed(head + sent)
+    plain = ResponseReader(MOST, most_packed=1)
+    plain.feed(OK + b"Content-Length: 4\r\n\r\npage")
+    assert plain.content == b"page"
+
+
 def test_a_gzip_of_which_nothing_comes_is_read_a_little_at_a_time() -> None:
     """To build the tables of its blocks would take more than a second, in which no other kubelet is read."""
     most = 8 << 20

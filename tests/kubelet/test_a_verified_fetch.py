@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,9 +20,10 @@ from kubevouch.kubelet.io.fetch import (
 )
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
+from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
-from tests.support.bombs import gzip_bomb
+from tests.support.bombs import gzip_bomb, gzip_of_nothing
 from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import (
@@ -114,6 +116,36 @@ async def test_a_page_is_asked_for_and_read_in_gzip(authority: Authority) -> Non
             assert await ask(fetch) == page
         assert len(it.seen) == 1
         assert b"\r\nAccept-Encoding: gzip\r\n" in it.sent
+
+
+def word(chance: random.Random) -> str:
+    return chance.randbytes(12).hex()
+
+
+async def test_the_largest_page_fits_in_gzip_whatever_its_names(authority: Authority) -> None:
+    """No name of a pod is like another one, there are as many as are ever read, and it is compressed in haste."""
+    chance = random.Random(1)
+    pods = [f'namespace="{word(chance)}",pod="{word(chance)}"' for _ in range(MOST_SERIES // 2)]
+    labels = [f'container="main",{pod}' for pod in pods]
+    samples = {
+        "container_cpu_usage_seconds_total": labels,
+        "container_memory_working_set_bytes": labels,
+        "container_start_time_seconds": labels,
+        "container_swap_usage_bytes": labels,
+        "pod_cpu_usage_seconds_total": pods,
+        "pod_memory_working_set_bytes": pods,
+        "pod_swap_usage_bytes": pods,
+    }
+    page = "".join(
+        f"{family}{{{each}}} {chance.random() * 1e5!r} {1_795_000_000_000 + number}\n"
+        for family, found in samples.items()
+        for number, each in enumerate(found)
+    ).encode()
+    assert LARGEST // 2 < len(page) <= LARGEST
+    answer = Raw(gzipped(gzip.compress(page, 1)))
+    async with kubelet(serving(authority, answers={PATH: answer})) as running:
+        with contextlib.closing(door(running, authority)) as fetch:
+            assert await fetch.page(PATH, TOKEN, timeout=30.0, most=LARGEST) == page
 
 
 async def test_one_connection_serves_many_fetches_until_it_is_old(authority: Authority) -> None:
@@ -311,6 +343,10 @@ BAD_ANSWERS = {
     "no gzip": (Raw(gzipped(b"node_cpu_usage_seconds_total 1")), "cannot be decompressed"),
     "half a gzip": (Raw(gzipped(gzip.compress(PAGE)[:-4])), "unexpected EOF"),
     "a gzip and more": (Raw(gzipped(gzip.compress(PAGE) + gzip.compress(PAGE))), "more after"),
+    "a gzip of nothing": (
+        Raw(gzipped(gzip_of_nothing(MOST // 2))),
+        "more than 262144 bytes of gzip",
+    ),
     "a gzip bomb": (
         Raw(gzipped(gzip_bomb(100))),
         "more than 1048576 bytes when it is decompressed",

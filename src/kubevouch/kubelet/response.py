@@ -36,10 +36,14 @@ class TooLong(ResponseError):
 
 
 class ResponseReader:
-    """Reads a response: call `feed` until `done`. most: bytes of the body, as it was sent and decompressed."""
+    """Reads a response: call `feed` until `done`. most: bytes of the body, as it was sent and decompressed.
 
-    def __init__(self, most: int) -> None:
+    most_packed: bytes of a body in gzip as it was sent, since these are what it takes to read it; None for as many.
+    """
+
+    def __init__(self, most: int, *, most_packed: int | None = None) -> None:
         self._most = most
+        self._most_packed = most if most_packed is None else most_packed
         self._pending = bytearray()
         self._headed = False
         self._left = 0
@@ -121,7 +125,10 @@ class ResponseReader:
         self._headed = True
 
     def _check(self, coming: int) -> None:
-        if self._received + coming > self._most:
+        total = self._received + coming
+        if self._unpacking is not None and total > self._most_packed:
+            raise TooLong(f"a body of more than {self._most_packed} bytes of gzip")
+        if total > self._most:
             raise TooLong(f"a body of more than {self._most} bytes")
 
     def _take(self) -> None:

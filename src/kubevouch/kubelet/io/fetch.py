@@ -42,6 +42,9 @@ LONGEST_UNVERIFIED: Final = 60.0
 """The same for one whose peer was not verified: it may have a better certificate by now."""
 _LONGEST_TEXT: Final = 2000
 """Characters. A node can make its path, its names and its status as long as it likes, and the text is logged each time."""
+_SHRINKS: Final = 4
+"""A page in gzip may have that part of the bytes of another one. Real ones become 4 to 15 times shorter, the longest of them less than
+1 MiB; and a gzip of which nothing comes takes 75 ms of processor for each MiB."""
 _TELLING: Final = frozenset({401, 403, 404})
 """Statuses that say what to mend: the token, the rights of its account, the path or a kubelet without the page."""
 # Characters that may stand in a path; Go's url.URL escapes all others, also line breaks.
@@ -123,9 +126,9 @@ class KubeletClient:
         most: int,
         unverified: Unverified = Unverified.NOTHING,
     ) -> bytes:
-        """The body of a page. authorization: the header's value. timeout: seconds in total. most: bytes. Raises FetchFailed.
+        """The body of a page. authorization: the header's value. timeout: seconds in total.
 
-        unverified: what the kubelet gets if it cannot be verified.
+        most: bytes; in gzip a quarter of them. unverified: what the kubelet gets if it cannot be verified.
         """
         try:
             return await self._page(path, authorization, timeout, most, unverified)
@@ -192,7 +195,7 @@ class KubeletClient:
         kept = self._stream is not None
         while True:
             stream = self._stream or await self._connect(url, timeout)
-            answer = ResponseReader(most)
+            answer = ResponseReader(most, most_packed=most // _SHRINKS)
             try:
                 request = self._request(path, authorization)
                 return await _asked(stream, request, answer, 1000 + most // 1024)
