@@ -126,7 +126,7 @@ class KubeletClient:
         most: int,
         unverified: Unverified = Unverified.NOTHING,
     ) -> bytes:
-        """The body of a page. authorization: the header's value. timeout: seconds in total.
+        """The body of a page. authorization: the header's value. timeout: seconds in total. Raises FetchFailed.
 
         most: bytes; in gzip a quarter of them. unverified: what the kubelet gets if it cannot be verified.
         """
