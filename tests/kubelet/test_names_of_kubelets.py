@@ -161,6 +161,21 @@ async def test_an_answer_is_used_for_a_while_and_longer_if_there_is_no_other(
         await address()
 
 
+async def test_while_every_place_is_taken_a_name_has_the_addresses_that_it_had(
+    system: Resolver,
+) -> None:
+    clock = WoundClock()
+    names = NameResolver(clock, look_up=system, at_once=2, late=1, time_limit=0.05)
+    before = await _in_the_end(names, "n1")
+    for part in range(5):
+        slow = [names.places(f"slow-{part}-{number}", 1) for number in range(20)]
+        await asyncio.gather(*slow, return_exceptions=True)
+    clock.wind(timedelta(seconds=599))
+    assert await names.places("n1", 1) == before
+    with pytest.raises(socket.gaierror):
+        await names.places("n2", 1)
+
+
 async def test_what_is_gone_is_gone_at_once(system: Resolver) -> None:
     clock = WoundClock()
     names = NameResolver(clock, look_up=system)
