@@ -62,6 +62,7 @@ SCREENS = [
     ("our-approver-is-about-to", "doctor", "table"),
     ("ours-with-the-flag-that-nobody-needs", "doctor", "table"),
     ("ours-with-the-flag-that-nobody-needs", "verify", "table"),
+    ("ca-ends-within-a-year-and-a-run-is-not-finished", "doctor", "table"),
 ]
 
 
@@ -95,10 +96,12 @@ async def test_every_case_fits_the_screen_and_says_the_same_in_every_form(name: 
     assert re.findall(r"^  \w+ +(KV\d+)", table, re.MULTILINE) == codes
     assert re.findall(r"^\w+ +(KV\d+)", short, re.MULTILINE) == codes
     for each in (table, short):
-        # What a warning says is no CAUSE where nothing has failed: exit code 0 is said as OK.
+        # What a warning says is no CAUSE where nothing has failed: exit code 0 is said as OK, 3 as UNKNOWN.
+        has_cause, failed = document["cause"] is not None, code is ExitCode.FINDINGS
         assert ("\nOK  " in each) == (code is ExitCode.OK)
-        assert ("\nCAUSE  " in each) == (document["cause"] is not None and code is not ExitCode.OK)
-        assert ("\nWARNING  " in each) == (document["cause"] is not None and code is ExitCode.OK)
+        assert ("\nUNKNOWN  " in each) == (code is ExitCode.COULD_NOT_TELL)
+        assert ("\nCAUSE  " in each) == (has_cause and failed)
+        assert ("\nWARNING  " in each) == (has_cause and not failed)
     assert document["schemaVersion"] == "kubevouch.findings/1"
     assert document["status"] == STATUS[code]
     assert sum(document["counts"].values()) == len(codes)
@@ -116,6 +119,6 @@ async def test_verify_calls_nothing_well_that_only_fail_on_lets_pass() -> None:
     """With --fail-on critical an error is no failure, but not every certificate verifies."""
     shown, code = await answered("other-ca-and-no-approver", "verify", "table", Severity.CRITICAL)
     assert code is ExitCode.OK
-    assert "\nOK       nothing of severity critical or worse\n" in shown
-    assert "\nERROR    " in shown
+    assert "\nOK     nothing of severity critical or worse\n" in shown
+    assert "\nERROR  " in shown
     assert "certificate verifies" not in shown

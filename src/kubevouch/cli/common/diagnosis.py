@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
+from kubevouch.cli.common.conclusion import THEN, Conclusion, conclusions_of
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.nothing_found import nothing_found
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
-from kubevouch.diagnose.catalogue import Code, Section, Severity
+from kubevouch.diagnose.catalogue import Section, Severity
 from kubevouch.diagnose.cause import Cause
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
@@ -72,7 +73,7 @@ def print_diagnosis(
             terminal.long_line(line, hang=17, colour=_COLOURS[each.severity])
     else:
         _print_all(terminal, verb, evidence, diagnosis)
-    _print_end(terminal, verb, diagnosis, code, fail_on)
+    _print_end(terminal, conclusions_of(verb, diagnosis, code, fail_on))
     return code
 
 
@@ -168,56 +169,17 @@ def _subjects(proofs: Sequence[Proof], shorten: Callable[[str], str]) -> str:
     return ", ".join(shown)
 
 
-def _print_end(
-    terminal: Terminal, verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
-) -> None:
-    cause = diagnosis.cause
+def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
+    """The conclusions, their texts as far in as the longest of their words needs."""
     terminal.out()
-    if code is ExitCode.OK:
-        _print_ok(terminal, verb, diagnosis, fail_on)
-    elif cause is not None:
-        _print_cause(terminal, verb, diagnosis, cause, "CAUSE  ", Colour.BAD)
-    elif code is ExitCode.COULD_NOT_TELL and (doubt := diagnosis.first_doubt):
-        terminal.wrapped(
-            "what is listed under could-not-tell may hide anything; nothing else was found",
-            "UNKNOWN  ",
-            Colour.WARNING,
-        )
-        terminal.command("NEXT     ", shlex.join(doubt.next))
-        if doubt.by_hand:
-            terminal.wrapped(terminal.hinted(doubt.by_hand), "THEN     ")
-
-
-def _print_ok(terminal: Terminal, verb: str, diagnosis: Diagnosis, fail_on: Severity) -> None:
-    """That nothing has failed, and beside it what would be the CAUSE if it had: a warning, as a rule."""
-    cause = diagnosis.cause
-    text = f"nothing of severity {fail_on} or worse"
-    if verb == "verify" and not any(
-        e.severity.at_least(Severity.ERROR) for e in diagnosis.findings
-    ):
-        text = "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies"
-    terminal.wrapped(text, "OK       " if cause else "OK     ", Colour.GOOD)
-    if cause is not None:
-        word = next(str(e.severity) for e in diagnosis.findings if e.code is cause.code).upper()
-        _print_cause(terminal, verb, diagnosis, cause, f"{word:<9}", Colour.WARNING)
-
-
-def _print_cause(
-    terminal: Terminal, verb: str, diagnosis: Diagnosis, cause: Cause, lead: str, colour: Colour
-) -> None:
-    """The cause after its lead, and what to do about it under words as wide."""
-    # verify looks at a part only: what is behind it is doctor's to say.
-    words = ("kubevouch", "doctor") if verb == "verify" else cause.next
-    why = ("kubevouch", "explain", str(cause.code))
-    terminal.wrapped(cause.text, lead, colour)
-    unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
-    for first in dict.fromkeys(shlex.join(each.next) for each in unfinished):
-        terminal.command("FIRST".ljust(len(lead)), first)
-    terminal.command("NEXT".ljust(len(lead)), shlex.join(words))
-    if cause.by_hand and verb != "verify":
-        terminal.wrapped(cause.by_hand, "THEN".ljust(len(lead)))
-    if why != words:
-        terminal.out(f"{'WHY'.ljust(len(lead))}{shlex.join(why)}")
+    width = max(7, *(2 + len(each.word) for each in conclusions), 0)
+    for each in conclusions:
+        terminal.wrapped(each.text, each.word.ljust(width), each.colour)
+        for word, text in each.lines:
+            if word == THEN:
+                terminal.wrapped(terminal.hinted(text), word.ljust(width))
+            else:
+                terminal.command(word.ljust(width), text)
 
 
 _STATUS = {

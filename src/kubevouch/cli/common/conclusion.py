@@ -1,0 +1,92 @@
+"""What `doctor` and `verify` say in the end, on the terminal and on the page: how it stands, and what to do next."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.cli.common.terminal import Colour
+from kubevouch.diagnose.catalogue import Code, Severity
+from kubevouch.diagnose.doctor import Diagnosis
+from kubevouch.errors import ExitCode
+
+THEN: Final = "THEN"
+_MAY_HIDE: Final = "what is listed under could-not-tell may hide anything"
+_ALL_VERIFIES: Final = (
+    "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies"
+)
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A word with its sentence, and the lines under it."""
+
+    word: str
+    colour: Colour
+    text: str
+    lines: tuple[tuple[str, str], ...] = ()
+    """FIRST, NEXT and WHY, each with its command line, and THEN with what only a person can do."""
+
+
+def conclusions_of(
+    verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
+) -> list[Conclusion]:
+    """CAUSE where something has failed; else OK or UNKNOWN, and beside it what would be the CAUSE if it had: a warning, as a rule."""
+    cause = diagnosis.cause
+    if code is ExitCode.FINDINGS:
+        return [] if cause is None else [_caused(verb, diagnosis, "CAUSE", Colour.BAD)]
+    is_unknown = code is ExitCode.COULD_NOT_TELL
+    found = [_unknown(diagnosis, fail_on) if is_unknown else _ok(verb, diagnosis, fail_on)]
+    if cause is not None:
+        severity = next(each.severity for each in diagnosis.findings if each.code is cause.code)
+        said = [text for _, text in found[0].lines]
+        word = str(severity).upper()
+        found.append(_caused(verb, diagnosis, word, Colour.WARNING, said))
+    return found
+
+
+def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
+    """That nothing has failed."""
+    is_bad = any(each.severity.at_least(Severity.ERROR) for each in diagnosis.findings)
+    plain = verb != "verify" or is_bad
+    text = f"nothing of severity {fail_on} or worse" if plain else _ALL_VERIFIES
+    return Conclusion("OK", Colour.GOOD, text)
+
+
+def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
+    """That something could not be told, and what helps first."""
+    doubt = diagnosis.first_doubt
+    assert doubt is not None
+    beside = (
+        "nothing else" if diagnosis.cause is None else f"nothing of severity {fail_on} or worse"
+    )
+    text = f"{_MAY_HIDE}; {beside} was found"
+    return Conclusion("UNKNOWN", Colour.WARNING, text, _lines((), doubt.next, doubt.by_hand))
+
+
+def _caused(
+    verb: str, diagnosis: Diagnosis, word: str, colour: Colour, said: Sequence[str] = ()
+) -> Conclusion:
+    """The cause after its word. said: commands that are named before it."""
+    cause = diagnosis.cause
+    assert cause is not None
+    unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
+    firsts = dict.fromkeys(shlex.join(each.next) for each in unfinished)
+    first = [each for each in firsts if each not in said]
+    # verify looks at a part only: what is behind it is doctor's to say.
+    words, by_hand = cause.next, cause.by_hand
+    if verb == "verify":
+        words, by_hand = ("kubevouch", "doctor"), ""
+    lines = _lines(first, words, by_hand)
+    why = ("kubevouch", "explain", str(cause.code))
+    if why != words:
+        lines += (("WHY", shlex.join(why)),)
+    return Conclusion(word, colour, cause.text, lines)
+
+
+def _lines(
+    first: Sequence[str], following: Sequence[str], by_hand: str
+) -> tuple[tuple[str, str], ...]:
+    lines = [("FIRST", each) for each in first]
+    lines.append(("NEXT", shlex.join(following)))
+    return (*lines, (THEN, by_hand)) if by_hand else tuple(lines)
