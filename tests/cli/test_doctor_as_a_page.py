@@ -25,6 +25,15 @@ SHOWN = [
     "not-allowed-to-do-anything",
     "kubelet-down",
 ]
+WORDS = {"OK", "CAUSE", "WARNING", "UNKNOWN"}
+FIRST = {
+    "expired": ("bad", ["CAUSE"]),
+    "ca-ends-within-a-year": ("warn", ["OK", "WARNING"]),
+    "ca-ends-within-a-year-and-a-run-is-not-finished": ("warn", ["UNKNOWN", "WARNING"]),
+    "not-allowed-to-do-anything": ("warn", ["UNKNOWN"]),
+    "healthy-with-approver": ("good", ["OK"]),
+}
+"""What stands first on the page of a case: its colour, and its words."""
 
 
 async def _shown(name: str, form: str, *, redact: bool = False) -> str:
@@ -53,6 +62,19 @@ async def test_every_finding_of_every_case_is_on_the_page(name: str) -> None:
         assert document["cause"]["next"] in page.texts
     for kubelet in document["kubelets"]:
         assert kubelet["node"] in page.text
+
+
+@pytest.mark.parametrize("name", FIRST)
+async def test_the_page_begins_with_what_the_terminal_ends_with(name: str) -> None:
+    """A page that is handed on must not be red where nothing has failed."""
+    page, table = ReadPage(await _shown(name, "html")), await _shown(name, "table")
+    tone, words = FIRST[name]
+    end = table.rpartition("\n\n")[2]
+    assert [each for each in re.findall(r"^([A-Z]+) ", end, re.MULTILINE) if each in WORDS] == words
+    assert [each for each in page.texts if each in WORDS] == words
+    assert [more for _, more in page.elements if more.get("class") == f"first {tone}"]
+    for command in re.findall(r"^(?:FIRST|NEXT|WHY) +(.*)$", end, re.MULTILINE):
+        assert command in page.texts
 
 
 @pytest.mark.parametrize("form", ["table", "short", "json", "html"])

@@ -59,13 +59,14 @@ def print_diagnosis(
 ) -> ExitCode:
     """`table` for a person, `short` for a ticket, `json` for a program, `html` to hand on. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
+    conclusions = conclusions_of(verb, diagnosis, code, fail_on)
     if form == "json":
         print_document(terminal, SCHEMA, as_json(terminal, verb, evidence, diagnosis, code))
         return code
     if form == "html":
         from kubevouch.cli.common.diagnosis_page import diagnosis_page
 
-        terminal.document(diagnosis_page(terminal, evidence, diagnosis))
+        terminal.document(diagnosis_page(terminal, evidence, diagnosis, conclusions))
         return code
     if form == "short":
         for each in diagnosis.findings:
@@ -73,7 +74,7 @@ def print_diagnosis(
             terminal.long_line(line, hang=17, colour=_COLOURS[each.severity])
     else:
         _print_all(terminal, verb, evidence, diagnosis)
-    _print_end(terminal, conclusions_of(verb, diagnosis, code, fail_on))
+    _print_end(terminal, conclusions)
     return code
 
 

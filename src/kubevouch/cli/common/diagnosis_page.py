@@ -1,12 +1,12 @@
 """Findings as a page, in the same frame as that of `certs`."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from kubevouch.cli.common.conclusion import THEN, Conclusion
 from kubevouch.cli.common.diagnosis import SECTIONS, grouped
-from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
@@ -20,10 +20,13 @@ _TONES = {
     Severity.WARNING: "warn",
     Severity.INFO: "",
 }
+_CONCLUSION_TONES = {Colour.BAD: "bad", Colour.WARNING: "warn", Colour.GOOD: "good"}
 
 
-def diagnosis_page(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis) -> str:
-    """The cause and what to do next, every finding with its proofs, and what each kubelet serves."""
+def diagnosis_page(
+    terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis, conclusions: Sequence[Conclusion]
+) -> str:
+    """The conclusions and what to do next, every finding with its proofs, and what each kubelet serves."""
     write = Writer(terminal.words)
     cluster = evidence.cluster
     about = (
@@ -32,7 +35,7 @@ def diagnosis_page(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis)
     )
     counts = Counter(each.severity for each in diagnosis.findings)
     parts = [
-        _first(terminal, diagnosis, write),
+        _first(terminal, conclusions, write),
         tiles((counts[each], each, _TONES[each]) for each in Severity),
     ]
     by_section = groupby(diagnosis.findings, key=lambda each: each.code.section)
@@ -44,18 +47,21 @@ def diagnosis_page(terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis)
     return write.page("What is wrong", about, parts)
 
 
-def _first(terminal: Terminal, diagnosis: Diagnosis, write: Writer) -> str:
-    cause = diagnosis.cause
-    if cause is None:
-        text = "No cause was found." if diagnosis.findings else "Nothing was found."
-        tone = "" if diagnosis.findings else "good"
-        return section("What matters most", f'<p class="word {tone}">{text}</p>', f"first {tone}")
-    lines = [f'<p><span class="word bad">Cause</span>: {write.text(cause.text)}</p>']
-    command = write.text(terminal.hint(shlex.join(cause.next)))
-    lines.append(f"<p>Next: <code>{command}</code></p>")
-    if cause.by_hand:
-        lines.append(f"<p>Then: {write.text(terminal.hinted(cause.by_hand))}</p>")
-    return section("What matters most", "".join(lines), "first bad")
+def _first(terminal: Terminal, conclusions: Sequence[Conclusion], write: Writer) -> str:
+    """What the terminal says in the end, in the colour of what is to be seen to."""
+    if not conclusions:
+        return section("What matters most", '<p class="word">No cause was found.</p>', "first")
+    lines = []
+    for each in conclusions:
+        word = f'<span class="word {_CONCLUSION_TONES[each.colour]}">{each.word}</span>'
+        lines.append(f"<p>{word}: {write.text(each.text)}</p>")
+        for heading, text in each.lines:
+            shown = write.text(terminal.hinted(text))
+            if heading != THEN:
+                shown = f"<code>{write.text(terminal.hint(text))}</code>"
+            lines.append(f"<p>{heading.capitalize()}: {shown}</p>")
+    tone = _CONCLUSION_TONES[conclusions[-1].colour]
+    return section("What matters most", "".join(lines), f"first {tone}")
 
 
 def _finding(finding: Finding, write: Writer) -> Iterator[str]:
