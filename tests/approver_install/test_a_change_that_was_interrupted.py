@@ -66,6 +66,30 @@ async def test_an_upgrade_that_is_interrupted_says_how_it_is_undone(
         assert everything(lab).keys() == before.keys()
 
 
+async def test_pins_that_were_written_before_an_interruption_are_undone_too(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """The same command finds pins there, and adds none."""
+    running = list[Process]()
+    shards = list[str]()
+
+    def pinned(info: RequestInfo) -> tuple[bool, str]:
+        if running and info.verb == "create" and info.resource == "configmaps":
+            shards.append(info.resource)
+            if len(shards) == 2:  # that of the workers is written
+                running[0].send_signal(signal.SIGINT)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=pinned) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *HELD, "--no-pins", code=4)
+        ran = await interrupted(lab, kubevouch, running, HELD)
+        command = "kubevouch approver pin worker-1 worker-2 --remove"
+        assert f"UNDO  {command}\n" in ran.out
+        await run(kubevouch, *command.split()[1:], "--yes", code=0)
+
+
 @installed
 async def test_an_upgrade_that_finds_all_of_it_done_says_where_the_image_of_before_is_found(
     lab: Bench, kubevouch: Program

@@ -20,6 +20,7 @@ from tests.approver_install.installation import (
     OTHER,
     POLICIES,
     SPACE,
+    as_written,
     everything,
     installed,
     run,
@@ -131,6 +132,27 @@ async def test_another_word_for_new_nodes_is_undone_by_a_command_with_the_former
     again = shlex.split(undo)[2:]
     await run(kubevouch, *again, "--yes", "--wait", "0s", code=4)
     assert configured() == ruled
+
+
+@pytest.mark.parametrize("image", [IMAGE, OTHER])
+async def test_pins_that_a_later_install_adds_are_undone_too(
+    lab: Bench, kubevouch: Program, image: str
+) -> None:
+    await run(kubevouch, *HELD, "--no-pins", code=4)
+    before = as_written(lab)
+    words = ("--image", image, "--new-nodes", "hold", "--yes", "--wait", "0s")
+    ran = await run(kubevouch, "approver", "install", *words, code=4)
+    assert as_written(lab) != before
+    _, said, undo = ran.out.partition("UNDO  ")
+    assert said, ran
+    back = [f"kubevouch approver upgrade --image {IMAGE}"] if image != IMAGE else []
+    commands = [*back, "kubevouch approver pin cp-1 worker-1 worker-2 --remove"]
+    assert [each.strip() for each in undo.splitlines()] == commands
+    for each in commands:
+        more = ("--wait", "0s") if "upgrade" in each else ()
+        await run(kubevouch, *each.split()[1:], "--yes", *more, code=4 if more else 0)
+    after = {name: each for name, each in as_written(lab).items() if each.get("data") != {}}
+    assert after == before
 
 
 @installed

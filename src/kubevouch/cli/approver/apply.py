@@ -32,7 +32,7 @@ from kubevouch.cli.approver.readiness import (
     unreadable_configuration,
     wait_until_ready,
 )
-from kubevouch.cli.approver.stored_pins import write_pins
+from kubevouch.cli.approver.stored_pins import Wrote, write_pins
 from kubevouch.cli.approver.undo import (
     say_how_it_is_undone,
     say_what_a_stop_leaves,
@@ -242,32 +242,46 @@ def _apply(
         terminal.note("A dry run: nothing was changed.")
         return ExitCode.OK
     _ask(terminal, access, options, work)
-
-    async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
-        if not work.is_nothing:
-            await check_as_shown(api, work.changes, work.looked.found, force=options.force)
-            await _write(api, work, force=options.force)
-        if work.unread:
-            return ()  # its pods will not be ready, however long anybody waits
-        return await wait_until_ready(api, clock, terminal, options.wait)
-
+    pinned: list[str] = []
     try:
-        hindrances = with_api(terminal, access, applying)
+        hindrances = _carried_out(terminal, access, options, work, pinned.extend)
     except ChangedSinceShown as error:
         terminal.error(str(error))
         terminal.note("Nothing was changed. The same command shows what it would change now.")
         return ExitCode.STOPPED
     except KubevouchError as error:
         terminal.error(str(error))
-        say_what_a_stop_leaves(terminal, work.changes, len(work.going))
+        _say_what_a_stop_leaves(terminal, work, pinned)
         return ExitCode.STOPPED
     except KeyboardInterrupt:
-        say_what_a_stop_leaves(terminal, work.changes, len(work.going))
+        _say_what_a_stop_leaves(terminal, work, pinned)
         raise
     say_how_it_ended(terminal, hindrances, options.wait, work.unread)
-    say_how_it_is_undone(terminal, work.changes, len(work.going))
+    former = work.looked.replaced(sorted(pinned))
+    say_how_it_is_undone(terminal, work.changes, len(work.going), former)
     say_where_the_former_image_is_found(terminal, work.changes, upgrade=options.upgrade)
     return ExitCode.STOPPED if hindrances or work.unread else ExitCode.OK
+
+
+def _carried_out(
+    terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work, wrote: Wrote
+) -> tuple[str, ...]:
+    """Writes, and waits until the approver is ready. Returns what hinders it. wrote: is told whose pins are written."""
+
+    async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
+        if not work.is_nothing:
+            await check_as_shown(api, work.changes, work.looked.found, force=options.force)
+            await _write(api, work, wrote, force=options.force)
+        if work.unread:
+            return ()  # its pods will not be ready, however long anybody waits
+        return await wait_until_ready(api, clock, terminal, options.wait)
+
+    return with_api(terminal, access, applying)
+
+
+def _say_what_a_stop_leaves(terminal: Terminal, work: _Work, pinned: Sequence[str]) -> None:
+    former = work.looked.replaced(sorted(pinned))
+    say_what_a_stop_leaves(terminal, work.changes, len(work.going), former)
 
 
 def _ask(terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work) -> None:
@@ -280,7 +294,7 @@ def _ask(terminal: Terminal, access: ClusterAccess, options: InstallOptions, wor
         terminal.out(_LIKE_THIS)
 
 
-async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
+async def _write(api: ApiClient, work: _Work, wrote: Wrote, *, force: bool) -> None:
     """The namespace, then a dry run of what could not be tried; pins are there before the approver runs."""
     wanted = [each.manifest for each in work.changes]
     if not all(each.tried for each in work.changes):
@@ -292,7 +306,7 @@ async def _write(api: ApiClient, work: _Work, *, force: bool) -> None:
         if each.name == DEPLOYMENT and each.resource.kind == "Deployment"
     )
     await apply_all(api, wanted[:first], force=force)
-    await write_pins(api, (each.pin for each in work.looked.found if each.writes))
+    await write_pins(api, (each.pin for each in work.looked.found if each.writes), wrote)
     await apply_all(api, wanted[first:], force=force)
     for each in work.going:
         await delete(api, each)

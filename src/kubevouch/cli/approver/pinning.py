@@ -1,6 +1,6 @@
 """What `approver pin` and `approver install` do about pins: look, show the table, ask, write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,6 +52,15 @@ class Looked:
     not_yet: str = ""
     texts: Former = field(default_factory=dict)
     """What is stored of each pinned node, by ConfigMap."""
+
+    def replaced(self, nodes: Iterable[str]) -> Former:
+        """What new pins of these nodes replace, by ConfigMap: what stands in a wrong one stays there."""
+        return {node: self._replaced_text(node) for node in nodes}
+
+    def _replaced_text(self, node: str) -> Mapping[str, str]:
+        own = shard_of(PINS, node)
+        text = self.texts.get(node, {}).get(own)
+        return {} if text is None else {own: text}
 
 
 class NamesNotKnown(KubevouchError):
@@ -230,7 +239,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             terminal.command("NEXT  ", first, beside_an_error=True)
     if pins:
         _ask(terminal, access, looked, yes=yes)
-        former = {pin.node: _replaced_text(looked, pin.node) for pin in pins}
+        former = looked.replaced(pin.node for pin in pins)
 
         async def writing(api: ApiClient, wrote: Wrote) -> None:
             await check_pins_as_shown(api, [each for each in looked.found if each.writes])
@@ -249,13 +258,6 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     if without:
         return ExitCode.STOPPED
     return ExitCode.FINDINGS if refused else ExitCode.OK
-
-
-def _replaced_text(looked: Looked, node: str) -> Mapping[str, str]:
-    """What a new pin of the node replaces, by ConfigMap: what stands in a wrong one stays there."""
-    own = shard_of(PINS, node)
-    text = looked.texts.get(node, {}).get(own)
-    return {} if text is None else {own: text}
 
 
 def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from kubevouch.cli.approver.changes import Change
 from kubevouch.cli.approver.installation import DEPLOYMENT, KEPT, NAMESPACE
 from kubevouch.cli.approver.new_nodes import NewNodes, NewNodeWish, wish_in
+from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.diagnose.make import counted
 from kubevouch.kube.images import names_an_image
@@ -18,17 +19,24 @@ _OF_THE_DEPLOYMENT = ("Deployment", DEPLOYMENT)
 _OF_THE_CONFIGURATION = ("ConfigMap", CONFIGURATION)
 
 
-def say_how_it_is_undone(terminal: Terminal, changes: Sequence[Change], gone: int) -> None:
-    """The command, and what it leaves. gone: how many objects were deleted. Nothing where nothing was changed."""
+def say_how_it_is_undone(
+    terminal: Terminal, changes: Sequence[Change], gone: int, pins: Former
+) -> None:
+    """The commands, and what they leave. gone: how many objects were deleted. pins: what was written. Nothing where nothing was changed."""
     changed = sum(each.differs for each in changes) + gone
-    if not changed:
-        return
     if not _was_installed(changes):
         terminal.command("UNDO  ", _REMOVE)
         if before := sum(_goes_with_a_removal(each) for each in changes):
             were = "object that was" if before == 1 else "objects that were"
             terminal.wrapped(f"it takes out {before} {were} there before as well", "      ")
         return
+    if changed:
+        _say_how_objects_come_back(terminal, changes, changed)
+    say_how_pins_are_undone(terminal, pins, lead="      " if changed else "UNDO  ")
+
+
+def _say_how_objects_come_back(terminal: Terminal, changes: Sequence[Change], changed: int) -> None:
+    """Of an approver that was there before. changed: how many of its objects were changed, made or deleted."""
     command, what, undone = _command(changes)
     if not command and changed == sum(each.is_new for each in changes):
         _say_how_new_objects_go(terminal, changes)
@@ -79,8 +87,13 @@ def _goes_with_a_removal(change: Change) -> bool:
     return change.live is not None and not stays
 
 
-def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change], going: int) -> None:
-    """What can be done about an install or an upgrade that stopped on its way. going: how many objects it was to delete at its end."""
+def say_what_a_stop_leaves(
+    terminal: Terminal, changes: Sequence[Change], going: int, pins: Former
+) -> None:
+    """What can be done about an install or an upgrade that stopped on its way.
+
+    going: how many objects it was to delete at its end. pins: what was written of them by then.
+    """
     goes_on = "It stopped on its way; the same command goes on with it"
     if not _was_installed(changes):
         undo = terminal.hint(_REMOVE)
@@ -88,7 +101,7 @@ def say_what_a_stop_leaves(terminal: Terminal, changes: Sequence[Change], going:
         return
     terminal.note(f"{goes_on}.")
     # The same command may find the image there already, and cannot say it any more.
-    say_how_it_is_undone(terminal, changes, going)
+    say_how_it_is_undone(terminal, changes, going, pins)
 
 
 def _command(changes: Sequence[Change]) -> tuple[str, str, int]:

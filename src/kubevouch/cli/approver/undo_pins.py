@@ -18,14 +18,15 @@ Former = Mapping[str, Mapping[str, str]]
 """By node, the texts that stood in ConfigMaps until now, as they were; none of a node that had no pin."""
 
 
-def say_how_pins_are_undone(terminal: Terminal, before: Former, *, every: bool = False) -> None:
+def say_how_pins_are_undone(
+    terminal: Terminal, before: Former, *, every: bool = False, lead: str = "UNDO  "
+) -> None:
     """What stood there comes back as it was, also what could not be read.
 
-    every: no line above says what a pin had before, so that however many there are, each has its command.
+    lead: before the first line. every: no line above says what a pin had before, so that however many there are, each has its command.
     """
     entries = _short(before)
     shown = entries if every else entries[:_MOST_SHOWN]
-    lead = "UNDO  "
     for command in _commands(before, shown):
         terminal.command(lead, command)
         lead = "      "
