@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.decide.next_for_status import next_for_status
 from kubevouch.rollout.decide.next_step import Commands, NextStep, next_for_left_out
 from kubevouch.rollout.decide.operator_word import NO_WORD
-from kubevouch.rollout.decide.plan import LeftOut, Plan, PodPlace
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan, PodPlace
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
@@ -122,6 +123,10 @@ SILENT = LeftOut("w1", "connection timed out", unreached="w1")
 NO_ROOT = LeftOut("w2", "a password is required", unreached="w2", lacks_root=True)
 MUTE = LeftOut("w5", "the survey script gave no answer", unreached="w5", lacks_answer=True)
 EDITED = LeftOut("w3", "its clock is +200 s off from this machine's")
+CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3")
+CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
+WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
+POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.SSH)
 ARMED_ELSEWHERE = LeftOut("w4", "run eeee has changed it", armed_run="eeee")
 
 
@@ -140,6 +145,14 @@ ARMED_ELSEWHERE = LeftOut("w4", "run eeee has changed it", armed_run="eeee")
         ([SILENT], LOCAL, NextStep("anew by ssh")),
         # This machine is w3 itself, and what it says is not mended by another way to it.
         ([SILENT, EDITED], LOCAL, NextStep("anew")),
+        # What a person is to do comes before the same plan: on the node, or about what its Node claims.
+        ([CLAIM, CLOCK], BY_SSH, NextStep("ssh -F '/etc/my ssh' -l ops -- 10.0.0.3", "anew")),
+        ([CLOCK, SILENT], WayToNodes(), NextStep("ssh -- w1 true", "anew")),
+        ([CLOCK], LOCAL, NextStep("anew")),
+        ([CLOCK, CLAIM], BY_POD, NextStep("kubectl describe node w6", "anew")),
+        ([CLOCK, POD_ONLY], BY_POD, NextStep("anew by ssh")),
+        ([WINDOWS], BY_SSH, NextStep("kubevouch doctor")),
+        ([WINDOWS, CLAIM], BY_SSH, NextStep("kubectl describe node w6", "anew")),
         ([ARMED_ELSEWHERE, SILENT], BY_SSH, NextStep("looks at eeee", "anew")),
     ],
 )
@@ -191,9 +204,37 @@ async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_a
         assert (other.unreached, other.armed_run) == ("", "eeee")
 
 
-def test_a_plan_in_which_such_a_host_is_none_is_refused() -> None:
-    bent = msgspec.structs.replace(
-        PLAN, left_out=(LeftOut("w1", "away", unreached="-oProxyCommand=x"),)
-    )
+async def test_a_plan_knows_where_a_person_can_do_what_its_reason_says() -> None:
+    """The same plan once more came next, which would leave out the same nodes."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        first = here.machines.by_name[WORKER]
+        first.survey = msgspec.structs.replace(first.survey, clock=first.survey.clock + 600)
+        here.change("Node", SECOND, lambda node: _with(node, "nodeInfo", operatingSystem="windows"))
+        addresses = [{"type": "InternalIP", "address": f"10.9.0.{n}"} for n in range(100)]
+        here.change(
+            "Node",
+            THIRD,
+            lambda node: {**node, "status": {**node["status"], "addresses": addresses}},
+        )
+        plan = await here.plan(WORKER, SECOND, THIRD)
+        said = {each.node: (each.leads_on, each.host) for each in plan.left_out}
+        assert said == {
+            WORKER: (LeadsOn.NODE, WORKER),
+            SECOND: (LeadsOn.NOTHING, ""),
+            THIRD: (LeadsOn.STATUS, ""),
+        }
+        commands = Commands("again", "anew", lambda _: "")
+        assert next_for_left_out(plan.left_out, commands) == NextStep(f"ssh -- {WORKER}", "anew")
+
+
+def _with(node: Any, part: str, **fields: str) -> Any:
+    status = node["status"]
+    return {**node, "status": {**status, part: {**status[part], **fields}}}
+
+
+@pytest.mark.parametrize("field", ["unreached", "host"])
+def test_a_plan_in_which_such_a_host_is_none_is_refused(field: str) -> None:
+    away = msgspec.structs.replace(LeftOut("w1", "away"), **{field: "-oProxyCommand=x"})
+    bent = msgspec.structs.replace(PLAN, left_out=(away,))
     with pytest.raises(UsageError, match="is not a host name or address that ssh can take"):
         plan_in(text_of(bent).encode(), "plan.json")

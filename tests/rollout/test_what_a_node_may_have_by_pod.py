@@ -9,7 +9,7 @@ from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.plan import Plan, PodPlace
+from kubevouch.rollout.decide.plan import LeadsOn, Plan, PodPlace
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import StoppedBefore
@@ -42,6 +42,7 @@ async def test_no_address_is_proven_and_the_plan_says_what_would_help() -> None:
         _by_pod(here)
         (left_out,) = (await _plan(here)).left_out
         assert f"--allow {WORKER}={_address(here)}" in left_out.reason
+        assert left_out.leads_on is LeadsOn.STATUS
         assert ("machine-id", WORKER) not in [(name, host) for host, name in here.machines.ran]
 
 
@@ -102,6 +103,7 @@ async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by
         _asked_again(here)
         (left_out,) = (await _plan(here, accepted=said)).left_out
         assert "(csr-again): by pod nobody can tell which machine answers" in left_out.reason
+        assert left_out.leads_on is LeadsOn.SSH
         with pytest.raises(StoppedBefore, match="csr-again"):
             await check(plan, here.context)
         here.machines.name = "ssh"

@@ -29,6 +29,7 @@ from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ClusterBinding,
+    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
@@ -84,7 +85,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
     async def judged(node: Node) -> NodeFacts | LeftOut:
         if why := uncertain.get(node.name):
-            return LeftOut(node.name, why)
+            return LeftOut(node.name, why, leads_on=LeadsOn.SSH)
         return await _judged(node, options, context, known)
 
     seen = await of_each(chosen, judged, at_once=_AT_ONCE)
@@ -185,11 +186,13 @@ async def _judged(
 ) -> NodeFacts | LeftOut:
     """What a survey of the node's machine says it needs, and what its ways prove; or why the node is left out."""
     if node.status.node_info.operating_system not in ("", "linux"):
-        return LeftOut(node.name, f"it runs {node.status.node_info.operating_system}")
+        why = f"it runs {node.status.node_info.operating_system}"
+        return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
     if not node.ready:
         return LeftOut(node.name, "it is NotReady", seen_outside=True)
     if len(node.status.addresses) > _MOST_ADDRESSES:
-        return LeftOut(node.name, f"its status has {len(node.status.addresses)} addresses")
+        why = f"its status has {len(node.status.addresses)} addresses"
+        return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
         host, carried = await survey_node(node, context)
     except KubevouchError as error:

@@ -15,7 +15,7 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
+from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import node_problem, too_long
 from kubevouch.rollout.decide.shared import without_shared_keys
 from kubevouch.rollout.decide.strata import stratum_of
@@ -65,7 +65,7 @@ def assess_all(
 
 def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
-    node, need = facts.node, facts.need
+    node, need, host = facts.node, facts.need, facts.host or facts.node.name
     if need.kind not in (NeedKind.APPROVE, NeedKind.BOOTSTRAP):
         return LeftOut(
             node.name,
@@ -74,21 +74,21 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
             armed_run=need.armed_run,
             armed_until=need.armed_until,
             seen_outside=need.seen_outside,
-            unreached=(facts.host or node.name) if need.is_another else "",
+            unreached=host if need.is_another else "",
+            leads_on=LeadsOn.NODE if need.is_seen_there else LeadsOn.NEW_PLAN,
+            host=host if need.is_seen_there else "",
         )
-    host = facts.host or node.name
     if why := not_bound_by_operator(
         node.name, host, facts.known_as, facts.accepted, neighbours.nodes
     ):
-        return LeftOut(node.name, why)
+        return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     allowed = allowed_names_of(node, seen=facts.confirmed, said=facts.accepted)
     if why := not_entitled(allowed, neighbours):
-        return LeftOut(node.name, why)
+        return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     dial = scraped_address(node, preferred_types(facts.flags))
     if dial is None:
-        return LeftOut(
-            node.name, "its Node status has no address: its kubelet could not ask for a certificate"
-        )
+        why = "its Node status has no address: its kubelet could not ask for a certificate"
+        return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     plan = NodePlan(
         node=node.name,
         uid=node.uid,
@@ -108,7 +108,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     )
     plan = _with_change(plan, need.change)
     if why := node_problem(plan) or too_long(plan):  # one node's word would spoil the plan of all
-        return LeftOut(node.name, f"no plan can have it: {why}")
+        return LeftOut(node.name, f"no plan can have it: {why}", leads_on=LeadsOn.STATUS)
     return plan
 
 

@@ -128,6 +128,11 @@ class Need:
     is_another: bool = False
     """Another machine than the node's has answered."""
 
+    @property
+    def is_seen_there(self) -> bool:
+        """Why it cannot be planned for is seen on the node itself, where it is to be mended."""
+        return self.kind is NeedKind.UNKNOWN and not (self.seen_outside or self.is_another)
+
 
 class _CannotBeHelpedError(Exception):
     """Why the node cannot be planned for."""

@@ -7,12 +7,14 @@ from shlex import join
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unauthorized
 from kubevouch.rollout.decide.next_for_status import status_of
-from kubevouch.rollout.decide.plan import LeftOut, Plan
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan
 from kubevouch.rollout.decide.reaching import (
     WayToNodes,
     becoming_root,
+    logging_in,
     reaching,
     seeing_its_answer,
+    showing_its_status,
     showing_why_silent,
     way_of,
 )
@@ -107,7 +109,7 @@ def next_after_undo(result: RunResult, again: str, is_kept: Callable[[str], bool
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
-    """What helps nodes that a plan leaves out: first the run that is armed on one, then what doctor sees of them."""
+    """What helps nodes that a plan leaves out: the run that is armed on one, what doctor sees of them, why one does not answer, or what a person does."""
     unwell = [each for each in left_out if not each.is_well]
     if goes_on := next(filter(None, (commands.kept(each.armed_run) for each in unwell)), ""):
         return NextStep(goes_on)
@@ -119,10 +121,10 @@ def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextSt
 
 
 def _to_unreached(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
-    """What shows why one of these could not be asked; a new plan, if they all were."""
+    """What shows why one of these could not be asked; if they all were, what leads on from a reason."""
     unreached = [each for each in unwell if each.unreached]
     if not unreached:
-        return NextStep(commands.anew)
+        return _as_the_reason_says(unwell, commands)
     if commands.way.via == "local":
         # If one of them has answered, this machine is that node.
         return NextStep(commands.by_ssh if len(unreached) == len(unwell) else commands.anew)
@@ -135,6 +137,21 @@ def _to_unreached(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
         lacks_answer=first.lacks_answer,
     )
     return NextStep(shows, commands.anew)
+
+
+def _as_the_reason_says(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
+    """Where a person does what the reason says, before a new plan: that alone would leave out the same nodes."""
+    first: dict[LeadsOn, LeftOut] = {}
+    for each in unwell:
+        first.setdefault(each.leads_on, each)
+    if LeadsOn.SSH in first:
+        return NextStep(commands.by_ssh)
+    there = first.get(LeadsOn.NODE)
+    if there is not None and commands.way.via == "ssh":
+        return NextStep(logging_in(there.host or there.node, commands.way), commands.anew)
+    if claims := first.get(LeadsOn.STATUS):
+        return NextStep(showing_its_status(claims.node), commands.anew)
+    return NextStep(_DOCTOR if set(first) == {LeadsOn.NOTHING} else commands.anew)
 
 
 _UNTIL_IT_ANSWERS = {

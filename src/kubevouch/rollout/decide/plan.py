@@ -117,6 +117,25 @@ class NodePlan(msgspec.Struct, frozen=True):
     """
 
 
+class LeadsOn(StrEnum):
+    """What leads on from the reason why a plan leaves a node out, beside a new plan."""
+
+    NEW_PLAN = "new-plan"
+    """Nothing else is known to."""
+
+    NODE = "node"
+    """What somebody does on the node itself, as the reason says."""
+
+    STATUS = "status"
+    """A look at what its Node claims: the reason is about that."""
+
+    SSH = "ssh"
+    """The same plan by ssh."""
+
+    NOTHING = "nothing"
+    """It can never be planned for."""
+
+
 class LeftOut(msgspec.Struct, frozen=True):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
@@ -140,6 +159,10 @@ class LeftOut(msgspec.Struct, frozen=True):
 
     lacks_answer: bool = False
     """A shell on that host ran our script, and gave no answer that can be read."""
+
+    leads_on: LeadsOn = LeadsOn.NEW_PLAN
+    host: str = ""
+    """The host at which it answered, if it is on the node that something is to be done."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):

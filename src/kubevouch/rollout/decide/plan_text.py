@@ -167,7 +167,7 @@ def _way_problem(plan: Plan) -> str:
         return f"{plan.pods.image!r} names no image by its digest"
     if plan.pods and not _NAMESPACE.fullmatch(plan.pods.namespace):
         return f"{plan.pods.namespace!r} is no name of a namespace"
-    hosts = (each.unreached for each in plan.left_out if each.unreached)
+    hosts = (host for each in plan.left_out for host in (each.unreached, each.host) if host)
     return next((f"{each!r} {_NO_HOST}" for each in hosts if not is_host(each)), "")
 
 

@@ -50,7 +50,7 @@ def reached_otherwise(
 def reaching(node: str, host: str, way: WayToNodes) -> str:
     """Shows why the node cannot be reached. host: that was asked."""
     if way.via != "ssh":
-        return join(["kubectl", "describe", "node", node])
+        return showing_its_status(node)
     return _ssh(host, way, (), ("true",))
 
 
@@ -61,7 +61,17 @@ def becoming_root(host: str, way: WayToNodes) -> str:
 
 def seeing_its_answer(node: str, host: str, way: WayToNodes) -> str:
     """Shows what a shell there says to whoever logs in: it ran our script, and gave no answer that can be read."""
-    return _ssh(host, way, (), ()) if way.via == "ssh" else reaching(node, host, way)
+    return logging_in(host, way) if way.via == "ssh" else reaching(node, host, way)
+
+
+def logging_in(host: str, way: WayToNodes) -> str:
+    """A shell there, for what only a person can do on it."""
+    return _ssh(host, way, (), ())
+
+
+def showing_its_status(node: str) -> str:
+    """Shows what the Node claims: names, addresses, conditions."""
+    return join(["kubectl", "describe", "node", node])
 
 
 def showing_why_silent(
