@@ -342,6 +342,49 @@ async def test_flags_that_cannot_be_are_refused_before_anything_is_dialled(
     assert not cluster.server.requests
 
 
+async def test_files_that_are_no_pairs_or_authorities_are_refused_as_such(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    """Exit code 2: a file that a flag names is wrong, as in every other verb. Of a pair that no server can use it was 3."""
+    folder = cluster.kubeconfig.parent
+    own, other = Authority().serving("a.example"), Authority().serving("a.example")
+    content = {"junk": b"\0junk", "crt": own.chain, "key": own.key, "other": other.key}
+    files = {name: folder / name for name in content}
+    for name, written in content.items():
+        files[name].write_bytes(written)
+    certs = folder / "junk-certs"
+    certs.mkdir()
+    for name in ("apiserver.crt", "apiserver.key"):
+        (certs / name).write_bytes(content["junk"])
+    junk, crt, key, another = files.values()
+    pair, foreign = "not usable", "the key does not belong to the certificate"
+    refused = {
+        (f"--tls-cert-file={junk}", f"--tls-private-key-file={junk}"): pair,
+        (f"--tls-cert-file={crt}", f"--tls-private-key-file={junk}"): pair,
+        (f"--tls-cert-file={key}", f"--tls-private-key-file={key}"): pair,
+        (f"--tls-cert-file={crt}", f"--tls-private-key-file={another}"): foreign,
+        (f"--cert-dir={certs}",): pair,
+        (f"--tls-sni-cert-key={junk},{junk}",): pair,
+        (f"--tls-sni-cert-key={crt},{another}",): foreign,
+        (f"--tls-authority-cert-key={junk},{junk}:a.example",): "no PEM block",
+        (f"--client-ca-file={junk}",): "no PEM block",
+        (f"--client-ca-file={key}",): "",
+        ("--client-ca-file=/dev/zero",): "is larger than",
+        (f"--requestheader-client-ca-file={key}",): "",
+        (f"--kubelet-certificate-authority={junk}",): "no PEM block",
+        (f"--kubelet-certificate-authority={key}",): "",
+        (f"--kubelet-client-certificate={crt}", f"--kubelet-client-key={another}"): foreign,
+    }
+    config = (f"--kubeconfig={cluster.kubeconfig}", "--secure-port=0")
+    ran = await kubevouch.several(*(("metrics-server", *config, *flags) for flags in refused))
+    for (flags, text), each in zip(refused.items(), ran, strict=True):
+        assert each.code == 2, (flags, each)
+        for flag in flags:
+            assert flag.partition("=")[0] in each.err, (flags, each)
+        assert text in each.err, (flags, each)
+    assert not cluster.server.requests
+
+
 async def test_without_the_published_authentication_it_does_not_start(
     kubevouch: Program, cluster: SmallCluster
 ) -> None:

@@ -21,6 +21,7 @@ from kubevouch.x509 import Certificate, X509Error, read_certificates
 
 NAMESPACE: Final = "kube-system"
 CONFIG_MAP: Final = "extension-apiserver-authentication"
+_LARGEST: Final = 1 << 24
 
 
 class TrustError(KubevouchError):
@@ -70,12 +71,14 @@ class ClientTrustFiles:
 def _read(flag: str, path: str) -> bytes:
     if not path:
         return b""
-    where = f"{flag} {path}"
+    where, expected = f"{flag} {path}", "a file with authorities in PEM was expected"
     try:
-        found = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            found = file.read(_LARGEST + 1)
+        if len(found) > _LARGEST:
+            raise UsageError(where, f"is larger than {_LARGEST} bytes", expected)
         read_certificates(found, where)
     except OSError as error:
-        expected = "a file with authorities in PEM was expected"
         raise UsageError(where, error.strerror or str(error), expected) from None
     except X509Error as error:
         raise UsageError(error.where, error.seen, error.expected) from None

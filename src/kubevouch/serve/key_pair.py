@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
-from kubevouch.tls.io import KeyPair
-from kubevouch.x509 import KeyKind, kubelet_self_signed, read_certificates
+from kubevouch.tls import KeyPairError
+from kubevouch.tls.io import KeyPair, server_context
+from kubevouch.x509 import KeyKind, X509Error, kubelet_self_signed, read_certificates
 
 _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
@@ -41,6 +42,11 @@ class ServingPairSource(Protocol):
         """The files, for texts."""
         ...
 
+    @property
+    def as_given(self) -> str:
+        """The same with the flags that name them, for an error."""
+        ...
+
     def read(self) -> KeyPair:
         """The current pair. Raises KubevouchError."""
         ...
@@ -58,6 +64,15 @@ class KeyPairSource:
     made: KeyPair | None = None
     flags: tuple[str, str] = ("", "")
 
+    @property
+    def as_given(self) -> str:
+        """The files with the flags that name them, for an error."""
+        if self.files is None or not any(self.flags):
+            return self.where
+        if len(set(self.flags)) == 1:
+            return f"{self.flags[0]} {self.where}"
+        return ", ".join(map("{} {}".format, self.flags, self.files))
+
     def read(self) -> KeyPair:
         """The current pair. Raises KeyPairFilesError."""
         if self.made is not None:
@@ -65,6 +80,16 @@ class KeyPairSource:
         assert self.files is not None
         chain, key = map(_read, self.files, self.flags, _EXPECTED)
         return KeyPair(chain, key)
+
+
+def usable_pair(source: ServingPairSource) -> KeyPair:
+    """The pair to begin with. Raises KeyPairFilesError, also if a server cannot use what the files hold."""
+    try:
+        pair = source.read()
+        server_context(pair, where=source.where)
+    except (KeyPairError, X509Error) as error:
+        raise KeyPairFilesError(source.as_given, error.seen, error.expected) from None
+    return pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from kubevouch.serve.client_trust import (
     ca_pool,
     published_trust,
 )
-from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name
+from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name, usable_pair
 from kubevouch.serve.logs import Log
 from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
 from kubevouch.x509 import Certificate, read_certificates
@@ -176,7 +176,8 @@ class TlsReloader:
         """
         sources = self._sources
         given = sources.flag_trust()
-        pair, named = sources.pair.read(), tuple(each.source.read() for each in sources.named)
+        pair = usable_pair(sources.pair)
+        named = tuple(usable_pair(each.source) for each in sources.named)
         published = None
         if sources.use_published:
             try:

@@ -47,6 +47,11 @@ class SignedPairs:
         """The authority's files."""
         return self._authority.source.where
 
+    @property
+    def as_given(self) -> str:
+        """The same with the flag that names them."""
+        return self._authority.source.as_given
+
     def read(self) -> KeyPair:
         """The current pair. Raises KeyPairFilesError, X509Error."""
         authority, now = self._authority.source.read(), self._now()
