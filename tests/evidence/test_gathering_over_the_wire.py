@@ -184,6 +184,21 @@ async def test_one_slow_answer_does_not_take_the_others_with_it() -> None:
         assert evidence.nodes.is_known and evidence.approvers.is_known
 
 
+async def test_kubelets_are_dialled_while_a_log_is_waited_for() -> None:
+    """The API server has the log from a kubelet, which may hang: who waited for one after the other waited twice."""
+    async with seen(HEALTHY, ResponseLimits(connect=30, total=5)) as (stage, look):
+
+        async def after_a_handshake(_: web.Request) -> web.StreamResponse:
+            while not all(kubelet.seen for kubelet in stage.kubelets.values()):
+                await asyncio.sleep(0.01)
+            return web.Response(text="")
+
+        stage.server.faults.on(QUESTIONS["logs"][0], after_a_handshake)
+        evidence = await look()
+        assert evidence.metrics.failures.is_known, evidence.metrics.failures.doubt
+        assert len(evidence.served) == len(stage.kubelets)
+
+
 async def test_a_server_that_answers_nothing_is_raised() -> None:
     async with seen(HEALTHY, ResponseLimits(connect=30, total=1)) as (stage, look):
         stage.server.faults.on("/*", faults.silence())

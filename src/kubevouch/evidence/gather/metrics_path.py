@@ -1,6 +1,6 @@
 """Reads the path from `kubectl top` to a kubelet: APIService, Service, pods, their flags and their logs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,15 +34,16 @@ T = TypeVar("T")
 API_SERVICE = "v1beta1.metrics.k8s.io"
 _LOG_LINES = 100
 _MOST_LOGS = 3
+_NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
-async def gather_metrics_path(
-    api: ApiClient, inquiry: Inquiry, log_timeout: float | None = None
-) -> MetricsPath:
-    """The whole path. If a link is missing, what follows is looked for where metrics-server's manifests put it.
+async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
+    """The whole path. If a link is missing, what follows is looked for where metrics-server's manifests put it."""
+    return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 
-    log_timeout: seconds for the pods' logs, which come from kubelets; None: as long as for any answer.
-    """
+
+async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
+    """The same as far as the API server knows it by itself: pods' logs it has from kubelets, which may hang."""
     api_service, node_metrics = await together(
         inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
     )
@@ -59,19 +60,33 @@ async def gather_metrics_path(
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
-    logs = await _logs(api, inquiry, pods, log_timeout)
     return MetricsPath(
         api_service=api_service,
         service=service,
         deployment=_deployment(deployments, labels),
         pods=pods,
+        failures=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
+        denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
+        node_metrics=node_metrics,
+        is_ours=_is_ours(pods, ()),
+    )
+
+
+async def with_logs(
+    api: ApiClient, inquiry: Inquiry, path: MetricsPath, timeout: float | None = None
+) -> MetricsPath:
+    """The path with what its pods' logs tell. timeout: seconds for them; None: as long as for any answer."""
+    logs = await _logs(api, inquiry, path.pods, timeout)
+    return replace(
+        path,
         failures=_in_logs(logs, scrape_failures),
         denials=_in_logs(logs, denials),
-        node_metrics=node_metrics,
-        is_ours=any(
-            runs_ours(scraper_of(pod), logs.or_else({}).values()) for pod in pods.or_else(())
-        ),
+        is_ours=_is_ours(path.pods, logs.or_else({}).values()),
     )
+
+
+def _is_ours(pods: Measured[tuple[Pod, ...]], logs: Collection[str]) -> bool:
+    return any(runs_ours(scraper_of(pod), logs) for pod in pods.or_else(()))
 
 
 def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:

@@ -16,11 +16,11 @@ from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_f
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
-from kubevouch.evidence.gather.metrics_path import gather_metrics_path
+from kubevouch.evidence.gather.metrics_path import path_without_logs, with_logs
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.run_holder import gather_run_holder
-from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.gather.serving import at_other_addresses, gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
@@ -61,6 +61,7 @@ async def gather(
     """
     inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]
+    path: MetricsPath
     metrics: MetricsPath
     listed: _ListedCsrs
     (
@@ -69,7 +70,7 @@ async def gather(
         nodes,
         listed,
         config,
-        metrics,
+        path,
         approvers,
         ours,
         flags,
@@ -81,7 +82,7 @@ async def gather(
         inquiry.ask(api.list_all(NODES)),
         _gather_csrs(api, inquiry, of_every_signer=with_certificates),
         gather_kubelet_config(api, inquiry),
-        gather_metrics_path(api, inquiry, log_timeout),
+        path_without_logs(api, inquiry),
         gather_approvers(api, inquiry),
         gather_our_approver(api, inquiry),
         inquiry.ask(_api_server_flags(api)),
@@ -91,19 +92,22 @@ async def gather(
     # Not before an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     found = nodes.or_else(())
-    types = preferred_types(metrics.flags)
+    types = preferred_types(path.flags)
+    others = other_addresses(found, types)
     served: tuple[Served, ...]
     beside: BesideKubelets | None
     holder: Measured[RunHolder | None]
-    served, beside, holder = await together(
+    # The API server has logs from kubelets: one that hangs is waited for while all are dialled.
+    served, metrics, beside, holder = await together(
         gather_served(
             targets(found, types),
             trust.value,
             clock=clock,
             timeout=dial_timeout,
             progress=progress,
-            others=other_addresses(found, types) if metrics.is_ours else {},
+            others=others if path.is_ours else {},
         ),
+        with_logs(api, inquiry, path, log_timeout),
         gather_beside_kubelets(
             api, inquiry, nodes, trust, listed.every, clock=clock, timeout=dial_timeout
         )
@@ -111,6 +115,10 @@ async def gather(
         else _nothing(),
         inquiry.ask(gather_run_holder(api)),
     )
+    if metrics.is_ours and not path.is_ours:
+        served = await at_other_addresses(
+            served, trust.value, clock=clock, timeout=dial_timeout, progress=progress, others=others
+        )
     return Evidence(
         at=at,
         cluster=identity,
