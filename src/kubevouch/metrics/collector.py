@@ -57,7 +57,9 @@ class Collector:
         self._settings, self._clock = settings, clock
         self._observer, self._node_selector = observer, node_selector
         self._enough_were_read = False
-        self.store = MetricsStore(settings.interval, clock=clock, node_of=self._node_of)
+        self.store = MetricsStore(
+            settings.interval, clock=clock, node_of=self._node_of, timeout=settings.timeout
+        )
         self._events = (
             NodeEvents(api, clock, instance=instance, report=observer.events_failed)
             if instance

@@ -1,8 +1,8 @@
 """The usage of nodes and pods, and why a node has none. The scraper writes it, the metrics API reads it.
 
 Everything returned is frozen and of one moment. A successful scrape replaces the rows of the node and of its pods. A
-failed one leaves them as they were, with their own time, until they are STALE_AFTER resolutions old: metrics-server
-(pkg/storage) removes them at once. Then two successful scrapes bring them back.
+failed one leaves them as they were, with their own time, until they are STALE_AFTER resolutions old, and as much older as a
+scrape may take: metrics-server (pkg/storage) removes them at once. Then two successful scrapes bring them back.
 
 The API server says on which node a pod runs, at the moment of reading: what any other node reports of it is never served.
 """
@@ -21,7 +21,7 @@ from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_b
 
 NO_USAGE: Final = "its kubelet reports no CPU or memory of the node"
 STALE_AFTER: Final = 3
-"""Resolutions after a node's last successful scrape, its rows are no longer served."""
+"""Resolutions after a node's last successful scrape, and the time-out of one scrape later, its rows are no longer served."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,15 +88,21 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
 class MetricsStore:
     """The last two points of all nodes. Only the scraper writes it.
 
-    resolution: the time between two scrapes of a node. node_of: the name of a pod's node, as the API server has it; ""
-    if it knows no such pod (yet).
+    resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take. node_of: the name of a
+    pod's node, as the API server has it; "" if it knows no such pod (yet).
     """
 
     def __init__(
-        self, resolution: timedelta, *, clock: Clock, node_of: Callable[[PodKey], str]
+        self,
+        resolution: timedelta,
+        *,
+        clock: Clock,
+        node_of: Callable[[PodKey], str],
+        timeout: float = 0.0,
     ) -> None:
         self._resolution_ns = resolution // timedelta(microseconds=1) * 1000
-        self._stale_after = STALE_AFTER * resolution.total_seconds()
+        # The last of these scrapes begins when they are over, and may be as slow as any.
+        self._stale_after = STALE_AFTER * resolution.total_seconds() + timeout
         self._clock = clock
         self._node_of = node_of
         self._windows: dict[str, NodeWindow] = {}
