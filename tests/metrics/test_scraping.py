@@ -90,7 +90,8 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
         for seconds in (15, 31, 46, 62):
             running.cut()
             failures = await cluster.round()
-            served = seconds <= 45 + 10  # three resolutions, and as long as the third scrape may take
+            # Three resolutions, and as long as the third scrape may take.
+            served = seconds <= 45 + 10
             assert store.node("n1") == (node if served else None)
             assert store.pod("ns", "n1-0") == (pod if served else None)
             assert (store.node_ready, store.pod_ready) == (served, served)
