@@ -1,7 +1,10 @@
 """The serving certificate and the trusted authorities, renewed while a server runs: one source never holds up another."""
 
 import asyncio
+import contextlib
+import errno
 import json
+import os
 import random
 import ssl
 from base64 import b64decode
@@ -14,6 +17,7 @@ import pytest
 
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.certificate_lines import certificate_detail
+from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.key_pair import KeyPairSource, NamedPair, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
@@ -21,11 +25,12 @@ from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.serve.process import RELOAD_INTERVAL, TlsReloader, TlsSources
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import NAME, Authorities
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.self_signed import with_an_address_of_three_bytes
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
 CONFIG_MAP = f"/api/v1/namespaces/kube-system/configmaps/{NAME}"
@@ -39,14 +44,19 @@ class Renewing:
     clock: SteppedClock
     reloader: TlsReloader
     lines: list[str]
+    given: list[ClientTrust]
+    """What the flags have given; the last one holds."""
     port: int = 0
 
     def put(self, authority: Authority, *, key: bytes | None = None) -> bytes:
         """Puts another pair into the files; its certificate in DER."""
         pair = authority.serving("127.0.0.1")
-        (self.folder / "tls.crt").write_bytes(pair.chain)
-        (self.folder / "tls.key").write_bytes(pair.key if key is None else key)
+        self.put_pair(pair if key is None else Pair(pair.chain, key))
         return read_certificates(pair.chain, "put")[0].der
+
+    def put_pair(self, pair: Pair) -> None:
+        (self.folder / "tls.crt").write_bytes(pair.chain)
+        (self.folder / "tls.key").write_bytes(pair.key)
 
     async def served(self) -> bytes:
         """What a client sees, in DER."""
@@ -67,20 +77,22 @@ class Renewing:
         return sum(text in line for line in self.lines)
 
 
-@pytest.fixture
-async def renewing(
-    tmp_path: Path, api: ApiClient, api_server: ScriptedApiServer, authorities: Authorities
+@contextlib.asynccontextmanager
+async def reloading(
+    folder: Path, api: ApiClient, *, names: tuple[str, ...], verbosity: int, flags: ClientTrust
 ) -> AsyncIterator[Renewing]:
-    authorities.publish(api_server)
+    """A server with a pair in files, which is also there for whoever asks for the names; for those in it if there are none."""
     clock, lines = SteppedClock(MOMENT, settle=0.05), list[str]()
-    files = str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")
+    files = str(folder / "tls.crt"), str(folder / "tls.key")
     pair = Authority("first").serving("127.0.0.1")
     Path(files[0]).write_bytes(pair.chain)
     Path(files[1]).write_bytes(pair.key)
     source = key_pair_source(*files, "", now=MOMENT, random_serial=random.Random(1).getrandbits)
-    named = NamedPair(KeyPairSource("named", source.files), ("a.example",))
-    log = Log(lines.append, clock, verbosity=2)
-    reloader = TlsReloader(api, clock, log, TlsSources(source, (named,)))
+    named = NamedPair(KeyPairSource("named", source.files), names)
+    log = Log(lines.append, clock, verbosity=verbosity)
+    given = [flags]
+    sources = TlsSources(source, (named,), flag_trust=lambda: given[-1])
+    reloader = TlsReloader(api, clock, log, sources)
     _, tls = await reloader.start(tolerate_missing=False)
 
     async def answer(_: HttpRequest) -> HttpResponse:
@@ -88,9 +100,20 @@ async def renewing(
 
     running = asyncio.create_task(reloader.run())
     async with Listener(answer, tls, clock, host="127.0.0.1", port=0) as listener:
-        yield Renewing(tmp_path, clock, reloader, lines, listener.port)
+        yield Renewing(folder, clock, reloader, lines, given, listener.port)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture
+async def renewing(
+    tmp_path: Path, api: ApiClient, api_server: ScriptedApiServer, authorities: Authorities
+) -> AsyncIterator[Renewing]:
+    authorities.publish(api_server)
+    async with reloading(
+        tmp_path, api, names=("a.example",), verbosity=2, flags=ClientTrust()
+    ) as found:
+        yield found
 
 
 async def test_a_certificate_is_renewed_while_the_published_trust_cannot_be_read(
@@ -122,6 +145,62 @@ async def test_authorities_are_renewed_while_the_pair_cannot_be_used(
     assert renewing.reloader.authentication.trust.proxy_ca == other.proxy.pem
     assert await renewing.served() == before
     assert renewing.said("the key does not belong to the certificate") == 2  # of either name
+
+
+@pytest.mark.parametrize(("names", "verbosity"), [((), 0), (("a.example",), 2)])
+async def test_a_pair_that_openssl_takes_and_go_does_not_leaves_the_one_before_in_use(
+    tmp_path: Path,
+    api: ApiClient,
+    api_server: ScriptedApiServer,
+    authorities: Authorities,
+    names: tuple[str, ...],
+    verbosity: int,
+) -> None:
+    """Where its names were asked for, or a line of the log was due, it ended the server."""
+    authorities.publish(api_server)
+    async with reloading(
+        tmp_path, api, names=names, verbosity=verbosity, flags=ClientTrust()
+    ) as renewing:
+        before = await renewing.served()
+        renewing.put_pair(with_an_address_of_three_bytes())
+        for _ in range(2):
+            await renewing.look()
+            assert await renewing.served() == before
+        assert renewing.said("cannot parse IP address of length 3") == 2  # of either name
+        pair = renewing.put(Authority("second"))
+        await renewing.look()
+        assert await renewing.served() == pair
+
+
+async def test_a_pair_is_renewed_while_the_authorities_cannot_be_used(renewing: Renewing) -> None:
+    renewing.given.append(ClientTrust(client_ca=b"no authority"))
+    pair = renewing.put(Authority("second"))
+    await renewing.look()
+    assert await renewing.served() == pair
+    assert renewing.said('"Failed to renew') == 1
+    renewing.given.append(ClientTrust(client_ca=Authority("clients").pem))
+    await renewing.look()
+    assert renewing.reloader.authentication.trust.client_ca == renewing.given[-1].client_ca
+
+
+async def test_a_pair_that_cannot_be_loaded_for_want_of_files_is_loaded_later(
+    renewing: Renewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pair is handed to OpenSSL by an open file, of which a crowd of clients may have taken the last."""
+
+    def none_left(_: str) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    before = await renewing.served()
+    pair = renewing.put(Authority("second"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "memfd_create", none_left, raising=False)
+        patched.setattr("tempfile.mkdtemp", none_left)
+        await renewing.look()
+    assert await renewing.served() == before
+    assert renewing.said('"Failed to renew') == 2  # of either name
+    await renewing.look()
+    assert await renewing.served() == pair
 
 
 async def test_what_was_loaded_is_said_in_apiservers_words(renewing: Renewing) -> None:

@@ -1,14 +1,14 @@
 """Certificates in forms that trustme does not make, built by `cryptography`: never by the code under test."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from tests.support.authority import Pair
 
@@ -146,3 +146,26 @@ class DatedAuthority:
         )
         issuer = (self._certificate, self._key)
         return _leaf(subject, ["apiserver"], not_before, not_after, issuer, unknown)
+
+
+def with_an_address_of_three_bytes() -> Pair:
+    """A pair that OpenSSL takes, and Go does not: the only address in its SAN is neither of IPv4 nor of IPv6."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name((NameOID.COMMON_NAME, "odd"))
+    now = datetime.now(UTC)
+    names = x509.UnrecognizedExtension(
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x05\x87\x03\x0a\x00\x01"
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Pair(certificate.public_bytes(Encoding.PEM), pem)

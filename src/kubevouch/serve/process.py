@@ -43,6 +43,10 @@ _UNREADABLE: Final = (
 """apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 
+_NOT_NOW: Final = (KubevouchError, OSError)
+"""What may be wrong with a source for a while; OSError: the process has as many open files as it may."""
+
+
 class StopEvent:
     """Asks a server to shut down: set by a signal, or by the program that runs the server."""
 
@@ -207,23 +211,28 @@ class TlsReloader:
                     self._log.error(error, "Failed to renew the serving certificate or its trust")
             self._errors = tuple(map(str, errors))
 
-    async def _reload(self) -> list[KubevouchError]:
+    async def _reload(self) -> list[Exception]:
         """Renews what can be. Returns what is wrong with the rest."""
         before, sources = self._loaded, self._sources
-        errors: list[KubevouchError] = []
+        errors: list[Exception] = []
 
         def latest(read: Callable[[], T], kept: T) -> T:
             try:
                 return read()
-            except KubevouchError as error:
+            except _NOT_NOW as error:
                 errors.append(error)
                 return kept
+
+        def usable(trust: ClientTrust, kept: ClientTrust | None) -> ClientTrust:
+            if trust != kept:
+                server_context(before.pair, client_roots=trust.all_ca, where=sources.pair.where)
+            return trust
 
         published = before.published
         if sources.use_published:
             try:
-                published = await published_trust(self._api)
-            except KubevouchError as error:
+                published = usable(await published_trust(self._api), published)
+            except _NOT_NOW as error:
                 errors.append(error)
         found = _Loaded(
             latest(lambda: _usable(sources.pair, before.pair), before.pair),
@@ -231,20 +240,28 @@ class TlsReloader:
                 latest(functools.partial(_usable, each.source, kept), kept)
                 for each, kept in zip(sources.named, before.named, strict=True)
             ),
-            latest(sources.flag_trust, before.given),
+            latest(lambda: usable(sources.flag_trust(), before.given), before.given),
             published,
         )
         if found != before:
-            self.tls.replace(*self._contexts(found))
-            if found.trust != before.trust:
-                self.authentication.trust = found.trust
-            self._loaded = found
-            self._log.info("Reloaded the serving certificate and the client authorities")
-            self._tell()
+            try:
+                self._use(found)
+            except _NOT_NOW as error:
+                errors.append(error)
         return errors
 
+    def _use(self, found: _Loaded) -> None:
+        """Serves and trusts other things from now on."""
+        contexts = self._contexts(found)
+        if found.trust != self._loaded.trust:
+            self.authentication.trust = found.trust
+        self.tls.replace(*contexts)
+        self._loaded = found
+        self._log.info("Reloaded the serving certificate and the client authorities")
+        self._tell()
+
     def _tell(self) -> None:
-        """What is served and trusted now."""
+        """Logs the certificates and authorities that were loaded."""
         if not self._log.shows(LEVEL):
             return
         loaded, now = self._loaded, self._clock.now()
@@ -275,11 +292,14 @@ class TlsReloader:
 def _usable(source: ServingPairSource, kept: KeyPair) -> KeyPair:
     """The source's pair. Raises KubevouchError, also if a server cannot use it: a file may be replaced before the other.
 
+    What OpenSSL takes is not enough: a certificate that Go cannot parse, as we do, no client written in Go accepts.
+
     kept: the pair that is served. That it can be used is known, and costs a millisecond to find out.
     """
     pair = source.read()
     if pair != kept:
         server_context(pair, where=source.where)
+        read_certificates(pair.chain, source.where)
     return pair
 
 
