@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from kubevouch.kube.io import events as event_sender
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import NODE, Cluster
@@ -102,6 +105,48 @@ async def test_who_may_not_create_events_is_refused_once(cluster: Cluster) -> No
         assert [forbidden for _, forbidden in cluster.heard.no_events] == [True]
         assert collector.store.failure("n1") is not None
     assert sum(each.path == PATH for each in cluster.server.requests) == 1
+
+
+async def test_when_all_nodes_fail_at_once_each_has_its_event_in_the_end(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than Events may wait."""
+    monkeypatch.setattr(event_sender, "MOST_WAITING", 2)
+    names = [f"n{number}" for number in range(5)]
+    for name in names:
+        await cluster.add(name, NO_CERTIFICATE)
+    async with cluster.collecting(instance="m"):
+        await rounds(cluster, 20)
+        await cluster.heard.until(lambda: len(events(cluster)) == len(names))
+    assert sorted(each["regarding"]["name"] for each in events(cluster)) == names
+
+
+async def test_an_event_that_the_api_server_did_not_take_is_told_again_ten_minutes_later(
+    cluster: Cluster,
+) -> None:
+    """Not at each scrape: that would be all nodes every 15 seconds, while the API server is in trouble anyway."""
+    running = await cluster.add("n1", NO_CERTIFICATE)
+    away = faults.refuse(status.StatusError(503, "ServiceUnavailable", "away"))
+
+    def asked() -> int:
+        return sum(each.path == PATH for each in cluster.server.requests)
+
+    cluster.server.faults.on(PATH, away, times=1)
+    async with cluster.collecting(instance="m"):
+        await cluster.round()
+        await cluster.heard.until(lambda: len(cluster.heard.no_events) == 1)
+        await rounds(cluster, 10)
+        assert (asked(), words(cluster)) == (1, [])
+        await cluster.round(seconds=600)
+        await cluster.heard.until(lambda: words(cluster) == ["KubeletNotRead"])
+        # That it is read again is no less told, though that is how a node begins.
+        cluster.server.faults.on(PATH, away, times=1)
+        running.behaviour = cluster.serve("n1")
+        await cluster.round(seconds=600)
+        await cluster.heard.until(lambda: len(cluster.heard.no_events) == 2)
+        await cluster.round(seconds=600)
+        await cluster.heard.until(lambda: len(events(cluster)) == 2)
+    assert words(cluster) == ["KubeletNotRead", "KubeletReadAgain"]
 
 
 async def test_without_an_instance_there_are_none(cluster: Cluster) -> None:

@@ -4,14 +4,14 @@ Who may not create Events, as metrics-server's own account, is refused once; the
 """
 
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.events import EventSender, EventWord
-from kubevouch.kube.resources import NODES, Node
+from kubevouch.kube.resources import NODES, Node, Object
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.results import ScrapeResult
@@ -46,14 +46,14 @@ class NodeEvents:
         self._clock = clock
         self._report = report
         self._forbidden = False
-        self._told: dict[str, tuple[tuple[str, ...], datetime]] = {}
+        self._told: dict[str, _Told] = {}
         self._sender = EventSender(
             api,
             clock,
             instance=instance,
             busy=lambda: False,
             may_write=lambda: not self._forbidden,
-            dropped=lambda: None,
+            dropped=self._not_sent,
             report=self._failed,
         )
 
@@ -69,14 +69,18 @@ class NodeEvents:
         if self._forbidden or not node.ready:
             return
         state = _state(result)
-        told, at = self._told.get(node.name, (_WELL, None))
+        before = self._told.get(node.name)
+        told = before.state if before else _WELL
         if state == told:
             return
         now = self._clock.now()
-        if at is not None and now - at < SPACING:
+        if before is not None and now - before.at < SPACING:
             return
-        self._told[node.name] = (state, now)
+        if self._sender.is_full:
+            # A later scrape finds room: thousands of nodes may fail at once.
+            return
         about = Node(metadata=Metadata(name=node.name, uid=node.uid))
+        self._told[node.name] = _Told(state, now, told, about)
         word, note = _words(result)
         self._sender.tell(about, NODES, word, note)
 
@@ -84,11 +88,26 @@ class NodeEvents:
         """A node is gone."""
         self._told.pop(name, None)
 
+    def _not_sent(self, about: Object) -> None:
+        """What was told before holds again, so that a scrape after SPACING tells the node's state once more."""
+        told = self._told.get(about.name)
+        if told is not None and told.about is about:
+            self._told[about.name] = told._replace(state=told.before)
+
     def _failed(self, error: KubevouchError) -> None:
         if self._forbidden:
             return
         self._forbidden = isinstance(error, Forbidden)
         self._report(error, forbidden=self._forbidden)
+
+
+class _Told(NamedTuple):
+    """The last Event about a node: the state that it tells, when it was queued, the state that was told before, and the Node."""
+
+    state: tuple[str, ...]
+    at: datetime
+    before: tuple[str, ...]
+    about: Object
 
 
 _WELL: Final = ("", "", "", "")

@@ -122,7 +122,7 @@ class ApproverController:
             instance=self._settings.identity,
             busy=lambda: self._queue.depth > 0,
             may_write=self._may_write,
-            dropped=self._instruments.events_dropped.inc,
+            dropped=lambda _: self._instruments.events_dropped.inc(),
             report=self._reporter("Failed to send an Event"),
         )
 

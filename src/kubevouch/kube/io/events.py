@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -35,7 +35,8 @@ class EventWord:
 class EventSender:
     """Sends what `tell` queues, while `run` runs.
 
-    busy: whether other work waits. may_write: asked right before each. dropped: called for each that is not sent.
+    busy: whether other work waits. may_write: asked right before each. dropped: called for each Event that is not sent,
+    with the very object that `tell` was given.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class EventSender:
         instance: str,
         busy: Callable[[], bool],
         may_write: Callable[[], bool],
-        dropped: Callable[[], None],
+        dropped: Callable[[Object], None],
         report: Callable[[KubevouchError], None],
     ) -> None:
         self._api = api
@@ -56,8 +57,13 @@ class EventSender:
         self._may_write = may_write
         self._dropped = dropped
         self._report = report
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._news = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many Events wait that the next one takes the place of the oldest."""
+        return len(self._waiting) >= MOST_WAITING
 
     def tell(
         self,
@@ -67,21 +73,19 @@ class EventSender:
         note: str,
     ) -> None:
         """Queues an Event. If too many wait, the oldest is dropped."""
-        if len(self._waiting) >= MOST_WAITING:
-            self._waiting.popleft()
-            self._dropped()
-        self._waiting.append(
-            event(
-                about,
-                resource,
-                warning=word.warning,
-                reason=word.reason,
-                action=word.action,
-                note=bounded(note, _LONGEST_NOTE),
-                at=self._clock.now(),
-                instance=self._instance,
-            )
+        if self.is_full:
+            self._dropped(self._waiting.popleft().about)
+        body = event(
+            about,
+            resource,
+            warning=word.warning,
+            reason=word.reason,
+            action=word.action,
+            note=bounded(note, _LONGEST_NOTE),
+            at=self._clock.now(),
+            instance=self._instance,
         )
+        self._waiting.append(_Waiting(about, body))
         self._news.set()
 
     async def run(self) -> None:
@@ -97,12 +101,17 @@ class EventSender:
             await self._send(self._waiting.popleft())
             await self._clock.sleep(_EVERY)
 
-    async def _send(self, body: dict[str, Any]) -> None:
+    async def _send(self, waiting: "_Waiting") -> None:
         try:
             with only_while(self._may_write):
-                await self._api.create(EVENTS, body, body["metadata"]["namespace"])
+                await self._api.create(EVENTS, waiting.body, waiting.body["metadata"]["namespace"])
         except NotSent:
-            self._dropped()
+            self._dropped(waiting.about)
         except KubevouchError as error:
-            self._dropped()
+            self._dropped(waiting.about)
             self._report(error)
+
+
+class _Waiting(NamedTuple):
+    about: Object
+    body: dict[str, Any]
