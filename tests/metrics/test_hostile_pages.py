@@ -54,6 +54,7 @@ HOSTILE = {
     "a name without an end": b'container_cpu_usage_seconds_total{container="'
     + b"a" * (LARGEST - 100),
     "ends of lines": b"\n" * LARGEST,
+    "one letter": b"s" * LARGEST,
     "short words": b"\ncontainer_cpu_usage_seconds_total{" + filled(b"ab ", LARGEST - 100),
 }
 
@@ -96,6 +97,17 @@ def _callbacks(body: bytes) -> list[float]:
             return [*spent, time.thread_time() - began]
         spent.append(time.thread_time() - began)
         began = time.thread_time()
+
+
+def test_a_page_that_is_longer_than_that_of_any_usual_node_is_read_in_steps() -> None:
+    """A few bytes of gzip may become 8 MiB, which are looked through several times. Both readers find the same in it."""
+    usual, padding = page(50), b"# HELP something " + b"x" * 1000 + b"\n"
+    longer = usual + padding * ((2 << 20) // len(padding) + 1)
+    quick = quick_page(usual, Form())
+    assert quick is not None
+    assert quick_page(longer, Form()) is None
+    assert quick_page(longer, quick[1]) is None
+    assert page_of(read_resource_metrics(longer, "n1"), 0).node == quick[0].node
 
 
 def test_a_page_of_more_pods_than_a_node_runs_is_refused() -> None:

@@ -22,6 +22,9 @@ from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point, is_sample, n
 MOST_ROWS: Final = 5_000
 """Containers. With more of them the page is read in steps."""
 
+_LONGEST: Final = 2 << 20
+"""Bytes of a page that is read at once: twice one of as many containers."""
+
 _CPU: Final = b"container_cpu_usage_seconds_total"
 _MEMORY: Final = b"container_memory_working_set_bytes"
 _START: Final = b"container_start_time_seconds"
@@ -72,6 +75,8 @@ def quick_page(body: bytes, form: Form) -> tuple[Page, Form] | None:
 
     form: the one that the node's last page returned; an empty one to begin with.
     """
+    if len(body) > _LONGEST:
+        return None
     for read in (_of_the_same_form, _of_a_new_form):
         try:
             found = read(body, form)
