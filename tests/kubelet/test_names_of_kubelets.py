@@ -108,6 +108,24 @@ async def test_no_more_threads_than_allowed_wait_for_the_system(system: Resolver
     assert len(await asyncio.gather(*asked)) == 20
 
 
+async def test_where_no_thread_can_be_started_a_name_is_asked_for_again_later(
+    system: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod may have so many processes and no more. More often than there are places at once."""
+    resolver = NameResolver(SystemClock(), look_up=system, at_once=2)
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        for _ in range(3):
+            with pytest.raises(socket.gaierror) as caught:
+                await resolver.places("n1", 10250)
+            assert caught.value.errno == socket.EAI_AGAIN
+    assert await resolver.places("n1", 10250)
+
+
 async def test_names_that_take_long_keep_no_other_name_from_being_resolved(
     system: Resolver,
 ) -> None:

@@ -21,7 +21,7 @@ LookUp = Callable[[str], Sequence[Place]]
 """Blocks, and returns the places of a host with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""Characters of a name. That a longer one is none a resolver finds out after seconds, if it is long enough."""
+"""Characters of a name. The system's resolver takes seconds to refuse a much longer one."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
 """Of a name. An answer of DNS has room for thousands, of which each would be dialled, and remembered."""
@@ -100,28 +100,30 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Whoever has answers for many names wait takes the places of no others: what takes long goes to a place apart."""
+        """Resolves a name in a thread. A lookup that outlasts its callers moves to a late place, so that it blocks no other name."""
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
         except TimeoutError:
             # Whoever asked first waits no longer, and there may be thousands.
             raise socket.gaierror(socket.EAI_AGAIN, "too many other names are resolved") from None
-        answer = self._in_a_thread(host)
         try:
-            await asyncio.wait([answer], timeout=self._time_limit)
-            if answer.done() or self._late_places.locked():
-                # A place is taken until the thread has ended, however long nobody waits for it any more.
-                return await answer
-        except asyncio.CancelledError:
-            answer.cancel()
-            raise
+            answer = self._in_a_thread(host)
+            try:
+                await asyncio.wait([answer], timeout=self._time_limit)
+                if answer.done() or self._late_places.locked():
+                    # A place is taken until the thread has ended, however long nobody waits for it any more.
+                    return await answer
+            except asyncio.CancelledError:
+                answer.cancel()
+                raise
         finally:
             self._places.release()
         async with self._late_places:
             return await answer
 
     def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
+        """The answer that a new thread looks up. Raises socket.gaierror."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Place]] = loop.create_future()
 
@@ -145,7 +147,11 @@ class NameResolver:
                 loop.call_soon_threadsafe(set_answer, found, failed)
 
         # A daemon, since a process must be able to end while a resolver does not answer.
-        threading.Thread(target=work, name=f"resolve {host}", daemon=True).start()
+        thread = threading.Thread(target=work, name=f"resolve {host}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # as many processes as the pod may have
+            raise socket.gaierror(socket.EAI_AGAIN, "no thread can be started for it") from None
         return answer
 
     def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:
