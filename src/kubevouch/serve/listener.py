@@ -35,7 +35,11 @@ _LARGEST_BODY: Final = 64 * 1024
 _MOST_HEADERS: Final = 1000
 """The front proxy writes a header for each group of a user. How long they are together is bounded by the connection."""
 _PAUSE: Final = 1.0
-_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_BREATH: Final = 0.02
+_OUT_OF_RESOURCES: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
+)
+"""ENOSPC: the user watches as many files as fs.epoll.max_user_watches allows."""
 
 
 class ListenError(KubevouchError):
@@ -126,19 +130,28 @@ class Listener:
                 connection.abort()
         await self._runner.cleanup()
 
+    async def accepts(self) -> None:
+        """Waits for as long as connections are accepted. Raises what has ended that."""
+        ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
+        for task in ended:
+            task.result()
+
     async def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
                 connection, address = await asyncio.get_running_loop().sock_accept(listening)
+                self._begin(connection, address[0])
             except OSError as error:
-                # Out of files or memory: pause, as asyncio does. Any other error: the client is gone already.
-                await self._clock.sleep(_PAUSE if error.errno in _OUT_OF_RESOURCES else 0)
-                continue
-            self._begin(connection, address[0])
-            await self._clock.sleep(0)
+                # Out of files or memory: as long as asyncio pauses. Any other error: mostly the client is gone already.
+                await self._clock.sleep(_PAUSE if error.errno in _OUT_OF_RESOURCES else _BREATH)
+            else:
+                await self._clock.sleep(0)
 
     def _begin(self, accepted: socket.socket, peer: str) -> None:
-        """Takes a connection. What goes wrong in its handshake is a stranger's affair, and not worth a log line."""
+        """Takes a connection. What goes wrong in its handshake is a stranger's affair, and not worth a log line.
+
+        Raises OSError where the event loop cannot watch it.
+        """
         server = self._runner.server
         assert server is not None
 
@@ -156,15 +169,19 @@ class Listener:
             if made := self._handlers.pop(connection, None):
                 del self._by_handler[made]
 
-        accepted.setblocking(False)  # noqa: FBT003 - its only argument
-        connection = ServerConnection(
-            accepted,
-            protocol=handler,
-            context=lambda: self._tls.context,
-            handshake_timeout=_HANDSHAKE,
-            shaken=shaken,
-            closed=closed,
-        )
+        try:
+            accepted.setblocking(False)  # noqa: FBT003 - its only argument
+            connection = ServerConnection(
+                accepted,
+                protocol=handler,
+                context=lambda: self._tls.context,
+                handshake_timeout=_HANDSHAKE,
+                shaken=shaken,
+                closed=closed,
+            )
+        except OSError:
+            accepted.close()
+            raise
         self._end(self._connections.begin(connection, peer, self._clock.monotonic()))
 
     def _end(self, connection: ServerConnection | None) -> None:
@@ -174,7 +191,8 @@ class Listener:
         self._connections.forget(connection)
         if handler := self._handlers.get(connection):
             handler.force_close()
-        connection.abort()
+        with contextlib.suppress(OSError):
+            connection.abort()
 
     async def _close_idle(self) -> None:
         """Closes connections without a complete request for too long."""

@@ -121,7 +121,7 @@ async def serve_routes(
             await clock.sleep(options.shutdown_delay)
             log.verbose(1, _EVENT, name="AfterShutdownDelayDuration")
 
-        await _until(end(), work(), reloader.run())
+        await _until(end(), work(), reloader.run(), listener.accepts())
     log.verbose(1, _EVENT, name="HTTPServerStoppedListening")
 
 

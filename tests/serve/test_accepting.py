@@ -1,0 +1,120 @@
+"""Accepting connections goes on whatever the kernel refuses, and its end is the server's."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from datetime import timedelta
+
+import pytest
+
+from kubevouch.tls.io import ServerConnection, ServerTls
+from tests.serve.test_a_server_ends import Ending, ending
+from tests.serve.test_the_listener import (
+    ASKING,
+    Slow,
+    clock,
+    connected,
+    limited,
+    rest,
+    silent,
+    slow,
+    tls,
+)
+from tests.support.clocks import SteppedClock
+from tests.support.unhurried import GENEROUS
+
+__all__ = ["clock", "ending", "slow", "tls"]
+
+
+async def served(port: int) -> None:
+    async with asyncio.timeout(GENEROUS), connected(port) as (reader, writer):
+        writer.write(ASKING)
+        assert b"done" in await reader.readuntil(b"done")
+
+
+async def test_a_connection_that_the_kernel_does_not_watch_is_closed_and_the_next_one_served(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fs.epoll.max_user_watches is all processes' of a user: the port stayed open, and nobody was answered any more."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with limited(slow, tls, clock) as listener:
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "add_reader", refused)
+            async with silent(listener.port, "127.0.0.1") as reader:
+                assert await rest(reader) == b""
+        await clock.wind(timedelta(seconds=2))
+        await served(listener.port)
+
+
+@pytest.mark.parametrize("number", [errno.EPROTO, errno.EMFILE, errno.ENOSPC])
+async def test_an_error_that_stays_is_waited_for(
+    slow: Slow,
+    tls: ServerTls,
+    clock: SteppedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    tries = 0
+
+    async def fails(_: socket.socket) -> tuple[socket.socket, object]:
+        nonlocal tries
+        tries += 1
+        raise OSError(number, os.strerror(number))
+
+    async with limited(slow, tls, clock) as listener:
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "sock_accept", fails)
+            await asyncio.sleep(0)
+            with contextlib.closing(socket.create_connection(("127.0.0.1", listener.port))):
+                for _ in range(50):
+                    await asyncio.sleep(0.001)
+            assert tries == 1
+        await clock.wind(timedelta(seconds=2))
+        await served(listener.port)
+
+
+async def test_a_connection_that_cannot_be_ended_keeps_no_other_open(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abort, failed = ServerConnection.abort, list[ServerConnection]()
+
+    def fails_once(connection: ServerConnection) -> None:
+        abort(connection)
+        if not failed:
+            failed.append(connection)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(ServerConnection, "abort", fails_once)
+    async with (
+        limited(slow, tls, clock, patience=6.0) as listener,
+        contextlib.AsyncExitStack() as s,
+    ):
+        for _ in range(2):
+            found = [await s.enter_async_context(silent(listener.port, "127.0.0.1")) for _ in "ab"]
+            await asyncio.sleep(0.02)
+            async with asyncio.timeout(GENEROUS):
+                for _ in range(4):
+                    await clock.pass_(3)
+            assert [await rest(each) for each in found] == [b"", b""]
+    assert failed
+
+
+async def test_a_server_that_accepts_nobody_any_more_ends(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went on with an open port and without a word, and its probes were refused as if it were new."""
+
+    async def fails(_: socket.socket) -> tuple[socket.socket, object]:
+        raise RuntimeError("of a test")
+
+    assert ending.task
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", fails)
+    (await ending.connected())[1].transport.abort()  # who was waited for before
+    with pytest.raises(RuntimeError, match="of a test"):
+        await asyncio.wait_for(asyncio.shield(ending.task), GENEROUS)
+    assert not ending.working
