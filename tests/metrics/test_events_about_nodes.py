@@ -93,8 +93,12 @@ async def test_what_an_operator_signed_for_is_on_the_node_to_be_seen(cluster: Cl
 
 async def test_who_may_not_create_events_is_refused_once(cluster: Cluster) -> None:
     """metrics-server's own rights: they do not hold Events."""
+    why = (
+        'User "system:serviceaccount:kube-system:metrics-server" cannot create resource "events" '
+        'in API group "events.k8s.io" in the namespace "default"'
+    )
     cluster.server.faults.on(
-        PATH, faults.refuse(status.forbidden("events.k8s.io", "events", "", "no"))
+        PATH, faults.refuse(status.forbidden("events.k8s.io", "events", "", why))
     )
     for name in ("n1", "n2", "n3"):
         await cluster.add(name, NO_CERTIFICATE)
@@ -105,6 +109,22 @@ async def test_who_may_not_create_events_is_refused_once(cluster: Cluster) -> No
         assert [forbidden for _, forbidden in cluster.heard.no_events] == [True]
         assert collector.store.failure("n1") is not None
     assert sum(each.path == PATH for each in cluster.server.requests) == 1
+
+
+async def test_an_event_that_an_admission_rule_refuses_does_not_end_all_events(
+    cluster: Cluster,
+) -> None:
+    """That is a 403, too, but not about rights."""
+    why = 'admission webhook "policy.example.com" denied the request: no'
+    denied = status.forbidden("events.k8s.io", "events", "n1.1", why)
+    cluster.server.faults.on(PATH, faults.refuse(denied), times=1)
+    await cluster.add("n1", NO_CERTIFICATE)
+    async with cluster.collecting(instance="m"):
+        await cluster.round()
+        await cluster.heard.until(lambda: bool(cluster.heard.no_events))
+        assert [forbidden for _, forbidden in cluster.heard.no_events] == [False]
+        await cluster.round(seconds=600)
+        await cluster.heard.until(lambda: words(cluster) == ["KubeletNotRead"])
 
 
 async def test_when_all_nodes_fail_at_once_each_has_its_event_in_the_end(

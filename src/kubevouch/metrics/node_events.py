@@ -8,7 +8,6 @@ from typing import Final, NamedTuple, Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import NODES, Node, Object
@@ -97,7 +96,7 @@ class NodeEvents:
     def _failed(self, error: KubevouchError) -> None:
         if self._forbidden:
             return
-        self._forbidden = isinstance(error, Forbidden)
+        self._forbidden = error.lacks_rights
         self._report(error, forbidden=self._forbidden)
 
 
