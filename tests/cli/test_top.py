@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kubevouch_lab.apiserver.status import StatusError
 from tests.cli.program import Program, Ran
 from tests.support.kubectl import kubectl, tell_of_groups
 from tests.support.scripted import faults
@@ -319,6 +320,25 @@ async def test_what_has_no_sense_is_an_error_of_the_command_line(
     }
     ran = await kubevouch.several(*(line.split() for line in codes))
     assert {line: each.code for line, each in zip(codes, ran, strict=True)} == codes
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("top nodes -l a:b", "/api/v1/nodes"),
+        ("top pods -l a:b", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods"),
+        ("top pods --field-selector a=b", "/api/v1/namespaces/default/pods"),
+    ],
+)
+async def test_a_choice_that_the_api_server_cannot_read_is_one_too(
+    kubevouch: Program, kubeconfig: Path, stage: Stage, line: str, path: str
+) -> None:
+    why = "unable to parse requirement"
+    stage.server.faults.on(path, faults.refuse(StatusError(400, "BadRequest", why)))
+    ran = await kubevouch(*line.split())
+    choice = line.rpartition(" ")[2]
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{choice}: {why}" in ran.err
 
 
 async def test_a_cluster_that_does_not_answer_is_not_an_unknown(

@@ -83,7 +83,7 @@ def nodes(
 ) -> int:
     """Usage of all nodes, or of the one called NAME."""
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.top.gather import TopNodesOptions, exit_code, gather_nodes
+    from kubevouch.cli.top.gather import TopNodesOptions, chosen_by, exit_code, gather_nodes
     from kubevouch.cli.top.render import print_nodes
 
     terminal = terminal_of(ctx)
@@ -92,7 +92,8 @@ def nodes(
     )
 
     async def work(api: "ApiClient", clock: "Clock") -> "NodesFound":
-        return await gather_nodes(terminal, api, clock, options)
+        with chosen_by("top nodes", selector):
+            return await gather_nodes(terminal, api, clock, options)
 
     found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
     print_nodes(terminal, found, options, form=output, headers=not no_headers)
@@ -127,7 +128,7 @@ def pods(
 ) -> int:
     """Usage of a namespace's pods, or of the one called NAME."""
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.top.gather import TopPodsOptions, exit_code, gather_pods
+    from kubevouch.cli.top.gather import TopPodsOptions, chosen_by, exit_code, gather_pods
     from kubevouch.cli.top.render import print_pods
 
     terminal = terminal_of(ctx)
@@ -145,7 +146,8 @@ def pods(
     )
 
     async def work(api: "ApiClient", clock: "Clock") -> "PodsFound":
-        return await gather_pods(terminal, api, clock, options)
+        with chosen_by("top pods", selector, field_selector):
+            return await gather_pods(terminal, api, clock, options)
 
     found = with_api(terminal, access, work)
     print_pods(terminal, found, options, form=output, headers=not no_headers)

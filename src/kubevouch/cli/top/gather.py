@@ -1,6 +1,7 @@
 """What `top` asks of the API server, and why a value is missing where it is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.rules.metrics_api import is_stale
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.snapshot import gather
-from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError
+from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError, StatusError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     NODE_METRICS,
@@ -28,6 +29,7 @@ from kubevouch.kube.resources import (
     SizedNode,
 )
 
+_BAD_REQUEST: Final = 400
 _LOG_TIMEOUT: Final = 2.0
 """Seconds for the logs of metrics-server's pods: the API server has them from a kubelet, which may be the one that hangs."""
 
@@ -101,6 +103,17 @@ class PodsFound:
     def reasons(self) -> Sequence[UnknownReason]:
         """Why pods are missing."""
         return [each.why for each in self.missing]
+
+
+@contextmanager
+def chosen_by(verb: str, *choices: str) -> Iterator[None]:
+    """Labels or fields that the API server cannot read are a mistake of the command line. Raises UsageError in its words."""
+    try:
+        yield
+    except StatusError as error:
+        if error.code != _BAD_REQUEST or not any(choices):
+            raise
+        raise UsageError(f"{verb}: {' and '.join(filter(None, choices))}", error.message) from None
 
 
 async def gather_nodes(
