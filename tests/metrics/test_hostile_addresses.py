@@ -4,11 +4,12 @@ import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from kubevouch.kubelet.io.names import Place
-from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.fleet import METRICS_PATH, KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.x509 import chains
 from kubevouch.x509.signatures import signature_error
@@ -118,6 +119,25 @@ async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter:
     assert failure.text == "no address matched types [InternalDNS]"
     assert asked == []
     assert longest.seconds < LONGEST
+
+
+@pytest.mark.parametrize("letter", ["e", "é", "\n"])
+async def test_a_path_longer_than_any_is_not_asked_for(cluster: Cluster, letter: str) -> None:
+    """A kubelet may write 256 KiB of it into its own Node: escaped anew for each scrape, and kept three times as long."""
+    await cluster.add("bad", annotations={METRICS_PATH: "/" + 1024 * letter})
+    longest = "/" + 1023 * letter
+    await cluster.add("good", annotations={METRICS_PATH: longest})
+    async with cluster.collecting() as collector:
+        failure = (await cluster.round())["bad"]
+        assert failure is not None
+        assert failure.reason == "path-too-long"
+        assert failure.text == (
+            "the Node's annotation metrics.k8s.io/resource-metrics-path is longer than 1024 characters"
+        )
+        assert collector.results["bad"].reason == "path-too-long"
+        assert len(collector.fleet.nodes["bad"].path) <= 1024
+    assert cluster.kubelets["bad"].seen == []
+    assert f"GET {quote(longest)} HTTP/1.1\r\n".encode() in cluster.kubelets["good"].sent
 
 
 async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: Cluster) -> None:

@@ -24,6 +24,8 @@ from kubevouch.metrics.texts import SharedTexts
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
+LONGEST_PATH: Final = 1024
+"""Characters of a path: a kubelet may write this annotation of its own Node, and each scrape asks for it."""
 _MOST_ADDRESSES: Final = 8
 """Of a node: it writes them itself, and each may be dialled."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
@@ -49,7 +51,8 @@ _ROWS: Final = RowForm(_PlacedPod, "Node", _placed)
 class FleetNode(msgspec.Struct, frozen=True):
     """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types.
 
-    others: its other addresses of these types, most preferred first.
+    others: its other addresses of these types, most preferred first. path: "" if its annotation has a longer one than
+    LONGEST_PATH.
     """
 
     name: str
@@ -77,6 +80,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
         """The node with the address, port and path to scrape."""
         status_port = node.status.daemon_endpoints.kubelet_endpoint.port
         addresses = self._addresses(node)
+        path = node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource"
         return FleetNode(
             name=node.name,
             uid=node.uid,
@@ -84,7 +88,7 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
             address=addresses[0] if addresses else "",
             others=addresses[1:],
             port=status_port if self.use_status_port and status_port else self.port,
-            path=node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource",
+            path=path if len(path) <= LONGEST_PATH else "",
             ready=node.ready,
         )
 

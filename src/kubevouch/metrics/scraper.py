@@ -20,7 +20,7 @@ from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
-from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
@@ -33,6 +33,9 @@ from kubevouch.moments import next_moment, phase_of
 
 P = ParamSpec("P")
 
+_PATH_TOO_LONG: Final = (
+    f"the Node's annotation {METRICS_PATH} is longer than {LONGEST_PATH} characters"
+)
 _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _SCRAPES_FOR_USAGE: Final = 2
@@ -251,6 +254,8 @@ class Scraper:
         connection.reached = Reached(node.address)
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
+        if not node.path:
+            raise FetchFailed(node.name, "path-too-long", _PATH_TOO_LONG)
         trust = await self._current_trust()
         credential = await self._credentials.current()
         asked_at = self._clock.now()
