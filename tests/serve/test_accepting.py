@@ -114,7 +114,9 @@ async def test_a_server_that_accepts_nobody_any_more_ends(
 
     assert ending.task
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", fails)
-    (await ending.connected())[1].transport.abort()  # who was waited for before
-    with pytest.raises(RuntimeError, match="of a test"):
-        await asyncio.wait_for(asyncio.shield(ending.task), GENEROUS)
+    # Who was waited for before.
+    with contextlib.closing(socket.create_connection(("127.0.0.1", ending.port))):
+        async with asyncio.timeout(GENEROUS):
+            with pytest.raises(RuntimeError, match="of a test"):
+                await ending.task
     assert not ending.working
