@@ -4,7 +4,12 @@ import asyncio
 from datetime import timedelta
 
 from kubevouch.kube.io.credentials import Credential
+from kubevouch.kube.resources import Node
+from kubevouch.kube.resources.meta import Metadata
+from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.scraper import Scraper
 from kubevouch.metrics.scraping import ScrapeSettings
+from kubevouch.metrics.store import MetricsStore
 from tests.metrics.conftest import Cluster, Heard
 from tests.support.scripted.kubelet import SILENCE
 
@@ -143,3 +148,26 @@ async def test_a_selector_that_no_node_matches_is_told_once_the_nodes_were_liste
     async with cluster.collecting(heard=heard) as collector:
         assert list(collector.fleet.nodes) == ["n1"]
         assert heard.unselected == []
+
+
+async def test_a_node_that_is_seen_while_the_scraper_ends_is_not_scraped(cluster: Cluster) -> None:
+    """The watch of nodes is cancelled a moment later than the scraper, and nobody would end a task that begins then."""
+    scraper = Scraper(
+        MetricsStore(timedelta(seconds=15), clock=cluster.clock, node_of=lambda _: ""),
+        roots=lambda: cluster.roots,
+        credentials=NoCredentials(),
+        clock=cluster.clock,
+        observer=cluster.heard,
+        settings=ScrapeSettings(),
+        address_types=("InternalIP",),
+    )
+    running = asyncio.create_task(scraper.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+    late = KubeletAddressing().fleet_node(Node(metadata=Metadata(name="late")))
+    scraper.put(late)
+    assert "scrape late" not in {task.get_name() for task in asyncio.all_tasks()}
+    # What the watch tells of it then is no error.
+    scraper.put(late)
+    scraper.remove("late")

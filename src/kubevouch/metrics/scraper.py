@@ -128,9 +128,12 @@ class Scraper:
         return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
-        """Adds a node, or changes how it is reached from its next scrape on."""
+        """Adds a node, or changes how it is reached from its next scrape on. Once `run` ends, no node is added."""
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node
+            return
+        if self._ending:
+            # The watch of nodes ends a moment later, and nobody would wait for a task that begins now.
             return
         if self._first_put is None:
             self._first_put = self._clock.monotonic()
