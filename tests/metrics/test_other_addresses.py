@@ -291,6 +291,23 @@ async def test_an_address_is_used_where_the_name_is_unknown(cluster: Cluster) ->
     assert running.sent.count(b"GET ") == 1
 
 
+async def test_why_it_is_not_read_at_the_address_either_is_said_beside_the_unknown_name(
+    cluster: Cluster,
+) -> None:
+    """Otherwise somebody would mend the names first, and in vain."""
+    addresses = {"Hostname": "n1.example", "InternalIP": "127.0.0.1"}
+    running = await cluster.add("n1", cluster.stranger("n1", "127.0.0.1"), addresses=addresses)
+    async with cluster.collecting(addressing=NAMES, look_up=no_such_host) as collector:
+        failure = (await cluster.round())["n1"]
+    assert failure is not None
+    name, _, address = failure.text.partition("; ")
+    assert name.endswith("dial tcp: lookup n1.example: no such host")
+    assert address.startswith('Get "https://127.0.0.1:')
+    assert address.endswith("x509: certificate signed by unknown authority")
+    assert failure.reason == collector.results["n1"].reason == "unknown-authority"
+    assert not running.sent
+
+
 async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Cluster) -> None:
     """And a name that was resolved before goes on to be used."""
     let_go, asked = threading.Event(), []

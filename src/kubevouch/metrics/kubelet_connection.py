@@ -101,14 +101,16 @@ class KubeletConnection:
             is_asked_next = bool(failed.chain) and first is not self._unverified
             # What an impostor presents says nothing about where the kubelet is.
             others = node.others if is_asked_next else self._others(node, failed, trust)
+            elsewhere: tuple[str, str] | None = None
             for number, address in enumerate(others):
                 # An address at which nobody answers leaves time for who is asked after it.
                 share = len(others) - number + 1 if is_asked_next else 1
                 try:
                     return await ask(address, Unverified.NOTHING, failed.text, share)
-                except FetchFailed:
+                except FetchFailed as other:
                     if self._was_verified():
                         raise
+                    elsewhere = elsewhere or (other.reason, other.text)
                 finally:
                     if self._was_verified():
                         # It is asked there first from now on, and has all of the time.
@@ -116,6 +118,10 @@ class KubeletConnection:
                         self._other_until = self._clock.monotonic() + LONGEST_KEPT
             if is_asked_next:
                 return await ask(node.address, self._unverified)
+            if elsewhere and failed.reason == FailureKind.NAME_UNKNOWN:
+                # A name that is mended leads to the same kubelet.
+                reason, text = elsewhere
+                raise FetchFailed(failed.where, reason, f"{failed.text}; {text}") from None
             raise
 
     async def _page_where_it_was(self, asked: "_Asked", address: str) -> bytes | None:
