@@ -57,6 +57,25 @@ def test_json_has_components_base_fields() -> None:
     }
 
 
+def test_json_has_what_is_no_text_as_the_text_format_has_it() -> None:
+    """An error may quote bytes that are no text: instead of its line there was another error."""
+    for text, shown in {
+        "half \ud83d a pair": "half \ufffd a pair",
+        "bytes \udcff\udc80": "bytes \\xff\\x80",
+        "\u00e4\u6f22": "\u00e4\u6f22",
+    }.items():
+        line = json.loads(logged(LogFormat.JSON, err=text, uri=text))
+        assert (line["err"], line["uri"]) == (shown, shown)
+
+
+@given(st.text(st.characters()))
+def test_whatever_is_said_in_json_is_one_line(text: str) -> None:
+    line = logged(LogFormat.JSON, err=text)
+    assert line.count("\n") == 1
+    assert line.encode()
+    assert isinstance(json.loads(line)["err"], str)
+
+
 # Go's strconv.Quote on these, tried with Go 1.26.
 QUOTED = {
     "plain": '"plain"',

@@ -200,6 +200,40 @@ async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> N
     assert (await gate.answer(request)).code == 429
 
 
+@pytest.mark.parametrize("fails", ["audit_id", "log"])
+async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more(fails: str) -> None:
+    """An answer is logged, and gets its headers, after its handler has begun a body that nobody would have closed."""
+    everybody, made, broken = Everybody(), list[Made](), [True]
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        made.append(Made(10))
+        return await made[-1].answer(request)
+
+    def write(_: str) -> None:
+        if broken and fails == "log":
+            raise ValueError("of a test")
+
+    def audit_id() -> str:
+        if broken and fails == "audit_id":
+            raise ValueError("of a test")
+        return "made"
+
+    gate = AccessGate(
+        everybody,  # type: ignore[arg-type]
+        everybody,  # type: ignore[arg-type]
+        {"/": answer},
+        Log(write, WoundClock(), verbosity=3),
+        WoundClock(),
+        audit_id=audit_id,
+        most_in_flight=1,
+    )
+    for _ in range(2):
+        assert (await gate.answer(HttpRequest("GET", "/"))).code == 500
+        assert made[-1].closed.is_set()
+    broken.clear()
+    assert (await gate.answer(HttpRequest("GET", "/"))).code == 200
+
+
 @pytest.mark.parametrize(
     ("given", "own"),
     {

@@ -1,5 +1,6 @@
 """In front of every handler: the limit of requests in flight, authentication, authorization, and routing."""
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -71,6 +72,17 @@ class AccessGate:
         if not is_front_proxy:
             await self._turns.take()
         answer = await self._counted(request, is_front_proxy=is_front_proxy)
+        try:
+            return self._completed(request, answer, began)
+        except Exception as error:  # noqa: BLE001 - as in _counted
+            if answer.rest is not None:
+                await answer.rest.aclose()
+            with contextlib.suppress(Exception):  # it may be the log that fails
+                self.report(request, error)
+            return _failed(request)
+
+    def _completed(self, request: HttpRequest, answer: HttpResponse, began: float) -> HttpResponse:
+        """The answer with its Audit-Id, logged."""
         if self._audit_id is not None:
             given = request.header("audit-id")
             own = given if _AUDIT_ID.fullmatch(given) else self._audit_id()
@@ -101,8 +113,7 @@ class AccessGate:
             answer = await self._answer(request, is_front_proxy=is_front_proxy)
         except Exception as error:  # noqa: BLE001 - an error in one request must not end the server
             self.report(request, error)
-            failed = internal_error(request.path, "the server failed while it answered")
-            return _if_stranger(request, failed)
+            return _failed(request)
         finally:
             if answer is None or answer.rest is None:
                 self.leave()
@@ -178,6 +189,12 @@ def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
 def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """The answer for a client of whom nothing is known yet but whether it has a certificate."""
     return answer if request.certificates else ending(answer)
+
+
+def _failed(request: HttpRequest) -> HttpResponse:
+    return _if_stranger(
+        request, internal_error(request.path, "the server failed while it answered")
+    )
 
 
 class _InFlight:

@@ -6,6 +6,7 @@ v unless it is an error. Tools that read metrics-server's log can read ours.
 """
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC
@@ -75,12 +76,20 @@ class Log:
             self._write(f"{head} {quote(message)}{pairs}\n")
             return
         plain = {
-            name: str(value) if isinstance(value, Exception) else value
+            name: _encodable(str(value)) if isinstance(value, str | Exception) else value
             for name, value in values.items()
         }
-        line = {"ts": round(at.timestamp() * 1000, 3), "caller": caller, "msg": message}
+        line = {"ts": round(at.timestamp() * 1000, 3), "caller": caller, "msg": _encodable(message)}
         shown = {} if letter == "E" else {"v": level}
-        self._write(msgspec.json.encode({**line, **shown, **plain}).decode(errors="replace") + "\n")
+        self._write(msgspec.json.encode({**line, **shown, **plain}).decode() + "\n")
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def _encodable(text: str) -> str:
+    """The text without what UTF-8 cannot hold, which is escaped as `quote` does: bytes that were not UTF-8 stand for themselves."""
+    return text if text.isascii() else _SURROGATE.sub(lambda found: quote(found[0])[1:-1], text)
 
 
 _OUR_FRAMES: Final = 3
