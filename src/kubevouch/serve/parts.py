@@ -1,6 +1,7 @@
 """Programs that serve their metrics and probes together: each alone, or several in one process behind one listener."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -39,6 +40,21 @@ class ServerPart:
     end: Callable[[], Awaitable[None]] = _nothing
 
 
+async def make_parts(
+    makers: Sequence[Callable[[], Awaitable[ServerPart]]],
+) -> list[ServerPart]:
+    """Makes one part after the other. Where one cannot be made those before it are ended, and its error is raised."""
+    made: list[ServerPart] = []
+    try:
+        for make in makers:
+            made.append(await make())  # noqa: PERF401 - what is made by then is ended
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await _end(made)
+        raise
+    return made
+
+
 async def serve_parts(
     api: ApiClient,
     clock: Clock,
@@ -72,8 +88,14 @@ async def serve_parts(
             ready=ready,
         )
     finally:
-        for each in parts:
-            await each.end()
+        await _end(parts)
+
+
+async def _end(parts: Sequence[ServerPart]) -> None:
+    """Ends each part, also if another one cannot be ended. Raises what the last of those has raised."""
+    async with contextlib.AsyncExitStack() as ends:
+        for each in reversed(parts):
+            ends.push_async_callback(each.end)
 
 
 def _routes(

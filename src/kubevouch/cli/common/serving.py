@@ -5,6 +5,7 @@ import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -101,7 +102,7 @@ def serve_in_cluster(
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.serve.parts import serve_parts
+    from kubevouch.serve.parts import make_parts, serve_parts
     from kubevouch.serve.process import TlsSources, stop_on_signals
     from kubevouch.serve.server import Delegation, ServingOptions
     from kubevouch.system_clock import SystemClock
@@ -121,7 +122,7 @@ def serve_in_cluster(
             ApiClient(access, clock=clock, environ=terminal.environment, observe=observe) as api,
             stop_on_signals() as stop,
         ):
-            parts = [await each.make(api, log) for each in programs]
+            parts = await make_parts([partial(each.make, api, log) for each in programs])
             await serve_parts(
                 api, api.server_clock, log, options, parts=parts, registry=registry, stop=stop
             )
