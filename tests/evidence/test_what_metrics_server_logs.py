@@ -15,9 +15,8 @@ from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import Reached, ScrapeResult
+from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
-from kubevouch.metrics.store import ScrapeFailure
 from kubevouch.serve.logs import Log, LogFormat
 from tests.support.clocks import WoundClock
 
@@ -80,8 +79,7 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     log = Log(lines.append, clock, form=form)
     scraping = ScrapeLog(log, clock, 9.0)
     node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
-    now = clock.now()
-    failed = ScrapeFailure("w1", "unknown_authority", said, at=now, since=now)
+    failed = ScrapeFailure("w1", "unknown_authority", said)
     scraping.scraped(node, 0.1, failed)
     denied = (
         'nodes is forbidden: User "system:serviceaccount:kube-system:kubevouch-metrics-server" cannot list resource '
@@ -116,7 +114,7 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
     words = 'User "system:serviceaccount:a;b" cannot get resource "nodes/metrics" in API group ""'
     said = f'request failed, status: "403 {words}"'
     now = clock.now()
-    failed = ScrapeFailure("w1", "http-403", said, at=now, since=now)
+    failed = ScrapeFailure("w1", "http-403", said)
     for ready in (True, False):
         scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
     scraping.duplicate(node, (("ns", words),))

@@ -18,9 +18,9 @@ from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeSettings
-from kubevouch.metrics.store import ScrapeFailure
+from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
@@ -134,6 +134,10 @@ class Heard:
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         self.troubles.append((resource, error))
         self.stirred.set()
+
+    def failure(self, name: str) -> ScrapeFailure | None:
+        """Why the last scrape of a node failed; None if it succeeded or has not ended yet."""
+        return dict(self.scrapes).get(name)
 
     async def until(self, what: Callable[[], bool]) -> None:
         async with asyncio.timeout(GENEROUS):
@@ -273,6 +277,18 @@ class Cluster:
         await self.clock.pass_(seconds)
         await self.heard.until(lambda: wanted <= {name for name, _ in self.heard.scrapes[before:]})
         return dict(self.heard.scrapes[before:])
+
+
+def nodes_served(collector: Collector) -> dict[str, NodeUsage]:
+    """The usage of every node that has one, by name."""
+    found = {name: collector.store.node(name) for name in collector.fleet.nodes}
+    return {name: usage for name, usage in found.items() if usage is not None}
+
+
+def pods_served(collector: Collector) -> dict[PodKey, PodUsage]:
+    """The usage of every pod that has one, by namespace and name."""
+    found = {key: collector.store.pod(*key) for key in collector.fleet.pods}
+    return {key: usage for key, usage in found.items() if usage is not None}
 
 
 @pytest.fixture(scope="session")

@@ -2,27 +2,43 @@
 
 from kubevouch.kubelet.resource_metrics import read_resource_metrics
 from kubevouch.metrics.pages import Page, page_of
+from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.quick_pages import Form, quick_page
+from kubevouch.metrics.store import MetricsStore, PodUsage
 
 
 class Exact:
-    """Reads every page by the full reader. Raises AnswerError."""
+    """Reads every page by the full reader. Raises AnswerError. pods: those of all pages so far."""
+
+    def __init__(self) -> None:
+        self.pods: set[PodKey] = set()
 
     def read(self, body: bytes) -> Page:
+        page = self._page(body)
+        self.pods.update(page.containers.layout.pods)
+        return page
+
+    def _page(self, body: bytes) -> Page:
         return page_of(read_resource_metrics(body, "n1"), 0)
+
+    def served(self, store: MetricsStore) -> dict[PodKey, PodUsage]:
+        """The usage of every pod that has one, by namespace and name."""
+        found = {key: store.pod(*key) for key in sorted(self.pods)}
+        return {key: usage for key, usage in found.items() if usage is not None}
 
 
 class Quick(Exact):
     """Reads a page by the full reader only if the quick one does not know its form. quick: how many it did know."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._form = Form()
         self.quick = 0
 
-    def read(self, body: bytes) -> Page:
+    def _page(self, body: bytes) -> Page:
         found = quick_page(body, self._form)
         if found is None:
-            return super().read(body)
+            return super()._page(body)
         self.quick += 1
         page, self._form = found
         return page

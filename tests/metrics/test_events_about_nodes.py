@@ -31,7 +31,7 @@ async def rounds(cluster: Cluster, number: int) -> None:
 async def test_a_node_that_is_not_read_has_one_event(cluster: Cluster) -> None:
     running = await cluster.add("n1", NO_CERTIFICATE)
     await cluster.add("n2")
-    async with cluster.collecting(instance="metrics-server-7d9") as collector:
+    async with cluster.collecting(instance="metrics-server-7d9"):
         await rounds(cluster, 3)
         await cluster.heard.until(lambda: bool(events(cluster)))
         [event] = events(cluster)
@@ -45,7 +45,7 @@ async def test_a_node_that_is_not_read_has_one_event(cluster: Cluster) -> None:
         # It recovers: told when the last Event is a while ago, for it may not last.
         running.behaviour = cluster.serve("n1")
         await rounds(cluster, 2)
-        assert collector.store.failure("n1") is None
+        assert cluster.heard.failure("n1") is None
         assert words(cluster) == ["KubeletNotRead"]
         await cluster.round(seconds=600)
         await cluster.heard.until(lambda: len(events(cluster)) == 2)
@@ -102,12 +102,12 @@ async def test_who_may_not_create_events_is_refused_once(cluster: Cluster) -> No
     )
     for name in ("n1", "n2", "n3"):
         await cluster.add(name, NO_CERTIFICATE)
-    async with cluster.collecting(instance="m") as collector:
+    async with cluster.collecting(instance="m"):
         await rounds(cluster, 2)
         await cluster.heard.until(lambda: bool(cluster.heard.no_events))
         await rounds(cluster, 2)
         assert [forbidden for _, forbidden in cluster.heard.no_events] == [True]
-        assert collector.store.failure("n1") is not None
+        assert cluster.heard.failure("n1") is not None
     assert sum(each.path == PATH for each in cluster.server.requests) == 1
 
 

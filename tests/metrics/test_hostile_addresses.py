@@ -43,12 +43,10 @@ async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(cluster: 
     await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
     called(cluster, "bad", *(f"{number}.bad" for number in range(8)))
     settings = ScrapeSettings(timeout=60.0)
-    async with cluster.collecting(
-        addressing=NAMES, look_up=at_home, settings=settings
-    ) as collector:
+    async with cluster.collecting(addressing=NAMES, look_up=at_home, settings=settings):
         with longest_callback() as longest:
             await cluster.round()
-        failure = collector.store.failure("bad")
+        failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.reason == "name-not-covered"
     assert "valid for 5000 names" in failure.text
@@ -71,11 +69,9 @@ async def test_a_chain_that_leads_nowhere_by_a_hundred_ways_is_not_gone_through_
         return signature_error(*asked)  # type: ignore[arg-type]
 
     monkeypatch.setattr(chains, "signature_error", counted)
-    async with cluster.collecting(
-        addressing=NAMES, look_up=at_home, settings=settings
-    ) as collector:
+    async with cluster.collecting(addressing=NAMES, look_up=at_home, settings=settings):
         await cluster.round()
-        failure = collector.store.failure("bad")
+        failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.reason == "name-not-covered"
     # Each of the 16 signatures once, by their one key and by the cluster's; before, a hundred for each address.
@@ -92,10 +88,10 @@ async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(cluster:
 
     await cluster.add("bad")
     called(cluster, "bad", "bad.example")
-    async with cluster.collecting(addressing=NAMES, look_up=everywhere) as collector:
+    async with cluster.collecting(addressing=NAMES, look_up=everywhere):
         with longest_callback() as longest:
             await cluster.round()
-        assert collector.store.failure("bad") is not None
+        assert cluster.heard.failure("bad") is not None
     assert asked == ["bad.example"]
     assert longest.seconds < LONGEST
 
@@ -111,10 +107,10 @@ async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter:
         asked.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    async with cluster.collecting(addressing=NAMES, look_up=look_up) as collector:
+    async with cluster.collecting(addressing=NAMES, look_up=look_up):
         with longest_callback() as longest:
             await cluster.round()
-        failure = collector.store.failure("bad")
+        failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.text == "no address matched types [InternalDNS]"
     assert asked == []
@@ -143,8 +139,8 @@ async def test_a_path_longer_than_any_is_not_asked_for(cluster: Cluster, letter:
 async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: Cluster) -> None:
     await cluster.add("bad")
     called(cluster, "bad", 'a\nE1130 "Failed to scrape node" node="good"\x1b[2J')
-    async with cluster.collecting(addressing=NAMES) as collector:
+    async with cluster.collecting(addressing=NAMES):
         await cluster.round()
-        failure = collector.store.failure("bad")
+        failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.text.isprintable()

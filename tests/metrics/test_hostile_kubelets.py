@@ -11,7 +11,7 @@ from kubevouch.kubelet.io.fetch import FetchFailed
 from kubevouch.kubelet.io.stream import TlsStream
 from kubevouch.kubelet.response import ResponseReader
 from kubevouch.metrics.scraping import ScrapeSettings
-from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
+from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page, nodes_served, pods_served
 from tests.support.authority import Authority, Pair
 from tests.support.bombs import gzip_bomb
 from tests.support.contexts import server_context
@@ -144,15 +144,15 @@ async def _costs_its_own_row_only(cluster: Cluster, behaviour: Behaviour, reason
         for _ in range(2):
             # The good one is never waited for longer than it takes.
             await cluster.round("good")
-            await cluster.heard.until(lambda: collector.store.failure("bad") is not None)
-        assert sorted(collector.store.nodes()) == ["good"]
-        assert sorted(collector.store.pods()) == [("ns", "good-0")]
-        assert collector.store.failure("good") is None
-        failure = collector.store.failure("bad")
+            await cluster.heard.until(lambda: cluster.heard.failure("bad") is not None)
+        assert sorted(nodes_served(collector)) == ["good"]
+        assert sorted(pods_served(collector)) == [("ns", "good-0")]
+        assert cluster.heard.failure("good") is None
+        failure = cluster.heard.failure("bad")
         assert failure is not None
         assert failure.reason == reason
         assert failure.timed_out == (failure.reason == "deadline")
-        assert collector.store.absence("bad") == failure.text
+        assert collector.results["bad"].text == failure.text
         assert failure.text.isprintable()
         assert len(failure.text) <= 2000
     assert bad.seen
@@ -176,9 +176,9 @@ async def test_what_a_failed_scrape_has_received_goes_with_it(cluster: Cluster, 
     before = _left_of_scrapes()
     gc.disable()
     try:
-        async with cluster.collecting(settings=settings) as collector:
+        async with cluster.collecting(settings=settings):
             await cluster.round()
-            assert collector.store.failure("bad") is not None
+            assert cluster.heard.failure("bad") is not None
             assert _left_of_scrapes() <= before + (name in KEPT)
     finally:
         gc.enable()
@@ -205,10 +205,10 @@ async def test_a_redirect_leads_nowhere(cluster: Cluster) -> None:
     to = f"https://{ADDRESS}:{elsewhere.port}{PATH}".encode()
     head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % to
     await cluster.add("bad", Serve(cluster.serve("bad").context, {PATH: Raw(head)}))
-    async with cluster.collecting() as collector:
+    async with cluster.collecting():
         for _ in range(2):
             await cluster.round()
-        failure = collector.store.failure("bad")
+        failure = cluster.heard.failure("bad")
         assert failure is not None
         assert failure.text == 'request failed, status: "307 Temporary Redirect"'
     assert elsewhere.sent.count(b"GET ") == 2
@@ -245,7 +245,7 @@ async def test_a_kubelet_that_resets_its_counters_has_no_row_until_they_grow_aga
             cores.append(usage.cpu_nanocores / 1e9 if usage else None)
             if number:
                 assert collector.store.node("good") is not None
-        assert collector.store.failure("bad") is None
+        assert cluster.heard.failure("bad") is None
     assert cores == [None, 0.5, None, 1.0, 1.0]
 
 
@@ -263,4 +263,4 @@ async def test_two_fifths_of_silent_nodes_delay_none_of_the_others(cluster: Clus
             await cluster.round(*good)
         # The silent ones still hang in their first scrape: nobody has waited for any of them.
         assert not set(silent) & set(collector.results)
-        assert sorted(collector.store.nodes()) == sorted(good)
+        assert sorted(nodes_served(collector)) == sorted(good)

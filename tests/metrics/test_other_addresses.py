@@ -112,13 +112,13 @@ async def test_who_answers_at_the_other_address_must_be_the_node_too(cluster: Cl
     stranger = await cluster.add("n2", cluster.serve("n2", "127.0.0.1"), port=wrong.port)
 
     claim(cluster, wrong)
-    async with cluster.collecting(addressing=BOTH) as collector:
+    async with cluster.collecting(addressing=BOTH):
         await cluster.round("n1", "n2")
-        failure = collector.store.failure("n1")
+        failure = cluster.heard.failure("n1")
         assert failure is not None
         assert failure.reason == "address-not-covered"
         assert "valid for 127.0.0.1, not 127.0.0.2" in failure.text
-        assert collector.store.failure("n2") is None
+        assert cluster.heard.failure("n2") is None
     assert wrong.sent == b""
     assert stranger.sent.count(b"GET ") == 1
 
@@ -133,9 +133,9 @@ async def test_who_answers_at_the_other_address_must_be_the_node_too(cluster: Cl
 )
 async def test_no_other_address_is_dialled(cluster: Cluster, addresses: dict[str, str]) -> None:
     running = await cluster.add("n1", host="0.0.0.0", addresses=addresses)
-    async with cluster.collecting(addressing=BOTH) as collector:
+    async with cluster.collecting(addressing=BOTH):
         await cluster.round()
-        failure = collector.store.failure("n1")
+        failure = cluster.heard.failure("n1")
         assert failure is not None
         assert "not 127.0.0.2" in failure.text
     assert len(running.seen) == 2
@@ -164,7 +164,7 @@ async def test_whoever_cannot_be_verified_is_asked_only_where_the_kubelet_is_at_
     )
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")
-        assert collector.store.failure("n1") is None
+        assert cluster.heard.failure("n1") is None
         assert collector.results["n1"].reached.address == "127.0.0.1"
         assert collector.results["n1"].reached.doubt == ""
     assert impostor.sent == b""
@@ -269,7 +269,7 @@ async def test_other_addresses_that_answer_nobody_leave_time_for_whom_an_operato
     settings = ScrapeSettings(insecure_nodes=frozenset(["n1"]), timeout=6.0)
     async with cluster.collecting(addressing=BOTH, settings=settings) as collector:
         await cluster.round("n1")
-        assert collector.store.failure("n1") is None
+        assert cluster.heard.failure("n1") is None
         assert collector.results["n1"].reached.credential == "token"
 
 
@@ -332,7 +332,7 @@ async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Clu
         ) as collector:
             for _ in range(3):
                 await cluster.round("addressed")
-            assert collector.store.failure("addressed") is None
+            assert cluster.heard.failure("addressed") is None
             assert collector.store.node("addressed") is not None
             await cluster.heard.until(lambda: len(collector.results) == 42)
             assert {collector.results[name].reason for name in slow} <= {"deadline", "name-unknown"}

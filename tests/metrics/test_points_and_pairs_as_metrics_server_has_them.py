@@ -11,7 +11,7 @@ from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import read_resource_metrics
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.points import LAST_NS, NEVER, Point
-from kubevouch.metrics.store import MetricsStore, ScrapeFailure
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.windows import rate_between
 from kubevouch.quantity import format_bytes, format_nanocores, read
 from real.oracle import metrics_corpus
@@ -25,12 +25,11 @@ CASES: list[dict[str, Any]] = [
     for line in (Path(__file__).parent / "cases" / "go-pairs.jsonl").read_text().splitlines()
 ]
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-FAILURE = ScrapeFailure("n1", "deadline", "too late", NOW, NOW)
 # Go's longest Duration: it has paired a container with a point that it does not have.
 _NONSENSE = 2**63 - 1
 
 
-def told(store: MetricsStore) -> dict[str, Any]:
+def told(store: MetricsStore, reader: Exact) -> dict[str, Any]:
     """The store's state in the words of the record."""
     moment: dict[str, Any] = {}
     if (node := store.node("n1")) is not None:
@@ -40,8 +39,7 @@ def told(store: MetricsStore) -> dict[str, Any]:
             "cpu": format_nanocores(node.cpu_nanocores),
             "memory": format_bytes(node.memory_bytes),
         }
-    for (namespace, name), pod in store.pods().items():
-        assert pod == store.pod(namespace, name)
+    for (namespace, name), pod in reader.served(store).items():
         moment.setdefault("pods", {})[f"{namespace}/{name}"] = {
             "timestamp_ns": pod.timestamp_ns or 0,
             "window_ns": pod.window_ns,
@@ -65,12 +63,12 @@ def told(store: MetricsStore) -> dict[str, Any]:
 def scrape(store: MetricsStore, page: str | None, reader: Exact) -> bool:
     """One scrape of the node; whether its page could not be read."""
     if page is None:
-        store.record_failure("n1", FAILURE)
+        store.record_failure("n1")
         return False
     try:
         store.record("n1", reader.read(page.encode()))
     except AnswerError:
-        store.record_failure("n1", FAILURE)
+        store.record_failure("n1")
         return True
     return False
 
@@ -106,7 +104,7 @@ def served(case: dict[str, Any], pages: list[str | None], reader: Exact) -> None
         place = (case["case"], number)
         wanted = {**told_by_go, "pods": dict(told_by_go.get("pods", {}))}
         assert scrape(store, page, reader) == wanted.pop("failed", False), place
-        found = told(store)
+        found = told(store, reader)
         for key, pod in list(wanted["pods"].items()):
             if pod["window_ns"] == _NONSENSE or _paired_with_nothing(pod, found, key):
                 del wanted["pods"][key]

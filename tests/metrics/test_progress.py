@@ -10,7 +10,7 @@ from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraper import Scraper
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
-from tests.metrics.conftest import Cluster, Heard
+from tests.metrics.conftest import Cluster, Heard, nodes_served
 from tests.support.scripted.kubelet import SILENCE
 
 
@@ -108,7 +108,7 @@ async def test_a_task_that_dies_is_started_again_and_told_of(cluster: Cluster) -
         await cluster.heard.until(lambda: bool(cluster.heard.restarts))
         assert cluster.heard.restarts == [("n1", None)]
         await cluster.round()
-        assert sorted(collector.store.nodes()) == ["n1", "n2"]
+        assert sorted(nodes_served(collector)) == ["n1", "n2"]
         assert len(cluster.heard.restarts) == 1
 
 

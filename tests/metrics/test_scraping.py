@@ -12,7 +12,17 @@ from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch_lab.apiserver import status
-from tests.metrics.conftest import ADDRESS, NODE, PATH, POD, Cluster, Live, Page
+from tests.metrics.conftest import (
+    ADDRESS,
+    NODE,
+    PATH,
+    POD,
+    Cluster,
+    Live,
+    Page,
+    nodes_served,
+    pods_served,
+)
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults
@@ -26,12 +36,11 @@ async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
     async with cluster.collecting() as collector:
         store = collector.store
         assert await cluster.round() == {"n1": None, "n2": None, "n3": None}
-        assert store.nodes() == {}
+        assert nodes_served(collector) == {}
         assert not store.node_ready
-        assert store.absence("n1") == "scraped once so far; usage needs two different samples"
         await cluster.round()
-        assert sorted(store.nodes()) == ["n1", "n2", "n3"]
-        assert sorted(store.pods()) == [("ns", "n1-0"), ("ns", "n2-0"), ("ns", "n3-0")]
+        assert sorted(nodes_served(collector)) == ["n1", "n2", "n3"]
+        assert sorted(pods_served(collector)) == [("ns", "n1-0"), ("ns", "n2-0"), ("ns", "n3-0")]
         assert store.node_ready
         assert store.pod_ready
         assert (store.node_points, store.container_points) == (3, 3)
@@ -39,7 +48,7 @@ async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
     assert usage is not None
     assert (usage.cpu_nanocores, usage.memory_bytes) == (500_000_000, 1_000_002)
     assert usage.window_ns == 15 * 10**9
-    assert usage.timestamp.timestamp() == 1_795_000_000 + 1000 + 30
+    assert usage.timestamp_ns == (1_795_000_000 + 1000 + 30) * 10**9
     pod = store.pod("ns", "n1-0")
     assert pod is not None
     [container] = pod.containers
@@ -98,14 +107,13 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
             failure = failures["n1"]
             assert failure is not None
             assert failure.text.endswith("remote error: tls: internal error")
-            kept = store.failure("n1")
-            assert kept is not None
+            kept = collector.results["n1"]
             assert (kept.at > kept.since) == (seconds > 15)
-        assert store.absence("n1").endswith("remote error: tls: internal error")
+        assert collector.results["n1"].text.endswith("remote error: tls: internal error")
         running.behaviour = good
         await cluster.round()
-        assert store.nodes() == {}
-        assert store.failure("n1") is None
+        assert nodes_served(collector) == {}
+        assert cluster.heard.failure("n1") is None
         await cluster.round()
         assert store.node("n1") is not None
         assert store.pod("ns", "n1-0") is not None
@@ -125,7 +133,7 @@ async def test_after_failed_scrapes_the_next_good_one_is_enough(
             await cluster.round()
         usage = collector.store.node("n1")
     assert usage is not None
-    assert usage.timestamp.timestamp() == 1_795_000_000 + 1000 + 45
+    assert usage.timestamp_ns == (1_795_000_000 + 1000 + 45) * 10**9
 
 
 async def test_nodes_come_and_go(cluster: Cluster) -> None:
@@ -136,11 +144,11 @@ async def test_nodes_come_and_go(cluster: Cluster) -> None:
         await cluster.heard.until(lambda: "n2" in collector.fleet.nodes)
         await cluster.round()
         await cluster.round()
-        assert sorted(collector.store.nodes()) == ["n1", "n2"]
+        assert sorted(nodes_served(collector)) == ["n1", "n2"]
         cluster.server.store.delete(NODE, "n1")
         await cluster.heard.until(lambda: "n1" not in collector.fleet.nodes)
-        assert sorted(collector.store.nodes()) == ["n2"]
-        assert sorted(collector.store.pods()) == [("ns", "n2-0")]
+        assert sorted(nodes_served(collector)) == ["n2"]
+        assert sorted(pods_served(collector)) == [("ns", "n2-0")]
         async with asyncio.timeout(GENEROUS):
             while first.open:
                 await asyncio.sleep(0.005)
@@ -181,7 +189,7 @@ async def test_a_kubelet_of_one_node_is_not_taken_for_another_at_the_same_addres
         assert failure is not None
         assert failure.reason == "wrong-identity"
         assert "the certificate belongs to node n1, not to node n2" in failure.text
-        assert collector.store.absence("n2") == failure.text
+        assert collector.results["n2"].text == failure.text
     assert shared.sent.count(b"GET ") == 1
 
 
@@ -216,7 +224,7 @@ async def test_a_pod_that_moved_has_its_new_nodes_numbers_at_once(cluster: Clust
         pod = collector.store.pod("ns", "n1-0")
         assert pod is not None
         assert pod.containers[0].cpu_nanocores == 900_000_000
-        assert collector.store.pods() == {("ns", "n1-0"): pod}
+        assert pods_served(collector) == {("ns", "n1-0"): pod}
         cluster.server.store.change(
             POD, ("ns", "n1-0"), lambda thing: {**thing, "spec": {"nodeName": "n3"}}
         )
@@ -316,7 +324,7 @@ async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None
     addressing = KubeletAddressing(address_types=("ExternalIP", "Hostname"), use_status_port=True)
     async with cluster.collecting(addressing=addressing) as collector:
         await cluster.round()
-        assert collector.store.absence("n1") == "no address matched types [ExternalIP Hostname]"
+        assert collector.results["n1"].text == "no address matched types [ExternalIP Hostname]"
         result = collector.results["n1"]
         assert (result.reason, result.reached.address) == ("no-address", "")
     assert cluster.kubelets["n1"].seen == []
@@ -343,7 +351,7 @@ async def test_a_page_without_whole_metrics_is_told(cluster: Cluster) -> None:
     async with cluster.collecting() as collector:
         await cluster.round()
         assert cluster.heard.incompletes == [("n1", True, (("ns", "p"),))]
-        assert collector.store.absence("n1") == "its kubelet reports no CPU or memory of the node"
+        assert collector.results["n1"].text == "its kubelet reports no CPU or memory of the node"
 
 
 @pytest.mark.parametrize("page", [b"", b"scrape_error 1\nresource_scrape_error 1\n"])
@@ -373,8 +381,8 @@ async def test_pods_are_served_of_a_kubelet_that_says_nothing_of_its_node(cluste
     async with cluster.collecting() as collector:
         for _ in range(2):
             await cluster.round()
-        assert list(collector.store.pods()) == [("ns", "n1-0")]
-        assert collector.store.failure("n1") is not None
+        assert list(pods_served(collector)) == [("ns", "n1-0")]
+        assert cluster.heard.failure("n1") is not None
 
 
 async def test_running_pods_are_known_by_their_labels(cluster: Cluster) -> None:

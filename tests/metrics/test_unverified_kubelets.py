@@ -21,9 +21,9 @@ UNTRUSTED = "tls: failed to verify certificate: x509: certificate signed by unkn
 
 
 def failure_of(collector: Collector, name: str) -> tuple[str, str]:
-    failure = collector.store.failure(name)
-    assert failure is not None
-    return failure.reason, failure.text
+    result = collector.results[name]
+    assert result.reason
+    return result.reason, result.text
 
 
 def client_certificate(cluster: Cluster, folder: Path) -> FileCredentials:
@@ -246,7 +246,7 @@ async def test_a_kubelet_is_verified_anew_after_a_minute(cluster: Cluster) -> No
         await cluster.round()
         assert failure_of(collector, "n1")[0] == "unknown-authority"
         await cluster.round(seconds=60)
-        assert collector.store.failure("n1") is None
+        assert cluster.heard.failure("n1") is None
     assert running.sent.count(b"Authorization: ") == 1
 
 

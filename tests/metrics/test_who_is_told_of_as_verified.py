@@ -50,9 +50,9 @@ async def test_an_impostor_gets_no_token_where_the_kubelet_is_verified_and_fails
     pair = cluster.authority.serving("127.0.0.1", node="n1")
     own = await cluster.add("n2", Serve(server_context(pair), {PATH: answer}), port=impostor.port)
     claim(cluster, impostor)
-    async with cluster.collecting(addressing=BOTH, settings=SIGNED_FOR) as collector:
+    async with cluster.collecting(addressing=BOTH, settings=SIGNED_FOR):
         await cluster.round("n1")
-        failure = collector.store.failure("n1")
+        failure = cluster.heard.failure("n1")
     assert b"Authorization: Bearer first-token" in own.sent
     assert impostor.sent == b""
     assert failure is not None
@@ -73,7 +73,7 @@ async def test_an_impostor_gets_no_token_where_the_kubelet_breaks_off_that_was_r
         answers[PATH] = Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"#", then="close")
         own.behaviour = cluster.stranger("n1", "127.0.0.1")
         await cluster.round("n1")
-        failure = collector.store.failure("n1")
+        failure = cluster.heard.failure("n1")
     assert failure is not None
     assert failure.reason == "no-answer"
     assert own.sent.count(b"Authorization: Bearer first-token") == 2

@@ -1,6 +1,6 @@
 """Scrapes verified kubelets, computes usage as metrics-server does, and serves it.
 
-- `store`: the frozen usages that the metrics API reads, and why a node has none
+- `store`: the frozen usages that the metrics API reads
 - `pages`, `windows`: metrics-server's rules, pure: which samples count, and the rate between two of them;
   `columns` holds the numbers of all containers of a node, `quick_pages` reads a page in the exact form that kubelets write
 - `fleet`: the nodes and pods of the cluster, by watch

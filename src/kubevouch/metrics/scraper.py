@@ -25,14 +25,15 @@ from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import Form, quick_page
-from kubevouch.metrics.results import Reached, ScrapeResult
+from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
-from kubevouch.metrics.store import NO_USAGE, MetricsStore, ScrapeFailure
+from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
 
 P = ParamSpec("P")
 
+_NO_USAGE: Final = "its kubelet reports no CPU or memory of the node"
 _PATH_TOO_LONG: Final = (
     f"the Node's annotation {METRICS_PATH} is longer than {LONGEST_PATH} characters"
 )
@@ -217,17 +218,19 @@ class Scraper:
             body, asked_at = await self._fetched(node, followed.connection, began)
             if not await self._keep(followed, body, asked_at):
                 # The row stays away as long as that is so, which somebody has to be told.
-                failure = self._failure(node, "no-usage", NO_USAGE)
+                failure = ScrapeFailure(node.name, "no-usage", _NO_USAGE)
         except FetchFailed as error:
-            failure = self._failure(node, error.reason, error.text, timed_out=error.timed_out)
+            failure = ScrapeFailure(node.name, error.reason, error.text, error.timed_out)
         except AnswerError as error:
-            failure = self._failure(node, "unreadable", f"failed parsing metrics: {error}")
+            failure = ScrapeFailure(node.name, "unreadable", f"failed parsing metrics: {error}")
         except KubevouchError as error:
-            failure = self._failure(node, "credential", str(error))
+            failure = ScrapeFailure(node.name, "credential", str(error))
         except Exception as error:  # noqa: BLE001 - an error of ours with one node's page must not end other scrapes
-            failure = self._failure(node, "internal", f"{type(error).__name__}: please report this")
+            failure = ScrapeFailure(
+                node.name, "internal", f"{type(error).__name__}: please report this"
+            )
         if failure is not None:
-            self._store.record_failure(node.name, failure)
+            self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
         self._note(followed, failure)
         return failure
@@ -315,12 +318,6 @@ class Scraper:
                 page: ResourceMetrics = end.value
                 return page
             await self._clock.sleep(0)
-
-    def _failure(
-        self, node: FleetNode, reason: str, text: str, *, timed_out: bool = False
-    ) -> ScrapeFailure:
-        now = self._clock.now()
-        return ScrapeFailure(node.name, reason, text, now, now, timed_out)
 
     def _tell(self, observe: Callable[P, None], *told: P.args, **named: P.kwargs) -> None:
         """Tells the observer, whose errors are no reason to stop."""

@@ -9,8 +9,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kubelet.io.trust import Unverified
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.results import ScrapeResult
-from kubevouch.metrics.store import ScrapeFailure
+from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 
 
 class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):

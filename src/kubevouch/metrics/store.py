@@ -1,4 +1,4 @@
-"""The usage of nodes and pods, and why a node has none. The scraper writes it, the metrics API reads it.
+"""The usage of nodes and pods. The scraper writes it, the metrics API reads it.
 
 Everything returned is frozen and of one moment. A successful scrape replaces the rows of the node and of its pods. A
 failed one leaves them as they were, with their own time, until they are STALE_AFTER resolutions old, and as much older as a
@@ -7,8 +7,8 @@ scrape may take: metrics-server (pkg/storage) removes them at once. Then two suc
 The API server says on which node a pod runs, at the moment of reading: what any other node reports of it is never served.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -19,11 +19,8 @@ from kubevouch.metrics.pages import Page
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
-NO_USAGE: Final = "its kubelet reports no CPU or memory of the node"
 STALE_AFTER: Final = 3
 """Resolutions after a node's last successful scrape, and the time-out of one scrape later, its rows are no longer served."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NodeUsage(msgspec.Struct, frozen=True, gc=False):
@@ -36,11 +33,6 @@ class NodeUsage(msgspec.Struct, frozen=True, gc=False):
     window_ns: int
     cpu_nanocores: int
     memory_bytes: int
-
-    @property
-    def timestamp(self) -> datetime:
-        """When the window ended, in UTC, truncated to microseconds."""
-        return _moment(self.timestamp_ns)
 
 
 class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
@@ -62,27 +54,6 @@ class PodUsage(msgspec.Struct, frozen=True):
     timestamp_ns: int | None
     window_ns: int
     containers: tuple[ContainerUsage, ...]
-
-    @property
-    def timestamp(self) -> datetime | None:
-        """When the window ended, in UTC, truncated to microseconds; None if no container is left."""
-        return None if self.timestamp_ns is None else _moment(self.timestamp_ns)
-
-
-class ScrapeFailure(msgspec.Struct, frozen=True):
-    """Why the last scrape of a node failed.
-
-    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "unreadable", "no-usage",
-    "credential" or "internal". text: one printable line, as metrics-server logs it after err=. timed_out: metrics-server words these
-    differently. since: the time of the first failure in a row.
-    """
-
-    node: str
-    reason: str
-    text: str
-    at: datetime
-    since: datetime
-    timed_out: bool = False
 
 
 class MetricsStore:
@@ -107,7 +78,6 @@ class MetricsStore:
         self._node_of = node_of
         self._windows: dict[str, NodeWindow] = {}
         self._scraped_at: dict[str, float] = {}
-        self._failures: dict[str, ScrapeFailure] = {}
 
     # ---- read by the API
 
@@ -127,43 +97,6 @@ class MetricsStore:
         key = (namespace, name)
         window = self._window(self._node_of(key))
         return None if window is None else _pod_usage(key, window)
-
-    def nodes(self) -> Mapping[str, NodeUsage]:
-        """The usage of every node that has one, by name."""
-        found = ((name, self.node(name)) for name in self._windows)
-        return {name: usage for name, usage in found if usage is not None}
-
-    def pods(self) -> Mapping[PodKey, PodUsage]:
-        """The usage of every pod that has one, by namespace and name."""
-        told = (
-            (key, self.pod(*key))
-            for name, window in self._windows.items()
-            for key in window.containers.layout.pods
-            if self._node_of(key) == name
-        )
-        return {key: usage for key, usage in told if usage is not None}
-
-    def failure(self, name: str) -> ScrapeFailure | None:
-        """Why the last scrape of a node failed; None if it succeeded or has not ended yet."""
-        return self._failures.get(name)
-
-    def failures(self) -> Mapping[str, ScrapeFailure]:
-        """The failures of all nodes whose last scrape failed, by name."""
-        return dict(self._failures)
-
-    def absence(self, name: str) -> str:
-        """Why a node has no usage, in words for a person; "" if it has one."""
-        if self.node(name) is not None:
-            return ""
-        if failure := self._failures.get(name):
-            return failure.text
-        window = self._windows.get(name)
-        if window is None:
-            return "not scraped yet"
-        if self._is_stale(name):
-            ago = self._clock.monotonic() - self._scraped_at[name]
-            return f"scraped {ago:.0f} seconds ago; a row is served for {self._stale_after:.0f}"
-        return _why_no_rate(window)
 
     @property
     def node_ready(self) -> bool:
@@ -195,24 +128,19 @@ class MetricsStore:
         before = self._window(name)
         window = self._windows[name] = next_window(before, page, self._resolution_ns)
         self._scraped_at[name] = self._clock.monotonic()
-        self._failures.pop(name, None)
         layout = window.containers.layout
         if before is not None and before.containers.layout is layout:
             return ()
         return tuple(key for key in layout.pods if self._node_of(key) not in ("", name))
 
-    def record_failure(self, name: str, failure: ScrapeFailure) -> None:
-        """Records a failed scrape: keeps the reason, and the node's rows unless they are too old."""
+    def record_failure(self, name: str) -> None:
+        """Records a failed scrape: keeps the node's rows unless they are too old."""
         if name in self._windows and self._is_stale(name):
             self._drop_rows(name)
-        before = self._failures.get(name)
-        since = failure.since if before is None else before.since
-        self._failures[name] = msgspec.structs.replace(failure, since=since)
 
     def remove_node(self, name: str) -> None:
         """Removes everything about a node that is gone from the cluster."""
         self._drop_rows(name)
-        self._failures.pop(name, None)
 
     def _drop_rows(self, name: str) -> None:
         self._windows.pop(name, None)
@@ -231,18 +159,6 @@ class MetricsStore:
 
     def _is_stale(self, name: str) -> bool:
         return self._clock.monotonic() - self._scraped_at[name] > self._stale_after
-
-
-def _why_no_rate(window: NodeWindow) -> str:
-    if window.last is None:
-        return NO_USAGE
-    if window.prev is not None:
-        return "unexpected decrease in cumulative CPU usage value"
-    return "scraped once so far; usage needs two different samples"
-
-
-def _moment(ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
 def _pod_usage(key: PodKey, window: NodeWindow) -> PodUsage | None:
