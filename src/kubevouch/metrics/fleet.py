@@ -126,7 +126,7 @@ class NodeHandler(Protocol):
     """Called when nodes change. The scraper implements it."""
 
     def put(self, node: FleetNode) -> None:
-        """A node is new, or its address, port or path has changed."""
+        """A node is new, or anything about it has changed."""
         ...
 
     def remove(self, name: str) -> None:

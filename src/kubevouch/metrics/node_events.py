@@ -32,7 +32,7 @@ class EventsFailed(Protocol):
 
 
 class NodeEvents:
-    """Sends them while `run` runs. instance: the reporting process. report: called with why Events are not sent."""
+    """Sends Events about nodes while `run` runs. instance: the reporting process. report: called with why Events are not sent."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Scrapes every node in a task of its own: a slow, silent or lying kubelet affects its own row only.
 
-A node that is new is scraped soon, from then on at its own moments (`phase`). A page is stored as soon as it is read.
+A node that is new is scraped soon, from then on at its own moments (`moments.phase_of`). A page is stored as soon as it is read.
 No node waits for another one: only nodes whose last scrape ran out of time share a limited number of places, so that
 they hold no more than so many sockets. A task that dies is started again.
 """
@@ -217,7 +217,7 @@ class Scraper:
         try:
             body, asked_at = await self._fetched(node, followed.connection, began)
             if not await self._keep(followed, body, asked_at):
-                # The row stays away as long as that is so, which somebody has to be told.
+                # The node has no usage while this lasts, so it counts as a failed scrape.
                 failure = ScrapeFailure(node.name, "no-usage", _NO_USAGE)
         except FetchFailed as error:
             failure = ScrapeFailure(node.name, error.reason, error.text, error.timed_out)

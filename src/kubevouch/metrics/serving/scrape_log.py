@@ -11,7 +11,7 @@ from kubevouch.serve.logs import Log
 
 
 class ScrapeLog:
-    """The ScrapeObserver that writes them. timeout: seconds for one scrape, which a line about a timeout names."""
+    """The ScrapeObserver that writes log lines and counts scrapes. timeout: seconds for one scrape, which a line about a timeout names."""
 
     def __init__(self, log: Log, clock: Clock, timeout: float) -> None:
         self._log = log
