@@ -20,7 +20,7 @@ MOST_SURVIVORS: Final = 30_000
 MOST_MORE: Final = 45_000
 """Objects by which what is frozen may grow before all of it is looked at again; or half of it, if that is more.
 
-In a cluster that does not grow as many go as are frozen.
+In a cluster of constant size as many frozen objects die as new ones are frozen.
 """
 FIRST_LISTED: Final = 60.0
 """Seconds, after which what is held has been listed, and read twice: until then it is the cluster's own size that shows."""

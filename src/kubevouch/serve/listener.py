@@ -31,7 +31,6 @@ from kubevouch.tls.io import ServerConnection, ServerTls, client_chain, ignore_u
 
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
-_LARGEST_BODY: Final = 64 * 1024
 _MOST_HEADERS: Final = 1000
 """The front proxy writes a header for each group of a user. How long they are together is bounded by the connection."""
 _PAUSE: Final = 1.0
@@ -91,7 +90,7 @@ class Listener:
     async def __aenter__(self) -> Self:
         ignore_unreadable_names()
         # A route would leave out what names no path, such as `OPTIONS *`.
-        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._answer_any])
+        app = web.Application(middlewares=[self._answer_any])
         app.on_response_prepare.append(self._prepare)
         self._runner = web.AppRunner(
             app,
@@ -254,7 +253,7 @@ class Listener:
             if begun is None and isinstance(error, TimeoutError):
                 # Nobody knows yet who that is, or whether he may: the connection is not kept as a known client's.
                 return await _whole(request, ending(timed_out()))
-            # The client has a part of the body already; an end without the last chunk says that it is no whole one.
+            # If the body has begun, an end without the last chunk says that it is not whole.
             self._end(connection)
             raise
 

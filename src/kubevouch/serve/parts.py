@@ -14,7 +14,7 @@ from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import NamedCheck, Probes
+from kubevouch.serve.probes import NamedCheck, Probes, shutdown_check
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
 
@@ -101,15 +101,12 @@ async def _end(parts: Sequence[ServerPart]) -> None:
 def _routes(
     parts: Sequence[ServerPart], registry: CollectorRegistry, log: Log, stop: StopEvent
 ) -> dict[str, Handler]:
-    def running() -> str | None:
-        return "process is shutting down" if stop.requested else None
-
     def pages() -> Iterator[str]:
         for each in parts:
             yield from each.pages()
 
     checks = {page: [c for each in parts for c in each.checks.get(page, ())] for page in _PAGES}
-    checks["readyz"].append(NamedCheck("shutdown", running))
+    checks["readyz"].append(shutdown_check(lambda: stop.requested))
     probes = Probes(checks, log)
     return {
         "/metrics": Exposition(registry, pages).answer,

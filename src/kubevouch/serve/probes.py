@@ -23,11 +23,17 @@ class NamedCheck:
     log_values: Callable[[], Mapping[str, str]] = dict
 
 
-def _passing() -> str | None:
+def passing() -> str | None:
+    """A check that always passes."""
     return None
 
 
-GENERIC = (NamedCheck("ping", _passing), NamedCheck("log", _passing))
+def shutdown_check(stopping: Callable[[], bool]) -> NamedCheck:
+    """The check that fails as soon as the server is to end, so that nobody is sent to it any more."""
+    return NamedCheck("shutdown", lambda: "process is shutting down" if stopping() else None)
+
+
+GENERIC = (NamedCheck("ping", passing), NamedCheck("log", passing))
 """The checks of every API server of Kubernetes."""
 
 

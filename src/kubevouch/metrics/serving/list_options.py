@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kubevouch.metrics.serving.field_selectors import field_selector
 from kubevouch.metrics.serving.label_selectors import Matches, SelectorError, label_selector
+from kubevouch.serve.attributes import is_true
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.statuses import bad_request, invalid
 from kubevouch.x509.gotext import quote
@@ -66,8 +67,7 @@ def _refused_versions(request: HttpRequest) -> list[Cause]:
     """What ValidateListOptions has against resourceVersionMatch and sendInitialEvents."""
     match = request.query_value("resourceVersionMatch")
     sent = "sendInitialEvents" in request.query
-    watch = request.query.get("watch", ("false",))[0]
-    if watch != "0" and watch.lower() != "false":
+    if is_true(request, "watch"):
         return _refused_for_watch(request, match, sent=sent)
     found = []
     if match:

@@ -7,17 +7,13 @@ from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import MetricsStore
-from kubevouch.serve.probes import NamedCheck
+from kubevouch.serve.probes import NamedCheck, passing, shutdown_check
 
 _MAX_ROUNDS = 1.5
 
 
-def _passing() -> str | None:
-    return None
-
-
 _HOOKS = tuple(
-    NamedCheck(f"poststarthook/{name}", _passing)
+    NamedCheck(f"poststarthook/{name}", passing)
     for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
 )
 """What apiserver starts once it listens. Here both are there from the beginning, or not needed at all."""
@@ -61,9 +57,6 @@ def checks(
     def metadata() -> str | None:
         return None if fleet.synced else "1 informers not started yet: [/v1, Resource=pods]"
 
-    def running() -> str | None:
-        return "process is shutting down" if stopping() else None
-
     informer = NamedCheck("metadata-informer-sync", metadata)
     return {
         "readyz": (
@@ -71,7 +64,7 @@ def checks(
             NamedCheck("metric-storage-ready", stored),
             NamedCheck("metric-informer-sync", synced),
             informer,
-            NamedCheck("shutdown", running),
+            shutdown_check(stopping),
         ),
         "livez": (*_HOOKS, NamedCheck("metric-collection-timely", timely, log_values), informer),
         "healthz": (*_HOOKS, informer),

@@ -15,7 +15,7 @@ _PATHS: Final = "/healthz /livez /metrics /readyz /version"
 
 
 class Statusz:
-    """Tells it. The server starts when this is made."""
+    """Answers /statusz. The server counts as started at the moment when this object is made."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
