@@ -23,7 +23,7 @@ MOST_ROWS: Final = 5_000
 """Containers. With more of them the page is read in steps."""
 
 _LONGEST: Final = 2 << 20
-"""Bytes of a page that is read at once: twice one of as many containers."""
+"""Bytes, which some 2,500 containers have; a longer page is read in steps, too. It may come of a few bytes of gzip."""
 
 _CPU: Final = b"container_cpu_usage_seconds_total"
 _MEMORY: Final = b"container_memory_working_set_bytes"
