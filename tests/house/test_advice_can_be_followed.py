@@ -96,6 +96,7 @@ def _exit_codes(text: str) -> dict[str, str]:
         "docs/approver.md",
         "docs/migrate.md",
         "docs/certs.md",
+        "docs/metrics-server.md",
     ],
 )
 def test_every_command_line_of_ours_is_one(page: str) -> None:
