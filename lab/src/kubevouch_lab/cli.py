@@ -247,6 +247,11 @@ def break_(
     The kubelets' files of these nodes are put into the scenario's state first: what you, or a run of fix, had changed
     there is gone.
 
+    CSRs for these nodes' serving certificates are deleted. Of all nodes, kube-system/kubelet-csr-approver goes, too. Most
+    scenarios in which kubelets once were healthy (healthy, denied-loop, kubelets-dead, wrong-ca, clock-skew, unreachable,
+    rbac-missing, drift) then start it: it approves whatever a node asks for. An approver that you have installed stays, and
+    decides as well: with it `pending`, say, does not stay dark.
+
     Returns when the scenario has come about: what doctor finds then, it finds a minute later, too.
     """
     from kubevouch_lab.scenarios.catalogue import scenario_of
@@ -260,6 +265,10 @@ def break_(
     nodes_meant = found.get("nodes", ())  # a lab that an earlier version runs does not say it
     where = f" on {', '.join(nodes_meant)}" if nodes_meant else ""
     terminal.note(f"{scenario}{where}: {found['what']}")
+    if found.get("kubevouch approves"):
+        terminal.note(
+            "kubevouch-approver is installed here, and decides on CSRs whatever the scenario says"
+        )
     return ExitCode.OK
 
 

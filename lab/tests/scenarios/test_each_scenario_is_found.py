@@ -138,6 +138,24 @@ def test_a_scenario_of_some_nodes_says_which_and_nothing_of_the_others(lab: Runn
     assert done.stderr.splitlines()[-1] == "healthy: nothing is wrong"
 
 
+def test_break_says_of_our_approver_that_it_decides_as_well(lab: RunningLab) -> None:
+    """It said that nobody approves, where it approved."""
+    lab.lab("break", "healthy")
+    image = f"registry.example.com/kubevouch@sha256:{'0' * 64}"
+    by = ("--image", image, "--new-nodes", "hold", "--yes")
+    done = lab.kubevouch("approver", "install", *by)
+    assert done.returncode == 0, done
+    try:
+        for words, where in (["--node", "k8s-worker-1"], " on k8s-worker-1"), ([], ""):
+            done = lab.kubevouch("lab", "break", "pending", *words, "--dir", str(lab.root))
+            assert done.returncode == 0, done
+            told, approver = done.stderr.splitlines()[-2:]
+            assert told.startswith(f"pending{where}: serverTLSBootstrap is on")
+            assert approver.startswith("kubevouch-approver is installed here, and decides on CSRs")
+    finally:
+        lab.kubevouch("approver", "remove", "--pins", "--yes")
+
+
 def test_a_lab_of_no_scenario_is_not_begun(lab: RunningLab, tmp_path: Path) -> None:
     for words in (["--detach"], []):
         where = tmp_path / "new"

@@ -16,7 +16,12 @@ from kubevouch_lab.cluster.machine import Machine
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, transitions
 from kubevouch_lab.scenarios.catalogue import scenario_of
-from kubevouch_lab.scenarios.settling import come_about, repair_shown, settled
+from kubevouch_lab.scenarios.settling import (
+    come_about,
+    kubevouch_approves,
+    repair_shown,
+    settled,
+)
 
 Message = dict[str, Any]
 
@@ -63,7 +68,11 @@ class Commands:
         await come_about(self._lab, scenario, whole=not message.get("nodes"))
         # Of a part of the nodes it is said which: what the scenario says is not so of the others.
         part = chosen if len(chosen) < len(self._lab.machines) else []
-        return {"what": scenario.description, "nodes": [each.host.short for each in part]}
+        return {
+            "what": scenario.description,
+            "nodes": [each.host.short for each in part],
+            "kubevouch approves": kubevouch_approves(self._lab),
+        }
 
     async def _repair(self, message: Message) -> Message:
         """Does what only a person can do about a scenario, and answers when what follows from it can be seen.
