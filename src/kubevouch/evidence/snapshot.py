@@ -119,6 +119,14 @@ class MetricsPath:
         return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
     @property
+    def outside_service(self) -> str:
+        """`namespace/name` of the Service, where it has no selector and so leads to no pod of this cluster; "" otherwise."""
+        service = self.service.value
+        if service is None or service.spec.selector:
+            return ""
+        return f"{service.namespace}/{service.name}"
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """metrics-server's command line; empty if it has no pods or they cannot be read (see `pods`)."""
         for pod in self.pods.or_else(()):

@@ -6,6 +6,7 @@ from kubevouch.diagnose.catalogue.definition import (
     DOCTOR_AND_VERIFY,
     ERROR,
     INFO,
+    INSTALL_APPROVER,
     KUBELET_LOG,
     PLAN,
     WARNING,
@@ -22,7 +23,7 @@ DEFINITIONS = (
         see="`kubectl get csr` shows CSRs of the signer kubernetes.io/kubelet-serving that stay Pending.",
         why="Kubernetes itself never approves serving certificates, and nothing on this cluster does.",
         do="kubevouch fix --plan plan.json, or for a single CSR: `kubevouch csr explain NAME`. For those to come: "
-        "`kubevouch approver install`.",
+        f"`{INSTALL_APPROVER}`.",
         related=("kubernetes#73356",),
         cause_rank=60,
         cause="serverTLSBootstrap is on, kubelets ask for their certificates, and nothing on this cluster approves "
@@ -111,7 +112,7 @@ DEFINITIONS = (
         code=Code.OUR_APPROVER_HOLDS,
         name="OurApproverHolds",
         severity=ERROR,
-        see="A CSR for a serving certificate stays Pending although the approver of `kubevouch approver install` runs.",
+        see="A CSR for a serving certificate stays Pending although kubevouch's own approver runs.",
         why="It holds every CSR whose names and addresses it cannot prove: as a rule a node that joined, that was deleted "
         "and came back, or whose names or addresses have changed, and that nobody has pinned since.",
         do="`kubevouch csr explain NAME` shows why, and so does the Event KubeletServingHeld (`kubectl describe csr NAME`). If the "
@@ -130,7 +131,7 @@ DEFINITIONS = (
         code=Code.OUR_APPROVER_DECIDES_NOTHING,
         name="OurApproverDecidesNothing",
         severity=ERROR,
-        see="The approver of `kubevouch approver install` is there. None of its pods is ready, or none of them leads; "
+        see="kubevouch's own approver is installed. None of its pods is ready, or none of them leads; "
         "or one leads, and its configuration cannot be read.",
         why="Of its processes the one that holds the Lease kubevouch-system/kubevouch-approver decides, and renews it every "
         "two seconds. While nobody does, CSRs wait; and with a configuration that cannot be read (the ConfigMap of that name) "
@@ -152,7 +153,7 @@ DEFINITIONS = (
         why="serverTLSBootstrap is on and no approver runs, or ours, which approves nothing (KV409). Kubelets ask for their next certificate at 70 to 90 % of the "
         "life of this one; nobody will approve it, and at NotAfter the port goes dark: worse than an expired "
         "self-signed certificate, which at least was served.",
-        do="Run an approver: `kubevouch approver install`; where ours is installed already, `kubevouch doctor` says what keeps it "
+        do=f"Run an approver: `{INSTALL_APPROVER}`; where ours is installed already, `kubevouch doctor` says what keeps it "
         "from approving. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
         "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
         "that are proven to be its node's.",

@@ -97,4 +97,7 @@ ASK_AGAIN = (
 )
 """With serverTLSBootstrap on: a kubelet that finds no certificate asks for one when it starts."""
 
+INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
+"""As a hint: only whoever runs it knows the name of its image."""
+
 KUBELET_LOG = ("ssh", "{subject}", "journalctl", "-u", "kubelet", "-n", "50")

@@ -20,7 +20,8 @@ DEFINITIONS = (
         name="NotDialled",
         severity=INFO,
         see="Kubelets could not be dialled from here, and nothing else tells what they serve.",
-        why="Their addresses may not be reachable from this machine; metrics-server may reach them all the same.",
+        why="Their addresses may not be reachable from this machine; metrics-server may reach them all the same. (If others are reached from here and one refuses the connection, that is "
+        "its node's answer: KV201.)",
         do="Run kubevouch where the nodes' addresses can be reached.",
         counts_in=DOCTOR_AND_VERIFY,
         by_hand="Run kubevouch where the nodes' addresses can be reached.",

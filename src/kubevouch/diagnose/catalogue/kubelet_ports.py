@@ -29,7 +29,8 @@ DEFINITIONS = (
         name="KubeletUnreachable",
         severity=ERROR,
         see="`connect: connection refused`, `i/o timeout` or `no route to host` on port 10250.",
-        why="The kubelet is down, or something on the way to it drops the packets.",
+        why="A refused connection is an answer of the node: nothing listens on the port, so the kubelet is down. A time-out is no "
+        "answer: the node is down, or something on the way to it drops the packets.",
         do="`systemctl status kubelet` on the node; then look at firewalls and routes between metrics-server and the node.",
         counts_in=EVERYWHERE,
         symptom_of=(Code.NO_KUBELET_REPORTS, Code.NODE_NOT_READY),

@@ -23,11 +23,12 @@ DEFINITIONS = (
         see="`kubectl top nodes` says `error: Metrics API not available`, and there is no APIService "
         "v1beta1.metrics.k8s.io.",
         why="Nothing on this cluster serves the metrics API: metrics-server is not installed, or its APIService was deleted.",
-        do="Install metrics-server without --kubelet-insecure-tls, then run `kubevouch doctor` again.",
+        do="Install metrics-server without --kubelet-insecure-tls, then run `kubevouch doctor` again. Where its Deployment is "
+        "still there, only the APIService is missing: apply metrics-server's manifest again, or upgrade its Helm release.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=330,
         next=("kubectl", "get", "apiservices"),
-        by_hand="Install metrics-server, without --kubelet-insecure-tls.",
+        by_hand="To have a metrics API again, {mend}.",
     ),
     FindingDefinition(
         code=Code.API_SERVICE_WIRING,
@@ -37,11 +38,12 @@ DEFINITIONS = (
         "although the pods are not the reason.",
         why="The APIService names a Service that does not exist or does not listen on that port, or the Service's selector "
         "matches no pod.",
-        do="Compare `kubectl get apiservice v1beta1.metrics.k8s.io -o yaml` with the Service and the labels of the pods.",
+        do="Compare `kubectl get apiservice v1beta1.metrics.k8s.io -o yaml` with the Service and the labels of the pods. "
+        "A Service without a selector leads where its EndpointSlice says: look at the addresses there.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=310,
         next=_API_SERVICE,
-        by_hand="Make the APIService, the Service and the labels of metrics-server's pods agree.",
+        by_hand="So that the APIService leads somewhere, {mend}.",
     ),
     FindingDefinition(
         code=Code.NO_READY_METRICS_SERVER,
@@ -72,12 +74,15 @@ DEFINITIONS = (
         severity=ERROR,
         see="The APIService says FailedDiscoveryCheck.",
         why="The API server cannot reach metrics-server's pods, or they answer it with an error: a network rule, a proxy "
-        "setting, or a CA that does not match.",
-        do="Read the condition's message; allow the control plane to reach the pods on metrics-server's port.",
+        "setting, or a CA that does not match. A Service without a selector leads to no pod, but to the address in its "
+        "EndpointSlice: then the process there does not run, or cannot be reached.",
+        do="Read the condition's message; allow the control plane to reach the pods on metrics-server's port. Where the Service has "
+        "no selector (metrics are served from outside of the cluster's pods), start that process, or correct the address in "
+        "the EndpointSlice.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=320,
         next=_API_SERVICE,
-        by_hand="Let the control plane reach metrics-server's pods, as the condition's message says.",
+        by_hand="So that the API server reaches what serves the metrics API, {mend}.",
     ),
     FindingDefinition(
         code=Code.METRICS_SERVER_POD_BROKEN,
@@ -97,7 +102,7 @@ DEFINITIONS = (
         see="metrics-server runs with --kubelet-insecure-tls, or ours with --kubelet-insecure-tls-nodes.",
         why="It does not verify kubelets (ours: those that --kubelet-insecure-tls-nodes names): whoever answers at a node's "
         "address can feed the autoscaler any number, and is sent metrics-server's token.",
-        do="Fix the kubelets' certificates first (`kubevouch fix --plan`), then remove the flag; of a Helm release in its values, "
+        do="Fix the kubelets' certificates first (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release in its values, "
         "too, since a patch lasts only until the next upgrade.",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=290,
@@ -199,7 +204,7 @@ DEFINITIONS = (
         why="The flag came with the manifest of the metrics-server that it replaces. Ours verifies every kubelet all the same: "
         "one that is not verified gets no token, and so has no metrics (unless it lets anybody read them). While the flag is "
         "set, a replica is ready only once it has read every Ready node, so that a rolling update leaves the former pods serving.",
-        do="Fix the nodes that are named (`kubevouch fix --plan`), then remove the flag; of a Helm release in its values, "
+        do="Fix the nodes that are named (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release in its values, "
         "too, since a patch lasts only until the next upgrade. A node that must be read unverified can be named in "
         "--kubelet-insecure-tls-nodes.",
         counts_in=DOCTOR_AND_VERIFY,

@@ -94,8 +94,7 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
     if late and ours:
-        them = "it" if len(late) == 1 else "them"
-        title = f"{counted(len(late), 'CSR')} pending, although our approver runs: it holds {them}"
+        title = f"our approver runs and holds {counted(len(late), 'pending CSR')}"
         yield _about(Code.OUR_APPROVER_HOLDS, title, late, evidence)
     elif late:
         title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"

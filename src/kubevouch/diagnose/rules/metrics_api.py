@@ -36,6 +36,14 @@ _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
 _EXCEPTION = "--kubelet-insecure-tls-nodes"
+_INSTALL = (
+    "install metrics-server, without --kubelet-insecure-tls. If one runs already (`kubectl get deployments -A`), only its "
+    "APIService is missing: apply its manifest again, or upgrade its Helm release"
+)
+_APPLY_AGAIN = (
+    "apply the manifest by which metrics-server was installed again, or upgrade its Helm release: either makes the "
+    "APIService again"
+)
 # Go's words for a server's certificate that does not pass (crypto/tls/common.go, crypto/x509/verify.go).
 _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 
@@ -46,11 +54,12 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.metrics.api_service
     if found.is_known and found.value is None:
         proof = api_proof("v1beta1.metrics.k8s.io", "no such APIService", found)
-        yield finding(
-            Code.METRICS_API_MISSING,
-            "nothing serves the metrics API (no APIService)",
-            proofs=[proof],
-        )
+        title, mend = "nothing serves the metrics API (no APIService)", _INSTALL
+        if deployment := evidence.metrics.deployment.value:
+            there = f"Deployment {deployment.name} is there ({ready_count(evidence.metrics)} ready)"
+            title = f"nothing leads to metrics-server: {there}, and the APIService v1beta1.metrics.k8s.io is missing"
+            mend = _APPLY_AGAIN
+        yield finding(Code.METRICS_API_MISSING, title, proofs=[proof], details={"mend": mend})
 
 
 @rule(
@@ -75,9 +84,22 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
         return
     if condition.reason == "MissingEndpoints" and awaits_its_endpoint(evidence):
         return
-    yield finding(
-        code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=pods_of(evidence)
-    )
+    details = {**pods_of(evidence), "mend": _mend(code, metrics)}
+    yield finding(code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=details)
+
+
+def _mend(code: Code, metrics: MetricsPath) -> str:
+    """What only a person can do about an APIService that is not available."""
+    if service := metrics.outside_service:
+        namespace, _, name = service.partition("/")
+        shown = f"kubectl get endpointslices -n {namespace} -l kubernetes.io/service-name={name}"
+        return (
+            f"start the process at the address that the EndpointSlice of Service {service} names, or correct that address "
+            f"(`{shown}`): the Service has no selector, so no pod is behind it"
+        )
+    if code is Code.API_SERVICE_WIRING:
+        return "make the APIService, the Service and the labels of metrics-server's pods agree"
+    return "let the control plane reach metrics-server's pods, as the condition's message says"
 
 
 @rule(Code.API_SERVICE_NOT_TRUSTED)

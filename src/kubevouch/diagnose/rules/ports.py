@@ -23,6 +23,9 @@ def unreachable(evidence: Evidence) -> Iterator[Finding]:
     found = surely_unreachable(evidence)
     if found:
         title = f"{counted(len(found), 'kubelet')} cannot be reached on port 10250"
+        if all(port.refuses for port in found):
+            who = counted(len(found), "kubelet does not", "kubelets do not")
+            title = f"{who} listen on port 10250 (connection refused)"
         yield _on_nodes(Code.KUBELET_UNREACHABLE, title, found)
 
 
@@ -171,7 +174,7 @@ def _who_approves(evidence: Evidence) -> dict[str, str]:
     if approver := running_approver(evidence):
         return {"approver": f", which {approver.name} does here"}
     if has_no_approver(evidence):
-        nobody = ", and nothing on this cluster does that: kubevouch fix --plan then plans it"
+        nobody = ", and nothing on this cluster does that: `kubevouch fix --plan plan.json` then plans it"
         return {"approver": nobody}
     return {"approver": ""}
 

@@ -64,6 +64,11 @@ class PortState:
     leaf: Certificate | None = None
 
     @property
+    def refuses(self) -> bool:
+        """Whether the node itself has answered that nothing listens on the port: in Go's words, dialled or logged."""
+        return self.proof.seen.endswith("connect: connection refused")
+
+    @property
     def ended(self) -> datetime | None:
         """When its certificate expired: by the certificate itself, or by Go's text in the log."""
         if self.leaf is not None:
@@ -189,15 +194,23 @@ def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
 
 
 def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
-    """Not reached from here although others are, or not by metrics-server either; and nobody has metrics of it."""
+    """Not reached from here although others are, or not by metrics-server either; and nobody has metrics of it.
+
+    One that refuses the connection, while others are reached, has answered: its last sample in the metrics API, or that
+    nobody knows whether there is one, proves nothing against that.
+    """
     measured = evidence.metrics.measured_nodes
-    if measured is None:
-        return ()
     others = any(not is_silent(served) and not is_ours(served) for served in evidence.served)
     return tuple(
         port
         for port in port_states(evidence)
         if port.code == Code.KUBELET_UNREACHABLE
-        and port.node not in measured
-        and (others or port.proof.vantage == Vantage.SCRAPER_LOG)
+        and (
+            (others and port.refuses)
+            or (
+                measured is not None
+                and port.node not in measured
+                and (others or port.proof.vantage == Vantage.SCRAPER_LOG)
+            )
+        )
     )
