@@ -4,6 +4,8 @@ import shlex
 import signal
 from pathlib import Path
 
+import pytest
+
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, KINDS, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
@@ -64,6 +66,42 @@ async def test_an_upgrade_that_is_interrupted_says_how_it_is_undone(
         await run(kubevouch, *undone_by(first), code=4)
         assert image(lab) == IMAGE
         assert everything(lab).keys() == before.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "at"),
+    [
+        (UPGRADE, "get"),
+        (UPGRADE, "patch"),
+        (HELD, "list"),
+        (("approver", "remove", "--yes"), "list"),
+        (("approver", "pin", "--yes"), "list"),
+    ],
+    ids=["upgrade, looking", "upgrade, trying", "install", "remove", "pin"],
+)
+async def test_who_interrupts_it_before_anything_is_written_is_told_that_nothing_was_changed(
+    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...], at: str
+) -> None:
+    """Before the diff is shown, as at the question. Without --yes being asked it was only: interrupted."""
+    running, sent = list[Process](), list[str]()
+
+    def looking(info: RequestInfo) -> tuple[bool, str]:
+        if running and info.verb == at and not sent:
+            sent.append(info.resource)
+            assert info.verb != "patch" or info.dry_run
+            running[0].send_signal(signal.SIGINT)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=looking) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        if words != HELD:
+            await run(kubevouch, *HELD, code=4)
+        before = everything(lab)
+        ran = await interrupted(lab, kubevouch, running, words)
+        assert ran.err.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
+        assert ("UNDO" in ran.out, "It stopped" in ran.err) == (False, False), ran
+        assert everything(lab) == before
 
 
 async def test_pins_that_were_written_before_an_interruption_are_undone_too(

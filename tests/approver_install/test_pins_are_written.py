@@ -297,7 +297,7 @@ async def test_a_node_that_is_not_there_is_an_error_with_the_nearest(
     lab: Bench, kubevouch: Program
 ) -> None:
     ran = await kubevouch(*PIN, "worker-11")
-    assert (ran.code, "is it worker-1?" in ran.err) == (2, True)
+    assert (ran.code, "did you mean worker-1?" in ran.err) == (2, True)
 
 
 async def test_ctrl_c_at_the_question_writes_nothing_and_says_so_on_lines_of_its_own(
@@ -379,7 +379,7 @@ async def test_a_node_that_is_not_pinned_under_this_name_is_said_to_be_pinned_un
 ) -> None:
     assert (await kubevouch(*PIN)).code == 0
     ran = await kubevouch(*PIN, "worker-11", "--remove")
-    assert (ran.code, ran.err.strip()) == (2, "Error: worker-11: is not pinned; is it worker-1?")
+    assert (ran.code, ran.err.strip()) == (2, "Error: worker-11: is not pinned; did you mean worker-1?")
     assert set(stored(lab)) == {"cp-1", "worker-1", "worker-2"}
     ran = await kubevouch(*PIN, "worker-1")
     assert ran.code == 0

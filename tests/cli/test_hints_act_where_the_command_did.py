@@ -1,6 +1,7 @@
 """Every command line that we advise acts on the cluster of the command that advises it, and can be copied into a shell."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from kubevouch.cli.common.runs import keep_run
 from kubevouch.rollout.decide.plan import ChangeKind
 from tests.cli.program import Program
 from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.command_lines import why_it_cannot_be_typed
 from tests.support.stage import Stage
 
 HERE = Invocation(
@@ -166,3 +168,18 @@ async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) ->
     assert shlex.split(then)[1:] == ["kubevouch", "doctor", *flags]
     [again] = await kubevouch.several(tuple(shlex.split(then)[2:]))
     assert (again.code, again.out.splitlines()[0]) == (table.code, table.out.splitlines()[0])
+
+
+async def test_what_a_server_recommends_can_be_typed_and_is_not_for_the_servers_own_account(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """Its kubeconfig is that of an account which may read next to nothing: doctor and fix need the operator's."""
+    account = kubevouch.home / "account.kubeconfig"
+    account.write_bytes(stage.kubeconfig(kubevouch.home).read_bytes())
+    where = ("--kubeconfig", str(account), "--context", "story")
+    refused = "--deprecated-kubelet-completely-insecure"
+    [ran] = await kubevouch.several(("metrics-server", *where, refused))
+    assert ran.code == 2, ran
+    lines = re.findall(r"`kubevouch ([^`]+)`", ran.err)
+    assert lines == ["doctor", "fix --plan plan.json"], ran
+    assert [why_it_cannot_be_typed(each) for each in lines] == ["", ""]

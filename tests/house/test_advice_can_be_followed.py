@@ -1,11 +1,14 @@
 """What README, docs and the program advise can be done from a checkout, before anything is released."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
 from tests.house.tracked import ROOT, tracked
+from tests.support.command_lines import why_it_cannot_be_typed
 
 PLACES = ("README.md", "CONTRIBUTING.md", "docs", "src", "lab", "deploy")
 TEXTS = (".md", ".py", ".toml", ".yaml", ".sh")
@@ -123,3 +126,35 @@ def test_every_command_line_of_ours_is_one(page: str) -> None:
         for word in words:
             if word.startswith("-"):
                 assert word.partition("=")[0] in flags, f"{page}: kubevouch {line}"
+
+
+def _said(path: str, text: str) -> Iterator[str]:
+    """What a person reads of a file: a page as it is; of a program its string literals, a variable in them as NAME."""
+    if not path.endswith(".py"):
+        yield text
+        return
+    for each in ast.walk(ast.parse(text)):
+        if isinstance(each, ast.JoinedStr):
+            yield "".join(str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in each.values)
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
+
+
+IN_BACKTICKS = re.compile(r"(?<!`)`(?:kubevouch|kubectl vouch)\s([^`]+)`(?!`)")
+BEGINNING = re.compile(r"\.\.\.|…|^\S*$|\bVERB\b|\[")
+"""Of a line that is not given to its end, or that is one word: it names a verb."""
+
+
+def test_every_command_line_in_backticks_can_be_typed() -> None:
+    """By the real command line. What only names a verb stands without the program: `fix --plan`."""
+    found = {
+        (path, " ".join(line.split()))
+        for path, text in _texts().items()
+        if path.endswith((".md", ".py"))
+        for said in _said(path, text)
+        for line in IN_BACKTICKS.findall(said)
+    }
+    lines = [each for each in sorted(found) if not BEGINNING.search(each[1])]
+    assert len(lines) > 50
+    refused = {f"{path}: {line}": why for path, line in lines if (why := why_it_cannot_be_typed(line))}
+    assert not refused, "\n".join(f"{line} -- {why}" for line, why in refused.items())

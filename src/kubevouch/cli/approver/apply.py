@@ -106,7 +106,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
 
 def _check(options: InstallOptions, present: Present) -> None:
     if options.upgrade and not present.is_installed:
-        expected = "`kubevouch approver install` installs it"
+        expected = "`approver install` installs one"
         raise UsageError("approver upgrade", "there is no approver to upgrade", expected)
     for flag, names in (("user", options.users), ("group", options.groups)):
         if not all(map(str.strip, names)):
@@ -254,7 +254,8 @@ def _apply(
         _say_what_a_stop_leaves(terminal, work, pinned)
         return ExitCode.STOPPED
     except KeyboardInterrupt:
-        _say_what_a_stop_leaves(terminal, work, pinned)
+        if work.is_nothing or not terminal.nothing_changed:
+            _say_what_a_stop_leaves(terminal, work, pinned)
         raise
     say_how_it_ended(terminal, hindrances, options.wait, work.unread)
     former = work.looked.replaced(sorted(pinned))
@@ -271,6 +272,7 @@ def _carried_out(
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
         if not work.is_nothing:
             await check_as_shown(api, work.changes, work.looked.found, force=options.force)
+            terminal.nothing_changed = False
             await _write(api, work, wrote, force=options.force)
         if work.unread:
             return ()  # its pods will not be ready, however long anybody waits

@@ -31,9 +31,6 @@ DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
 FORMER_DECIDED_BY: Final = "kubevouch-admission"
 """The ConfigMap in which a former version named them: a user or a group a line, in `users` and `groups`."""
 
-INSTALL: Final = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
-"""As a hint: of its image only whoever runs it knows the name."""
-
 _BASE: Final = (
     "00-namespace.yaml",
     "10-rbac.yaml",

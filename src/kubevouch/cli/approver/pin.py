@@ -52,6 +52,7 @@ def command(
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
+    terminal.nothing_changed = True
     if csr and len(nodes) != 1:
         raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
     if remove and (diff or csr or allow or not nodes):

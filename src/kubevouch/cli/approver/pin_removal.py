@@ -43,6 +43,7 @@ def remove(
     former = {node: stored.texts[node] for node in nodes}
 
     async def removing(api: ApiClient, wrote: Wrote) -> None:
+        terminal.nothing_changed = False
         # What somebody has pinned meanwhile nobody has agreed to remove, and UNDO would not bring it back.
         await check_entries_as_shown(api, former)
         await remove_pins(api, former, wrote)

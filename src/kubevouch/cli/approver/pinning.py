@@ -7,7 +7,7 @@ from typing import Final
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.credential import credential_of, issued_to
-from kubevouch.cli.approver.installation import INSTALL, NAMESPACE
+from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_changed
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, write_pins
@@ -20,6 +20,7 @@ from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import together
@@ -219,7 +220,7 @@ def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCod
             wanted = " ".join(each.pin.node for each in looked.found if each.writes)
             if looked.not_yet:
                 terminal.wrapped(looked.not_yet)
-                terminal.command("NEXT  ", INSTALL)
+                terminal.command("NEXT  ", INSTALL_APPROVER)
                 return ExitCode.FINDINGS
             terminal.out("If these are yours, and what the table says of them is so:")
             terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
@@ -243,6 +244,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
 
         async def writing(api: ApiClient, wrote: Wrote) -> None:
             await check_pins_as_shown(api, [each for each in looked.found if each.writes])
+            terminal.nothing_changed = False
             await write_pins(api, pins, wrote)
 
         try:

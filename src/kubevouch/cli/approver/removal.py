@@ -80,6 +80,7 @@ def run(
         nonlocal gone
         if namespace:
             await _check_that_the_namespace_may_go(api)
+        terminal.nothing_changed = False
         async for _ in _deleted(api, found):
             gone += 1
         return await wait_until_gone(api, clock, terminal, wait, namespace) if namespace else ""
@@ -87,7 +88,8 @@ def run(
     try:
         keeps = with_api(terminal, access, deleting)
     except (KubevouchError, KeyboardInterrupt) as error:
-        _say_where_it_stopped(terminal, error, found, gone, pins=pins)
+        if not (terminal.nothing_changed and isinstance(error, KeyboardInterrupt)):
+            _say_where_it_stopped(terminal, error, found, gone, pins=pins)
         if isinstance(error, KeyboardInterrupt):
             raise
         return ExitCode.STOPPED

@@ -35,5 +35,6 @@ def command(
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver install --print-role"
+    terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     return run(terminal, access, pins=pins, yes=yes, wait=wait)

@@ -17,7 +17,7 @@ _BIND: Final = """\
 #   done
 """
 _INSTALLER_ABOUT: Final = """\
-# What `kubevouch approver install`, `upgrade` and `remove` need. As good as the right to approve any kubelet's CSR: whoever
+# What `approver install`, `upgrade` and `remove` need. As good as the right to approve any kubelet's CSR: whoever
 # has them can run any image with the approver's account. They may be bound for the time of the installation only.
 # The namespace comes first, so that a Role can lie in it. `remove --pins` leaves it, since it may not look what else is there.
 """

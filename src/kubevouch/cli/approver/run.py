@@ -84,7 +84,7 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
             return None
         await api.get(NAMESPACES, name)
     except NotFound:
-        seen, expected = "there is no such namespace", "`kubevouch approver install` makes it"
+        seen, expected = "there is no such namespace", "`approver install` makes it"
         if name != NAMESPACE:
             expected = f"the approver's is {NAMESPACE}"
         return UsageError(f"--namespace {name}", seen, expected)

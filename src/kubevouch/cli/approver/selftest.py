@@ -34,7 +34,7 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
     The pins, the inventory and the configuration in the namespace kubevouch-system count; without them no source knows any
     node, and everything is held. Exit code 1 if an attack passes, or an honest CSR of a pinned node does not.
     """
-    from kubevouch.cli.approver.installation import INSTALL
+    from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
 
@@ -48,7 +48,7 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
         _print(terminal, rows)
         if not is_installed:
             terminal.out(_NOT_INSTALLED)
-            terminal.command("NEXT  ", INSTALL)
+            terminal.command("NEXT  ", INSTALL_APPROVER)
     return ExitCode.OK if all(each.as_expected for each in rows) else ExitCode.FINDINGS
 
 

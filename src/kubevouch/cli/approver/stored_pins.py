@@ -94,5 +94,5 @@ async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> 
     try:
         await api.create(CONFIG_MAPS, body, NAMESPACE)
     except NotFound:
-        seen, expected = "there is no such namespace", "`kubevouch approver install` makes it"
+        seen, expected = "there is no such namespace", "`approver install` makes it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None

@@ -30,6 +30,7 @@ def command(
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver install --print-role"
+    terminal.nothing_changed = True
     options = InstallOptions(
         image=checked_image(image),
         upgrade=True,

@@ -40,6 +40,9 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "lab": _LAB,
 }
 
+_SERVERS = ("metrics-server", "exporter", "run")
+"""Also `approver run`. Their kubeconfig is that of an account for the one server; what they advise is for an operator."""
+
 _BEHIND = re.compile(r"( \| | && |; )")
 _IN_TEXT = re.compile(r"`(?P<line>(?:kubevouch|kubectl) [^`]+)`")
 
@@ -140,6 +143,8 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     kept = {*_SSH, *_PODS} if ctx.params.get("plan_file") is not None else set()
     if ctx.info_name != "fix":  # the approver's image is its own
         kept.update(_PODS)
+    if ctx.info_name in _SERVERS:
+        kept.update(_CLUSTER)
     given = tuple(
         (flag, _as_said(ctx.params[name]))
         for name, flag in _PARAMETERS.items()

@@ -158,7 +158,7 @@ def _manifest(name: str, about: str, *parts: str, pins: str = "get,list", pods: 
 
 READER = _manifest(
     "kubevouch-reader",
-    "# What `kubevouch doctor`, `probe`, `certs`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No\n"
+    "# What `doctor`, `probe`, `certs`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No\n"
     "# Secrets (`certs --secrets` needs `list` on them), no nodes/proxy (a GET on it can run commands in pods), nothing that\n"
     "# writes.\n",
     _CLUSTER,
@@ -170,7 +170,7 @@ READER = _manifest(
 )
 FIXER = _manifest(
     FIXER_ROLE,
-    "# What `kubevouch fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
+    "# What `fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
     "# approval of CSRs for serving certificates, the change of one ConfigMap, and one Lease. They may be bound for the time of the run\n"
     "# only.\n",
     _CLUSTER,

@@ -1,10 +1,10 @@
 """Who will approve the next CSRs, once a run is done: what is said where nobody will, and what to do about it."""
 
-from kubevouch.cli.approver.installation import INSTALL
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.rules import csrs
@@ -30,7 +30,7 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
     elif found:
         by_hand = terminal.hint("kubevouch csr list")
         _say(terminal, f"Run an approver before then, or approve by hand: {by_hand}")
-        terminal.command(" " * _HANG, INSTALL)
+        terminal.command(" " * _HANG, INSTALL_APPROVER)
         image = "`make image` in a checkout builds it; push it to a registry of yours"
         _say(terminal, f"The image: {image} (docs/image.md).")
 

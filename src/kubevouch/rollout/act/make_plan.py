@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.diagnose.rules.approving import approves_nothing, running_approver
 from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.at_once import of_each
@@ -245,7 +246,7 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     if not listed:
         return ()
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
-    return (f"{what} may be kubelets' here, as you say: a cluster on this machine",)
+    return (f"as you allow, {what} may be in kubelets' certificates here: a cluster on this machine",)
 
 
 def _of_another_machine(
@@ -269,7 +270,7 @@ def _why_nobody_approves(evidence: Evidence) -> str:
     if ours := evidence.our_approver.value:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
-    return f"no approver runs here: {stalls}. Run an approver before then: `kubevouch approver install`"
+    return f"no approver runs here: {stalls}. Run an approver before then: `{INSTALL_APPROVER}`"
 
 
 async def _of_readiness(planned: list[NodePlan], context: RolloutContext) -> tuple[str, ...]:
