@@ -17,7 +17,7 @@ def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
     close = get_close_matches(word, known, n=1)
     # A host name without its domain is what people type for a node.
     close = close or [each for each in known if each.partition(".")[0] == word]
-    return f"is it {close[0]}?" if close else otherwise
+    return f"did you mean {close[0]}?" if close else otherwise
 
 
 class ExitCode(IntEnum):

@@ -31,7 +31,7 @@ async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
     )
     for line, ran in zip(LINES, answers, strict=True):
         assert ran.code == 2, (line, ran)
-        assert f"there is no such Node; is it {NODE}?" in ran.err, line
+        assert f"there is no such Node; did you mean {NODE}?" in ran.err, line
         assert ran.out == ""
 
 
@@ -47,7 +47,7 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
         (*words, f"{NODE}=10.0.0.1", "--nodes", "k8s-master.internal.example.com"),
     )
     claims = "this Node does not claim it in its status"
-    assert near.err == f"Error: --allow {NODE}=127.0.88.121: {claims}; is it 127.0.88.112?\n"
+    assert near.err == f"Error: --allow {NODE}=127.0.88.121: {claims}; did you mean 127.0.88.112?\n"
     assert far.err == (f"Error: --allow {NODE}=zebra: {claims}; it claims 127.0.88.112, {NODE}\n")
     for ran in (near, far, bare):
         assert (ran.code, ran.out) == (2, "")
@@ -55,13 +55,13 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
 
 
 NEAR = {
-    ("top", "nodes", "k8s-worker-1"): f"k8s-worker-1: there is no such Node; is it {NODE}?",
+    ("top", "nodes", "k8s-worker-1"): f"k8s-worker-1: there is no such Node; did you mean {NODE}?",
     ("top", "nodes", "zebra"): "zebra: there is no such Node; the name of a Node was expected",
     ("top", "pods", "metrics-server", "-n", "kube-system"): "metrics-server: there is no such Pod in the "
-    "namespace kube-system; is it metrics-server-",
+    "namespace kube-system; did you mean metrics-server-",
     ("top", "pods", "zebra"): "zebra: there is no such Pod in the namespace default; the name of a Pod was expected, "
     "and -n NAMESPACE",
-    ("probe", NODE.replace("worker", "wroker") + ".invalid"): f"; is it {NODE}?",
+    ("probe", NODE.replace("worker", "wroker") + ".invalid"): f"; did you mean {NODE}?",
 }  # fmt: skip
 
 
@@ -80,7 +80,7 @@ async def test_a_node_or_pod_that_is_not_there_is_an_error_of_the_command_line(
 def test_nothing_near_is_said_to_be_near() -> None:
     assert nearest("zebra", ["lion", "worker-1.x"], otherwise="no") == "no"
     assert nearest("worker-1", ["lion", "worker-1.x.y.z.example.com"], otherwise="no") == (
-        "is it worker-1.x.y.z.example.com?"
+        "did you mean worker-1.x.y.z.example.com?"
     )
 
 
@@ -124,7 +124,7 @@ def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:
     environment = {"XDG_STATE_HOME": str(tmp_path)}
     with pytest.raises(UsageError, match="newest first: aaaa1111, bbbb2222, cccc3333"):
         find_run("99999999", environment, "undo 99999999")
-    with pytest.raises(UsageError, match=r"is it aaaa1111\?"):
+    with pytest.raises(UsageError, match=r"did you mean aaaa1111\?"):
         find_run("aaaa1112", environment, "undo aaaa1112")
 
 

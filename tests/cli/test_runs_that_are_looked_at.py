@@ -220,7 +220,7 @@ async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
 ) -> None:
     ran = await kubevouch("fix", "--status", "--nodes", "k8s-worker-1")
     assert ran.code == 2, ran
-    assert f"is it {WORKER}?" in ran.err
+    assert f"did you mean {WORKER}?" in ran.err
 
 
 async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_server_is_away(

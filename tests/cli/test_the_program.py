@@ -83,7 +83,7 @@ async def test_fix_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) ->
 
 NO_COMMAND_LINES = {
     (): "Usage: kubevouch",
-    ("docter",): "docter: there is no such verb; is it doctor?",
+    ("docter",): "docter: there is no such verb; did you mean doctor?",
     ("zzz",): "zzz: there is no such verb; there are doctor, explain",
     ("doctor", "--bogus"): "No such option '--bogus'",
     ("doctor", "-o", "yaml"): "'yaml' is not one of 'table', 'short', 'json'",
@@ -116,7 +116,7 @@ NO_COMMAND_LINES = {
     ): "--image x:1: does not name one image",
     ("fix", "--plan", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("fix", "--apply", "p", "--pod-namespace", "x"): "--image and --pod-namespace belong to --plan",
-    ("explain", "KV3O4"): "there is no such code; is it KV304?",
+    ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
     (
         "explain",

@@ -282,7 +282,25 @@ async def test_swap_that_nobody_tells_is_said_to_be_none(
 ) -> None:
     ran = await kubevouch("top", "pods", "-n", "kube-system", "--show-swap")
     assert ran.out.split()[-1] == "0Mi"
-    assert "the metrics API does not tell swap" in ran.err
+    assert "the metrics API does not tell swap: 0Mi stands for that" in ran.err
+
+
+async def test_of_nodes_0mi_is_spoken_of_only_where_it_is_shown(
+    kubevouch: Program, stage: Stage, kubeconfig: Path
+) -> None:
+    """Of a Node that does not tell how much swap it has both columns show <unknown>, as kubectl's do."""
+    for metrics in stage.server.store.list(NODE_METRICS):
+        metrics["usage"].pop("swap", None)
+        stage.server.store.put(NODE_METRICS, metrics)
+    zero = "the metrics API does not tell swap: 0Mi stands for that, as kubectl has it"
+    some = await kubevouch("top", "nodes", "--show-swap")
+    assert zero in some.err, some
+    for node in stage.server.store.list(NODES):
+        node["status"]["nodeInfo"]["swap"] = {}
+        stage.server.store.put(NODES, node)
+    none = await kubevouch("top", "nodes", "--show-swap")
+    assert {tuple(line.split()[-2:]) for line in none.out.splitlines()[1:]} == {("<unknown>",) * 2}
+    assert none.err.splitlines() == ["the metrics API does not tell swap"], none
 
 
 async def test_numbers_of_long_ago_are_said_to_be_old(

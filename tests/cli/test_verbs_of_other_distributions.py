@@ -32,7 +32,7 @@ def test_without_the_lab_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
         UsageError, match=r"lab: this verb is not installed; .*`pip install \./lab` in a checkout"
     ):
         program_of(["lab", "up"], "kubevouch", terminal())
-    with pytest.raises(UsageError, match=r"labb: there is no such verb; is it lab\?"):
+    with pytest.raises(UsageError, match=r"labb: there is no such verb; did you mean lab\?"):
         program_of(["labb"], "kubevouch", terminal())
 
 

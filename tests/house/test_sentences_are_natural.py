@@ -19,6 +19,13 @@ PHRASES = {
     r"\bof which it is said\b": "name the subject",
     r"\bwhose it is\b": "its owner",
     r"\bmade anew\b": "recreated; replaced; re-issued",
+    r"\bis it \{": "did you mean ...?",
+    r"\bhelps nobody\b": "has no effect; or what comes of it",
+    r"\bas you say\b": "as you allow; as --flag says",
+    r"\bstands in both\b": "name both",
+    r"\bNAME stands alone\b": "give NAME, or ...",
+    r"\bruns: it holds it\b": "runs and holds ...",
+    r"\btext = f\"not asked: ": "is not waited for, since ...",
 }
 
 

@@ -171,7 +171,7 @@ def test_another_version_is_not_guessed_at(text: str) -> None:
 
 def test_a_word_that_looks_like_one_of_ours_is_asked_about() -> None:
     found = read_configuration("schemaVersion: kubevouch.approver/1\nmaxLifetme: 3d")
-    assert str(found).endswith("'maxLifetme'; is it maxLifetime?")
+    assert str(found).endswith("'maxLifetme'; did you mean maxLifetime?")
 
 
 BAD_RULES = {

@@ -235,7 +235,7 @@ async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is() -> None:
         assert ([each.node for each in some.nodes], some.config_map) == ([SECOND], None)
         with pytest.raises(UsageError, match="has no such node; its nodes: "):
             only_nodes(plan, [SECOND.replace("2", "9")])  # looks like others, and is none of them
-        with pytest.raises(UsageError, match=f"is it {re.escape(SECOND)}"):
+        with pytest.raises(UsageError, match=f"did you mean {re.escape(SECOND)}"):
             only_nodes(plan, [SECOND.partition(".")[0]])
 
 

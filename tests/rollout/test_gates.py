@@ -166,6 +166,8 @@ def test_metrics_are_not_waited_for_where_nobody_measures() -> None:
         replace(ALL_PASSED, metrics_not_asked="nobody measures", metrics_now=None)
     )
     assert all(each.passed for each in results)
+    [metrics] = [each for each in results if each.gate is ProofGate.METRICS]
+    assert metrics.text == "no new sample is waited for, since nobody measures"
     first = gate_results(replace(ALL_PASSED, new_process=None, metrics_before=None))
     assert all(each.passed for each in first)
 

@@ -161,7 +161,7 @@ def test_a_lab_of_no_scenario_is_not_begun(lab: RunningLab, tmp_path: Path) -> N
         where = tmp_path / "new"
         done = lab.kubevouch("lab", "up", "--scenario", "heathy", "--dir", str(where), *words)
         assert done.returncode == 2, done
-        assert done.stderr == "Error: heathy: there is no such scenario; is it healthy?\n"
+        assert done.stderr == "Error: heathy: there is no such scenario; did you mean healthy?\n"
         assert not where.exists()
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_scenario_or_no_node_is_a_matter_of_usage(lab: RunningLab) ->
         assert done.returncode == 2, done
         return done.stderr
 
-    assert "wrong-ac: there is no such scenario; is it wrong-ca?" in refused("break", "wrong-ac")
+    assert "wrong-ac: there is no such scenario; did you mean wrong-ca?" in refused("break", "wrong-ac")
     assert "nosuch: there is no such scenario; there are" in refused("break", "nosuch")
     assert "w9: is not a node of this lab; its nodes are" in refused(
         "break", "pending", "--node", "w9"

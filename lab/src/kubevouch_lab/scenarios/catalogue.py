@@ -104,6 +104,6 @@ def scenario_of(name: str) -> Scenario:
     found = SCENARIOS.get(name)
     if found is None:
         close = get_close_matches(name, SCENARIOS, n=1)
-        right = f"is it {close[0]}?" if close else f"there are {', '.join(SCENARIOS)}"
+        right = f"did you mean {close[0]}?" if close else f"there are {', '.join(SCENARIOS)}"
         raise UsageError(name, "there is no such scenario", right)
     return found

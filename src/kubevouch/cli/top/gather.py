@@ -62,8 +62,8 @@ class TopPodsOptions:
 
     def __post_init__(self) -> None:
         if self.name and (self.selector or self.fields or not self.namespace):
-            expected = "a NAME stands alone, without a selector and without -A"
-            raise UsageError("top pods", "NAME and a choice of several", expected)
+            expected = "give NAME, or choose several pods by these"
+            raise UsageError("top pods", "NAME is given together with -l, --field-selector or -A", expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ async def gather_nodes(
 ) -> NodesFound:
     """Usage of the nodes, and why it is missing where it is. Raises KubeError, UsageError."""
     if options.name and options.selector:
-        raise UsageError("top nodes", "NAME and a choice of several", "a NAME stands alone")
+        raise UsageError("top nodes", "NAME is given together with -l", "give NAME, or choose several nodes by -l")
     chosen = f"metadata.name={options.name}" if options.name else ""
     if options.name:
         try:

@@ -27,7 +27,9 @@ def print_nodes(
     if found.rows:
         for line in node_lines(found.rows, headers=headers, swap=options.swap):
             terminal.out(one_line(line))
-        _note_swap(terminal, [row.used for row in found.rows], wanted=options.swap)
+        if options.swap:
+            sized = any(row.used is not None and row.swap is not None for row in found.rows)
+            _note_swap(terminal, [row.used for row in found.rows], shows_none=sized)
         _note_old(terminal, found.old)
     elif not found.complaint:
         terminal.note("No resources found.")
@@ -65,13 +67,18 @@ def _print_pod_lines(
     )
     for line in lines:
         terminal.out(one_line(line))
-    _note_swap(terminal, [row.used for row in found.rows], wanted=options.swap)
+    if options.swap:
+        _note_swap(terminal, [row.used for row in found.rows], shows_none=True)
 
 
-def _note_swap(terminal: Terminal, shown: Sequence[Usage | None], *, wanted: bool) -> None:
-    """Kubectl shows swap that nobody tells as 0Mi, and so do we; that it means nothing is said beside it."""
-    if wanted and all(each is None or each.swap is None for each in shown):
-        terminal.note("the metrics API does not tell swap: 0Mi stands for that, as kubectl has it")
+def _note_swap(terminal: Terminal, used: Sequence[Usage | None], *, shows_none: bool) -> None:
+    """Kubectl shows swap that nobody tells as 0Mi, and so do we; that it means nothing is said beside it.
+
+    shows_none: whether 0Mi stands there at all: of a node that does not tell how much swap it has, it is <unknown>.
+    """
+    if all(each is None or each.swap is None for each in used):
+        zero = ": 0Mi stands for that, as kubectl has it" if shows_none else ""
+        terminal.note(f"the metrics API does not tell swap{zero}")
 
 
 def _note_old(terminal: Terminal, names: Sequence[str]) -> None:

@@ -187,7 +187,7 @@ def _ready(evidence: GateEvidence) -> GateResult:
 
 def _metrics(evidence: GateEvidence) -> GateResult:
     if evidence.metrics_not_asked:
-        text = f"not asked: {evidence.metrics_not_asked}"
+        text = f"no new sample is waited for, since {evidence.metrics_not_asked}"
         return GateResult(ProofGate.METRICS, passed=True, text=text)
     now, before = evidence.metrics_now, evidence.metrics_before
     if now is None or (before is not None and now <= before):

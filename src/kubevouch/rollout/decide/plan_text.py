@@ -26,7 +26,7 @@ from kubevouch.rollout.decide.plan import (
 )
 from kubevouch.rollout.decide.strata import Stratum
 
-EXPECTED = "a file written by `kubevouch fix --plan` was expected"
+EXPECTED = "a file written by `fix --plan` was expected"
 
 _ANY_FORM = "kubevouch.plan/"
 _BY_ITS_OWN = f"{SCHEMA} was expected: go on with its run, or undo it, by the version that made it; else make a new plan"
