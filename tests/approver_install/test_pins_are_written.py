@@ -379,7 +379,10 @@ async def test_a_node_that_is_not_pinned_under_this_name_is_said_to_be_pinned_un
 ) -> None:
     assert (await kubevouch(*PIN)).code == 0
     ran = await kubevouch(*PIN, "worker-11", "--remove")
-    assert (ran.code, ran.err.strip()) == (2, "Error: worker-11: is not pinned; did you mean worker-1?")
+    assert (ran.code, ran.err.strip()) == (
+        2,
+        "Error: worker-11: is not pinned; did you mean worker-1?",
+    )
     assert set(stored(lab)) == {"cp-1", "worker-1", "worker-2"}
     ran = await kubevouch(*PIN, "worker-1")
     assert ran.code == 0

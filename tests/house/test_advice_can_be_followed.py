@@ -135,7 +135,9 @@ def _said(path: str, text: str) -> Iterator[str]:
         return
     for each in ast.walk(ast.parse(text)):
         if isinstance(each, ast.JoinedStr):
-            yield "".join(str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in each.values)
+            yield "".join(
+                str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in each.values
+            )
         elif isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield each.value
 
@@ -156,5 +158,7 @@ def test_every_command_line_in_backticks_can_be_typed() -> None:
     }
     lines = [each for each in sorted(found) if not BEGINNING.search(each[1])]
     assert len(lines) > 50
-    refused = {f"{path}: {line}": why for path, line in lines if (why := why_it_cannot_be_typed(line))}
+    refused = {
+        f"{path}: {line}": why for path, line in lines if (why := why_it_cannot_be_typed(line))
+    }
     assert not refused, "\n".join(f"{line} -- {why}" for line, why in refused.items())

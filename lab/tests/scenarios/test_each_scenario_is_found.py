@@ -171,7 +171,9 @@ def test_what_is_no_scenario_or_no_node_is_a_matter_of_usage(lab: RunningLab) ->
         assert done.returncode == 2, done
         return done.stderr
 
-    assert "wrong-ac: there is no such scenario; did you mean wrong-ca?" in refused("break", "wrong-ac")
+    assert "wrong-ac: there is no such scenario; did you mean wrong-ca?" in refused(
+        "break", "wrong-ac"
+    )
     assert "nosuch: there is no such scenario; there are" in refused("break", "nosuch")
     assert "w9: is not a node of this lab; its nodes are" in refused(
         "break", "pending", "--node", "w9"

@@ -116,8 +116,8 @@ class Collector:
 
         Whoever had the metrics of a node from the server that this one replaces is to keep that one until this one has
         them, too: every ready node was measured twice. With --ready-min-nodes that share of them must have been read; without,
-        with --kubelet-insecure-tls, each of them, since nodes that cannot be verified have no metrics. Then it stays ready: a replica that
-        goes helps nobody.
+        with --kubelet-insecure-tls, each of them, since nodes that cannot be verified have no metrics. Then it stays ready: taking it
+        away would leave fewer metrics still.
         """
         if not self._fleet.synced:
             return "nodes were not listed yet"

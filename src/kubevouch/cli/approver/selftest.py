@@ -34,9 +34,9 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
     The pins, the inventory and the configuration in the namespace kubevouch-system count; without them no source knows any
     node, and everything is held. Exit code 1 if an attack passes, or an honest CSR of a pinned node does not.
     """
-    from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
+    from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"

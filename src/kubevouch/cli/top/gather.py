@@ -63,7 +63,9 @@ class TopPodsOptions:
     def __post_init__(self) -> None:
         if self.name and (self.selector or self.fields or not self.namespace):
             expected = "give NAME, or choose several pods by these"
-            raise UsageError("top pods", "NAME is given together with -l, --field-selector or -A", expected)
+            raise UsageError(
+                "top pods", "NAME is given together with -l, --field-selector or -A", expected
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,11 @@ async def gather_nodes(
 ) -> NodesFound:
     """Usage of the nodes, and why it is missing where it is. Raises KubeError, UsageError."""
     if options.name and options.selector:
-        raise UsageError("top nodes", "NAME is given together with -l", "give NAME, or choose several nodes by -l")
+        raise UsageError(
+            "top nodes",
+            "NAME is given together with -l",
+            "give NAME, or choose several nodes by -l",
+        )
     chosen = f"metadata.name={options.name}" if options.name else ""
     if options.name:
         try:

@@ -246,7 +246,9 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     if not listed:
         return ()
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
-    return (f"as you allow, {what} may be in kubelets' certificates here: a cluster on this machine",)
+    return (
+        f"as you allow, {what} may be in kubelets' certificates here: a cluster on this machine",
+    )
 
 
 def _of_another_machine(

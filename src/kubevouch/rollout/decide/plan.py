@@ -223,7 +223,9 @@ def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
             meant = [each for each in known if each.partition(".")[0] == name]
             # Not the name that looks most alike: that may be another node's.
             expected = (
-                f"did you mean {meant[0]}?" if meant else f"its nodes: {', '.join(known[:_MOST_NAMED])}"
+                f"did you mean {meant[0]}?"
+                if meant
+                else f"its nodes: {', '.join(known[:_MOST_NAMED])}"
             )
             raise UsageError(f"--nodes {name}", f"run {plan.run} has no such node", expected)
     chosen = tuple(node for node in plan.nodes if node.node in names)
