@@ -8,6 +8,7 @@ import yaml
 
 from kubevouch_lab.apiserver.kinds import (
     CONFIG_MAPS,
+    CSRS,
     DEPLOYMENTS,
     NODES,
 )
@@ -91,6 +92,39 @@ async def test_where_nothing_else_approves_it_says_so_and_how_far_it_could_see(
 ) -> None:
     ran = await run(kubevouch, *HELD, "--dry-run", code=0)
     assert "Nothing else approves these CSRs, as far as could be seen" in " ".join(ran.err.split())
+
+
+async def test_who_approved_a_csr_lately_is_not_called_an_approver_that_runs(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """That is told before an installation, and where ours is taken out again."""
+    condition = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "AutoApproved",
+        "lastUpdateTime": "2026-11-24T12:00:00Z",
+    }
+    csr = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "csr-1", "uid": "u"},
+        "spec": {
+            "signerName": "kubernetes.io/kubelet-serving",
+            "username": "system:node:worker-1",
+            "request": "",
+        },
+        "status": {"conditions": [condition]},
+    }
+    lab.store.create(CSRS, csr)
+    ran = await run(kubevouch, *HELD, code=4)
+    seen = r"csr-1 of worker-1 was approved \d+ min ago with reason 'AutoApproved'; whether that approver still runs is not known"
+    said = " ".join(ran.err.split())
+    assert re.search(f"No other approver is seen to run. {seen}", said), said
+    assert "Another approver runs" not in said
+    assert "Nothing else approves" not in said
+    ran = await run(kubevouch, "approver", "remove", "--yes", code=0)
+    said = " ".join(ran.err.split())
+    assert re.search(f"Nothing that is seen to run approves then: {seen} .KV411.", said), said
 
 
 async def test_whether_others_approve_is_not_known_where_csrs_cannot_be_read(

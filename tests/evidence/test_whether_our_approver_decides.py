@@ -20,6 +20,9 @@ OTHER = Approver("kube-system/other", "its pods are ready", running=False)
         OurApprover(wanted=2, ready=1, leader="a", silent=59 * SECOND),
         # Started by hand: no Deployment, and it leads.
         OurApprover(wanted=0, ready=0, leader="a", silent=SECOND),
+        OurApprover(wanted=0, ready=0, leader="operators-laptop_0123", silent=14 * SECOND),
+        # Scaled to nothing, and its last pod is on its way out.
+        OurApprover(wanted=0, ready=1, leader="kubevouch-approver-7d4b-x2x7k_0123", silent=SECOND),
         # A new version rolls out, and the old one leads still.
         OurApprover(wanted=1, ready=0, leader="a", silent=SECOND),
         # The API server's whole seconds make it look as if it was renewed in a moment.
@@ -54,6 +57,15 @@ def test_who_holds_the_lease_decides(found: OurApprover) -> None:
 def test_why_nobody_does(found: OurApprover, why: str) -> None:
     assert not found.decides
     assert found.why_not == why
+
+
+@pytest.mark.parametrize(
+    ("leader", "silent"),
+    [("kubevouch-approver-7d4b9c6f5-x2x7k_0123", SECOND), ("operators-laptop_0123", 15 * SECOND)],
+)
+def test_a_lease_that_was_left_behind_is_no_approver(leader: str, silent: timedelta) -> None:
+    """Of a pod that went with its Deployment; or of a process whom nobody follows, since there are no pods."""
+    assert not OurApprover(wanted=0, ready=0, leader=leader, silent=silent).decides
 
 
 def test_ours_runs_if_it_decides_whatever_its_pods_say() -> None:

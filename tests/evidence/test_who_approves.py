@@ -11,11 +11,10 @@ import yaml
 from kubevouch.approve.decide.action import approval_by
 from kubevouch.cli.approver.roles import INSTALLER
 from kubevouch.cli.common.roles import FIXER
-from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, lately_approved
+from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_approval
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind
-from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
@@ -232,20 +231,25 @@ BY_OUR_APPROVER = as_written(
 )
 
 
-def test_somebody_who_approved_lately_is_one_too_but_no_person() -> None:
-    assert lately_approved([*BY_HAND, CertificateSigningRequest()]) is None
-    found = lately_approved([*BY_HAND, approved("AutoApproved by kubelet-serving-cert-approver")])
+def test_what_no_person_approved_an_approver_did_who_may_be_gone_since() -> None:
+    assert last_approval([*BY_HAND, CertificateSigningRequest()]) is None
+    found = last_approval([*BY_HAND, approved("AutoApproved by somebody"), *BY_HAND])
     assert found is not None
-    assert found.running
+    told = found.told(datetime(2026, 11, 24, 12, 0, 34, tzinfo=UTC))
+    assert "was approved 94 s ago with reason 'AutoApproved by somebody'" in told
+    assert told.endswith("; whether that approver still runs is not known")
 
 
 def test_what_our_approver_approved_was_approved_by_no_person() -> None:
-    found = lately_approved([*BY_HAND, BY_OUR_APPROVER])
-    assert found == Approver(OUR_APPROVER, "it approved csr-1", running=True)
-
-
-def test_of_those_that_are_known_from_elsewhere_the_next_one_is_told() -> None:
-    assert lately_approved([BY_OUR_APPROVER], but={OUR_APPROVER}) is None
-    found = lately_approved([BY_OUR_APPROVER, approved("AutoApproved")], but={OUR_APPROVER})
+    found = last_approval([*BY_HAND, BY_OUR_APPROVER])
     assert found is not None
-    assert found.name == "whoever says 'AutoApproved'"
+    assert (found.by, found.csr) == (OUR_APPROVER, "csr-1")
+    assert found.told(MOMENT).startswith(f"{OUR_APPROVER} approved csr-1 of ")
+
+
+def test_of_several_approvals_the_newest_counts_that_is_not_left_out() -> None:
+    both = [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER]
+    assert last_approval([BY_OUR_APPROVER], but={OUR_APPROVER}) is None
+    found = last_approval(both, but={OUR_APPROVER})
+    assert found is not None
+    assert found.by == "whoever approves with reason 'AutoApproved'"

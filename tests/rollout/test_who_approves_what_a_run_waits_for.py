@@ -79,6 +79,24 @@ async def test_a_plan_says_what_is_wrong_with_an_approver_that_decides_nothing()
         assert any("approver install" in each for each in notices) is (approver == "none")
 
 
+async def test_a_plan_says_that_an_approver_may_run_that_shows_in_an_approved_csr_only() -> None:
+    approved = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
+    csr = {
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "csr-lately"},
+        "spec": {"signerName": "kubernetes.io/kubelet-serving", "username": "system:node:w9"},
+        "status": {"conditions": [approved]},
+    }
+    async with acting(msgspec.structs.replace(DARK, add=(csr,)), "pending-worker") as here:
+        plan = await here.plan(WORKER)
+    [notice] = [each for each in plan.notices if "KV411" in each]
+    seen = "csr-lately of w9 was approved with reason 'AutoApproved'; whether that approver still runs is not known. "
+    assert notice.startswith(
+        f"no approver is seen to run here: {seen}If it does not, later rotations stall"
+    )
+    assert plan.approver == ""
+
+
 async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
     leaderless = msgspec.structs.replace(DARK, approver="ours-leaderless")
     async with acting(leaderless, "pending-worker") as here, a_signer(here):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.rules import csrs
+from kubevouch.diagnose.rules import next_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.gather.snapshot import gather
@@ -106,7 +106,9 @@ async def test_with_nobody_deciding_the_fuse_burns_on_the_days_that_were_foretol
     cluster: Plane, node: Node, api: ApiClient
 ) -> None:
     await first_certificate(api, cluster, node)
-    [found] = diagnose(await gather(api, clock=cluster.clock), (csrs.rotation_will_stall,)).findings
+    [found] = diagnose(
+        await gather(api, clock=cluster.clock), (next_csrs.rotation_will_stall,)
+    ).findings
     stalls, dark = map(_day, re.findall(r"\d{4}-\d\d-\d\d", found.title))
     asked: datetime | None = None
     while await node.leaf() is not None:

@@ -1,4 +1,4 @@
-"""The approvers of serving CSRs on a cluster: workloads with a role for it, or one that has approved lately.
+"""The approvers of serving CSRs on a cluster: workloads with a role for it; and what was approved last, and by whom.
 
 Kubernetes itself never approves them (pkg/controller/certificates/approver/sarapprove.go handles client certificates
 only). A role counts only if it names signers and the verb approve; cluster-admin alone makes no approver.
@@ -6,8 +6,10 @@ only). A role counts only if it names signers and the verb approve; cluster-admi
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
-from kubevouch.evidence.our_approver import NAME, NAMESPACE, OurApprover
+from kubevouch.evidence.our_approver import NAME, NAMESPACE, OurApprover, ago
 from kubevouch.evidence.snapshot import Approver
 from kubevouch.kube.resources import CertificateSigningRequest, PolicyRule, Role, RoleBinding
 from kubevouch.kube.resources.rbac import Subject
@@ -42,6 +44,7 @@ INSTALLER_ROLE = "kubevouch-approver-installer"
 _FOR_PEOPLE = {FIXER_ROLE, INSTALLER_ROLE}
 _BY_HAND = {"KubectlApprove", BY_US}
 _ACCOUNT_USER = "system:serviceaccount:"
+_NODE_USER = "system:node:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -94,24 +97,44 @@ def with_ours(found: Iterable[Approver], ours: OurApprover | None) -> tuple[Appr
     return (*others, Approver(OUR_APPROVER, how, running=ours.decides))
 
 
-def lately_approved(
-    csrs: Iterable[CertificateSigningRequest], but: Collection[str] = ()
-) -> Approver | None:
-    """The approver by whose word a CSR was approved lately, if it was not a person; else None.
+@dataclass(frozen=True, slots=True)
+class LastApproval:
+    """The newest approval that no person gave. It shows that an approver ran then, and not that one runs now.
 
-    but: the names of those that are known from elsewhere.
+    Where the approver is outside of the cluster, as on a managed control plane, nothing else shows it at all.
+    by: our approver, or whoever gives that reason.
     """
-    for csr in csrs:
+
+    by: str
+    csr: str
+    node: str
+    reason: str
+    at: datetime | None
+
+    def told(self, now: datetime) -> str:
+        """What is known of its approver, in a clause or two."""
+        when = f" {ago(now - self.at)}" if self.at else ""
+        approved = f"{self.csr} of {self.node} was approved{when} with reason {self.reason!r}"
+        if self.by == OUR_APPROVER:
+            approved = f"{self.by} approved {self.csr} of {self.node}{when}"
+        return f"{approved}; whether that approver still runs is not known"
+
+
+def last_approval(
+    csrs: Iterable[CertificateSigningRequest], but: Collection[str] = ()
+) -> LastApproval | None:
+    """The newest approval by an approver, if any. csrs: oldest first. but: whose approvals do not count."""
+    for csr in reversed(tuple(csrs)):
         approved = csr.condition("Approved")
         if approved is None:
             continue
+        by = f"whoever approves with reason {approved.reason!r}"
         if approved.reason == BY_US and approved.message.startswith(APPROVER_SAYS):
-            found = Approver(OUR_APPROVER, f"it approved {csr.name}", running=True)
+            by = OUR_APPROVER
         elif approved.reason in _BY_HAND:
             continue
-        else:
-            text = f"{csr.name} was approved with reason {approved.reason!r}"
-            found = Approver(f"whoever says {approved.reason!r}", text, running=True)
-        if found.name not in but:
-            return found
+        if by not in but:
+            at = approved.last_update_time or csr.metadata.creation_timestamp
+            node = csr.spec.username.removeprefix(_NODE_USER)
+            return LastApproval(by, csr.name, node, approved.reason, at)
     return None

@@ -15,7 +15,10 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 """The label of everything that is ours in a cluster; its value is "kubevouch"."""
 
 _LATELY: Final = timedelta(minutes=1)
-"""Whoever leads renews the Lease every two seconds, and after 15 another one may take it."""
+"""Whoever leads renews the Lease every two seconds, and after 15 another one may take it: one of its pods, if it has any."""
+
+_RUNS_OUT: Final = timedelta(seconds=15)
+"""Without pods there is nobody who would take it then."""
 
 _TAKEN_WITHIN: Final = timedelta(seconds=10)
 """A Lease that was given back is taken within two seconds by a pod that is ready, and asks every two."""
@@ -23,7 +26,7 @@ _TAKEN_WITHIN: Final = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class OurApprover:
-    """What its Deployment and its Lease show. Without a Deployment it is one that was started by hand, and leads.
+    """What its Deployment and its Lease show. One that leads without any pod was started by hand.
 
     leader: who holds the Lease; "" for nobody. silent: since when nobody has renewed it; None if there is no Lease.
     configuration: the text of its configuration; None if it has none, or if the doubt says why that is not known.
@@ -43,7 +46,15 @@ class OurApprover:
             return False
         if not self.leader:  # who ended in good order has given the Lease back
             return self.ready > 0 and self.silent < _TAKEN_WITHIN
-        return self.silent < _LATELY
+        if self.wanted or self.ready:
+            return self.silent < _LATELY
+        # A pod that was deleted with its Deployment leaves the Lease behind as it was.
+        return not self._led_by_its_pod and self.silent < _RUNS_OUT
+
+    @property
+    def _led_by_its_pod(self) -> bool:
+        """Whether the Lease names a pod of its Deployment. A process calls itself by its host, which for a pod is the pod's name."""
+        return self.leader.startswith(f"{NAME}-")
 
     @property
     def why_not(self) -> str:
@@ -59,6 +70,10 @@ class OurApprover:
             return "its pods are ready, and none has ever led"
         if not self.leader:
             return "its pods are ready, and none leads"
-        seconds = self.silent.total_seconds()
-        since = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-        return f"its pods are ready, and none leads: the Lease was renewed {since} ago"
+        return f"its pods are ready, and none leads: the Lease was renewed {ago(self.silent)}"
+
+
+def ago(passed: timedelta) -> str:
+    """How long ago something was, in words: "94 s ago"."""
+    seconds = max(passed.total_seconds(), 0)
+    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"

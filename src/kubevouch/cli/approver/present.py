@@ -20,7 +20,7 @@ from kubevouch.cli.approver.leaving import why_it_is_still_there
 from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
+from kubevouch.evidence.approvers import OUR_APPROVER, last_approval
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.evidence.gather.csrs import list_csrs
@@ -42,6 +42,9 @@ class Present:
     has_admission_policies: bool
     live: Mapping[str, Mapping[str, Any]]
     others: tuple[Approver, ...]
+    unseen: str
+    """What is known of an approver that is not ours and of which only an approved CSR is seen; empty if there is none."""
+
     not_known: str
     """Why it is not known who else approves; empty if it is."""
 
@@ -122,13 +125,15 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         if isinstance(each, Mapping) and is_ours(each)
     }
     others = [each for each in approvers.or_else(()) if each.name != OUR_APPROVER]
-    if lately := lately_approved(csrs.or_else(()), but={OUR_APPROVER}):
-        others.append(lately)
+    unseen = None
+    if not any(each.running for each in others):
+        unseen = last_approval(csrs.or_else(()), but={OUR_APPROVER})
     return Present(
         control_planes=sum(map(is_control_plane, nodes)),
         has_admission_policies=has_policies,
         live=live,
         others=tuple(others),
+        unseen=unseen.told(clock.now()) if unseen else "",
         not_known=next((each.doubt.text for each in (approvers, csrs) if each.doubt), ""),
         pinned=len(stored.pins),
         not_pinned=tuple(sorted(each.name for each in nodes if each.name not in stored.pins)),
@@ -159,12 +164,14 @@ def say_who_else(terminal: Terminal, present: Present) -> None:
             else "Another approver is set up, and does not run"
         )
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence})"))
-    if present.others:
+    if present.unseen:
+        terminal.note(one_line(f"No other approver is seen to run. {present.unseen}."))
+    if present.others or present.unseen:
         terminal.note(
             "What it approves, this approver cannot hold: docs/migrate.md says how to go over."
         )
     if present.not_known:
         terminal.note(one_line(f"Whether others approve is not known: {present.not_known}"))
-    elif not present.others:
+    elif not (present.others or present.unseen):
         seen = "by roles that are made for it, the pods that have them, and the CSRs that are there"
         terminal.note(f"Nothing else approves these CSRs, as far as could be seen ({seen}).")

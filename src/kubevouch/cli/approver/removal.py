@@ -249,7 +249,10 @@ def _warn(terminal: Terminal, found: _Removal) -> None:
         terminal.note(one_line(text))
     others = any(each.running for each in found.present.others)
     if found.present.is_installed and not others:
+        nothing = "Nothing approves then"
+        if found.present.unseen:
+            nothing = f"Nothing that is seen to run approves then: {found.present.unseen}"
         terminal.note(
-            f"Nothing approves then ({Code.ROTATION_WILL_STALL}): kubelets ask for their next certificate at 70 to 90 % "
+            f"{one_line(nothing)} ({Code.ROTATION_WILL_STALL}): kubelets ask for their next certificate at 70 to 90 % "
             "of the life of this one, and at its end their ports go dark."
         )

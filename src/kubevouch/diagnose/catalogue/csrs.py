@@ -40,7 +40,7 @@ DEFINITIONS = (
         cause_rank=50,
         cause="{title}.",
         next=_EXPLAIN,
-        by_hand="Read the log of {approver}, and correct its rule or its permissions.",
+        by_hand="Read the log of {approver}, and correct its rule or its permissions{gone}.",
     ),
     FindingDefinition(
         code=Code.DENIED_LOOP,
@@ -150,10 +150,12 @@ DEFINITIONS = (
         name="RotationWillStall",
         severity=WARNING,
         see="All is well, for now.",
-        why="serverTLSBootstrap is on and no approver runs, or ours, which approves nothing (KV409). Kubelets ask for their next certificate at 70 to 90 % of the "
+        why="serverTLSBootstrap is on and no approver is seen to run, or ours runs and approves nothing (KV409). An approver is seen by its pods and "
+        "the ClusterRole by which their account may approve, and ours by its Lease, too. One outside of the cluster, as a managed control plane may have, shows only "
+        "in the CSRs that it approved, which Kubernetes deletes after an hour. The finding names the newest of them; it does not prove that the approver still runs. Kubelets ask for their next certificate at 70 to 90 % of the "
         "life of this one; nobody will approve it, and at NotAfter the port goes dark: worse than an expired "
         "self-signed certificate, which at least was served.",
-        do=f"Run an approver: `{INSTALL_APPROVER}`; where ours is installed already, `kubevouch doctor` says what keeps it "
+        do=f"If your platform approves these CSRs itself, there is nothing to do. Otherwise run an approver: `{INSTALL_APPROVER}`; where ours is installed already, `kubevouch doctor` says what keeps it "
         "from approving. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
         "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
         "that are proven to be its node's.",
@@ -181,5 +183,17 @@ DEFINITIONS = (
         why="Whoever has a live bootstrap token is given a client certificate for any node name, also of a node that exists, "
         "and can then ask for that node's serving certificate. Tokens without the usage `signing` do not show there.",
         do="`kubeadm token list`, and `kubeadm token delete ID` for each that no node needs any more.",
+    ),
+    FindingDefinition(
+        code=Code.OTHERS_APPROVE_BESIDE_OURS,
+        name="OthersApproveBesideOurs",
+        severity=INFO,
+        see="kubevouch's own approver runs, and another one beside it.",
+        why="Both decide the same CSRs. Two approvers are as good as the laxer one: what another one approves, ours cannot hold, and a "
+        "certificate cannot be taken back. Only the admission policies of `--enforce`, which doctor does not read, refuse what another one approves.",
+        do="docs/migrate.md says how to go over: `kubevouch csr explain NAME` shows what our policy says of a CSR that the other one has "
+        "approved. Then stop it for good: its Deployment and its ClusterRoleBinding. At last "
+        f"`{INSTALL_APPROVER} --enforce`: from then on the API server refuses its approvals.",
+        counts_in=DOCTOR_AND_VERIFY,
     ),
 )

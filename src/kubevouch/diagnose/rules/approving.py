@@ -1,29 +1,44 @@
 """Who approves CSRs for serving certificates here, as far as can be seen; and why our approver, if it is there, does not."""
 
-from kubevouch.evidence.approvers import OUR_APPROVER, lately_approved
+from kubevouch.evidence.approvers import OUR_APPROVER, LastApproval, last_approval
 from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.snapshot import Approver, Evidence
 from kubevouch.policy.sources.configuration import why_unreadable
 
 
-def running_approver(evidence: Evidence) -> Approver | None:
-    """Somebody who approves CSRs for serving certificates here, as far as can be seen."""
-    known = evidence.approvers.or_else(())
+def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
+    """All that approve CSRs for serving certificates and are seen to run, ours last."""
+    ours = evidence.our_approver.value
+    idle = ours is not None and bool(approves_nothing(ours))
+    return tuple(
+        each
+        for each in evidence.approvers.or_else(())
+        if each.running and not (idle and each.name == OUR_APPROVER)
+    )
+
+
+def unseen_approver(evidence: Evidence) -> LastApproval | None:
+    """What an approver approved last that is not seen to run: it may be outside of this cluster, or it is gone."""
+    if running_approvers(evidence):
+        return None
+    # What ours approved that decides nothing, or that has neither a Deployment nor a Lease, it approved before that.
     ours = evidence.our_approver
-    idle = ours.value is not None and bool(approves_nothing(ours.value))
-    for approver in known:
-        if approver.running and not (idle and approver.name == OUR_APPROVER):
-            return approver
-    # What one approved whose pods are known not to be ready, it approved before they went; and ours, which has neither a
-    # Deployment nor a Lease that somebody holds, before it was taken out.
-    gone = {OUR_APPROVER} if idle or (ours.is_known and ours.value is None) else set()
-    return lately_approved(evidence.csrs.or_else(()), but={*gone, *(each.name for each in known)})
+    gone = ours.value is not None and bool(approves_nothing(ours.value))
+    if ours.is_known and ours.value is None:
+        gone = True
+    csrs = evidence.csrs.or_else(())
+    return last_approval(csrs, but={OUR_APPROVER} if gone else ())
+
+
+def no_approver_is_seen(evidence: Evidence) -> bool:
+    """Whether it is certain that nothing which approves is seen to run. False also if that is not known."""
+    known = evidence.approvers.is_known and evidence.our_approver.is_known
+    return known and evidence.csrs.is_known and not running_approvers(evidence)
 
 
 def has_no_approver(evidence: Evidence) -> bool:
-    """Whether it is certain that no approver runs. False also if that is not known."""
-    known = evidence.approvers.is_known and evidence.csrs.is_known
-    return known and running_approver(evidence) is None
+    """Whether, besides, no CSR shows that one ran lately."""
+    return no_approver_is_seen(evidence) and unseen_approver(evidence) is None
 
 
 def approves_nothing(ours: OurApprover) -> str:

@@ -1,19 +1,20 @@
 """KV4xx: CSRs for serving certificates, who decides on them, and what happens if nobody does."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.make import api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
-    has_no_approver,
-    running_approver,
+    running_approvers,
+    unseen_approver,
 )
 from kubevouch.diagnose.rules.outside_policy import outside_policy_csrs
 from kubevouch.diagnose.rules.waiting_csrs import (
@@ -26,9 +27,9 @@ from kubevouch.diagnose.rules.waiting_csrs import (
     waiting_csrs,
 )
 from kubevouch.diagnose.rules.wire import is_dark
-from kubevouch.evidence.approvers import OUR_APPROVER
+from kubevouch.evidence.approvers import OUR_APPROVER, LastApproval
 from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.snapshot import Evidence
+from kubevouch.evidence.snapshot import Approver, Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION,
@@ -41,11 +42,10 @@ _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
 
+_IF_GONE = f"; if it is gone, `kubevouch fix --plan plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
 _MEANWHILE = ". Meanwhile `kubevouch csr approve --all` asks the same policy"
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
-EARLIEST_ROTATION = 0.7
-"""Kubelets ask again at 70 to 90 % of a certificate's life (client-go certificate_manager.go, nextRotationDeadline)."""
 
 
 def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
@@ -71,34 +71,47 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in in_hand}
     if not waiting or not evidence.approvers.is_known:
         return
-    approver = running_approver(evidence)
-    if approver is None and evidence.our_approver.value is not None:
-        return  # that one decides nothing, and whom it keeps waiting, is a finding of its own
-    if approver is None:
-        # Those that no kubelet asks for nobody should approve.
-        strange = strange_csrs(evidence)
-        waiting = {node: csr for node, csr in waiting.items() if node not in strange}
-        if not waiting:
-            return
-        title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
-        yield _about(
-            Code.PENDING_NO_APPROVER,
-            title,
-            waiting,
-            evidence,
-            {"dark": _dark(evidence), "until": _until(waiting, evidence)},
-        )
+    running, unseen = running_approvers(evidence), unseen_approver(evidence)
+    if running or unseen:
+        yield from _held(waiting, running, unseen, evidence)
         return
-    seen = [each for each in evidence.approvers.or_else(()) if each.running]
-    ours = any(each.name == OUR_APPROVER for each in (approver, *seen))
+    if evidence.our_approver.value is not None:
+        return  # that one decides nothing, and whom it keeps waiting, is a finding of its own
+    # Those that no kubelet asks for nobody should approve.
+    strange = strange_csrs(evidence)
+    waiting = {node: csr for node, csr in waiting.items() if node not in strange}
+    if not waiting:
+        return
+    title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
+    details = {"dark": _dark(evidence), "until": _until(waiting, evidence)}
+    yield _about(Code.PENDING_NO_APPROVER, title, waiting, evidence, details)
+
+
+def _held(
+    waiting: Mapping[str, CertificateSigningRequest],
+    running: Sequence[Approver],
+    unseen: LastApproval | None,
+    evidence: Evidence,
+) -> Iterator[Finding]:
+    """CSRs that an approver should have decided about by now. unseen: what one approved that is not seen to run."""
+    names = [each.name for each in running] or ([unseen.by] if unseen else [])
+    ours = OUR_APPROVER in names
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
-    if late and ours:
+    if not late:
+        return
+    if ours:
         title = f"our approver runs and holds {counted(len(late), 'pending CSR')}"
         yield _about(Code.OUR_APPROVER_HOLDS, title, late, evidence)
-    elif late:
-        title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although {approver.name} approves"
-        yield _about(Code.APPROVER_HOLDS, title, late, evidence, {"approver": approver.name})
+        return
+    title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although "
+    details = {"approver": names[0], "gone": ""}
+    if unseen is None:
+        title += f"{names[0]} approves"
+    else:
+        title += unseen.told(evidence.at)
+        details["gone"] = _IF_GONE
+    yield _about(Code.APPROVER_HOLDS, title, late, evidence, details)
 
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
@@ -306,31 +319,3 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
         )
         title = f"{counted(len(strange), 'pending CSR')} {ask}, so no kubelet asks for that now"
         yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in strange])
-
-
-@rule(Code.ROTATION_WILL_STALL)
-def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
-    """Bootstrap is on, all is well, and nobody will approve the next certificate."""
-    if not has_no_approver(evidence):
-        return
-    trusted = {
-        served.node: leaf
-        for served in evidence.served
-        if served.verdict
-        and served.verdict.trusted
-        and (leaf := served.dialled.leaf)
-        and classify(leaf) is CertificateKind.KUBELET_SERVING
-    }
-    if not trusted:
-        return
-    stalls = min(
-        c.not_before + (c.not_after - c.not_before) * EARLIEST_ROTATION for c in trusted.values()
-    )
-    dark = min(c.not_after for c in trusted.values())
-    ours = evidence.our_approver.value
-    nobody = "the approver approves nothing" if ours and ours.decides else "no approver runs"
-    yield finding(
-        Code.ROTATION_WILL_STALL,
-        f"{nobody}: rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}",
-        subjects=sorted(trusted),
-    )

@@ -8,7 +8,7 @@ from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.approving import has_no_approver, running_approver
+from kubevouch.diagnose.rules.approving import has_no_approver, running_approvers, unseen_approver
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509 import Certificate, life_used
@@ -171,8 +171,12 @@ def _with(evidence: Evidence, code: Code) -> list[PortState]:
 
 def _who_approves(evidence: Evidence) -> dict[str, str]:
     """The detail that says who approves the CSR of a kubelet that is made to ask again."""
-    if approver := running_approver(evidence):
-        return {"approver": f", which {approver.name} does here"}
+    if running := running_approvers(evidence):
+        first = ", whichever is first" if len(running) > 1 else ""
+        names = " or ".join(each.name for each in running)
+        return {"approver": f", which {names} does here{first}"}
+    if unseen := unseen_approver(evidence):
+        return {"approver": f": {unseen.told(evidence.at)}"}
     if has_no_approver(evidence):
         nobody = ", and nothing on this cluster does that: `kubevouch fix --plan plan.json` then plans it"
         return {"approver": nobody}

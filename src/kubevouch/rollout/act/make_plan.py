@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
-from kubevouch.diagnose.rules.approving import approves_nothing, running_approver
+from kubevouch.diagnose.rules.approving import (
+    approves_nothing,
+    running_approvers,
+    unseen_approver,
+)
 from kubevouch.errors import KubevouchError, UsageError, nearest
 from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -98,7 +102,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     planned = [each for each in answers if isinstance(each, NodePlan)]
     left_out = [each for each in answers if isinstance(each, LeftOut)]
     config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
-    approver = running_approver(evidence)
+    approvers = running_approvers(evidence)
     return Plan(
         run=options.run,
         made_at=context.clock.now(),
@@ -112,7 +116,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
-        approver=approver.name if approver else "",
+        approver=approvers[-1].name if approvers else "",
         only=options.nodes,
         pods=options.pods,
         notices=(
@@ -120,7 +124,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             *_of_this_machine(names),
             *_of_another_machine(options, seen),
             *(str(each) for each in shared),
-            *((_why_nobody_approves(evidence),) if planned and approver is None else ()),
+            *((_why_nobody_approves(evidence),) if planned and not approvers else ()),
             *await _of_readiness(planned, context),
         ),
     )
@@ -272,6 +276,9 @@ def _why_nobody_approves(evidence: Evidence) -> str:
     if ours := evidence.our_approver.value:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
+    if unseen := unseen_approver(evidence):
+        told = unseen.told(evidence.at)
+        return f"no approver is seen to run here: {told}. If it does not, {stalls}. Then run one before: `{INSTALL_APPROVER}`"
     return f"no approver runs here: {stalls}. Run an approver before then: `{INSTALL_APPROVER}`"
 
 
