@@ -21,6 +21,7 @@ from tests.support.stage import DOMAIN, Stage
 NODE_METRICS = KINDS["metrics.k8s.io", "v1beta1", "nodes"]
 POD_METRICS = KINDS["metrics.k8s.io", "v1beta1", "pods"]
 PODS = KINDS["", "v1", "pods"]
+API_SERVICES = KINDS["apiregistration.k8s.io", "v1", "apiservices"]
 MEASURED = ("cpu", "memory", "swap")
 
 
@@ -251,6 +252,18 @@ async def test_a_kubelet_that_hangs_is_waited_for_briefly_and_it_is_said_how_lon
     assert f"KV202 k8s-worker-3{DOMAIN}: {why}" in said
     help_text = (await kubevouch("top", "nodes", "--help")).out
     assert re.search(r"--timeout DURATION .*default: 3s", help_text, re.DOTALL)
+
+
+async def test_what_will_be_in_months_is_no_reason_for_numbers_that_are_missing_now(
+    kubevouch: Program, stage: Stage, kubeconfig: Path
+) -> None:
+    """It said KV411 of each node, since that names them, and nothing of the APIService that is missing."""
+    stage.server.store.delete(API_SERVICES, "v1beta1.metrics.k8s.io")
+    for node in stage.server.store.list(NODES):
+        stage.server.store.delete(NODE_METRICS, node["metadata"]["name"])
+    ran = await kubevouch("top", "nodes", "--show-swap")
+    assert ("KV101" in ran.out, "KV411" in ran.out) == (True, False), ran
+    assert "does not tell swap" not in ran.err, "there are no numbers at all"
 
 
 async def test_a_pod_without_a_sample_has_a_reason_of_its_own(

@@ -42,6 +42,7 @@ from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.kube.access import ClusterAccess
@@ -106,7 +107,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
 
 def _check(options: InstallOptions, present: Present) -> None:
     if options.upgrade and not present.is_installed:
-        expected = "`approver install` installs one"
+        expected = f"`{INSTALL_APPROVER}` installs one"
         raise UsageError("approver upgrade", "there is no approver to upgrade", expected)
     for flag, names in (("user", options.users), ("group", options.groups)):
         if not all(map(str.strip, names)):

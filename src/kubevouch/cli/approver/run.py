@@ -74,6 +74,7 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
     Its account may not read namespaces, so nobody asks for this one where what `approver install` makes lies in it.
     """
     from kubevouch.cli.approver.installation import NAMESPACE
+    from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
     from kubevouch.errors import KubevouchError, UsageError
     from kubevouch.kube.errors import NotFound
     from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
@@ -84,7 +85,7 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
             return None
         await api.get(NAMESPACES, name)
     except NotFound:
-        seen, expected = "there is no such namespace", "`approver install` makes it"
+        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
         if name != NAMESPACE:
             expected = f"the approver's is {NAMESPACE}"
         return UsageError(f"--namespace {name}", seen, expected)

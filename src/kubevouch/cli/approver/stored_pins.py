@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kubevouch.cli.approver.installation import NAMESPACE
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.errors import UsageError
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -94,5 +95,5 @@ async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> 
     try:
         await api.create(CONFIG_MAPS, body, NAMESPACE)
     except NotFound:
-        seen, expected = "there is no such namespace", "`approver install` makes it"
+        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None

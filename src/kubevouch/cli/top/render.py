@@ -76,7 +76,8 @@ def _note_swap(terminal: Terminal, used: Sequence[Usage | None], *, shows_none: 
 
     shows_none: whether 0Mi stands there at all: of a node that does not tell how much swap it has, it is <unknown>.
     """
-    if all(each is None or each.swap is None for each in used):
+    measured = [each for each in used if each is not None]
+    if measured and all(each.swap is None for each in measured):
         zero = ": 0Mi stands for that, as kubectl has it" if shows_none else ""
         terminal.note(f"the metrics API does not tell swap{zero}")
 

@@ -22,6 +22,7 @@ _NO_REASON = {
     Code.INSECURE_FLAG_WITHOUT_EFFECT,
     Code.CSR_NEVER_MADE,
     Code.ROTATION_OVERDUE,
+    Code.ROTATION_WILL_STALL,
 }
 # From the kubelet's port outwards: the nearer to the node, the more it tells. The control plane's section is about the
 # API server's own ways to a kubelet.
