@@ -31,7 +31,7 @@ _SECONDS = 60.0
 def one_moment(cluster: Cluster, folder: Path) -> Iterator[Path]:
     """The kubeconfig of an API server that gives the cluster's first answer to a question again, whoever asks."""
     authority = Authority("one moment")
-    with _api_of(cluster) as api:
+    with api_of(cluster) as api:
         server = _Repeating(api, server_context(authority.serving("127.0.0.1")))
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
@@ -46,7 +46,8 @@ def one_moment(cluster: Cluster, folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _api_of(cluster: Cluster) -> Iterator[Any]:
+def api_of(cluster: Cluster) -> Iterator[Any]:
+    """The Kubernetes project's own client, as the administrator."""
     made = client.Configuration()
     words = {"client_configuration": made, "persist_config": False}
     config.load_kube_config(str(cluster.kubeconfig), **words)

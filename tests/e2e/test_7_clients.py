@@ -14,6 +14,7 @@ from tests.support.old_kubectl import old_kubectl
 
 from .cluster import Cluster
 from .in_place import SELECTOR, in_place, pods, wait_until_ready
+from .one_moment import api_of
 from .told import eventually, names
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -22,7 +23,6 @@ GROUP, VERSION, SPACE = "metrics.k8s.io", "v1beta1", "kube-system"
 METRICS = f"/apis/{GROUP}/{VERSION}"
 # Its types say that everything may be None.
 client: Any = kubernetes.client
-config: Any = kubernetes.config
 dynamic: Any = kubernetes.dynamic
 
 Asking = Callable[[str], str]
@@ -137,10 +137,7 @@ def test_the_clusters_own_kubectl_sees_what_the_newest_one_sees(
 @pytest.fixture
 def api(served: Cluster) -> Iterator[Any]:
     """The Kubernetes project's own client."""
-    made = client.Configuration()
-    words = {"client_configuration": made, "persist_config": False}
-    config.load_kube_config(str(served.kubeconfig), **words)
-    with client.ApiClient(made) as api:
+    with api_of(served) as api:
         yield api
 
 
