@@ -81,7 +81,7 @@ class Renewing:
 async def reloading(
     folder: Path, api: ApiClient, *, names: tuple[str, ...], verbosity: int, flags: ClientTrust
 ) -> AsyncIterator[Renewing]:
-    """A server with a pair in files, which is also there for whoever asks for the names; for those in it if there are none."""
+    """A server whose pair is read from files. names: for which it serves that pair by SNI, too; if empty, the names in its certificate."""
     clock, lines = SteppedClock(MOMENT, settle=0.05), list[str]()
     files = str(folder / "tls.crt"), str(folder / "tls.key")
     pair = Authority("first").serving("127.0.0.1")

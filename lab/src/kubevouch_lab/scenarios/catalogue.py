@@ -4,9 +4,7 @@
 each is in lab/tests/scenarios.
 """
 
-from difflib import get_close_matches
-
-from kubevouch.errors import UsageError
+from kubevouch.errors import UsageError, nearest
 from kubevouch_lab.cluster.scenario import Scenario
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.scenarios import faults, repairs
@@ -103,7 +101,6 @@ def scenario_of(name: str) -> Scenario:
     """The scenario of this name. Raises UsageError for the name of no scenario."""
     found = SCENARIOS.get(name)
     if found is None:
-        close = get_close_matches(name, SCENARIOS, n=1)
-        right = f"did you mean {close[0]}?" if close else f"there are {', '.join(SCENARIOS)}"
+        right = nearest(name, SCENARIOS, otherwise=f"there are {', '.join(SCENARIOS)}")
         raise UsageError(name, "there is no such scenario", right)
     return found

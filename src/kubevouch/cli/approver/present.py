@@ -43,7 +43,7 @@ class Present:
     live: Mapping[str, Mapping[str, Any]]
     others: tuple[Approver, ...]
     unseen: str
-    """What is known of an approver that is not ours and of which only an approved CSR is seen; empty if there is none."""
+    """Who else approved a CSR lately, where no other approver is seen to run: a clause or two; empty if nobody did."""
 
     not_known: str
     """Why it is not known who else approves; empty if it is."""

@@ -8,8 +8,7 @@ from kubevouch.policy.sources.configuration import why_unreadable
 
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
     """All that approve CSRs for serving certificates and are seen to run, ours last."""
-    ours = evidence.our_approver.value
-    idle = ours is not None and bool(approves_nothing(ours))
+    idle = _ours_is_idle(evidence)
     return tuple(
         each
         for each in evidence.approvers.or_else(())
@@ -23,11 +22,15 @@ def unseen_approver(evidence: Evidence) -> LastApproval | None:
         return None
     # What ours approved that decides nothing, or that has neither a Deployment nor a Lease, it approved before that.
     ours = evidence.our_approver
-    gone = ours.value is not None and bool(approves_nothing(ours.value))
-    if ours.is_known and ours.value is None:
-        gone = True
-    csrs = evidence.csrs.or_else(())
-    return last_approval(csrs, but={OUR_APPROVER} if gone else ())
+    is_absent = ours.is_known and ours.value is None
+    but = {OUR_APPROVER} if is_absent or _ours_is_idle(evidence) else set()
+    return last_approval(evidence.csrs.or_else(()), but=but)
+
+
+def _ours_is_idle(evidence: Evidence) -> bool:
+    """Whether ours is there and approves nothing."""
+    ours = evidence.our_approver.value
+    return ours is not None and bool(approves_nothing(ours))
 
 
 def no_approver_is_seen(evidence: Evidence) -> bool:

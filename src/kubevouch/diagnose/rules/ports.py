@@ -8,7 +8,11 @@ from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.approving import has_no_approver, running_approvers, unseen_approver
+from kubevouch.diagnose.rules.approving import (
+    no_approver_is_seen,
+    running_approvers,
+    unseen_approver,
+)
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509 import Certificate, life_used
@@ -177,7 +181,7 @@ def _who_approves(evidence: Evidence) -> dict[str, str]:
         return {"approver": f", which {names} does here{first}"}
     if unseen := unseen_approver(evidence):
         return {"approver": f": {unseen.told(evidence.at)}"}
-    if has_no_approver(evidence):
+    if no_approver_is_seen(evidence):
         nobody = ", and nothing on this cluster does that: `kubevouch fix --plan plan.json` then plans it"
         return {"approver": nobody}
     return {"approver": ""}
