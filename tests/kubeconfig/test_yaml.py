@@ -82,7 +82,7 @@ def test_what_is_nested_too_deeply_or_multiplied_by_aliases_is_refused(bomb: byt
     with pytest.raises(goyaml.UnreadableYaml):
         goyaml.read(bomb)
     # Far from the minutes that expanding them would take.
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 60
 
 
 @pytest.mark.usefixtures("loader")

@@ -6,6 +6,7 @@ import itertools
 import random
 import time
 import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -127,7 +128,7 @@ def test_a_gzip_has_a_limit_of_its_own_as_it_is_sent(framing: str) -> None:
 
 
 def test_a_gzip_of_which_nothing_comes_is_read_a_little_at_a_time() -> None:
-    """To build the tables of its blocks would take more than a second, in which no other kubelet is read."""
+    """To build the tables of its blocks takes about a second, in which no other kubelet is read if it is done at once."""
     most = 8 << 20
     packed = gzip_of_nothing(most)
     head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
@@ -140,7 +141,9 @@ def test_a_gzip_of_which_nothing_comes_is_read_a_little_at_a_time() -> None:
     began = time.thread_time()
     assert reader.content == b""
     spent.append(time.thread_time() - began)
-    assert max(spent) < 0.2
+    began = time.thread_time()
+    zlib.decompressobj(wbits=31).decompress(packed)
+    assert max(spent) < (time.thread_time() - began) / 10
 
 
 @given(body=st.binary(max_size=MOST), cuts=CUTS)
