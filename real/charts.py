@@ -54,7 +54,7 @@ def _exporter(template: str, *values: str, note: str = "") -> Rendering:
 
 
 _IMAGE_NOTE = """\
-# Write the image and its digest in place of IMAGE; `kubevouch approver install --image` does it. One replica: where there
+# Write the image and its digest in place of IMAGE; `approver install --image` does it. One replica: where there
 # are two control planes or more, `install` makes it two and adds two-replicas/.
 """
 DEPLOYED: Mapping[str, Rendering] = {

@@ -10,8 +10,8 @@ import pytest
 from tests.house.tracked import ROOT, tracked
 from tests.support.command_lines import why_it_cannot_be_typed
 
-PLACES = ("README.md", "CONTRIBUTING.md", "docs", "src", "lab", "deploy")
-TEXTS = (".md", ".py", ".toml", ".yaml", ".sh")
+PLACES = ("README.md", "CONTRIBUTING.md", "docs", "src", "lab", "charts", "deploy")
+TEXTS = (".md", ".py", ".toml", ".yaml", ".tpl", ".sh", "NOTES.txt")
 
 
 def _texts() -> dict[str, str]:
@@ -128,8 +128,18 @@ def test_every_command_line_of_ours_is_one(page: str) -> None:
                 assert word.partition("=")[0] in flags, f"{page}: kubevouch {line}"
 
 
+COMMENT_GOES_ON = re.compile(r"(?<=\S)\n[ \t]*# (?=\S)")
+"""The break of a line within a comment of YAML, which a command may span."""
+TEMPLATE = re.compile(r"\{\{[^}]*\}\}")
+
+
 def _said(path: str, text: str) -> Iterator[str]:
-    """What a person reads of a file: a page as it is; of a program its string literals, a variable in them as NAME."""
+    """What a person reads of a file: a page as it is; of a program its string literals, a variable in them as NAME.
+
+    Of all others the comments, too, which a command may span, and as NAME what Helm or Prometheus puts in place of a template.
+    """
+    if not path.endswith((".md", ".py")):
+        text = TEMPLATE.sub("NAME", COMMENT_GOES_ON.sub(" ", text))
     if not path.endswith(".py"):
         yield text
         return
@@ -152,7 +162,7 @@ def test_every_command_line_in_backticks_can_be_typed() -> None:
     found = {
         (path, " ".join(line.split()))
         for path, text in _texts().items()
-        if path.endswith((".md", ".py"))
+        if path.endswith(TEXTS)
         for said in _said(path, text)
         for line in IN_BACKTICKS.findall(said)
     }
