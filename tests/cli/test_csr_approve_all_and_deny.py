@@ -21,6 +21,7 @@ from tests.cli.waiting import (
     writes,
 )
 from tests.support.requests import request
+from tests.support.scripted import faults
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
@@ -328,3 +329,44 @@ async def test_what_its_kubelet_has_asked_for_anew_is_not_what_is_to_be_explaine
         assert each.out.index("csr-a ") < each.out.index("csr-w7 ")
         assert "kubevouch csr explain csr-w7\n" in each.out, each
         assert "explain csr-a" not in each.out
+
+
+DENY = ("csr", "deny", "csr-w7", "csr-w8", "--reason", "why not")
+VERBS = [("csr", "approve", "csr-w9"), ("csr", "approve", "--all"), DENY]
+OF_VERBS = ["approve", "approve all", "deny"]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=OF_VERBS)
+async def test_who_interrupts_it_while_it_looks_is_told_that_nothing_was_changed(
+    kubevouch: Program, waiting: Stage, verb: tuple[str, ...]
+) -> None:
+    waiting.server.faults.on("/*", faults.silence())
+    ran = await kubevouch.interrupted(*verb, "--yes", once=lambda: bool(waiting.server.requests))
+    assert ran.code == 130, ran
+    assert ran.err.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
+
+
+@pytest.mark.parametrize("typed", [b"\x03", b"\x04"], ids=["Ctrl-C", "end of input"])
+@pytest.mark.parametrize("verb", VERBS, ids=OF_VERBS)
+async def test_who_ends_the_question_is_told_that_nothing_was_changed(
+    kubevouch: Program, waiting: Stage, verb: tuple[str, ...], typed: bytes
+) -> None:
+    ran = await kubevouch.at_a_terminal(*verb, typed={"Go on? [y/N]: ": typed})
+    assert ran.code == 130, ran
+    assert ran.out.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
+    assert not writes(waiting)
+
+
+@pytest.mark.parametrize("verb", VERBS[1:], ids=OF_VERBS[1:])
+async def test_an_interruption_after_the_first_write_claims_nothing(
+    kubevouch: Program, waiting: Stage, verb: tuple[str, ...]
+) -> None:
+    """The first one is carried out; whether the second one was, whose answer is missing, nobody knows."""
+
+    def has_begun() -> bool:
+        return len(writes(waiting)) == 2
+
+    waiting.server.faults.on("/*", faults.silence(), where=lambda _: has_begun())
+    ran = await kubevouch.interrupted(*verb, "--yes", once=has_begun)
+    assert ran.code == 130, ran
+    assert "Nothing was changed." not in ran.err

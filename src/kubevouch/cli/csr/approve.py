@@ -184,6 +184,7 @@ async def decided(
     terminal: Terminal, api: ApiClient, found: CertificateSigningRequest, condition: CsrCondition
 ) -> ExitCode:
     """Writes the condition, at the version of the CSR that was read, and says so; or that somebody else was faster."""
+    terminal.nothing_changed = False
     try:
         await api.patch_approval(found, condition)
     except (Conflict, NotFound) as error:

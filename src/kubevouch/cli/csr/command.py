@@ -169,6 +169,7 @@ def approve(
         )
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch fix --print-role"
+    terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
@@ -206,5 +207,6 @@ def deny(
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch fix --print-role"
+    terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     return deny_named(terminal, access, names, reason, yes=yes)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.top.gather import NodesFound, PodsFound, TopNodesOptions, TopPodsOptions
+from kubevouch.cli.top.reason_groups import Unknown, reason_groups
 from kubevouch.cli.top.rows import UNKNOWN, Usage, node_lines, pod_lines
-from kubevouch.cli.top.why import UnknownReason
 from kubevouch.diagnose.make import counted, named
 from kubevouch.x509.reasons import TLS_PREFIX
 
@@ -33,7 +33,7 @@ def print_nodes(
         _note_old(terminal, found.old)
     elif not found.complaint:
         terminal.note("No resources found.")
-    _print_reasons(terminal, [(why, name, 0) for name, why in found.reasons.items()])
+    _print_reasons(terminal, [Unknown(why, name, name, 0) for name, why in found.reasons.items()])
 
 
 def print_pods(
@@ -89,30 +89,28 @@ def _note_old(terminal: Terminal, names: Sequence[str]) -> None:
         terminal.note(f"more than 5 minutes old are the numbers of {shown}")
 
 
-def _of_pods(found: PodsFound) -> list[tuple[UnknownReason, str, int]]:
+def _of_pods(found: PodsFound) -> list[Unknown]:
     """For each reason a node with the number of its missing pods, or a pod."""
     of_nodes = Counter((m.why, m.pod.spec.node_name) for m in found.missing if m.of_its_node)
     of_pods = [
-        (m.why, f"{m.pod.namespace}/{m.pod.name}", 0) for m in found.missing if not m.of_its_node
+        Unknown(m.why, f"{m.pod.namespace}/{m.pod.name}", m.pod.spec.node_name, 0)
+        for m in found.missing
+        if not m.of_its_node
     ]
-    return [*((why, node, pods) for (why, node), pods in of_nodes.items()), *of_pods]
+    return [*(Unknown(why, node, node, pods) for (why, node), pods in of_nodes.items()), *of_pods]
 
 
-def _print_reasons(terminal: Terminal, told: Sequence[tuple[UnknownReason, str, int]]) -> None:
-    """Below the table, the same reason once. told: reason, name of a node or pod, and how many pods of the node are missing."""
-    if not told:
+def _print_reasons(terminal: Terminal, found: Sequence[Unknown]) -> None:
+    """Below the table, the same reason once."""
+    if not found:
         return
-    groups: dict[UnknownReason, list[tuple[str, int]]] = {}
-    for why, name, pods in told:
-        groups.setdefault(why, []).append((name, pods))
     terminal.out()
-    for why, whose in groups.items():
-        shown = named([name for name, _ in whose], _MOST_NAMED)
-        pods = sum(number for _, number in whose)
-        counted_pods = f" ({counted(pods, 'pod')})" if pods else ""
-        code = f"{why.code}  " if why.code else ""
-        text = why.text.removeprefix(TLS_PREFIX)
-        terminal.wrapped(f"{shown}{counted_pods}: {text} [{why.vantage}]", f"{UNKNOWN}  {code}")
+    for each in reason_groups(found):
+        shown = named(each.names, _MOST_NAMED)
+        counted_pods = f" ({counted(each.pods, 'pod')})" if each.pods else ""
+        code = f"{each.code}  " if each.code else ""
+        text = each.text.removeprefix(TLS_PREFIX)
+        terminal.wrapped(f"{shown}{counted_pods}: {text} [{each.vantage}]", f"{UNKNOWN}  {code}")
     terminal.command("NEXT       ", "kubevouch doctor")
 
 
