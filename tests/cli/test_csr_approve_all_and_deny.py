@@ -249,7 +249,12 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         assert not {"undecided", "newest", "fresh", "budget"} & set(words.split())
         told = await kubevouch("csr", "explain", name, "--trust-node-status", "-o", "json")
         assert json.loads(told.out)["decided"] == [
-            {"type": "Approved", "reason": "KubectlApprove", "message": said}
+            {
+                "type": "Approved",
+                "by": "kubectl, by hand",
+                "reason": "KubectlApprove",
+                "message": said,
+            }
         ]
 
 

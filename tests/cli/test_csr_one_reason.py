@@ -208,3 +208,77 @@ async def test_a_forged_event_neither_leads_to_a_denial_nor_says_what_its_rule_n
     assert "csr deny" not in shown.out
     assert set(reasons(document.out).values()) == {"NodeUnknown"}, document
     assert reason not in document.out
+
+
+BY_OTHERS = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
+
+
+def decide(stage: Stage, **condition: str) -> None:
+    found = stage.server.store.get(CSRS, "csr-w9")
+    found["status"] = {"conditions": [{**BY_OTHERS, **condition}]}
+    stage.server.store.put(CSRS, found)
+
+
+def row_of(listed: str) -> list[str]:
+    [row] = [each for each in listed.splitlines() if each.startswith("csr-w9")]
+    return [each.strip() for each in row.split("   ") if each.strip()]
+
+
+@pytest.mark.parametrize(
+    ("condition", "by"),
+    [
+        ({}, "reason 'AutoApproved'"),
+        ({"reason": "KubectlApprove"}, "kubectl, by hand"),
+        ({"reason": "KubevouchApprove", "message": "kubevouch: x"}, "kubevouch, by hand"),
+        ({"reason": "KubevouchApprove", "message": "kubevouch approver: x"}, "our approver"),
+        ({"type": "Denied", "reason": "KubevouchDeny", "message": "x"}, "kubevouch, by hand"),
+    ],
+)
+async def test_the_list_says_who_decided_and_judges_what_was_asked_for_as_explain_does(
+    kubevouch: Program, stage: Stage, condition: dict[str, str], by: str
+) -> None:
+    """It said refuse of what is good, since it was decided about already, and nobody's name."""
+    put_pin(stage)
+    decide(stage, **condition)
+    listed, document, explained = await kubevouch.several(
+        ("csr", "list"), ("csr", "list", "-o", "json"), (*EXPLAIN, "-o", "json")
+    )
+    decided = condition.get("type", "Approved")
+    assert row_of(listed.out)[-2:] == [f"{decided} ({by})", "passes"], listed
+    [found] = json.loads(document.out)["csrs"]
+    one = json.loads(explained.out)
+    assert (found["outcome"], explained.code) == ("pass", 0)
+    assert found["decided"][0]["by"] == by
+    same = ("decided", "outcome", "approverHolds", "namesBy", "results")
+    assert {key: found[key] for key in same} == {key: one[key] for key in same}
+
+
+async def test_the_list_says_of_what_another_approver_approved_what_explain_says(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage)
+    ask_for(stage, SHOP)
+    decide(stage)
+    listed, document, explained = await kubevouch.several(
+        ("csr", "list"), ("csr", "list", "-o", "json"), EXPLAIN
+    )
+    assert row_of(listed.out)[-1] == "would hold: allowed-names", listed
+    assert json.loads(document.out)["csrs"][0]["outcome"] == "refuse"
+    assert "for the policy says: held by allowed-names" in told(explained.out), explained
+    assert listed.code == 0
+    assert "NEXT" not in listed.out
+
+
+async def test_what_the_approver_would_have_held_by_what_it_remembers_stands_in_the_list(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage)
+    decide(stage)
+    note = "approved by x (self-declared) with reason 'R'; our policy would hold it: own-key (KeyOfAnotherNode): x"
+    reason = "KubeletServingApprovedByOthers"
+    put_event(stage, "one", "csr-w9", note, datetime.now(UTC), reason=reason)
+    listed, document = await kubevouch.several(("csr", "list"), ("csr", "list", "-o", "json"))
+    would = "the approver would have held it: own-key (KeyOfAnotherNode)"
+    assert row_of(listed.out)[-1] == would, listed
+    [found] = json.loads(document.out)["csrs"]
+    assert (found["approverHolds"], found["outcome"]) == (would, "refuse")

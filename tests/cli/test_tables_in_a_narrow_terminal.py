@@ -22,8 +22,8 @@ CSRS = [
         "25s",
         WORKER,
         "its name, 127.192.188.114",
-        "Approved,Issued",
-        "holds: allowed-addresses",
+        "Approved,Issued (our approver)",
+        "would hold: allowed-addresses",
     ),
 ]
 

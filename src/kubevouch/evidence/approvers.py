@@ -11,7 +11,13 @@ from datetime import datetime
 
 from kubevouch.evidence.our_approver import NAME, NAMESPACE, OurApprover, ago
 from kubevouch.evidence.snapshot import Approver
-from kubevouch.kube.resources import CertificateSigningRequest, PolicyRule, Role, RoleBinding
+from kubevouch.kube.resources import (
+    CertificateSigningRequest,
+    CsrCondition,
+    PolicyRule,
+    Role,
+    RoleBinding,
+)
 from kubevouch.kube.resources.rbac import Subject
 
 _GROUPS = {"certificates.k8s.io", "*"}
@@ -120,6 +126,21 @@ class LastApproval:
         return f"{approved}; whether that approver still runs is not known"
 
 
+def is_by_our_approver(condition: CsrCondition) -> bool:
+    """Whether our approver wrote it, and no person with `csr approve` or `fix`; by what the writer says of itself."""
+    return condition.reason == BY_US and condition.message.startswith(APPROVER_SAYS)
+
+
+def decided_by(condition: CsrCondition) -> str:
+    """Who decided on a CSR, by what the writer says of itself; anybody else by the reason of the condition."""
+    if is_by_our_approver(condition):
+        return "our approver"
+    by_hand = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
+    by_hand |= {"KubectlApprove": "kubectl", "KubectlDeny": "kubectl"}
+    program = by_hand.get(condition.reason)
+    return f"{program}, by hand" if program else f"reason {condition.reason!r}"
+
+
 def last_approval(
     csrs: Iterable[CertificateSigningRequest], but: Collection[str] = ()
 ) -> LastApproval | None:
@@ -129,7 +150,7 @@ def last_approval(
         if approved is None:
             continue
         by = f"whoever approves with reason {approved.reason!r}"
-        if approved.reason == BY_US and approved.message.startswith(APPROVER_SAYS):
+        if is_by_our_approver(approved):
             by = OUR_APPROVER
         elif approved.reason in _BY_HAND:
             continue

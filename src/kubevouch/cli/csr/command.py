@@ -42,23 +42,30 @@ def list_(
     output: str,
     sources: "Sources",
 ) -> int:
-    """CSRs for serving certificates, with what they ask for and what the policy says. Reads only."""
+    """CSRs for serving certificates, with what they ask for and what the policy says. Reads only.
+
+    Of a CSR that somebody has decided about it is said who that was, and what the policy says of what it asks for, as
+    `explain` does.
+    """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.leading_on import print_next
     from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, warn
+    from kubevouch.cli.csr.sources import with_what_it_would_have_held
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
-    async def gather(api: "ApiClient", clock: "Clock") -> "CsrEvidence":
-        return await sources.gather(api, clock)
+    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[CsrJudgement]]":
+        evidence = await sources.gather(api, clock)
+        csrs = [csr_of(each) for each in evidence.cluster.csrs.or_else(())]
+        judgements = [sources.judged(each, evidence) for each in csrs]
+        return evidence, await with_what_it_would_have_held(judgements, csrs, api, clock)
 
-    evidence = with_api(terminal, access, gather)
+    evidence, judgements = with_api(terminal, access, judge)
     warn(terminal, sources.warnings(evidence))
     found = evidence.cluster.csrs.or_else(())
-    judgements = [sources.judged(csr_of(each), evidence) for each in found]
     if output == "json":
         content = {"csrs": list(map(csr_json, found, judgements))}
         print_document(terminal, "kubevouch.csrs/1", content)
@@ -106,7 +113,6 @@ def explain(
     from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import with_what_it_would_have_held
     from kubevouch.policy.csr import presumed_node
-    from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
@@ -115,9 +121,9 @@ def explain(
         evidence = await sources.gather(api, clock)
         named = await csr_named(word, api, evidence.cluster)
         warn(terminal, sources.warnings(evidence, named.csr))
-        rules = WHAT_IT_ASKS_FOR if named.csr.conditions else RULES
-        judgement = sources.judged(named.csr, evidence, rules, tries_a_word=True)
-        return named, await with_what_it_would_have_held(judgement, named.csr, api, clock)
+        judgement = sources.judged(named.csr, evidence, tries_a_word=True)
+        [judgement] = await with_what_it_would_have_held([judgement], [named.csr], api, clock)
+        return named, judgement
 
     named, judgement = with_api(terminal, access, judge)
     if output == "json":

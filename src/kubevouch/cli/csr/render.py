@@ -14,6 +14,7 @@ from kubevouch.cli.csr.leading_on import (
     print_way_on,
 )
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.approvers import decided_by
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
@@ -64,6 +65,7 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
         "created": found.metadata.creation_timestamp,
         "asksFor": _asked_for(found),
         "condition": _condition(found),
+        "decided": _decided(found),
         "outcome": judgement.outcome,
         "approverHolds": judgement.held.text if judgement.held else "",
         "namesBy": names_by(judgement),
@@ -78,10 +80,7 @@ def explained_json(
     decision = judgement.decision
     return {
         "name": decision.about,
-        "decided": [
-            {"type": each.type, "reason": each.reason, "message": each.message}
-            for each in (found.status.conditions if found else ())
-        ],
+        "decided": _decided(found),
         "outcome": judgement.outcome,
         "approverHolds": judgement.held.text if judgement.held else "",
         "namesBy": names_by(judgement),
@@ -89,13 +88,22 @@ def explained_json(
     }
 
 
+def _decided(found: CertificateSigningRequest | None) -> list[dict[str, object]]:
+    """What somebody has decided about the CSR as JSON; empty while it waits. by: as its writer calls itself."""
+    return [
+        {"type": each.type, "by": decided_by(each), "reason": each.reason, "message": each.message}
+        for each in (found.status.conditions if found else ())
+    ]
+
+
 def csr_row(
     found: CertificateSigningRequest, judgement: CsrJudgement, at: datetime
 ) -> tuple[str, ...]:
     """A CSR as a row under COLUMNS."""
-    condition = _condition(found)
-    policy = _in_short(judgement) if condition == "Pending" else ""
-    return (*undecided_row(found, at), condition, policy)
+    decisions = found.status.conditions
+    by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
+    policy = _of_what_it_asks_for(judgement) if decisions else _in_short(judgement)
+    return (*undecided_row(found, at), _condition(found) + by, policy)
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
@@ -149,6 +157,14 @@ def _in_short(judgement: CsrJudgement) -> str:
     if judgement.decision.outcome is Outcome.PASS:
         return shortened(judgement.held.text) if judgement.held else "would approve"
     word = "holds" if judgement.outcome is Outcome.REFUSE else "cannot tell"
+    return f"{word}: {judgement.decision.held_by[0].rule}"
+
+
+def _of_what_it_asks_for(judgement: CsrJudgement) -> str:
+    """The same of a CSR that somebody has decided about: no approval of ours comes any more."""
+    if judgement.decision.outcome is Outcome.PASS:
+        return shortened(judgement.held.text) if judgement.held else "passes"
+    word = "would hold" if judgement.decision.outcome is Outcome.REFUSE else "cannot tell"
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 

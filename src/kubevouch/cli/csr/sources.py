@@ -1,5 +1,6 @@
 """What `csr` judges by: what the command line gives, and what the cluster tells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,9 +35,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, as_address, claims_value
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
-from kubevouch.policy.decide import RULES, decide
+from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.rule import Rule
 from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
@@ -164,11 +164,10 @@ class Sources:
         self,
         csr: Csr,
         evidence: CsrEvidence,
-        rules: tuple[Rule, ...] = RULES,
         *,
         tries_a_word: bool = False,
     ) -> CsrJudgement:
-        """What the policy says with these sources.
+        """What the policy says with these sources; of a CSR that somebody has decided about, of what it asks for.
 
         tries_a_word: whether it is found out which word of the operator would help, where the CSR is held. That asks the
         policy once more, and puts the plan in order once more: it is for where that word is shown.
@@ -190,6 +189,7 @@ class Sources:
             standing=_standing(csr, evidence, names),
             credentials_told=evidence.credentials_told,
         )
+        rules = WHAT_IT_ASKS_FOR if csr.conditions else RULES
         judgement = CsrJudgement(decide(facts, rules), names)
         if tries_a_word:
             judgement = replace(judgement, word=self._word_that_helps(csr, evidence, judgement))
@@ -242,13 +242,21 @@ class Sources:
 
 
 async def with_what_it_would_have_held(
-    judgement: CsrJudgement, csr: Csr, api: ApiClient, clock: Clock
-) -> CsrJudgement:
-    """The same; of a CSR that somebody has decided about, with what the approver says in Events of that approval."""
-    if not csr.conditions or not csr.uid:
-        return judgement
-    told = await gather_approved_by_others(api, Inquiry(clock))
-    return replace(judgement, held=would_have_held(told.or_else({}).get(csr.uid, ())))
+    judgements: Sequence[CsrJudgement], csrs: Sequence[Csr], api: ApiClient, clock: Clock
+) -> list[CsrJudgement]:
+    """The same; of CSRs that somebody has decided about, with what the approver says in Events of those approvals."""
+    if not any(_is_decided(each) for each in csrs):
+        return list(judgements)
+    told = (await gather_approved_by_others(api, Inquiry(clock))).or_else({})
+    return [
+        replace(by, held=would_have_held(told.get(csr.uid, ()))) if _is_decided(csr) else by
+        for by, csr in zip(judgements, csrs, strict=True)
+    ]
+
+
+def _is_decided(csr: Csr) -> bool:
+    """Whether somebody has decided about it, in the cluster."""
+    return bool(csr.conditions and csr.uid)
 
 
 def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
