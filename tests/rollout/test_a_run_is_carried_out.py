@@ -237,6 +237,38 @@ async def test_a_finished_run_changes_nothing_and_says_so() -> None:
         assert result.config_map == "ConfigMap kubelet-config updated"
         second = await check(plan, here.context)
         assert not second.writes_config_map
+        again = await apply(second, here.context, QUICK)
+        assert (again.config_map, again.undo) == (
+            "ConfigMap kubelet-config is as planned already",
+            undo,
+        )
+
+
+async def test_what_others_have_written_as_planned_is_not_offered_to_be_undone() -> None:
+    async with acting(HEALTHY, "healthy-worker") as here:
+        plan = await here.plan()
+        await apply(await check(plan, here.context), here.context, QUICK)
+        other = msgspec.structs.replace(plan, run="bbbb")
+        again = await apply(await check(other, here.context), here.context, QUICK)
+        assert (again.nodes, again.undo) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("run", "undo"), [("abcd", "kubevouch undo abcd"), ("bbbb", "")], ids=["this run", "another"]
+)
+async def test_a_run_that_is_carried_out_again_tells_how_its_former_change_is_undone(
+    run: str, undo: str
+) -> None:
+    """`fix --status` did, and the second `fix --apply` did not: nothing was left to do. What another run changed is not this one's."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = msgspec.structs.replace(await here.plan(WORKER), config_map=None)
+        as_the_run_left_it(here, plan, state="committed")
+        machine = here.machines.by_name[WORKER]
+        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run(run, "committed"),))
+        checked = await check(plan, here.context)
+        assert checked.found == {WORKER: FoundState.WELL}
+        result = await apply(checked, here.context, QUICK)
+        assert (result.undo, result.exit_code) == (undo, ExitCode.OK)
 
 
 async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all_the_same() -> None:

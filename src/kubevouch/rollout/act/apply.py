@@ -1,20 +1,26 @@
 """`fix --apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
-from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, write_config_map
+from kubevouch.rollout.act.config_map import (
+    ConfigMapResult,
+    cut_off_at,
+    is_of_run,
+    write_config_map,
+)
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
 from kubevouch.rollout.decide.armed import ArmedNode, as_of_now, left_armed
 from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.order import IN_HAND
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut
 from kubevouch.rollout.decide.recheck import FoundState, not_accounted_for
@@ -92,12 +98,16 @@ def _result(
     interrupted: bool,
     stopped: str = "",
 ) -> RunResult:
-    left = [node for node in checked.nodes if node.state is not FoundState.WELL]
-    changed = {node.plan.node for node in left if node.plan.change is ChangeKind.BOOTSTRAP} & {
+    now = {
         each.node
         for each in results
         if each.armed or each.outcome in (NodeOutcome.DONE, NodeOutcome.UNKNOWN)
     }
+    changed = [
+        node
+        for node in checked.nodes
+        if node.plan.change is ChangeKind.BOOTSTRAP and _has_changed(node, checked.plan.run, now)
+    ]
     return RunResult(
         run=checked.plan.run,
         nodes=tuple(results),
@@ -108,6 +118,13 @@ def _result(
         left_out=_left_out(checked),
         undo=f"kubevouch undo {checked.plan.run}" if changed or config_map.written else "",
     )
+
+
+def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
+    """Whether this run has changed the node, now or when it was carried out before. now: nodes that it may have changed this time."""
+    if node.state is FoundState.WELL:
+        return state_of_run(node.survey, run) == "committed"
+    return node.plan.node in now
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
@@ -156,7 +173,8 @@ async def _config_map(
     if checked.config_map_kept:
         return ConfigMapResult(f"{kept}: {checked.config_map_kept}", failed=not checked.away)
     if not checked.writes_config_map:
-        return ConfigMapResult(f"ConfigMap {planned.name} is as planned already")
+        ours = await is_of_run(context.api, planned, checked.plan.run)
+        return ConfigMapResult(f"ConfigMap {planned.name} is as planned already", written=ours)
     return await _write(checked, planned, context, kept)
 
 

@@ -33,7 +33,7 @@ _NOT_ITS_TEXT = (
 class ConfigMapResult:
     """The result for the ConfigMap, in words for a person. failed: it is not as planned.
 
-    written: this call has written it. settled: the same call again would come to the same. forbidden: the user lacks a right to it.
+    written: this run has written it, now or before. settled: the same call again would come to the same. forbidden: the user lacks a right to it.
     """
 
     text: str
@@ -47,6 +47,15 @@ async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
     """Whether the planned text stands there already. Raises KubeError."""
     found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
     return found.data.get(KEY) == plan.after
+
+
+async def is_of_run(api: ApiClient, plan: ConfigMapPlan, run: str) -> bool:
+    """Whether the planned text stands there, and this run wrote it, as far as can be read: what an undo of it would take back."""
+    try:
+        found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
+    except KubeError:
+        return False
+    return found.data.get(KEY) == plan.after and found.metadata.annotations.get(WRITTEN_BY) == run
 
 
 async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:

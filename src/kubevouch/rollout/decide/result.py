@@ -108,7 +108,7 @@ class RunResult(msgspec.Struct, frozen=True):
     """Why no other node was begun, where it is that; None for a run that held the Lease to its end, or needed none."""
 
     undo: str = ""
-    """The command that undoes what this run has changed on nodes; empty if it has changed none."""
+    """The command that undoes what this run has changed, now or when it was carried out before; empty if that is nothing."""
 
     @property
     def is_through(self) -> bool:
