@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, KINDS, SERVICES
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill
@@ -24,6 +24,14 @@ from tests.support.authority import Authority
 
 ROLES = KINDS["rbac.authorization.k8s.io", "v1", "roles"]
 UPGRADE = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
+
+
+DEPLOYMENT = "Deployment kubevouch-system/kubevouch-approver"
+
+
+def pinned_nodes(lab: Bench) -> set[str]:
+    found = [e for e in lab.local.list(CONFIG_MAPS) if "kubevouch-pins-" in e["metadata"]["name"]]
+    return {node for each in found for node in each.get("data", {})}
 
 
 def image(lab: Bench) -> str:
@@ -123,9 +131,69 @@ async def test_pins_that_were_written_before_an_interruption_are_undone_too(
         kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
         await run(kubevouch, *HELD, "--no-pins", code=4)
         ran = await interrupted(lab, kubevouch, running, HELD)
-        command = "kubevouch approver pin worker-1 worker-2 --remove"
-        assert f"UNDO  {command}\n" in ran.out
+        # The write of the master's was sent, and nobody has waited for its answer.
+        command = "kubevouch approver pin cp-1 worker-1 worker-2 --remove"
+        assert f"UNDO  {command}\n" in ran.out, ran
         await run(kubevouch, *command.split()[1:], "--yes", code=0)
+        assert pinned_nodes(lab) == set()
+
+
+PIN = ("approver", "pin", "--yes")
+ALL = {"cp-1", "worker-1", "worker-2"}
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "again"),
+    [((), HELD, HELD), ((*HELD, "--no-pins"), PIN, PIN), ((*HELD, "--no-pins"), HELD, PIN)],
+    ids=["install", "pin", "install of one that is there"],
+)
+async def test_pins_that_were_interrupted_between_two_config_maps_are_completed(
+    tmp_path: Path,
+    authority: Authority,
+    kubevouch: Program,
+    before: tuple[str, ...],
+    words: tuple[str, ...],
+    again: tuple[str, ...],
+) -> None:
+    """By the same command; or by the one that it names, since `install` pins nobody beside the pins of an approver that is there."""
+    running, patched = list[Process](), list[str]()
+
+    def pins(info: RequestInfo) -> tuple[bool, str]:
+        if running and info.verb == "patch" and info.name.startswith("kubevouch-pins-"):
+            patched.append(info.name)
+            if len(patched) == 2:  # the first ConfigMap is written, and the other one is not
+                running[0].send_signal(signal.SIGINT)
+                return False, "not yet"
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=pins) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        if before:
+            await run(kubevouch, *before, code=4)
+        first = await interrupted(lab, kubevouch, running, words)
+        assert pinned_nodes(lab) == {"worker-1", "worker-2"}, first
+        assert ("`kubevouch approver pin` does" in first.err) is (again != words), first
+        running.clear()
+        second = await kubevouch(*again)
+        assert second.code == (4 if again == HELD else 0), second
+        assert pinned_nodes(lab) == ALL, second
+        assert DEPLOYMENT in everything(lab)
+        for ran in (second, first) if before else ():
+            [undo] = [line for line in ran.out.splitlines() if line.startswith("UNDO  ")]
+            await run(kubevouch, *shlex.split(undo)[2:], "--yes", code=0)
+        assert pinned_nodes(lab) == (set() if before else ALL)
+
+
+async def test_an_approver_that_was_removed_comes_back_with_the_pins_that_it_had(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """Only what was interrupted is completed: a node that nobody has pinned may be left out on purpose."""
+    await run(kubevouch, *HELD, code=4)
+    await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
+    await run(kubevouch, "approver", "remove", "--yes", code=0)
+    await run(kubevouch, *HELD, code=4)
+    assert pinned_nodes(lab) == {"cp-1", "worker-1"}
 
 
 @installed

@@ -93,16 +93,26 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
             terminal.error(f"{each.manifest}: {each.conflict}")
         terminal.note("Nothing was changed. With --force-conflicts these fields are taken over.")
         return ExitCode.STOPPED
-    if present.pinned and present.not_pinned:
-        _say_who_is_not_pinned(terminal, present.not_pinned)
-    looked = pinning.Looked(())
-    if options.pins and not present.pinned and not options.upgrade:
-        terminal.out("The nodes that are there now, and what would be pinned of them:")
-        looked = pinning.look(terminal, access, (), {})
-        pinning.show(terminal, looked, form="table")
+    looked = _who_is_to_be_pinned(terminal, access, options, present)
     unread = unreadable_configuration(present, found)
     work = _Work(found, going, looked, unread, present.is_installed)
     return _apply(terminal, access, options, work)
+
+
+def _who_is_to_be_pinned(
+    terminal: Terminal, access: ClusterAccess, options: InstallOptions, present: Present
+) -> pinning.Looked:
+    """All nodes where nobody has pinned any, and the others where an installation stopped on its way. Shows them."""
+    begun = present.pinned and present.is_half_installed and present.not_pinned
+    if options.pins and not options.upgrade and (begun or not present.pinned):
+        more = "more " if begun else ""
+        terminal.out(f"The nodes that are there now, and what would be pinned {more}of them:")
+        looked = pinning.look(terminal, access, present.not_pinned if begun else (), {})
+        pinning.show(terminal, looked, form="table")
+        return looked
+    if present.pinned and present.not_pinned:
+        _say_who_is_not_pinned(terminal, present.not_pinned)
+    return pinning.Looked(())
 
 
 def _check(options: InstallOptions, present: Present) -> None:
@@ -285,6 +295,9 @@ def _carried_out(
 def _say_what_a_stop_leaves(terminal: Terminal, work: _Work, pinned: Sequence[str]) -> None:
     former = work.looked.replaced(sorted(pinned))
     say_what_a_stop_leaves(terminal, work.changes, len(work.going), former)
+    if pinned and work.is_there:
+        rest = terminal.hint("kubevouch approver pin")
+        terminal.note(f"Nodes that it has not pinned yet it does not pin any more: `{rest}` does.")
 
 
 def _ask(terminal: Terminal, access: ClusterAccess, options: InstallOptions, work: _Work) -> None:

@@ -32,12 +32,14 @@ def carried_out(
 
     try:
         with_api(terminal, access, writing)
-    except (KubevouchError, KeyboardInterrupt):
+    except (KubevouchError, KeyboardInterrupt) as error:
         if wrote:
-            text = f"It stopped on its way: done for {', '.join(dict.fromkeys(wrote))}. The same command goes on with it."
+            done = "begun, if not done," if isinstance(error, KeyboardInterrupt) else "done"
+            nodes = ", ".join(dict.fromkeys(wrote))
+            text = f"It stopped on its way: {done} for {nodes}. The same command goes on with it."
             terminal.note(one_line(text))
-            done = {node: former[node] for node in wrote}
-            say_how_pins_are_undone(terminal, done, every=every)
+            written = {node: former[node] for node in wrote}
+            say_how_pins_are_undone(terminal, written, every=every)
         raise
 
 

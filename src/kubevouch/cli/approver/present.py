@@ -58,6 +58,11 @@ class Present:
         return f"Deployment {NAMESPACE}/{DEPLOYMENT}" in self.live
 
     @property
+    def is_half_installed(self) -> bool:
+        """Whether an installation has begun and stopped before its Deployment, behind which it has pinned all nodes. A removal leaves no account."""
+        return not self.is_installed and f"ServiceAccount {NAMESPACE}/{DEPLOYMENT}" in self.live
+
+    @property
     def leaving(self) -> str:
         """What keeps our namespace, which is being deleted; empty if it is not."""
         namespace = self.live.get(f"Namespace {NAMESPACE}")

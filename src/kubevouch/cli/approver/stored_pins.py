@@ -1,5 +1,6 @@
 """Reads and writes the pins: ConfigMaps of the approver's namespace, one key for each node."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
 
 
 Wrote = Callable[[Collection[str]], None]
-"""Is told the nodes whose entries have just been written or removed: the next ConfigMap may fail."""
+"""Is told the nodes whose entries have just been written or removed, or may have been where an interruption came: the next ConfigMap may fail."""
 
 
 def _nobody(_: Collection[str]) -> None:
@@ -77,13 +78,21 @@ async def _write(
 ) -> None:
     for name, data in sorted(shards.items()):
         try:
-            await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
-        except NotFound:
-            try:
-                await _create(api, name, data)
-            except Conflict:  # somebody else has just made it
-                await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
+            await _write_one(api, name, data)
+        except asyncio.CancelledError:
+            wrote(data)  # it may have been sent, and carried out
+            raise
         wrote(data)
+
+
+async def _write_one(api: ApiClient, name: str, data: Mapping[str, str | None]) -> None:
+    try:
+        await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
+    except NotFound:
+        try:
+            await _create(api, name, data)
+        except Conflict:  # somebody else has just made it
+            await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
 
 
 async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> None:
