@@ -27,6 +27,8 @@ OTHER = Approver("kube-system/other", "its pods are ready", running=False)
         OurApprover(wanted=1, ready=0, leader="a", silent=SECOND),
         # The API server's whole seconds make it look as if it was renewed in a moment.
         OurApprover(wanted=1, ready=1, leader="a", silent=-SECOND),
+        # Its Deployment is gone, and its pod runs on.
+        OurApprover(0, 1, "kubevouch-approver-7d4b-x2x7k_0123", SECOND, orphaned=True),
         # Between two leaders: one has given the Lease back, and the other takes it this moment.
         OurApprover(wanted=1, ready=1, leader="", silent=9 * SECOND),
     ],
@@ -41,6 +43,7 @@ def test_who_holds_the_lease_decides(found: OurApprover) -> None:
     [
         (OurApprover(0, 0, "", None), "its Deployment is scaled to nothing"),
         (OurApprover(1, 0, "a", HOUR), "its pod is not ready"),
+        (OurApprover(0, 1, "", HOUR, orphaned=True), "its pods are ready, and none leads"),
         (OurApprover(2, 0, "", SECOND), "none of its 2 pods is ready"),
         (OurApprover(1, 1, "", None), "its pods are ready, and none has ever led"),
         (OurApprover(1, 1, "", 10 * SECOND), "its pods are ready, and none leads"),

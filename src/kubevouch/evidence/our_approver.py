@@ -30,6 +30,8 @@ class OurApprover:
 
     leader: who holds the Lease; "" for nobody. silent: since when nobody has renewed it; None if there is no Lease.
     configuration: the text of its configuration; None if it has none, or if the doubt says why that is not known.
+    orphaned: its Deployment is gone and its pods run on, as `kubectl delete deployment --cascade=orphan` leaves them with their
+    ReplicaSet; they decide as before.
     """
 
     wanted: int
@@ -38,6 +40,7 @@ class OurApprover:
     silent: timedelta | None
     configuration: str | None = None
     configuration_doubt: Doubt | None = None
+    orphaned: bool = False
 
     @property
     def decides(self) -> bool:
@@ -49,10 +52,10 @@ class OurApprover:
         if self.wanted or self.ready:
             return self.silent < _LATELY
         # A pod that was deleted with its Deployment leaves the Lease behind as it was.
-        return not self._led_by_its_pod and self.silent < _RUNS_OUT
+        return not self.led_by_its_pod and self.silent < _RUNS_OUT
 
     @property
-    def _led_by_its_pod(self) -> bool:
+    def led_by_its_pod(self) -> bool:
         """Whether the Lease names a pod of its Deployment. A process calls itself by its host, which for a pod is the pod's name."""
         return self.leader.startswith(f"{NAME}-")
 
@@ -61,7 +64,7 @@ class OurApprover:
         """Why it decides nothing; empty if it does."""
         if self.decides:
             return ""
-        if not self.wanted:
+        if not self.wanted and not self.orphaned:
             return "its Deployment is scaled to nothing"
         if not self.ready:
             pods = "its pod is not" if self.wanted == 1 else f"none of its {self.wanted} pods is"

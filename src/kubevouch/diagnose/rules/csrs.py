@@ -141,6 +141,12 @@ def _where_to_look(ours: OurApprover) -> dict[str, str]:
             "at": f"configmap/{CONFIGURATION}",
             "mend": f"correct {CONFIGURATION_KEY} there: {unread.expected}",
         }
+    if ours.orphaned:
+        return {
+            "look": "get",
+            "at": "pods,events",
+            "mend": f"install it again: `{INSTALL_APPROVER}`{_MEANWHILE}",
+        }
     if not ours.wanted:
         replicas = "kubectl -n kubevouch-system scale deployment/kubevouch-approver --replicas=1"
         return {

@@ -13,11 +13,20 @@ from kubevouch.evidence.our_approver import (
     OurApprover,
 )
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CONFIG_MAPS, DEPLOYMENTS, LEASES, ConfigMap, Deployment, Lease
+from kubevouch.kube.resources import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    LEASES,
+    PODS,
+    ConfigMap,
+    Deployment,
+    Lease,
+    Pod,
+)
 
 
 async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurApprover]:
-    """Our approver; the value is None where there is no Deployment of it and none leads that was started by hand."""
+    """Our approver; the value is None where there is no Deployment of it, no pod that it left behind, and none leads that was started by hand."""
     deployment: Measured[Deployment]
     lease: Measured[Lease]
     configuration: Measured[ConfigMap]
@@ -30,13 +39,26 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
         return Measured(Vantage.API_SERVER, deployment.at, doubt=deployment.doubt)
     if deployment.value is not None and lease.doubt is not None:
         return Measured(Vantage.API_SERVER, deployment.at, doubt=lease.doubt)
+    found = _approver(deployment.value, lease.value, api.server_clock.now())
+    if deployment.value is None and lease.value and (found.led_by_its_pod or not found.leader):
+        pods = await _its_pods(api, inquiry)
+        if pods.doubt is not None:
+            return Measured(Vantage.API_SERVER, pods.at, doubt=pods.doubt)
+        staying = [p for p in pods.or_else(()) if p.metadata.deletion_timestamp is None]
+        ready = sum(pod.ready for pod in staying)
+        found = replace(found, ready=ready, orphaned=ready > 0)
     found = replace(
-        _approver(deployment.value, lease.value, api.server_clock.now()),
-        configuration=_text(configuration.value),
-        configuration_doubt=configuration.doubt,
+        found, configuration=_text(configuration.value), configuration_doubt=configuration.doubt
     )
-    there = deployment.value is not None or found.decides
+    there = deployment.value is not None or found.orphaned or found.decides
     return Measured(Vantage.API_SERVER, deployment.at, found if there else None)
+
+
+async def _its_pods(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[Pod, ...]]:
+    """The pods of its account, whatever owns them. No node can make one of these: a mirror pod has no account (NodeRestriction)."""
+    return await inquiry.ask(
+        api.list_all(PODS, NAMESPACE, field_selector=f"spec.serviceAccountName={NAME}")
+    )
 
 
 def _approver(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:

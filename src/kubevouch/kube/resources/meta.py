@@ -21,13 +21,14 @@ class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False
 
 
 class Metadata(Narrow, frozen=True, kw_only=True):
-    """ObjectMeta. `creation_timestamp` is aware; None if the server sent none."""
+    """ObjectMeta. Its times are aware; None if the server sent none. deletion_timestamp: of what is being deleted."""
 
     name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
     creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
