@@ -95,6 +95,23 @@ def test_what_cannot_work_is_refused_with_what_would(
         rendered(helm, chart, *words)
 
 
+@pytest.mark.parametrize("chart", [APPROVER, METRICS_SERVER, EXPORTER], ids=lambda path: path.name)
+def test_one_value_keeps_the_pods_on_nodes_of_the_images_architecture(
+    helm: Helm, chart: Path
+) -> None:
+    """The image that we build is for amd64. No default says so: whoever builds another one has it run where he wants."""
+    linux = {"kubernetes.io/os": "linux"}
+    for words, chosen in (
+        ((), linux),
+        (
+            ("--set", r"nodeSelector.kubernetes\.io/arch=amd64"),
+            {**linux, "kubernetes.io/arch": "amd64"},
+        ),
+    ):
+        deployment = only(rendered(helm, chart, *IMAGE, *words), "Deployment")
+        assert deployment["spec"]["template"]["spec"]["nodeSelector"] == chosen
+
+
 def test_the_configuration_is_one_that_the_approver_reads(helm: Helm) -> None:
     found = rendered(helm, APPROVER, *IMAGE, "-f", str(VALUES / "approver-all-on.yaml"))
     text = found["ConfigMap", "kubevouch-system", "kubevouch-approver"]["data"][
