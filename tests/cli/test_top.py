@@ -401,3 +401,15 @@ async def test_the_phase_that_a_node_says_of_its_pod_is_no_line_of_ours(
     stage.server.store.put(PODS, pod)
     ran = await kubevouch("top", "pod", "cart-1", "-n", "shop")
     assert "shop/cart-1 is Pending\\nError: the cluster is lost" in ran.err.splitlines(), ran
+
+
+@pytest.mark.parametrize("case", ["metrics-server-is-a-static-pod"])
+async def test_of_a_metrics_server_whose_log_is_not_read_it_is_not_said_that_it_shows_nothing(
+    kubevouch: Program, stage: Stage
+) -> None:
+    tell_of_groups(stage.server)
+    stage.server.store.delete(NODE_METRICS, f"k8s-worker-2{DOMAIN}")
+    ran = await kubevouch("top", "nodes")
+    said = " ".join(ran.out.split())
+    assert "the log of metrics-server, which is a static pod, is not read" in said, ran
+    assert "shows no failure" not in said

@@ -63,6 +63,7 @@ SCREENS = [
     ("ours-with-the-flag-that-nobody-needs", "doctor", "table"),
     ("ours-with-the-flag-that-nobody-needs", "verify", "table"),
     ("ca-ends-within-a-year-and-a-run-is-not-finished", "doctor", "table"),
+    ("metrics-server-is-a-static-pod", "doctor", "table"),
 ]
 
 

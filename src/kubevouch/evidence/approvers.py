@@ -132,13 +132,12 @@ def is_by_our_approver(condition: CsrCondition) -> bool:
 
 
 def decided_by(condition: CsrCondition) -> str:
-    """Who decided on a CSR, by what the writer says of itself; anybody else by the reason of the condition."""
+    """Who decided on a CSR, by what the writer says of itself: our approver, a person with one of two programs, or whoever gives that reason."""
     if is_by_our_approver(condition):
         return "our approver"
-    by_hand = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
-    by_hand |= {"KubectlApprove": "kubectl", "KubectlDeny": "kubectl"}
-    program = by_hand.get(condition.reason)
-    return f"{program}, by hand" if program else f"reason {condition.reason!r}"
+    programs = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
+    programs |= {"KubectlApprove": "kubectl", "KubectlDeny": "kubectl"}
+    return programs.get(condition.reason, f"reason {condition.reason!r}")
 
 
 def last_approval(

@@ -110,6 +110,9 @@ class MetricsPath:
     is_ours: bool = False
     """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
 
+    static_pods: tuple[str, ...] = ()
+    """The names of mirror pods with its labels, where no other pod has them. Any node may make such pods, so nothing else of them counts."""
+
     @property
     def place(self) -> tuple[str, dict[str, str]]:
         """Namespace and labels of metrics-server's pods: those that the Service selects, else those of its manifests."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from kubevouch.cli.common.terminal import Colour
 from kubevouch.diagnose.catalogue import Section, Severity
 from kubevouch.diagnose.make import counted, days
+from kubevouch.diagnose.rules.metrics_api import static_pods
 from kubevouch.diagnose.rules.wire import is_ours, is_silent
 from kubevouch.evidence.snapshot import Evidence
 
@@ -36,8 +37,11 @@ def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, s
     one, several = "CSR for a serving certificate", "CSRs for serving certificates"
     pending = counted(undecided, one, several)
     measured = evidence.metrics.measured_nodes
+    metrics = f"{len(measured or ())} nodes in the metrics API"
+    if evidence.metrics.static_pods:
+        metrics += f"; metrics-server is seen as {static_pods(evidence.metrics)}"
     summaries = {
-        Section.METRICS_API: (bool(measured), f"{len(measured or ())} nodes in the metrics API"),
+        Section.METRICS_API: (bool(measured), metrics),
         Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
         Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
         Section.CSRS: (evidence.csrs.is_known, f"{pending} pending"),

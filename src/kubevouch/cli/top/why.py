@@ -82,7 +82,10 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     if _is_young(created, evidence.at):
         return UnknownReason("", f"a new node: {_TWO}", str(Vantage.API_SERVER))
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
-    text = doubt or "its port answers well from here, and metrics-server's log shows no failure"
+    log = "metrics-server's log shows no failure"
+    if evidence.metrics.static_pods:
+        log = "the log of metrics-server, which is a static pod, is not read"
+    text = doubt or f"its port answers well from here, and {log}"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 

@@ -4,6 +4,7 @@ from kubevouch.diagnose.catalogue.codes import ON_THE_WIRE, Code
 from kubevouch.diagnose.catalogue.definition import (
     DOCTOR_AND_VERIFY,
     ERROR,
+    INFO,
     WARNING,
     FindingDefinition,
 )
@@ -53,7 +54,8 @@ DEFINITIONS = (
         "`Metrics API not available`.",
         why="A metrics-server is ready only once it has metrics of at least one node and one pod; while every kubelet is "
         "refused it never is. Ours waits for every Ready node while --kubelet-insecure-tls is set, and for the share of "
-        "nodes that --ready-min-nodes names. This is a symptom: the finding it points to is the cause.",
+        "nodes that --ready-min-nodes names. This is a symptom: the finding it points to is the cause. Of a metrics-server that is a "
+        "static pod nothing is read: a node can make such a pod with any labels, flags and log.",
         do="Fix the cause that doctor names. Where it names none, metrics-server's log says what it waits for.",
         counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(
@@ -229,5 +231,23 @@ DEFINITIONS = (
         cause="{title}.",
         next=_API_SERVICE,
         by_hand="Make caBundle of the APIService and metrics-server's certificate agree.",
+    ),
+    FindingDefinition(
+        code=Code.API_SERVICE_NOT_VERIFIED,
+        name="APIServiceNotVerified",
+        severity=INFO,
+        see="The metrics API answers, and `kubectl get apiservice v1beta1.metrics.k8s.io -o yaml` shows `insecureSkipTLSVerify: true`, "
+        "as upstream's manifest has it, and its chart by default.",
+        why="The API server takes any certificate from whoever answers at the addresses of metrics-server's Service. Somebody who can answer "
+        "there in its place, such as a node on the way or one that takes over a pod's address, can tell `kubectl top` and every "
+        "HorizontalPodAutoscaler any numbers, and so have workloads scaled up or down. He gets no credential by it: what the API server "
+        "proves itself with is a client certificate, whose key stays with it. It is about metrics-server and not about kubelets, so `verify` "
+        "says nothing of it.",
+        do="Have metrics-server present a certificate of an authority that stands in the APIService's caBundle. Ours: its chart does that by itself, and "
+        "docs/metrics-server.md has the commands without Helm (A verified APIService without Helm). Upstream's, by its chart, where "
+        "cert-manager runs: `helm upgrade metrics-server metrics-server/metrics-server -n kube-system --reuse-values --set "
+        "tls.type=cert-manager,apiService.insecureSkipTLSVerify=false`. Its `tls.type=helm` does it as well, but keeps the certificate that it has made "
+        "once and ends within a year: then nothing answers any more (KV117). To leave it as it is breaks nothing.",
+        related=("metrics-server: apiService.insecureSkipTLSVerify of its chart",),
     ),
 )

@@ -113,6 +113,22 @@ def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
         yield finding(Code.API_SERVICE_NOT_TRUSTED, title, proofs=[proof])
 
 
+@rule(Code.API_SERVICE_NOT_VERIFIED)
+def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
+    """The API server asks metrics-server for no certificate that it could verify. While nothing answers, what is broken comes first."""
+    metrics = evidence.metrics
+    found, available = metrics.api_service.value, metrics.available
+    if found is None or available is None or not available.true:
+        return
+    if found.spec.service is not None and found.spec.insecure_skip_tls_verify:
+        title = (
+            "the API server does not verify who answers as metrics-server (insecureSkipTLSVerify)"
+        )
+        seen = "spec.insecureSkipTLSVerify: true"
+        proof = api_proof("v1beta1.metrics.k8s.io", seen, metrics.api_service)
+        yield finding(Code.API_SERVICE_NOT_VERIFIED, title, proofs=[proof])
+
+
 def distrust(metrics: MetricsPath) -> str:
     """What the API server says of metrics-server's certificate; "" if it takes it.
 
@@ -140,6 +156,8 @@ def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
         )
     if not (metrics.pods.is_known and metrics.deployment.is_known):
         return Code.INCONCLUSIVE
+    if metrics.static_pods:
+        return Code.NO_READY_METRICS_SERVER
     return Code.NO_READY_METRICS_SERVER if metrics.deployment.value else Code.API_SERVICE_WIRING
 
 
@@ -147,12 +165,21 @@ _TITLES: dict[Code, Callable[[str, MetricsPath], str]] = {
     Code.API_SERVICE_WIRING: lambda reason, _: f"the metrics APIService leads nowhere: {reason}",
     Code.NO_READY_METRICS_SERVER: lambda reason, metrics: (
         f"metrics-server {ready_count(metrics)} ready; APIService says {reason}"
+        if not metrics.static_pods or metrics.deployment.value
+        else f"metrics-server is seen as {static_pods(metrics)}; APIService says {reason}"
     ),
     Code.API_SERVICE_UNREACHABLE: lambda reason, _: f"the metrics APIService fails: {reason}",
     Code.INCONCLUSIVE: lambda reason, _: (
         f"APIService says {reason}; whether metrics-server runs could not be told"
     ),
 }
+
+
+def static_pods(metrics: MetricsPath) -> str:
+    """What is said of a metrics-server of which only mirror pods are there: nothing in them is believed, nor read."""
+    names, several = metrics.static_pods, len(metrics.static_pods) > 1
+    pods = "static pods only" if several else "a static pod only"
+    return f"{pods} ({named(names, most=3)}), whose state, flags and log are not read, as any node can make such a pod"
 
 
 def ready_count(metrics: MetricsPath) -> str:

@@ -56,6 +56,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
+    static_pods = _mirror_pods(pods)
     pods = _not_made_by_nodes(pods)
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
@@ -69,6 +70,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         node_metrics=node_metrics,
         is_ours=_is_ours(pods, ()),
+        static_pods=() if pods.value else static_pods,
     )
 
 
@@ -94,6 +96,11 @@ def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, .
     if pods.value is None:
         return pods
     return replace(pods, value=tuple(pod for pod in pods.value if not pod.is_mirror))
+
+
+def _mirror_pods(pods: Measured[tuple[Pod, ...]]) -> tuple[str, ...]:
+    """The names of those that kubelets have made of files of their own."""
+    return tuple(sorted(pod.name for pod in pods.or_else(()) if pod.is_mirror))
 
 
 def _outside(
