@@ -251,7 +251,7 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         assert json.loads(told.out)["decided"] == [
             {
                 "type": "Approved",
-                "by": "kubectl, by hand",
+                "by": "kubectl",
                 "reason": "KubectlApprove",
                 "message": said,
             }

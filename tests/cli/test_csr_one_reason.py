@@ -228,10 +228,10 @@ def row_of(listed: str) -> list[str]:
     ("condition", "by"),
     [
         ({}, "reason 'AutoApproved'"),
-        ({"reason": "KubectlApprove"}, "kubectl, by hand"),
-        ({"reason": "KubevouchApprove", "message": "kubevouch: x"}, "kubevouch, by hand"),
+        ({"reason": "KubectlApprove"}, "kubectl"),
+        ({"reason": "KubevouchApprove", "message": "kubevouch: x"}, "kubevouch"),
         ({"reason": "KubevouchApprove", "message": "kubevouch approver: x"}, "our approver"),
-        ({"type": "Denied", "reason": "KubevouchDeny", "message": "x"}, "kubevouch, by hand"),
+        ({"type": "Denied", "reason": "KubevouchDeny", "message": "x"}, "kubevouch"),
     ],
 )
 async def test_the_list_says_who_decided_and_judges_what_was_asked_for_as_explain_does(
