@@ -58,9 +58,47 @@ NODE = KINDS["", "v1", "nodes"]
 ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
     "no such credential": (faults.refuse(status.unauthorized()), Unauthorized, "credential"),
     "forbidden": (
-        faults.refuse(status.forbidden("", "nodes", "n", 'User "u" cannot get')),
+        faults.refuse(
+            status.forbidden(
+                "",
+                "nodes",
+                "n",
+                'User "u" cannot get resource "nodes" in API group "" at the cluster scope',
+            )
+        ),
         Forbidden,
         'cannot get nodes "n": nodes "n" is forbidden.*a Role must allow "get" on "nodes"',
+    ),
+    "forbidden to somebody with a strange name, and the authorizer says why": (
+        faults.refuse(
+            status.forbidden(
+                "",
+                "nodes",
+                r'n\" 1' + "x" * 250,
+                rf'User "{"a" * 300} \\ \"b cannot" cannot get resource "nodes" in API group "" at the cluster scope: '
+                "RBAC: clusterrole.rbac.authorization.k8s.io not found",
+            )
+        ),
+        Forbidden,
+        'a Role must allow "get" on "nodes"$',
+    ),
+    "a path that is forbidden": (
+        faults.refuse(
+            status.StatusError(403, "Forbidden", 'forbidden: User "u" cannot get path "/x"')
+        ),
+        Forbidden,
+        'a Role must allow "get" on "nodes"$',
+    ),
+    "refused by a webhook that says what cannot be": (
+        faults.refuse(
+            status.StatusError(
+                403,
+                "Forbidden",
+                'admission webhook "w" denied the request: a node cannot have this name',
+            )
+        ),
+        Forbidden,
+        "a node cannot have this name$",
     ),
     "refused by admission, which no Role helps against": (
         faults.refuse(

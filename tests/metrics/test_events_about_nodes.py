@@ -111,12 +111,35 @@ async def test_who_may_not_create_events_is_refused_once(cluster: Cluster) -> No
     assert sum(each.path == PATH for each in cluster.server.requests) == 1
 
 
+_WEBHOOK = 'admission webhook "policy.example.com" denied the request: '
+_AS_THE_AUTHORIZER = 'events.events.k8s.io is forbidden: User "u" cannot create resource "events"'
+BY_ADMISSION = {
+    "a webhook": status.StatusError(403, "Forbidden", f"{_WEBHOOK}no"),
+    "a webhook that says what cannot be": status.StatusError(
+        403, "Forbidden", f"{_WEBHOOK}an Event without the label team cannot be created here"
+    ),
+    "a webhook in the authorizer's words": status.StatusError(
+        403, "Forbidden", f"{_WEBHOOK}{_AS_THE_AUTHORIZER}"
+    ),
+    "a plugin of the API server": status.forbidden(
+        "events.k8s.io", "events", "n1.1", "one that is being terminated cannot have new content"
+    ),
+    "a policy": status.forbidden(
+        "events.k8s.io",
+        "events",
+        "n1.1",
+        "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: an Event cannot be so long",
+    ),
+    "nobody who says why": status.StatusError(403, "Forbidden", ""),
+}
+"""What apiserver answers then (pkg/admission/plugin/webhook/errors/statuserror.go, pkg/admission/errors.go)."""
+
+
+@pytest.mark.parametrize("denied", BY_ADMISSION.values(), ids=list(BY_ADMISSION))
 async def test_an_event_that_an_admission_rule_refuses_does_not_end_all_events(
-    cluster: Cluster,
+    cluster: Cluster, denied: status.StatusError
 ) -> None:
     """That is a 403, too, but not about rights."""
-    why = 'admission webhook "policy.example.com" denied the request: no'
-    denied = status.forbidden("events.k8s.io", "events", "n1.1", why)
     cluster.server.faults.on(PATH, faults.refuse(denied), times=1)
     await cluster.add("n1", NO_CERTIFICATE)
     async with cluster.collecting(instance="m"):

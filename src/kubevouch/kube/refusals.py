@@ -3,6 +3,7 @@
 Texts of a response may be hostile: they are shortened and freed of control characters.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -38,6 +39,15 @@ _CLASSES: Final[dict[int, type[StatusError]]] = {
     422: Invalid,
     429: TooManyRequests,
 }
+
+_QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
+_NOT_AUTHORIZED: Final = re.compile(
+    rf'(?:[a-z0-9.-]+ (?:{_QUOTED} )?is )?forbidden: User {_QUOTED} cannot \S+ (?:resource|path) "'
+)
+"""How a message begins that tells what authorization refused (ForbiddenStatusError in apiserver's responsewriters/errors.go).
+
+A namespace that is being deleted, Pod Security, webhooks and other admission have words of their own, and no Role would help.
+"""
 
 
 class StatusCause(Narrow, frozen=True, kw_only=True):
@@ -81,20 +91,21 @@ def refusal(
     status = _status(body)
     if status is None and (strange := _stranger(server, code, headers, body)):
         return strange
-    message = one_line((status.message or "") if status else body.decode(errors="replace"))
+    text = (status.message or "") if status else body.decode(errors="replace")
+    message = one_line(text)
     kind = _CLASSES.get(code, ServerError if code >= 500 else StatusError)
+    lacks_rights = kind is Forbidden and bool(_NOT_AUTHORIZED.match(text))
     error = kind(
         server,
         f"cannot {call.verb} {_what(call)}: {message or 'no reason given'}",
-        _advice(kind, call, code, message),
+        _advice(kind, call, code, lacks_rights=lacks_rights),
         code=code,
         reason=(status.reason or "") if status else "",
         message=message,
         verb=call.verb,
         resource=call.resource,
     )
-    # What an admission rule refuses is a 403, too, but no role helps there.
-    error.lacks_rights = kind is Forbidden and bool(error.expected)
+    error.lacks_rights = lacks_rights
     if isinstance(error, RetryLater):
         error.retry_after = _retry_after(headers, status)
     if isinstance(error, Invalid) and status and status.details:
@@ -137,14 +148,11 @@ def _what(call: ApiCall) -> str:
     return one_line(f"{call.resource}{name}{space}")
 
 
-def _advice(kind: type[StatusError], call: ApiCall, code: int, message: str) -> str:
+def _advice(kind: type[StatusError], call: ApiCall, code: int, *, lacks_rights: bool) -> str:
     if kind is Unauthorized:
         return "the credential of this context is missing, unknown to the server or expired"
-    if kind is Forbidden:
-        # What authorization refuses is told like this (ForbiddenMessage in apiserver's responsewriters/errors.go); a namespace
-        # that is being deleted, Pod Security and other admission have words of their own, and no Role would help.
-        refused = not message or " cannot " in message
-        return f'a Role must allow "{call.verb}" on "{call.resource}"' if refused else ""
+    if lacks_rights:
+        return f'a Role must allow "{call.verb}" on "{call.resource}"'
     return f"HTTP {code}" if kind in (StatusError, ServerError) else ""
 
 
