@@ -9,7 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from kubevouch.serve import listener as listening
+from kubevouch.serve.accepting import AcceptError
+from kubevouch.serve.addresses import listening_sockets
 from kubevouch.tls.io import ServerConnection, ServerTls
+from tests.serve.test_a_server_ends import ASKING as ASKING_LIVEZ
 from tests.serve.test_a_server_ends import Ending, ending
 from tests.serve.test_the_listener import (
     ASKING,
@@ -76,6 +80,75 @@ async def test_an_error_that_stays_is_waited_for(
             assert tries == 1
         await clock.wind(timedelta(seconds=2))
         await served(listener.port)
+
+
+async def test_a_server_whose_listening_socket_is_broken_ends_and_says_so(
+    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `ss -K`. Trying again helps nothing: a process that ends is started again, as apiserver's is, which panics."""
+    sockets: list[socket.socket] = []
+
+    async def kept(host: str, port: int, *, shared: bool) -> list[socket.socket]:
+        sockets.extend(await listening_sockets(host, port, shared=shared))
+        return sockets
+
+    monkeypatch.setattr(listening, "listening_sockets", kept)
+    async with limited(slow, tls, clock) as listener:
+        await served(listener.port)
+        sockets[0].shutdown(socket.SHUT_RDWR)
+        async with asyncio.timeout(GENEROUS):
+            with pytest.raises(AcceptError, match=rf"127\.0\.0\.1:{listener.port}: .*Invalid arg"):
+                await listener.accepts()
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.ENOTSOCK])
+async def test_a_listening_socket_that_is_another_file_by_now_ends_the_server(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    async def fails(_: socket.socket) -> tuple[socket.socket, object]:
+        raise OSError(number, os.strerror(number))
+
+    assert ending.task
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", fails)
+    with contextlib.closing(socket.create_connection(("127.0.0.1", ending.port))):
+        async with asyncio.timeout(GENEROUS):
+            with pytest.raises(AcceptError, match=os.strerror(number)):
+                await ending.task
+    assert not ending.working
+
+
+async def failing(ending: Ending, number: int, seconds: float) -> list[str]:
+    """What is logged while accepting fails for so long, and then works again."""
+
+    async def fails(_: socket.socket) -> tuple[socket.socket, object]:
+        raise OSError(number, os.strerror(number))
+
+    before = len(ending.lines)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(asyncio.get_running_loop(), "sock_accept", fails)
+        with contextlib.closing(socket.create_connection(("127.0.0.1", ending.port))):
+            await ending.clock.wind(timedelta(seconds=seconds))
+    await ending.clock.wind(timedelta(seconds=2))
+    reader, writer = await ending.connected()
+    with contextlib.closing(writer):
+        writer.write(ASKING_LIVEZ)
+        async with asyncio.timeout(GENEROUS):
+            await reader.readuntil(b"done")
+    return ending.lines[before:]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM])
+async def test_that_nobody_is_accepted_stands_in_the_log_once_while_it_lasts(
+    ending: Ending, number: int
+) -> None:
+    for _ in range(2):
+        [line] = await failing(ending, number, 2)
+        assert "Failed to accept connections, and tries again" in line
+        assert os.strerror(number) in line
+
+
+async def test_a_client_that_was_gone_already_is_no_line_in_the_log(ending: Ending) -> None:
+    assert await failing(ending, errno.ECONNABORTED, 0.1) == []
 
 
 async def test_a_connection_that_cannot_be_ended_keeps_no_other_open(

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import errno
-import functools
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -15,6 +13,7 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.serve.accepting import accept_connections
 from kubevouch.serve.addresses import listening_sockets
 from kubevouch.serve.connections import ConnectionLimits, Connections
 from kubevouch.serve.messages import (
@@ -22,8 +21,8 @@ from kubevouch.serve.messages import (
     HttpRequest,
     HttpResponse,
     Pieces,
+    ValuesReadLater,
     ending,
-    values_by_name,
 )
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
@@ -33,12 +32,6 @@ _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _MOST_HEADERS: Final = 1000
 """The front proxy writes a header for each group of a user. How long they are together is bounded by the connection."""
-_PAUSE: Final = 1.0
-_BREATH: Final = 0.02
-_OUT_OF_RESOURCES: Final = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
-)
-"""ENOSPC: the user watches as many files as fs.epoll.max_user_watches allows."""
 
 
 class ListenError(KubevouchError):
@@ -50,7 +43,8 @@ class Listener:
 
     request_timeout: seconds for one request. shared_port: other processes may listen there, too. hsts: directives of
     Strict-Transport-Security. limits: how many connections are kept, and for how long.
-    goes_first: whether these certificates are the front proxy's, whose connections have room apart. Entering raises ListenError.
+    goes_first: whether these certificates are the front proxy's, whose connections have room apart.
+    cannot_accept: called with why nobody is accepted for now, once while that lasts. Entering raises ListenError.
     """
 
     def __init__(
@@ -67,6 +61,7 @@ class Listener:
         hsts: Sequence[str] = (),
         limits: ConnectionLimits = _LIMITS,
         goes_first: Callable[[tuple[bytes, ...]], bool] = lambda _: False,
+        cannot_accept: Callable[[OSError], None] = lambda _: None,
     ) -> None:
         self._handler = handler
         self._tls = tls
@@ -79,6 +74,7 @@ class Listener:
         self._hsts = "; ".join(hsts)
         self._limits = limits
         self._goes_first = goes_first
+        self._cannot_accept = cannot_accept
         self._connections: Connections[ServerConnection] = Connections(limits)
         self._handlers: dict[ServerConnection, web.RequestHandler] = {}
         self._by_handler: dict[web.RequestHandler, ServerConnection] = {}
@@ -130,21 +126,19 @@ class Listener:
         await self._runner.cleanup()
 
     async def accepts(self) -> None:
-        """Waits for as long as connections are accepted. Raises what has ended that."""
+        """Waits for as long as connections are accepted. Raises what has ended that: AcceptError, if its socket is broken."""
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
 
     async def _accept(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                connection, address = await asyncio.get_running_loop().sock_accept(listening)
-                self._begin(connection, address[0])
-            except OSError as error:
-                # Out of files or memory: as long as asyncio pauses. Any other error: mostly the client is gone already.
-                await self._clock.sleep(_PAUSE if error.errno in _OUT_OF_RESOURCES else _BREATH)
-            else:
-                await self._clock.sleep(0)
+        await accept_connections(
+            listening,
+            self._begin,
+            self._clock,
+            where=joined(*listening.getsockname()[:2]),
+            report=self._cannot_accept,
+        )
 
     def _begin(self, accepted: socket.socket, peer: str) -> None:
         """Takes a connection. What goes wrong in its handshake is a stranger's affair, and not worth a log line.
@@ -296,34 +290,14 @@ def _silenced_logger() -> logging.Logger:
     return logger
 
 
-class _ReadLater(Mapping[str, tuple[str, ...]]):
-    """Values by name, read when somebody looks: hundreds of strangers may wait for a turn with thousands of them each."""
-
-    def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
-        self._pairs = pairs
-
-    @functools.cached_property
-    def _values(self) -> Mapping[str, tuple[str, ...]]:
-        return values_by_name(self._pairs())
-
-    def __getitem__(self, name: str) -> tuple[str, ...]:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
 def _read(request: web.Request) -> HttpRequest:
     tls = request.get_extra_info("ssl_object")
     assert isinstance(tls, ssl.SSLObject)
     return HttpRequest(
         request.method,
         request.path,
-        _ReadLater(lambda: request.query.items()),  # noqa: PLW0108 - the query is read when it is looked at
-        _ReadLater(lambda: ((name.lower(), value) for name, value in request.headers.items())),
+        ValuesReadLater(lambda: request.query.items()),  # noqa: PLW0108 - the query is read when it is looked at
+        ValuesReadLater(lambda: ((name.lower(), value) for name, value in request.headers.items())),
         client_chain(tls),
         uri=request.raw_path,
         peer=joined(*(request.get_extra_info("peername") or ("", 0))[:2]),

@@ -1,6 +1,7 @@
 """HTTP requests and responses as values. Handlers know these, and no HTTP library."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -58,6 +59,26 @@ def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, 
         clean = value.encode(errors="surrogateescape").decode(errors="replace")
         found.setdefault(name, []).append(clean)
     return {name: tuple(values) for name, values in found.items()}
+
+
+class ValuesReadLater(Mapping[str, tuple[str, ...]]):
+    """Values by name, read when somebody looks: hundreds of strangers may wait for a turn with thousands of them each."""
+
+    def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        self._pairs = pairs
+
+    @functools.cached_property
+    def _values(self) -> Mapping[str, tuple[str, ...]]:
+        return values_by_name(self._pairs())
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class Pieces(Protocol):

@@ -108,6 +108,9 @@ async def serve_routes(
         shared_port=options.shared_port,
         hsts=options.hsts,
         goes_first=authentication.is_front_proxy,
+        cannot_accept=lambda error: log.error(
+            error, "Failed to accept connections, and tries again"
+        ),
     ) as listener:
         serves = f"Serving securely on {joined(listener.address, listener.port)}"
         log.info(serves)
