@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.decide.look import look
 from kubevouch.kube.io.lease import LEASE_DURATION
 from kubevouch_lab.apiserver import status
@@ -252,6 +253,22 @@ async def test_a_process_that_was_stopped_past_its_lease_writes_nothing_by_old_f
 async def test_ended_it_gives_the_lease_back(cluster: Cluster) -> None:
     async with approving(cluster) as running:
         await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
+    spec = cluster.server.store.get(LEASE, "kubevouch-approver", SPACE)["spec"]
+    assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)
+
+
+async def test_it_gives_the_lease_back_also_where_its_last_records_cannot_be_written(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next one waits 15 seconds for nothing."""
+
+    async def fails(_: RecordWriter) -> None:
+        raise OSError("of a test")
+
+    monkeypatch.setattr(RecordWriter, "end", fails)
+    with pytest.raises(OSError, match="of a test"):
+        async with approving(cluster) as running:
+            await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
     spec = cluster.server.store.get(LEASE, "kubevouch-approver", SPACE)["spec"]
     assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)
 

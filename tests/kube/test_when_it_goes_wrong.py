@@ -74,7 +74,7 @@ ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
             status.forbidden(
                 "",
                 "nodes",
-                r'n\" 1' + "x" * 250,
+                r"n\" 1" + "x" * 250,
                 rf'User "{"a" * 300} \\ \"b cannot" cannot get resource "nodes" in API group "" at the cluster scope: '
                 "RBAC: clusterrole.rbac.authorization.k8s.io not found",
             )

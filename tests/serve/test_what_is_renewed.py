@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.certificate_lines import certificate_detail
 from kubevouch.serve.client_trust import ClientTrust
-from kubevouch.serve.key_pair import KeyPairSource, NamedPair, key_pair_source
+from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, NamedPair, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
@@ -170,6 +171,35 @@ async def test_a_pair_that_openssl_takes_and_go_does_not_leaves_the_one_before_i
         pair = renewing.put(Authority("second"))
         await renewing.look()
         assert await renewing.served() == pair
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("verbosity", [0, 2])
+async def test_such_a_pair_is_refused_at_the_start_as_well(
+    tmp_path: Path, api: ApiClient, *, named: bool, verbosity: int
+) -> None:
+    """As metrics-server refuses it (tls.X509KeyPair in apiserver's dynamic_serving_content.go), whatever is logged."""
+    files = str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")
+    pair = with_an_address_of_three_bytes()
+    Path(files[0]).write_bytes(pair.chain)
+    Path(files[1]).write_bytes(pair.key)
+    bits = random.Random(1).getrandbits
+    bad = key_pair_source(*files, "", now=MOMENT, random_serial=bits)
+    good = key_pair_source("", "", "", now=MOMENT, random_serial=bits)
+    sources = (
+        TlsSources(good, (NamedPair(bad, ("a.example",)),), use_published=False)
+        if named
+        else TlsSources(bad, use_published=False)
+    )
+    clock = SteppedClock(MOMENT)
+    reloader = TlsReloader(api, clock, Log(list[str]().append, clock, verbosity=verbosity), sources)
+    with pytest.raises(KeyPairFilesError) as refused:
+        await reloader.start(tolerate_missing=False)
+    assert str(refused.value).startswith(
+        f"--tls-cert-file {files[0]}, --tls-private-key-file {files[1]}: "
+    )
+    assert "cannot parse IP address of length 3" in str(refused.value)
+    assert refused.value.exit_code is ExitCode.USAGE
 
 
 async def test_a_pair_is_renewed_while_the_authorities_cannot_be_used(renewing: Renewing) -> None:

@@ -82,11 +82,19 @@ class KeyPairSource:
         return KeyPair(chain, key)
 
 
-def usable_pair(source: ServingPairSource) -> KeyPair:
-    """The pair to begin with. Raises KeyPairFilesError, also if a server cannot use what the files hold."""
+def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
+    """The source's pair. Raises KeyPairFilesError, also if a server cannot use it: a file may be replaced before the other.
+
+    What OpenSSL takes is not enough: a certificate that Go cannot parse, as we do, no client written in Go accepts. Servers
+    written in Go refuse it, too, at the start as later.
+
+    kept: the pair that is served, if one is. That it can be used is known, and costs a millisecond to find out.
+    """
     try:
         pair = source.read()
-        server_context(pair, where=source.where)
+        if pair != kept:
+            server_context(pair, where=source.where)
+            read_certificates(pair.chain, source.where)
     except (KeyPairError, X509Error) as error:
         raise KeyPairFilesError(source.as_given, error.seen, error.expected) from None
     return pair

@@ -235,9 +235,9 @@ class TlsReloader:
             except _NOT_NOW as error:
                 errors.append(error)
         found = _Loaded(
-            latest(lambda: _usable(sources.pair, before.pair), before.pair),
+            latest(lambda: usable_pair(sources.pair, before.pair), before.pair),
             tuple(
-                latest(functools.partial(_usable, each.source, kept), kept)
+                latest(functools.partial(usable_pair, each.source, kept), kept)
                 for each, kept in zip(sources.named, before.named, strict=True)
             ),
             latest(lambda: usable(sources.flag_trust(), before.given), before.given),
@@ -287,20 +287,6 @@ class TlsReloader:
         return server_context(
             pair, client_roots=trust.all_ca, where=where, settings=self._sources.settings
         )
-
-
-def _usable(source: ServingPairSource, kept: KeyPair) -> KeyPair:
-    """The source's pair. Raises KubevouchError, also if a server cannot use it: a file may be replaced before the other.
-
-    What OpenSSL takes is not enough: a certificate that Go cannot parse, as we do, no client written in Go accepts.
-
-    kept: the pair that is served. That it can be used is known, and costs a millisecond to find out.
-    """
-    pair = source.read()
-    if pair != kept:
-        server_context(pair, where=source.where)
-        read_certificates(pair.chain, source.where)
-    return pair
 
 
 def _leaf(pair: KeyPair, where: str) -> Certificate:

@@ -234,8 +234,10 @@ class ApproverController:
                 tasks.create_task(part.run())
 
     async def _end(self) -> None:
-        await self._records.end()
-        await self._election.release()
+        try:
+            await self._records.end()
+        finally:
+            await self._election.release()
 
     async def _nobody_watched(self) -> bool:
         """Whether no approver has led for so long that the CSRs of client certificates may be gone by now."""
