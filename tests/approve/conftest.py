@@ -25,8 +25,9 @@ from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import serve_parts
-from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import Delegation, ServingOptions
+from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to
 from tests.support.authority import Authority

@@ -18,8 +18,9 @@ from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import serve_parts
-from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.tls_reload import TlsSources
 from tests.support.front_proxy import client_context
 from tests.support.scripted.kinds import KINDS
 from tests.support.small_cluster import SmallCluster

@@ -18,7 +18,7 @@ from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, json_response
-from kubevouch.serve.process import TlsReloader, TlsSources
+from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock

@@ -15,8 +15,9 @@ from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
+from kubevouch.serve.tls_reload import TlsSources
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock

@@ -11,8 +11,9 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import ServerPart, make_parts, serve_parts
-from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.tls_reload import TlsSources
 from tests.support.apiservers import MOMENT
 from tests.support.clocks import SteppedClock
 

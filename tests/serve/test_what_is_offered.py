@@ -18,7 +18,7 @@ from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.serve.process import RELOAD_INTERVAL, TlsReloader, TlsSources
+from kubevouch.serve.tls_reload import RELOAD_INTERVAL, TlsReloader, TlsSources
 from kubevouch.tls.suites import KNOWN, TLS_1_3, suites_of
 from kubevouch.x509 import read_certificate_der
 from tests.support.apiservers import MOMENT

@@ -23,7 +23,7 @@ from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, NamedPair
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.serve.process import RELOAD_INTERVAL, TlsReloader, TlsSources
+from kubevouch.serve.tls_reload import RELOAD_INTERVAL, TlsReloader, TlsSources
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority, Pair

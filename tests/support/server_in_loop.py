@@ -17,8 +17,9 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.tls_reload import TlsSources
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import client_context

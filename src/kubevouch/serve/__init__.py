@@ -9,9 +9,10 @@
 - `probes`: /livez, /readyz, /healthz; `exposition`: /metrics
 - `key_pair`: the serving certificate and its key, from files or made at the start
 - `logs`: klog's lines, and the same as JSON
-- `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `addresses`: its sockets;
-  `connections`: which of them are kept when too many come;
-  `process`: signals, shutdown and reloading; `server`: all of these together
+- `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `addresses`: its sockets,
+  `accepting`: what comes to them, `connections`: which of them are kept when too many come
+- `tls_reload`: certificates and authorities, renewed while a server runs; `process`: signals, and what a process may take;
+  `server`: all of these together
 
 The API server is reached through `kube.io.client.ApiClient` only.
 """

@@ -12,7 +12,8 @@ from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.process import StopEvent, TlsReloader, TlsSources
+from kubevouch.serve.process import StopEvent
+from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from kubevouch.tls import joined
 
 DRAIN: Final = 10.0

@@ -15,8 +15,9 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent, TlsSources
+from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.tls_reload import TlsSources
 from kubevouch_lab.cluster.pod_servers import PodServer
 from kubevouch_lab.objects import Object, labels_of, name_of, namespace_of
 from kubevouch_lab.rng import Entropy, serials

@@ -103,8 +103,9 @@ def serve_in_cluster(
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.parts import make_parts, serve_parts
-    from kubevouch.serve.process import TlsSources, stop_on_signals
+    from kubevouch.serve.process import stop_on_signals
     from kubevouch.serve.server import Delegation, ServingOptions
+    from kubevouch.serve.tls_reload import TlsSources
     from kubevouch.system_clock import SystemClock
 
     async def work() -> ExitCode:

@@ -29,14 +29,10 @@ from kubevouch.serve.garbage import keep_full_collections_short
 from kubevouch.serve.gathering import GatheringSelector
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import ServerPart
-from kubevouch.serve.process import (
-    TlsSources,
-    freeze_what_is_loaded,
-    raise_open_file_limit,
-    stop_on_signals,
-)
+from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit, stop_on_signals
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
+from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import X509Error
 

@@ -1,0 +1,230 @@
+"""The serving certificates and trusted authorities of a running server: read again and again, used once they have changed."""
+
+import functools
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.serve.authentication import Authenticator
+from kubevouch.serve.certificate_lines import LEVEL, log_loaded
+from kubevouch.serve.client_trust import (
+    CONFIG_MAP,
+    NAMESPACE,
+    ClientTrust,
+    ca_pool,
+    published_trust,
+)
+from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name, usable_pair
+from kubevouch.serve.logs import Log
+from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
+from kubevouch.x509 import Certificate, read_certificates
+
+T = TypeVar("T")
+
+RELOAD_INTERVAL: Final = 10.0
+"""Seconds between two reads of the pair's files and of the published trust."""
+
+_UNREADABLE: Final = (
+    "Unable to get configmap/extension-apiserver-authentication in kube-system.  Usually fixed by "
+    "'kubectl create rolebinding -n kube-system ROLEBINDING_NAME "
+    "--role=extension-apiserver-authentication-reader --serviceaccount=YOUR_NS:YOUR_SA'"
+)
+"""apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
+
+_NOT_NOW: Final = (KubevouchError, OSError)
+"""What may be wrong with a source for a while; OSError: the process has as many open files as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSources:
+    """Where a server's TLS comes from.
+
+    pair: the serving certificate; named: others, for clients that ask for their names. flag_trust: returns the
+    authorities from flags, which come before the published ones. use_published: read those, too.
+    """
+
+    pair: ServingPairSource
+    named: tuple[NamedPair, ...] = ()
+    flag_trust: Callable[[], ClientTrust] = ClientTrust
+    use_published: bool = True
+    settings: ServerTlsSettings = ServerTlsSettings()  # noqa: RUF009 - it is frozen
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What each source held when it could be read last. published: None if it never could, or is not to be read."""
+
+    pair: KeyPair
+    named: tuple[KeyPair, ...]
+    given: ClientTrust
+    published: ClientTrust | None
+
+    @property
+    def trust(self) -> ClientTrust:
+        """All that is trusted: what flags give, completed by what is published."""
+        return self.given.completed_by(self.published) if self.published else self.given
+
+
+class TlsReloader:
+    """Reloads the serving certificates and the trusted authorities of a running server, without a restart.
+
+    A source that cannot be read, or holds a pair that cannot be used, keeps what it had, and keeps no other from being
+    renewed: an API server that is away is no reason to serve a certificate until it expires.
+
+    api: whose trust is the published one, and who is asked about tokens. token_ttl: seconds for which answers are kept.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        log: Log,
+        sources: TlsSources,
+        *,
+        token_ttl: float = 10.0,
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._log = log
+        self._sources = sources
+        self._token_ttl = token_ttl
+        self._errors: tuple[str, ...] = ()
+
+    async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
+        """The authenticator and TLS state to begin with. tolerate_missing: go on if the published trust cannot be read.
+
+        Raises KubevouchError.
+        """
+        sources = self._sources
+        given = sources.flag_trust()
+        pair = usable_pair(sources.pair)
+        named = tuple(usable_pair(each.source) for each in sources.named)
+        published = None
+        if sources.use_published:
+            try:
+                published = await published_trust(self._api)
+            except KubevouchError as error:
+                if not tolerate_missing:
+                    raise
+                self._log.error(error, _UNREADABLE)
+                self._log.warning(
+                    "Continuing without authentication configuration. "
+                    "This may treat all requests as anonymous."
+                )
+        self._loaded = _Loaded(pair, named, given, published)
+        trust = self._loaded.trust
+        self.authentication = Authenticator(self._api, self._clock, trust, ttl=self._token_ttl)
+        self.tls = ServerTls(*self._contexts(self._loaded))
+        self._tell()
+        return self.authentication, self.tls
+
+    async def run(self) -> None:
+        """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged, once while it lasts."""
+        while True:
+            await self._clock.sleep(RELOAD_INTERVAL)
+            errors = await self._reload()
+            for error in errors:
+                if str(error) not in self._errors:
+                    self._log.error(error, "Failed to renew the serving certificate or its trust")
+            self._errors = tuple(map(str, errors))
+
+    async def _reload(self) -> list[Exception]:
+        """Renews what can be. Returns what is wrong with the rest."""
+        before, sources = self._loaded, self._sources
+        errors: list[Exception] = []
+
+        def latest(read: Callable[[], T], kept: T) -> T:
+            try:
+                return read()
+            except _NOT_NOW as error:
+                errors.append(error)
+                return kept
+
+        def usable(trust: ClientTrust, kept: ClientTrust | None) -> ClientTrust:
+            if trust != kept:
+                server_context(before.pair, client_roots=trust.all_ca, where=sources.pair.where)
+            return trust
+
+        published = before.published
+        if sources.use_published:
+            try:
+                published = usable(await published_trust(self._api), published)
+            except _NOT_NOW as error:
+                errors.append(error)
+        found = _Loaded(
+            latest(lambda: usable_pair(sources.pair, before.pair), before.pair),
+            tuple(
+                latest(functools.partial(usable_pair, each.source, kept), kept)
+                for each, kept in zip(sources.named, before.named, strict=True)
+            ),
+            latest(lambda: usable(sources.flag_trust(), before.given), before.given),
+            published,
+        )
+        if found != before:
+            try:
+                self._use(found)
+            except _NOT_NOW as error:
+                errors.append(error)
+        return errors
+
+    def _use(self, found: _Loaded) -> None:
+        """Serves and trusts other things from now on."""
+        contexts = self._contexts(found)
+        if found.trust != self._loaded.trust:
+            self.authentication.trust = found.trust
+        self.tls.replace(*contexts)
+        self._loaded = found
+        self._log.info("Reloaded the serving certificate and the client authorities")
+        self._tell()
+
+    def _tell(self) -> None:
+        """Logs the certificates and authorities that were loaded."""
+        if not self._log.shows(LEVEL):
+            return
+        loaded, now = self._loaded, self._clock.now()
+        for index, (name, found) in enumerate(_authorities(loaded)):
+            log_loaded(self._log, "client CA", name, found, now, index=index)
+        where = self._sources.pair.where
+        log_loaded(self._log, "serving cert", where, _leaf(loaded.pair, where), now)
+        for index, (named, pair) in enumerate(zip(self._sources.named, loaded.named, strict=True)):
+            where = named.source.where
+            log_loaded(self._log, "SNI cert", where, _leaf(pair, where), now, index=index)
+
+    def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
+        """The context for everybody, and those for the names of the other pairs."""
+        pairs = tuple(zip(self._sources.named, loaded.named, strict=True))
+        made = {
+            id(pair): self._context(pair, loaded.trust, named.source.where) for named, pair in pairs
+        }
+        by_name = {name: made[id(pair)] for name, pair in pairs_by_name(pairs).items()}
+        everybody = self._context(loaded.pair, loaded.trust, self._sources.pair.where)
+        return everybody, by_name
+
+    def _context(self, pair: KeyPair, trust: ClientTrust, where: str) -> ssl.SSLContext:
+        return server_context(
+            pair, client_roots=trust.all_ca, where=where, settings=self._sources.settings
+        )
+
+
+def _leaf(pair: KeyPair, where: str) -> Certificate:
+    return read_certificates(pair.chain, where)[0]
+
+
+def _authorities(loaded: _Loaded) -> Iterator[tuple[str, Certificate]]:
+    """Every authority of client certificates, with the name of where it comes from in apiserver's words."""
+    published = f"client-ca::{NAMESPACE}::{CONFIG_MAP}::"
+    for pem, given, flag, key in (
+        (loaded.trust.client_ca, loaded.given.client_ca, "client-ca-bundle", "client-ca-file"),
+        (
+            loaded.trust.proxy_ca,
+            loaded.given.proxy_ca,
+            "request-header",
+            "requestheader-client-ca-file",
+        ),
+    ):
+        name = flag if given else published + key
+        yield from ((name, found) for found in ca_pool(pem, name))
