@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.serve.exposition import new_registry
 from real.charts import APPROVER, EXPORTER, METRICS_SERVER, Helm
@@ -62,7 +64,9 @@ def test_the_metrics_server_has_what_its_rules_ask_for() -> None:
     """The API server's own metric is the one exception."""
     registry = new_registry()
     store = metered({"n1": (1, 1)}, {"n1": {("a", "p"): {"c": (1, 1)}}})
-    found = Instruments(registry, store, lambda: ["n1"], 15.0)
+    at = datetime.fromtimestamp(1, UTC)
+    last = ScrapeResult("deadline", "", at, at, None, Reached("192.0.2.1"))
+    found = Instruments(registry, store, lambda: ["n1"], 15.0, lambda: {"n1": last})
     found.scraped("n1", ended=1.0, seconds=0.1, reason="deadline")
     page = "".join(found.pages()) + generate_latest(registry).decode()
     for rule in _rules(METRICS_SERVER):

@@ -1,11 +1,14 @@
 """The server's own metrics. The oracle is prometheus_client, as parser and as the other who writes histograms."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import msgspec
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments, scrape_buckets
 from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.messages import HttpRequest
@@ -40,11 +43,28 @@ TICKS = [
     "30",
     "+Inf",
 ]
+REACHED = Reached("192.0.2.1")
 STORE = metered({"n1": (1, 1)}, {"n1": {("a", "p"): {"c": (1, 1), "d": (1, 1)}}})
 
 
-def instruments(names: list[str], registry: CollectorRegistry | None = None) -> Instruments:
-    return Instruments(registry or CollectorRegistry(), STORE, lambda: names, 15.0)
+class Scrapes(dict[str, ScrapeResult]):
+    """What became of the last scrape of each node, as the scraper keeps it; told of each besides, the instruments count."""
+
+    def __init__(self, names: list[str], registry: CollectorRegistry | None = None) -> None:
+        numbers = registry or CollectorRegistry()
+        self.instruments = Instruments(numbers, STORE, lambda: names, 15.0, lambda: self)
+
+    def pages(self) -> Iterator[str]:
+        return self.instruments.pages()
+
+    def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
+        self.instruments.scraped(node, ended=ended, seconds=seconds, reason=reason)
+        self[node] = scrape_result(ended, reason)
+
+
+def scrape_result(ended: float, reason: str = "", reached: Reached = REACHED) -> ScrapeResult:
+    at = datetime.fromtimestamp(ended, UTC)
+    return ScrapeResult(reason, "", at, at, None if reason else at, reached)
 
 
 def samples(pieces: Iterator[str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -57,7 +77,7 @@ def samples(pieces: Iterator[str]) -> dict[tuple[str, tuple[tuple[str, str], ...
 
 async def test_every_metric_of_metrics_server_is_there_and_ours_are_under_our_name() -> None:
     registry = CollectorRegistry()
-    found = instruments(["n1"], registry)
+    found = Scrapes(["n1"], registry)
     found.scraped("n1", ended=1.0, seconds=0.1, reason="timeout")
     exposition = Exposition(registry, found.pages)
     body = (await exposition.answer(HttpRequest("GET", "/metrics"))).body.decode()
@@ -67,7 +87,7 @@ async def test_every_metric_of_metrics_server_is_there_and_ours_are_under_our_na
 
 
 def test_buckets_are_those_of_metrics_server() -> None:
-    found = samples(instruments([]).pages())
+    found = samples(Scrapes([]).pages())
     for name, expected in (
         ("metrics_server_api_metric_freshness_seconds_bucket", FRESHNESS),
         ("metrics_server_manager_tick_duration_seconds_bucket", TICKS),
@@ -98,7 +118,7 @@ def test_a_distribution_is_written_as_a_histogram_of_prometheus() -> None:
 
 def test_a_node_is_told_with_its_last_result_until_it_is_gone() -> None:
     names = ["n1", "n2"]
-    found = instruments(names)
+    found = Scrapes(names)
     found.scraped("n1", ended=1795671768.5, seconds=0.02)
     found.scraped("n2", ended=1795671769.0, seconds=10.0, reason="timeout")
     told = samples(found.pages())
@@ -119,8 +139,18 @@ def test_a_node_is_told_with_its_last_result_until_it_is_gone() -> None:
     assert not [key for key in samples(found.pages()) if ("node", "n2") in key[1]]
 
 
+def test_a_node_that_went_and_came_back_has_no_result_of_the_one_before_it() -> None:
+    """One of its name may have been deleted and made anew between two looks at the metrics."""
+    found = Scrapes(["n1"])
+    found.scraped("n1", ended=1.0, seconds=0.1, reason="timeout")
+    del found["n1"]
+    assert not [key for key in samples(found.pages()) if ("node", "n1") in key[1]]
+    found.scraped("n1", ended=16.0, seconds=0.1)
+    assert samples(found.pages())["kubevouch_kubelet_scrape_last_success", (("node", "n1"),)] == 1
+
+
 def test_a_round_takes_as_long_as_its_slowest_scrape() -> None:
-    found = instruments(["n1"])
+    found = Scrapes(["n1"])
     for ended, seconds in ((15.0, 0.1), (20.0, 3.0), (29.9, 0.2), (30.1, 0.3), (46.0, 0.1)):
         found.scraped("n1", ended=ended, seconds=seconds)
     told = samples(found.pages())
@@ -131,7 +161,7 @@ def test_a_round_takes_as_long_as_its_slowest_scrape() -> None:
 def test_pages_of_many_nodes_are_made_in_pieces() -> None:
     """Else a scrape of 5,000 nodes' series stops everything for half a second."""
     names = [f"node-{number:05}" for number in range(3 * AT_ONCE + 1)]
-    found = instruments(names)
+    found = Scrapes(names)
     for name in names:
         found.scraped(name, ended=1.0, seconds=0.1)
     pieces = list(found.pages())
@@ -146,20 +176,24 @@ def test_pages_of_many_nodes_are_made_in_pieces() -> None:
 
 def test_nodes_that_come_and_go_take_no_memory_where_nobody_asks_for_metrics() -> None:
     names = ["n1", "n2", "n3"]
-    found = instruments(names)
+    found = Scrapes(names)
     for number in range(100):
         names[number % 3] = f"node-{number}"
         found.scraped(names[number % 3], ended=1.0, seconds=0.1)
-    assert len(found._nodes) <= 4
+    assert len(found.instruments._durations) <= 4
 
 
 def test_kubelets_that_are_not_verified_are_counted_by_what_they_get() -> None:
     given = {"none": 3, "client certificate": 1}
-    found = Instruments(CollectorRegistry(), STORE, list, 15.0, lambda: given)
+    found = Scrapes([])
+    for number, credential in enumerate(["", "", "", "client certificate"]):
+        reached = msgspec.structs.replace(REACHED, doubt="expired", credential=credential)
+        found[f"n{number}"] = scrape_result(1.0, reached=reached)
+    found["verified"] = scrape_result(1.0)
     counted = {
         labels: value
         for (name, labels), value in samples(found.pages()).items()
         if name == "kubevouch_kubelets_unverified"
     }
     assert counted == {(("credential", each),): number for each, number in given.items()}
-    assert "unverified" not in "".join(instruments([]).pages())
+    assert "unverified" not in "".join(Scrapes([]).pages())

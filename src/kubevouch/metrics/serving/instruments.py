@@ -5,6 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
+from kubevouch.metrics.results import ScrapeResult, unverified
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.series import Distribution, heading, in_pieces, label
 
@@ -23,19 +24,10 @@ _FAILURE: Final = "kubevouch_kubelet_scrape_last_failure_info"
 _UNVERIFIED: Final = "kubevouch_kubelets_unverified"
 
 
-class _ScrapesOfNode:
-    __slots__ = ("durations", "last_request", "reason")
-
-    def __init__(self) -> None:
-        self.durations = Distribution(_DEFAULTS)
-        self.last_request = 0.0
-        self.reason = ""
-
-
 class Instruments:
     """Counts scrapes and served measurements. nodes: returns the names of the current nodes. resolution: seconds.
 
-    unverified: returns how many kubelets are not verified, by the credential that they get.
+    results: returns what became of the last scrape of each node, by its name.
     """
 
     def __init__(
@@ -44,13 +36,14 @@ class Instruments:
         store: MetricsStore,
         nodes: Callable[[], Collection[str]],
         resolution: float,
-        unverified: Callable[[], Mapping[str, int]] = dict,
+        results: Callable[[], Mapping[str, ScrapeResult]],
     ) -> None:
-        self._unverified = unverified
+        self._results = results
         self._store = store
         self._current = nodes
         self._resolution = resolution
-        self._nodes: dict[str, _ScrapesOfNode] = {}
+        self._durations: dict[str, Distribution] = {}
+        """By node."""
         self._succeeded = self._failed = 0
         self._round, self._slowest = 0, 0.0
         self._ticks = Distribution(scrape_buckets(resolution))
@@ -69,14 +62,13 @@ class Instruments:
 
     def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
         """Counts a scrape. ended: Unix time. reason: why it failed, "" if it succeeded."""
-        found = self._nodes.get(node)
-        if found is None:
-            if len(self._nodes) >= len(self._current()):
+        durations = self._durations.get(node)
+        if durations is None:
+            if len(self._durations) >= len(self._current()):
                 # Perhaps nobody ever asks for /metrics.
                 self._forget_gone()
-            found = self._nodes[node] = _ScrapesOfNode()
-        found.durations.observe(seconds)
-        found.last_request, found.reason = ended, reason
+            durations = self._durations[node] = Distribution(_DEFAULTS)
+        durations.observe(seconds)
         if reason:
             self._failed += 1
             self.failures.labels(reason).inc()
@@ -103,7 +95,7 @@ class Instruments:
             self._freshness.lines(_FRESHNESS)
         )
         yield from self._of_nodes()
-        if found := self._unverified():
+        if found := unverified(self._results().values()):
             text = "Kubelets that answered although they cannot be verified, by the credential that they get"
             yield _heading(_UNVERIFIED, "gauge", text) + "".join(
                 f"{_UNVERIFIED}{{{label('credential', given)}}} {found[given]}\n"
@@ -121,32 +113,35 @@ class Instruments:
         )
 
     def _forget_gone(self) -> None:
-        for name in self._nodes.keys() - set(self._current()):
-            del self._nodes[name]
+        for name in self._durations.keys() - set(self._current()):
+            del self._durations[name]
 
     def _of_nodes(self) -> Iterator[str]:
-        nodes: Sequence[tuple[str, _ScrapesOfNode]] = [
-            (label("node", name), self._nodes[name]) for name in sorted(self._nodes)
+        results = self._results()
+        # One that went and came back may not have been scraped since.
+        nodes: Sequence[tuple[str, Distribution, ScrapeResult]] = [
+            (label("node", name), self._durations[name], results[name])
+            for name in sorted(self._durations.keys() & results.keys())
         ]
         text = "Time of last request performed to Kubelet API since unix epoch in seconds"
         yield from in_pieces(
             _heading(_LAST_REQUEST, "gauge", text),
-            (f"{_LAST_REQUEST}{{{name}}} {found.last_request!r}\n" for name, found in nodes),
+            (f"{_LAST_REQUEST}{{{name}}} {last.at.timestamp()!r}\n" for name, _, last in nodes),
         )
         yield from in_pieces(
             _heading(_DURATION, "histogram", "Duration of requests to Kubelet API in seconds"),
-            (found.durations.lines(_DURATION, name) for name, found in nodes),
+            (durations.lines(_DURATION, name) for name, durations, _ in nodes),
         )
         yield from in_pieces(
             _heading(_SUCCESS, "gauge", "Whether the last scrape of the node succeeded"),
-            (f"{_SUCCESS}{{{name}}} {int(not found.reason)}\n" for name, found in nodes),
+            (f"{_SUCCESS}{{{name}}} {int(not last.reason)}\n" for name, _, last in nodes),
         )
         yield from in_pieces(
             _heading(_FAILURE, "gauge", "Why the last scrape of the node failed"),
             (
-                f"{_FAILURE}{{{name},{label('reason', found.reason)}}} 1\n"
-                for name, found in nodes
-                if found.reason
+                f"{_FAILURE}{{{name},{label('reason', last.reason)}}} 1\n"
+                for name, _, last in nodes
+                if last.reason
             ),
         )
 

@@ -17,7 +17,6 @@ from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing
-from kubevouch.metrics.results import unverified
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery
@@ -118,7 +117,7 @@ def build_components(
         collector.store,
         lambda: collector.fleet.nodes,
         settings.resolution,
-        lambda: unverified(collector.results.values()),
+        lambda: collector.results,
     )
     return Components(
         api,
