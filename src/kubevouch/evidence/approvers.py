@@ -19,6 +19,7 @@ from kubevouch.kube.resources import (
     RoleBinding,
 )
 from kubevouch.kube.resources.rbac import Subject
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _GROUPS = {"certificates.k8s.io", "*"}
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
@@ -50,7 +51,6 @@ INSTALLER_ROLE = "kubevouch-approver-installer"
 _FOR_PEOPLE = {FIXER_ROLE, INSTALLER_ROLE}
 _BY_HAND = {"KubectlApprove", BY_US}
 _ACCOUNT_USER = "system:serviceaccount:"
-_NODE_USER = "system:node:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -155,6 +155,6 @@ def last_approval(
             continue
         if by not in but:
             at = approved.last_update_time or csr.metadata.creation_timestamp
-            node = csr.spec.username.removeprefix(_NODE_USER)
+            node = csr.spec.username.removeprefix(NODE_PREFIX)
             return LastApproval(by, csr.name, node, approved.reason, at)
     return None

@@ -10,6 +10,7 @@ from typing import Final
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import Vantage
 from kubevouch.x509 import Certificate
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _KEPT_ADDRESSES: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - a text
 _KEPT_NAMES: Final = re.compile(
@@ -285,8 +286,8 @@ def _hosts(certificate: Certificate) -> Iterable[str]:
 
 def _host_of(common_name: str) -> str:
     """The host that a CN names, as that of a kubelet does; empty if it names no host."""
-    if common_name.startswith("system:node:"):
-        return common_name.removeprefix("system:node:")
+    if common_name.startswith(NODE_PREFIX):
+        return common_name.removeprefix(NODE_PREFIX)
     if found := _SELF_SIGNED.fullmatch(common_name):
         return found["host"]
     return common_name if "." in common_name else ""

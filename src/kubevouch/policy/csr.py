@@ -8,9 +8,10 @@ import msgspec
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import CertificateRequest, X509Error, read_csr
+from kubevouch.x509.kinds import NODE_PREFIX
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
-NODE_USER = "system:node:"
+NODE_USER = NODE_PREFIX
 NODES_GROUP = "system:nodes"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 BOOTSTRAP_USER = "system:bootstrap:"

@@ -14,6 +14,7 @@ from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.x509 import Certificate, life_used
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
 """A week of a year."""
@@ -21,7 +22,6 @@ _NEARLY_OVER = 0.98
 _PATIENCE = timedelta(minutes=2)
 """The built-in approver and the signer take a second."""
 
-_NODE_USER = "system:node:"
 _METRICS_API = "apiservice v1beta1.metrics.k8s.io"
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
@@ -101,7 +101,7 @@ def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
     newest = {
         node: csr
         for csr in evidence.client_csrs
-        if (node := csr.spec.username.removeprefix(_NODE_USER)) != csr.spec.username
+        if (node := csr.spec.username.removeprefix(NODE_PREFIX)) != csr.spec.username
     }
     stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
     if stuck:

@@ -10,13 +10,12 @@ from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.csr import asked_of, csr_of
 from kubevouch.x509 import Certificate, CertificateKind, classify
-
-_USER = "system:node:"
+from kubevouch.x509.kinds import NODE_PREFIX
 
 
 def node_of(csr: CertificateSigningRequest) -> str:
     """The node that asks."""
-    return csr.spec.username.removeprefix(_USER)
+    return csr.spec.username.removeprefix(NODE_PREFIX)
 
 
 def pending_csrs(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:

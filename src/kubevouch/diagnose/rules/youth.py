@@ -7,6 +7,7 @@ from kubevouch.evidence.snapshot import Evidence, MetricsPath
 from kubevouch.kube.resources import Node, Pod
 from kubevouch.kube.resources.pods import PodSpec
 from kubevouch.x509 import CertificateKind, classify
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _TWO_SCRAPES = timedelta(minutes=2)
 """Of a metrics-server that looks once a minute (--metric-resolution is 15 s in its manifests)."""
@@ -44,7 +45,7 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
     approved = (
         csr.condition("Approved")
         for csr in evidence.csrs.or_else(())
-        if csr.spec.username == f"system:node:{node}"
+        if csr.spec.username == f"{NODE_PREFIX}{node}"
     )
     return any(each and _is_young(each.last_update_time, evidence.at) for each in approved)
 

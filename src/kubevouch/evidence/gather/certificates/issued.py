@@ -16,11 +16,11 @@ from kubevouch.evidence.gather.csrs import SERVING_SIGNER, by_age
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _CLIENT_SIGNERS: Final = frozenset(
     {"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kube-apiserver-client"}
 )
-_NODE_USER: Final = "system:node:"
 NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED, "no CSR of it is left; `kubevouch certs --via ssh` reads the file"
 )
@@ -52,7 +52,7 @@ def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[s
     for csr in sorted(csrs, key=by_age):
         signer = csr.spec.signer_name
         if not csr.status.certificate:
-            asks = csr.spec.username.removeprefix(_NODE_USER)
+            asks = csr.spec.username.removeprefix(NODE_PREFIX)
             if signer == SERVING_SIGNER and not csr.status.conditions and asks in nodes:
                 waiting[asks] = (*waiting.get(asks, ()), csr.name)
             continue
