@@ -1,13 +1,15 @@
-"""What the log says of the files of --kubelet-client-certificate and -key."""
+"""The files of --kubelet-certificate-authority, --kubelet-client-certificate and -key: how they are read, and what the log says."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.metrics_server.run import kubelet_certificate
+from kubevouch.cli.metrics_server.run import kubelet_certificate, kubelet_roots
 from kubevouch.cli.metrics_server.settings import KubeletFlags
 from kubevouch.errors import UsageError
+from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
@@ -40,3 +42,37 @@ async def test_a_pair_that_does_not_fit_together_is_refused_at_the_start_and_tol
     assert len(lines) == 1
     assert "Failed to read the client certificate for kubelets again" in lines[0]
     assert "the key does not belong to the certificate" in lines[0]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the shell names a pipe by /dev/fd")
+async def test_authorities_that_a_shell_puts_into_a_pipe_are_read_once_at_the_start(
+    tmp_path: Path,
+) -> None:
+    """--kubelet-certificate-authority=<(...): there is nothing in it for a second one who reads."""
+    pem, clock, lines = Authority().pem, WoundClock(), list[str]()
+    config = tmp_path / "config"
+    config.write_text(CONFIG, encoding="utf-8")
+    reading, writing = os.pipe()
+    os.write(writing, pem)
+    os.close(writing)
+    flags = KubeletFlags(ScrapeSettings(), KubeletAddressing(), f"/dev/fd/{reading}", "", "", "")
+    access = cluster_access({}, kubeconfig=str(config))
+    roots = kubelet_roots(access, flags, clock, Log(lines.append, clock))
+    assert roots().pem == pem
+    clock.wind(timedelta(minutes=2))
+    assert roots().pem == pem
+    [line] = lines
+    assert "those of before stay in force" in line
+    os.close(reading)
+    with pytest.raises(UsageError, match=r"^--kubelet-certificate-authority /dev/fd/.*cannot be"):
+        kubelet_roots(access, flags, clock, Log(lines.append, clock))
+
+
+CONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://192.0.2.1:6443"}}]
+users: [{name: u, user: {token: t}}]
+"""

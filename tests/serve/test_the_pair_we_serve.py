@@ -69,11 +69,12 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
         found.read()
     expected = "a certificate in PEM, leaf first, was expected"
     assert (
-        str(missing.value) == f"--tls-cert-file {files[0]}: No such file or directory; {expected}"
+        str(missing.value)
+        == f"--tls-cert-file {files[0]}: cannot be read: No such file or directory; {expected}"
     )
     files[0].write_bytes(Authority().serving("a").chain)
     with pytest.raises(
-        KeyPairFilesError, match=f"^--tls-private-key-file {files[1]}: No such file"
+        KeyPairFilesError, match=f"^--tls-private-key-file {files[1]}: cannot be read: No such"
     ):
         found.read()
     for _ in range(2):
@@ -82,7 +83,7 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
         files[1].write_bytes(pair.key)
         assert found.read().chain == pair.chain
     files[0].write_bytes(bytes(2 << 20))
-    with pytest.raises(KeyPairFilesError, match="more than"):
+    with pytest.raises(KeyPairFilesError, match="is larger than"):
         found.read()
 
 

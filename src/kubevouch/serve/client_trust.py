@@ -16,6 +16,7 @@ import msgspec
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
+from kubevouch.named_files import bytes_in
 from kubevouch.serve.headers import HeaderNames
 from kubevouch.x509 import Certificate, X509Error, read_certificates
 
@@ -72,14 +73,9 @@ def _read(flag: str, path: str) -> bytes:
     if not path:
         return b""
     where, expected = f"{flag} {path}", "a file with authorities in PEM was expected"
+    found = bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
     try:
-        with Path(path).open("rb") as file:
-            found = file.read(_LARGEST + 1)
-        if len(found) > _LARGEST:
-            raise UsageError(where, f"is larger than {_LARGEST} bytes", expected)
         read_certificates(found, where)
-    except OSError as error:
-        raise UsageError(where, error.strerror or str(error), expected) from None
     except X509Error as error:
         raise UsageError(error.where, error.seen, error.expected) from None
     return found

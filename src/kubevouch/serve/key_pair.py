@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.named_files import bytes_in
 from kubevouch.tls import KeyPairError
 from kubevouch.tls.io import KeyPair, server_context
 from kubevouch.x509 import KeyKind, X509Error, kubelet_self_signed, read_certificates
@@ -193,12 +194,7 @@ def _put(path: Path, content: bytes, mode: int) -> None:
 
 
 def _read(path: Path, flag: str, expected: str) -> bytes:
-    where = f"{flag} {path}".strip()
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
-    if len(content) > _LARGEST:
-        raise KeyPairFilesError(where, f"more than {_LARGEST} bytes", expected)
-    return content
+        return bytes_in(path, most=_LARGEST, expected=expected, where=f"{flag} {path}".strip())
+    except UsageError as error:
+        raise KeyPairFilesError(error.where, error.seen, error.expected) from None

@@ -13,9 +13,9 @@ from pathlib import Path
 from re import fullmatch
 from urllib.parse import urlsplit
 
-from kubevouch.cli.common.files import bytes_in
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import ClusterAccess, LoopbackKubelets
+from kubevouch.named_files import bytes_in
 from kubevouch.x509 import X509Error, read_certificates
 
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"

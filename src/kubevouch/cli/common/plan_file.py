@@ -5,8 +5,9 @@ import os
 import stat
 from pathlib import Path
 
-from kubevouch.cli.common.files import bytes_in, write_whole
+from kubevouch.cli.common.files import write_whole
 from kubevouch.errors import UsageError
+from kubevouch.named_files import bytes_in
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import EXPECTED, plan_in, text_of
 

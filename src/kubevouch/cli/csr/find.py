@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from kubevouch import goyaml
-from kubevouch.cli.common.files import bytes_in
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
+from kubevouch.named_files import bytes_in
 from kubevouch.policy.csr import KUBELET_SERVING, Csr, bare_csr, csr_of
 
 _LARGEST = 1024 * 1024

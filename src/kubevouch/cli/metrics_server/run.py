@@ -11,7 +11,6 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.files import bytes_in
 from kubevouch.cli.common.serving import ServerProgram
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSettings, absolute
@@ -22,9 +21,9 @@ from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import Components, build_components, part_of, serve
+from kubevouch.named_files import bytes_in
 from kubevouch.serve.garbage import keep_full_collections_short
 from kubevouch.serve.gathering import GatheringSelector
 from kubevouch.serve.logs import Log
@@ -42,8 +41,6 @@ _LARGEST: Final = 1 << 24
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
     """Until a signal. Raises KubevouchError, OSError."""
     check_token(access)
-    kubelets = settings.kubelets
-    read_roots = _roots(access, kubelets)
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
     freeze_what_is_loaded()
@@ -52,9 +49,6 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)
-        warn(log, settings)
-        certificate = await kubelet_certificate(kubelets, clock, log)
-        roots = RootsFile(read_roots, clock, report=functools.partial(_kept_roots, log))
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
             clients = {
@@ -63,7 +57,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
                 )
                 for path, other in others.items()
             }
-            parts = _components(api, clock, log, access, kubelets, roots, certificate)
+            parts = await _components(api, clock, log, access, settings)
             serving = _serving(settings, clock, clients, in_pod=_in_pod(access))
             await serve(parts, serving, stop)
         return ExitCode.OK
@@ -84,37 +78,32 @@ def metrics_server_program(
 ) -> ServerProgram:
     """The metrics server beside other programs, whose listener serves its API. port: where. Raises UsageError."""
     check_token(access)
-    kubelets = settings.kubelets
-    read_roots = _roots(access, kubelets)
 
     async def part(api: ApiClient, log: Log) -> ServerPart:
-        clock = SystemClock()
-        warn(log, settings)
-        certificate = await kubelet_certificate(kubelets, clock, log)
-        roots = RootsFile(read_roots, clock, report=functools.partial(_kept_roots, log))
-        parts = _components(api, clock, log, access, kubelets, roots, certificate, registry)
+        parts = await _components(api, SystemClock(), log, access, settings, registry)
         return part_of(parts, port)
 
     return ServerProgram(lambda _, __: lambda _: None, part)
 
 
-def _components(
+async def _components(
     api: ApiClient,
     clock: Clock,
     log: Log,
     access: ClusterAccess,
-    kubelets: KubeletFlags,
-    roots: RootsFile,
-    certificate: Credentials | None,
+    settings: MetricsServerSettings,
     registry: CollectorRegistry | None = None,
 ) -> Components:
+    """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
+    warn(log, settings)
+    kubelets = settings.kubelets
     return build_components(
         api,
         clock,
         log,
-        roots=roots,
+        roots=kubelet_roots(access, kubelets, clock, log),
         credentials=fixed_or_files(access.user, clock),
-        certificate=certificate,
+        certificate=await kubelet_certificate(kubelets, clock, log),
         rng=secrets.SystemRandom().random,
         addressing=kubelets.addressing,
         settings=kubelets.scraping,
@@ -178,29 +167,31 @@ def _other_accesses(
     return found
 
 
-def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> Callable[[], bytes]:
-    """Kubelets' authorities: the flag's, else those that the API server is verified by, as metrics-server has it."""
+def kubelet_roots(
+    access: ClusterAccess, kubelets: KubeletFlags, clock: Clock, log: Log
+) -> RootsFile:
+    """Kubelets' authorities, whose file is read again from time to time. Raises UsageError."""
+    where, read = _roots(access, kubelets)
+    try:
+        return RootsFile(read, clock, report=functools.partial(_kept_roots, log))
+    except X509Error as error:
+        raise UsageError(where, error.seen, error.expected) from None
+
+
+def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> tuple[str, Callable[[], bytes]]:
+    """Where they are, and how to read them: the flag's, else those that the API server is verified by, as metrics-server has it."""
     if path := kubelets.ca:
-        where, expected = (
-            f"--kubelet-certificate-authority {path}",
-            "authorities in PEM were expected",
-        )
-
-        def read() -> bytes:
-            return bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
-
-        try:
-            KubeletRoots(read())
-        except X509Error as error:
-            raise UsageError(where, error.seen, error.expected) from None
-        return read
+        where = f"--kubelet-certificate-authority {path}"
+        expected = "authorities in PEM were expected"
+        return where, lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
     if _in_pod(access):
-        return (SERVICE_ACCOUNT / "ca.crt").read_bytes
+        file = SERVICE_ACCOUNT / "ca.crt"
+        return str(file), file.read_bytes
     if access.roots is None:
         expected = "--kubelet-certificate-authority FILE was expected"
         raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
     pem = access.roots
-    return lambda: pem
+    return access.cluster, lambda: pem
 
 
 def _kept_roots(log: Log, why: str) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from kubevouch.cli.common.absent import no_such_node
-from kubevouch.cli.common.files import bytes_in
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.identity import gather_trust
@@ -17,6 +16,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT, Target
 from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.named_files import bytes_in
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import (
     Certificate,
