@@ -20,7 +20,7 @@ from kubevouch.kubelet.io.fetch import (
 )
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
-from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES
+from kubevouch.kubelet.resource_metrics import LARGEST, MOST_CONTAINERS
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
 from tests.support.bombs import gzip_bomb, gzip_of_nothing
@@ -125,7 +125,7 @@ def word(chance: random.Random) -> str:
 async def test_the_largest_page_fits_in_gzip_whatever_its_names(authority: Authority) -> None:
     """No name of a pod is like another one, there are as many as are ever read, and it is compressed in haste."""
     chance = random.Random(1)
-    pods = [f'namespace="{word(chance)}",pod="{word(chance)}"' for _ in range(MOST_SERIES // 2)]
+    pods = [f'namespace="{word(chance)}",pod="{word(chance)}"' for _ in range(MOST_CONTAINERS // 2)]
     labels = [f'container="main",{pod}' for pod in pods]
     samples = {
         "container_cpu_usage_seconds_total": labels,

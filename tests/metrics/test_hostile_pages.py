@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.resource_metrics import LARGEST, MOST_SERIES, read_resource_metrics, reading
+from kubevouch.kubelet.resource_metrics import (
+    LARGEST,
+    MOST_CONTAINERS,
+    read_resource_metrics,
+    reading,
+)
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import MOST_ROWS, Form, quick_page
 from kubevouch.metrics.store import MetricsStore
@@ -46,7 +51,7 @@ HONEST = page(MOST_ROWS)
 LABELS = b",".join(b'a%d="%s"' % (i, b"v" * 10) for i in range(32))
 HOSTILE = {
     "pods of other nodes": page(45_000),
-    "as many pods as are read": page(MOST_SERIES // 2),
+    "as many pods as are read": page(MOST_CONTAINERS // 2),
     "short lines": filled(b'pod_cpu_usage_seconds_total{namespace="",pod=""} 1\n'),
     "many labels": b"x{%s} 1\n" % LABELS * 10_000,
     "escapes": filled(b'x{a="' + b'\\"' * 8000 + b'"} 1\n'),
@@ -111,9 +116,7 @@ def test_a_page_that_is_longer_than_that_of_any_usual_node_is_read_in_steps() ->
 
 
 def test_a_page_of_more_pods_than_a_node_runs_is_refused() -> None:
-    with pytest.raises(
-        AnswerError, match="more than 10000 pods and containers; no node runs so many"
-    ):
+    with pytest.raises(AnswerError, match="more than 10000 containers; no node runs so many"):
         list(reading(page(45_000), "n1"))
 
 

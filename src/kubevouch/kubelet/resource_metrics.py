@@ -1,4 +1,4 @@
-"""Decodes a kubelet's /metrics/resource page: samples of the node, its pods and their containers.
+"""Decodes a kubelet's /metrics/resource page: CPU and memory of the node and of its pods' containers, and when these started.
 
 The page is in Prometheus' text format (version 0.0.4), and a kubelet always writes the same labels in the same order.
 So one pattern reads nearly every line at once. Other lines (labels in another order, escapes, NaN, a family of a newer
@@ -22,8 +22,8 @@ LARGEST: Final = 8 << 20
 """Bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five containers each, 4 MB."""
 MOST_OTHER_LINES: Final = 10_000
 """Lines that the quick pattern does not match: comments, the node's own samples, families that we do not use."""
-MOST_SERIES: Final = 10_000
-"""Pods and containers together. Kubernetes advises 110 pods a node, and the largest nodes known have some 1,000."""
+MOST_CONTAINERS: Final = 10_000
+"""Kubernetes advises 110 pods a node, and the largest nodes known have some 1,000."""
 
 LONGEST_NAME: Final = 253
 """Bytes of a container's, namespace's or pod's name: no object of Kubernetes has a longer one."""
@@ -48,32 +48,26 @@ class ContainerSamples(msgspec.Struct, frozen=True):
     name: str
     cpu: Sample | None = None
     memory: Sample | None = None
-    swap: Sample | None = None
     start: Sample | None = None
 
 
 class PodSamples(msgspec.Struct, frozen=True):
-    """A pod: its own samples, and its containers in the order of the page."""
+    """A pod: its containers, in the order of the page."""
 
     namespace: str
     name: str
-    containers: tuple[ContainerSamples, ...] = ()
-    cpu: Sample | None = None
-    memory: Sample | None = None
-    swap: Sample | None = None
+    containers: tuple[ContainerSamples, ...]
 
 
 class ResourceMetrics(msgspec.Struct, frozen=True):
-    """The samples of a page. A value that the kubelet could not measure is None, never zero.
+    """The samples of a page: of the node itself, and of its pods. A value that the kubelet could not measure is None, never zero.
 
-    scrape_error: the kubelet reports that it could not read its containers (resource_scrape_error 1).
+    Swap, what a pod takes as a whole, and what else a kubelet writes has to be valid, and is passed over.
     """
 
     cpu: Sample | None = None
     memory: Sample | None = None
-    swap: Sample | None = None
     pods: tuple[PodSamples, ...] = ()
-    scrape_error: bool = False
 
 
 def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
@@ -110,6 +104,8 @@ def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
             try:
                 if other is None:
                     sample = Sample(float(value), int(at) if at else None)
+                    if family not in _OF_CONTAINERS:
+                        continue
                     try:
                         series[namespace, pod, container][family] = sample
                     except KeyError:
@@ -120,8 +116,8 @@ def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
             except ValueError as error:
                 number = body.count(b"\n", 0, line.start()) + 1
                 raise _broken(where, number, line[0], str(error)) from None
-        if len(series) > MOST_SERIES:
-            what = f"more than {MOST_SERIES} pods and containers"
+        if len(series) > MOST_CONTAINERS:
+            what = f"more than {MOST_CONTAINERS} containers"
             raise AnswerError(_page(where), what, "no node runs so many: is it a kubelet?")
         begin = end
         yield
@@ -134,20 +130,25 @@ _A_STEP: Final = 64 * 1024
 
 _Key = tuple[bytes | None, bytes | None, bytes | None]
 _Series = dict[_Key, dict[bytes, Sample]]
-"""(namespace, pod, container) -> family -> sample. A pod's own samples have no container, the node's have none of them.
+"""(namespace, pod, container) -> family -> sample. The node's have none of these names.
 
 Names stay bytes until the end, when each is decoded once.
 """
 
-_CPU: Final = b"cpu_usage_seconds_total"
-_MEMORY: Final = b"memory_working_set_bytes"
-_SWAP: Final = b"swap_usage_bytes"
-_USAGE: Final = b"(?:" + b"|".join((_CPU, _MEMORY, _SWAP)) + b")"
+_CPU: Final = b"container_cpu_usage_seconds_total"
+_MEMORY: Final = b"container_memory_working_set_bytes"
+_START: Final = b"container_start_time_seconds"
+_OF_CONTAINERS: Final = frozenset({_CPU, _MEMORY, _START})
+_NODE_CPU: Final = b"node_cpu_usage_seconds_total"
+_NODE_MEMORY: Final = b"node_memory_working_set_bytes"
+_FAMILIES: Final = _OF_CONTAINERS | {_NODE_CPU, _NODE_MEMORY}
 
+# Every line about containers and pods that a kubelet writes, also those that are passed over: thousands of them may be.
 # The value's pattern excludes underscores, which float() accepts; what else is wrong, float() refuses.
 _LINE: Final = re.compile(
     rb"^(?:"
-    rb"((?:container|pod)_(?:" + _USAGE + rb"|start_time_seconds))"
+    rb"((?:container|pod)_"
+    rb"(?:cpu_usage_seconds_total|memory_working_set_bytes|swap_usage_bytes|start_time_seconds))"
     rb'\{(?:container="([^"\\\n]++)",)?namespace="([^"\\\n]*+)",pod="([^"\\\n]*+)"\}'
     rb" ([0-9.eE+-]{1,32})(?: (-?[0-9]{1,19}))?$"
     rb"|(.+))",
@@ -170,15 +171,12 @@ def _read_other(line: bytes, others: int, series: _Series) -> None:
     numbers, at = _matched(_NUMBERS, line, at, "no number")
     if at != len(line):
         raise ValueError("something after the number")
-    if _FAMILY.fullmatch(name[1]):
+    value, moment = float(numbers[1]), int(numbers[2]) if numbers[2] else None
+    if name[1] in _FAMILIES:
         key = (labels.get(b"namespace"), labels.get(b"pod"), labels.get(b"container"))
-        sample = Sample(float(numbers[1]), int(numbers[2]) if numbers[2] else None)
-        series.setdefault(key, {})[name[1]] = sample
+        series.setdefault(key, {})[name[1]] = Sample(value, moment)
 
 
-_FAMILY: Final = re.compile(
-    rb"(?:container|pod|node)_" + _USAGE + rb"|container_start_time_seconds|resource_scrape_error"
-)
 _LONGEST: Final = 16 * 1024
 _MOST_LABELS: Final = 32
 _BLANKS: Final = b" \t"
@@ -210,44 +208,22 @@ def _check_names(series: _Series, where: str) -> None:
 def _whole(series: _Series) -> ResourceMetrics:
     """The samples as values. Series without the labels of their family are ignored."""
     containers: dict[tuple[bytes, bytes], list[ContainerSamples]] = {}
-    own: dict[tuple[bytes, bytes], dict[bytes, Sample]] = {}
     for (namespace, pod, container), found in series.items():
-        if namespace is None or pod is None:
+        if namespace is None or pod is None or container is None:
             continue
-        held = containers.setdefault((namespace, pod), [])
-        if container is None:
-            own[namespace, pod] = found
-        else:
-            held.append(
-                ContainerSamples(
-                    _text(container),
-                    found.get(b"container_" + _CPU),
-                    found.get(b"container_" + _MEMORY),
-                    found.get(b"container_" + _SWAP),
-                    found.get(b"container_start_time_seconds"),
-                )
+        containers.setdefault((namespace, pod), []).append(
+            ContainerSamples(
+                _text(container), found.get(_CPU), found.get(_MEMORY), found.get(_START)
             )
+        )
     node = series.get((None, None, None), {})
-    error = node.get(b"resource_scrape_error")
     return ResourceMetrics(
-        node.get(b"node_" + _CPU),
-        node.get(b"node_" + _MEMORY),
-        node.get(b"node_" + _SWAP),
-        tuple(_pod(names, tuple(found), own.get(names, {})) for names, found in containers.items()),
-        scrape_error=error is not None and error.value != 0,
-    )
-
-
-def _pod(
-    names: tuple[bytes, bytes], containers: tuple[ContainerSamples, ...], own: dict[bytes, Sample]
-) -> PodSamples:
-    return PodSamples(
-        _text(names[0]),
-        _text(names[1]),
-        containers,
-        own.get(b"pod_" + _CPU),
-        own.get(b"pod_" + _MEMORY),
-        own.get(b"pod_" + _SWAP),
+        node.get(_NODE_CPU),
+        node.get(_NODE_MEMORY),
+        tuple(
+            PodSamples(_text(namespace), _text(pod), tuple(found))
+            for (namespace, pod), found in containers.items()
+        ),
     )
 
 
