@@ -23,6 +23,7 @@ from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.kubectl import kubectl
 from tests.support.scripted.kubelet import SILENCE, Serve
+from tests.support.self_signed import with_an_address_of_three_bytes
 from tests.support.small_cluster import (
     METRICS,
     TOKEN,
@@ -348,7 +349,15 @@ async def test_files_that_are_no_pairs_or_authorities_are_refused_as_such(
     """Exit code 2: a file that a flag names is wrong, as in every other verb. Of a pair that no server can use it was 3."""
     folder = cluster.kubeconfig.parent
     own, other = Authority().serving("a.example"), Authority().serving("a.example")
-    content = {"junk": b"\0junk", "crt": own.chain, "key": own.key, "other": other.key}
+    odd = with_an_address_of_three_bytes()
+    content = {
+        "junk": b"\0junk",
+        "crt": own.chain,
+        "key": own.key,
+        "other": other.key,
+        "odd.crt": odd.chain,
+        "odd.key": odd.key,
+    }
     files = {name: folder / name for name in content}
     for name, written in content.items():
         files[name].write_bytes(written)
@@ -356,13 +365,15 @@ async def test_files_that_are_no_pairs_or_authorities_are_refused_as_such(
     certs.mkdir()
     for name in ("apiserver.crt", "apiserver.key"):
         (certs / name).write_bytes(content["junk"])
-    junk, crt, key, another = files.values()
+    junk, crt, key, another, odd_crt, odd_key = files.values()
     pair, foreign = "not usable", "the key does not belong to the certificate"
     refused = {
         (f"--tls-cert-file={junk}", f"--tls-private-key-file={junk}"): pair,
         (f"--tls-cert-file={crt}", f"--tls-private-key-file={junk}"): pair,
         (f"--tls-cert-file={key}", f"--tls-private-key-file={key}"): pair,
         (f"--tls-cert-file={crt}", f"--tls-private-key-file={another}"): foreign,
+        (f"--tls-cert-file={odd_crt}", f"--tls-private-key-file={odd_key}"): "of length 3",
+        (f"--tls-sni-cert-key={odd_crt},{odd_key}:a.example",): "of length 3",
         (f"--cert-dir={certs}",): pair,
         (f"--tls-sni-cert-key={junk},{junk}",): pair,
         (f"--tls-sni-cert-key={crt},{another}",): foreign,

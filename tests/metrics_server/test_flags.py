@@ -280,7 +280,9 @@ def test_a_selector_that_cannot_be_read_is_refused_before_anything_is_watched(
 
 def test_a_pair_for_names_whose_files_are_missing_names_its_flag(tmp_path: Path) -> None:
     [named] = settings("--tls-sni-cert-key", f"{tmp_path}/a.crt,{tmp_path}/a.key").tls.named
-    with pytest.raises(KeyPairFilesError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: No such"):
+    with pytest.raises(
+        KeyPairFilesError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: cannot be read: No such"
+    ):
         named.source.read()
 
 

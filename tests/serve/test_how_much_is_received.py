@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from kubevouch.serve import listener as listening
+from kubevouch.serve import messages
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
 from kubevouch.tls.io import KeyPair, ServerTls, server_context
@@ -105,7 +105,7 @@ async def test_headers_and_query_are_read_when_somebody_looks() -> None:
         values = (request.header("a7"), request.query_value("b"), request.headers.get("a8"))
         return text_response(f"{values} {list(request.query)} {len(request.query)}")
 
-    with patch.object(listening, "values_by_name", counted):
+    with patch.object(messages, "values_by_name", counted):
         async with (
             Listener(later, tls, SteppedClock(MOMENT), host="127.0.0.1", port=0) as found,
             connected(found.port) as (reader, writer),
