@@ -5,6 +5,7 @@ two processes apart is that they never choose from the same blocks.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def share(worker: int, workers: int) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def surroundings_of_a_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Without pytest-xdist nothing is changed."""
+    """Without pytest-xdist nothing is changed but how SIGINT is handled, if a shell runs the tests in the background and ignores it for them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     with pytest.MonkeyPatch.context() as environment:
         if worker:
