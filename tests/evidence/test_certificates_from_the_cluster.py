@@ -247,6 +247,29 @@ async def test_an_aggregated_api_is_verified_by_its_bundle_and_its_services_name
     assert row.where == "apiservice v1beta1.metrics.k8s.io"
 
 
+async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() -> None:
+    """It may serve the certificate that was replaced with it."""
+    context = server_context(OWN.serving("metrics-server.kube-system.svc"))
+    async with (
+        seen() as (stage, look),
+        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
+    ):
+        _metrics_service(stage, port.port, bundle=OWN.pem)
+        put(
+            stage,
+            "EndpointSlice",
+            "metrics-server-2",
+            "kube-system",
+            metadata={"labels": {"kubernetes.io/service-name": "metrics-server"}},
+            endpoints=[{"addresses": ["127.0.0.2"], "conditions": {"terminating": True}}],
+            ports=[{"name": "https", "port": port.port}],
+        )
+        found = await look()
+    [served] = of_use(found, CertificateUse.METRICS_SERVER)
+    assert served.where.startswith("127.0.0.1:")
+    assert not [each for each in found.not_read if "127.0.0.2" in each.what]
+
+
 async def test_without_verification_there_is_no_verdict() -> None:
     context = server_context(OWN.serving("anything"))
     async with (

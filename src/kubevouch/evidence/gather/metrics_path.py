@@ -57,7 +57,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
     static_pods = _mirror_pods(pods)
-    pods = _not_made_by_nodes(pods)
+    pods = _that_stay(_not_made_by_nodes(pods))
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
@@ -101,6 +101,12 @@ def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, .
 def _mirror_pods(pods: Measured[tuple[Pod, ...]]) -> tuple[str, ...]:
     """The names of those that kubelets have made of files of their own."""
     return tuple(sorted(pod.name for pod in pods.or_else(()) if pod.is_mirror))
+
+
+def _that_stay(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
+    """Without those that are ending, if others are there: a roll-out is over before the last of them is gone."""
+    staying = tuple(pod for pod in pods.or_else(()) if not pod.is_ending)
+    return replace(pods, value=staying) if staying else pods
 
 
 def _outside(

@@ -44,7 +44,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
         pods = await _its_pods(api, inquiry)
         if pods.doubt is not None:
             return Measured(Vantage.API_SERVER, pods.at, doubt=pods.doubt)
-        staying = [p for p in pods.or_else(()) if p.metadata.deletion_timestamp is None]
+        staying = [p for p in pods.or_else(()) if not p.is_ending]
         ready = sum(pod.ready for pod in staying)
         found = replace(found, ready=ready, orphaned=ready > 0)
     found = replace(

@@ -86,6 +86,11 @@ class Pod(Object, frozen=True, kw_only=True):
         return any(found.type == "Ready" and found.true for found in self.status.conditions)
 
     @property
+    def is_ending(self) -> bool:
+        """Whether it was deleted, and has not ended yet."""
+        return self.metadata.deletion_timestamp is not None
+
+    @property
     def is_mirror(self) -> bool:
         """Whether a kubelet has made it of a file of its own. A node can create no other pods (NodeRestriction)."""
         return _MIRROR in self.metadata.annotations

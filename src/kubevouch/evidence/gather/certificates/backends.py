@@ -129,10 +129,15 @@ def _nothing(text: str) -> Doubt:
 
 
 def _targets(slices: Iterable[EndpointSlice], ports: set[str], name: str) -> Iterator[Target]:
-    """Also those that are not ready: why they are not may be their certificate."""
-    for each in slices:
-        for port in each.ports:
-            if port.name in ports and port.port:
-                for endpoint in each.endpoints:
-                    for address in endpoint.addresses:
-                        yield Target(address, port=port.port, server_name=name)
+    """Also those that are not ready: why they are not may be their certificate. Not those that end, if others are there."""
+    found = [
+        (endpoint, port.port)
+        for each in slices
+        for port in each.ports
+        if port.name in ports and port.port
+        for endpoint in each.endpoints
+    ]
+    staying = [each for each in found if not each[0].conditions.terminating]
+    for endpoint, port in staying or found:
+        for address in endpoint.addresses:
+            yield Target(address, port=port, server_name=name)
