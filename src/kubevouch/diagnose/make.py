@@ -10,6 +10,8 @@ from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import METRICS_SERVER_NAMESPACE, Evidence, Served
 
+_RELEASE = "meta.helm.sh/release-name"
+
 
 def finding(
     code: Code,
@@ -33,7 +35,10 @@ def finding(
         "where": f" ({named(about)})" if about else "",
         **details,
     }
-    words = definition.next or ("kubevouch", "explain", str(code))
+    words, by_hand = definition.next, definition.by_hand
+    if details.get("release") and definition.next_of_release:
+        words, by_hand = definition.next_of_release, definition.by_hand_of_release
+    words = words or ("kubevouch", "explain", str(code))
     return Finding(
         code=code,
         severity=severity or definition.severity,
@@ -42,7 +47,7 @@ def finding(
         proofs=tuple(proofs),
         cause=definition.cause.format_map(values),
         next=tuple(word.format_map(values) for word in words),
-        by_hand=definition.by_hand.format_map(values),
+        by_hand=by_hand.format_map(values),
     )
 
 
@@ -104,8 +109,16 @@ def pods_of(evidence: Evidence) -> dict[str, str]:
 
 
 def deployment_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's Deployment; its usual place where it was not found."""
+    """Details for commands about metrics-server's Deployment; its usual place where it was not found.
+
+    release: the Helm release that it is of, by Helm's own annotation (helm.sh/helm pkg/action/validate.go); "" if it is of none.
+    """
     deployment = evidence.metrics.deployment.value
     if deployment is None:
-        return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}
-    return {"namespace": deployment.namespace, "deployment": deployment.name}
+        return {
+            "namespace": METRICS_SERVER_NAMESPACE,
+            "deployment": "metrics-server",
+            "release": "",
+        }
+    release = deployment.metadata.annotations.get(_RELEASE, "")
+    return {"namespace": deployment.namespace, "deployment": deployment.name, "release": release}

@@ -80,6 +80,13 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: str = ""
     """What only a person can do about it, where the command does not fix it: one sentence."""
 
+    next_of_release: tuple[str, ...] = ()
+    """In place of `next` where Helm has made metrics-server's Deployment ({release}): what writes there otherwise makes the
+    release's next upgrade and rollback fail (Helm 4 applies on the server, where each field has its owner)."""
+
+    by_hand_of_release: str = ""
+    """In place of `by_hand`, with `next_of_release`."""
+
     @property
     def page(self) -> str:
         """The file of its documentation in docs/findings/."""

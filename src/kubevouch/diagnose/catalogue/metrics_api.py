@@ -15,6 +15,11 @@ _DESCRIBE = ("kubectl", "describe", "pod", "-n", "{namespace}", "{subject}")
 _WITHOUT_THE_FLAG = (
     "kubectl", "patch", "deployment", "-n", "{namespace}", "{deployment}", "--type=json", "-p", "{patch}",
 )  # fmt: skip
+_VALUES = ("helm", "get", "values", "{release}", "-n", "{namespace}")
+_WITHOUT_THE_VALUE = (
+    "Take {flag} out of these values (args) by `helm upgrade {release} CHART -n {namespace} --reuse-values --set-json 'args=[]'`, "
+    "with the arguments that are to stay between the brackets."
+)
 
 DEFINITIONS = (
     FindingDefinition(
@@ -104,12 +109,15 @@ DEFINITIONS = (
         see="metrics-server runs with --kubelet-insecure-tls, or ours with --kubelet-insecure-tls-nodes.",
         why="It does not verify kubelets (ours: those that --kubelet-insecure-tls-nodes names): whoever answers at a node's "
         "address can feed the autoscaler any number, and is sent metrics-server's token.",
-        do="Fix the kubelets' certificates first (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release in its values, "
-        "too, since a patch lasts only until the next upgrade.",
+        do="Fix the kubelets' certificates first (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release by its values alone, "
+        'since Helm 4 ends its next upgrade or rollback with `conflict with "kubectl-patch"` after a patch of the Deployment '
+        "(`--force-conflicts` gets past it).",
         counts_in=DOCTOR_AND_VERIFY,
         cause_rank=290,
         cause="{title}.",
         next=_WITHOUT_THE_FLAG,
+        next_of_release=_VALUES,
+        by_hand_of_release=_WITHOUT_THE_VALUE,
     ),
     FindingDefinition(
         code=Code.ADDRESS_TYPE_MISMATCH,
@@ -124,6 +132,8 @@ DEFINITIONS = (
         cause="{title}.",
         next=("kubectl", "edit", "deployment", "-n", "{namespace}", "{deployment}"),
         by_hand="Set --kubelet-preferred-address-types={order} in metrics-server's arguments.",
+        next_of_release=_VALUES,
+        by_hand_of_release="Set --kubelet-preferred-address-types={order} by `helm upgrade` of that release, in its defaultArgs or args.",
     ),
     FindingDefinition(
         code=Code.PARTIAL_METRICS,
@@ -206,14 +216,17 @@ DEFINITIONS = (
         why="The flag came with the manifest of the metrics-server that it replaces. Ours verifies every kubelet all the same: "
         "one that is not verified gets no token, and so has no metrics (unless it lets anybody read them). While the flag is "
         "set, a replica is ready only once it has read every Ready node, so that a rolling update leaves the former pods serving.",
-        do="Fix the nodes that are named (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release in its values, "
-        "too, since a patch lasts only until the next upgrade. A node that must be read unverified can be named in "
+        do="Fix the nodes that are named (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release by its values alone, "
+        'since Helm 4 ends its next upgrade or rollback with `conflict with "kubectl-patch"` after a patch of the Deployment '
+        "(`--force-conflicts` gets past it). A node that must be read unverified can be named in "
         "--kubelet-insecure-tls-nodes.",
         counts_in=DOCTOR_AND_VERIFY,
         symptom_of=(*ON_THE_WIRE, Code.CN_NOT_NODE_NAME),
         cause_rank=350,
         cause="{title}.",
         next=_WITHOUT_THE_FLAG,
+        next_of_release=_VALUES,
+        by_hand_of_release=_WITHOUT_THE_VALUE,
     ),
     FindingDefinition(
         code=Code.API_SERVICE_NOT_TRUSTED,

@@ -267,7 +267,7 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
             f"metrics-server does not verify {whom} ({name})",
             subjects=excepted or ["metrics-server"],
             proofs=[api_proof("metrics-server", flag, pods)],
-            details={**deployment_of(evidence), "patch": _without(flag, evidence)},
+            details=_to_remove(flag, evidence),
         )
 
 
@@ -290,7 +290,7 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
             f"kubevouch metrics-server verifies kubelets in spite of {name}; {then}",
             subjects=unverified,
             proofs=[api_proof("metrics-server", flag, evidence.metrics.pods)],
-            details={**deployment_of(evidence), "patch": _without(flag, evidence)},
+            details=_to_remove(flag, evidence),
         )
 
 
@@ -310,6 +310,10 @@ def _all_pass(evidence: Evidence) -> bool:
 
 def _listed(value: str) -> list[str]:
     return [each.strip() for each in value.split(",") if each.strip()]
+
+
+def _to_remove(flag: str, evidence: Evidence) -> dict[str, str]:
+    return {**deployment_of(evidence), "flag": flag, "patch": _without(flag, evidence)}
 
 
 def _without(flag: str, evidence: Evidence) -> str:
