@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .bed_cluster import BedCluster
 from .cluster import Cluster
+from .documented import block, typed
 from .in_place import (
+    DEPLOYMENT,
+    NAMESPACE,
     SELECTOR,
     container_of,
     in_place,
@@ -171,6 +175,7 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
     theirs, flag = container_of(cluster)["image"], "--kubelet-insecure-tls"
     with in_place(cluster, theirs, arguments=[flag]):
         their_pods = {each.name for each in wait_until_ready(cluster, 3)}
+        their_revision = _revision(cluster)
         with under_load(cluster) as load:
             set_image(cluster, image_reference)
             held = eventually(lambda: _ours_that_wait(cluster), "a pod of ours that waits")
@@ -204,6 +209,37 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
         print(
             f"{len(load.asked)} asked, {len(load.failures)} as theirs ended, {len(load.holes)} holes"
         )
+        _verified_by_the_api_server_and_back(cluster, their_revision, tmp_path)
+        assert container_of(cluster)["image"] == theirs
+
+
+def _verified_by_the_api_server_and_back(
+    cluster: BedCluster, their_revision: str, folder: Path
+) -> None:
+    """The last step and its way back, as the docs have them; with one replica, for the sake of time."""
+    cluster.kubectl("scale", "deployment", DEPLOYMENT, "-n", NAMESPACE, "--replicas=1")
+    wait_until_ready(cluster, 1)
+    shown = typed(cluster.bed, block("### A verified APIService without Helm"), folder)
+    assert sum(each.name in shown for each in cluster.nodes) == 4, shown
+    spec = _api_service(cluster)
+    assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
+    # The pod before, whose certificate nobody could verify, may still be ending.
+    assert "KV609" not in findings(cluster.kubevouch("doctor", "-o", "json"))
+    typed(cluster.bed, block("Back: the APIService **first**", REVISION=their_revision), folder)
+    spec = _api_service(cluster)
+    assert (spec.get("caBundle"), spec["insecureSkipTLSVerify"]) == (None, True)
+
+
+def _api_service(cluster: Cluster) -> dict[str, Any]:
+    words = ("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "json")
+    spec: dict[str, Any] = json.loads(cluster.kubectl(*words).stdout)["spec"]
+    return spec
+
+
+def _revision(cluster: Cluster) -> str:
+    """The last one in `kubectl rollout history`."""
+    path = r"jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}"
+    return cluster.kubectl("get", "deployment", DEPLOYMENT, "-n", NAMESPACE, "-o", path).stdout
 
 
 def _ours_that_wait(cluster: Cluster) -> str:

@@ -6,6 +6,7 @@ Helm's, is away meanwhile.
 
 import json
 import re
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from real.layout import IMAGE_REPOSITORY, METRICS_SERVER_VERSION
 
 from .bed_cluster import BedCluster
 from .cluster import Cluster
-from .told import eventually
+from .documented import block, commands, typed
+from .in_place import container_of
+from .programs import CHECKOUT
+from .told import eventually, findings
 
 SPACE, RELEASE = "kube-system", "metrics-server"
 THEIRS = f"{IMAGE_REPOSITORY}/metrics-server:v{METRICS_SERVER_VERSION}"
@@ -43,6 +47,12 @@ class Released:
         named = (verb, self.name, *words, "--namespace", self.namespace, "--timeout=4m")
         waiting = () if verb == "get" else ("--wait",)
         return self._helm.run(*named, *waiting, kubeconfig=self.bed.kubeconfig, seconds=300).stdout
+
+    def typed(self, command: str) -> str:
+        """A command of Helm's, as it stands in the docs."""
+        program, *words = shlex.split(command)
+        assert program == "helm"
+        return self._helm.run(*words, kubeconfig=self.bed.kubeconfig, seconds=400).stdout
 
     def upgraded(self, chart: Path, **values: str) -> str:
         """An upgrade with all values of the release, and these."""
@@ -114,11 +124,12 @@ def ours(image_reference: str) -> dict[str, str]:
     return {"image__repository": repository, "image__digest": digest}
 
 
-def _install_theirs(release: Released) -> None:
-    """metrics-server's chart with its own values, but for where its image is."""
+def _install_theirs(release: Released, *arguments: str) -> None:
+    """metrics-server's chart with its own values, but for where its image is, and with these arguments besides its own."""
     repository, tag = THEIRS.split(":")
     image = f"image.repository={repository},image.tag={tag}"
-    release("install", str(upstream_chart()), "--set", image)
+    added = ("--set-json", f"args={json.dumps(arguments)}") if arguments else ()
+    release("install", str(upstream_chart()), "--set", image, *added)
     _top(release.bed)
 
 
@@ -197,21 +208,33 @@ def only_for_a_moment(failures: list[Failure]) -> bool:
 
 
 def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
-    release: Released, ours: dict[str, str], image_reference: str
+    release: Released, cluster: Cluster, image_reference: str
 ) -> None:
-    bed = release.bed
-    _install_theirs(release)
+    """By the commands of the docs, from a release that verifies no kubelet."""
+    bed, flag = release.bed, "--kubelet-insecure-tls"
+    repository, _, digits = image_reference.partition("@sha256:")
+    registry = repository.removesuffix("/kubevouch")
+    first, second, third, last = commands(
+        block("   With Helm; the second upgrade", REGISTRY=registry, DIGEST=digits)
+    )
+    _install_theirs(release, flag)
     before = _fixed(bed)
     asked = Asked(bed)
     with asked.until_the_end():
         asked.meanwhile(THEIR_POD_ENDS)
-        said = release.upgraded(METRICS_SERVER, **ours)
+        said = release.typed(first)
         asked.meanwhile(VERIFIED)
         assert "NOT VERIFIED YET" in said
         assert release.images() == {image_reference}
         # The pods that answered at first are nobody's to verify: what was there stays for this one upgrade.
         assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
-        assert "NOT VERIFIED YET" not in release.upgraded(METRICS_SERVER)
+        assert flag in container_of(cluster)["args"]
+        assert "NOT VERIFIED YET" not in release.typed(second)
+        assert flag not in container_of(cluster)["args"]
+        assert len(typed(bed, third, CHECKOUT)) > 1000
+        # Its last pod with the flag is ending, and the one that has taken its place serves.
+        assert last == "kubevouch doctor"
+        assert "KV116" not in findings(cluster.kubevouch("doctor", "-o", "json"))
         spec = _api_service(bed)["spec"]
         assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
         _top(bed)
