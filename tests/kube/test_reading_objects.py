@@ -301,8 +301,13 @@ def test_nor_does_one_that_has_a_time_besides_that_python_cannot_hold(
 
 def test_what_is_to_be_written_back_is_never_read_without_what_is_nested_deep() -> None:
     deep = '{"x":' * 20_000 + "1" + "}" * 20_000
-    with pytest.raises(BadResponse):
-        RawObject(NODES, f'{{"metadata":{{}},"spec":{deep}}}'.encode(), "x").whole()
+    data = f'{{"metadata":{{}},"spec":{deep}}}'.encode()
+    try:
+        found = RawObject(NODES, data, "x").whole()
+    except BadResponse:
+        return
+    # Python 3.14 goes as deep as its stack is long.
+    assert msgspec.json.encode(found["spec"]).decode() == deep
 
 
 @pytest.mark.parametrize(

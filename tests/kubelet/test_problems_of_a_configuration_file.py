@@ -54,7 +54,7 @@ def problems(content: bytes, *, drop_in: bool = False) -> list[tuple[str, int, i
         (HEAD + b"a: [\n---\n", [("not-yaml", 4, 1, "", True)]),
         (HEAD + b"a: .inf\n", [("not-yaml", 3, 4, "", True)]),
         (HEAD + b"a: " + b"[" * 90 + b"]" * 90, [("nested-too-deeply", 3, 68, "", True)]),
-        (b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}", [("nested-too-deeply", 1, 1, "", True)]),
+        (b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}", [("json", 1, 1, "", False), ("nested-too-deeply", 1, 70, "", True)]),
         (HEAD + b"#" * LARGEST, [("too-large", 0, 0, "", True)]),
         (HEAD + b"a: *b\n", [("alias", 3, 4, "", False), ("not-yaml", 3, 4, "", True)]),
     ],

@@ -132,7 +132,7 @@ async def test_of_a_name_that_is_not_ascii_nothing_is_said(
             assert answered is name.isascii()
             writer.close()
     assert heard == []
-    other = SimpleNamespace(exc_value=ValueError("of a test"), object=None)
+    other = SimpleNamespace(exc_value=ValueError("of a test"), err_msg=None, object=None)
     sys.unraisablehook(other)
     assert heard == [other]
 

@@ -20,6 +20,8 @@ from tests.support.scripted.nobody import closed_port
 
 CASES = Path(__file__).parent / "cases"
 GO_ALERTS: dict[str, str] = json.loads((CASES / "go-alerts.json").read_text())
+SAYS_LESS = ssl.OPENSSL_VERSION_INFO >= (3, 2)
+"""Whether OpenSSL tells all records that it refuses by one word."""
 KNOWN = [number for number, text in GO_ALERTS.items() if "alert(" not in text]
 
 
@@ -69,7 +71,7 @@ async def aiohttp_failure(url: str) -> HandshakeFailure:
         ("resets", FailureKind.RESET),
         ("another protocol", FailureKind.NOT_TLS),
         ("TLS 1.0 only", FailureKind.PROTOCOL_VERSION),
-        ("a record too long", FailureKind.NOT_TLS),
+        ("a record too long", FailureKind.BROKEN if SAYS_LESS else FailureKind.NOT_TLS),
     ],
 )
 async def test_what_aiohttp_raises_is_understood(way: str, kind: FailureKind) -> None:
@@ -77,6 +79,28 @@ async def test_what_aiohttp_raises_is_understood(way: str, kind: FailureKind) ->
         failure = await aiohttp_failure(f"https://{kubelet.host}:{kubelet.port}")
     assert failure.kind is kind
     assert failure.text
+
+
+@pytest.mark.parametrize(
+    ("received", "kind", "go_text"),
+    [
+        (b"\x16\x03\x03\xff\xff\0", FailureKind.BROKEN, "tls: oversized record received with length 65535"),
+        (b"\x16\x03\x03\x48\x01\0", FailureKind.BROKEN, "tls: oversized record received with length 18433"),
+        (b"\x16\x03\x03\x48\x00\0", FailureKind.BROKEN, ""),
+        (b"\x16\x03\x03\x00\x04\0", FailureKind.BROKEN, ""),
+        (b"SSH-2.0-OpenSSH_10.0\r\n", FailureKind.NOT_TLS, "tls: first record does not look like a TLS handshake"),
+        (b"HTTP/1.1 400 Bad Request", FailureKind.PLAIN_HTTP, "http: server gave HTTP response to HTTPS client"),
+        (b"\x16\x03", FailureKind.BROKEN, ""),
+        (b"", FailureKind.BROKEN, ""),
+    ],
+)  # fmt: skip
+def test_where_openssl_does_not_say_why_it_refused_a_record_its_bytes_do(
+    received: bytes, kind: FailureKind, go_text: str
+) -> None:
+    error = ssl.SSLError(1, "[SSL: RECORD_LAYER_FAILURE] record layer failure (_ssl.c:1016)")
+    error.reason = "RECORD_LAYER_FAILURE"
+    failure = failure_of(error, Attempt("k:1", connected=True, received=received))
+    assert (failure.kind, failure.go_text) == (kind, go_text)
 
 
 async def test_plain_http_is_not_tls_to_aiohttp_and_known_by_its_first_bytes() -> None:

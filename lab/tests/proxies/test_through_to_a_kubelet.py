@@ -161,6 +161,7 @@ async def test_a_log_that_goes_on_is_followed(running: Plane, tmp_path: Path) ->
         await go_on.wait()
         writer.write(b"7\r\nsecond\n\r\n0\r\n\r\n")
         await writer.drain()
+        writer.close()
         seen.set()
 
     server = await asyncio.start_server(slow, "127.0.0.1", 0, ssl=served)

@@ -124,7 +124,10 @@ def _float_key(value: float) -> str:
 
 def _single(value: float) -> float:
     """As a number of 32 bits: infinity if it is too large for one."""
-    [single] = struct.unpack("f", struct.pack("f", value))
+    try:
+        [single] = struct.unpack("f", struct.pack("f", value))
+    except OverflowError:  # what Python 3.14 says of it
+        return math.copysign(math.inf, value)
     return float(single)
 
 

@@ -142,7 +142,12 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
     return None
 
 
-_FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
+_TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
+_FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
+_SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
+"""What newer OpenSSLs (3.2) say of any record that they refuse; why, they have said before, which Python does not show."""
+_LONGEST_RECORD: Final = 16384 + 2048
+"""RFC 5246, 6.2.3; Go's maxCiphertext."""
 
 
 def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
@@ -159,6 +164,7 @@ def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
             "answers plain HTTP on this port",
             "http: server gave HTTP response to HTTPS client",
         )
+    reason = _why_refused(reason, attempt.received)
     if reason in _FOREIGN and not _looks_like_tls(attempt.received):
         return HandshakeFailure(
             FailureKind.NOT_TLS,
@@ -166,7 +172,7 @@ def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
             "tls: first record does not look like a TLS handshake",
         )
     words = reason.lower().replace("_", " ") or "unknown error"
-    too_long = reason == "PACKET_LENGTH_TOO_LONG" and len(attempt.received) >= 5
+    too_long = reason == _TOO_LONG and len(attempt.received) >= 5
     return HandshakeFailure(
         FailureKind.BROKEN,
         f"broken TLS handshake: {words}",
@@ -174,6 +180,15 @@ def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
         if too_long
         else "",
     )
+
+
+def _why_refused(reason: str, received: bytes) -> str:
+    """Why a record was refused: where OpenSSL does not say it, what the first record shows."""
+    if reason != _SOME_RECORD or len(received) < 5:
+        return reason
+    if not _looks_like_tls(received):
+        return "WRONG_VERSION_NUMBER"
+    return _TOO_LONG if int.from_bytes(received[3:5]) > _LONGEST_RECORD else reason
 
 
 def _of_alert(alert: Alert) -> HandshakeFailure:

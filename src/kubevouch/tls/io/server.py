@@ -126,9 +126,9 @@ class _NoUnreadableNames:
         self._otherwise = otherwise
 
     def __call__(self, found: "sys.UnraisableHookArgs") -> None:
-        if not (
-            isinstance(found.exc_value, UnicodeDecodeError) and isinstance(found.object, bytes)
-        ):
+        # The name is the object; from Python 3.14 on it stands in the message.
+        of_a_name = isinstance(found.object, bytes) or "servername" in (found.err_msg or "")
+        if not (isinstance(found.exc_value, UnicodeDecodeError) and of_a_name):
             self._otherwise(found)
 
 
