@@ -254,10 +254,7 @@ class KubeletClient:
         except TimeoutError:
             raise
         except IdentityRefused as error:
-            cause = error.__cause__
-            refused = cause if isinstance(cause, PeerRefused) else None
-            reason = refused.reason if refused else str(FailureKind.WRONG_IDENTITY)
-            doubt = self._failed(url, reason, _words(cause or error), self._presented)
+            doubt = self._not_the_node(url, error)
             if self._unverified is Unverified.NOTHING:
                 raise doubt from None
         except (OSError, ValueError, OverflowError) as error:
@@ -270,6 +267,12 @@ class KubeletClient:
             self._keep(stream, LONGEST_KEPT)
             return stream
         return await self._connect_unverified(url, doubt, timeout)
+
+    def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
+        """The failure for a peer that our own verification has refused. Here, so that no frame of a connection holds the cause, which holds that frame."""
+        cause = error.__cause__
+        reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)
+        return self._failed(url, reason, _words(cause or error), self._presented)
 
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
         """A connection to a peer that was not verified. Raises the doubt about it, unless it is to be asked all the same.
