@@ -48,14 +48,7 @@ class StoreJournal:
     def __init__(self, file: Path) -> None:
         self._file = file
         try:
-            self._database = sqlite3.connect(file, isolation_level=None)
-            # WAL and no sync at each commit: a killed process loses nothing, a power cut at most the last writes.
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            (form,) = self._database.execute("PRAGMA user_version").fetchone()
-            if form not in {0, _FORM}:
-                raise sqlite3.DatabaseError(f"its form is {form}, this program's is {_FORM}")
-            self._database.executescript(_SCHEMA)
+            self._database = _opened(file)
         except sqlite3.Error as error:
             expected = "remove it to begin with an empty store"
             raise CannotKeep(
@@ -96,6 +89,22 @@ class StoreJournal:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise internal_error(f"{self._file}: {error}") from None
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(file, isolation_level=None)
+    try:
+        # WAL and no sync at each commit: a killed process loses nothing, a power cut at most the last writes.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        (form,) = database.execute("PRAGMA user_version").fetchone()
+        if form not in {0, _FORM}:
+            raise sqlite3.DatabaseError(f"its form is {form}, this program's is {_FORM}")
+        database.executescript(_SCHEMA)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 class NoJournal:
