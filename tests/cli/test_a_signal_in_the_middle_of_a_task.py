@@ -41,6 +41,7 @@ def as_a_program(sigint: Handler) -> Iterator[None]:
 @pytest.fixture
 def words(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """What is said of things that are still open when they are freed. Who interrupts twice wants to hear no more of it."""
+    gc.collect()  # what earlier tests have left is none of it
     words: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", words.append)
     level = logging.getLogger("asyncio").level
@@ -111,14 +112,33 @@ AGAIN = 0.05
 """Seconds after which a key that is held down comes again."""
 
 
-def still_there(lasts: str) -> list[str]:
-    """The processes that were to stay for so many seconds; nobody else's do."""
-    found = []
+def still_there(lasts: str) -> dict[int, str]:
+    """The processes that were to stay for so many seconds, by their IDs; nobody else's do."""
+    found = {}
     for each in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if lasts in (line := each.read_text()):
-                found.append(line.replace("\0", " "))
+                found[int(each.parent.name)] = line.replace("\0", " ")
     return found
+
+
+def until_none_is_there(lasts: str) -> None:
+    until = time.monotonic() + GENEROUS
+    while still_there(lasts):
+        assert time.monotonic() < until, still_there(lasts)
+        time.sleep(0.05)
+
+
+def end_all(lasts: str) -> None:
+    """Ends what stays, and waits for asyncio's threads that wait for it: what they hold is freed here, and not within another test."""
+    for process in still_there(lasts):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    until_none_is_there(lasts)
+    for each in threading.enumerate():
+        if "waitpid-" in each.name:
+            each.join(GENEROUS)
+    gc.collect()
 
 
 async def starts_processes(interrupting: Interrupting, lasts: str) -> None:
@@ -166,16 +186,17 @@ def test_a_signal_at_any_step_ends_what_was_started_and_leaves_no_word(
 ) -> None:
     """held_after: so many steps later it comes again, as of a key that is held down, and what is being ended is ended at once."""
     lasts = f"600.{os.getpid()}{sends:02}{held_after or 0}"
-    for step in range(1, 400, 3 if held_after is None else 7):
-        at = Interrupting(step, sends, held_after=held_after)
-        with as_a_program(sigint):
-            assert ended_by(at, lasts), f"step {step} of {at.count}"
-        gc.collect()
-        assert (words, caplog.messages) == ([], []), f"step {step} of {at.count}"
-    until = time.monotonic() + GENEROUS
-    while held_after is None and still_there(lasts):  # else they end with this process
-        assert time.monotonic() < until, still_there(lasts)
-        time.sleep(0.05)
+    try:
+        for step in range(1, 400, 3 if held_after is None else 7):
+            at = Interrupting(step, sends, held_after=held_after)
+            with as_a_program(sigint):
+                assert ended_by(at, lasts), f"step {step} of {at.count}"
+            gc.collect()
+            assert (words, caplog.messages) == ([], []), f"step {step} of {at.count}"
+        if held_after is None:  # else they end with this process
+            until_none_is_there(lasts)
+    finally:
+        end_all(lasts)
 
 
 async def cancelled_again_and_again(work: asyncio.Task[Any]) -> None:
