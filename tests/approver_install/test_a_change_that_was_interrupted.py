@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, SERVICES
+from kubevouch.evidence.our_approver import NAME
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill
@@ -193,6 +194,20 @@ async def test_an_approver_that_was_removed_comes_back_with_the_pins_that_it_had
     await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
     await run(kubevouch, "approver", "remove", "--yes", code=0)
     await run(kubevouch, *HELD, code=4)
+    assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+@installed
+async def test_an_approver_whose_deployment_somebody_deleted_comes_back_with_the_pins_that_it_had(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It is no installation that has stopped on its way: one has led here, and the pin may be gone because the node is suspect."""
+    metadata = {"name": NAME, "namespace": SPACE}
+    lab.local.create(LEASES, {"metadata": metadata, "spec": {"holderIdentity": "one"}})
+    await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
+    lab.local.delete(DEPLOYMENTS, NAME, SPACE)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert "Not pinned, and not pinned by this: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
 
 

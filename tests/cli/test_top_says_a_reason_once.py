@@ -1,5 +1,7 @@
 """Below its table `top` says each reason once, whatever second or address stands in the text of each node."""
 
+import time
+
 import pytest
 
 from kubevouch.cli.top.reason_groups import Unknown, reason_groups
@@ -75,3 +77,16 @@ def test_pods_of_a_node_are_counted_once_for_each_node() -> None:
         [unknown(1, "seen at {address}", pods=3), unknown(2, "seen at {address}", pods=4)]
     )
     assert (group.names, group.pods) == (("w1.example.com", "w2.example.com"), 7)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["1", "1s", "1.5s", "0:", ":", "a", "f:f", "1.", "1.1.1.1.", "[:", "2026-11-24T", "@1", "w1.", "1 s", "1h "],
+)  # fmt: skip
+def test_what_a_node_writes_at_length_holds_up_nobody(unit: str) -> None:
+    """The status of a pod has room for a megabyte: a search that begins anew at each of its characters would take a day."""
+    reasons = [unknown(1, unit * (1_000_000 // len(unit)) + end) for end in ("", "_", "x")]
+    began = time.process_time()
+    reason_groups(reasons)
+    assert time.process_time() - began < 5
+    assert all(len(group.text) <= 2000 for group in reason_groups(reasons))

@@ -1,5 +1,6 @@
 """Makes findings from the catalogue's definitions, which alone decide severity, NEXT and sentences."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -9,8 +10,15 @@ from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import METRICS_SERVER_NAMESPACE, Evidence, Served
+from kubevouch.kube.resources import Deployment
 
 _RELEASE = "meta.helm.sh/release-name"
+_RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"
+_NAME_OF_A_RELEASE = re.compile(
+    r"(?=.{1,53}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
+"""Helm's own rule (pkg/chart/v2/util/validate_name.go). Whoever writes a Deployment writes any annotation, and somebody types what NEXT says."""
+_NAME_OF_A_NAMESPACE = re.compile(r"(?=.{1,63}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def finding(
@@ -111,14 +119,30 @@ def pods_of(evidence: Evidence) -> dict[str, str]:
 def deployment_of(evidence: Evidence) -> dict[str, str]:
     """Details for commands about metrics-server's Deployment; its usual place where it was not found.
 
-    release: the Helm release that it is of, by Helm's own annotation (helm.sh/helm pkg/action/validate.go); "" if it is of none.
+    release, release_namespace: the Helm release that it is of, and where Helm keeps it, by Helm's own annotations (helm.sh/helm
+    pkg/action/validate.go); "" if it is of none.
     """
     deployment = evidence.metrics.deployment.value
     if deployment is None:
         return {
             "namespace": METRICS_SERVER_NAMESPACE,
             "deployment": "metrics-server",
-            "release": "",
+            **_NO_RELEASE,
         }
-    release = deployment.metadata.annotations.get(_RELEASE, "")
-    return {"namespace": deployment.namespace, "deployment": deployment.name, "release": release}
+    return {
+        "namespace": deployment.namespace,
+        "deployment": deployment.name,
+        **_release_of(deployment),
+    }
+
+
+_NO_RELEASE = {"release": "", "release_namespace": ""}
+
+
+def _release_of(deployment: Deployment) -> dict[str, str]:
+    annotations = deployment.metadata.annotations
+    release = annotations.get(_RELEASE, "")
+    namespace = annotations.get(_RELEASE_NAMESPACE, deployment.namespace)
+    if not (_NAME_OF_A_RELEASE.fullmatch(release) and _NAME_OF_A_NAMESPACE.fullmatch(namespace)):
+        return _NO_RELEASE
+    return {"release": release, "release_namespace": namespace}

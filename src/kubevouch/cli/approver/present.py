@@ -26,9 +26,9 @@ from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.snapshot import Approver, is_control_plane
-from kubevouch.kube.errors import KubeError
+from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient, Version
-from kubevouch.kube.resources import NODES
+from kubevouch.kube.resources import LEASES, NODES
 from kubevouch.policy.sources.configuration import CONFIGURATION
 
 _ADMISSION_SINCE: Final = 30
@@ -52,6 +52,9 @@ class Present:
     not_pinned: tuple[str, ...]
     """The Nodes without a pin."""
 
+    has_led: bool
+    """Whether an approver has led here, now or at some time: its Lease stays. True where that cannot be read."""
+
     @property
     def is_installed(self) -> bool:
         """Whether the approver's Deployment is there."""
@@ -59,8 +62,12 @@ class Present:
 
     @property
     def is_half_installed(self) -> bool:
-        """Whether an installation has begun and stopped before its Deployment, behind which it has pinned all nodes. A removal leaves no account."""
-        return not self.is_installed and f"ServiceAccount {NAMESPACE}/{DEPLOYMENT}" in self.live
+        """Whether a first installation has begun and stopped before its Deployment, before which it pins all nodes.
+
+        A removal leaves no account. Where an approver has led, whoever has no pin may lack it because somebody wants that.
+        """
+        account = f"ServiceAccount {NAMESPACE}/{DEPLOYMENT}"
+        return not (self.is_installed or self.has_led) and account in self.live
 
     @property
     def leaving(self) -> str:
@@ -112,12 +119,13 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
     """
     inquiry = Inquiry(clock)
     objects = everything()
-    version, nodes, approvers, csrs, stored, found = await together(
+    version, nodes, approvers, csrs, stored, has_led, found = await together(
         api.version(),
         api.list_all(NODES),
         gather_approvers(api, inquiry),
         inquiry.ask(list_csrs(api)),
         read_stored_pins(api),
+        _has_led(api),
         of_each(objects, lambda each: _live(api, each), at_once=AT_ONCE),
     )
     has_policies = _minor(version) >= _ADMISSION_SINCE
@@ -142,7 +150,18 @@ async def look_around(api: ApiClient, clock: Clock) -> Present:
         not_known=next((each.doubt.text for each in (approvers, csrs) if each.doubt), ""),
         pinned=len(stored.pins),
         not_pinned=tuple(sorted(each.name for each in nodes if each.name not in stored.pins)),
+        has_led=has_led,
     )
+
+
+async def _has_led(api: ApiClient) -> bool:
+    try:
+        await api.get(LEASES, DEPLOYMENT, NAMESPACE)
+    except NotFound:
+        return False
+    except KubeError:
+        return True
+    return True
 
 
 async def _live(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | KubeError | None:

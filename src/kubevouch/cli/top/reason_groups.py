@@ -14,8 +14,13 @@ ELIDED: Final = "..."
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC|[+-]\d\d:?\d\d)?"
 _UNIT = r"(?:ns|[uµm]s|[smhd]|(?:second|minute|hour|day)s?)"
-_DURATION = rf"\d+(?:\.\d+)?(?: {_UNIT}|{_UNIT}(?:\d+(?:\.\d+)?{_UNIT})*)\b"
-_ADDRESS = r"\[[0-9a-fA-F:.%]+\](?::\d+)?|\d+\.\d+\.\d+\.\d+(?::\d+)?|\b[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*"
+_DURATION = rf"(?<![\w.])\d++(?:\.\d++)?(?: {_UNIT}|{_UNIT}(?:\d++(?:\.\d++)?{_UNIT})*+)\b"
+_ADDRESS = (
+    r"\[[0-9a-fA-F:.%]++\](?::\d+)?|(?<![\w.])\d++\.\d++\.\d++\.\d++(?::\d+)?"
+    r"|(?<![\w:.])[0-9a-fA-F]*+:[0-9a-fA-F]*+:[0-9a-fA-F:.]*+"
+)
+_LONGEST: Final = 2000
+"""Characters of a text that are looked at and shown: a node may write a megabyte of them into a pod's status."""
 _MADE_AT = r"@\d+"
 """Of a kubelet's own authority: NODE-ca@UNIXTIME."""
 
@@ -43,7 +48,7 @@ def reason_groups(found: Sequence[Unknown]) -> list[ReasonGroup]:
     """One group for each reason, in the order in which they are met."""
     groups: dict[tuple[object, ...], list[tuple[Unknown, list[str]]]] = {}
     for each in found:
-        pieces = _varying(each.node).split(each.why.text)
+        pieces = _varying(each.node).split(each.why.text[:_LONGEST])
         why = each.why
         groups.setdefault((why.code, why.vantage, why.known, *pieces[::2]), []).append(
             (each, pieces)

@@ -15,9 +15,9 @@ _DESCRIBE = ("kubectl", "describe", "pod", "-n", "{namespace}", "{subject}")
 _WITHOUT_THE_FLAG = (
     "kubectl", "patch", "deployment", "-n", "{namespace}", "{deployment}", "--type=json", "-p", "{patch}",
 )  # fmt: skip
-_VALUES = ("helm", "get", "values", "{release}", "-n", "{namespace}")
+_VALUES = ("helm", "get", "values", "{release}", "-n", "{release_namespace}")
 _WITHOUT_THE_VALUE = (
-    "Take {flag} out of these values (args) by `helm upgrade {release} CHART -n {namespace} --reuse-values --set-json 'args=[]'`, "
+    "Take {flag} out of these values (args) by `helm upgrade {release} CHART -n {release_namespace} --reuse-values --set-json 'args=[]'`, "
     "with the arguments that are to stay between the brackets."
 )
 

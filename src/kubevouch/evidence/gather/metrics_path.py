@@ -61,16 +61,18 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
+    deployment = _deployment(deployments, labels)
     return MetricsPath(
         api_service=api_service,
         service=service,
-        deployment=_deployment(deployments, labels),
+        deployment=deployment,
         pods=pods,
         failures=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         node_metrics=node_metrics,
         is_ours=_is_ours(pods, ()),
-        static_pods=() if pods.value else static_pods,
+        # Beside a Deployment that has none just now, a node's own pods say nothing.
+        static_pods=() if pods.value or deployment.value else static_pods,
     )
 
 
