@@ -66,11 +66,19 @@ class _Repeating(ThreadingHTTPServer):
         self._one_at_a_time = threading.Lock()
 
     def ask(self, target: str, accept: str) -> tuple[int, str, bytes]:
-        """Status, Content-Type and body. Of usage there is one answer, also for who asks for it by pages or in another form."""
+        """Status, Content-Type and body. Of usage there is one answer, also for who asks for it by pages, by fields or in another form."""
         path, _, query = target.partition("?")
-        if path.startswith("/apis/metrics.k8s.io/"):
-            kept = [(name, value) for name, value in parse_qsl(query) if name != "limit"]
-            target, accept = f"{path}?{urlencode(kept)}", "application/json"
+        if not path.startswith("/apis/metrics.k8s.io/"):
+            return self._first_answer(target, accept)
+        asked = dict(parse_qsl(query))
+        asked.pop("limit", None)
+        fields = asked.pop("fieldSelector", "")
+        status, content_type, body = self._first_answer(
+            f"{path}?{urlencode(asked)}", "application/json"
+        )
+        return status, content_type, _chosen(body, fields) if fields else body
+
+    def _first_answer(self, target: str, accept: str) -> tuple[int, str, bytes]:
         with self._one_at_a_time:
             if (target, accept) not in self._kept:
                 self._kept[target, accept] = self._forward(target, accept)
@@ -85,6 +93,15 @@ class _Repeating(ThreadingHTTPServer):
             retries=False,
         )
         return found.status, found.headers["Content-Type"], found.data
+
+
+def _chosen(body: bytes, fields: str) -> bytes:
+    """A list's items of which these fields are so, as the API server chooses them: `metadata.namespace=default`."""
+    found = json.loads(body)
+    for path, _, value in (each.partition("=") for each in fields.split(",")):
+        kind, _, name = path.partition(".")
+        found["items"] = [each for each in found["items"] if each[kind].get(name) == value]
+    return json.dumps(found).encode()
 
 
 class _Asked(BaseHTTPRequestHandler):
