@@ -48,7 +48,7 @@ STORE = metered({"n1": (1, 1)}, {"n1": {("a", "p"): {"c": (1, 1), "d": (1, 1)}}}
 
 
 class Scrapes(dict[str, ScrapeResult]):
-    """What became of the last scrape of each node, as the scraper keeps it; told of each besides, the instruments count."""
+    """The last result of each node, as the scraper keeps them, and the instruments, which count every scrape."""
 
     def __init__(self, names: list[str], registry: CollectorRegistry | None = None) -> None:
         numbers = registry or CollectorRegistry()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
 from kubevouch.diagnose.finding import Finding, Proof
@@ -18,6 +18,7 @@ _NAME_OF_A_RELEASE = re.compile(
     r"(?=.{1,53}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 )
 """Helm's own rule (pkg/chart/v2/util/validate_name.go). Whoever writes a Deployment writes any annotation, and somebody types what NEXT says."""
+_NO_RELEASE: Final = {"release": "", "release_namespace": ""}
 _NAME_OF_A_NAMESPACE = re.compile(r"(?=.{1,63}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -134,9 +135,6 @@ def deployment_of(evidence: Evidence) -> dict[str, str]:
         "deployment": deployment.name,
         **_release_of(deployment),
     }
-
-
-_NO_RELEASE = {"release": "", "release_namespace": ""}
 
 
 def _release_of(deployment: Deployment) -> dict[str, str]:

@@ -111,7 +111,7 @@ class MetricsPath:
     """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
 
     static_pods: tuple[str, ...] = ()
-    """The names of mirror pods with its labels, where no other pod has them. Any node may make such pods, so nothing else of them counts."""
+    """The names of mirror pods with its labels, where no other pod has them and there is no Deployment. Any node may make such pods, so nothing else of them counts."""
 
     @property
     def place(self) -> tuple[str, dict[str, str]]:

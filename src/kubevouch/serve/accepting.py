@@ -63,7 +63,7 @@ async def accept_connections(
 async def _accepted(
     listening: socket.socket, begin: Callable[[socket.socket, str], None], where: str
 ) -> OSError | None:
-    """One connection, or why there is none. Raises AcceptError."""
+    """Accepts one connection and begins it. Returns the error if that failed and may be tried again. Raises AcceptError."""
     try:
         connection, address = await asyncio.get_running_loop().sock_accept(listening)
     except OSError as error:

@@ -102,7 +102,7 @@ def csr_row(
     """A CSR as a row under COLUMNS."""
     decisions = found.status.conditions
     by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
-    policy = _of_what_it_asks_for(judgement) if decisions else _in_short(judgement)
+    policy = _in_short(judgement, is_decided=bool(decisions))
     return (*undecided_row(found, at), _condition(found) + by, policy)
 
 
@@ -153,18 +153,14 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
     return f"{seconds}s"
 
 
-def _in_short(judgement: CsrJudgement) -> str:
+def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
+    """What the policy says. is_decided: somebody has decided about the CSR, so that no approval of ours comes any more."""
+    passes, holds = ("passes", "would hold") if is_decided else ("would approve", "holds")
     if judgement.decision.outcome is Outcome.PASS:
-        return shortened(judgement.held.text) if judgement.held else "would approve"
-    word = "holds" if judgement.outcome is Outcome.REFUSE else "cannot tell"
-    return f"{word}: {judgement.decision.held_by[0].rule}"
-
-
-def _of_what_it_asks_for(judgement: CsrJudgement) -> str:
-    """The same of a CSR that somebody has decided about: no approval of ours comes any more."""
-    if judgement.decision.outcome is Outcome.PASS:
-        return shortened(judgement.held.text) if judgement.held else "passes"
-    word = "would hold" if judgement.decision.outcome is Outcome.REFUSE else "cannot tell"
+        return shortened(judgement.held.text) if judgement.held else passes
+    # What the approver says of a decided CSR is about the approval, and not about the rule that is named here.
+    outcome = judgement.decision.outcome if is_decided else judgement.outcome
+    word = holds if outcome is Outcome.REFUSE else "cannot tell"
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 

@@ -156,17 +156,16 @@ def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
         )
     if not (metrics.pods.is_known and metrics.deployment.is_known):
         return Code.INCONCLUSIVE
-    if metrics.static_pods:
-        return Code.NO_READY_METRICS_SERVER
-    return Code.NO_READY_METRICS_SERVER if metrics.deployment.value else Code.API_SERVICE_WIRING
+    seen = metrics.static_pods or metrics.deployment.value
+    return Code.NO_READY_METRICS_SERVER if seen else Code.API_SERVICE_WIRING
 
 
 _TITLES: dict[Code, Callable[[str, MetricsPath], str]] = {
     Code.API_SERVICE_WIRING: lambda reason, _: f"the metrics APIService leads nowhere: {reason}",
     Code.NO_READY_METRICS_SERVER: lambda reason, metrics: (
-        f"metrics-server {ready_count(metrics)} ready; APIService says {reason}"
-        if not metrics.static_pods or metrics.deployment.value
-        else f"metrics-server is seen as {static_pods(metrics)}; APIService says {reason}"
+        f"metrics-server is seen as {static_pods(metrics)}; APIService says {reason}"
+        if metrics.static_pods
+        else f"metrics-server {ready_count(metrics)} ready; APIService says {reason}"
     ),
     Code.API_SERVICE_UNREACHABLE: lambda reason, _: f"the metrics APIService fails: {reason}",
     Code.INCONCLUSIVE: lambda reason, _: (
