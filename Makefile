@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-fix bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -86,16 +86,6 @@ coverage-e2e: $(READY) ## those of lab-e2e, after coverage-plain, and what both 
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
 	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
-
-# Hours of one core where it is slow: the long tier. mutmut works in a copy, mutants/.
-mutation: $(READY) ## change the policy in one small place at a time: does a test notice?
-	$(BIN)/pip install --quiet --require-hashes -r locks/mutation.txt
-	rm -rf mutants
-	@# mutmut writes every change below mutants/ and tries a few; the rest in one process, since it takes hours for them.
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run 'kubevouch.policy.machines.*'
-	cd mutants && PYTHONPATH=src:. $(CURDIR)/$(BIN)/python -m pytest -q -p tests.house.every_mutant tests/policy $(if $(OF),--of=$(OF)) \
-	  --ignore=tests/policy/test_go_reads_nothing_else.py
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.house.mutants
 
 check: $(READY) ## ruff, mypy --strict, the import contracts, the rules of the house
 	$(BIN)/ruff check .
@@ -174,21 +164,15 @@ bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
 bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: rate, calls, each rule, p99, memory
 	$(BIN)/python -m bench.approver
 
-bench-certs: $(READY) ## certs before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
-	$(BIN)/python -m bench.certs
-
 bench-fix: $(READY) ## fix on a lab of 200 nodes, several at once against one after the other: time, CPU, memory
 	$(BIN)/python -m bench.fix
 
 bench-plan: $(READY) ## fix --plan of 500, 1,000 and 2,000 simulated nodes whose surveys are replayed: time, CPU, memory (needs Go)
 	$(BIN)/python -m bench.plan
 
-bench-exporter: $(READY) ## the exporter before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
-	$(BIN)/python -m bench.exporter
-
 # Needs Go, and no bed: `.venv/bin/python -m bench.metrics --help` tells how to run a part of it, or another server.
 bench-metrics: $(READY) ## the metrics server against the real one, before the same 4, 100, 1,000 and 5,000 simulated kubelets
 	$(BIN)/python -m bench.metrics
 
 clean: ## remove the virtual environment and what tools left here
-	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
