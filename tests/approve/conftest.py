@@ -24,7 +24,7 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.parts import serve_parts
+from kubevouch.serve.part import serve_part
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.tls_reload import TlsSources
@@ -241,12 +241,12 @@ async def approving(
         options = ServingOptions(
             "127.0.0.1", 0, TlsSources(source), Delegation(tolerate_missing=True)
         )
-        serving = serve_parts(
+        serving = serve_part(
             api,
             api.server_clock,
             Log(lines.append, clock),
             options,
-            parts=(controller.part,),
+            part=controller.part,
             registry=registry,
             stop=stop,
             ready=ports.put_nowait,

@@ -36,7 +36,7 @@ def test_every_file_of_deploy_comes_from_a_chart_but_two() -> None:
     """What a cluster needs of a metrics server outside of it, and of an exporter in the approver's pod."""
     deploy = CHECKOUT / "deploy"
     files = {path.relative_to(deploy).as_posix() for path in deploy.rglob("*.yaml")}
-    by_hand = {"metrics-server/external.yaml", "exporter/beside-the-approver/rbac.yaml"}
+    by_hand = {"metrics-server/external.yaml"}
     assert files - set(DEPLOYED) == by_hand
 
 
@@ -164,70 +164,8 @@ def test_the_program_takes_the_arguments_of_the_pod(helm: Helm, values: Path) ->
             pass
 
 
-def test_the_exporter_in_the_approvers_pod_is_that_pods_rights_ports_and_arguments(
-    helm: Helm,
-) -> None:
-    """What deploy/exporter/beside-the-approver/rbac.yaml is for those without Helm, and the patch of docs/exporter.md."""
-    pod = ("--set", "inTheApproversPod=true")
-    lent = rendered(helm, EXPORTER, *pod)
-    kinds = {kind for kind, _, _ in lent}
-    assert kinds == {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "NetworkPolicy"}
-    account = {"kind": "ServiceAccount", "name": "kubevouch-approver", "namespace": "kubevouch-system"}  # fmt: skip
-    own = rendered(helm, EXPORTER, *IMAGE)
-    for identity, thing in lent.items():
-        if "subjects" in thing:
-            assert thing["subjects"] == [account]
-            assert thing["roleRef"] == own[identity]["roleRef"]
-        if "rules" in thing:
-            assert thing["rules"] == own[identity]["rules"]
-    approver = rendered(helm, APPROVER, *IMAGE, "--set", "exporter.enabled=true")
-    deployment = only(approver, "Deployment")["spec"]["template"]
-    selected = only(lent, "NetworkPolicy")["spec"]
-    assert (
-        selected["podSelector"]["matchLabels"].items() <= deployment["metadata"]["labels"].items()
-    )
-    assert selected["egress"] == only(own, "NetworkPolicy")["spec"]["egress"]
-    assert deployment["spec"]["serviceAccountName"] == account["name"]
-    [container] = deployment["spec"]["containers"]
-    assert container["args"][:3] == ["run", "approver", "exporter"]
-    with pytest.raises(BedError, match="kubevouch-system was expected"):
-        rendered(helm, EXPORTER, *pod, namespace="elsewhere")
-
-
 def test_the_plain_install_of_the_exporter_gives_nothing_to_the_approver() -> None:
     """`kubectl apply -f deploy/exporter/` takes every file of that folder, and none of the folders in it."""
     for path in (CHECKOUT / "deploy" / "exporter").glob("*.yaml"):
         for thing in yaml.safe_load_all(path.read_text("utf-8")):
             assert "kubevouch-approver" not in yaml.safe_dump(thing), path.name
-
-
-def test_what_the_approvers_account_is_lent_is_what_the_exporters_has() -> None:
-    """deploy/exporter/beside-the-approver/rbac.yaml is written by hand; what both need the approver has already."""
-    deploy = CHECKOUT / "deploy"
-
-    def bound(*paths: str) -> dict[str, set[tuple[str, str, str]]]:
-        found: dict[str, set[tuple[str, str, str]]] = {}
-        for path in paths:
-            for each in yaml.safe_load_all((deploy / path).read_text("utf-8")):
-                for subject in each.get("subjects", ()):
-                    role = each["roleRef"]
-                    space = each["metadata"].get("namespace", "")
-                    found.setdefault(subject["name"], set()).add(
-                        (role["kind"], role["name"], space)
-                    )
-        return found
-
-    own = bound("exporter/rbac.yaml")["kubevouch-exporter"]
-    both = bound("approver/10-rbac.yaml", "exporter/beside-the-approver/rbac.yaml")[
-        "kubevouch-approver"
-    ]
-    assert own <= both
-    ports = [
-        next(
-            each["spec"]["egress"]
-            for each in yaml.safe_load_all((deploy / "exporter" / name).read_text("utf-8"))
-            if each["kind"] == "NetworkPolicy"
-        )
-        for name in ("network-policy.yaml", "beside-the-approver/rbac.yaml")
-    ]
-    assert ports[0] == ports[1]

@@ -41,7 +41,6 @@ VERBS = {
     ("approver", "remove"): "Usage: kubevouch approver remove [OPTIONS]",
     ("approver", "run"): "Usage: kubevouch approver run [OPTIONS]",
     ("exporter",): "Usage: kubevouch exporter [OPTIONS]",
-    ("run",): "Usage: kubevouch run [OPTIONS] SERVER...",
     ("version",): "Usage: kubevouch version [OPTIONS]",
     ("completion",): "Usage: kubevouch completion [OPTIONS] {bash|zsh|fish}",
 }
@@ -66,7 +65,6 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(started: Program) 
         "metrics-server",
         "approver",
         "exporter",
-        "run",
         "version",
         "completion",
         "lab",

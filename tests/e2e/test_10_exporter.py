@@ -8,8 +8,6 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.approver import installed as approver_installed
-from tests.e2e.approver.installed import installed
 from tests.e2e.cluster import Cluster
 from tests.e2e.installed_exporter import NAME, SPACE, exporter_address, exporter_installed, manifest
 from tests.e2e.told import eventually
@@ -91,41 +89,3 @@ def test_its_values_are_those_of_certs_and_it_asks_for_nothing_else(
     assert _asked(expired, now) - _role() == set()
     codes = {each.code for each in expired.audit(now) if each.user_name == ACCOUNT}
     assert 403 not in codes
-
-
-@pytest.mark.long_on_the_bed
-def test_in_the_approvers_pod_it_needs_the_rights_of_both_and_no_more(
-    cluster: Cluster, image_reference: str, now: datetime
-) -> None:
-    """As docs/exporter.md says: two manifests, and the words of the pod."""
-    cluster.state("healthy")
-    texts = [manifest("rbac.yaml"), manifest("beside-the-approver/rbac.yaml")]
-    with installed(cluster, image_reference) as approver:
-        try:
-            for text in texts:
-                cluster.kubectl("apply", "-f", "-", stdin=text)
-            words = ["run", "approver", "exporter", "--secure-port=8443", "--logging-format=json"]
-            patch = [
-                {"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": words}
-            ]
-            target = ("deployment", approver_installed.NAME, "-n", SPACE)
-            cluster.kubectl("patch", *target, "--type=json", "-p", json.dumps(patch))
-            rolled = ("rollout", "status", f"deployment/{approver_installed.NAME}", "-n", SPACE)
-            cluster.kubectl(*rolled, "--timeout=300s", seconds=310)
-            eventually(lambda: len(approver.pods()) == 1, "one pod")
-
-            def all_verified() -> bool:
-                found = _samples(cluster, approver_installed.NAME)
-                proven = found.get(VERIFIED, {})
-                leads = found["kubevouch_approver_leader"][("", "")] == 1
-                return leads and len(proven) == len(cluster.nodes) and set(proven.values()) == {1}
-
-            eventually(all_verified, "every kubelet on the leader's page", PATIENT)
-            allowed = _role(*texts, approver_installed.RBAC.read_text("utf-8"))
-            asked = _asked(cluster, now, approver_installed.USER)
-            assert asked - allowed == set()
-            entries = [e for e in cluster.audit(now) if e.user_name == approver_installed.USER]
-            assert [e for e in entries if e.code == 403] == []
-        finally:
-            for text in reversed(texts):
-                cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=text)

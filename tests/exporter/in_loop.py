@@ -17,7 +17,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.parts import serve_parts
+from kubevouch.serve.part import serve_part
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
 from kubevouch.serve.tls_reload import TlsSources
@@ -118,12 +118,12 @@ async def running_exporter(
             rng=lambda: 0.0,
         )
         options = ServingOptions("127.0.0.1", 0, TlsSources(source))
-        serving = serve_parts(
+        serving = serve_part(
             api,
             api.server_clock,
             Log(one.lines.append, clock),
             options,
-            parts=(exporter.part,),
+            part=exporter.part,
             registry=registry,
             stop=one.stop,
             ready=ready,

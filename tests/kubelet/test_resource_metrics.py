@@ -17,8 +17,8 @@ from kubevouch.kubelet.resource_metrics import (
     PodSamples,
     ResourceMetrics,
     Sample,
-    read_resource_metrics,
 )
+from tests.metrics.reading import read_resource_metrics
 
 
 def read(text: str | bytes) -> ResourceMetrics:

@@ -1,10 +1,21 @@
 """The two ways to read a page: every line by the full reader, or as the scraper does it, the quick one first."""
 
-from kubevouch.kubelet.resource_metrics import read_resource_metrics
+from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.pages import Page, page_of
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.store import MetricsStore, PodUsage
+
+
+def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
+    """All steps of `reading` at once."""
+    steps = reading(body, where)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            page: ResourceMetrics = end.value
+            return page
 
 
 class Exact:

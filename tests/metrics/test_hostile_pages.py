@@ -15,12 +15,12 @@ from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.resource_metrics import (
     LARGEST,
     MOST_CONTAINERS,
-    read_resource_metrics,
     reading,
 )
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import MOST_ROWS, Form, quick_page
 from kubevouch.metrics.store import MetricsStore
+from tests.metrics.reading import read_resource_metrics
 from tests.support.clocks import WoundClock
 
 MOST = 5

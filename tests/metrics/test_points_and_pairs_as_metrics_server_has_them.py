@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.resource_metrics import read_resource_metrics
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.points import LAST_NS, NEVER, Point
 from kubevouch.metrics.store import MetricsStore
@@ -16,7 +15,7 @@ from kubevouch.metrics.windows import rate_between
 from kubevouch.quantity import format_bytes, format_nanocores, read
 from real.oracle import metrics_corpus
 from real.oracle.metrics_corpus import as_a_kubelet_writes
-from tests.metrics.reading import Exact, Quick
+from tests.metrics.reading import Exact, Quick, read_resource_metrics
 from tests.support.clocks import WoundClock
 from tests.support.recordings import of_each
 

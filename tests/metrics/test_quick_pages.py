@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.resource_metrics import read_resource_metrics
 from kubevouch.metrics.columns import ABSENT, Columns
 from kubevouch.metrics.pages import Page, page_of
 from kubevouch.metrics.points import LAST_NS, PodKey, Point
 from kubevouch.metrics.quick_pages import Form, quick_page
+from tests.metrics.reading import read_resource_metrics
 
 CASES = Path(__file__).parent / "cases"
 RECORDED = Path(__file__).parents[1] / "kubelet" / "cases"

@@ -4,14 +4,6 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* The account of the pod that does it, by which its pod is labelled, too. */}}
-{{- define "exporter.account" -}}
-{{- if and .Values.inTheApproversPod (ne .Release.Namespace "kubevouch-system") -}}
-{{- fail (printf "namespace %s: the approver's pod is in kubevouch-system; --namespace kubevouch-system was expected with inTheApproversPod" .Release.Namespace) -}}
-{{- end -}}
-{{- ternary "kubevouch-approver" "kubevouch-exporter" .Values.inTheApproversPod -}}
-{{- end }}
-
 {{/* The image by its digest. */}}
 {{- define "exporter.image" -}}
 {{- if not (and .Values.image.repository (regexMatch "^sha256:[0-9a-f]{64}$" (.Values.image.digest | default ""))) -}}

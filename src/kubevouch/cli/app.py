@@ -27,7 +27,6 @@ _VERBS = {
     "metrics-server": "kubevouch.cli.metrics_server.command",
     "approver": "kubevouch.cli.approver.command",
     "exporter": "kubevouch.cli.exporter.command",
-    "run": "kubevouch.cli.run.command",
     "version": "kubevouch.cli.version",
     "completion": "kubevouch.cli.completion",
 }
@@ -188,7 +187,7 @@ def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
 
 def _as_click_reads(arguments: Sequence[str]) -> list[str]:
     """Kubectl's -v=6 is our -v: there is one level. A server's -v takes a number, as klog's does."""
-    servers = (["metrics-server"], ["exporter"], ["run"])
+    servers = (["metrics-server"], ["exporter"])
     if list(arguments[:1]) in servers or list(arguments[:2]) == ["approver", "run"]:
         return list(arguments)
     return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]

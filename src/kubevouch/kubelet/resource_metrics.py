@@ -70,26 +70,13 @@ class ResourceMetrics(msgspec.Struct, frozen=True):
     pods: tuple[PodSamples, ...] = ()
 
 
-def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
-    """The samples in a kubelet's page. `where`: the kubelet. If a series occurs twice the later one counts.
+def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
+    """The samples in a kubelet's page, in steps of a few milliseconds: between two of them others may work.
+
+    where: the kubelet. The later one counts where a series occurs twice.
 
     Raises:
         AnswerError: the page is too long, or a line is invalid; the error names the line.
-    """
-    steps = reading(body, where)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            page: ResourceMetrics = end.value
-            return page
-
-
-def reading(body: bytes, where: str) -> Generator[None, None, ResourceMetrics]:
-    """read_resource_metrics in steps of a few milliseconds, whatever the page is: between two of them others may work.
-
-    Raises:
-        AnswerError: as read_resource_metrics.
     """
     if len(body) > LARGEST:
         raise AnswerError(_page(where), f"{len(body)} bytes", f"at most {LARGEST} are read")

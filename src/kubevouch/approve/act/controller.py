@@ -25,7 +25,7 @@ from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.serve.logs import Log
-from kubevouch.serve.parts import ServerPart
+from kubevouch.serve.part import ServerPart
 from kubevouch.serve.probes import NamedCheck
 
 LEASE: Final = "kubevouch-approver"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.parts import ServerPart
+    from kubevouch.serve.part import ServerPart
 
 
 @click.command("run", short_help="The controller itself. Writes.")
@@ -110,7 +110,7 @@ def _run(
     registry = new_registry()
     program = approver_program(access, namespace, registry, dry_run=dry_run, elects=elects)
     raise_open_file_limit()
-    return serve_in_cluster(terminal, access, flags, (program,), registry)
+    return serve_in_cluster(terminal, access, flags, program, registry)
 
 
 def approver_program(

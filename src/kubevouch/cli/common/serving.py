@@ -3,9 +3,8 @@
 import contextlib
 import os
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.http_client import RequestObserver
     from kubevouch.serve.key_pair import KeyPairSource
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.parts import ServerPart
+    from kubevouch.serve.part import ServerPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,10 @@ def serve_in_cluster(
     terminal: "Terminal",
     access: "ClusterAccess",
     flags: ServerFlags,
-    programs: Sequence[ServerProgram],
+    program: ServerProgram,
     registry: "CollectorRegistry",
 ) -> "ExitCode":
-    """Runs programs behind one listener, until a signal. registry: the metrics of all of them.
+    """Runs a program behind its listener, until a signal. registry: its metrics.
 
     Raises:
         KubevouchError, OSError: as a program does, or since it cannot listen.
@@ -102,7 +101,7 @@ def serve_in_cluster(
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.serve.parts import make_parts, serve_parts
+    from kubevouch.serve.part import serve_part
     from kubevouch.serve.process import stop_on_signals
     from kubevouch.serve.server import Delegation, ServingOptions
     from kubevouch.serve.tls_reload import TlsSources
@@ -118,33 +117,18 @@ def serve_in_cluster(
             # Who may read the metrics must never keep the program from running.
             Delegation(tolerate_missing=True),
         )
-        observe = _by_all([each.observe for each in programs])
+        environ, observe = terminal.environment, program.observe
         async with (
-            ApiClient(access, clock=clock, environ=terminal.environment, observe=observe) as api,
+            ApiClient(access, clock=clock, environ=environ, observe=observe) as api,
             stop_on_signals() as stop,
         ):
-            parts = await make_parts([partial(each.make, api, log) for each in programs])
-            await serve_parts(
-                api, api.server_clock, log, options, parts=parts, registry=registry, stop=stop
+            part = await program.make(api, log)
+            await serve_part(
+                api, api.server_clock, log, options, part=part, registry=registry, stop=stop
             )
         return ExitCode.OK
 
     return run_loop(work())
-
-
-def _by_all(observers: Sequence["RequestObserver"]) -> "RequestObserver":
-    """Programs of one process share the requests to the API server."""
-
-    def begun(method: str, target: str) -> Callable[[str], None]:
-        ends = [each(method, target) for each in observers]
-
-        def ended(how: str) -> None:
-            for each in ends:
-                each(how)
-
-        return ended
-
-    return begun
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.parts import ServerPart
+    from kubevouch.serve.part import ServerPart
 
 _SHORTEST = 10.0
 
@@ -96,7 +96,7 @@ def _run(
     program = exporter_program(settings, registry)
     raise_open_file_limit()
     freeze_what_is_loaded()
-    return serve_in_cluster(terminal, access, flags, (program,), registry)
+    return serve_in_cluster(terminal, access, flags, program, registry)
 
 
 def exporter_program(

@@ -8,10 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.serving import ServerProgram
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSettings, absolute
 from kubevouch.clock import Clock
@@ -22,12 +19,11 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.serving.server import Components, build_components, part_of, serve
+from kubevouch.metrics.serving.server import Components, build_components, serve
 from kubevouch.named_files import bytes_in
 from kubevouch.serve.garbage import keep_full_collections_short
 from kubevouch.serve.gathering import GatheringSelector
 from kubevouch.serve.logs import Log
-from kubevouch.serve.parts import ServerPart
 from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit, stop_on_signals
 from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.signed_pair import SignedPairs
@@ -73,26 +69,12 @@ def check_token(access: ClusterAccess) -> None:
         raise UsageError(access.user.where, "no token", expected)
 
 
-def metrics_server_program(
-    access: ClusterAccess, settings: MetricsServerSettings, registry: CollectorRegistry, port: int
-) -> ServerProgram:
-    """The metrics server beside other programs, whose listener serves its API. port: where. Raises UsageError."""
-    check_token(access)
-
-    async def part(api: ApiClient, log: Log) -> ServerPart:
-        parts = await _components(api, SystemClock(), log, access, settings, registry)
-        return part_of(parts, port)
-
-    return ServerProgram(lambda _, __: lambda _: None, part)
-
-
 async def _components(
     api: ApiClient,
     clock: Clock,
     log: Log,
     access: ClusterAccess,
     settings: MetricsServerSettings,
-    registry: CollectorRegistry | None = None,
 ) -> Components:
     """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
     warn(log, settings)
@@ -109,7 +91,6 @@ async def _components(
         settings=kubelets.scraping,
         node_selector=kubelets.node_selector,
         instance=os.uname().nodename,
-        registry=registry,
     )
 
 

@@ -25,7 +25,7 @@ from kubevouch.inventory.pending_csrs import PendingCsrs, age
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.serve.logs import Log
-from kubevouch.serve.parts import ServerPart
+from kubevouch.serve.part import ServerPart
 from kubevouch.serve.probes import NamedCheck
 
 INTERVAL: Final = 900.0

@@ -32,7 +32,6 @@ from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.parts import ServerPart
 from kubevouch.serve.probes import NamedCheck, Probes
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
@@ -90,12 +89,8 @@ def build_components(
     node_selector: str = "",
     check_time: bool = True,
     instance: str = "",
-    registry: CollectorRegistry | None = None,
 ) -> Components:
-    """The parts of a metrics server, connected. The arguments are those of Collector.
-
-    registry: where its metrics are put; a new one, if none is given.
-    """
+    """The parts of a metrics server, connected. The arguments are those of Collector."""
     scrape_log = ScrapeLog(log, clock, settings.timeout)
     collector = Collector(
         api,
@@ -111,7 +106,7 @@ def build_components(
         check_time=check_time,
         instance=instance,
     )
-    numbers = registry or new_registry()
+    numbers = new_registry()
     scrape_log.instruments = Instruments(
         numbers,
         collector.store,
@@ -151,21 +146,6 @@ async def serve(
         ready=listens,
         audit_id=lambda: _random_id(parts.rng),
     )
-
-
-def part_of(parts: Components, port: int) -> ServerPart:
-    """What a server runs and serves of it beside other programs: the metrics API, without pages of its own. port: as told."""
-    found = _checks(parts, lambda: False)
-    fleet = parts.source.fleet
-    missing = PathIndex(()).missing
-    served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
-    discovery = Discovery(_Port(port, lambda _: None).address, missing)
-    routes = {
-        "/apis": discovery.answer,
-        f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
-        "/openapi": openapi,
-    }
-    return ServerPart(parts.source.run, found, parts.instruments.pages, routes)
 
 
 def _random_id(rng: Callable[[], float]) -> str:

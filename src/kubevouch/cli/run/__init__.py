@@ -1,1 +1,0 @@
-"""The verb `run`: several of our servers in one process."""
