@@ -1,16 +1,13 @@
-"""`certs -o html`: one page that needs nothing else, with everything in it, whatever it is called; and --redact."""
+"""`certs -o html`: one page that needs nothing else, with everything in it, whatever it is called."""
 
 import io
 import re
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import ip_address
 
 import pytest
 
 from kubevouch.cli.certs.render import print_rows
-from kubevouch.cli.common.invocation import Invocation
-from kubevouch.cli.common.redacting import names_of_access
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -20,25 +17,16 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.redaction import Redaction, Replaced
-from kubevouch.kube.access import ClusterAccess
-from kubevouch.kube.kubeconfig import User
-from kubevouch.x509 import read_certificates
-from tests.cli.program import Program
-from tests.inventory.found import AT, AUTHORITIES, DAY, YEAR, at_node, inventory
+from tests.inventory.found import AT, DAY, at_node, inventory
 from tests.inventory.pages import ReadPage
-from tests.support.authority import Authority
-from tests.support.stage import Stage
 
 USE = CertificateUse
-FORMS = ("table", "wide", "short", "json", "prometheus", "ics", "html")
+FORMS = ("table", "wide", "short", "json", "prometheus", "html")
 
 
-def _shown(found: FoundCertificates, form: str = "html", redaction: Redaction | None = None) -> str:
+def _shown(found: FoundCertificates, form: str = "html") -> str:
     out = io.StringIO()
     terminal = Terminal(None, out, None, {})
-    if redaction is not None:
-        terminal.redaction = redaction
     print_rows(terminal, found, form, Limits(), cluster="https://api.prod.example.com:6443")
     return out.getvalue()
 
@@ -139,174 +127,6 @@ def test_hostile_names_stay_text(name: str) -> None:
     assert not any(key.startswith("on") for _, attributes in page.elements for key in attributes)
     assert all(each.isprintable() or each == "\n" for each in shown)
     assert name.partition("\n")[0] in page.text
-
-
-NODES = ("k8s-master.internal.example.com", "k8s-worker-1.internal.example.com", "w2", "node-1")
-ADDRESSES = ("10.7.0.1", "10.7.0.2", "fd00:7::a", "192.168.9.9")
-COMPANY = Authority("Acme, Inc.", "Widgets + Co")
-SECRETS = (
-    "Acme",
-    "Inc.",
-    "Widgets",
-    *NODES,
-    *ADDRESSES,
-    "internal.example.com",
-    "k8s-master",
-    "api.prod.example.com",
-    "prod",
-)
-
-
-def _secret_inventory() -> FoundCertificates:
-    found = []
-    for number, node in enumerate(NODES):
-        pair = (COMPANY if number else AUTHORITIES["kubernetes"]).serving(
-            node,
-            ADDRESSES[number],
-            node=node,
-            not_before=AT - YEAR,
-            not_after=AT + number * DAY - DAY,
-        )
-        chain = read_certificates(pair.chain, "test")
-        address = f"[{ADDRESSES[number]}]" if ":" in ADDRESSES[number] else ADDRESSES[number]
-        fault = f"x509: certificate is valid for {ADDRESSES[0]}, not {address}. See {node}."
-        found.append(
-            FoundCertificate(
-                USE.KUBELET_SERVING, f"{address}:10250", Vantage.DIALLED, AT, node, chain, fault
-            )
-        )
-    doubt = Doubt(
-        DoubtKind.FAILED, f"Get https://api.prod.example.com:6443: dial tcp {ADDRESSES[3]}:6443"
-    )
-    return FoundCertificates(AT, tuple(found), (NotRead(f"etcd of {NODES[0]}", doubt, NODES[0]),))
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_redacted_no_name_and_no_address_is_left_in_any_form(form: str) -> None:
-    found = _secret_inventory()
-    plain = _shown(found, form)
-    assert any(each in plain for each in SECRETS[3:])
-    more = [(Replaced.CLUSTER, "admin@prod"), (Replaced.HOST, "api.prod.example.com")]
-    shown = _shown(found, form, Redaction.of(found, more)).replace("\r\n ", "")
-    shown = re.sub(r"<style>.*?</style>", "", shown, flags=re.DOTALL)
-    for secret in SECRETS:
-        if secret not in {"node-1", "prod"}:
-            assert secret not in shown, secret
-    for text in re.findall(r"[0-9a-fA-F:.]{4,}", shown):
-        with pytest.raises(ValueError, match="does not appear"):
-            ip_address(text.strip(".:"))
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("use", "where"),
-    [
-        (USE.CA_BUNDLE, "apiservice v1.checkout.shop.example"),
-        (USE.CA_BUNDLE, "validatingwebhookconfiguration checkout"),
-        (USE.TLS_SECRET, "secret shop/checkout"),
-        (USE.WEBHOOK, "10.7.0.9:443 (validatingwebhookconfiguration checkout)"),
-    ],
-)
-def test_redacted_no_form_names_what_ends_first(form: str, use: CertificateUse, where: str) -> None:
-    first = replace(at_node("", DAY, use=use, where=where), fault="not checkout.shop.svc")
-    no_service = Doubt(DoubtKind.NOT_ASKED, "there is no Service shop/checkout")
-    found = FoundCertificates(
-        AT, (first, at_node("w-1")), (NotRead(f"what {where} serves", no_service),)
-    )
-    assert "checkout" in _shown(found, form).replace("\r\n ", "")
-    assert "checkout" not in _shown(found, form, Redaction.of(found)).replace("\r\n ", "")
-
-
-@pytest.mark.parametrize("columns", [60, 70, 80, 110, 140])
-def test_folded_a_table_has_the_same_words_instead(columns: int) -> None:
-    where = 'cluster: users["kubernetes-admin"].user.client-certificate'
-    found = inventory(at_node("", use=USE.KUBECONFIG, where=where), at_node("w-1"))
-    out = io.StringIO()
-    terminal = Terminal(None, out, None, {"COLUMNS": str(columns)})
-    terminal.redaction = Redaction.of(found)
-    print_rows(terminal, found, "table", Limits())
-    assert "kubernetes-" in out.getvalue()
-    assert 'users["object-' not in out.getvalue()
-
-
-def test_the_same_name_is_replaced_by_the_same_word_everywhere() -> None:
-    found = _secret_inventory()
-    redaction = Redaction.of(found)
-    assert redaction("k8s-worker-1.internal.example.com") == redaction("K8S-WORKER-1")
-    assert redaction("system:node:w2") == f"system:node:{redaction('w2')}"
-    assert redaction("10.7.0.1:10250, 10.7.0.1.") == "address-1:10250, address-1."
-    assert redaction("[fd00:7::a]:10250") == f"[{redaction('fd00:07:0::a')}]:10250"
-    assert len({redaction(each) for each in (*NODES, *ADDRESSES)}) == len(NODES) + len(ADDRESSES)
-
-
-def test_a_name_is_found_among_other_pieces_and_never_inside_of_one() -> None:
-    redaction = Redaction([(Replaced.NODE, "w2"), (Replaced.NODE, "w2.a.example.com")])
-    host = redaction("w2")
-    assert redaction("w2-ca@175930, CN=w2,O=w2;x-w2.") == f"{host}-ca@175930, CN={host},O=object-1"
-    assert redaction("w2.a.example.com:10250 b.a.example.com") == "node-2:10250 b.domain-1"
-    assert redaction("w22 ww2 w2x") == "w22 ww2 w2x"
-
-
-def test_words_of_ours_in_the_command_line_stay() -> None:
-    terminal = Terminal(None, io.StringIO(), None, {})
-    terminal.invocation = Invocation(
-        given=(("--via", "ssh"), ("--ssh-user", "root"), ("--ssh-config", "/home/me/ssh"))
-    )
-    access = ClusterAccess(
-        context="prod",
-        where="",
-        cluster="",
-        server="https://10.0.0.1",
-        user=User(where=""),
-        namespace="",
-    )
-    redaction = Redaction(names_of_access(terminal, access))
-    assert redaction("--via ssh --ssh-user root --ssh-config /home/me/ssh --context prod") == (
-        "--via ssh --ssh-user root --ssh-config file-1 --context cluster-1"
-    )
-
-
-def test_a_name_of_an_odd_form_is_found_too() -> None:
-    redaction = Redaction([(Replaced.CLUSTER, "admin@prod"), (Replaced.FILE, "/home/me/k8s.yaml")])
-    assert redaction("--context admin@prod --kubeconfig /home/me/k8s.yaml") == (
-        "--context cluster-1 --kubeconfig file-1"
-    )
-
-
-def test_a_node_that_bears_such_a_word_already_is_not_mixed_up() -> None:
-    redaction = Redaction([(Replaced.NODE, "b"), (Replaced.NODE, "node-1")])
-    words = redaction("b node-1")
-    assert len(set(words.split())) == 2
-    assert "node-1" not in words
-    assert redaction(words) == words
-
-
-@pytest.mark.parametrize(
-    "kept",
-    [
-        "x509: certificate has expired or is not yet valid: current time 2026-11-26T09:34:00Z",
-        "v1.36.3 127.0.0.1 ::1 kubernetes.default.svc localhost",
-        "sha256 ae9bca3deb5c94fe3debb201968585c6 11:22:33:44",
-        "kubectl top and autoscaling lose this node; dead-beef::",
-    ],
-)
-def test_what_is_no_name_and_no_address_stays(kept: str) -> None:
-    assert Redaction([(Replaced.NODE, "w2")])(kept) == kept
-
-
-async def test_at_a_cluster_the_redacted_page_names_nothing(
-    kubevouch: Program, stage: Stage
-) -> None:
-    html, table = await kubevouch.several(
-        ("certs", "--redact", "-o", "html"), ("certs", "--redact", "--context", "story")
-    )
-    assert (html.code, table.code) == (1, 1)
-    for shown in (html.out, table.out):
-        for node in stage.kubelets:
-            assert node not in shown
-        assert not re.search(r"\b127\.0\.\d+\.(?!1\b)\d+", shown)
-        assert "node-1" in shown
-    assert "story" not in table.out
 
 
 @pytest.mark.parametrize("form", ["html", "short"])

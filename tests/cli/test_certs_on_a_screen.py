@@ -23,7 +23,7 @@ from tests.cli.program import Program
 from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
 from tests.support.stage import Stage
 
-FORMS = ("table", "wide", "short", "json", "prometheus", "ics")
+FORMS = ("table", "wide", "short", "json", "prometheus")
 
 
 def _shown(found: FoundCertificates, form: str = "table", columns: int = 0) -> tuple[str, int]:

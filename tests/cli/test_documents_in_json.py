@@ -32,11 +32,9 @@ CONTENTS: dict[str, dict[str, object]] = {
 }
 
 
-def printed(content: dict[str, object], *, redacts: bool = False) -> str:
+def printed(content: dict[str, object]) -> str:
     out = io.StringIO()
     terminal = Terminal(None, out, None, {})
-    if redacts:
-        terminal.redaction = lambda text: text.replace("n", "N")
     print_document(terminal, "kubevouch.test/1", content)
     return out.getvalue()
 
@@ -46,8 +44,3 @@ def test_it_is_what_the_whole_would_be_in_one_piece(name: str) -> None:
     document = {"schemaVersion": "kubevouch.test/1", "kubevouch": __version__, **CONTENTS[name]}
     whole = json.dumps(msgspec.to_builtins(document), ensure_ascii=True)
     assert printed(CONTENTS[name]) == whole.replace("\x7f", "\\u007f") + "\n"
-
-
-def test_redacted_texts_are_the_terminals_and_names_of_fields_stay() -> None:
-    told = json.loads(printed({"nodes": [ROW], "n": "n"}, redacts=True))
-    assert (told["n"], told["nodes"][0]["whoseItIs"]) == ("N", "N\x7f\u202e")

@@ -8,7 +8,6 @@ from kubevouch.cli.common.options import (
     handshake_timeout,
     output,
     print_role,
-    redact,
     terminal_of,
 )
 
@@ -22,7 +21,6 @@ def _roles() -> str:
 @click.command("doctor", short_help="What is wrong, and the one cause. Reads only.")
 @cluster
 @output("table", "short", "json", "html")
-@redact
 @fail_on
 @handshake_timeout
 @print_role(_roles, "the reading verbs need")
@@ -33,7 +31,6 @@ def command(
     context: str | None,
     output: str,
     fail_on: str,
-    redact: bool,
     timeout: float,
 ) -> int:
     """Looks at the whole way from `kubectl top` to each kubelet, and names the one cause.
@@ -44,7 +41,6 @@ def command(
     from kubevouch.cli.common.armed_record import with_unfinished_runs
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
-    from kubevouch.cli.common.redacting import names_of_access, redaction_of
     from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import diagnose
     from kubevouch.evidence.gather.snapshot import gather
@@ -64,8 +60,6 @@ def command(
         ),
     )
     evidence = with_unfinished_runs(evidence, terminal.environment)
-    if redact:
-        terminal.redaction = redaction_of(evidence, names_of_access(terminal, access))
     severity = Severity(fail_on)
     return print_diagnosis(
         terminal, "doctor", evidence, diagnose(evidence), form=output, fail_on=severity

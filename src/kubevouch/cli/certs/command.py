@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.certs.options import via_ssh, warn_and_fail
-from kubevouch.cli.common.options import cluster, handshake_timeout, output, redact, terminal_of
+from kubevouch.cli.common.options import cluster, handshake_timeout, output, terminal_of
 
 if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
 @cluster
-@output("table", "wide", "short", "json", "prometheus", "ics", "html")
+@output("table", "wide", "short", "json", "prometheus", "html")
 @warn_and_fail
-@redact
 @click.option(
     "--root",
     "roots",
@@ -40,7 +39,6 @@ def command(
     output: str,
     warn: "LifeLimit",
     fail: "LifeLimit | None",
-    redact: bool,
     roots: tuple[Path, ...],
     via: str | None,
     ssh_config: str | None,
@@ -64,9 +62,7 @@ def command(
     from kubevouch.cli.certs.disk import ClusterQuestions, disks_by, found_below, found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.common.redacting import cluster_name, names_of_access
     from kubevouch.inventory.limits import Limits
-    from kubevouch.inventory.redaction import Redaction
 
     terminal = terminal_of(ctx)
     limits = Limits(warn, fail)
@@ -78,13 +74,10 @@ def command(
             "--secrets": secrets,
         }
         found = found_below(roots, [flag for flag, given in of_a_cluster.items() if given])
-        if redact:
-            terminal.redaction = Redaction.of(found, folders=map(str, roots))
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
     transport = disks_by(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
     asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
     found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
-    if redact:
-        terminal.redaction = Redaction.of(found, names_of_access(terminal, access))
-    return print_rows(terminal, found, output, limits, cluster=cluster_name(access))
+    cluster = f"{access.server}, context {access.context}" if access.context else access.server
+    return print_rows(terminal, found, output, limits, cluster=cluster)

@@ -3,7 +3,7 @@
 from kubevouch.cli.certs.documents import inventory_json
 from kubevouch.cli.certs.tables import print_tables, print_wide
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.inventory.ending import csrs_that_wait, place_of
@@ -33,16 +33,12 @@ def print_rows(
         case "prometheus":
             from kubevouch.cli.certs.prometheus import exposition
 
-            terminal.document(exposition(rows, terminal.redaction))
-        case "ics":
-            from kubevouch.inventory.calendar import calendar_of
-
-            terminal.document(calendar_of(rows, found.at, terminal.words))
+            terminal.document(exposition(rows))
         case "html":
             from kubevouch.inventory.html.page import Writer
             from kubevouch.inventory.html.report import report
 
-            write = Writer(terminal.words)
+            write = Writer(one_line)
             page = report(cluster, found, rows, limits, write=write, hint=terminal.hint)
             terminal.document(page)
         case "wide":

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from kubevouch.cli.common.conclusion import THEN, Conclusion
 from kubevouch.cli.common.diagnosis import SECTIONS, grouped
-from kubevouch.cli.common.terminal import Colour, Terminal
+from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
@@ -27,7 +27,7 @@ def diagnosis_page(
     terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis, conclusions: Sequence[Conclusion]
 ) -> str:
     """The conclusions and what to do next, every finding with its proofs, and what each kubelet serves."""
-    write = Writer(terminal.words)
+    write = Writer(one_line)
     cluster = evidence.cluster
     about = (
         f"{cluster.server}, context {cluster.context}" if cluster.context else cluster.server,

@@ -15,10 +15,6 @@ def print_document(terminal: Terminal, schema: str, content: Mapping[str, object
     In ASCII: what others have said cannot move a cursor, and no escape of ours gets between the JSON's own.
     """
     document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
-    if terminal.redacts:
-        plain = msgspec.to_builtins(document)
-        document = {key: _redacted(each, terminal) for key, each in plain.items()}
-    # Each text went through `redaction`: a fleet's whole line once more would take seconds.
     for piece in _pieces(document):
         terminal.document(piece.replace("\x7f", "\\u007f"))
     terminal.document("\n")
@@ -42,14 +38,3 @@ def _pieces(document: Mapping[str, object]) -> Iterator[str]:
             yield f"{', ' if index else ''}{written(each)}"
         yield "]"
     yield "}"
-
-
-def _redacted(value: object, terminal: Terminal) -> object:
-    """The same with every text as the terminal shows it. Names of fields are our own."""
-    if isinstance(value, str):
-        return terminal.redaction(value)
-    if isinstance(value, Mapping):
-        return {key: _redacted(each, terminal) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(each, terminal) for each in value]
-    return value

@@ -131,13 +131,6 @@ def fail_on(function: F) -> F:
     )(function)
 
 
-redact = click.option(
-    "--redact",
-    is_flag=True,
-    help="Replace names of nodes and clusters, and addresses, each by the same word everywhere.",
-)
-
-
 def handshake_timeout(function: F) -> F:
     """The option --timeout, for each kubelet's handshake."""
     return click.option(

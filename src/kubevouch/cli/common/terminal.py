@@ -5,7 +5,7 @@ import io
 import os
 import re
 import termios
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -100,8 +100,6 @@ class Terminal:
         self.environment = environment
         self.invocation: Invocation | None = None
         self.progress: Progress | None = None
-        self.redaction: Callable[[str], str] = str
-        """What becomes of every text of the result: with --redact, names and addresses are replaced."""
         self.sudo_password: SudoPassword | None = None
         """What was typed in for sudo on the nodes, if that was asked for."""
         self.verbose = False
@@ -136,43 +134,33 @@ class Terminal:
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:
         """A line of the result. colour: of its first word, where it can be seen."""
-        self._line(harmless(self.redaction(text)), colour)
+        self._line(harmless(text), colour)
 
     def _line(self, line: str, colour: Colour | None = None) -> None:
-        """A line of what `words` made: folded names would be other names to a redaction."""
         if colour is not None and self.has_colour:
             word = line.split(maxsplit=1)[0]
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
         self._write(self.stdout, line + "\n")
 
-    @property
-    def redacts(self) -> bool:
-        """Whether texts of the result are replaced at all."""
-        return self.redaction is not str
-
-    def words(self, text: str) -> str:
-        """A text of somebody else as it may stand in a document: on one line, and redacted."""
-        return one_line(self.redaction(text))
-
     def document(self, text: str) -> None:
-        """A whole document as it is: what others say in it went through `words`, and its lines may end in CRLF."""
+        """A whole document as it is: what others say in it went through `one_line`."""
         self._write(self.stdout, text)
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
         """The same behind `lead`, folded at the width and indented as far as `lead` goes; of a flood only the beginning."""
         from kubevouch.cli.common.layout import folded
 
-        line = self.words(text)
+        line = one_line(text)
         if len(line) > _LONGEST:
             line = f"{line[:_LONGEST]} ... and {len(line) - _LONGEST} more characters (-o json has all)"
         hang = "\n" + " " * len(lead)
-        self._line(self.words(lead) + hang.join(folded(line, self.width - len(lead))), colour)
+        self._line(one_line(lead) + hang.join(folded(line, self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
         from kubevouch.cli.common.layout import folded
 
-        line, columns = self.words(text), self.columns(self.stdout)
+        line, columns = one_line(text), self.columns(self.stdout)
         if columns is None or len(line) <= columns:
             self._line(line, colour)
             return
@@ -336,7 +324,7 @@ class Terminal:
         """
         from kubevouch.cli.common.layout import table_lines
 
-        cells = [[self.words(cell) for cell in row] for row in (columns, *rows)]
+        cells = [[one_line(cell) for cell in row] for row in (columns, *rows)]
         width = self.columns(self.stdout) if folds else None
         for line in table_lines(cells, width and width - indent):
             self._line((" " * indent + line).rstrip())
