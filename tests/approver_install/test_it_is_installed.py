@@ -16,7 +16,6 @@ from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill, node
 from tests.approver_install.installation import (
     BUDGETS,
-    OTHER,
     SPACE,
     everything,
     installed,
@@ -287,34 +286,6 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert everything(lab) == before
     await run(kubevouch, *HELD, "--force-conflicts", code=4)
     assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
-
-
-@installed
-async def test_an_upgrade_is_in_conflict_with_the_exporter_in_the_approvers_pod(
-    lab: Bench, kubevouch: Program
-) -> None:
-    """The command is that of docs/exporter.md, and so is what it says of an upgrade."""
-    page = (folder_of_manifests().parents[1] / "docs" / "exporter.md").read_text("utf-8")
-    [patch] = re.findall(
-        r"patch deployment kubevouch-approver --type=json -p '(.*?)'", page, re.DOTALL
-    )
-    await lab.does(
-        "-n", SPACE, "patch", "deployment/kubevouch-approver", "--type=json", "-p", patch
-    )
-    upgrade = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
-
-    def arguments() -> list[str]:
-        found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)
-        words: list[str] = found["spec"]["template"]["spec"]["containers"][0]["args"]
-        return words
-
-    ran = await run(kubevouch, *upgrade, code=4)
-    assert "kubectl-patch" in ran.err
-    assert "With --force-conflicts these fields are taken over." in ran.err
-    assert arguments()[:3] == ["run", "approver", "exporter"]
-    await run(kubevouch, *upgrade, "--force-conflicts", code=4)
-    assert arguments()[:2] == ["approver", "run"]
-    assert "With `--force-conflicts` they write their own" in " ".join(page.split())
 
 
 async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(

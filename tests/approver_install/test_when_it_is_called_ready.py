@@ -48,8 +48,7 @@ async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch
     ran = await run(kubevouch, *HELD[:4], "--yes", code=0)
     assert "Nothing to change: the approver is installed like this." in ran.out
     assert (
-        "The approver is ready: all of its pods are, and one leads.\n"
-        "NEXT  kubevouch approver selftest\n"
+        "The approver is ready: all of its pods are, and one leads.\nNEXT  kubevouch csr list\n"
     ) in ran.out
 
 

@@ -37,7 +37,6 @@ VERBS = {
     ("approver", "install"): "Usage: kubevouch approver install [OPTIONS]",
     ("approver", "upgrade"): "Usage: kubevouch approver upgrade [OPTIONS]",
     ("approver", "pin"): "Usage: kubevouch approver pin [OPTIONS] [NODE...]",
-    ("approver", "selftest"): "Usage: kubevouch approver selftest [OPTIONS]",
     ("approver", "remove"): "Usage: kubevouch approver remove [OPTIONS]",
     ("approver", "run"): "Usage: kubevouch approver run [OPTIONS]",
     ("exporter",): "Usage: kubevouch exporter [OPTIONS]",

@@ -132,7 +132,6 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
     codes = {
         ("pin", "--diff"): 1,
         ("pin", "--yes"): 0,
-        ("selftest",): 0,
         ("pin", node, "--csr", csr, "--yes"): 0,
         ("pin", node, "--remove", "--yes"): 0,
     }

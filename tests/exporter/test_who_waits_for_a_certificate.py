@@ -7,8 +7,9 @@ from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
-from kubevouch.x509 import CsrTemplate, new_csr, read_certificates
+from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority
+from tests.support.csr_template import CsrTemplate, new_csr
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 AUTHORITY = Authority()

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.policy.selftest_attacks import ATTACKS
-
 from .conftest import Case
 from .test_csrs_as_files import CASES
 from .test_what_the_approver_decides import CASES as APPROVER_CASES
@@ -72,10 +70,6 @@ def test_its_case_files_are_held_by_the_rules_of_the_row_and_show_each_of_them(t
         assert not rules or rules & set(expected["heldBy"]), path
         shown |= set(expected["heldBy"])
     assert rules <= shown, rules - shown
-
-
-def test_the_self_test_plays_threats_of_the_page() -> None:
-    assert {each.threat for each in ATTACKS} <= set(ROWS)
 
 
 def test_a_case_file_says_which_threat_it_is_of_only_where_the_page_has_it() -> None:

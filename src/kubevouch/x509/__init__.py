@@ -8,7 +8,6 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 - `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
 - `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
 - `presented`: how much is read of a chain that somebody presented
-- `request`: CSRs as an attacker makes them, for a self-test
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `asn1_time`,
   `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
   `uris`, `gotext`
@@ -45,7 +44,6 @@ from kubevouch.x509.lifetimes import duration_text, life_used, remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason
-from kubevouch.x509.request import CsrTemplate, new_csr
 from kubevouch.x509.verify import ExtKeyUsage, verify
 
 __all__ = [
@@ -53,7 +51,6 @@ __all__ = [
     "Certificate",
     "CertificateKind",
     "CertificateRequest",
-    "CsrTemplate",
     "ExtKeyUsage",
     "KeyKind",
     "Name",
@@ -75,7 +72,6 @@ __all__ = [
     "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
-    "new_csr",
     "node_name_of",
     "printable",
     "read_certificate_der",

@@ -8,7 +8,6 @@ _COMMANDS = {
     "install": "kubevouch.cli.approver.install",
     "upgrade": "kubevouch.cli.approver.upgrade",
     "pin": "kubevouch.cli.approver.pin",
-    "selftest": "kubevouch.cli.approver.selftest",
     "remove": "kubevouch.cli.approver.remove",
     "run": "kubevouch.cli.approver.run",
 }

@@ -27,7 +27,7 @@ def _roles() -> str:
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@print_role(_roles, "whoever pins or runs the self-test needs")
+@print_role(_roles, "whoever pins needs")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -113,7 +113,7 @@ def say_how_it_ended(
         terminal.command("NEXT  ", f"kubectl -n {NAMESPACE} edit configmap/{CONFIGURATION}")
     elif not hindrances:
         terminal.out("The approver is ready: all of its pods are, and one leads.")
-        terminal.command("NEXT  ", "kubevouch approver selftest")
+        terminal.command("NEXT  ", "kubevouch csr list")
     else:
         terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
         for text in hindrances[1:]:

@@ -160,7 +160,7 @@ rules:
   verbs: [create]
 """
 _PINNER_ABOUT: Final = """\
-# What `kubevouch approver pin` and `approver selftest` need, once the approver is installed. As good as the right to approve
+# What `kubevouch approver pin` needs, once the approver is installed. As good as the right to approve
 # any kubelet's CSR: what is pinned is what the approver believes.
 """
 _PINNER: Final = """\

@@ -1,4 +1,4 @@
-"""Makes CSRs as a kubelet would, and as no kubelet would: what the approver's self-test puts before the policy.
+"""Makes CSRs as a kubelet would, and as no kubelet would.
 
 Each is signed with a key that is generated here, from the system's randomness, and dropped at once. The DER is written
 here, since no builder writes what only an attacker sends: two extension requests, a URI, a mapped address.
