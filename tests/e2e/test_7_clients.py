@@ -10,8 +10,6 @@ from typing import Any
 import kubernetes
 import pytest
 
-from tests.support.old_kubectl import old_kubectl
-
 from .cluster import Cluster
 from .in_place import SELECTOR, in_place, pods, wait_until_ready
 from .one_moment import api_of
@@ -78,11 +76,6 @@ def newest(served: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Asking:
     return _kubectl(served, program, tmp_path_factory.mktemp("newest"))
 
 
-def _version(asking: Asking) -> str:
-    found: str = json.loads(asking("version --client -o json"))["clientVersion"]["gitVersion"]
-    return found
-
-
 def _rows(asking: Asking, line: str) -> object:
     """What it says of usage, whatever titles and spaces it puts around it."""
     said = asking(line)
@@ -113,18 +106,6 @@ def _assert_alike(one: Asking, other: Asking) -> None:
         except AssertionError as error:
             error.add_note("\n".join(map(str, said)))
             raise
-
-
-def test_the_oldest_kubectl_sees_what_the_newest_one_sees(
-    served: Cluster, newest: Asking, tmp_path: Path
-) -> None:
-    program = old_kubectl()
-    if program is None:
-        pytest.skip("no kubectl 1.20 here: see tests/support/old_kubectl.py")
-    oldest = _kubectl(served, program, tmp_path)
-    assert _version(oldest).startswith("v1.20.")
-    assert _version(newest).startswith("v1.37.")
-    _assert_alike(newest, oldest)
 
 
 def test_the_clusters_own_kubectl_sees_what_the_newest_one_sees(
