@@ -7,7 +7,6 @@ import pytest
 
 from kubevouch.metrics.serving.discovery import Discovery
 from kubevouch.metrics.serving.openapi import openapi
-from kubevouch.metrics.serving.path_index import PathIndex
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.metrics_api.comparison import RECORDED
 
@@ -18,8 +17,7 @@ AGGREGATED = (
 )
 
 
-INDEX = PathIndex(["/livez"])
-apis = Discovery(lambda: ":10250", INDEX.missing).answer
+apis = Discovery(lambda: ":10250").answer
 
 
 def request(path: str, accept: str = "", **headers: str) -> HttpRequest:
@@ -67,7 +65,6 @@ async def test_the_lists_of_old() -> None:
     }
     missing = await apis(request("/apis/other"))
     assert missing.code == 404
-    assert "/apis/metrics.k8s.io/v1beta1" in json.loads(missing.body)["paths"]
     missing = await apis(request("/apis/metrics.k8s.io/v1"))
     assert json.loads(missing.body)["message"] == (
         "the server could not find the requested resource"

@@ -38,44 +38,29 @@ GENERIC = (NamedCheck("ping", passing), NamedCheck("log", passing))
 
 
 class Probes:
-    """Serves the probes: `{"readyz": checks, ...}`, each page's checks in this order.
+    """Serves the probes: `{"readyz": checks, ...}`, each page's checks in this order."""
 
-    missing: returns the response for a check that is not there.
-    """
-
-    def __init__(
-        self,
-        checks: Mapping[str, Sequence[NamedCheck]],
-        log: Log,
-        missing: Callable[[], HttpResponse] = no_such_path,
-    ) -> None:
+    def __init__(self, checks: Mapping[str, Sequence[NamedCheck]], log: Log) -> None:
         self._checks = {name: (*GENERIC, *found) for name, found in checks.items()}
         self._log = log
-        self._missing = missing
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths of the pages, such as `/readyz`."""
         return tuple(f"/{name}" for name in self._checks)
 
-    @property
-    def all_paths(self) -> tuple[str, ...]:
-        """The paths of the pages and of their checks, such as `/readyz/ping`."""
-        single = (f"/{page}/{each.name}" for page, found in self._checks.items() for each in found)
-        return (*self.paths, *single)
-
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response for a page (`/readyz`) or for one of its checks (`/readyz/ping`)."""
         page, slash, name = request.path.removeprefix("/").partition("/")
         checks = self._checks.get(page)
         if checks is None:
-            return self._missing()
+            return no_such_path()
         return self._single(checks, name) if slash else self._page(page, checks, request)
 
     def _single(self, checks: Sequence[NamedCheck], name: str) -> HttpResponse:
         named = next((each for each in checks if each.name == name), None)
         if named is None:
-            return self._missing()
+            return no_such_path()
         failed = self._asked(named)
         return (
             text_response(f"internal server error: {failed}\n", 500)

@@ -54,14 +54,11 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and /apis/metrics.k8s.io/v1beta1.
 
-    address: what clients of any network should dial, as apiserver states it. missing: returns the response for others.
+    address: what clients of any network should dial, as apiserver states it.
     """
 
-    def __init__(
-        self, address: Callable[[], str], missing: Callable[[], HttpResponse] = no_such_path
-    ) -> None:
+    def __init__(self, address: Callable[[], str]) -> None:
         self._address = address
-        self._missing = missing
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request."""
@@ -72,7 +69,7 @@ class Discovery:
         document = _DOCUMENTS.get(path)
         if document is None:
             # Go has two routers: only below the group does the API's own one answer what does not exist.
-            return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else self._missing()
+            return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else no_such_path()
         if request.method != "GET":
             return no_such_method()
         form = accepted(request, (_AGGREGATED,) if path == "/apis" else ())

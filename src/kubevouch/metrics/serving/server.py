@@ -23,10 +23,8 @@ from kubevouch.metrics.serving.discovery import Discovery
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import API_VERSION
 from kubevouch.metrics.serving.openapi import openapi
-from kubevouch.metrics.serving.path_index import PathIndex
 from kubevouch.metrics.serving.probes import checks
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
-from kubevouch.metrics.serving.statusz import Statusz
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
@@ -174,19 +172,16 @@ class _Port:
 def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Handler]:
     fleet = parts.source.fleet
     found = _checks(parts, lambda: stop.requested)
-    index = PathIndex(Probes(found, parts.log).all_paths)
-    probes = Probes(found, parts.log, index.missing)
+    probes = Probes(found, parts.log)
     served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
     exposition = Exposition(parts.registry, parts.instruments.pages)
-    discovery = Discovery(listens.address, index.missing)
+    discovery = Discovery(listens.address)
     return {
-        "/": index.answer,
         "/apis": discovery.answer,
         f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
         "/openapi": openapi,
-        "/metrics": index.only(exposition.answer, "/metrics"),
-        "/statusz": index.only(Statusz(parts.clock).answer, "/statusz"),
-        "/version": index.only(version, "/version", "/version/"),
+        "/metrics": exposition.answer,
+        "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }
 
