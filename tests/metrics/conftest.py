@@ -89,7 +89,6 @@ class Heard:
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
     changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
-    no_events: list[tuple[KubevouchError, bool]] = field(default_factory=list)
     unselected: list[str] = field(default_factory=list)
     not_there: list[tuple[str, ...]] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
@@ -117,10 +116,6 @@ class Heard:
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         self.restarts.append((node.name, error))
-        self.stirred.set()
-
-    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
-        self.no_events.append((error, forbidden))
         self.stirred.set()
 
     def selects_nothing(self, node_selector: str) -> None:
@@ -235,7 +230,6 @@ class Cluster:
         certificate: Credentials | None = None,
         look_up: LookUp = system_look_up,
         heard: Heard | None = None,
-        instance: str = "",
         node_selector: str = "",
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
@@ -247,7 +241,6 @@ class Cluster:
                 credentials=credentials or FileCredentials(user, self.clock),
                 certificate=certificate,
                 look_up=look_up,
-                instance=instance,
                 clock=self.clock,
                 rng=random.Random(1).random,
                 observer=heard or self.heard,

@@ -6,7 +6,7 @@
 - `fleet`: the nodes and pods of the cluster, by watch
 - `scraper`: one task for each node, at its moments (`moments.phase_of`), by `scraping`'s settings; `kubelet_connection`: at
   which of its addresses a kubelet is asked
-- `results`: what became of each node's last scrape, and how many nodes are read; `node_events`: Events about it
+- `results`: what became of each node's last scrape, and how many nodes are read
 - `collector`: all of these together, without a server
 - `serving`: the metrics API with discovery and probes, and the server around it
 

@@ -15,7 +15,6 @@ from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
-from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import Coverage, ScrapeResult, coverage_of
 from kubevouch.metrics.scraper import Scraper
@@ -33,7 +32,7 @@ class Collector:
     are sent: the bearer token of a service account, never a client certificate. certificate: the source of a client
     certificate for kubelets (--kubelet-client-certificate), whose file may be replaced. roots: called before each scrape; it
     must return the same object while nothing has changed. rng: returns a random number in [0, 1). look_up: resolves the
-    names of kubelets, in a thread. instance: this process, as the Events about nodes name it; "" for no Events.
+    names of kubelets, in a thread.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Collector:
         node_selector: str = "",
         check_time: bool = True,
         look_up: LookUp = system_look_up,
-        instance: str = "",
     ) -> None:
         settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
         self._settings, self._clock = settings, clock
@@ -59,11 +57,6 @@ class Collector:
         self._enough_were_read = False
         self.store = MetricsStore(
             settings.interval, clock=clock, node_of=self._node_of, timeout=settings.timeout
-        )
-        self._events = (
-            NodeEvents(api, clock, instance=instance, report=observer.events_failed)
-            if instance
-            else None
         )
         self._scraper = Scraper(
             self.store,
@@ -76,7 +69,6 @@ class Collector:
             address_types=addressing.address_types,
             check_time=check_time,
             look_up=look_up,
-            events=self._events,
         )
         self._fleet = WatchedFleet(
             api,
@@ -149,8 +141,6 @@ class Collector:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._fleet.run())
             tasks.create_task(self._scraper.run())
-            if self._events is not None:
-                tasks.create_task(self._events.run())
 
 
 class RootsFile:

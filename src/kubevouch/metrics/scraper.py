@@ -22,7 +22,6 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
-from kubevouch.metrics.node_events import NodeEvents
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import Form, quick_page
 from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
@@ -49,7 +48,6 @@ class Scraper:
     roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
     certificate: the source of the client certificate that kubelets are presented, if there is one.
     check_time: see KubeletTrust. look_up: resolves the names of kubelets.
-    events: is shown each result.
     """
 
     def __init__(
@@ -65,7 +63,6 @@ class Scraper:
         address_types: tuple[str, ...],
         check_time: bool = True,
         look_up: LookUp = system_look_up,
-        events: NodeEvents | None = None,
     ) -> None:
         self._store = store
         self._roots = roots
@@ -76,7 +73,6 @@ class Scraper:
         self._settings = settings
         self._no_address = f"no address matched types [{' '.join(address_types)}]"
         self._check_time = check_time
-        self._events = events
         self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
         self._limits = TimeLimits()
         self._wake_ups = WakeUps(clock)
@@ -152,8 +148,6 @@ class Scraper:
         if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
             followed.task.cancel()
         self._results.pop(name, None)
-        if self._events is not None:
-            self._events.forget(name)
         self._store.remove_node(name)
 
     async def run(self) -> None:
@@ -250,8 +244,6 @@ class Scraper:
         self._results[node.name] = found
         if found.differs(before):
             self._tell(self._observer.changed, node, before, found)
-        if self._events is not None:
-            self._tell(self._events.look, node, found)
 
     async def _fetched(
         self, node: FleetNode, connection: KubeletConnection, began: float

@@ -68,10 +68,6 @@ class ScrapeObserver(Protocol):
         """The task of a node died and was started again. error: None if somebody cancelled it."""
         ...
 
-    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
-        """An Event could not be created. forbidden: it never can, so that no more are sent."""
-        ...
-
     def selects_nothing(self, node_selector: str) -> None:
         """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
         ...

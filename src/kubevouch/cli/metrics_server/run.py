@@ -1,7 +1,6 @@
 """Runs `metrics-server` with its settings until a signal ends it."""
 
 import functools
-import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -90,7 +89,6 @@ async def _components(
         addressing=kubelets.addressing,
         settings=kubelets.scraping,
         node_selector=kubelets.node_selector,
-        instance=os.uname().nodename,
     )
 
 

@@ -75,14 +75,6 @@ class ScrapeLog:
         seen = "cancelled" if error is None else f"{type(error).__name__}: {error}"
         self._log.error(seen, "The task of a node died and was started again", node=node.name)
 
-    def events_failed(self, error: KubevouchError, *, forbidden: bool) -> None:
-        """Logs that an Event could not be created."""
-        if forbidden:
-            text = "Events about nodes are off: this account may not create them"
-            self._log.info(text, err=str(error))
-        else:
-            self._log.error(error, "Failed to create an Event")
-
     def selects_nothing(self, node_selector: str) -> None:
         """Logs that there is nothing to scrape."""
         text = "No node matches --node-selector: there is nothing to scrape, and the server is not ready before one does"

@@ -86,7 +86,6 @@ def build_components(
     settings: ScrapeSettings,
     node_selector: str = "",
     check_time: bool = True,
-    instance: str = "",
 ) -> Components:
     """The parts of a metrics server, connected. The arguments are those of Collector."""
     scrape_log = ScrapeLog(log, clock, settings.timeout)
@@ -102,7 +101,6 @@ def build_components(
         settings=settings,
         node_selector=node_selector,
         check_time=check_time,
-        instance=instance,
     )
     numbers = new_registry()
     scrape_log.instruments = Instruments(
