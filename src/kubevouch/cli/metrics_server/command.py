@@ -6,7 +6,7 @@ from kubevouch.cli.common.options import terminal_of
 from kubevouch.cli.common.pflag import IGNORED_WORDS, PflagCommand, boolean_option
 from kubevouch.cli.common.serving import access, listening, logging
 from kubevouch.cli.metrics_server.options import delegating, kubelets, serving
-from kubevouch.cli.metrics_server.without_meaning import notices, without_meaning
+from kubevouch.cli.metrics_server.without_meaning import GIVEN, without_meaning
 
 
 @click.command(
@@ -48,6 +48,8 @@ def command(
     if version:
         terminal.out(f"v{__version__}")
         return ExitCode.OK
-    settings = settings_of(flags, unused=notices(ctx), ignored=ctx.meta[IGNORED_WORDS])
+    settings = settings_of(
+        flags, unused=tuple(ctx.meta.get(GIVEN, ())), ignored=ctx.meta[IGNORED_WORDS]
+    )
     check_node_selector(settings.kubelets.node_selector)
     return run(terminal, access_of(terminal, kubeconfig, context), settings)

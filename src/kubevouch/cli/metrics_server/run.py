@@ -99,8 +99,8 @@ def warn(log: Log, settings: MetricsServerSettings) -> None:
             "Words of the command line belong to no flag, and are ignored; a bool is written --flag=false",
             words=" ".join(settings.ignored),
         )
-    for why, names in (settings.unused or {}).items():
-        log.warning("Flags without a meaning here are ignored", flags=", ".join(names), reason=why)
+    if settings.unused:
+        log.warning("Flags without a meaning here are ignored", flags=", ".join(settings.unused))
     if settings.delegation.without_effect:
         log.warning(
             "Flags about the front proxy have no effect without --requestheader-client-ca-file: what the API server publishes counts",

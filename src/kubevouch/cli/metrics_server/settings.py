@@ -75,8 +75,7 @@ class ServingFlags:
 class MetricsServerSettings:
     """Checked flags.
 
-    unused: flags without a meaning, by the reason why nothing follows from them. ignored:
-    words of the command line that belong to no flag.
+    unused: flags without a meaning. ignored: words of the command line that belong to no flag.
     """
 
     kubelets: KubeletFlags
@@ -84,14 +83,14 @@ class MetricsServerSettings:
     serving: ServingFlags
     server: ServerFlags
     tls: TlsFlags
-    unused: Mapping[str, tuple[str, ...]] | None = None
+    unused: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
 def settings_of(
     flags: Mapping[str, object],
     *,
-    unused: Mapping[str, tuple[str, ...]] | None = None,
+    unused: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
 ) -> MetricsServerSettings:
     """What click has read, as values. Raises UsageError."""
