@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.metrics.serving.field_selectors import field_selector
-from kubevouch.metrics.serving.label_selectors import SelectorError, label_selector
 from kubevouch.metrics.serving.objects import go_duration
+from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.serve.negotiation import media_types

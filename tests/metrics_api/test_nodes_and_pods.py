@@ -112,26 +112,20 @@ async def test_selectors_look_at_the_node_itself(kind: str, selector: str) -> No
     assert [each["metadata"]["name"] for each in found["items"]] == SELECTED[kind, selector]
 
 
-REFUSED = {
-    ("/nodes", "labelSelector", "a=(b"): "unable to parse requirement",
-    ("/nodes", "labelSelector", "a in b"): "unable to parse requirement",
-    ("/nodes", "labelSelector", "a>x"): "the value must be an integer",
-    ("/pods", "labelSelector", "-a=b"): "unable to parse requirement",
-    ("/pods", "fieldSelector", "status.phase=Running"): (
-        '"status.phase" is not a known field selector: only "metadata.name", "metadata.namespace"'
-    ),
-    ("/pods", "fieldSelector", "nonsense"): (
-        "invalid selector: 'nonsense'; can't understand 'nonsense'"
-    ),
-}
+REFUSED = [
+    ("/nodes", "labelSelector", "a=(b"),
+    ("/nodes", "labelSelector", "a in b"),
+    ("/nodes", "labelSelector", "a>x"),
+    ("/pods", "labelSelector", "-a=b"),
+    ("/pods", "fieldSelector", "status.phase=Running"),
+    ("/pods", "fieldSelector", "nonsense"),
+]
 
 
 @pytest.mark.parametrize(("path", "kind", "selector"), REFUSED)
 async def test_a_selector_that_is_not_valid_is_a_400(path: str, kind: str, selector: str) -> None:
     answer = await ask(path, **{kind: selector})
-    status = json.loads(answer.body)
-    assert (answer.code, status["reason"]) == (400, "BadRequest")
-    assert REFUSED[path, kind, selector] in status["message"]
+    assert (answer.code, json.loads(answer.body)["reason"]) == (400, "BadRequest")
 
 
 MISSING = {

@@ -10,7 +10,7 @@ from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
 from kubevouch.errors import UsageError
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
-from kubevouch.metrics.serving.label_selectors import SelectorError, label_selector
+from kubevouch.metrics.serving.selectors import SelectorError, label_selector
 from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.headers import HeaderNames
 

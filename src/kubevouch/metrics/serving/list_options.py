@@ -8,8 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kubevouch.metrics.serving.field_selectors import field_selector
-from kubevouch.metrics.serving.label_selectors import Matches, SelectorError, label_selector
+from kubevouch.metrics.serving.selectors import (
+    Matches,
+    SelectorError,
+    field_selector,
+    label_selector,
+)
 from kubevouch.serve.attributes import is_true
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.statuses import bad_request, invalid
@@ -47,7 +51,7 @@ def list_options(request: HttpRequest) -> ListOptions | HttpResponse:
         if causes := _refused_versions(request):
             return invalid("meta.k8s.io", "ListOptions", "", causes)
         effort = 1 + sum(map(len, texts)) // _ONE_EFFORT
-        return ListOptions(labels, fields.predicate(), everything=not any(texts), effort=effort)
+        return ListOptions(labels, fields, everything=not any(texts), effort=effort)
     except SelectorError as error:
         return bad_request(str(error))
 
