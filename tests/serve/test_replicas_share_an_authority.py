@@ -265,7 +265,10 @@ async def _until(true: Callable[[], bool]) -> None:
         (lambda cluster: cluster.fill({"ca.crt": b"junk", "ca.key": OTHER.key}), "no PEM block"),
         (lambda cluster: cluster.fill({"ca.key": OTHER.key}), f"Secret {SPACE}/{SECRET}"),
         (lambda cluster: cluster.server.faults.on(PATH, faults.answer(403)), "cannot get secrets"),
-        (lambda cluster: cluster.server.faults.on(API_PATH, faults.answer(403)), "cannot get apiservices"),
+        (
+            lambda cluster: cluster.server.faults.on(API_PATH, faults.answer(403)),
+            "cannot get apiservices",
+        ),
     ],
     ids=["no Secret", "junk", "half", "no right to the Secret", "no right to the APIService"],
 )
