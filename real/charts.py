@@ -95,6 +95,7 @@ DEPLOYED: Mapping[str, Rendering] = {
     ),
     "metrics-server/rbac.yaml": _metrics_server("rbac.yaml"),
     "metrics-server/authority.yaml": _metrics_server("authority.yaml"),
+    "metrics-server/admission/authority-policy.yaml": _metrics_server("authority-policy.yaml"),
 }
 """By their paths below deploy/. What is not here is written by hand: metrics-server/external.yaml is about a process, no pod."""
 

@@ -12,7 +12,7 @@ from kubevouch.cli.metrics_server.settings import settings_of
 from real.charts import METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, Identity, only, rendered
 
-OURS_ALONE = "-authority"
+OURS_ALONE = ("-authority", "-writes-the-ca-bundle-alone")
 """What keeps the authority of the serving certificates: metrics-server makes one in memory, that nobody can verify."""
 
 WISHES: dict[str, dict[str, Any]] = {

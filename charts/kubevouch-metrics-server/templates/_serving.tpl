@@ -36,8 +36,9 @@ server
 {{- end }}
 
 {{/*
-"yes" while the pods that answer are still those of another chart: then insecureSkipTLSVerify, which its APIService has, stays until
-the next upgrade, since those pods' certificates are nobody's and `kubectl top` would end. It is never set where it is not.
+"yes" while the pods that answer are still those of another chart, or ours have no authority yet: then insecureSkipTLSVerify, which its
+APIService has, stays until the next upgrade, since those pods' certificates are nobody's and `kubectl top` would end. It is never set
+where it is not.
 */}}
 {{- define "metrics-server.othersAnswer" -}}
 {{- $running := lookup "apps/v1" "Deployment" .Release.Namespace (include "metrics-server.fullname" .) | default dict -}}
@@ -46,7 +47,8 @@ the next upgrade, since those pods' certificates are nobody's and `kubectl top` 
 {{- $status := $running.status | default dict -}}
 {{- $pods := $status.replicas | default 0 | int -}}
 {{- $ours := and (hasPrefix (printf "%s-" .Chart.Name) $chart) (eq ($status.observedGeneration | default 0 | int64) ($running.metadata.generation | int64)) -}}
-{{- if not (and $ours $pods (eq $pods ($status.updatedReplicas | default 0 | int)) (eq $pods ($status.readyReplicas | default 0 | int))) -}}
+{{- $unsigned := and (eq (include "metrics-server.tls" .) "server") (not (include "metrics-server.bundle" .)) -}}
+{{- if not (and $ours $pods (not $unsigned) (eq $pods ($status.updatedReplicas | default 0 | int)) (eq $pods ($status.readyReplicas | default 0 | int))) -}}
 yes
 {{- end -}}
 {{- end -}}
