@@ -355,6 +355,14 @@ def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
         eventually(
             lambda: _api_service(bed)["spec"].get("caBundle") == authority[1], "the caBundle"
         )
+        # Kubelets are shown the account's token: who takes it leads the metrics API nowhere else.
+        for spec in (
+            {"service": {"name": "thief"}},
+            {"insecureSkipTLSVerify": True, "caBundle": None},
+        ):
+            words = (f"--as=system:serviceaccount:{SPACE}:{RELEASE}", "--type=merge", "-p")
+            stolen = bed.kubectl(*patch[:3], *words, json.dumps({"spec": spec}), check=False)
+            assert "writes spec.caBundle of its APIService and nothing else" in stolen.stderr
         _top(bed)
     finally:
         bed.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=first, seconds=310)
