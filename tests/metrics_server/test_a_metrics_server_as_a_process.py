@@ -138,7 +138,7 @@ def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
         (verb, group, resource)
         for document in yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
         if document["kind"] in {"ClusterRole", "Role"}
-        and document["metadata"]["name"].endswith(("-server", "-events"))
+        and document["metadata"]["name"].endswith("-server")
         for rule in document["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -377,7 +377,6 @@ async def test_files_that_are_no_pairs_or_authorities_are_refused_as_such(
         (f"--cert-dir={certs}",): pair,
         (f"--tls-sni-cert-key={junk},{junk}",): pair,
         (f"--tls-sni-cert-key={crt},{another}",): foreign,
-        (f"--tls-authority-cert-key={junk},{junk}:a.example",): "no PEM block",
         (f"--client-ca-file={junk}",): "no PEM block",
         (f"--client-ca-file={key}",): "",
         ("--client-ca-file=/dev/zero",): "is larger than",

@@ -36,6 +36,7 @@ from kubevouch.x509.issue import (
     ServingPair,
     kubelet_certified,
     kubelet_self_signed,
+    new_authority,
     signed_serving_pair,
 )
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
@@ -72,6 +73,7 @@ __all__ = [
     "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
+    "new_authority",
     "node_name_of",
     "printable",
     "read_certificate_der",
