@@ -13,16 +13,13 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import (
-    CertificateSigningRequest,
     ConfigMap,
-    CsrCondition,
 )
-from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
-from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
+from kubevouch.kube.resources.meta import Metadata
 from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
+from kubevouch.rollout.decide.assess import NodeFacts, assess
 from kubevouch.rollout.decide.change import change_of, change_to_undo
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.intent import (
@@ -136,28 +133,6 @@ def test_a_node_without_an_address_is_left_out() -> None:
         flags=(),
     )
     assert isinstance(assess(facts, alone(seen, ReservedNames())), LeftOut)
-
-
-def csr(name: str, user: str, *, decided: bool = False) -> CertificateSigningRequest:
-    conditions = (CsrCondition(type="Approved", status="True"),) if decided else ()
-    return CertificateSigningRequest(
-        metadata=ManagedMetadata(name=name),
-        spec=CsrSpec(username=user),
-        status=CsrStatus(conditions=conditions),
-    )
-
-
-def test_a_node_waits_if_its_newest_csr_is_undecided() -> None:
-    found = waiting_nodes(
-        [
-            csr("1", "system:node:a", decided=True),
-            csr("2", "system:node:a"),
-            csr("3", "system:node:b"),
-            csr("4", "system:node:b", decided=True),
-            csr("5", "somebody"),
-        ]
-    )
-    assert found == {"a"}
 
 
 def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
