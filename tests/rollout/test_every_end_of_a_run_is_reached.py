@@ -334,6 +334,25 @@ async def test_where_the_file_asked_before_the_run_an_undo_leaves_a_certificate(
     assert (machine.pki / "kubelet-server.crt").exists() is not finished
 
 
+@pytest.mark.usefixtures("on_each_shell")
+@pytest.mark.parametrize("finished", [False, True])
+async def test_where_the_file_asked_before_the_run_a_former_pair_that_is_good_comes_back(
+    machine: Machine, finished: bool
+) -> None:
+    """One of another CA, say: the kubelet served it, and serves it again. Nothing is left of what came in its place."""
+    machine.config.write_bytes(BOOTSTRAP)
+    before, sha = machine.tree(), machine.change().content_sha256
+    change = machine.change(config_sha256=sha, former_until=int(time.time()) + 3600)
+    await machine.call(TransactionStep.BEGIN, change)
+    assert not (machine.pki / "kubelet-server-current.pem").exists(), "it would win over the seed"
+    issued(machine)
+    if finished:
+        await machine.call(TransactionStep.COMMIT, change)
+    answer = await machine.call(TransactionStep.UNDO, machine.change(config_sha256=sha))
+    assert (answer.outcome, answer.reason) == (TransactionState.UNDONE, "")
+    assert machine.tree() == before
+
+
 async def test_where_a_drop_in_asks_an_undo_leaves_a_certificate(machine: Machine) -> None:
     change = machine.change(asks_anyhow=True)
     await machine.call(TransactionStep.BEGIN, change)

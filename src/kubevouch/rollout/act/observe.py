@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US
-from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.policy_evidence import PolicyEvidence
@@ -38,8 +37,8 @@ from kubevouch.rollout.act.node_facts import (
     client_certificates_of,
     lease_time,
     leaves_of,
+    served_by,
     serves_well,
-    targets_of,
 )
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics
@@ -54,7 +53,6 @@ from kubevouch.rollout.decide.own_csrs import (
 )
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
-from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
 
 _REREAD = 10.0
 _APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
@@ -134,7 +132,7 @@ class NodeObserver:
         ready: str | None = "not looked at yet"
         metrics_now = None
         if any(issued_certificate(each) for each, _ in found):
-            served = await self._served()
+            served = await served_by(self.context, self.node, self.inputs.trust)
             leaves = [each.dialled.leaf for each in served if each.dialled.leaf]
             serves = [each for each in found if issued_certificate(each[0]) in leaves]
             csr, held = (serves or found)[-1]
@@ -311,12 +309,6 @@ class NodeObserver:
         if name not in self.approved:  # it is looked at again until the node is done
             self.approved.add(name)
             self.context.progress.step(self.node.node, f"{name} {how}")
-
-    async def _served(self) -> tuple[Served, ...]:
-        wanted = targets_of(self.node)
-        return await gather_served(
-            wanted, self.inputs.trust, clock=self.context.clock, timeout=HANDSHAKE_AT_A_GATE
-        )
 
     async def serves_as_before(self) -> bool:
         """Whether it serves the same certificate as before the change."""
