@@ -177,12 +177,11 @@ DEFINITIONS = (
         severity=ERROR,
         see="`x509: certificate signed by unknown authority`, and the issuer is a CA, not the kubelet itself.",
         why="The CA was replaced, the node came from another cluster, or some other CA signed it.",
-        do="Have the kubelet ask again: with serverTLSBootstrap on, remove kubelet-server-current.pem and restart it. "
-        + _APPROVAL_TEXT,
+        do=_PLAN_TEXT
+        + ", which sets that certificate aside and has the kubelet ask for another; its port keeps answering.",
         counts_in=EVERYWHERE,
         cause_rank=170,
-        cause=_ASKED_AGAIN,
-        next=ASK_AGAIN,
+        next=PLAN,
     ),
     FindingDefinition(
         code=Code.CN_NOT_NODE_NAME,

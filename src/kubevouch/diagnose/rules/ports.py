@@ -108,12 +108,7 @@ def not_yet_valid(evidence: Evidence) -> Iterator[Finding]:
 def other_ca(evidence: Evidence) -> Iterator[Finding]:
     """A CA signed it, but not the cluster's."""
     if found := _with(evidence, Code.SIGNED_BY_OTHER_CA):
-        yield _serving(
-            Code.SIGNED_BY_OTHER_CA,
-            "of another CA than the cluster's",
-            found,
-            _who_approves(evidence),
-        )
+        yield _serving(Code.SIGNED_BY_OTHER_CA, "of another CA than the cluster's", found)
 
 
 @rule(Code.OTHER_VERIFICATION_FAILURE)
