@@ -187,7 +187,7 @@ def _need_of(facts: MachineFacts) -> Need:
         raise _CannotBeHelpedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
     asks = next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)
-    if not asks or _is_of_another_ca(facts.served):
+    if not asks or _is_as_good_as_none(facts.served):
         if why := restart_hazards(survey, next_one, facts.running):
             raise _CannotBeHelpedError(why)
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
@@ -210,9 +210,10 @@ def _runs_with_it(facts: MachineFacts) -> bool:
     return running is not None and running.get(BOOTSTRAP_KEY) is True
 
 
-def _is_of_another_ca(served: Served | None) -> bool:
-    """Whether it serves a certificate that is as good as none. Its kubelet takes it for a good one, and asks when it is used up."""
-    return served is not None and code_of(served) is Code.SIGNED_BY_OTHER_CA
+def _is_as_good_as_none(served: Served | None) -> bool:
+    """Whether its kubelet takes what it serves for a good certificate, and asks when that is used up, and nobody else does."""
+    useless = (Code.SIGNED_BY_OTHER_CA, Code.NOT_YET_VALID)
+    return served is not None and code_of(served) in useless
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
