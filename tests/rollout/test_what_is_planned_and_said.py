@@ -47,6 +47,7 @@ from kubevouch.rollout.decide.plan_config_map import is_its_edit, plan_config_ma
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.strata import Stratum
+from kubevouch.x509 import read_certificates
 
 from .recorded import Recorded, plan_of, planned, recorded
 
@@ -147,6 +148,27 @@ def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     )
     assert (change.content, change.switch_seconds) == (b"new", 240)
     assert change_to_undo(plan, seen.survey, "abcd").content == b""
+
+
+@pytest.mark.parametrize(
+    ("recording", "ends"),
+    [("healthy-worker", True), ("rotated-expired-worker", True), ("expired-worker", False)],
+)
+def test_a_change_says_until_when_the_pair_is_good_that_is_set_aside(
+    recording: str, ends: bool
+) -> None:
+    """A kubelet that asks for certificates starts with kubelet-server-current.pem, and never with kubelet.crt."""
+    seen = recorded(recording)
+    [leaf] = [
+        read_certificates(each.content, "pair")[0]
+        for each in seen.survey.certificates
+        if each.kind == "link" and "server" in each.name
+    ] or [None]
+    change = change_of(
+        planned(seen, BOOTSTRAP), seen.survey, "abcd", content=b"new", switch_seconds=240
+    )
+    assert change.former_until == (int(leaf.not_after.timestamp()) if leaf else 0)
+    assert (leaf is not None) is ends
 
 
 def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None:
