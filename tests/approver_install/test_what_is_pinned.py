@@ -247,7 +247,7 @@ def test_of_another_machine_nothing_is_known_and_the_loss_is_told() -> None:
 def test_a_client_certificate_that_is_named_takes_the_place_of_those_before(
     named: dict[str, str], after: tuple[str, ...], changes: tuple[str, ...] | None
 ) -> None:
-    before = PinnedNode("w-1", "uid-of-w-1", ("w-1",), (), client_certificates=("aa",))
+    before = proposed(live("w-1", "w-1"), certificates={"w-1": "aa"})["w-1"].pin
     found = proposed(live("w-1", "w-1"), pins={"w-1": before}, certificates=named)["w-1"]
     assert found.pin.client_certificates == after
     assert found.writes is bool(changes)
