@@ -1,12 +1,38 @@
 """The options of `csr` that say where the allowed names of a node come from."""
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from kubevouch.cli.common.options import allow, cluster_domain, service_cidr
+
+
+class _Certificate(click.ParamType[str]):
+    """The SHA-256 of a certificate in hexadecimal, also with the colons and capitals of openssl."""
+
+    name = "sha256"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """In lower case, without colons."""
+        text = str(value).rpartition("=")[2].replace(":", "").lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", text):
+            self.fail(
+                f"{value!r} is not a SHA-256: 64 hexadecimal digits were expected", param, ctx
+            )
+        return text
+
+
+credential = click.option(
+    "--credential",
+    type=_Certificate(),
+    metavar="SHA256",
+    help="You say that this client certificate is the kubelet's own, as the node's disk shows it. Of one NAME.",
+)
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:

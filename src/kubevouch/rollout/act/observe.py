@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote
 
 from kubevouch.errors import KubevouchError
@@ -19,19 +19,21 @@ from kubevouch.kube.resources import (
     NODES,
     CertificateSigningRequest,
     CsrCondition,
+    Node,
 )
 from kubevouch.policy.claims import AskedNames
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import (
     KUBELET_CLIENT,
     NODE_USER,
     Csr,
     asked_of,
-    bootstrap_csrs_of,
     csr_of,
 )
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
@@ -54,7 +56,6 @@ from kubevouch.rollout.decide.recheck import not_the_node
 from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
 
 _REREAD = 10.0
-_APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
 _MOST_APPROVALS = 3
 """A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
@@ -239,26 +240,22 @@ class NodeObserver:
             kubelet_started=started and started - server.own_is_ahead,
             client_certificates=await self._client_certificates(csr),
             without_credential_id=self.inputs.word.without_credential_id,
-            bootstrap_csrs=await self._bootstrap_csrs(),
+            standing=await self._standing(csr, node),
+            pins_are_read=self.inputs.approver_decides,
         )
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         why = "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
         return why, decision.not_asked
 
-    async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
-        """CSRs with which a bootstrap token asked to be this node since the plan.
-
-        None where it does not matter, and where it cannot be told: the API server forgets approved CSRs after an hour
-        (pkg/controller/certificates/cleaner/cleaner.go), so an older plan cannot know.
-        """
-        age = self.context.clock.now() - self.inputs.plan.made_at
-        if not self.inputs.word.without_credential_id or age > _APPROVED_CSRS_ARE_KEPT:
+    async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
+        """Whether somebody borrowed the node's name, where the API server does not tell credentials. None: the disk decides."""
+        if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None
         found = await self.context.api.list_all(
             CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
         )
-        return bootstrap_csrs_of(found, self.node.node, self.inputs.plan.made_at)
+        return ListedCredentials(found, told=False).answer(csr, KnownOfNode(live_node(node)))[0]
 
     async def _client_certificates(self, csr: Csr) -> frozenset[str]:
         """The kubelet's client certificates; read once more on the node where the CSR was made with another one.
