@@ -48,8 +48,12 @@ class WatchHandler(Protocol):
         """Such a CSR is gone, or one of another signer, which was never told."""
         ...
 
-    def client_csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR for a kubelet's client certificate is new or has changed."""
+    def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
+        """A CSR for a kubelet's client certificate is new or has changed. listed: it is one of a list."""
+        ...
+
+    def client_csrs_listed(self) -> None:
+        """Every CSR of a list has been told."""
         ...
 
     def client_csrs_missed(self) -> None:
@@ -173,10 +177,11 @@ class Watches:
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_SERVING:
                     self._handler.serving_csr(csr)
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_CLIENT:
-                    self._handler.client_csr(csr)
+                    self._handler.client_csr(csr, listed=self._csr_watch.listing)
                 case Deleted(key=(_, name), uid=uid):
                     self._handler.serving_csr_gone(name, uid)
                 case Synced():
+                    self._handler.client_csrs_listed()
                     self._is_listed("CSRs")
             if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
                 self._handler.client_csrs_missed()
