@@ -76,6 +76,7 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
             pin = ("approver", "pin", node.name, "--diff", "-o", "json", *words[:4])
             pinned = eventually(lambda: posed(cluster.kubevouch(*pin)), "a pin looked at meanwhile")
         assert ran is not None
+        assert pinned is not None
         assert ran.code == 3, ran
         assert f"ssh reaches it at {owned.address} only" in ran.out, ran
         [looked] = json.loads(pinned.out)["nodes"]

@@ -56,15 +56,18 @@ class ListedCredentials:
     ) -> None:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
-        self._newest: dict[str, dict[str, str]] = defaultdict(dict)
+        self._made: dict[str, dict[str, str]] = defaultdict(dict)
+        """By username and certificate, the newest CSR that was made with it; the certificate used last stands last."""
+
+        self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:
             if found := client_csr_of(each):
                 self._client[found.node].append(found)
         for each in serving:
-            node = each.spec.username.removeprefix(NODE_USER)
+            made = self._made[each.spec.username]
             if certificate := certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())):
-                self._newest[node].pop(certificate, None)
-                self._newest[node][certificate] = each.name
+                made.pop(certificate, None)
+                made[certificate] = each.name
 
     def known(self, before: KnownOfNode) -> NodeCredentials:
         """What is known of a Node with this list."""
@@ -76,27 +79,40 @@ class ListedCredentials:
 
         Where it is not known which is the node's, two of which none replaced the other are refused.
         """
-        credentials = self.known(known)
-
-        def judge(ids: Collection[str] | None) -> CredentialAnswer:
-            return judged(
-                credentials,
-                ids,
-                told=self._told,
-                admitted=known.admitted,
-                pinned_at=known.pinned_at,
-            )
-
-        found, made = judge(csr.credential_ids), self._newest.get(known.node.name, {})
+        if known not in self._of:
+            self._of[known] = self._looked_up(known)
+        credentials, newest, several = self._of[known]
+        found = self._judged(credentials, csr.credential_ids, known)
         if found.outcome is not Outcome.PASS or not certificate_id(csr.credential_ids or ()):
             return found, None
-        passing = [c for c in made if judge((f"X509SHA256={c}",)).outcome is Outcome.PASS]
+        if several:
+            return CredentialAnswer(Outcome.REFUSE, HoldReason.UNKNOWN_CREDENTIAL, _SEVERAL), None
+        return found, newest
+
+    def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
+        """With the newest CSR by a certificate against which nothing is said, and whether these are of several families."""
+        credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
+        passing = [
+            each
+            for each in made
+            if self._judged(credentials, (f"X509SHA256={each}",), known).outcome is Outcome.PASS
+        ]
         listed = self._client.get(known.node.name, ())
         parents = {c.certificate: certificate_id(c.credential_ids) for c in listed if c.by_node}
         families = {_root(each, parents) for each in passing}
-        if not credentials.closed and len(families) > 1:
-            return CredentialAnswer(Outcome.REFUSE, HoldReason.UNKNOWN_CREDENTIAL, _SEVERAL), None
-        return found, made[passing[-1]] if passing else None
+        newest = made[passing[-1]] if passing else None
+        return credentials, newest, not credentials.closed and len(families) > 1
+
+    def _judged(
+        self, credentials: NodeCredentials, ids: Collection[str] | None, known: KnownOfNode
+    ) -> CredentialAnswer:
+        return judged(
+            credentials,
+            ids,
+            told=self._told,
+            admitted=known.admitted,
+            pinned_at=known.pinned_at,
+        )
 
 
 _SEVERAL = (
@@ -107,6 +123,8 @@ _SEVERAL = (
 
 def _root(certificate: str, parents: Mapping[str, str]) -> str:
     """The oldest certificate from which this one descends, as far as is listed."""
-    for _ in parents:
-        certificate = parents.get(certificate) or certificate
+    for _ in parents:  # whoever may impersonate users writes circles, too
+        if not (parent := parents.get(certificate)):
+            break
+        certificate = parent
     return certificate

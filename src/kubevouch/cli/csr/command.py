@@ -153,7 +153,7 @@ def approve(
     kubeconfig: str | None,
     context: str | None,
     sources: "Sources",
-    credential: str | None,
+    credential: str,
     all_: bool,
     against_approver: bool,
     yes: bool,
@@ -182,7 +182,7 @@ def approve(
     terminal.roles = "kubevouch fix --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
-    sources = replace(sources, credential=credential or "")
+    sources = replace(sources, credential=credential)
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
     return approve_named(

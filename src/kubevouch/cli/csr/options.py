@@ -10,26 +10,18 @@ import click
 from kubevouch.cli.common.options import allow, cluster_domain, service_cidr
 
 
-class _Certificate(click.ParamType[str]):
-    """The SHA-256 of a certificate in hexadecimal, also with the colons and capitals of openssl."""
-
-    name = "sha256"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """In lower case, without colons."""
-        text = str(value).rpartition("=")[2].replace(":", "").lower()
-        if not re.fullmatch(r"[0-9a-f]{64}", text):
-            self.fail(
-                f"{value!r} is not a SHA-256: 64 hexadecimal digits were expected", param, ctx
-            )
-        return text
+def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Also with the colons and capitals of openssl."""
+    text = value.rpartition("=")[2].replace(":", "").lower()
+    if value and not re.fullmatch("[0-9a-f]{64}", text):
+        raise click.BadParameter(f"expected a SHA-256 in 64 hexadecimal digits, got {value!r}")
+    return text
 
 
 credential = click.option(
     "--credential",
-    type=_Certificate(),
+    default="",
+    callback=_sha256,
     metavar="SHA256",
     help="You say that this client certificate is the kubelet's own, as the node's disk shows it. Of one NAME.",
 )
