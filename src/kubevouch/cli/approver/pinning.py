@@ -165,8 +165,9 @@ def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
     for node, why in looked.named.problems.items():
         terminal.error(f"{node}: its pin names no client certificate by this: {why}")
     if looked.found and looked.named == NamedCertificates():
-        text = "no pin names a client certificate by this, and what pins name stays: --via ssh reads each from its node's disk"
-        terminal.note(text)
+        over_ssh = terminal.hint("kubevouch approver pin --via ssh")
+        text = "no pin names a client certificate by this, and what pins name stays; from the nodes' disks"
+        terminal.note(f"{text}: {over_ssh}")
 
 
 def _print(terminal: Terminal, rows: Sequence[tuple[str, ...]]) -> None:
