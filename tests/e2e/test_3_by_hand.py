@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from .cluster import Cluster
 from .hostile import Hostile, manifest
@@ -116,7 +118,8 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
             ran = cluster.kubevouch("csr", "approve", name, "--yes", *allow)
             assert ran.code == 1, ran
             assert "UnknownCredential" in ran.out, ran
-        told = node.sh("openssl x509 -noout -fingerprint -sha256 -in " + CLIENT).stdout.strip()
+        on_disk = x509.load_pem_x509_certificate(node.read(CLIENT))
+        told = on_disk.fingerprint(hashes.SHA256()).hex(":").upper()
         named = cluster.kubevouch("csr", "approve", str(own), "--yes", "--credential", told, *allow)
         assert named.code == 0, named
     finally:
