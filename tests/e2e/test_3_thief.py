@@ -79,6 +79,9 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
         ran = cluster.kubevouch("fix", "--plan", str(path), *words)
         return ran if owned.address in ran.out else None
 
+    def posed(ran: Ran) -> Ran | None:
+        return ran if f"ssh reaches it at {owned.address} only" in ran.err else None
+
     try:
         thief = Thief.of(cluster, node, tmp_path)
         owned.write("/root/stolen.pem", (tmp_path / "thief.pem").read_bytes(), 0o600)
@@ -86,9 +89,14 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
         owned.write(KUBELET_CONF, stolen, 0o600)
         with posing(cluster, node, thief.kubeconfig, owned):
             ran = eventually(met, "a plan made while the thief posed as the node")
+            pin = ("approver", "pin", node.name, "--diff", "-o", "json", *words[:4])
+            pinned = eventually(lambda: posed(cluster.kubevouch(*pin)), "a pin looked at meanwhile")
         assert ran is not None
+        assert pinned is not None
         assert ran.code == 3, ran
         assert f"ssh reaches it at {owned.address} only" in ran.out, ran
+        [looked] = json.loads(pinned.out)["nodes"]
+        assert not looked["clientCertificates"], pinned
     finally:
         owned.write(KUBELET_CONF, conf, 0o600)
         owned.sh("rm -f /root/stolen.pem")

@@ -48,7 +48,6 @@ class Case:
     client_certificates: frozenset[str] | None = None
     without_credential_id: bool = False
     credentials_told: bool = False
-    bootstrap_csrs: tuple[str, ...] | None = None
     node_seen: NodeSeen | None = None
     key_shown_by: frozenset[str] | None = None
     approvals_left: int | None = None
@@ -115,7 +114,6 @@ class Case:
             client_certificates=self.client_certificates,
             without_credential_id=self.without_credential_id,
             credentials_told=self.credentials_told,
-            bootstrap_csrs=self.bootstrap_csrs,
             node_seen=self.node_seen,
             key_shown_by=self.key_shown_by,
             approvals_left=self.approvals_left,

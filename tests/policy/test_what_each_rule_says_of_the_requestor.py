@@ -172,30 +172,9 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             allowed=BY_MINE,
         ),
     ),
-    "no credential id, accepted, of an older plan": (
-        identity.credential_id,
-        lambda: surveyed(without_credential_id=True),
-        doubts(
-            "credential-id",
-            "whether a bootstrap token has asked for this node's name since the plan cannot be told; "
-            "of a plan that is less than an hour old it can",
-            seen=OLD_SERVER,
-        ),
-    ),
-    "no credential id, accepted, and bootstrap tokens asked": (
-        identity.credential_id,
-        lambda: surveyed(without_credential_id=True, bootstrap_csrs=("csr-8", "csr-9")),
-        holds(
-            "credential-id",
-            HoldReason.BOOTSTRAPPED,
-            "a bootstrap token has asked for a client certificate of this node's name since the plan",
-            "csr-8, csr-9",
-            "no such CSR since the plan",
-        ),
-    ),
     "no credential id, accepted, and others have one": (
         identity.credential_id,
-        lambda: surveyed(without_credential_id=True, bootstrap_csrs=(), credentials_told=True),
+        lambda: surveyed(without_credential_id=True, credentials_told=True),
         doubts(
             "credential-id",
             "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the "
@@ -207,7 +186,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "no credential id, accepted": (
         identity.credential_id,
-        lambda: surveyed(without_credential_id=True, bootstrap_csrs=()),
+        lambda: surveyed(without_credential_id=True),
         lets_through("credential-id", f"{OLD_SERVER}; the operator accepts that"),
     ),
     "its own subject": (
@@ -361,15 +340,26 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             STANDING,
         ),
     ),
-    "a borrowed client certificate, and the CSR names none that could be pinned": (
+    "a borrowed name, and the API server tells no credential": (
         identity.client_standing,
-        lambda: standing(BORROWED, credential_ids=()),
-        holds(
+        lambda: standing(UNKNOWN, credential_ids=()),
+        doubts(
             "client-standing",
-            HoldReason.BORROWED_IDENTITY,
+            f"why; if it is the node's own: kubevouch approver pin {NODE} --via ssh",
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate in doubt",
+            allowed=STANDING,
+        ),
+    ),
+    "something else than a client certificate": (
+        identity.client_standing,
+        lambda: standing(UNKNOWN, credential_ids=("JTI=8f0e6c1e",)),
+        doubts(
+            "client-standing",
             "why",
-            "a borrowed client certificate",
-            STANDING,
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate in doubt",
+            allowed=STANDING,
         ),
     ),
     "a client certificate that is not on the node's list": (

@@ -104,7 +104,6 @@ GOOD: dict[str, Callable[[], Case]] = {
         credential_ids=(),
         client_certificates=frozenset({CERTIFICATE}),
         without_credential_id=True,
-        bootstrap_csrs=(),
     ),
     "a Service's external address that is proven to be its own": lambda: Case(external=True),
     "a control-plane node by whose name the API server is reached": lambda: control_plane(
@@ -362,15 +361,6 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
             client_certificates=frozenset({CERTIFICATE}),
         ),
     ),
-    "no credential id, accepted, but a bootstrap token has asked for the node's name": (
-        "credential-id",
-        lambda: Case(
-            credential_ids=(),
-            client_certificates=frozenset({CERTIFICATE}),
-            without_credential_id=True,
-            bootstrap_csrs=("csr-thief",),
-        ),
-    ),
     "a Node that was recreated while the CSR waited": (
         "same-node",
         lambda: Case(node_seen=NodeSeen("uid-1", "uid-2", NOW - timedelta(hours=1))),
@@ -407,14 +397,6 @@ DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
     "the API server does not tell which credential it was": (
         "credential-id",
         lambda: Case(credential_ids=(), client_certificates=frozenset({CERTIFICATE})),
-    ),
-    "no credential id, accepted, but what bootstrap tokens asked for is not known": (
-        "credential-id",
-        lambda: Case(
-            credential_ids=(),
-            client_certificates=frozenset({CERTIFICATE}),
-            without_credential_id=True,
-        ),
     ),
     "no client certificate could be read on the node": (
         "credential-id",

@@ -1,6 +1,5 @@
 """A certificate signing request (CSR) as the rules see it: the request, and the requestor as the API server knows it."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -14,7 +13,6 @@ KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 NODE_USER = NODE_PREFIX
 NODES_GROUP = "system:nodes"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
-BOOTSTRAP_USER = "system:bootstrap:"
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
@@ -123,28 +121,3 @@ def asked_of(csr: Csr) -> AskedNames | None:
     if csr.parsed is None:
         return None
     return AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
-
-
-def bootstrap_csrs_of(
-    csrs: Iterable[CertificateSigningRequest], node: str, since: datetime
-) -> tuple[str, ...]:
-    """Names of the CSRs made since then with a bootstrap token for a kubelet's client certificate of this node.
-
-    kubeadm's auto-approver gives any holder of a bootstrap token a client certificate of any node name
-    (pkg/controller/certificates/approver/sarapprove.go). A CSR that cannot be read may be for any node, so it counts; so
-    does one of that very second, since the API server writes no smaller part of time.
-    """
-    since = since.replace(microsecond=0)
-    return tuple(
-        each.name
-        for each in csrs
-        if each.spec.signer_name == KUBELET_CLIENT
-        and each.spec.username.startswith(BOOTSTRAP_USER)
-        and (each.metadata.creation_timestamp is None or each.metadata.creation_timestamp >= since)
-        and _may_name(each, node)
-    )
-
-
-def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
-    parsed, _ = parsed_of(csr.spec.request, csr.name)
-    return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

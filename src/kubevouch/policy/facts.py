@@ -108,10 +108,6 @@ class CsrFacts(msgspec.Struct, frozen=True):
     credentials_told: bool = False
     """Whether another CSR says which client certificate made it: then it is not the API server that does not tell."""
 
-    bootstrap_csrs: tuple[str, ...] | None = None
-    """Names of the CSRs by which a bootstrap token asked for a client certificate of this node since the plan; None:
-    not known. Looked at only where there is no credential id."""
-
     node_seen: NodeSeen | None = None
     """The requestor's Node, read live right before the decision; None: it was not."""
 
@@ -123,6 +119,9 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     standing: CredentialAnswer | None = None
     """Whether the client certificate that made the CSR is the node's own; None: nobody watches client certificates."""
+
+    pins_are_read: bool = True
+    """Whether an approver is there, which goes by pins."""
 
     limits: CsrLimits = CsrLimits()
 
@@ -142,7 +141,8 @@ def csr_facts(
     kubelet_started: datetime | None = None,
     client_certificates: frozenset[str] | None = None,
     without_credential_id: bool = False,
-    bootstrap_csrs: tuple[str, ...] | None = None,
+    standing: CredentialAnswer | None = None,
+    pins_are_read: bool = True,
 ) -> CsrFacts:
     """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
@@ -160,5 +160,6 @@ def csr_facts(
         client_certificates=client_certificates,
         without_credential_id=without_credential_id,
         credentials_told=evidence.tells_credentials,
-        bootstrap_csrs=bootstrap_csrs,
+        standing=standing,
+        pins_are_read=pins_are_read,
     )

@@ -179,12 +179,19 @@ def client_standing(facts: CsrFacts) -> RuleResult:
 
 
 def _way_out(facts: CsrFacts) -> str:
-    """The command that says that it is the node's own; "" where the CSR names no client certificate that could be pinned."""
-    node = requestor_node(facts.csr)
-    if node is None or not certificate_id(facts.csr.credential_ids or ()):
+    """The command by which the operator says that it is the node's own."""
+    csr, node = facts.csr, requestor_node(facts.csr)
+    certificate = certificate_id(csr.credential_ids or ())
+    if node is None or (csr.credential_ids and not certificate):
         return ""
-    command = join(("kubevouch", "approver", "pin", node, "--csr", facts.csr.name))
-    return f"; if it is the node's own: {command}"
+    words: tuple[str, ...] = ("kubevouch", "csr", "approve", csr.name, "--credential", certificate)
+    if facts.pins_are_read:
+        by = ("--csr", csr.name) if certificate else ("--via", "ssh")
+        words = ("kubevouch", "approver", "pin", node, *by)
+    elif not certificate:
+        words = ("kubectl", "certificate", "approve", csr.name)
+    own_act = "" if certificate or facts.pins_are_read else ", which is your own act"
+    return f"; if it is the node's own: {join(words)}{own_act}"
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
@@ -239,20 +246,5 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,
-        )
-    if facts.bootstrap_csrs is None:
-        return cannot_tell(
-            rule,
-            "whether a bootstrap token has asked for this node's name since the plan cannot be told; of a plan that is "
-            "less than an hour old it can",
-            seen=seen,
-        )
-    if facts.bootstrap_csrs:
-        return refuses(
-            rule,
-            HoldReason.BOOTSTRAPPED,
-            "a bootstrap token has asked for a client certificate of this node's name since the plan",
-            seen=listed(facts.bootstrap_csrs),
-            allowed="no such CSR since the plan",
         )
     return passes(rule, f"{seen}; the operator accepts that")

@@ -30,7 +30,6 @@ class HoldReason(StrEnum):
     ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
     CONTESTED_ADDRESS = "ContestedAddress"
     OTHER_CREDENTIAL = "OtherCredential"
-    BOOTSTRAPPED = "Bootstrapped"
     BORROWED_IDENTITY = "BorrowedIdentity"
     EARLIER_NODE = "EarlierNode"
     UNKNOWN_CREDENTIAL = "UnknownCredential"

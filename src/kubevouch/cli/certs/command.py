@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.certs.options import via_ssh, warn_and_fail
-from kubevouch.cli.common.options import cluster, handshake_timeout, output, redact, terminal_of
+from kubevouch.cli.certs.options import warn_and_fail
+from kubevouch.cli.common.options import (
+    cluster,
+    handshake_timeout,
+    output,
+    redact,
+    terminal_of,
+    via_ssh,
+)
 
 if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The file system of a node in place of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
-@via_ssh
+@via_ssh("Read the disk of every node as well, as root: kubeadm's files and the kubelet's.")
 @handshake_timeout
 @click.option(
     "--secrets",
@@ -61,10 +68,11 @@ def command(
     With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
     of DIR only.
     """
-    from kubevouch.cli.certs.disk import ClusterQuestions, disks_by, found_below, found_in_cluster
+    from kubevouch.cli.certs.disk import ClusterQuestions, found_below, found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.redacting import cluster_name, names_of_access
+    from kubevouch.cli.common.ssh_choice import asked_ssh
     from kubevouch.inventory.limits import Limits
     from kubevouch.inventory.redaction import Redaction
 
@@ -82,7 +90,7 @@ def command(
             terminal.redaction = Redaction.of(found, folders=map(str, roots))
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
-    transport = disks_by(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
+    transport = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
     asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
     found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
     if redact:

@@ -56,6 +56,30 @@ def ask_sudo_password(function: F) -> F:
     )(function)
 
 
+def via_ssh(reads: str) -> Callable[[F], F]:
+    """The options --via, --ssh-config, --ssh-user and --ask-sudo-password. reads: what is read on nodes."""
+
+    def with_ssh(function: F) -> F:
+        for option in (
+            ask_sudo_password,
+            click.option(
+                "--ssh-user",
+                metavar="USER",
+                help="Log in as USER: root, or somebody who has sudo.",
+            ),
+            click.option(
+                "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
+            ),
+            click.option(
+                "--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return with_ssh
+
+
 def output(*formats: str) -> Callable[[F], F]:
     """The option -o; the first format is the default."""
     return click.option(

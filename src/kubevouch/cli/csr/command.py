@@ -1,11 +1,12 @@
 """`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from kubevouch.cli.common.options import cluster, output, terminal_of
-from kubevouch.cli.csr.options import allowing
+from kubevouch.cli.csr.options import allowing, credential
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def explain(
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @cluster
 @allowing
+@credential
 @click.option("--all", "all_", is_flag=True, help="All that wait and pass; the others are listed.")
 @click.option(
     "--against-approver",
@@ -151,6 +153,7 @@ def approve(
     kubeconfig: str | None,
     context: str | None,
     sources: "Sources",
+    credential: str,
     all_: bool,
     against_approver: bool,
     yes: bool,
@@ -158,7 +161,7 @@ def approve(
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
-    their rules. What the running approver holds by a rule that only it asks is not approved, unless it is named and
+    their rules; of one node it never approves two. What the running approver holds by a rule that only it asks is not approved, unless it is named and
     --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
     approval says what was not asked.
     """
@@ -173,10 +176,13 @@ def approve(
         raise UsageError(
             "csr approve", "--against-approver with --all", "names of CSRs were expected"
         )
+    if credential and len(set(names)) != 1:
+        raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch fix --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
+    sources = replace(sources, credential=credential)
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
     return approve_named(

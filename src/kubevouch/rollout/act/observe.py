@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -21,12 +21,15 @@ from kubevouch.kube.resources import (
     NODES,
     CertificateSigningRequest,
     CsrCondition,
+    Node,
 )
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.csr import KUBELET_CLIENT, asked_of, bootstrap_csrs_of, csr_of
+from kubevouch.policy.credentials import CredentialAnswer
+from kubevouch.policy.csr import KUBELET_CLIENT, Csr, asked_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import CsrLimits, csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
@@ -55,7 +58,6 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
-_APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
 _MOST_JUDGED = 8
 """In one look, of the CSRs that do not say which credential made them: a flood of them costs this."""
 _MOST_APPROVALS = 3
@@ -265,7 +267,8 @@ class NodeObserver:
             kubelet_started=started and started - server.own_is_ahead,
             client_certificates=self.client_certificates,
             without_credential_id=self.inputs.word.without_credential_id,
-            bootstrap_csrs=await self._bootstrap_csrs(),
+            standing=await self._standing(csr, node),
+            pins_are_read=self.inputs.approver_decides,
         )
         if not csr.credential_ids:  # the newest of the node may be a thief's
             facts = replace(facts, newest=csr.name)
@@ -274,19 +277,14 @@ class NodeObserver:
         why = "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
         return why, decision.not_asked
 
-    async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
-        """CSRs with which a bootstrap token asked to be this node since the plan.
-
-        None where it does not matter, and where it cannot be told: the API server forgets approved CSRs after an hour
-        (pkg/controller/certificates/cleaner/cleaner.go), so an older plan cannot know.
-        """
-        age = self.context.clock.now() - self.inputs.plan.made_at
-        if not self.inputs.word.without_credential_id or age > _APPROVED_CSRS_ARE_KEPT:
+    async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
+        """Whether somebody borrowed the node's name, where the API server does not tell credentials. None: the disk decides."""
+        if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None
         found = await self.context.api.list_all(
             CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
         )
-        return bootstrap_csrs_of(found, self.node.node, self.inputs.plan.made_at)
+        return ListedCredentials(found, told=False).answer(csr, KnownOfNode(live_node(node)))[0]
 
     async def _read_again_after_a_rotation(self, csrs: Csrs) -> None:
         """Reads the kubelet's client certificate once more where the newest CSR was made with another one.
