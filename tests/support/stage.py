@@ -395,12 +395,12 @@ def _pair(wanted: Kubelet, node: Object, now: datetime, dated: DatedAuthority | 
     if dated is not None and wanted.by == "cluster":
         return dated.serving(*names, *addresses, node=name, not_before=starts, not_after=ends)
     ca = cluster_ca() if wanted.by == "cluster" else _other_ca(wanted.by)
-    node, common_name = (None, wanted.cn or name) if wanted.plain else (wanted.cn or name, None)
+    said = wanted.cn or name
     return ca.serving(
         *names,
         *addresses,
-        node=node,
-        common_name=common_name,
+        node=None if wanted.plain else said,
+        common_name=said if wanted.plain else None,
         not_before=starts,
         not_after=ends,
     )
