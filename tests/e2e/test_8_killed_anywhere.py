@@ -65,6 +65,7 @@ def test_a_verb_that_is_killed_leaves_no_port_dark_and_the_next_one_ends_well(
         "install": ("approver", "install", "--image", image_reference, "--yes"),
         "remove": ("approver", "remove", "--pins", "--yes", "--wait", "3m"),
     }
+    verb = ""
     with cluster.probed(tmp_path / "handshakes") as log:
         for word in sequence.split():
             timed, _, seconds = word.partition("+")

@@ -28,7 +28,8 @@ from .acting import SECOND, SELF_SIGNED, THIRD, WORKER, Acting, Machines, acting
 Path = tuple[str | int, ...]
 LEAST, NOW = 903, datetime.now(UTC)
 """So many were tried by hand once."""
-REFUSED, DOES_MORE = "refused when it is read", "does more than the honest one"
+REFUSED = "refused when it is read"
+GOOD = {REFUSED, "stopped by the check", "harmless"}
 TEXTS = {
     "nothing": "",
     "huge": "x" * 300_000,
@@ -169,12 +170,13 @@ async def _came_to(data: bytes, here: Acting, honest: dict[str, object]) -> str:
     try:
         plan = plan_in(data, "plan.json")
     except UsageError as refused:
-        return REFUSED if refused.where == "plan.json" else DOES_MORE
+        is_short = len(str(refused)) < 1000
+        return REFUSED if refused.where == "plan.json" and is_short else "refused at length"
     try:
         checked = await check(plan, here.context)
     except KubevouchError:
         return "stopped by the check"
-    return "harmless" if within(would_do(checked), honest) else DOES_MORE
+    return "harmless" if within(would_do(checked), honest) else "does more"
 
 
 PLANS = {"nodes": 5, "config_map": 1, "left_out": 1}
@@ -210,8 +212,8 @@ async def test_an_edited_plan_is_refused_or_does_no_more_than_the_honest_one(
         for how, path, data in edits[part :: PLANS[what]]:
             came = await _came_to(data, here, honest)
             seen[came] += 1
-            if came == DOES_MORE:
-                bad.append((".".join(map(str, path)), how))
+            if came not in GOOD:
+                bad.append((".".join(map(str, path)), how, came))
         assert {name for _, name in here.machines.ran} <= {"survey", "status", "machine-id"}
         asked = here.stage.server.requests[read:]
         assert {each.method for each in asked} <= {"GET", "POST"}
