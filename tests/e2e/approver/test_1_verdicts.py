@@ -2,12 +2,22 @@
 
 import json
 from datetime import datetime
+from itertools import count, islice
 
+import pytest
+
+from kubevouch.outcome import Outcome
+from real.oracle.dice import Dice
+from tests.e2e.cluster import Cluster
+from tests.e2e.lab_cluster import LabCluster
 from tests.e2e.told import eventually
+from tests.policy.conftest import ADDRESS, NODE, Case
+from tests.policy.hostile_requests import hostile_pem
+from tests.support.api_connection import RefusedRequest
 
 from .conftest import address, pinned
 from .installed import InstalledApprover, assert_approved_once
-from .simulated import Joining, SimulatedNode
+from .simulated import SERVING, Joining, SimulatedNode, create_csr
 
 KUBELET = "/var/lib/kubelet"
 CURRENT = f"{KUBELET}/pki/kubelet-server-current.pem"
@@ -186,3 +196,33 @@ def test_nothing_needs_dns(approver: InstalledApprover) -> None:
         words = ("get", "pod", pod.name, "-n", "kubevouch-system", "-o", "json")
         spec = json.loads(approver.cluster.kubectl(*words).stdout)["spec"]
         assert spec["dnsPolicy"] == "Default"
+
+
+FORMS = 319
+"""So many hostile forms were tried by hand once."""
+
+
+def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
+    cluster: Cluster, approver: InstalledApprover, site: Joining
+) -> None:
+    """Each with the node's own client certificate. What the API server cannot read, it refuses; the approver holds the rest."""
+    if not isinstance(cluster, LabCluster):
+        pytest.skip("a machine of the bed has the address that these forms ask for")
+    node = site.join(NODE, ADDRESS)
+    assert approver.cluster.kubevouch("approver", "pin", NODE, "--yes").code == 0
+    site.approved(node.ask())
+    drawn = (hostile_pem(Dice(f"approver {number}")) for number in count())
+    bad = (pem for pem in drawn if Case(pem=pem).judged().outcome is Outcome.REFUSE)
+    asked = []
+    for number, pem in enumerate(islice(bad, FORMS)):
+        try:
+            name = create_csr(node.api, f"hostile-{number}", pem, SERVING)
+        except RefusedRequest:
+            continue
+        # Judged by what it asks for, and not only since the node has asked again or too often.
+        assert not site.held(name).startswith(("newest ", "budget "))
+        asked.append(name)
+    assert len(asked) > FORMS / 2
+    site.approved(node.ask())
+    conditions = [site.csrs.objects[each]["status"].get("conditions") for each in asked]
+    assert conditions == [None] * len(asked)

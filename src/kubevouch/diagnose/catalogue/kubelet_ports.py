@@ -177,9 +177,10 @@ DEFINITIONS = (
         code=Code.CN_NOT_NODE_NAME,
         name="CNNotNodeName",
         severity=WARNING,
-        see="The certificate verifies, but its CN is not `system:node:<name>`.",
-        why="Somebody made it by hand. Scrapers that check whom they talk to (ours does), and the API server once it has "
-        "KEP-4872, refuse it. Where ours serves the metrics API it is an error: that node has no metrics.",
+        see="The certificate verifies, but does not name the node: its CN is not `system:node:<name>` with O `system:nodes`, nor "
+        "are both its CN and a DNS name the node's name.",
+        why="Somebody made it by hand. Scrapers that check whom they talk to (ours does) refuse it; the API server, once it has "
+        "KEP-4872, takes `system:node:<name>` only. Where ours serves the metrics API it is an error: that node has no metrics.",
         do=_PLAN_TEXT,
         related=("KEP-4872",),
         counts_in=DOCTOR_AND_VERIFY,

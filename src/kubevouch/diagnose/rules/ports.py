@@ -129,7 +129,7 @@ def life(leaf: Certificate) -> str:
 
 @rule(Code.CN_NOT_NODE_NAME)
 def not_node_name(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate is trusted, but its CN is not that of its node."""
+    """The certificate is trusted, but does not name its node."""
     nodes = strangers(evidence)
     strange = [
         (served, leaf)
@@ -139,7 +139,7 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
     if strange:
         proofs = [wire_proof(served, f"subject {leaf.subject}") for served, leaf in strange]
         who = counted(len(strange), "node serves", "nodes serve")
-        title = f"{who} a certificate whose CN is not the node's name"
+        title = f"{who} a certificate that does not name the node"
         yield finding(
             Code.CN_NOT_NODE_NAME,
             title,

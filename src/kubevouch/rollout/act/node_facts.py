@@ -19,7 +19,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
-from kubevouch.x509 import X509Error, node_name_of, read_certificates
+from kubevouch.x509 import X509Error, misnamed, read_certificates
 
 
 async def served_by(
@@ -43,7 +43,7 @@ async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoo
     return bool(served) and all(
         not code_of(each)
         and each.dialled.leaf is not None
-        and node_name_of(each.dialled.leaf) == node.node
+        and not misnamed(each.dialled.leaf, node.node)
         for each in served
     )
 

@@ -32,7 +32,7 @@ from kubevouch.rollout.decide.plan import SeedKind
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
 from kubevouch.rollout.decide.seed import seed_kind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.x509 import node_name_of
+from kubevouch.x509 import misnamed
 
 _SKEW = timedelta(minutes=4)
 """The signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
@@ -193,9 +193,9 @@ def _need_of(facts: MachineFacts) -> Need:
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
     _check_answers(facts.served)
     if _is_trusted(facts.served):
-        if _holder(facts.served) != facts.node:
+        if not serves_its_own(facts.served, facts.node):
             raise _CannotBeHelpedError(
-                "it serves a trusted certificate whose CN is not its node's; remove it by hand"
+                "it serves a trusted certificate that does not name its node; remove it by hand"
             )
         if not facts.csr_waits:
             return Need(NeedKind.NOTHING, WELL)
@@ -218,7 +218,8 @@ def _is_as_good_as_none(served: Served | None) -> bool:
 
 def serves_its_own(served: Served | None, node: str) -> bool:
     """Whether what is served is trusted and this node's own. Without a survey nothing more can be said of it."""
-    return _is_trusted(served) and _holder(served) == node
+    leaf = served.dialled.leaf if served else None
+    return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 
 
 def _check_answers(served: Served | None) -> None:
@@ -236,11 +237,6 @@ def _check_answers(served: Served | None) -> None:
 
 def _is_trusted(served: Served | None) -> bool:
     return served is not None and served.verdict is not None and served.verdict.trusted
-
-
-def _holder(served: Served | None) -> str | None:
-    leaf = served.dialled.leaf if served else None
-    return node_name_of(leaf) if leaf else None
 
 
 def _next_start(facts: MachineFacts) -> EffectiveConfiguration:

@@ -28,7 +28,7 @@ _NO_HOST = "is not a host name or address that ssh can take"
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-"""A Node is named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
+"""Nodes and ConfigMaps are named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
 _TOKEN = re.compile(r'[{}]|"(?P<text>(?:[^"\\]++|\\.)*+)"(?P<colon>\s*:)?')
 _FIELDS = frozenset(
     name
@@ -37,6 +37,8 @@ _FIELDS = frozenset(
 )
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_SHOWN = 100
+_LONGEST_SEEN = 500
+"""Characters of what is said of a plan that is refused."""
 _LARGEST_NODE = 256 * 1024
 """Bytes. The files of a node may have any names and any lines, and a plan is for thousands of nodes."""
 
@@ -54,14 +56,14 @@ def plan_in(data: bytes, where: str) -> Plan:
         if hidden := _hidden_in(text):
             first = next(each for each in text if each in hidden)
             seen = f"holds a character that does not show, U+{ord(first):04X}"
-            raise UsageError(where, seen, EXPECTED)
+            raise _refused(where, seen)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
+        raise _refused(where, f"is not a valid plan: {error}") from None
     if twice := _said_twice(text):
-        raise UsageError(where, f"says {twice!r} twice in one place", EXPECTED)
+        raise _refused(where, f"says {twice!r} twice in one place")
     if problem := _problem(plan):
-        raise UsageError(where, problem, EXPECTED)
+        raise _refused(where, problem)
     return plan
 
 
@@ -84,6 +86,11 @@ def _said_twice(document: str) -> str:
             if name in _FIELDS:
                 objects[-1].add(name)
     return ""
+
+
+def _refused(where: str, seen: str) -> UsageError:
+    """What is in the file may be of any length."""
+    return UsageError(where, seen[:_LONGEST_SEEN], EXPECTED)
 
 
 def _hidden_in(text: str) -> set[str]:
@@ -124,6 +131,8 @@ def _name_problem(plan: Plan) -> str:
         return "it names no node"
     if len(set(names)) != len(names):
         return "a node stands there twice"
+    if plan.config_map and not _NODE.fullmatch(plan.config_map.name):
+        return f"{plan.config_map.name!r} is no name of a ConfigMap"
     said = (*names, *(each.node for each in plan.left_out), *plan.only)
     return next(
         (f"{name!r} is no name of a Node" for name in said if not _NODE.fullmatch(name)), ""
