@@ -96,12 +96,12 @@ class Reader:
 
     def count(self, problem: str) -> int:
         """How many elements have not been read yet: they are passed over, not taken out."""
-        found = 0
-        while not self.empty:
+        data, found = self._data, 0
+        while self._at < len(data):
             found += 1
-            length = self._data[self._at + 1 : self._at + 2]
+            length = data[self._at + 1 : self._at + 2] or b"\x00"
             if length < b"\x80":
-                self._at += 2 + (length[0] if length else 0)
+                self._at += 2 + length[0]
             else:
                 self.any(problem)
         return found
