@@ -56,6 +56,15 @@ def ask_sudo_password(function: F) -> F:
     )(function)
 
 
+def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
+    from kubevouch.cli.common.terminal import Terminal
+
+    terminal = ctx.find_object(Terminal)
+    if terminal is not None:
+        terminal.prints_json = value == "json"
+    return value
+
+
 def output(*formats: str) -> Callable[[F], F]:
     """The option -o; the first format is the default."""
     return click.option(
@@ -64,6 +73,7 @@ def output(*formats: str) -> Callable[[F], F]:
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
+        callback=_keep_apart,
         help="Form of the result. Exit codes are the same for each.",
     )
 

@@ -110,7 +110,7 @@ def explain(
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
-    from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
+    from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import with_what_it_would_have_held
     from kubevouch.policy.csr import presumed_node
 
@@ -130,7 +130,7 @@ def explain(
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
         print_decision(terminal, judgement, presumed_node(named.csr), named.found)
-    return EXIT[judgement.outcome]
+    return exit_of(judgement)
 
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")

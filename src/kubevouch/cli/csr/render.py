@@ -1,6 +1,7 @@
 """Shows CSRs and the policy's decisions about them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from shlex import quote
 
@@ -30,12 +31,16 @@ _ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
 
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
-EXIT = {
-    Outcome.PASS: ExitCode.OK,
-    Outcome.REFUSE: ExitCode.FINDINGS,
-    Outcome.CANNOT_TELL: ExitCode.COULD_NOT_TELL,
-}
-"""What a verb about CSRs exits with for each outcome."""
+_NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
+
+
+def exit_of(judgement: CsrJudgement) -> ExitCode:
+    """0: it passes. 1: it is held, also since nothing knows the node. 3: only what could not be read holds it."""
+    if judgement.outcome is Outcome.PASS:
+        return ExitCode.OK
+    known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
+    told = judgement.outcome is Outcome.REFUSE or (known and not judgement.names.unread)
+    return ExitCode.FINDINGS if told else ExitCode.COULD_NOT_TELL
 
 
 def warn(terminal: Terminal, lines: list[str]) -> None:
@@ -162,8 +167,8 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
     if judgement.decision.outcome is Outcome.PASS:
         return shortened(judgement.held.text) if judgement.held else passes
     # What the approver says of a decided CSR is about the approval, and not about the rule that is named here.
-    outcome = judgement.decision.outcome if is_decided else judgement.outcome
-    word = holds if outcome is Outcome.REFUSE else "cannot tell"
+    told = exit_of(replace(judgement, held=None) if is_decided else judgement)
+    word = "cannot tell" if told is ExitCode.COULD_NOT_TELL else holds
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 
@@ -205,7 +210,7 @@ def print_decision(
     if judgement.names.advice and decision.outcome is not Outcome.PASS and not judgement.word:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if found is None or not found.status.conditions:
-        terminal.wrapped(f"{decision.about}: {_verdict(decision)}{behind}")
+        terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
         if found is not None and found.uid:
             print_denial(terminal, judgement)
@@ -215,7 +220,7 @@ def print_decision(
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
     terminal.wrapped(
-        f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(decision)}"
+        f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(judgement)}"
     )
     say_that_the_approver_holds_it(terminal, decision.about, judgement)
 
@@ -260,11 +265,10 @@ _WORDS = {
 }
 
 
-def _verdict(decision: Decision) -> str:
+def _verdict(judgement: CsrJudgement) -> str:
+    decision = judgement.decision
     if decision.outcome is Outcome.PASS:
         return "every rule that was asked passes" if decision.not_asked else "every rule passes"
-    refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
-    doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
-    parts = [f"held by {', '.join(refused)}"] if refused else []
-    parts += [f"cannot tell: {', '.join(doubted)}"] if doubted else []
-    return "; ".join(parts)
+    told = exit_of(replace(judgement, held=None))
+    word = "cannot tell:" if told is ExitCode.COULD_NOT_TELL else "held by"
+    return f"{word} {', '.join(each.rule for each in decision.held_by)}"
