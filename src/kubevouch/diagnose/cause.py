@@ -51,7 +51,7 @@ def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """The findings that are no symptoms, by rank: the first, and others that are errors or worse; few at most."""
+    """Findings that nothing else explains, by rank: the first, and others that are errors or worse; few at most."""
     roots = sorted(
         (
             each

@@ -34,7 +34,6 @@ def command(
     nodes: tuple[str, ...],
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     diff: bool,
     csr: str | None,
     remove: bool,
@@ -61,7 +60,7 @@ def command(
     if remove:
         return pin_removal.remove(terminal, access, nodes, yes=yes)
     looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "")
-    pinning.show(terminal, looked, form=output)
+    pinning.show(terminal, looked)
     if diff:
-        return pinning.say_differences(terminal, looked, form=output)
+        return pinning.say_differences(terminal, looked)
     return pinning.write(terminal, access, looked, yes=yes)

@@ -74,6 +74,7 @@ def output(*formats: str) -> Callable[[F], F]:
         default=formats[0],
         show_default=True,
         callback=_keep_apart,
+        expose_value=formats != ("table", "json"),  # else the terminal knows it
         help="Form of the result. Exit codes are the same for each.",
     )
 

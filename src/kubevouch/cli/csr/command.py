@@ -39,7 +39,6 @@ def list_(
     ctx: click.Context,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     sources: "Sources",
 ) -> int:
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only.
@@ -66,7 +65,7 @@ def list_(
     evidence, judgements = with_api(terminal, access, judge)
     warn(terminal, sources.warnings(evidence))
     found = evidence.cluster.csrs.or_else(())
-    if output == "json":
+    if terminal.prints_json:
         content = {"csrs": list(map(csr_json, found, judgements))}
         print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
@@ -98,7 +97,6 @@ def explain(
     word: str,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     sources: "Sources",
 ) -> int:
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
@@ -126,7 +124,7 @@ def explain(
         return named, judgement
 
     named, judgement = with_api(terminal, access, judge)
-    if output == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
         print_decision(terminal, judgement, presumed_node(named.csr), named.found)

@@ -57,24 +57,14 @@ def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
         terminal.command("NEXT     ", terminal.roles, beside_an_error=True)
 
 
-def names_by(judgement: CsrJudgement) -> dict[str, object]:
-    """The source of names and addresses as JSON."""
-    return {"source": judgement.names.source, "why": judgement.names.why}
-
-
 def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[str, object]:
     """A CSR as JSON."""
     return {
-        "name": found.name,
+        **explained_json(judgement, found),
         "requestor": found.spec.username,
         "created": found.metadata.creation_timestamp,
         "asksFor": _asked_for(csr_of(found)),
         "condition": _condition(found),
-        "decided": _decided(found),
-        "outcome": judgement.outcome,
-        "approverHolds": judgement.held.text if judgement.held else "",
-        "namesBy": names_by(judgement),
-        "results": judgement.decision.results,
     }
 
 
@@ -88,7 +78,7 @@ def explained_json(
         "decided": _decided(found),
         "outcome": judgement.outcome,
         "approverHolds": judgement.held.text if judgement.held else "",
-        "namesBy": names_by(judgement),
+        "namesBy": {"source": judgement.names.source, "why": judgement.names.why},
         "results": decision.results,
     }
 
