@@ -71,7 +71,7 @@ async def test_the_reason_is_that_of_the_approvers_event(kubevouch: Program, sta
     """Nothing that is written down knows the node: whoever has read the Event finds the same word here."""
     put_written(stage, "kubevouch-approver", {"configuration.yaml": "schemaVersion: kubevouch.approver/1\nsources: [pins, renewal, node-status]\n"})  # fmt: skip
     shown = await kubevouch(*EXPLAIN)
-    assert shown.code == 3
+    assert shown.code == 1
     assert (
         "NodeUnknown: no pin, inventory or record of the approver knows it; renewal, node-status: only the running approver "
         f"asks that. If it is yours: kubevouch approver pin {NODE}" in told(shown.out)
@@ -92,7 +92,7 @@ async def test_the_reason_is_the_events_also_where_the_node_itself_does_not_clai
     shown, allowing, trusting = await kubevouch.several(
         EXPLAIN, (*EXPLAIN, *allow), (*EXPLAIN, "--trust-node-status")
     )
-    assert (shown.code, allowing.code) == (3, 3), shown
+    assert (shown.code, allowing.code) == (1, 1), shown
     assert "NodeUnknown: no pin, inventory or record" in told(shown.out)
     assert f"The Node itself does not claim {ADDRESS}" in told(shown.out)
     assert "AddressNotAllowed" not in shown.out
@@ -113,7 +113,7 @@ async def test_a_closed_list_of_client_certificates_holds_whether_or_not_an_appr
     metadata = {"name": "kubevouch-approver", "namespace": "kubevouch-system", "uid": "l"}
     stage.server.store.put(LEASES, {"metadata": metadata, "spec": spec})
     shown = await kubevouch(*EXPLAIN)
-    assert shown.code == 3, shown
+    assert shown.code == 1, shown
     assert "UnknownCredential" in shown.out
 
 
@@ -121,7 +121,7 @@ async def test_without_an_approver_nothing_else_is_said(kubevouch: Program, stag
     shown, trusting, listed = await kubevouch.several(
         EXPLAIN, (*EXPLAIN, "--trust-node-status"), ("csr", "list", "-o", "json")
     )
-    assert (shown.code, trusting.code) == (3, 0)
+    assert (shown.code, trusting.code) == (1, 0)
     assert "approver pin" not in shown.out
     assert "\nnames and addresses: only the node itself says so\n" in shown.out
     [found] = [each for each in json.loads(listed.out)["csrs"] if each["name"] == "csr-w9"]
@@ -147,7 +147,7 @@ async def test_a_node_that_nothing_written_down_knows_is_said_to_be_so(
 ) -> None:
     put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
     shown, trusting = await kubevouch.several(EXPLAIN, (*EXPLAIN, "--trust-node-status"))
-    assert (shown.code, trusting.code) == (3, 0)
+    assert (shown.code, trusting.code) == (1, 0)
     assert f"\nto have the approver know the node: kubevouch approver pin {NODE}\n" in shown.out
     assert "nobody knows" not in shown.out
     assert "approver pin" not in trusting.out
@@ -167,7 +167,7 @@ async def test_the_nodes_own_word_never_beats_a_pin(kubevouch: Program, stage: S
     assert "--trust-node-status does not count beside that" in told(lacking.out)
     put_pin(stage, NODE, "uid-7")
     outdated = await kubevouch(*EXPLAIN, "--trust-node-status")
-    assert outdated.code == 3, outdated
+    assert outdated.code == 1, outdated
     assert "PinOutdated: the Node has been recreated since it was pinned" in told(outdated.out)
 
 

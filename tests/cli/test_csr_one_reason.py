@@ -86,12 +86,12 @@ async def test_a_name_that_cannot_be_told_is_not_called_allowed_beside(
 ) -> None:
     """One word for one thing: `cannot tell` in the rule's row, in the outcome, and in the list."""
     shown, listed = await kubevouch.several(EXPLAIN, ("csr", "list"))
-    assert shown.code == 3, shown
+    assert shown.code == 1, shown
     assert f"cannot tell allowed-names {NODE} NodeUnknown: " in told(shown.out)
     assert f"allowed: {NODE}" not in told(shown.out)
     assert "allowed: none" in told(shown.out)
-    assert "csr-w9: cannot tell: allowed-names, allowed-addresses" in told(shown.out)
-    assert policy_of(listed.out) == "cannot tell: allowed-names"
+    assert "csr-w9: held by allowed-names, allowed-addresses" in told(shown.out)
+    assert policy_of(listed.out) == "holds: allowed-names"
 
 
 @pytest.mark.parametrize("note", ["", "allowed-names, allowed-addresses (NodeUnknown): no source"])

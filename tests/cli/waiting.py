@@ -39,6 +39,7 @@ def put_csr(
     signer: str = "kubelet-serving",
     credential: str = CREDENTIAL,
     at: datetime | None = None,
+    pem: bytes = b"",
 ) -> None:
     """As a kubelet has just sent it. credential: "" before Kubernetes 1.32."""
     spec: Object = {
@@ -47,7 +48,7 @@ def put_csr(
         "groups": ["system:nodes", "system:authenticated"],
         "extra": _made_with(credential),
         "usages": ["digital signature", "server auth"],
-        "request": b64encode(request(node, [node], addresses)).decode(),
+        "request": b64encode(pem or request(node, [node], addresses)).decode(),
     }
     created = f"{at or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     metadata = {"name": csr, "uid": csr, "resourceVersion": "900", "creationTimestamp": created}

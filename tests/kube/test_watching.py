@@ -21,7 +21,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from kubevouch.kube.io.client import PAGE, ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import LIST_AFTER, Deleted, Event, Synced, Upserted, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
@@ -161,16 +161,16 @@ def relabel(server: ScriptedApiServer, name: str, label: str) -> None:
 async def test_what_is_there_is_told_then_what_changes(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
-    create(server, *(f"n{number:04d}" for number in range(PAGE + 1)))
+    create(server, *(f"n{number:04d}" for number in range(NODES.page + 1)))
     async with following(api) as follower:
         await follower.until(lambda: follower.syncs == 1)
-        assert len(follower.story) == PAGE + 1
+        assert len(follower.story) == NODES.page + 1
         await opened(server)
         create(server, "new")
         relabel(server, "new", "1")
         server.store.delete(NODE, "n0000")
         await follower.until(lambda: follower.holds(server))
-        assert follower.story[PAGE + 1 :] == ["+new", "+new", "-n0000"]
+        assert follower.story[NODES.page + 1 :] == ["+new", "+new", "-n0000"]
     assert follower.troubles == []
     watch = server.requests[-1]
     assert watch.query["allowWatchBookmarks"] == "true"

@@ -90,6 +90,7 @@ class Expected(_Said, frozen=True, kw_only=True):
     finds: tuple[str, ...]
     exit: int
     cause: str | None = None
+    causes: tuple[str, ...] | None = None
     next: str | None = None
     about: dict[str, tuple[str, ...]] = {}
     says: dict[str, str] = {}

@@ -7,6 +7,7 @@ import msgspec
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import CertificateRequest, X509Error, read_csr
+from kubevouch.x509.csr import names_in
 from kubevouch.x509.kinds import NODE_PREFIX
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
@@ -15,6 +16,10 @@ NODES_GROUP = "system:nodes"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+
+MOST_NAMES = 64
+"""Names and addresses of a CSR that is read: more than twice as many as the policy allows (`CsrLimits`)."""
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -46,7 +51,7 @@ class Csr(msgspec.Struct, frozen=True):
     """`resourceVersion` of the object as it was read; 0 of a file."""
 
     dropped: int = 0
-    """Bytes of the request where it was so large that it was neither read nor kept; else 0."""
+    """Bytes of the request where it is over a limit, so that it was neither read nor kept; else 0."""
 
     @property
     def size(self) -> int:
@@ -54,12 +59,14 @@ class Csr(msgspec.Struct, frozen=True):
         return self.dropped or len(self.pem)
 
 
-def csr_of(found: CertificateSigningRequest, *, most: int | None = None) -> Csr:
-    """A CSR from the API server, parsed as far as possible. most: bytes of a request that are read at all; None: any number."""
-    pem, dropped = found.spec.request, 0
-    if most is not None and len(pem) > most:
+def csr_of(found: CertificateSigningRequest) -> Csr:
+    """A CSR from the API server, parsed as far as possible."""
+    pem, dropped, names = found.spec.request, found.spec.dropped, found.spec.dropped_names
+    if not dropped and (names := names_in(pem)) > MOST_NAMES:
         pem, dropped = b"", len(pem)
-        parsed, unreadable = None, f"{found.name}: {dropped} bytes; at most {most} are read"
+    if dropped:
+        asked = f"{names} names" if names > MOST_NAMES else f"{dropped} bytes"
+        parsed, unreadable = None, f"{asked}, over the limit"
     else:
         parsed, unreadable = parsed_of(pem, found.name)
     return Csr(

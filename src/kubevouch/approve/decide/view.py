@@ -25,17 +25,12 @@ from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.credentials import LiveNode, NodeCredentials
 from kubevouch.policy.csr import NODE_USER, asked_of, csr_of
 from kubevouch.policy.csr_index import CsrIndex
-from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
-
-
-_MOST_BYTES: Final = CsrLimits().pem_bytes
-"""Of a CSR's request. Every node may create any number of larger ones, which no rule has to read."""
 
 _MOST_ADDRESSES: Final = 256
 """Of a Node's status that are looked at. A node may write any number of them, and a kubelet writes a few."""
@@ -149,7 +144,7 @@ class ClusterView:
         self.waiting.remove(found.name)
         csr = known.csr if known else None
         if csr is None and found.name not in self._decided:
-            csr = csr_of(found, most=_MOST_BYTES)
+            csr = csr_of(found)
             self.csrs.put(csr)
         self._decided.add(found.name)
         approved = found.condition("Approved")
@@ -164,7 +159,7 @@ class ClusterView:
         return DecidedCsr(found, by_others=by_others, by_us=by_us)
 
     def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
-        csr = csr_of(found, most=_MOST_BYTES)
+        csr = csr_of(found)
         self.csrs.put(csr)
         waiting = WaitingCsr(_slim_csr(found), csr)
         self.waiting.add(waiting)

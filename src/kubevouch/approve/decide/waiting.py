@@ -8,7 +8,6 @@ from typing import TypeVar
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
-from kubevouch.policy.rule import MOST_LOOKED_AT
 from kubevouch.policy.written import Value
 from kubevouch.x509 import unmapped
 
@@ -128,9 +127,8 @@ class WaitingCsrs:
 
 
 def _asked_values(csr: Csr) -> set[Value]:
-    """Of a flood nothing: no rule looks at it, so no change makes it pass."""
     asked = asked_of(csr)
-    if asked is None or len(asked.names) + len(asked.addresses) > 2 * MOST_LOOKED_AT:
+    if asked is None:
         return set()
     return {*(name.lower() for name in asked.names), *map(unmapped, asked.addresses)}
 

@@ -42,7 +42,6 @@ def command(
     nodes: tuple[str, ...],
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     diff: bool,
     csr: str | None,
     via: str | None,
@@ -78,7 +77,7 @@ def command(
         return pin_removal.remove(terminal, access, nodes, yes=yes)
     ssh = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
     looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "", ssh)
-    pinning.show(terminal, looked, form=output)
+    pinning.show(terminal, looked)
     if diff:
-        return pinning.say_differences(terminal, looked, form=output)
+        return pinning.say_differences(terminal, looked)
     return pinning.write(terminal, access, looked, yes=yes)

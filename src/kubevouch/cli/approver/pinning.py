@@ -146,9 +146,9 @@ async def _who(api: ApiClient) -> str:
         return ""
 
 
-def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
+def show(terminal: Terminal, looked: Looked) -> None:
     """The table of what would be pinned, and what is left out of it."""
-    if form == "json":
+    if terminal.prints_json:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
@@ -222,32 +222,30 @@ def _json(found: Proposal) -> Mapping[str, object]:
     }
 
 
-def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCode:
+def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
     """What differs between the pins and the live Nodes: 1 if anything does."""
-    if form != "json":
-        terminal.out()
-        for each in looked.found:
-            for text in each.differs:
-                terminal.wrapped(text, f"{each.pin.node}  ")
-            for value in each.besides:
-                said = f"= {value}: pinned by --allow, and the Node does not claim it"
-                terminal.wrapped(said, f"{each.pin.node}  ")
-        for node in looked.gone:
-            hint = terminal.hint(f"kubevouch approver pin {node} --remove")
-            terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
+    terminal.out()
+    for each in looked.found:
+        for text in each.differs:
+            terminal.wrapped(text, f"{each.pin.node}  ")
+        for value in each.besides:
+            said = f"= {value}: pinned by --allow, and the Node does not claim it"
+            terminal.wrapped(said, f"{each.pin.node}  ")
+    for node in looked.gone:
+        hint = terminal.hint(f"kubevouch approver pin {node} --remove")
+        terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
-    if form != "json":
-        if not differs:
-            but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
-            terminal.out(f"Every pin is as its Node is{but}.")
-        elif any(each.writes for each in looked.found):
-            wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-            if looked.not_yet:
-                terminal.wrapped(looked.not_yet)
-                terminal.command("NEXT  ", INSTALL_APPROVER)
-                return ExitCode.FINDINGS
-            terminal.out("If these are yours, and what the table says of them is so:")
-            terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
+    if not differs:
+        but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
+        terminal.out(f"Every pin is as its Node is{but}.")
+    elif any(each.writes for each in looked.found):
+        wanted = " ".join(each.pin.node for each in looked.found if each.writes)
+        if looked.not_yet:
+            terminal.wrapped(looked.not_yet)
+            terminal.command("NEXT  ", INSTALL_APPROVER)
+            return ExitCode.FINDINGS
+        terminal.out("If these are yours, and what the table says of them is so:")
+        terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 

@@ -28,7 +28,7 @@ class NothingToTest(KubevouchError):
 @cluster
 @output("table", "json")
 @click.pass_context
-def command(ctx: click.Context, kubeconfig: str | None, context: str | None, output: str) -> int:
+def command(ctx: click.Context, kubeconfig: str | None, context: str | None) -> int:
     """Makes CSRs as an attacker would for this very cluster, and shows by which rule each is held. Writes nothing.
 
     The pins, the inventory and the configuration in the namespace kubevouch-system count; without them no source knows any
@@ -41,7 +41,7 @@ def command(ctx: click.Context, kubeconfig: str | None, context: str | None, out
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
     rows, is_installed = with_api(terminal, access_of(terminal, kubeconfig, context), _tested)
-    if output == "json":
+    if terminal.prints_json:
         content = {"rows": [_json(each) for each in rows]}
         print_document(terminal, "kubevouch.selftest/1", content)
     else:

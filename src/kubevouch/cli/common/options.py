@@ -80,6 +80,15 @@ def via_ssh(reads: str) -> Callable[[F], F]:
     return with_ssh
 
 
+def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
+    from kubevouch.cli.common.terminal import Terminal
+
+    terminal = ctx.find_object(Terminal)
+    if terminal is not None:
+        terminal.prints_json = value == "json"
+    return value
+
+
 def output(*formats: str) -> Callable[[F], F]:
     """The option -o; the first format is the default."""
     return click.option(
@@ -88,6 +97,8 @@ def output(*formats: str) -> Callable[[F], F]:
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
+        callback=_keep_apart,
+        expose_value=formats != ("table", "json"),  # else the terminal knows it
         help="Form of the result. Exit codes are the same for each.",
     )
 

@@ -40,7 +40,6 @@ def list_(
     ctx: click.Context,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     sources: "Sources",
 ) -> int:
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only.
@@ -67,7 +66,7 @@ def list_(
     evidence, judgements = with_api(terminal, access, judge)
     warn(terminal, sources.warnings(evidence))
     found = evidence.cluster.csrs.or_else(())
-    if output == "json":
+    if terminal.prints_json:
         content = {"csrs": list(map(csr_json, found, judgements))}
         print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
@@ -99,7 +98,6 @@ def explain(
     word: str,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     sources: "Sources",
 ) -> int:
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
@@ -111,7 +109,7 @@ def explain(
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
-    from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
+    from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import with_what_it_would_have_held
     from kubevouch.policy.csr import presumed_node
 
@@ -127,11 +125,11 @@ def explain(
         return named, judgement
 
     named, judgement = with_api(terminal, access, judge)
-    if output == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
         print_decision(terminal, judgement, presumed_node(named.csr), named.found)
-    return EXIT[judgement.outcome]
+    return exit_of(judgement)
 
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")

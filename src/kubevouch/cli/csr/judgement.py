@@ -66,6 +66,9 @@ class NamesAnswer:
     advice: str = ""
     """The command that would have the installed approver know the node, if it does not."""
 
+    unread: bool = False
+    """Whether what is pinned could not be read, so that it may have more."""
+
 
 @dataclass(frozen=True)
 class CsrJudgement:

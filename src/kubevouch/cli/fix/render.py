@@ -95,7 +95,7 @@ def _print_what_comes_next(terminal: Terminal, plan: Plan, commands: Commands) -
     if plan.nodes or plan.config_map is not None:
         terminal.command("NEXT     ", commands.again)
     elif any(not each.is_well for each in plan.left_out):
-        print_next(terminal, next_for_left_out(plan.left_out, commands), "table")
+        print_next(terminal, next_for_left_out(plan.left_out, commands))
     else:
         terminal.command("NEXT     ", "kubevouch verify --wait 2m")
 

@@ -8,9 +8,9 @@ from kubevouch.errors import ExitCode
 from kubevouch.x509 import describe
 
 
-def print_result(terminal: Terminal, result: ProbeResult, form: str) -> int:
+def print_result(terminal: Terminal, result: ProbeResult) -> int:
     """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
-    if form == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.probe/1", _as_json(result))
     else:
         _print(terminal, result)
