@@ -10,14 +10,17 @@ from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import look_back
 from kubevouch.approve.decide.view import ClusterView, DecidedCsr
+from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, requestor_of
 from kubevouch.clock import Clock
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
-from kubevouch.policy.csr import csr_of
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, CsrCondition, Node
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import return_freed_memory
 
-_MOST_OWN: Final = 20_000
+_MOST_TOLD: Final = 10_000
+
+_PAUSE: Final = 1.0
+"""Seconds before a CSR is looked at whose requestor had another one waiting: whoever floods us has a look a second."""
 
 
 class WatchReactions:
@@ -28,7 +31,7 @@ class WatchReactions:
         clock: Clock,
         log: Log,
         view: ClusterView,
-        queue: DecisionQueue,
+        queue: DecisionQueue[Requestor],
         instruments: ApproverInstruments,
         *,
         records: RecordWriter,
@@ -55,8 +58,9 @@ class WatchReactions:
         self.gap = False
         """Whether client certificates may have been issued before that nobody saw."""
 
-        self._own: dict[str, None] = {}
-        """UIDs of the CSRs that this process decided about, the newest last."""
+        self._told: dict[str, str] = {}
+        """By UID of a CSR, the newest last: the message of the condition that this process wrote or tried to write; "" where
+        it is told that others have decided. The watch may show our decision before the answer to the write comes."""
 
     def turned(self, *, active: bool) -> None:
         """This process begins or ceases to look at CSRs."""
@@ -99,20 +103,24 @@ class WatchReactions:
         if isinstance(news, DecidedCsr):
             self._decided(news)
             return
+        if news is None or (news.asks_again and not news.held_for):
+            self._telling.passed_over()
+        if news is None:
+            return
         created = csr.metadata.creation_timestamp
         if self.begun and created is not None and not news.held_for:
             lag = (self._clock.now() - created).total_seconds()
             self._instruments.watch_lag.observe(max(0.0, lag))
-        self._look_at([csr.name])
+        self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
     def serving_csr_gone(self, name: str, uid: str) -> None:
-        """A serving CSR is gone. The one before it may be its user's newest now."""
-        newest = self._view.remove_serving_csr(name)
-        self._queue.discard(name)
+        """A serving CSR is gone."""
+        self._view.remove_serving_csr(name)
         self._telling.gone(uid)
-        if newest is not None and newest.superseded:
-            newest.over = newest.superseded = False
-            self._look_at([newest.name])
+
+    def keeps(self, name: str) -> bool:
+        """Whether a CSR of this name is kept, so that its end is news."""
+        return name in self._view.waiting
 
     def client_csr(self, csr: CertificateSigningRequest) -> None:
         """A CSR for a client certificate is new or has changed."""
@@ -154,13 +162,16 @@ class WatchReactions:
 
     def _decided(self, news: DecidedCsr) -> None:
         found = news.found
-        self._queue.discard(found.name)
+        self._end_turn(found)
         self._telling.gone(found.uid)
         if not self._decides():
             return
         if news.by_us and found.condition("Denied") is None:
             self._served.put(found)
-        if news.by_others and found.uid not in self._own and found.condition("Approved"):
+        ours = self._told.get(found.uid)
+        messages = [each.message for each in found.status.conditions]
+        if news.is_new and ours not in {"", *messages} and found.condition("Approved"):
+            self._tell(found.uid, "")
             self._others_approved(found)
 
     def _others_approved(self, found: CertificateSigningRequest) -> None:
@@ -169,25 +180,39 @@ class WatchReactions:
             return
         condition = found.condition("Approved")
         at = condition.last_update_time if condition else None
-        decision = look_back(self._view, csr_of(found), reserved, at or self._clock.now())
+        csr = self._view.read(WaitingCsr(found, found.spec.request))
+        decision = look_back(self._view, csr, reserved, at or self._clock.now())
         self._telling.approved_by_others(found, decision)
+
+    def writing(self, found: CertificateSigningRequest, condition: CsrCondition) -> None:
+        """We are about to decide about a CSR."""
+        self._tell(found.uid, condition.message)
 
     def written(self, found: CertificateSigningRequest) -> None:
         """We have decided about a CSR: what the watch shows of it later is no news."""
-        self._own[found.uid] = None
-        if len(self._own) > _MOST_OWN:
-            del self._own[next(iter(self._own))]
+        self._tell(found.uid, "")
         self._view.put_serving_csr(found)
-        self._queue.discard(found.name)
+        self._end_turn(found)
 
-    def _look_at(self, names: Collection[str]) -> None:
-        """These are looked at now, if anything is looked at here."""
+    def _tell(self, uid: str, message: str) -> None:
+        self._told.pop(uid, None)
+        self._told[uid] = message
+        if len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
+
+    def _end_turn(self, found: CertificateSigningRequest) -> None:
+        requestor = requestor_of(found)
+        if self._view.waiting.of(requestor) is None:
+            self._queue.discard(requestor)
+
+    def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
+        """These are looked at in so many seconds, if anything is looked at here."""
         if not (self.begun and self.active):
             return  # whoever begins to lead looks at all of them
         for name in names:
             waiting = self._view.waiting.get(name)
             if waiting is not None and not waiting.over:
-                self._queue.put(name)
+                self._queue.put(waiting.requestor, after)
 
     def look_at_all(self) -> None:
         """All that wait are looked at now."""

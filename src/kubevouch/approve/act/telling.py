@@ -118,10 +118,14 @@ class Telling:
 
     def _is_event(self, waiting: WaitingCsr, decision: Decision) -> bool:
         """Whether an operator should hear of it: the newest of a node, and not what the next look may show."""
-        if self._view.csrs.newest(waiting.csr) != waiting.name:
+        if self._view.waiting.get(waiting.name) is not waiting:
             return False
         doubts = {each.reason for each in decision.held_by} == {HoldReason.NOT_IN_EVIDENCE}
         return not doubts or waiting.failures >= _DOUBTS_BEFORE_EVENT
+
+    def passed_over(self) -> None:
+        """One is not looked at: its requestor has asked again, or too many ask."""
+        self._count(Action.HOLD, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def gone(self, uid: str) -> None:
         """A CSR is decided about, or gone."""

@@ -25,6 +25,9 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 STALE: Final = 240.0
 """Seconds. Bookmarks come once a minute; a silent connection is given up after 150 s, and another one is tried within 30."""
 
+_PAGE: Final = 50
+"""CSRs in a page of a list: of the largest that a node may create (1 MB) so many are asked for again, fewer at once."""
+
 CSR_LIFE: Final = 50 * 60.0
 """Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
 
@@ -44,8 +47,12 @@ class WatchHandler(Protocol):
         """A CSR for a kubelet's serving certificate is new or has changed."""
         ...
 
+    def keeps(self, name: str) -> bool:
+        """Whether the handler keeps a CSR of this name, so that it wants to be told of its end."""
+        ...
+
     def serving_csr_gone(self, name: str, uid: str) -> None:
-        """Such a CSR is gone, or one of another signer, which was never told."""
+        """Such a CSR is gone. Of one that the handler does not keep nothing need be told."""
         ...
 
     def client_csr(self, csr: CertificateSigningRequest) -> None:
@@ -88,7 +95,16 @@ class Watches:
         self._rng = rng
         self._report = report
         self._node_watch = self._watch("nodes", NODES)
-        self._csr_watch = self._watch("CSRs", CSRS)
+        self._csr_watch = Watch(
+            api,
+            CSRS,
+            clock=clock,
+            rng=rng,
+            report=lambda error: self._failed("CSRs", error),
+            objects=_PAGE,
+            keeps=lambda key: handler.keeps(key[1]),
+        )
+        self._others_listed = asyncio.Event()
         self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace)
         self._listed: set[str] = set()
         self._failing_since: float | None = None
@@ -159,6 +175,8 @@ class Watches:
     def _is_listed(self, what: str) -> None:
         before = self.synced
         self._listed.add(what)
+        if self._listed >= {"nodes", "ConfigMaps"}:
+            self._others_listed.set()
         if self.synced and not before:
             self._handler.all_listed()
 
@@ -166,7 +184,9 @@ class Watches:
         """One watch for both signers, which shows what happened in its order.
 
         Whoever gets a client certificate and asks for a serving certificate with it at once must not be able to come first.
+        It begins when Nodes and ConfigMaps are known: by these is decided whose CSRs are kept.
         """
+        await self._others_listed.wait()
         async for each in self._csr_watch.events():
             since, self._failing_since = self._failing_since, None
             match each:

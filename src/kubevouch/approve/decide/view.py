@@ -11,7 +11,7 @@ import msgspec
 from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.budget import ApprovalBudget
 from kubevouch.approve.decide.sources import WatchedSources
-from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
+from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
@@ -19,12 +19,12 @@ from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.client_csr import ClientCsr, client_csr_of
-from kubevouch.policy.csr import NODE_USER, asked_of, csr_of
-from kubevouch.policy.csr_index import CsrIndex
+from kubevouch.policy.client_csr import ClientCsr, certificate_id, client_csr_of
+from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.standing import LiveNode, NodeStanding
 from kubevouch.policy.standings import Standings
@@ -55,8 +55,8 @@ class DecidedCsr:
     """A serving CSR that is decided about, as news: it waited, or its certificate has come."""
 
     found: CertificateSigningRequest
-    by_others: bool
-    """Whether it waited until now, and somebody else than this process has decided about it."""
+    is_new: bool
+    """Whether it may have been decided about just now: it waited until then, or was not kept and has no certificate yet."""
 
     by_us: bool
 
@@ -66,9 +66,9 @@ class ClusterView:
     """Everything that the watches have shown."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
-    waiting: WaitingCsrs = field(default_factory=WaitingCsrs)
+    waiting: WaitingCsrs = field(init=False)
     sources: WatchedSources = field(default_factory=WatchedSources)
-    csrs: CsrIndex = field(default_factory=CsrIndex)
+    keys: ShownKeys = field(default_factory=ShownKeys)
     budget: ApprovalBudget = field(default_factory=ApprovalBudget)
     index: NodeIndex = field(default_factory=NodeIndex)
     approved_lately: ApprovedLately = field(default_factory=ApprovedLately)
@@ -76,14 +76,14 @@ class ClusterView:
     """None until `begin`."""
 
     names: ClusterNames | None = None
-    _decided: set[str] = field(default_factory=set)
-    """Names of serving CSRs that need not be parsed again."""
-
     _client_csrs: list[ClientCsr] = field(default_factory=list)
     _reserved: ReservedNames | None = None
     _reserved_for: ApproverConfiguration | None = None
     _reserved_at: float = 0.0
     _pods_changed: bool = False
+
+    def __post_init__(self) -> None:
+        self.waiting = WaitingCsrs(self.nodes.__contains__, self._is_allowed)
 
     def begin(self, *, gap: bool) -> set[str]:
         """Everything has been listed once. Returns the nodes about which something else is known than what is recorded.
@@ -148,44 +148,58 @@ class ClusterView:
 
     # CSRs
 
-    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | DecidedCsr:
-        """A CSR of the kubelet-serving signer as it is now. WaitingCsr: nobody has decided about it yet."""
-        known = self.waiting.get(found.name)
-        if not found.status.conditions:
-            if known is None:
-                return self._waits(found)
-            known.found = _slim_csr(found)  # its spec never changes
-            return known
-        self.waiting.remove(found.name)
-        csr = known.csr if known else None
-        if csr is None and found.name not in self._decided:
-            csr = csr_of(found, most=_MOST_BYTES)
-            self.csrs.put(csr)
-        self._decided.add(found.name)
+    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | DecidedCsr | None:
+        """A CSR of the kubelet-serving signer as it is now. WaitingCsr: nobody has decided about it yet; None: it is not kept."""
+        if found.status.conditions:
+            return self._decided(found)
+        slim = _slim_csr(found)
+        waiting = self.waiting.put(slim)
+        if waiting is None:
+            return None
+        waiting.found = slim
+        if waiting.csr is None:
+            waiting.request = found.spec.request  # it never changes
+            if len(waiting.request) > _MOST_BYTES:
+                self.read(waiting)
+        return waiting
+
+    def read(self, waiting: WaitingCsr) -> Csr:
+        """What it asks for. It is parsed in its turn, and not when the watch shows it: most of a flood never is."""
+        if waiting.csr is not None:
+            return waiting.csr
+        csr = self._read(waiting.found, waiting.request)
+        self.waiting.read(waiting, csr)
+        return csr
+
+    def _read(self, found: CertificateSigningRequest, request: bytes) -> Csr:
+        spec = msgspec.structs.replace(found.spec, request=request)
+        csr = csr_of(msgspec.structs.replace(found, spec=spec), most=_MOST_BYTES)
+        self.keys.put(csr, self.nodes)
+        return msgspec.structs.replace(csr, pem=b"", dropped=csr.size)
+
+    def _decided(self, found: CertificateSigningRequest) -> DecidedCsr:
+        known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")
         by_us = approved is not None and approved.reason == BY_US
         at = (approved and approved.last_update_time) or found.metadata.creation_timestamp
         node = found.spec.username.removeprefix(NODE_USER)
         if by_us and at is not None:
             self.budget.spend(node, found.uid, at)
+        csr = known.csr if known else None
+        if approved is not None and csr is None and not is_read:
+            csr = self._read(found, found.spec.request)
         if approved is not None and at is not None and csr is not None:
             self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
-        by_others = known is not None and not known.is_ours(found)
-        return DecidedCsr(found, by_others=by_others, by_us=by_us)
+        return DecidedCsr(found, is_new=bool(known) or not found.status.certificate, by_us=by_us)
 
-    def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
-        csr = csr_of(found, most=_MOST_BYTES)
-        self.csrs.put(csr)
-        waiting = WaitingCsr(_slim_csr(found), csr)
-        self.waiting.add(waiting)
-        return waiting
+    def remove_serving_csr(self, name: str) -> None:
+        """The CSR is gone. An older one of its requestor does not count again."""
+        self.waiting.remove(name)
 
-    def remove_serving_csr(self, name: str) -> WaitingCsr | None:
-        """The CSR is gone. Returns the one that is its user's newest now, if it waits."""
-        self.csrs.remove(name)
-        self._decided.discard(name)
-        gone = self.waiting.remove(name)
-        return None if gone is None else self.waiting.get(self.csrs.newest(gone.csr) or "")
+    def _is_allowed(self, requestor: Requestor) -> bool:
+        """Whether the credential is known as the node's own."""
+        username, credential = requestor
+        return certificate_id(credential) in self.sources.vouched(node_of(username) or "")
 
     def put_client_csr(self, found: CertificateSigningRequest) -> str:
         """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if it changes nothing."""
