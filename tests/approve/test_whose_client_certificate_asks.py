@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver import status
@@ -9,6 +11,7 @@ from tests.approve.client_csrs import BOOTSTRAP, client_csr
 from tests.approve.conftest import (
     CLIENT,
     CONFIG_MAP,
+    LEASE,
     NODE,
     SPACE,
     Cluster,
@@ -274,3 +277,37 @@ async def test_a_node_that_joined_and_asked_with_its_own_certificate_is_approved
     async with approving(cluster):
         cluster.csr("csr-1", "n1", credential=own)
         await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_what_was_borrowed_while_no_approver_ran_gets_nothing_though_nobody_saw_it(
+    cluster: Cluster,
+) -> None:
+    """The Lease is two hours old, and the controller-manager has deleted the CSR that shows the borrowing."""
+    own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
+    node = cluster.node("n1", "192.0.2.1")
+    pin = {"v": 1, "uid": node["metadata"]["uid"], "names": ["n1"], "addresses": ["192.0.2.1"]}
+    cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
+    async with approving(cluster):
+        cluster.csr("csr-own", "n1", credential=own)
+        await cluster.until(lambda: cluster.approved("csr-own"))
+    stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+    for name in ("join", "thief-client"):
+        cluster.server.store.delete(CSRS, name)
+
+    def two_hours_older(lease: dict[str, Any]) -> dict[str, Any]:
+        then = datetime.now(UTC) - timedelta(hours=2)
+        return {**lease, "spec": {**lease["spec"], "renewTime": f"{then:%Y-%m-%dT%H:%M:%S.%fZ}"}}
+
+    cluster.server.store.change(LEASE, (SPACE, "kubevouch-approver"), two_hours_older)
+    cluster.csr("csr-thief", "n1", credential=stolen)
+    async with approving(cluster, identity="two") as running:
+        await running.decided("csr-thief")
+        assert "UnknownCredential" in running.log
+        await cluster.until(lambda: cluster.events("KubeletServingHeld"))
+        note = cluster.events("KubeletServingHeld")[0]["note"]
+        assert "kubevouch approver pin n1 --csr csr-thief" in note
+        assert running.metric("kubevouch_approver_last_gap_timestamp_seconds") > 0
+        again = cluster.csr("csr-again", "n1", credential=own)
+        await cluster.until(lambda: cluster.approved("csr-again"), again["metadata"]["name"])
+    assert not cluster.conditions("csr-thief")

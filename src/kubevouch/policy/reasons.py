@@ -32,6 +32,7 @@ class HoldReason(StrEnum):
     OTHER_CREDENTIAL = "OtherCredential"
     BOOTSTRAPPED = "Bootstrapped"
     BORROWED_IDENTITY = "BorrowedIdentity"
+    EARLIER_NODE = "EarlierNode"
     IDENTITY_GOT_ANEW = "IdentityGotAnew"
     UNKNOWN_CREDENTIAL = "UnknownCredential"
     KEY_OF_ANOTHER_NODE = "KeyOfAnotherNode"
