@@ -85,8 +85,10 @@ def test_a_change_that_no_decision_looks_at_concerns_nobody() -> None:
 def test_a_change_of_a_node_concerns_who_asks_for_what_it_has_or_had() -> None:
     view = ClusterView()
     view.put_node(node("n1", "192.0.2.1"))
-    view.put_serving_csr(csr("c2", "n2", "192.0.2.1"))
-    view.put_serving_csr(csr("c3", "n3", "192.0.2.3"))
+    for asked in (csr("c2", "n2", "192.0.2.1"), csr("c3", "n3", "192.0.2.3")):
+        waiting = view.put_serving_csr(asked)
+        assert isinstance(waiting, WaitingCsr)
+        view.read(waiting)
     assert view.put_node(node("n1", "192.0.2.7")) == {"c2"}
     assert view.put_node(node("n1", "192.0.2.3")) == {"c3"}
     assert view.remove_node("n1") == {"c3"}
@@ -140,13 +142,17 @@ def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyP
     assert view.put_serving_csr(labelled) is first
     assert isinstance(first, WaitingCsr)
     assert first.found.metadata.resource_version == "9"
+    assert parsed == []
+    for _ in range(2):
+        view.read(first)
     approved = msgspec.structs.replace(waits, status=csr("c1", "n1", approved_by="X").status)
     news = view.put_serving_csr(approved)
     assert isinstance(news, DecidedCsr)
-    assert (news.by_others, news.by_us) == (True, False)
-    again = view.put_serving_csr(approved)
+    assert (news.is_new, news.by_us) == (True, False)
+    issued = msgspec.structs.replace(approved.status, certificate=b"PEM")
+    again = view.put_serving_csr(msgspec.structs.replace(approved, status=issued))
     assert isinstance(again, DecidedCsr)
-    assert not again.by_others
+    assert not again.is_new
     assert parsed == ["c1"]
     assert len(view.waiting) == 0
 
@@ -164,7 +170,8 @@ def test_of_what_anybody_may_write_of_any_size_nothing_is_kept() -> None:
     size = len(large.spec.request)
     kept = view.put_serving_csr(large)
     assert isinstance(kept, WaitingCsr)
-    assert len(msgspec.json.encode((kept.found, kept.csr.pem))) < 1_000
+    assert kept.csr is not None
+    assert len(msgspec.json.encode((kept.found, kept.request, kept.csr.pem))) < 1_000
     assert kept.csr.parsed is None
     assert kept.csr.size == size
     refused = form.size(CsrFacts(csr=kept.csr, at=NOW, node_exists=True, allowed=None))

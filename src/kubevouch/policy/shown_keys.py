@@ -1,7 +1,6 @@
 """The public keys that nodes have shown in CSRs that were read, also in those that are gone by now."""
 
 import hashlib
-from collections.abc import Container
 from typing import Final
 
 from kubevouch.policy.csr import Csr, requestor_node
@@ -10,8 +9,8 @@ from kubevouch.x509 import PublicKey
 MOST_KEYS: Final = 16
 """Public keys that are remembered of each node, the newest. A node that shows more crowds out its own only."""
 
-MOST_STRANGERS: Final = 5_000
-"""Names without a Node of which keys are remembered. With a bootstrap token anybody can ask in any number of names."""
+MOST_NODES: Final = 20_000
+"""Names of nodes, the newest. With a bootstrap token anybody can ask in any number of names, at the pace of the signer."""
 
 
 class ShownKeys:
@@ -20,10 +19,9 @@ class ShownKeys:
     def __init__(self) -> None:
         self._nodes_by_key: dict[str, set[str]] = {}
         self._keys_by_node: dict[str, list[str]] = {}
-        self._prune_at = MOST_STRANGERS
 
-    def put(self, csr: Csr, nodes: Container[str]) -> None:
-        """A node has shown this CSR's key. nodes: the names of those that are there.
+    def put(self, csr: Csr) -> None:
+        """A node has shown this CSR's key.
 
         Whoever asks in another's name has shown nothing (the rule about the subject holds that CSR). Nor has whoever copied
         the key of another node's CSR, which every node may read, and could not sign with it: the rule about the form holds
@@ -42,11 +40,9 @@ class ShownKeys:
         self._nodes_by_key.setdefault(key, set()).add(node)
         self._forget(node, keys[:-MOST_KEYS])
         del keys[:-MOST_KEYS]
-        if len(self._keys_by_node) > self._prune_at:
-            strangers = [name for name in self._keys_by_node if name not in nodes]
-            for name in strangers[: -MOST_STRANGERS // 2]:
-                self._forget(name, self._keys_by_node.pop(name))
-            self._prune_at = len(self._keys_by_node) + MOST_STRANGERS // 2
+        if len(self._keys_by_node) > MOST_NODES:
+            oldest = next(iter(self._keys_by_node))
+            self._forget(oldest, self._keys_by_node.pop(oldest))
 
     def shown_by(self, csr: Csr) -> frozenset[str] | None:
         """The nodes that have shown this CSR's public key; None if it cannot be read."""

@@ -5,8 +5,6 @@ other credential.
 """
 
 import asyncio
-import heapq
-from itertools import count
 from typing import Final, Generic, TypeVar
 
 from kubevouch.clock import Clock
@@ -24,61 +22,38 @@ class DecisionQueue(Generic[K]):
         self._clock = clock
         self._ready: asyncio.Queue[K] = asyncio.Queue()
         """Each wakes one worker: an Event would wake all of them, which costs as much as a decision."""
-        self._due: dict[K, float] = {}
-        """By requestor: when it is due; 0 for what is ready."""
-        self._later: list[tuple[float, int, K]] = []
-        self._numbers = count()
+        self._later: dict[K, float] = {}
+        """When each is due that has to wait."""
         self._said: dict[K, float] = {}
-        """By requestor: when it was last said that it is due. Of what a worker has: when it was said before he took it."""
+        """When it was last said that each is due which is ready. Of what a worker has: when it was said before he took it."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 
     @property
     def depth(self) -> int:
         """How many are due, or being looked at now."""
-        return self._ready.qsize() + len(self._busy)
+        return len(self._said)
 
     def put(self, key: K, after: float = 0.0) -> None:
         """It is to be looked at in so many seconds; earlier, if that was said before."""
-        if after <= 0 and key in self._busy:
+        now = self._clock.monotonic()
+        if after > 0:
+            if key in self._busy or key not in self._said:
+                self._later[key] = min(now + after, self._later.get(key, now + after))
+            return
+        if key in self._busy:
             self._again.add(key)
             return
-        now = self._clock.monotonic()
-        due = 0.0 if after <= 0 else now + after
-        if not due:
-            self._said[key] = now
-        known = self._due.get(key)
-        if known is not None and known <= due:
-            return
-        self._due[key] = due
-        if due:
-            heapq.heappush(self._later, (due, next(self._numbers), key))
-        else:
+        self._later.pop(key, None)
+        if key not in self._said:
             self._ready.put_nowait(key)
-
-    def discard(self, key: K) -> None:
-        """It is not to be looked at any more."""
-        self._due.pop(key, None)
-        self._again.discard(key)
-        self._forget(key)
-
-    def clear(self) -> None:
-        """Nothing is to be looked at any more."""
-        while not self._ready.empty():
-            self._ready.get_nowait()
-        self._due.clear()
-        self._later.clear()
-        self._again.clear()
-        self._said = {key: at for key, at in self._said.items() if key in self._busy}
+        self._said[key] = now
 
     async def get(self) -> K:
         """The next that is due. It is the caller's until `done`."""
-        while True:
-            key = await self._ready.get()
-            if self._due.get(key) == 0.0 and key not in self._busy:
-                del self._due[key]
-                self._busy.add(key)
-                return key
+        key = await self._ready.get()
+        self._busy.add(key)
+        return key
 
     def said(self, key: K) -> float:
         """When it was said that this one, which a worker has, is to be looked at, by the monotonic clock."""
@@ -87,22 +62,16 @@ class DecisionQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The worker has finished with it."""
         self._busy.discard(key)
-        self._forget(key)
+        del self._said[key]
         if key in self._again:
             self._again.discard(key)
             self.put(key)
-
-    def _forget(self, key: K) -> None:
-        if key not in self._busy and self._due.get(key) != 0.0:
-            self._said.pop(key, None)
 
     async def run(self) -> None:
         """Brings up what has waited long enough, until cancelled."""
         while True:
             await self._clock.sleep(_TICK)
             now = self._clock.monotonic()
-            while self._later and self._later[0][0] <= now:
-                due, _, key = heapq.heappop(self._later)
-                if self._due.get(key) == due:
-                    del self._due[key]
-                    self.put(key)
+            for key in [key for key, due in self._later.items() if due <= now]:
+                del self._later[key]
+                self.put(key)

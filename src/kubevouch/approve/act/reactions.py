@@ -10,7 +10,7 @@ from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import look_back
 from kubevouch.approve.decide.view import ClusterView, DecidedCsr
-from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, requestor_of
+from kubevouch.approve.decide.waiting import Requestor, WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, CsrCondition, Node
@@ -24,7 +24,7 @@ _PAUSE: Final = 1.0
 
 
 class WatchReactions:
-    """A WatchHandler. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
+    """Told by the watches. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
 
     def __init__(
         self,
@@ -67,8 +67,6 @@ class WatchReactions:
         self.active = active
         if active:
             self.look_at_all()
-        else:
-            self._queue.clear()
 
     def all_listed(self) -> None:
         """Everything has been listed once."""
@@ -113,14 +111,13 @@ class WatchReactions:
             self._instruments.watch_lag.observe(max(0.0, lag))
         self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
-    def serving_csr_gone(self, name: str, uid: str) -> None:
-        """A serving CSR is gone."""
-        self._view.remove_serving_csr(name)
-        self._telling.gone(uid)
+    def serving_csr_gone(self, name: str) -> None:
+        """A serving CSR is gone. An older one of its requestor does not count again."""
+        self._view.waiting.remove(name)
 
     def keeps(self, name: str) -> bool:
         """Whether a CSR of this name is kept, so that its end is news."""
-        return name in self._view.waiting
+        return self._view.waiting.get(name) is not None
 
     def client_csr(self, csr: CertificateSigningRequest) -> None:
         """A CSR for a client certificate is new or has changed."""
@@ -162,8 +159,6 @@ class WatchReactions:
 
     def _decided(self, news: DecidedCsr) -> None:
         found = news.found
-        self._end_turn(found)
-        self._telling.gone(found.uid)
         if not self._decides():
             return
         if news.by_us and found.condition("Denied") is None:
@@ -192,18 +187,12 @@ class WatchReactions:
         """We have decided about a CSR: what the watch shows of it later is no news."""
         self._tell(found.uid, "")
         self._view.put_serving_csr(found)
-        self._end_turn(found)
 
     def _tell(self, uid: str, message: str) -> None:
         self._told.pop(uid, None)
         self._told[uid] = message
         if len(self._told) > _MOST_TOLD:
             del self._told[next(iter(self._told))]
-
-    def _end_turn(self, found: CertificateSigningRequest) -> None:
-        requestor = requestor_of(found)
-        if self._view.waiting.of(requestor) is None:
-            self._queue.discard(requestor)
 
     def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
         """These are looked at in so many seconds, if anything is looked at here."""

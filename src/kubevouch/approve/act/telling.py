@@ -7,7 +7,7 @@ from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, Approv
 from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.served import IssuedCertificate, ServedResult
-from kubevouch.approve.decide.told import LONGEST_WHOLE, TellingMemory, explaining, why_held
+from kubevouch.approve.decide.told import LONGEST_WHOLE, explaining, why_held
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
@@ -48,7 +48,6 @@ class Telling:
         self._view = view
         self._instruments = instruments
         self._events = events
-        self._memory = TellingMemory()
 
     def took(self, seconds: float) -> None:
         """A look and what followed from it took so long."""
@@ -82,7 +81,6 @@ class Telling:
     def wrote(self, found: CertificateSigningRequest, looked: LookedAt, action: Action) -> None:
         """It was approved, or denied."""
         self._count_looked(looked, action)
-        self._memory.forget(found.uid)
         node = found.spec.username.removeprefix(NODE_USER)
         approved = action is Action.APPROVE
         why = looked.answer.why if approved and looked.answer else looked.decision.why
@@ -110,7 +108,8 @@ class Telling:
             )
         if not self._is_event(waiting, looked.decision):
             return
-        if self._memory.is_due(waiting.found.uid, why, self._clock.now()):
+        if waiting.told != why:
+            waiting.told = why
             note = why_held(looked.decision, waiting.name)
             self._events.tell(waiting.found, CSRS, HELD, note)
             if live is not None:
@@ -126,10 +125,6 @@ class Telling:
     def passed_over(self) -> None:
         """One is not looked at: its requestor has asked again, or too many ask."""
         self._count(Action.HOLD, HoldReason.SUPERSEDED, IdentitySource.NONE)
-
-    def gone(self, uid: str) -> None:
-        """A CSR is decided about, or gone."""
-        self._memory.forget(uid)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
         """Somebody else has approved it. Who it was is what he says himself."""

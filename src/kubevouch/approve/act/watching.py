@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
+from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
@@ -12,9 +13,6 @@ from kubevouch.kube.resources import (
     CONFIG_MAPS,
     CSRS,
     NODES,
-    CertificateSigningRequest,
-    ConfigMap,
-    Node,
     Object,
     Resource,
 )
@@ -32,58 +30,14 @@ CSR_LIFE: Final = 50 * 60.0
 """Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
 
 
-class WatchHandler(Protocol):
-    """Told what has happened, in the order of each watch."""
-
-    def node(self, node: Node) -> None:
-        """A Node is new or has changed."""
-        ...
-
-    def node_gone(self, name: str) -> None:
-        """A Node is gone."""
-        ...
-
-    def serving_csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR for a kubelet's serving certificate is new or has changed."""
-        ...
-
-    def keeps(self, name: str) -> bool:
-        """Whether the handler keeps a CSR of this name, so that it wants to be told of its end."""
-        ...
-
-    def serving_csr_gone(self, name: str, uid: str) -> None:
-        """Such a CSR is gone. Of one that the handler does not keep nothing need be told."""
-        ...
-
-    def client_csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR for a kubelet's client certificate is new or has changed."""
-        ...
-
-    def client_csrs_missed(self) -> None:
-        """Client certificates may have been issued, and their CSRs deleted, that no watch has shown."""
-        ...
-
-    def config_map(self, found: ConfigMap) -> None:
-        """A ConfigMap of the approver's namespace is new or has changed."""
-        ...
-
-    def config_map_gone(self, name: str) -> None:
-        """A ConfigMap of the approver's namespace is gone."""
-        ...
-
-    def all_listed(self) -> None:
-        """Everything has been listed once: called once."""
-        ...
-
-
 class Watches:
-    """The three watches. report: called with what is watched and each failure."""
+    """The three watches. handler: told what has happened, in the order of each watch. report: called with what is watched and each failure."""
 
     def __init__(
         self,
         api: ApiClient,
         clock: Clock,
-        handler: WatchHandler,
+        handler: WatchReactions,
         *,
         namespace: str,
         rng: Callable[[], float],
@@ -194,8 +148,8 @@ class Watches:
                     self._handler.serving_csr(csr)
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_CLIENT:
                     self._handler.client_csr(csr)
-                case Deleted(key=(_, name), uid=uid):
-                    self._handler.serving_csr_gone(name, uid)
+                case Deleted(key=(_, name)):
+                    self._handler.serving_csr_gone(name)
                 case Synced():
                     self._is_listed("CSRs")
             if since is not None and self._clock.monotonic() - since >= CSR_LIFE:

@@ -1,6 +1,5 @@
-"""What is told by an Event, and what has been told already: once, and again before the Event expires."""
+"""What is told by an Event."""
 
-from datetime import datetime, timedelta
 from shlex import join
 from typing import Final
 
@@ -8,10 +7,6 @@ from kubevouch.kube.resources.events import bounded
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 
-AGAIN_AFTER: Final = timedelta(minutes=50)
-"""API servers keep Events for an hour (--event-ttl)."""
-
-_MOST: Final = 10_000
 _NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
 LONGEST_WHOLE: Final = 700
 """Bytes of why a CSR is held, where nothing is said besides but the next command."""
@@ -35,25 +30,3 @@ def why_held(decision: Decision, csr: str) -> str:
 def explaining(csr: str) -> str:
     """The command that shows every rule with what was seen."""
     return join(("kubevouch", "csr", "explain", csr))
-
-
-class TellingMemory:
-    """What was told about each object, by UID."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, tuple[str, datetime]] = {}
-
-    def is_due(self, uid: str, text: str, at: datetime) -> bool:
-        """Whether it is to be told now. It counts as told then."""
-        known = self._told.get(uid)
-        if known is not None and known[0] == text and at - known[1] < AGAIN_AFTER:
-            return False
-        self._told.pop(uid, None)
-        self._told[uid] = (text, at)
-        if len(self._told) > _MOST:
-            del self._told[next(iter(self._told))]
-        return True
-
-    def forget(self, uid: str) -> None:
-        """The object is gone, or nothing is wrong with it any more."""
-        self._told.pop(uid, None)

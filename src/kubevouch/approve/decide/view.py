@@ -168,13 +168,13 @@ class ClusterView:
         if waiting.csr is not None:
             return waiting.csr
         csr = self._read(waiting.found, waiting.request)
-        self.waiting.read(waiting, csr)
+        waiting.keep(csr)
         return csr
 
     def _read(self, found: CertificateSigningRequest, request: bytes) -> Csr:
         spec = msgspec.structs.replace(found.spec, request=request)
         csr = csr_of(msgspec.structs.replace(found, spec=spec), most=_MOST_BYTES)
-        self.keys.put(csr, self.nodes)
+        self.keys.put(csr)
         return msgspec.structs.replace(csr, pem=b"", dropped=csr.size)
 
     def _decided(self, found: CertificateSigningRequest) -> DecidedCsr:
@@ -191,10 +191,6 @@ class ClusterView:
         if approved is not None and at is not None and csr is not None:
             self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
         return DecidedCsr(found, is_new=bool(known) or not found.status.certificate, by_us=by_us)
-
-    def remove_serving_csr(self, name: str) -> None:
-        """The CSR is gone. An older one of its requestor does not count again."""
-        self.waiting.remove(name)
 
     def _is_allowed(self, requestor: Requestor) -> bool:
         """Whether the credential is known as the node's own."""

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
-from kubevouch.policy.claims import as_address
+from kubevouch.policy.claims import AskedNames, as_address
 from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr, asked_of
 from kubevouch.policy.written import Value
@@ -51,6 +51,9 @@ class WaitingCsr:
     csr: Csr | None = None
     """As it was read; None before its first turn, and where that would take too much memory."""
 
+    values: frozenset[Value] = frozenset()
+    """The names and addresses that it asks for, if it is kept as it was read."""
+
     first_uid: str = ""
     """UID of the requestor's Node when it was first read for this CSR; "" if it was not read yet, or there was none.
 
@@ -61,13 +64,24 @@ class WaitingCsr:
     """Looks in a row that could not tell."""
 
     held_for: str = ""
-    """Why it was not approved at the last look; "" if there was none."""
+    """Why it was not approved at the last look, as the log has it; "" if there was none."""
+
+    told: str = ""
+    """The same, as its last Event has it."""
 
     over: bool = False
     """Whether it can never pass any more."""
 
     asks_again: bool = False
     """Whether its requestor had another one that waited."""
+
+    def keep(self, csr: Csr) -> None:
+        """It was read: that is kept instead of its text, if it is not too much."""
+        asked = asked_of(csr) or AskedNames()
+        if len(asked.names) + len(asked.addresses) <= _MOST_KEPT:
+            self.csr, self.request = csr, b""
+            names = (each.lower() for each in asked.names)
+            self.values = frozenset((*names, *map(unmapped, asked.addresses)))
 
     @property
     def name(self) -> str:
@@ -107,24 +121,16 @@ class _Newest:
     """Whether it is decided about, and has been read."""
 
 
-def _nobody(_: str) -> bool:
-    return False
-
-
-def _none(_: Requestor) -> bool:
-    return False
-
-
 class WaitingCsrs:
-    """All of them, by requestor, by name, and by what they ask for.
+    """All of them, by requestor and by name.
 
     is_node: whether there is a Node of this name. is_allowed: whether this credential is known as its node's own.
     """
 
     def __init__(
         self,
-        is_node: Callable[[str], bool] = _nobody,
-        is_allowed: Callable[[Requestor], bool] = _none,
+        is_node: Callable[[str], bool],
+        is_allowed: Callable[[Requestor], bool],
     ) -> None:
         self._is_node = is_node
         self._is_allowed = is_allowed
@@ -132,7 +138,6 @@ class WaitingCsrs:
         """By username, whoever has asked last at the end."""
 
         self._by_name: dict[str, WaitingCsr] = {}
-        self._by_value: dict[Value, set[str]] = {}
         self._numbers = count()
         self._prune_at = MOST_STRANGERS
         self.told = False
@@ -143,9 +148,6 @@ class WaitingCsrs:
 
     def __iter__(self) -> Iterator[WaitingCsr]:
         return iter(self._by_name.values())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._by_name
 
     def get(self, name: str) -> WaitingCsr | None:
         """The CSR of this name."""
@@ -192,22 +194,7 @@ class WaitingCsrs:
             newest = self._of(waiting.requestor)
             if newest is not None and newest.waiting is waiting:
                 newest.waiting = None
-            for value in _asked_values(waiting.csr):
-                names = self._by_value[value]
-                names.discard(name)
-                if not names:
-                    del self._by_value[value]
         return waiting
-
-    def read(self, waiting: WaitingCsr, csr: Csr) -> None:
-        """It was read: kept instead of its text, if that is not too much."""
-        asked = asked_of(csr)
-        if asked is not None and len(asked.names) + len(asked.addresses) > _MOST_KEPT:
-            return
-        waiting.csr, waiting.request = csr, b""
-        if self._by_name.get(waiting.name) is waiting:
-            for value in _asked_values(csr):
-                self._by_value.setdefault(value, set()).add(waiting.name)
 
     def of_node(self, node: str) -> Collection[str]:
         """The names of those that this node asks for."""
@@ -216,17 +203,16 @@ class WaitingCsrs:
 
     def asking_for(self, values: Iterable[Value]) -> set[str]:
         """The names of those that ask for one of these names and addresses."""
-        return {name for value in values for name in self._by_value.get(value, ())}
+        wanted = set(values)
+        return {each.name for each in self if not each.values.isdisjoint(wanted)}
 
     def touched_by(self, *nodes: Node | None) -> set[str]:
         """The names of those that a change of a Node concerns: its own, and those that ask for what it has or had."""
         found: set[str] = set()
         for node in filter(None, nodes):
+            texts = [node.name, *(each.address for each in node.status.addresses)]
+            found |= self.asking_for(as_address(text) or text.lower() for text in texts)
             found.update(self.of_node(node.name))
-            for text in (node.name, *(each.address for each in node.status.addresses)):
-                address = as_address(text)
-                value = text.lower() if address is None else address
-                found |= self._by_value.get(value, set())
         return found
 
     def unresolved(self, at: datetime) -> list[timedelta]:
@@ -294,10 +280,3 @@ class WaitingCsrs:
     def _drop(self, place: _Newest | None) -> None:
         if place is not None and place.waiting is not None:
             self.remove(place.waiting.name)
-
-
-def _asked_values(csr: Csr | None) -> set[Value]:
-    asked = asked_of(csr) if csr else None
-    if asked is None:
-        return set()
-    return {*(name.lower() for name in asked.names), *map(unmapped, asked.addresses)}
