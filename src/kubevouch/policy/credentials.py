@@ -40,7 +40,7 @@ class LiveNode(msgspec.Struct, frozen=True):
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """SHA-256 of a node's own certificate, and of the one that made its CSR: the nearest one that is kept. parent "": a root."""
+    """SHA-256 of a node's own certificate, and of the nearest one before it that is kept; "" if none is known."""
 
     certificate: str
     parent: str = ""
@@ -184,7 +184,7 @@ def _with_allowed(
         # Before Kubernetes 1.32 nothing says which certificate made a CSR.
         for each in csrs:
             if each.by_node and not each.credential_ids:
-                add(each, next(reversed(allowed)))
+                add(each, "")
     return msgspec.structs.replace(known, allowed=_trimmed(allowed.values(), pinned))
 
 
@@ -257,7 +257,12 @@ def judged(
     """
     certificate = certificate_id(credential_ids or ())
     if not certificate:
-        return _without_certificate(known, pinned_at, told=told, said=bool(credential_ids))
+        if credential_ids:
+            return CredentialAnswer(
+                Outcome.CANNOT_TELL, HoldReason.UNKNOWN_CREDENTIAL, _NO_CERTIFICATE
+            )
+        earlier = known.created if known.earlier and not admitted else None
+        return _without_certificate(_later(known.doubted, earlier), pinned_at, told=told)
     is_allowed = any(each.certificate == certificate for each in known.allowed)
     # Which of two machines of one name is the node an operator says: by a pin, or for new nodes by a rule.
     is_said = is_allowed and (admitted or not known.joined)
@@ -279,13 +284,11 @@ def judged(
 
 
 def _without_certificate(
-    known: NodeCredentials, pinned_at: datetime | None, *, told: bool, said: bool
+    doubted: datetime | None, pinned_at: datetime | None, *, told: bool
 ) -> CredentialAnswer:
-    if said:
-        return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.UNKNOWN_CREDENTIAL, _NO_CERTIFICATE)
+    """doubted: when a certificate was asked for last that may be a thief's."""
     if told:
         return CredentialAnswer(Outcome.PASS, HoldReason.NOT_ASKED, _NOT_NAMED)
-    doubted = _later(known.doubted, known.created if known.earlier else None)
     # A CSR is dated by the second in which it was made.
     if doubted is None or (pinned_at is not None and pinned_at >= doubted + _A_SECOND):
         return CredentialAnswer(Outcome.PASS, HoldReason.NOT_ASKED, _OLD)
@@ -293,7 +296,7 @@ def _without_certificate(
     return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.UNKNOWN_CREDENTIAL, why)
 
 
-_OWN = "a client certificate with which the node joined, that a pin names, or that replaced one of these"
+_OWN = "the node's own"
 _BORROWED = "a bootstrap token or a person asked for it when the Node was there already, or for the one that it replaced"
 _OTHER = "it is none of this node's, nor was it seen to replace one: it may have been rotated while no approver watched"
 _SEVERAL = "several were asked for before there was a Node, and any of them may have joined"
@@ -303,6 +306,6 @@ _EARLIER = (
 )
 _OPEN = "nobody has seen which client certificate the node joined with, and no pin names one"
 _NO_CERTIFICATE = "it was made with something else than one client certificate, and kubelets have no other credential"
-_NOT_NAMED = "the CSR names no client certificate: the rule credential-id holds it"
+_NOT_NAMED = "the CSR names no client certificate, which is what credential-id says"
 _OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
 _DOUBTED = "somebody else asked for a client certificate of this node's name and no later pin names the node"

@@ -33,7 +33,6 @@ class HoldReason(StrEnum):
     BOOTSTRAPPED = "Bootstrapped"
     BORROWED_IDENTITY = "BorrowedIdentity"
     EARLIER_NODE = "EarlierNode"
-    IDENTITY_GOT_ANEW = "IdentityGotAnew"
     UNKNOWN_CREDENTIAL = "UnknownCredential"
     KEY_OF_ANOTHER_NODE = "KeyOfAnotherNode"
     NODE_REPLACED = "NodeReplaced"

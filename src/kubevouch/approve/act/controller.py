@@ -178,6 +178,7 @@ class ApproverController:
             served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
             clock_ahead_seconds=lambda: self._own_clock.seconds_ahead,
+            last_gap_timestamp_seconds=lambda: self._reactions.last_gap,
             tasks=lambda: len(asyncio.all_tasks()),
             synced=lambda: float(self._knows_the_cluster()),
         )

@@ -56,7 +56,10 @@ class WatchReactions:
         """Whether everything has been listed once."""
 
         self.gap = False
-        """Whether client certificates may have been issued before that nobody saw."""
+        """Whether nobody has watched before this process began."""
+
+        self.last_gap = 0.0
+        """When it was noticed last that nobody had watched, in seconds since 1970; 0: never."""
 
         self._told: dict[str, str] = {}
         """By UID of a CSR, the newest last: the message of the condition that this process wrote or tried to write; "" where
@@ -68,10 +71,17 @@ class WatchReactions:
         if active:
             self.look_at_all()
 
-    def all_listed(self) -> None:
-        """Everything has been listed once."""
-        for node in self._view.begin(gap=self.gap):
-            self._records.changed(node)
+    def others_listed(self) -> None:
+        """Nodes and ConfigMaps have been listed once."""
+        if self.gap and any(self._view.sources.records()):
+            self.client_csrs_missed()
+        self._credentials_changed(self._view.begin())
+
+    def csrs_listed(self) -> None:
+        """Every CSR of a list has been told."""
+        self._credentials_changed(self._view.client_csrs_listed())
+        if self.begun:
+            return
         self.begun = True
         self._log.info(
             "Listed everything",
@@ -86,14 +96,15 @@ class WatchReactions:
 
     def node(self, node: Node) -> None:
         """A Node is new or has changed."""
-        self._look_at(self._view.put_node(node))
+        concerned = self._view.put_node(node)
+        self._credentials_changed(self._view.look_at_credentials([node.name]))
+        self._look_at(concerned)
 
     def node_gone(self, name: str) -> None:
         """A Node is gone."""
         self._look_at(self._view.remove_node(name))
         self._records.gone(name)
-        for forgotten in self._view.take_forgotten():
-            self._records.changed(forgotten)
+        self._credentials_changed(self._view.take_forgotten())
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""
@@ -119,17 +130,20 @@ class WatchReactions:
         """Whether a CSR of this name is kept, so that its end is news."""
         return self._view.waiting.get(name) is not None
 
-    def client_csr(self, csr: CertificateSigningRequest) -> None:
+    def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
         """A CSR for a client certificate is new or has changed."""
-        if node := self._view.put_client_csr(csr):
-            self._records.changed(node)
-            self._look_at(self._view.waiting.of_node(node))
+        self._credentials_changed(self._view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
-        """Client certificates may have been issued that nobody saw."""
-        if self._view.standings is not None:
-            self._view.standings.gap()
-            self._log.info("Client certificates may have been issued that no watch has shown")
+        """Client certificates may have been issued that nobody saw. No list of what is a node's own opens for that."""
+        self.last_gap = self._clock.now().timestamp()
+        self._log.info("Client certificates may have been issued that no watch has shown")
+
+    def _credentials_changed(self, nodes: Collection[str]) -> None:
+        """Something else is known of these nodes' client certificates."""
+        for node in nodes:
+            self._records.changed(node)
+            self._look_at(self._view.waiting.of_node(node))
 
     def config_map(self, found: ConfigMap) -> None:
         """A ConfigMap of ours is new or has changed."""
@@ -153,6 +167,7 @@ class WatchReactions:
         if nodes is None:
             self.look_at_all()
             return
+        self._credentials_changed(self._view.look_at_credentials(nodes))
         for node in nodes:
             self._look_at(self._view.waiting.of_node(node))
         self._look_at(self._view.waiting.asking_for(self._view.sources.take_touched()))

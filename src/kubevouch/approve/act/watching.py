@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.clock import Clock
@@ -49,24 +49,13 @@ class Watches:
         self._rng = rng
         self._report = report
         self._node_watch = self._watch("nodes", NODES)
-        self._csr_watch = Watch(
-            api,
-            CSRS,
-            clock=clock,
-            rng=rng,
-            report=lambda error: self._failed("CSRs", error),
-            objects=_PAGE,
-            keeps=lambda key: handler.keeps(key[1]),
+        self._csr_watch = self._watch(
+            "CSRs", CSRS, objects=_PAGE, keeps=lambda key: handler.keeps(key[1])
         )
-        self._others_listed = asyncio.Event()
         self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace)
-        self._listed: set[str] = set()
+        self._awaited = {"nodes", "ConfigMaps"}
+        self._others_listed = asyncio.Event()
         self._failing_since: float | None = None
-
-    @property
-    def synced(self) -> bool:
-        """Whether everything has been listed once."""
-        return len(self._listed) == 3
 
     @property
     def in_order(self) -> bool:
@@ -109,8 +98,7 @@ class Watches:
         self,
         what: str,
         resource: Resource[ObjectT],
-        *,
-        namespace: str = "",
+        **more: Any,  # noqa: ANN401 - Watch says of what type each is
     ) -> Watch[ObjectT]:
         return Watch(
             self._api,
@@ -118,7 +106,7 @@ class Watches:
             clock=self._clock,
             rng=self._rng,
             report=lambda error: self._failed(what, error),
-            namespace=namespace,
+            **more,
         )
 
     def _failed(self, what: str, error: KubevouchError) -> None:
@@ -127,12 +115,10 @@ class Watches:
         self._report(what, error)
 
     def _is_listed(self, what: str) -> None:
-        before = self.synced
-        self._listed.add(what)
-        if self._listed >= {"nodes", "ConfigMaps"}:
+        self._awaited.discard(what)
+        if not self._awaited and not self._others_listed.is_set():
+            self._handler.others_listed()
             self._others_listed.set()
-        if self.synced and not before:
-            self._handler.all_listed()
 
     async def _csrs(self) -> None:
         """One watch for both signers, which shows what happened in its order.
@@ -147,10 +133,10 @@ class Watches:
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_SERVING:
                     self._handler.serving_csr(csr)
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_CLIENT:
-                    self._handler.client_csr(csr)
+                    self._handler.client_csr(csr, listed=self._csr_watch.listing)
                 case Deleted(key=(_, name)):
                     self._handler.serving_csr_gone(name)
                 case Synced():
-                    self._is_listed("CSRs")
+                    self._handler.csrs_listed()
             if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
                 self._handler.client_csrs_missed()

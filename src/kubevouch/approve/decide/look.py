@@ -128,10 +128,11 @@ def _facts(
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     if admitted is None:
         admitted = answer is not None and answer.source.is_rule_for_new_nodes
-    told = view.waiting.told or (view.standings is not None and view.standings.told)
+    watched = view.credentials
+    told = view.waiting.told or (watched is not None and watched.told)
     standing = (
-        view.standings.of(live, csr.credential_ids, told=told, admitted=admitted)
-        if view.standings is not None and live is not None
+        watched.of(live, csr.credential_ids, told=told, admitted=admitted)
+        if watched is not None and live is not None
         else None
     )
     name = requestor_node(csr)

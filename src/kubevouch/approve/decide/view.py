@@ -3,6 +3,7 @@
 It is told what the watches see, and does no I/O. Nothing in it grows with a CSR's look: what a look needs is found by key.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ import msgspec
 
 from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.budget import ApprovalBudget
+from kubevouch.approve.decide.credentials import WatchedCredentials
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US
@@ -18,16 +20,16 @@ from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
+from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.client_csr import ClientCsr, certificate_id, client_csr_of
+from kubevouch.policy.client_csr import ClientCsr, client_csr_of
+from kubevouch.policy.credentials import LiveNode, NodeCredentials
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.standing import LiveNode, NodeStanding
-from kubevouch.policy.standings import Standings
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
@@ -72,7 +74,7 @@ class ClusterView:
     budget: ApprovalBudget = field(default_factory=ApprovalBudget)
     index: NodeIndex = field(default_factory=NodeIndex)
     approved_lately: ApprovedLately = field(default_factory=ApprovedLately)
-    standings: Standings | None = None
+    credentials: WatchedCredentials | None = None
     """None until `begin`."""
 
     names: ClusterNames | None = None
@@ -85,35 +87,37 @@ class ClusterView:
     def __post_init__(self) -> None:
         self.waiting = WaitingCsrs(self.nodes.__contains__, self._is_allowed)
 
-    def begin(self, *, gap: bool) -> set[str]:
-        """Everything has been listed once. Returns the nodes about which something else is known than what is recorded.
-
-        gap: whether client certificates may have been issued that nobody saw.
-        """
+    def begin(self) -> set[str]:
+        """Nodes and ConfigMaps have been listed once. Returns the nodes about which something else is known than what is recorded."""
         # Where nothing is recorded, a pin tells which Node there was.
-        known = {name: NodeStanding(uid=uid) for name, uid in self.sources.pinned_uids()}
+        known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
         for name, record in self.sources.records():
             # It was written before the watch had shown the Node.
-            uid = record.standing.uid or record.uid
-            known[name] = msgspec.structs.replace(record.standing, uid=uid)
-        self.standings = Standings(known, self.sources.vouched)
-        if gap:
-            self.standings.gap()
+            uid = record.credentials.uid or record.uid
+            known[name] = msgspec.structs.replace(record.credentials, uid=uid)
+        self.credentials = WatchedCredentials(known, self.sources.pin_of)
         changed = set(known.keys() - self.nodes.keys())
         for name in changed:
-            self.standings.gone(name)
-        for node in self.nodes.values():
-            if (live := live_node(node)) is not None and self.standings.node(live):
-                changed |= {node.name} & known.keys()
-        for csr in sorted(self._client_csrs, key=lambda each: (each.created, each.csr)):
-            if self.standings.csr(csr, self._live(csr.node)):
-                changed.add(csr.node)
-        self._client_csrs = []
+            self.credentials.gone(name)
+        changed |= self.look_at_credentials(self.nodes) | self.client_csrs_listed()
         return changed | self.take_forgotten()
+
+    def client_csrs_listed(self) -> set[str]:
+        """A list of CSRs has been read, which goes by names. Returns the nodes of which something else is known now."""
+        if self.credentials is None:
+            return set()
+        found, self._client_csrs = self._client_csrs, []
+        return self.credentials.csrs(found)
 
     def take_forgotten(self) -> set[str]:
         """The names of Nodes that are gone of which nothing is to be remembered any more."""
-        return self.standings.take_forgotten() if self.standings is not None else set()
+        return self.credentials.take_forgotten() if self.credentials else set()
+
+    def look_at_credentials(self, names: Iterable[str]) -> set[str]:
+        """These Nodes or their pins are new. Returns those of whose client certificates something else is known now."""
+        found = [(name, live_node(self.nodes[name])) for name in names if name in self.nodes]
+        seen = self.credentials
+        return {n for n, live in found if seen is not None and live is not None and seen.node(live)}
 
     # Nodes
 
@@ -125,10 +129,6 @@ class ClusterView:
             return set()
         self.index.put(node)
         self._pods_changed |= before is None or before.spec.pod_cidrs != node.spec.pod_cidrs
-        if self.standings is not None and (live := live_node(node)) is not None:
-            if before is not None and before.uid != node.uid:
-                self.standings.gone(node.name)
-            self.standings.node(live)
         return self.waiting.touched_by(before, node)
 
     def remove_node(self, name: str) -> set[str]:
@@ -138,13 +138,9 @@ class ClusterView:
             return set()
         self.index.remove(name)
         self.approved_lately.gone(name)
-        if self.standings is not None:
-            self.standings.gone(name)
+        if self.credentials is not None:
+            self.credentials.gone(name)
         return self.waiting.touched_by(before)
-
-    def _live(self, name: str) -> LiveNode | None:
-        node = self.nodes.get(name)
-        return None if node is None else live_node(node)
 
     # CSRs
 
@@ -193,19 +189,25 @@ class ClusterView:
         return DecidedCsr(found, is_new=bool(known) or not found.status.certificate, by_us=by_us)
 
     def _is_allowed(self, requestor: Requestor) -> bool:
-        """Whether the credential is known as the node's own."""
+        """Whether nothing is known against this credential of a node."""
         username, credential = requestor
-        return certificate_id(credential) in self.sources.vouched(node_of(username) or "")
+        node = self.nodes.get(node_of(username) or "")
+        live = live_node(node) if node else None
+        if live is None or self.credentials is None:
+            return False
+        return self.credentials.of(live, credential).outcome is Outcome.PASS
 
-    def put_client_csr(self, found: CertificateSigningRequest) -> str:
-        """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if it changes nothing."""
+    def put_client_csr(self, found: CertificateSigningRequest, *, listed: bool) -> set[str]:
+        """A CSR of a kubelet's client certificate. Returns the nodes of which something else is known now.
+
+        listed: whether it is one of a list that is not read to its end: then it counts with all of them.
+        """
         csr = client_csr_of(found)
-        if csr is None:
-            return ""
-        if self.standings is None:
+        if csr is not None and (listed or self.credentials is None):
             self._client_csrs.append(csr)
-            return ""
-        return csr.node if self.standings.csr(csr, self._live(csr.node)) else ""
+        elif csr is not None and self.credentials is not None:
+            return self.credentials.csrs([csr])
+        return set()
 
     # What is reserved
 
