@@ -7,9 +7,10 @@ from ipaddress import ip_address
 
 import msgspec
 import pytest
+from kubevouch.policy.standing import ClientStanding
 
 from kubevouch.approve.decide.sources import EVERY_NODE, WatchedSources
-from kubevouch.approve.decide.view import ClusterView, DecidedCsr, live_node
+from kubevouch.approve.decide.view import ClusterView, live_node
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
@@ -33,7 +34,6 @@ from kubevouch.policy.csr import csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.standing import ClientStanding
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -146,13 +146,9 @@ def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyP
     for _ in range(2):
         view.read(first)
     approved = msgspec.structs.replace(waits, status=csr("c1", "n1", approved_by="X").status)
-    news = view.put_serving_csr(approved)
-    assert isinstance(news, DecidedCsr)
-    assert (news.is_new, news.by_us) == (True, False)
+    assert view.put_decided_csr(approved)
     issued = msgspec.structs.replace(approved.status, certificate=b"PEM")
-    again = view.put_serving_csr(msgspec.structs.replace(approved, status=issued))
-    assert isinstance(again, DecidedCsr)
-    assert not again.is_new
+    assert not view.put_decided_csr(msgspec.structs.replace(approved, status=issued))
     assert parsed == ["c1"]
     assert len(view.waiting) == 0
 
@@ -205,8 +201,8 @@ def test_nothing_that_a_node_writes_is_interned() -> None:
 
 def test_approvals_by_our_reason_count_for_the_budget() -> None:
     view = ClusterView()
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
-    view.put_serving_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.put_decided_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
     assert view.budget.left("n1", NOW) == 5
 
 

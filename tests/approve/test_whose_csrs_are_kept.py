@@ -84,7 +84,7 @@ def test_the_newest_of_each_requestor_waits(
 ) -> None:
     view = ClusterView()
     for found in (*told, *told):
-        view.put_serving_csr(found)
+        (view.put_decided_csr if found.status.conditions else view.put_serving_csr)(found)
     assert sorted(each.name for each in view.waiting) == waits
     assert view.waiting.newest(("system:node:n1", ())) == newest
 

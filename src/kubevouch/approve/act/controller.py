@@ -166,7 +166,6 @@ class ApproverController:
             may_write=self._may_write,
             dry_run=self._settings.dry_run,
             writing=self._reactions.writing,
-            written=self._reactions.written,
             rng=self._rng,
         )
 

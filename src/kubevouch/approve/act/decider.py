@@ -19,7 +19,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import Conflict, NotFound, NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
-from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node
+from kubevouch.kube.resources import CsrCondition, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.outcome import Outcome
@@ -59,8 +59,8 @@ class Decider:
     """Works on a queue.
 
     active: whether this process leads, as far as was said. decides: whether it leads right now, and has seen CSRs in their
-    order. may_write: asked right before every write. writing, written: called with the condition before our own write, and
-    with the CSR as it is after it.
+    order. may_write: asked right before every write. writing: called before our own write, with the UID of the CSR and the
+    message of the condition.
     """
 
     def __init__(
@@ -77,8 +77,7 @@ class Decider:
         decides: Callable[[], bool],
         may_write: Callable[[], bool],
         dry_run: bool,
-        writing: Callable[[CertificateSigningRequest, CsrCondition], None],
-        written: Callable[[CertificateSigningRequest], None],
+        writing: Callable[[str, str], None],
         rng: Callable[[], float],
     ) -> None:
         self._api = api
@@ -93,7 +92,6 @@ class Decider:
         self._may_write = may_write
         self._dry_run = dry_run
         self._tell_writing = writing
-        self._written = written
         self._rng = rng
         self._nodes = NodeReader(api, clock, view, depth=lambda: queue.depth)
         self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
@@ -262,7 +260,7 @@ class Decider:
             return self._clock.monotonic() - began <= OLDEST_FACTS and self._may_write()
 
         condition = _condition(looked, action)
-        self._tell_writing(waiting.found, condition)
+        self._tell_writing(waiting.found.uid, condition.message)
         try:
             with only_while(wanted):
                 found = await self._api.patch_approval(waiting.found, condition)
@@ -279,7 +277,7 @@ class Decider:
             self._again(waiting, None)
             self._telling.not_written(waiting, error)
             return
-        self._written(found)
+        self._view.put_decided_csr(found)
         self._telling.wrote(found, looked, action)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:

@@ -40,14 +40,13 @@ class DecisionQueue(Generic[K]):
         if after > 0:
             if key in self._busy or key not in self._said:
                 self._later[key] = min(now + after, self._later.get(key, now + after))
-            return
-        if key in self._busy:
+        elif key in self._busy:
             self._again.add(key)
-            return
-        self._later.pop(key, None)
-        if key not in self._said:
-            self._ready.put_nowait(key)
-        self._said[key] = now
+        else:
+            self._later.pop(key, None)
+            if key not in self._said:
+                self._ready.put_nowait(key)
+            self._said[key] = now
 
     async def get(self) -> K:
         """The next that is due. It is the caller's until `done`."""

@@ -9,11 +9,12 @@ from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import look_back
-from kubevouch.approve.decide.view import ClusterView, DecidedCsr
+from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr
 from kubevouch.clock import Clock
+from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, CsrCondition, Node
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import return_freed_memory
 
@@ -108,10 +109,10 @@ class WatchReactions:
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""
-        news = self._view.put_serving_csr(csr)
-        if isinstance(news, DecidedCsr):
-            self._decided(news)
+        if csr.status.conditions:
+            self._decided(csr, is_new=self._view.put_decided_csr(csr))
             return
+        news = self._view.put_serving_csr(csr)
         if news is None or (news.asks_again and not news.held_for):
             self._telling.passed_over()
         if news is None:
@@ -172,16 +173,16 @@ class WatchReactions:
             self._look_at(self._view.waiting.of_node(node))
         self._look_at(self._view.waiting.asking_for(self._view.sources.take_touched()))
 
-    def _decided(self, news: DecidedCsr) -> None:
-        found = news.found
-        if not self._decides():
+    def _decided(self, found: CertificateSigningRequest, *, is_new: bool) -> None:
+        approved = found.condition("Approved")
+        if approved is None or not self._decides():
             return
-        if news.by_us and found.condition("Denied") is None:
+        if approved.reason == BY_US:
             self._served.put(found)
         ours = self._told.get(found.uid)
         messages = [each.message for each in found.status.conditions]
-        if news.is_new and ours not in {"", *messages} and found.condition("Approved"):
-            self._tell(found.uid, "")
+        if is_new and ours not in {"", *messages}:
+            self.writing(found.uid, "")
             self._others_approved(found)
 
     def _others_approved(self, found: CertificateSigningRequest) -> None:
@@ -194,16 +195,8 @@ class WatchReactions:
         decision = look_back(self._view, csr, reserved, at or self._clock.now())
         self._telling.approved_by_others(found, decision)
 
-    def writing(self, found: CertificateSigningRequest, condition: CsrCondition) -> None:
-        """We are about to decide about a CSR."""
-        self._tell(found.uid, condition.message)
-
-    def written(self, found: CertificateSigningRequest) -> None:
-        """We have decided about a CSR: what the watch shows of it later is no news."""
-        self._tell(found.uid, "")
-        self._view.put_serving_csr(found)
-
-    def _tell(self, uid: str, message: str) -> None:
+    def writing(self, uid: str, message: str) -> None:
+        """We are about to decide about a CSR with this message: what the watch shows of it is no news."""
         self._told.pop(uid, None)
         self._told[uid] = message
         if len(self._told) > _MOST_TOLD:

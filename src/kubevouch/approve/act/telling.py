@@ -7,7 +7,6 @@ from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, Approv
 from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.served import IssuedCertificate, ServedResult
-from kubevouch.approve.decide.told import LONGEST_WHOLE, explaining, why_held
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
@@ -30,6 +29,14 @@ NOT_SERVED: Final = EventWord("KubeletServingNotServed", "Probe")
 BY_OTHERS: Final = EventWord(OTHERS_APPROVED_EVENT, "Report")
 _DOUBTS_BEFORE_EVENT: Final = 3
 """Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
+
+_NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
+_LONGEST_WHOLE: Final = 700
+"""Bytes of why a CSR is held, where nothing is said besides but the next command."""
+
+_LONGEST_WHY: Final = 500
+_LONGEST_ALLOWED: Final = 200
+"""Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
 
 
 class Telling:
@@ -138,8 +145,8 @@ class Telling:
             who = f"by {manager} (self-declared) with reason {reason!r}"
             if not manager:
                 who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
-            why = bounded(decision.why, LONGEST_WHOLE)
-            note = f"approved {who}; {WOULD_HOLD}{why}. See: {explaining(found.name)}"
+            why = bounded(decision.why, _LONGEST_WHOLE)
+            note = f"approved {who}; {WOULD_HOLD}{why}. See: {_explaining(found.name)}"
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self._log.info(
@@ -187,3 +194,19 @@ def _approver(found: CertificateSigningRequest) -> str:
     """The client that last wrote /approval, by the name that it gives itself."""
     writers = [w for w in found.metadata.managed_fields if w.subresource == "approval"]
     return writers[-1].manager if writers else ""
+
+
+def why_held(decision: Decision, csr: str) -> str:
+    """Why a CSR is held, for an Event; where something is not the node's, what is (a part of it); and the next command."""
+    why = decision.why
+    measured = [r for r in decision.held_by if r.reason in _NOT_ALLOWED and r.allowed]
+    allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
+    hint = "" if "kubevouch " in why else f". See: {_explaining(csr)}"
+    if not measured:
+        return f"{bounded(why, _LONGEST_WHOLE)}{hint}"
+    return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
+
+
+def _explaining(csr: str) -> str:
+    """The command that shows every rule with what was seen."""
+    return join(("kubevouch", "csr", "explain", csr))

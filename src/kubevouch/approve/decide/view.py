@@ -52,17 +52,6 @@ _ADDRESS_TYPES: Final = {
 _LONGEST_ID: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedCsr:
-    """A serving CSR that is decided about, as news: it waited, or its certificate has come."""
-
-    found: CertificateSigningRequest
-    is_new: bool
-    """Whether it may have been decided about just now: it waited until then, or was not kept and has no certificate yet."""
-
-    by_us: bool
-
-
 @dataclass(slots=True)
 class ClusterView:
     """Everything that the watches have shown."""
@@ -144,10 +133,8 @@ class ClusterView:
 
     # CSRs
 
-    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | DecidedCsr | None:
-        """A CSR of the kubelet-serving signer as it is now. WaitingCsr: nobody has decided about it yet; None: it is not kept."""
-        if found.status.conditions:
-            return self._decided(found)
+    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | None:
+        """A serving CSR that nobody has decided about, as it is now. None: it is not kept."""
         slim = _slim_csr(found)
         waiting = self.waiting.put(slim)
         if waiting is None:
@@ -173,20 +160,23 @@ class ClusterView:
         self.keys.put(csr)
         return msgspec.structs.replace(csr, pem=b"", dropped=csr.size)
 
-    def _decided(self, found: CertificateSigningRequest) -> DecidedCsr:
+    def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
+        """A serving CSR that somebody has decided about.
+
+        Whether that may be news: it waited until now, or was not kept and has no certificate yet.
+        """
         known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")
-        by_us = approved is not None and approved.reason == BY_US
         at = (approved and approved.last_update_time) or found.metadata.creation_timestamp
         node = found.spec.username.removeprefix(NODE_USER)
-        if by_us and at is not None:
+        if approved is not None and approved.reason == BY_US and at is not None:
             self.budget.spend(node, found.uid, at)
         csr = known.csr if known else None
         if approved is not None and csr is None and not is_read:
             csr = self._read(found, found.spec.request)
         if approved is not None and at is not None and csr is not None:
             self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
-        return DecidedCsr(found, is_new=bool(known) or not found.status.certificate, by_us=by_us)
+        return known is not None or not found.status.certificate
 
     def _is_allowed(self, requestor: Requestor) -> bool:
         """Whether nothing is known against this credential of a node."""

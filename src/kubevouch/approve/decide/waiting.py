@@ -8,7 +8,6 @@ has dropped the key. It stays so when the newer one is deleted, since a kubelet 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Final
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
@@ -115,7 +114,7 @@ class _Newest:
 
     name: str
     uid: str
-    order: tuple[datetime, bool, int, int]
+    order: tuple[datetime, bool, int]
     waiting: WaitingCsr | None = None
     is_read: bool = False
     """Whether it is decided about, and has been read."""
@@ -138,7 +137,6 @@ class WaitingCsrs:
         """By username, whoever has asked last at the end."""
 
         self._by_name: dict[str, WaitingCsr] = {}
-        self._numbers = count()
         self._prune_at = MOST_STRANGERS
         self.told = False
         """Whether a CSR has said which client certificate made it."""
@@ -220,9 +218,8 @@ class WaitingCsrs:
 
         One that can never pass counts for a while: its kubelet asks again a minute later, or is not there any more.
         """
-        made = [(each.found.metadata.creation_timestamp, each) for each in self]
-        ages = [(at - created, each) for created, each in made if created is not None]
-        return [age for age, each in ages if not each.over or age < _ASKS_AGAIN]
+        made = [(each.found.metadata.creation_timestamp or at, each.over) for each in self]
+        return [at - since for since, over in made if not over or at - since < _ASKS_AGAIN]
 
     def _of(self, requestor: Requestor) -> _Newest | None:
         username, credential = requestor
@@ -238,7 +235,7 @@ class WaitingCsrs:
         self.told = self.told or bool(certificate_id(credential))
         metadata = found.metadata
         made = metadata.creation_timestamp or _NEVER
-        order = made, not found.status.conditions, metadata.version_number, next(self._numbers)
+        order = made, not found.status.conditions, metadata.version_number
         newest = self._of(requestor)
         if newest is not None and (newest.name, newest.uid) == (found.name, found.uid):
             return newest
@@ -259,13 +256,14 @@ class WaitingCsrs:
         if places is None:
             self._prune()
         elif len(places) >= MOST_CREDENTIALS:
-            allowed = {each: self._is_allowed((username, each)) for each in places}
-            last = min(
-                places, key=lambda c: (allowed[c], places[c].waiting is not None, places[c].order)
-            )
-            if allowed[last] and not self._is_allowed(requestor):
+            ranks = {
+                (self._is_allowed((username, each)), bool(place.waiting), place.order): each
+                for each, place in places.items()
+            }
+            last = min(ranks)
+            if last[0] and not self._is_allowed(requestor):
                 return False
-            self._drop(places.pop(last))
+            self._drop(places.pop(ranks[last]))
         return True
 
     def _prune(self) -> None:
