@@ -26,7 +26,6 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
@@ -173,6 +172,7 @@ class Run:
     watched: Watched
     log: Path
     limited: bool
+    is_bed: bool
 
     @contextlib.contextmanager
     def approver(self) -> Iterator["Approver"]:
@@ -208,6 +208,12 @@ class Run:
             api.close()
             names.append(name)
         return names
+
+    def forget(self) -> None:
+        """Deletes the CSRs. On a lab nothing: each part has its own, and it deletes thousands at once too slowly."""
+        while self.is_bed and self.crowd.admin.get(CSRS, labelSelector=LABEL, limit="1")["items"]:
+            with contextlib.suppress(RefusedRequest, OSError):  # an API server's minute is over
+                self.crowd.forget_csrs()
 
     def until_approved(self, names: Sequence[str], seconds: float) -> list[str]:
         """Those that are approved by then."""
@@ -316,7 +322,7 @@ def pile(run: Run, hostile: Sequence[Member], honest: Sequence[Member], count: i
         waited = time.perf_counter() - began
         peak = approver.peak
         now, _ = approver.program.memory()
-    run.crowd.forget_csrs()
+    run.forget()
     what = f"{count} CSRs of {len(hostile)} nodes wait: "
     return {
         f"{what}peak above idle ({before:.0f} MB)": f"{peak - before:.0f} MB",
@@ -342,7 +348,7 @@ def flood(
             seconds = time.perf_counter() - began
             got, used = (posting.posted.value - count) / seconds, (approver.cpu - cpu) / seconds
         peak = approver.peak
-    run.crowd.forget_csrs()
+    run.forget()
     what = f"flood by {len(hostile)} nodes, {rate:.0f}/s asked for: "
     return {
         f"{what}posted": f"{got:.0f}/s",
@@ -373,7 +379,7 @@ def limit(
             done = run.until_approved(names, 60)
             alive = "no" if approver.program.alive else "it has ended"
             memory = _cgroup_figures() if run.limited else f"PSS {approver.peak:.0f} MB at most"
-    run.crowd.forget_csrs()
+    run.forget()
     what = f"{kept} held, {minutes:g} min: "
     return {
         f"{what}ready after": ready,
@@ -402,10 +408,13 @@ def _run(folder: Path, *, limited: bool) -> Iterator[Run]:
         crowd.make_space()
         watched = Watched(ApiConnection(cluster.server, admin.context, timeout=3600))
         watched.start()
+        run = Run(cluster, identity, crowd, watched, folder / "approver.log", limited, is_bed_up())
         try:
-            yield Run(cluster, identity, crowd, watched, folder / "approver.log", limited)
+            yield run
         finally:
-            crowd.leave()
+            run.forget()
+            if run.is_bed:
+                crowd.leave()
             if limited:
                 cgroups.sweep(_GROUP)
 
@@ -428,26 +437,27 @@ def main() -> None:
     parts = chosen.parts.split(",")
     limited = chosen.limited or "limit" in parts
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # puts all back first
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-flood-") as name,
-        _run(Path(name), limited=limited) as run,
-    ):
-        print(f"on {run.cluster.name}")
-        run.crowd.grow(chosen.hostile + chosen.honest)
-        run.crowd.settle()
-        hostile, honest = run.crowd.members[: chosen.hostile], run.crowd.members[chosen.hostile :]
-        flooders = hostile[: chosen.flooders]
-        found: Figures = {}
-        for part, measure in (
-            ("pile", partial(pile, run, hostile, honest, chosen.pile)),
-            ("flood", partial(flood, run, flooders, honest, chosen.rate, chosen.every)),
-            ("limit", partial(limit, run, hostile, honest, chosen.pile, chosen.minutes)),
+    found: Figures = {}
+    for part in parts:
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-flood-") as name,
+            _run(Path(name), limited=limited) as run,
         ):
-            if part in parts:
-                found |= measure()
+            print(f"{part}, on {run.cluster.name}", flush=True)
+            run.crowd.grow(chosen.hostile + chosen.honest)
+            run.crowd.settle()
+            hostile = run.crowd.members[: chosen.hostile]
+            honest = run.crowd.members[chosen.hostile :]
+            if part == "pile":
+                found |= pile(run, hostile, honest, chosen.pile)
+            elif part == "flood":
+                flooders = hostile[: chosen.flooders]
+                found |= flood(run, flooders, honest, chosen.rate, chosen.every)
+            else:
+                found |= limit(run, hostile, honest, chosen.pile, chosen.minutes)
         if chosen.save:
             chosen.save.write_text(json.dumps(found))
-        _print(found, json.loads(chosen.beside.read_text()) if chosen.beside else {})
+    _print(found, json.loads(chosen.beside.read_text()) if chosen.beside else {})
 
 
 if __name__ == "__main__":
