@@ -100,7 +100,7 @@ def _seen(nodes: int, *, csrs: int) -> tuple[ClusterView, WaitingCsr]:
         view.sources.put(
             msgspec.convert({"metadata": {"name": name}, "data": data}, type=ConfigMap)
         )
-    view.begin(gap=False)
+    view.begin()
     seen = [view.put_serving_csr(_csr(number, node)) for number, node in enumerate(made[:csrs])]
     assert isinstance(seen[-1], WaitingCsr)
     return view, seen[-1]
