@@ -1,5 +1,6 @@
 """The newest undecided CSR of each requestor is kept, and nothing else: memory goes by who may ask, not by how often."""
 
+import json
 import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,16 @@ from kubevouch.approve.decide.waiting import (
     WaitingCsr,
     WaitingCsrs,
 )
-from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
+from kubevouch.kube.resources import (
+    CertificateSigningRequest,
+    ConfigMap,
+    CsrCondition,
+    Metadata,
+)
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.csr import CREDENTIAL_ID
+from tests.approve.test_the_view_of_the_cluster import PINS, node
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -120,6 +127,18 @@ def test_an_allowed_credential_never_loses_its_place(first: bool) -> None:
     kept = [each.name for each in waits]
     assert sorted(kept) == sorted(["own", *names[-MOST_CREDENTIALS + 1 :]])
     assert waits.newest(own) == "own"
+
+
+def test_which_credential_is_allowed_the_record_of_client_certificates_says() -> None:
+    """In a full room the pinned one stays, though it asked first."""
+    view, own = ClusterView(), "a" * 64
+    pin = json.dumps({"v": 1, "clientCertificates": [own]})
+    view.sources.put(ConfigMap(metadata=Metadata(name=PINS), data={"n1": pin}))
+    view.put_node(node("n1", "192.0.2.1"))
+    view.begin()
+    for number, by in enumerate((own, *(f"{each:064x}" for each in range(9)))):
+        view.put_serving_csr(made(f"c{number}", by=f"X509SHA256={by}", after=number))
+    assert sorted(each.name for each in view.waiting) == ["c0", "c7", "c8", "c9"]
 
 
 def test_usernames_without_a_node_crowd_out_their_own_kind_only() -> None:
