@@ -132,9 +132,9 @@ def test_a_node_has_the_version_that_the_watch_has_shown_unless_something_of_it_
 def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
 
-    def count(found: CertificateSigningRequest, *, most: int) -> object:
+    def count(found: CertificateSigningRequest) -> object:
         parsed.append(found.name)
-        return csr_of(found, most=most)
+        return csr_of(found)
 
     monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
     view, waits = ClusterView(), csr("c1", "n1", "192.0.2.1")
@@ -166,7 +166,8 @@ def test_of_what_anybody_may_write_of_any_size_nothing_is_kept() -> None:
             name="c1", uid="u", creation_timestamp=NOW, annotations={"a": "x" * 10_000}
         ),
     )
-    size = len(large.spec.request)
+    size = large.spec.dropped
+    assert size > 10_000
     kept = view.put_serving_csr(large)
     assert isinstance(kept, WaitingCsr)
     assert kept.csr is not None

@@ -248,9 +248,9 @@ async def test_an_honest_csr_waits_for_one_csr_of_each_other_credential(
     """However many wait before it: none of the others is even read."""
     read: list[str] = []
 
-    def count(found: CertificateSigningRequest, *, most: int) -> Csr:
+    def count(found: CertificateSigningRequest) -> Csr:
         read.append(found.name)
-        return csr_of(found, most=most)
+        return csr_of(found)
 
     monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
     cluster.node("n1", "192.0.2.1")

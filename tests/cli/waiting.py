@@ -32,7 +32,12 @@ def put_node(stage: Stage, name: str, uid: str, *addresses: str) -> None:
 
 
 def put_csr(
-    stage: Stage, csr: str, node: str, *addresses: str, signer: str = "kubelet-serving"
+    stage: Stage,
+    csr: str,
+    node: str,
+    *addresses: str,
+    signer: str = "kubelet-serving",
+    pem: bytes = b"",
 ) -> None:
     """As a kubelet has just sent it."""
     spec = {
@@ -41,7 +46,7 @@ def put_csr(
         "groups": ["system:nodes", "system:authenticated"],
         "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={CREDENTIAL}"]},
         "usages": ["digital signature", "server auth"],
-        "request": b64encode(request(node, [node], addresses)).decode(),
+        "request": b64encode(pem or request(node, [node], addresses)).decode(),
     }
     created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     metadata = {"name": csr, "uid": csr, "resourceVersion": "900", "creationTimestamp": created}

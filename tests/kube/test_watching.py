@@ -21,7 +21,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from kubevouch.kube.io.client import PAGE, ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import LIST_AFTER, Deleted, Event, Synced, Upserted, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
@@ -128,7 +128,6 @@ async def following(
         report=follower.report,
         silence=silence,
         field_selector=field_selector,
-        objects=50 if keeps else PAGE,
         keeps=(lambda key: keeps(key[1])) if keeps else None,
     )
     follower.remembered = lambda: len(watch._known)
@@ -175,16 +174,16 @@ def relabel(server: ScriptedApiServer, name: str, label: str) -> None:
 async def test_what_is_there_is_told_then_what_changes(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
-    create(server, *(f"n{number:04d}" for number in range(PAGE + 1)))
+    create(server, *(f"n{number:04d}" for number in range(NODES.page + 1)))
     async with following(api) as follower:
         await follower.until(lambda: follower.syncs == 1)
-        assert len(follower.story) == PAGE + 1
+        assert len(follower.story) == NODES.page + 1
         await opened(server)
         create(server, "new")
         relabel(server, "new", "1")
         server.store.delete(NODE, "n0000")
         await follower.until(lambda: follower.holds(server))
-        assert follower.story[PAGE + 1 :] == ["+new", "+new", "-n0000"]
+        assert follower.story[NODES.page + 1 :] == ["+new", "+new", "-n0000"]
     assert follower.troubles == []
     watch = server.requests[-1]
     assert watch.query["allowWatchBookmarks"] == "true"
@@ -593,5 +592,3 @@ async def test_what_the_consumer_does_not_keep_is_not_remembered_and_the_rest_en
         server.store.compact()
         await server.watches.cut()
         await follower.until(lambda: set(follower.table) == {"kept-3"})
-    limits = {each.query["limit"] for each in server.requests if a_list(each)}
-    assert limits == {"50", "1"}, "a page, and the question whether etcd was restored"

@@ -85,33 +85,3 @@ def test_a_recycled_address_is_nobodys_as_long_as_its_first_node_is_written_down
     case = Case(addresses=(Claim(ADDRESS, NameSource.NEW_NODE_RULE),))
     case.other_addresses = {ip_address(ADDRESS): found}
     assert HoldReason.FOREIGN_ADDRESS in {each.reason for each in case.judged().held_by}
-
-
-FLOODED = {
-    "reserved-names": [f"n{i}.example.com" for i in range(257)],
-    "foreign-names": [f"n{i}.example.com" for i in range(257)],
-    "allowed-names": [f"n{i}.example.com" for i in range(257)],
-    "plain-names": [f"n{i}.example.com" for i in range(257)],
-    "reserved-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-    "foreign-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-    "allowed-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-    "usable-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-}
-
-
-@pytest.mark.parametrize("rule", FLOODED)
-def test_a_flood_is_not_looked_at_one_by_one_and_is_held(rule: str) -> None:
-    """Thousands of names or addresses would cost a second of the approver, which must renew its Lease."""
-    values = FLOODED[rule]
-    names, addresses = (values, [ADDRESS]) if rule.endswith("names") else ([NODE], values)
-    decision = Case(pem=request(NODE, names, addresses, key=KEY)).judged()
-    result = next(each for each in decision.results if each.rule == rule)
-    assert (result.outcome, result.reason) == (Outcome.CANNOT_TELL, HoldReason.TOO_MANY_NAMES)
-    assert result.message == "more than the 256 that are looked at one by one"
-    assert result.seen.endswith(" and 233 more")
-    assert decision.outcome is Outcome.REFUSE
-    fewer = values[:256]
-    names, addresses = (fewer, [ADDRESS]) if rule.endswith("names") else ([NODE], fewer)
-    decision = Case(pem=request(NODE, names, addresses, key=KEY)).judged()
-    result = next(each for each in decision.results if each.rule == rule)
-    assert result.reason is not HoldReason.TOO_MANY_NAMES

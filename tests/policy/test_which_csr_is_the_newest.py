@@ -1,6 +1,8 @@
 """In a list the newest CSR of a credential counts; who has shown which key is remembered."""
 
+import re
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -11,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of
+from kubevouch.policy.csr import CREDENTIAL_ID, MOST_NAMES, Csr, csr_of
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
@@ -114,9 +117,9 @@ def test_whoever_copied_a_key_and_could_not_sign_with_it_has_not_shown_it() -> N
     assert keys_.shown_by(honest) == frozenset({"w1"})
 
 
-def made(name: str, user: str, *ids: str) -> CertificateSigningRequest:
+def made(name: str, user: str, *ids: str, asks: Sequence[str] = ()) -> CertificateSigningRequest:
     spec = {"username": user, "extra": {CREDENTIAL_ID: list(ids)}, "signerName": "s"}
-    request_ = b64encode(request("w1")).decode()
+    request_ = b64encode(request("w1", asks)).decode()
     found = {"metadata": {"name": name}, "spec": {**spec, "request": request_}, "status": {}}
     return msgspec.convert(found, CertificateSigningRequest)
 
@@ -143,15 +146,24 @@ def test_in_a_list_the_newest_is_of_the_same_user_and_the_same_credential() -> N
         assert evidence.newest(csr_of(csrs[0])) == newest
 
 
-def test_a_request_that_is_larger_than_anybody_reads_is_neither_read_nor_kept() -> None:
-    found = made("a", "system:node:w1")
-    size = len(found.spec.request)
-    read = csr_of(found, most=size)
-    assert (read.pem, read.dropped, read.size) == (found.spec.request, 0, size)
-    assert read.parsed is not None
-    dropped = csr_of(found, most=size - 1)
-    assert (dropped.pem, dropped.parsed, dropped.dropped, dropped.size) == (b"", None, size, size)
-    assert dropped.unreadable == f"a: {size} bytes; at most {size - 1} are read"
+@pytest.mark.parametrize(
+    ("asks", "unreadable"),
+    [
+        (["w"] * MOST_NAMES, ""),
+        (["w"] * (MOST_NAMES + 1), f"{MOST_NAMES + 1} names, over the limit"),
+        (["w"] * 3000, "3000 names, over the limit"),
+        ([f"{'w' * 200}.{number}" for number in range(60)], r"17\d\d\d bytes, over the limit"),
+    ],
+)
+def test_a_request_that_is_larger_than_anybody_reads_is_neither_read_nor_kept(
+    asks: list[str], unreadable: str
+) -> None:
+    found = made("a", "system:node:w1", asks=asks)
+    read = csr_of(found)
+    assert re.fullmatch(unreadable, read.unreadable)
+    assert (read.parsed is None) == (not read.pem) == bool(read.dropped) == bool(unreadable)
+    assert len(read.pem) + read.dropped == read.size > 400
+    assert len(found.spec.request) <= MOST_REQUEST
 
 
 @pytest.mark.parametrize(

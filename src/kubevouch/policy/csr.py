@@ -8,6 +8,7 @@ import msgspec
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import CertificateRequest, X509Error, read_csr
+from kubevouch.x509.csr import names_in
 from kubevouch.x509.kinds import NODE_PREFIX
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
@@ -17,6 +18,10 @@ KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 BOOTSTRAP_USER = "system:bootstrap:"
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+
+MOST_NAMES = 64
+"""Names and addresses of a CSR that is read: more than twice as many as the policy allows (`CsrLimits`)."""
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -56,12 +61,14 @@ class Csr(msgspec.Struct, frozen=True):
         return self.dropped or len(self.pem)
 
 
-def csr_of(found: CertificateSigningRequest, *, most: int | None = None) -> Csr:
-    """A CSR from the API server, parsed as far as possible. most: bytes of a request that are read at all; None: any number."""
-    pem, dropped = found.spec.request, 0
-    if most is not None and len(pem) > most:
+def csr_of(found: CertificateSigningRequest) -> Csr:
+    """A CSR from the API server, parsed as far as possible."""
+    pem, dropped, names = found.spec.request, found.spec.dropped, found.spec.dropped_names
+    if not dropped and (names := names_in(pem)) > MOST_NAMES:
         pem, dropped = b"", len(pem)
-        parsed, unreadable = None, f"{found.name}: {dropped} bytes; at most {most} are read"
+    if dropped:
+        asked = f"{names} names" if names > MOST_NAMES else f"{dropped} bytes"
+        parsed, unreadable = None, f"{asked}, over the limit"
     else:
         parsed, unreadable = parsed_of(pem, found.name)
     return Csr(
@@ -146,5 +153,5 @@ def bootstrap_csrs_of(
 
 
 def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
-    parsed, _ = parsed_of(csr.spec.request, csr.name)
+    parsed = csr_of(csr).parsed
     return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
 from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, asked_of, presumed_node, requestor_node
@@ -16,7 +17,7 @@ from kubevouch.policy.reserved import ReservedNames
 class CsrLimits(msgspec.Struct, frozen=True):
     """Limits of a kubelet's CSR."""
 
-    pem_bytes: int = 8 * 1024
+    pem_bytes: int = MOST_REQUEST
     names: int = 8
     addresses: int = 16
     keys: tuple[str, ...] = ("ECDSA P-256",)

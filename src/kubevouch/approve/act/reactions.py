@@ -10,11 +10,12 @@ from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import look_back
 from kubevouch.approve.decide.view import ClusterView
-from kubevouch.approve.decide.waiting import Requestor, WaitingCsr
+from kubevouch.approve.decide.waiting import Requestor
 from kubevouch.clock import Clock
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
+from kubevouch.policy.csr import csr_of
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import return_freed_memory
 
@@ -191,8 +192,7 @@ class WatchReactions:
             return
         condition = found.condition("Approved")
         at = condition.last_update_time if condition else None
-        csr = self._view.read(WaitingCsr(found, found.spec.request))
-        decision = look_back(self._view, csr, reserved, at or self._clock.now())
+        decision = look_back(self._view, csr_of(found), reserved, at or self._clock.now())
         self._telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:

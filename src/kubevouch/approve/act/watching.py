@@ -23,9 +23,6 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 STALE: Final = 240.0
 """Seconds. Bookmarks come once a minute; a silent connection is given up after 150 s, and another one is tried within 30."""
 
-_PAGE: Final = 50
-"""CSRs in a page of a list: of the largest that a node may create (1 MB) so many are asked for again, fewer at once."""
-
 CSR_LIFE: Final = 50 * 60.0
 """Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
 
@@ -49,9 +46,7 @@ class Watches:
         self._rng = rng
         self._report = report
         self._node_watch = self._watch("nodes", NODES)
-        self._csr_watch = self._watch(
-            "CSRs", CSRS, objects=_PAGE, keeps=lambda key: handler.keeps(key[1])
-        )
+        self._csr_watch = self._watch("CSRs", CSRS, keeps=lambda key: handler.keeps(key[1]))
         self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace)
         self._awaited = {"nodes", "ConfigMaps"}
         self._others_listed = asyncio.Event()

@@ -25,7 +25,6 @@ from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.credentials import LiveNode, NodeCredentials
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
-from kubevouch.policy.facts import CsrLimits
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.shown_keys import ShownKeys
@@ -33,10 +32,6 @@ from kubevouch.policy.sources.configuration import ApproverConfiguration, with_c
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
-
-
-_MOST_BYTES: Final = CsrLimits().pem_bytes
-"""Of a CSR's request. Every node may create any number of larger ones, which no rule has to read."""
 
 _MOST_ADDRESSES: Final = 256
 """Of a Node's status that are looked at. A node may write any number of them, and a kubelet writes a few."""
@@ -135,30 +130,23 @@ class ClusterView:
 
     def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | None:
         """A serving CSR that nobody has decided about, as it is now. None: it is not kept."""
-        slim = _slim_csr(found)
-        waiting = self.waiting.put(slim)
-        if waiting is None:
-            return None
-        waiting.found = slim
-        if waiting.csr is None:
-            waiting.request = found.spec.request  # it never changes
-            if len(waiting.request) > _MOST_BYTES:
-                self.read(waiting)
+        waiting = self.waiting.put(_slim_csr(found))
+        if waiting is not None and waiting.csr is None:
+            waiting.request = found.spec.request
         return waiting
 
     def read(self, waiting: WaitingCsr) -> Csr:
         """What it asks for. It is parsed in its turn, and not when the watch shows it: most of a flood never is."""
-        if waiting.csr is not None:
-            return waiting.csr
-        csr = self._read(waiting.found, waiting.request)
-        waiting.keep(csr)
-        return csr
+        if waiting.csr is None:
+            spec = msgspec.structs.replace(waiting.found.spec, request=waiting.request)
+            waiting.keep(self._read(msgspec.structs.replace(waiting.found, spec=spec)))
+            assert waiting.csr is not None
+        return waiting.csr
 
-    def _read(self, found: CertificateSigningRequest, request: bytes) -> Csr:
-        spec = msgspec.structs.replace(found.spec, request=request)
-        csr = csr_of(msgspec.structs.replace(found, spec=spec), most=_MOST_BYTES)
+    def _read(self, found: CertificateSigningRequest) -> Csr:
+        csr = csr_of(found)
         self.keys.put(csr)
-        return msgspec.structs.replace(csr, pem=b"", dropped=csr.size)
+        return csr
 
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
         """A serving CSR that somebody has decided about.
@@ -173,7 +161,7 @@ class ClusterView:
             self.budget.spend(node, found.uid, at)
         csr = known.csr if known else None
         if approved is not None and csr is None and not is_read:
-            csr = self._read(found, found.spec.request)
+            csr = self._read(found)
         if approved is not None and at is not None and csr is not None:
             self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
         return known is not None or not found.status.certificate

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import AskedNames, as_address
 from kubevouch.policy.client_csr import certificate_id
@@ -30,9 +32,6 @@ MOST_CREDENTIALS: Final = 4
 MOST_STRANGERS: Final = 500
 """Usernames of no Node, the newest. With a bootstrap token anybody can ask in any number of names."""
 
-_MOST_KEPT: Final = 32
-"""Names and addresses of a CSR that is kept as it was read. A larger one is kept as text, and read again at each look."""
-
 _ASKS_AGAIN = timedelta(minutes=20)
 """A kubelet waits 15 minutes for its CSR (client-go util/certificate/certificate_manager.go)."""
 
@@ -45,13 +44,13 @@ class WaitingCsr:
 
     found: CertificateSigningRequest
     request: bytes = b""
-    """What it asks for, as it was sent; nothing is kept of what `csr` holds already."""
+    """What it asks for, as it was sent, until its first turn."""
 
     csr: Csr | None = None
-    """As it was read; None before its first turn, and where that would take too much memory."""
+    """As it was read in its first turn, without its text."""
 
     values: frozenset[Value] = frozenset()
-    """The names and addresses that it asks for, if it is kept as it was read."""
+    """The names and addresses that it asks for."""
 
     first_uid: str = ""
     """UID of the requestor's Node when it was first read for this CSR; "" if it was not read yet, or there was none.
@@ -75,12 +74,11 @@ class WaitingCsr:
     """Whether its requestor had another one that waited."""
 
     def keep(self, csr: Csr) -> None:
-        """It was read: that is kept instead of its text, if it is not too much."""
+        """It was read."""
+        self.csr, self.request = msgspec.structs.replace(csr, pem=b"", dropped=csr.size), b""
         asked = asked_of(csr) or AskedNames()
-        if len(asked.names) + len(asked.addresses) <= _MOST_KEPT:
-            self.csr, self.request = csr, b""
-            names = (each.lower() for each in asked.names)
-            self.values = frozenset((*names, *map(unmapped, asked.addresses)))
+        names = (each.lower() for each in asked.names)
+        self.values = frozenset((*names, *map(unmapped, asked.addresses)))
 
     @property
     def name(self) -> str:
@@ -171,6 +169,7 @@ class WaitingCsrs:
             newest.waiting = self._by_name[found.name] = WaitingCsr(
                 found, asks_again=before is not None
             )
+        newest.waiting.found = found
         return newest.waiting
 
     def decided(self, found: CertificateSigningRequest) -> tuple[WaitingCsr | None, bool]:

@@ -18,7 +18,7 @@ from kubevouch.evidence.approvers import decided_by
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult
@@ -63,7 +63,7 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
         "name": found.name,
         "requestor": found.spec.username,
         "created": found.metadata.creation_timestamp,
-        "asksFor": _asked_for(found),
+        "asksFor": _asked_for(csr_of(found)),
         "condition": _condition(found),
         "decided": _decided(found),
         "outcome": judgement.outcome,
@@ -109,9 +109,12 @@ def csr_row(
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
     """A CSR under the first four of COLUMNS: what it is, and nothing of what anybody thinks of it."""
     node = found.spec.username.removeprefix(NODE_USER)
-    asked = _asked_for(found)
+    csr = csr_of(found)
+    asked = _asked_for(csr)
     # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
-    values = ["unreadable"] if asked is None else ["its name" if v == node else v for v in asked]
+    values = ["its name" if v == node else v for v in asked or ()]
+    if asked is None:
+        values = [csr.unreadable if csr.dropped else "unreadable"]
     return (found.name, age(found, at), shortened(node), _bounded(values))
 
 
@@ -129,10 +132,10 @@ def _bounded(values: list[str]) -> str:
     return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _asked_for(found: CertificateSigningRequest) -> list[str] | None:
+def _asked_for(csr: Csr) -> list[str] | None:
     """The requested names and addresses; None if the CSR cannot be parsed."""
-    parsed = csr_of(found).parsed
-    return [*parsed.dns_names, *map(str, parsed.ip_addresses)] if parsed else None
+    asked = asked_of(csr)
+    return list(map(str, asked.values)) if asked else None
 
 
 def _condition(found: CertificateSigningRequest) -> str:

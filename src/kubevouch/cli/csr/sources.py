@@ -140,8 +140,8 @@ class Sources:
         more: CSRs that are judged besides those in the evidence, such as one in a file.
         """
         read = evidence.cluster.csrs
-        if not read.is_known:
-            return []  # nobody knows what is asked for
+        if not read.is_known or not self.given.allowed:
+            return []  # nobody knows what is asked for, or nothing is said
         csrs = [*map(csr_of, read.or_else(())), *more]
         found = []
         for node, values in self.given.allowed.items():

@@ -31,9 +31,6 @@ from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, RowForm, RowReader
 T = TypeVar("T")
 ObjectT = TypeVar("ObjectT", bound=Object)
 
-PAGE: Final = 500
-"""Objects in a page of a list, as with client-go and kubectl."""
-
 _MOST_PAGES: Final = 10_000
 _MOST_PAGE_BYTES: Final = 16 * 1024 * 1024
 _METADATA: Final = (
@@ -68,9 +65,9 @@ class ApiClient(HttpClient):
         field_selector: str = "",
         only_metadata: bool = False,
         rows: RowForm[Any] | None = None,
-        objects: int = PAGE,
+        objects: int | None = None,
     ) -> AsyncGenerator[Listed[T], None]:
-        """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page; 0: all in one.
+        """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page, else the resource's; 0: all in one.
 
         only_metadata: nothing else of an object is asked for, such as what a Secret holds. rows: how objects of `kind` are
         read as rows of a Table.
@@ -79,6 +76,7 @@ class ApiClient(HttpClient):
         whoever may create large objects must not be able to keep others from reading the list.
         """
         path = resource.path(namespace)
+        objects = resource.page if objects is None else objects
         query = {"limit": str(objects)} if objects else {}
         if label_selector:
             query["labelSelector"] = label_selector
@@ -109,7 +107,7 @@ class ApiClient(HttpClient):
             except ResponseTooLarge:
                 if objects == 1:
                     raise
-                objects = max(1, objects // _FEWER) if objects else PAGE
+                objects = max(1, objects // _FEWER) if objects else resource.page
                 query["limit"] = str(objects)
                 continue
             yield page

@@ -30,7 +30,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     UnreachableKind,
 )
-from kubevouch.kube.io.client import PAGE, ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
 from kubevouch.kube.resources.meta import Object, Resource, VersionOnly
 from kubevouch.kube.tables import NoSuchColumn, RowForm
@@ -77,7 +77,7 @@ class Watch(Generic[ObjectT]):
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
     data after which a connection is considered dead. rows: how objects are read as rows of a Table; if the server's
-    Tables lack the column, they are read as they are. objects: of a page of a list. keeps: whether the consumer keeps an
+    Tables lack the column, they are read as they are. keeps: whether the consumer keeps an
     object; of others nothing is remembered, so they may be reported again, and their end may not be. None: it keeps all.
     """
 
@@ -94,7 +94,6 @@ class Watch(Generic[ObjectT]):
         label_selector: str = "",
         silence: float = SILENCE,
         rows: RowForm[ObjectT] | None = None,
-        objects: int = PAGE,
         keeps: Callable[[Key], bool] | None = None,
     ) -> None:
         self._api = api
@@ -106,7 +105,6 @@ class Watch(Generic[ObjectT]):
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._silence = silence
         self._rows = rows
-        self._objects = objects
         self._keeps = keeps
         self._forget_at = _REMEMBERED
         self._backoff = Backoff(rng)
@@ -165,7 +163,6 @@ class Watch(Generic[ObjectT]):
             label_selector=self._selectors["labelSelector"],
             field_selector=self._selectors["fieldSelector"],
             rows=self._rows,
-            objects=self._objects,
         )
         async for page in pages:
             self.heard = self._clock.monotonic()
