@@ -47,7 +47,6 @@ RECORD = RecordedNode(
         joined=A,
         closed=True,
         borrowed=(C,),
-        crowded=True,
         doubted=NOW,
         earlier=NOW,
     ),
@@ -56,7 +55,7 @@ RECORD_TEXT = (
     '{"admitted":{"addresses":["10.0.0.5","fd00::5"],"at":"2026-11-25T12:00:00Z",'
     '"names":["worker-1"],"rule":"worker-*"},'
     f'"credentials":{{"allowed":[{{"at":"{AT}","certificate":"{A}"}},{{"at":"{AT}","certificate":"{B}","parent":"{A}"}}],'
-    f'"borrowed":["{C}"],"closed":true,"created":"{AT}","crowded":true,"doubted":"{AT}","earlier":"{AT}","joined":"{A}",'
+    f'"borrowed":["{C}"],"closed":true,"created":"{AT}","doubted":"{AT}","earlier":"{AT}","joined":"{A}",'
     '"uid":"uid-1"},"uid":"uid-1","v":1}'
 )
 AS_WRITTEN = "an entry as kubevouch writes it was expected"
@@ -103,6 +102,7 @@ LONG = "a" * 513
 CUT = "'" + "a" * 80 + "...'"
 LINE = "one line of at most 512 characters was expected"
 OFFSET = "a moment with its offset from UTC was expected"
+NO_HASH = "Expected `str` matching regex '^(|[0-9a-f]{64})\\\\Z' - at `$.credentials."
 HEXADECIMAL = "64 lower-case hexadecimal digits were expected"
 WRONG_PINS: dict[str, tuple[Any, str, str]] = {
     "cut off": ('{"v": 1', "not JSON (Input data was truncated)", AS_WRITTEN),
@@ -131,22 +131,26 @@ WRONG_RECORDS: dict[str, tuple[Any, str, str]] = {
     "newer": ({"v": 2}, "version 2", "this kubevouch reads version 1; a newer one wrote it"),
     "unknown": ({"v": 1, "x": 1}, "Object contains unknown field `x`", AS_WRITTEN),
     "uid": ({"v": 1, "uid": "a\nb"}, "uid 'a\\nb'", LINE),
-    "admitted without an offset": (admission(at="2026-11-25T12:00:00"), "at 2026-11-25 12:00:00", OFFSET),
+    "admitted without an offset": (admission(at="2026-11-25T12:00:00"), "Expected `datetime` with a timezone component - at `$.admitted.at`", AS_WRITTEN),
     "admitted name": (admission(names=["*"]), "name '*' (a wildcard)", "host names were expected"),
     "admitted address": (admission(addresses=["a"]), "address 'a'", "IP addresses without a prefix were expected"),
     "rule": (admission(rule="a\n"), "rule 'a\\n'", LINE),
     **{
-        f"{field} without an offset": (credentials(**{field: "2026-11-25T12:00:00"}), "at 2026-11-25 12:00:00", OFFSET)
+        f"{field} without an offset": (
+            credentials(**{field: "2026-11-25T12:00:00"}),
+            f"Expected `datetime` with a timezone component - at `$.credentials.{field}`",
+            AS_WRITTEN,
+        )
         for field in ("created", "doubted", "earlier")
     },
-    "allowed without an offset": (credentials(allowed=[{"certificate": A, "at": "2026-11-25T12:00:00"}]), "at 2026-11-25 12:00:00", OFFSET),
-    "allowed": (credentials(allowed=[{"certificate": "a\n"}]), "client certificate 'a\\n'", HEXADECIMAL),
-    "parent": (credentials(allowed=[{"certificate": A, "parent": "b\n"}]), "client certificate 'b\\n'", HEXADECIMAL),
-    "joined": (credentials(joined="b\n"), "client certificate 'b\\n'", HEXADECIMAL),
-    "borrowed": (credentials(borrowed=["b\n"]), "client certificate 'b\\n'", HEXADECIMAL),
-    "many that were borrowed": (credentials(borrowed=[A] * 5), "5 borrowed", "at most 4 are kept"),
-    "many that are allowed": (credentials(allowed=[{"certificate": f"{i:064x}"} for i in range(65)]), "65 client certificates", "at most 64 are read"),
-    "uid of the credentials": (credentials(uid="a\nb"), "uid 'a\\nb'", LINE),
+    "allowed without an offset": (credentials(allowed=[{"certificate": A, "at": "2026-11-25T12:00:00"}]), "Expected `datetime` with a timezone component - at `$.credentials.allowed[0].at`", AS_WRITTEN),
+    "allowed": (credentials(allowed=[{"certificate": "a"}]), f"{NO_HASH}allowed[0].certificate`", AS_WRITTEN),
+    "parent": (credentials(allowed=[{"certificate": A, "parent": A.upper()}]), f"{NO_HASH}allowed[0].parent`", AS_WRITTEN),
+    "joined": (credentials(joined=f"{A}\n"), f"{NO_HASH}joined`", AS_WRITTEN),
+    "borrowed": (credentials(borrowed=["b" * 65]), f"{NO_HASH}borrowed[0]`", AS_WRITTEN),
+    "many that were borrowed": (credentials(borrowed=[A] * 6), "Expected `array` of length <= 5 - at `$.credentials.borrowed`", AS_WRITTEN),
+    "many that are allowed": (credentials(allowed=[{"certificate": A}] * 69), "Expected `array` of length <= 68 - at `$.credentials.allowed`", AS_WRITTEN),
+    "uid of the credentials": (credentials(uid=LONG), "Expected `str` of length <= 512 - at `$.credentials.uid`", AS_WRITTEN),
 }  # fmt: skip
 
 

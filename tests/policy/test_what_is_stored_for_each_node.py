@@ -77,7 +77,6 @@ records = st.builds(
         joined=hashes | st.just(""),
         closed=st.booleans(),
         borrowed=st.lists(hashes, max_size=MOST).map(tuple),
-        crowded=st.booleans(),
         doubted=st.none() | moments,
         earlier=st.none() | moments,
     ),
@@ -186,7 +185,7 @@ STRANGE = {
     "admitted without an offset": {"v": 1, "admitted": {"names": [], "addresses": [], "at": "2026-11-25T12:00:00", "rule": ""}},
     "a moment without an offset": {"v": 1, "credentials": {"created": "2026-11-25T12:00:00"}},
     "an unknown field": {"v": 1, "credentials": {"lent": True}},
-    "many that were borrowed": {"v": 1, "credentials": {"borrowed": [f"{i:064x}" for i in range(5)]}},
+    "many that were borrowed": {"v": 1, "credentials": {"borrowed": [f"{i:064x}" for i in range(6)]}},
     "one that is no hash": {"v": 1, "credentials": {"borrowed": ["\n"]}},
     "an unknown field of an admission": {"v": 1, "admitted": {"names": [], "addresses": [], "at": "2026-11-25T12:00:00Z", "rule": "", "x": 1}},
 }  # fmt: skip

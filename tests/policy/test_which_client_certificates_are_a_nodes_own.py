@@ -82,8 +82,8 @@ def reasons(
         ("11 ff, 12 fe<ff", "", {"ff": BORROWED, "fe": BORROWED, "77": OPEN}),
         ("12 fe<ff, 11 ff", "", {"ff": BORROWED, "fe": BORROWED, "77": OPEN}),
         ("11 f1, 12 f2, 13 f3, 14 f4", "", {"f1": BORROWED, "f4": BORROWED, "77": OPEN}),
-        ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "", {"f1": BORROWED, "f5": UNKNOWN, "77": UNKNOWN}),
-        ("11 f1, 12 f2<f1, 13 f3<f2, 14 f4<f3, 15 f5<f4", "", {"f5": UNKNOWN, "77": UNKNOWN}),
+        ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "", {"f1": BORROWED, "f5": BORROWED, "77": UNKNOWN}),
+        ("11 f1, 12 f2<f1, 13 f3<f2, 14 f4<f3, 15 f5<f4", "", {"f5": BORROWED, "77": UNKNOWN}),
         # (a): what a pin names, in place of (b)
         ("", "77", {"77": OWN, "78": UNKNOWN}),
         ("20 78<77, 30 79<78", "77", {"78": OWN, "79": OWN}),
@@ -91,8 +91,8 @@ def reasons(
         ("5 aa, 20 ab<aa, 30 ac<ab", "ab", {"aa": UNKNOWN, "ab": OWN, "ac": OWN}),
         ("5 aa, 7 ff", "aa", {"aa": OWN, "ff": UNKNOWN}),
         ("11 ff, 12 fe<ff", "ff", {"ff": OWN, "fe": OWN, "77": UNKNOWN}),
-        ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "77", {"77": OWN, "f5": UNKNOWN}),
-        ("5 aa, 11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "", {"aa": OWN, "f1": BORROWED, "f5": UNKNOWN}),
+        ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "77", {"77": OWN, "f5": BORROWED}),
+        ("5 aa, 11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "", {"aa": OWN, "f1": BORROWED, "f5": BORROWED}),
     ],
 )  # fmt: skip
 def test_what_follows_from_a_list(

@@ -1,11 +1,16 @@
 """CSRs for client certificates, as they are read: for which node, by whom, and what was issued."""
 
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.client_csr import certificate_id, client_csr_of
@@ -65,7 +70,6 @@ def test_only_the_nodes_own_user_renews(spec: dict[str, Any], by_node: bool) -> 
         {"certificate": b"rubbish"},
         {"certificate": Authority().client("w1", "system:nodes").chain},
         {"certificate": Authority().client("system:node:", "system:nodes").chain},
-        {"certificate": Authority().client(f"system:node:{'w' * 254}", "system:nodes").chain},
         {"metadata": {"creationTimestamp": None}},
     ],
 )
@@ -93,3 +97,15 @@ def test_for_whom_it_was_issued_the_certificate_says_whatever_stands_in_the_requ
 
 def test_what_was_not_made_with_one_client_certificate_has_no_id() -> None:
     assert [certificate_id(ids) for ids in ((), ("JTI=x",), ("X509SHA256=AA",))] == ["", "", "aa"]
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length must be")
+@pytest.mark.parametrize(("length", "is_read"), [(253, True), (254, False)])
+def test_a_name_that_is_too_long_for_a_node_takes_no_memory(length: int, is_read: bool) -> None:
+    """The signer writes a common name of any length, and whoever has a bootstrap token asks for it."""
+    text = f"system:node:{'w' * length}"
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, _validate=False)])
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    pem = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    assert (client_csr_of(object_of(certificate=pem)) is not None) is is_read

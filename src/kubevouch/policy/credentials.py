@@ -15,8 +15,10 @@ joined before anybody watched and no pin names its certificate; it only keeps ou
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy.client_csr import ClientCsr, certificate_id
@@ -25,6 +27,10 @@ from kubevouch.policy.reasons import HoldReason
 MOST = 4
 """Allowed or borrowed certificates of one Node. A kubelet has one, and for a moment two."""
 
+Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
+"""In hexadecimal; "": none."""
+
+Moment = Annotated[datetime, Meta(tz=True)]
 UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 _A_SECOND = timedelta(seconds=1)
 
@@ -42,9 +48,9 @@ class AllowedCertificate(
 ):
     """SHA-256 of a node's own certificate, and of the nearest one before it that is kept; "" if none is known."""
 
-    certificate: str
-    parent: str = ""
-    at: datetime = UNKNOWN_TIME
+    certificate: Sha256
+    parent: Sha256 = ""
+    at: Moment = UNKNOWN_TIME
     """When that CSR was made."""
 
 
@@ -53,25 +59,22 @@ class NodeCredentials(
 ):
     """The client certificates of one Node, by their SHA-256. uid "": no Node has this name now."""
 
-    uid: str = ""
-    created: datetime | None = None
-    allowed: tuple[AllowedCertificate, ...] = ()
+    uid: Annotated[str, Meta(max_length=512)] = ""
+    created: Moment | None = None
+    allowed: Annotated[tuple[AllowedCertificate, ...], Meta(max_length=64 + MOST)] = ()
     """Oldest first."""
 
-    joined: str = ""
+    joined: Sha256 = ""
     """The certificate of (b); "" if there is none, or a pin has replaced it."""
 
     closed: bool = False
-    borrowed: tuple[str, ...] = ()
-    """Asked for by somebody else when the Node was there, or made with such a one."""
+    borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
+    """Asked for by somebody else when the Node was there, or made with such a one. A fifth says that there were more."""
 
-    crowded: bool = False
-    """Whether more were borrowed than are kept."""
-
-    doubted: datetime | None = None
+    doubted: Moment | None = None
     """When the newest certificate was asked for that may be a thief's."""
 
-    earlier: datetime | None = None
+    earlier: Moment | None = None
     """When the Node before this one was created; None: this is the first of its name."""
 
     def left(self) -> "NodeCredentials":
@@ -79,10 +82,7 @@ class NodeCredentials(
         if not self.uid:
             return self
         return NodeCredentials(
-            borrowed=self.borrowed,
-            crowded=self.crowded,
-            doubted=self.doubted,
-            earlier=self.created or UNKNOWN_TIME,
+            borrowed=self.borrowed, doubted=self.doubted, earlier=self.created or UNKNOWN_TIME
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
@@ -162,8 +162,7 @@ def _with_borrowed(
     borrowed = tuple(dict.fromkeys((*known.borrowed, *(c.certificate for c in found))))
     return msgspec.structs.replace(
         known,
-        borrowed=borrowed[:MOST],
-        crowded=known.crowded or len(borrowed) > MOST,
+        borrowed=borrowed[: MOST + 1],
         doubted=_later(known.doubted, *(c.created for c in found)),
     )
 
@@ -256,46 +255,30 @@ def judged(
     so whoever joined with it. pinned_at: when this Node was pinned, whether or not the pin names certificates.
     """
     certificate = certificate_id(credential_ids or ())
-    if not certificate:
-        if credential_ids:
-            return CredentialAnswer(
-                Outcome.CANNOT_TELL, HoldReason.UNKNOWN_CREDENTIAL, _NO_CERTIFICATE
-            )
-        earlier = known.created if known.earlier and not admitted else None
-        return _without_certificate(_later(known.doubted, earlier), pinned_at, told=told)
     is_allowed = any(each.certificate == certificate for each in known.allowed)
     # Which of two machines of one name is the node an operator says: by a pin, or for new nodes by a rule.
-    is_said = is_allowed and (admitted or not known.joined)
-    other = _OTHER if known.allowed else _SEVERAL
-    doubts = (
-        (certificate in known.borrowed, HoldReason.BORROWED_IDENTITY, _BORROWED),
-        (known.closed, HoldReason.UNKNOWN_CREDENTIAL, other),
-        (known.crowded, HoldReason.UNKNOWN_CREDENTIAL, _CROWDED),
-    )
-    for holds, reason, why in () if is_allowed else doubts:
-        if holds:
-            refused = reason is HoldReason.BORROWED_IDENTITY
-            return CredentialAnswer(Outcome.REFUSE if refused else Outcome.CANNOT_TELL, reason, why)
-    if known.earlier is not None and not is_said:
-        return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.EARLIER_NODE, _EARLIER)
-    if is_allowed:
-        return CredentialAnswer(Outcome.PASS, HoldReason.PASSES, _OWN)
-    return CredentialAnswer(Outcome.PASS, HoldReason.NOT_ASKED, _OPEN)
-
-
-def _without_certificate(
-    doubted: datetime | None, pinned_at: datetime | None, *, told: bool
-) -> CredentialAnswer:
-    """doubted: when a certificate was asked for last that may be a thief's."""
-    if told:
-        return CredentialAnswer(Outcome.PASS, HoldReason.NOT_ASKED, _NOT_NAMED)
+    is_said = admitted or not known.joined
+    doubted = _later(known.doubted, known.created if known.earlier and not admitted else None)
     # A CSR is dated by the second in which it was made.
-    if doubted is None or (pinned_at is not None and pinned_at >= doubted + _A_SECOND):
-        return CredentialAnswer(Outcome.PASS, HoldReason.NOT_ASKED, _OLD)
-    why = f"{_DOUBTED}, and {_OLD}"
-    return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.UNKNOWN_CREDENTIAL, why)
+    is_pinned_since = not (doubted and (pinned_at is None or pinned_at < doubted + _A_SECOND))
+    closed = _OTHER if known.allowed else _SEVERAL
+    answers = (
+        (not certificate and credential_ids, Outcome.CANNOT_TELL, _UNKNOWN, _NO_CERTIFICATE),
+        (not certificate and told, Outcome.PASS, HoldReason.NOT_ASKED, _NOT_NAMED),
+        (not certificate and is_pinned_since, Outcome.PASS, HoldReason.NOT_ASKED, _OLD),
+        (not certificate, Outcome.CANNOT_TELL, _UNKNOWN, f"{_DOUBTED}, and {_OLD}"),
+        (is_allowed and (is_said or not known.earlier), Outcome.PASS, HoldReason.PASSES, _OWN),
+        (is_allowed, Outcome.CANNOT_TELL, HoldReason.EARLIER_NODE, _EARLIER),
+        (certificate in known.borrowed, Outcome.REFUSE, HoldReason.BORROWED_IDENTITY, _BORROWED),
+        (known.closed, Outcome.CANNOT_TELL, _UNKNOWN, closed),
+        (len(known.borrowed) > MOST, Outcome.CANNOT_TELL, _UNKNOWN, _CROWDED),
+        (known.earlier, Outcome.CANNOT_TELL, HoldReason.EARLIER_NODE, _EARLIER),
+        (True, Outcome.PASS, HoldReason.NOT_ASKED, _OPEN),
+    )
+    return next(CredentialAnswer(o, reason, why) for holds, o, reason, why in answers if holds)
 
 
+_UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
 _BORROWED = "a bootstrap token or a person asked for it when the Node was there already, or for the one that it replaced"
 _OTHER = "it is none of this node's, nor was it seen to replace one: it may have been rotated while no approver watched"

@@ -106,7 +106,6 @@ class WatchReactions:
         """A Node is gone."""
         self._look_at(self._view.remove_node(name))
         self._records.gone(name)
-        self._credentials_changed(self._view.take_forgotten())
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""

@@ -49,7 +49,6 @@ class WatchedCredentials:
 
         self._gone: dict[str, NodeCredentials] = {}
         self._waiting: dict[bytes, _Waiting] = {}
-        self._forgotten: set[str] = set()
         self._pin = pin
         self._lost: datetime | None = None
         """When the newest CSR was made of a name that was dropped, since too many have no Node."""
@@ -81,7 +80,6 @@ class WatchedCredentials:
         self._known[node.name] = known = self._of(node)
         self._gone.pop(node.name, None)
         self._waiting.pop(_key(node.name), None)
-        self._forgotten.discard(node.name)
         return known != before
 
     def gone(self, name: str) -> None:
@@ -91,9 +89,7 @@ class WatchedCredentials:
             return
         self._gone[name] = known.left()
         if len(self._gone) > MOST_GONE:
-            oldest = next(iter(self._gone))
-            del self._gone[oldest]
-            self._forgotten.add(oldest)
+            del self._gone[next(iter(self._gone))]
 
     def of(
         self,
@@ -114,13 +110,8 @@ class WatchedCredentials:
         )
 
     def known(self, name: str) -> NodeCredentials | None:
-        """What is to be stored of a name; None: nothing."""
+        """What is to be stored of a name; None: nothing, as of a Node that is gone for long."""
         return self._known.get(name) or self._gone.get(name)
-
-    def take_forgotten(self) -> set[str]:
-        """The names of Nodes that are gone that have been forgotten since this was asked last."""
-        forgotten, self._forgotten = self._forgotten, set()
-        return forgotten
 
     def _of(self, node: LiveNode) -> NodeCredentials:
         """What is known of exactly this Node, which the watch may not have shown yet."""

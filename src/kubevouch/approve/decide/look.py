@@ -86,14 +86,9 @@ def may_be_dialled(
     )
     answer = SourceAnswer(IdentitySource.LIVE_CERTIFICATE, allowed, "")
     left = view.budget.left(node.name, at)
-    # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs, whoever asks.
-    return any(
-        decide(
-            _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=admitted)
-        ).outcome
-        is Outcome.PASS
-        for admitted in (False, True)
-    )
+    # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs.
+    facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
+    return decide(facts).outcome is Outcome.PASS
 
 
 def is_dialled_at_its_port(
@@ -122,12 +117,11 @@ def _facts(
     at: datetime,
     node_seen: NodeSeen | None = None,
     left: int | None = None,
-    admitted: bool | None = None,
+    admitted: bool = False,
 ) -> CsrFacts:
-    """admitted: whether the rule for new nodes admits the Node; None: if that is what the answer says."""
+    """admitted: whether the rule for new nodes admits the Node, whatever the answer says."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
-    if admitted is None:
-        admitted = answer is not None and answer.source.is_rule_for_new_nodes
+    admitted = admitted or (answer is not None and answer.source.is_rule_for_new_nodes)
     watched = view.credentials
     told = view.waiting.told or (watched is not None and watched.told)
     standing = (

@@ -83,8 +83,7 @@ class ClusterView:
         changed = set(known.keys() - self.nodes.keys())
         for name in changed:
             self.credentials.gone(name)
-        changed |= self.look_at_credentials(self.nodes) | self.client_csrs_listed()
-        return changed | self.take_forgotten()
+        return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
     def client_csrs_listed(self) -> set[str]:
         """A list of CSRs has been read, which goes by names. Returns the nodes of which something else is known now."""
@@ -92,10 +91,6 @@ class ClusterView:
             return set()
         found, self._client_csrs = self._client_csrs, []
         return self.credentials.csrs(found)
-
-    def take_forgotten(self) -> set[str]:
-        """The names of Nodes that are gone of which nothing is to be remembered any more."""
-        return self.credentials.take_forgotten() if self.credentials else set()
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
         """These Nodes or their pins are new. Returns those of whose client certificates something else is known now."""

@@ -1,17 +1,14 @@
 """What the approver itself wrote down of a node: what the rule for new nodes admitted, and its client certificates."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 
-from kubevouch.policy.credentials import MOST, NodeCredentials
+from kubevouch.policy.credentials import Moment, NodeCredentials
 from kubevouch.policy.sources.stored import (
     VERSION,
-    NotAnEntry,
     Shard,
     checked_addresses,
-    checked_certificates,
     checked_names,
     checked_text,
     decoded_entry,
@@ -28,7 +25,7 @@ class Admitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     names: tuple[str, ...]
     addresses: tuple[str, ...]
-    at: datetime
+    at: Moment
     rule: str
     """The rule's pattern of names."""
 
@@ -62,34 +59,13 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
     """One entry. Raises NotAnEntry."""
     stored = decoded_entry(raw, _StoredRecord)
     if stored.admitted is not None:
-        _check_moment(stored.admitted.at)
         stored.admitted = Admitted(
             names=checked_names(stored.admitted.names),
             addresses=checked_addresses(stored.admitted.addresses),
             at=stored.admitted.at,
             rule=checked_text(stored.admitted.rule, "rule"),
         )
-    _check_credentials(stored.credentials)
     return RecordedNode(node, checked_text(stored.uid, "uid"), stored.admitted, stored.credentials)
-
-
-def _check_credentials(found: NodeCredentials) -> None:
-    checked_text(found.uid, "uid")
-    if len(found.borrowed) > MOST:
-        raise NotAnEntry(f"{len(found.borrowed)} borrowed", f"at most {MOST} are kept")
-    parents = (each.parent for each in found.allowed)
-    for certificates in ((each.certificate for each in found.allowed), found.borrowed):
-        checked_certificates(certificates)
-    checked_certificates(each for each in (found.joined, *parents) if each)
-    moments = (found.created, found.doubted, found.earlier, *(each.at for each in found.allowed))
-    for moment in moments:
-        if moment is not None:
-            _check_moment(moment)
-
-
-def _check_moment(moment: datetime) -> None:
-    if moment.tzinfo is None:
-        raise NotAnEntry(f"at {moment}", "a moment with its offset from UTC was expected")
 
 
 def written_record(record: RecordedNode) -> str:
