@@ -56,8 +56,12 @@ class WatchedCredentials:
         self.told = any(c.parent for known in self._known.values() for c in known.allowed)
         """Whether the cluster says which client certificate made a CSR (since Kubernetes 1.32)."""
 
-    def csrs(self, found: Iterable[ClientCsr]) -> set[str]:
-        """Client certificates were issued; all of a list at once. Returns the Nodes of which something else is known now."""
+    def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
+        """Client certificates were issued; all of a list at once. Returns the Nodes of which something else is known now.
+
+        told: whether a serving CSR has said which client certificate made it.
+        """
+        self.told = self.told or told
         by_name: dict[str, list[ClientCsr]] = defaultdict(list)
         for each in found:
             self.told = self.told or bool(certificate_id(each.credential_ids))
