@@ -173,10 +173,7 @@ class WaitingCsrs:
         return newest.waiting
 
     def decided(self, found: CertificateSigningRequest) -> tuple[WaitingCsr | None, bool]:
-        """Somebody has decided about it. Returns it if it waited until now, and whether it was read before.
-
-        Told of it again, it was.
-        """
+        """Somebody has decided about it. Returns it if it waited until now, and whether it need not be read any more."""
         newest = self._placed(found)
         known = self.remove(found.name)
         if newest is None:
