@@ -90,7 +90,7 @@ class ClusterView:
         if self.credentials is None:
             return set()
         found, self._client_csrs = self._client_csrs, []
-        return self.credentials.csrs(found, told=self.csrs.told)
+        return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
         """These Nodes or their pins are new. Returns those of whose client certificates something else is known now."""
@@ -179,7 +179,7 @@ class ClusterView:
         if csr is not None and (listed or self.credentials is None):
             self._client_csrs.append(csr)
         elif csr is not None and self.credentials is not None:
-            return self.credentials.csrs([csr], told=self.csrs.told)
+            return self.credentials.csrs([csr], told=self.waiting.told)
         return set()
 
     # What is reserved
