@@ -231,6 +231,7 @@ class Approver:
         self._port = port
         self._began = time.perf_counter()
         self.ready = 0.0
+        self.ready_cpu = 0.0
         self.peak = 0.0
         self.cpu = 0.0
         self.ended = threading.Event()
@@ -248,6 +249,7 @@ class Approver:
                 url = f"https://127.0.0.1:{self._port}/readyz"
                 with urllib.request.urlopen(url, context=context, timeout=5):
                     self.ready = time.perf_counter() - self._began
+                    self.ready_cpu = self.cpu
 
     def until_ready(self, seconds: float) -> str:
         """How long that took."""
@@ -256,7 +258,9 @@ class Approver:
             time.sleep(0.1)
         if not self.program.alive:
             return f"never: ended after {time.perf_counter() - self._began:.0f} s"
-        return f"{self.ready:.1f} s" if self.ready else f"not in {seconds:.0f} s"
+        if not self.ready:
+            return f"not in {seconds:.0f} s, {self.cpu:.1f} s of CPU"
+        return f"{self.ready:.1f} s, {self.ready_cpu:.1f} s of CPU"
 
 
 def _csr(name: str, text: str) -> dict[str, object]:

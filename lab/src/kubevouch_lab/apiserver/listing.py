@@ -5,6 +5,7 @@ apiserver's pkg/storage/etcd3/store.go (GetList), pkg/storage/continue.go, and m
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -80,7 +81,7 @@ def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> 
     limit = max(0, _number(query.get("limit", "0"), "limit"))
     revision, after = _moment(store, query, limit)
     stored = store.as_of(form.base, namespace, revision, trigger=trigger_of(form.kind, query))
-    left = stored if after is None else [thing for thing in stored if _place(thing) > after]
+    left = stored if after is None else stored[bisect_right(stored, after, key=_place) :]
     # No more than the page is looked at: a list of thousands in small pages costs each but once.
     found = filter(matches, map(form.outward, left))
     things = list(islice(found, limit + 1) if limit else found)
