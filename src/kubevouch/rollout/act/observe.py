@@ -25,7 +25,7 @@ from kubevouch.kube.resources import (
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.csr import KUBELET_CLIENT, asked_of, bootstrap_csrs_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
-from kubevouch.policy.facts import CsrLimits, csr_facts
+from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
@@ -253,7 +253,7 @@ class NodeObserver:
         by_pod = await asked_for_again_by_pod(self.context, [node] if node else [])
         if why := by_pod.get(self.node.node, ""):
             return why, ()
-        csr = csr_of(found, most=CsrLimits().pem_bytes)
+        csr = csr_of(found)
         # CSRs are dated by the API server's clock, and the kubelet's start was told by ours.
         server, started = self.context.api.server_clock, self.kubelet_started
         facts = csr_facts(
