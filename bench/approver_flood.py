@@ -397,9 +397,9 @@ def limit(
 
 def _print(found: Figures, before: Figures) -> None:
     width = max(map(len, found))
-    print(f"{'':{width}} | {'before':40} | after")
+    print(f"{'':{width}} | {'before':46} | after")
     for what, value in found.items():
-        print(f"{what:{width}} | {before.get(what, '-'):40} | {value}")
+        print(f"{what:{width}} | {before.get(what, '-'):46} | {value}")
 
 
 @contextlib.contextmanager
