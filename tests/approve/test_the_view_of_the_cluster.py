@@ -10,7 +10,7 @@ import pytest
 
 from kubevouch.approve.decide.credentials import MOST_GONE, MOST_OF_A_NAME, MOST_WAITING
 from kubevouch.approve.decide.sources import EVERY_NODE, WatchedSources
-from kubevouch.approve.decide.view import ClusterView, DecidedCsr, live_node
+from kubevouch.approve.decide.view import ClusterView, live_node
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
@@ -88,8 +88,10 @@ def test_a_change_that_no_decision_looks_at_concerns_nobody() -> None:
 def test_a_change_of_a_node_concerns_who_asks_for_what_it_has_or_had() -> None:
     view = ClusterView()
     view.put_node(node("n1", "192.0.2.1"))
-    view.put_serving_csr(csr("c2", "n2", "192.0.2.1"))
-    view.put_serving_csr(csr("c3", "n3", "192.0.2.3"))
+    for asked in (csr("c2", "n2", "192.0.2.1"), csr("c3", "n3", "192.0.2.3")):
+        waiting = view.put_serving_csr(asked)
+        assert isinstance(waiting, WaitingCsr)
+        view.read(waiting)
     assert view.put_node(node("n1", "192.0.2.7")) == {"c2"}
     assert view.put_node(node("n1", "192.0.2.3")) == {"c3"}
     assert view.remove_node("n1") == {"c3"}
@@ -143,13 +145,13 @@ def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyP
     assert view.put_serving_csr(labelled) is first
     assert isinstance(first, WaitingCsr)
     assert first.found.metadata.resource_version == "9"
+    assert parsed == []
+    for _ in range(2):
+        view.read(first)
     approved = msgspec.structs.replace(waits, status=csr("c1", "n1", approved_by="X").status)
-    news = view.put_serving_csr(approved)
-    assert isinstance(news, DecidedCsr)
-    assert (news.by_others, news.by_us) == (True, False)
-    again = view.put_serving_csr(approved)
-    assert isinstance(again, DecidedCsr)
-    assert not again.by_others
+    assert view.put_decided_csr(approved)
+    issued = msgspec.structs.replace(approved.status, certificate=b"PEM")
+    assert not view.put_decided_csr(msgspec.structs.replace(approved, status=issued))
     assert parsed == ["c1"]
     assert len(view.waiting) == 0
 
@@ -168,10 +170,10 @@ def test_of_what_anybody_may_write_of_any_size_nothing_is_kept() -> None:
     assert size > 10_000
     kept = view.put_serving_csr(large)
     assert isinstance(kept, WaitingCsr)
-    assert len(msgspec.json.encode((kept.found, kept.csr.pem))) < 1_000
-    assert kept.csr.parsed is None
-    assert kept.csr.size == size
-    refused = form.size(CsrFacts(csr=kept.csr, at=NOW, node_exists=True, allowed=None))
+    assert len(msgspec.json.encode((kept.found, kept.request))) < 1_000
+    read = view.read(kept)
+    assert (read.pem, read.parsed, read.size) == (b"", None, size)
+    refused = form.size(CsrFacts(csr=read, at=NOW, node_exists=True, allowed=None))
     assert refused.outcome is Outcome.REFUSE
     assert refused.seen == f"{size} bytes"
     view.put_node(node("n1", *(f"10.1.{number // 250}.{number % 250}" for number in range(2000))))
@@ -202,8 +204,8 @@ def test_nothing_that_a_node_writes_is_interned() -> None:
 
 def test_approvals_by_our_reason_count_for_the_budget() -> None:
     view = ClusterView()
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
-    view.put_serving_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.put_decided_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
     assert view.budget.left("n1", NOW) == 5
 
 

@@ -4,7 +4,7 @@ import shlex
 
 import msgspec
 
-from kubevouch.approve.decide.told import why_held
+from kubevouch.approve.act.telling import why_held
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.identity import client_standing

@@ -51,7 +51,7 @@ class Csr(msgspec.Struct, frozen=True):
     """`resourceVersion` of the object as it was read; 0 of a file."""
 
     dropped: int = 0
-    """Bytes of the request where it is over a limit, so that it was neither read nor kept; else 0."""
+    """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
 
     @property
     def size(self) -> int:

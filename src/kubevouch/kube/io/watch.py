@@ -45,6 +45,9 @@ SILENCE: Final = 150.0
 """Bookmarks come about once a minute."""
 LIST_AFTER: Final = 5
 """Failures of a watch in a row after which the resource is listed again."""
+_REMEMBERED: Final = 1_000
+"""Objects that the consumer may not keep."""
+
 _SHORT: Final = 1.0
 """Seconds. A watch that ends sooner without an event has failed (client-go's "very short watch")."""
 
@@ -74,7 +77,8 @@ class Watch(Generic[ObjectT]):
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
     data after which a connection is considered dead. rows: how objects are read as rows of a Table; if the server's
-    Tables lack the column, they are read as they are.
+    Tables lack the column, they are read as they are. keeps: whether the consumer keeps an
+    object; of others nothing is remembered, so they may be reported again, and their end may not be. None: it keeps all.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Watch(Generic[ObjectT]):
         label_selector: str = "",
         silence: float = SILENCE,
         rows: RowForm[ObjectT] | None = None,
+        keeps: Callable[[Key], bool] | None = None,
     ) -> None:
         self._api = api
         self._resource = resource
@@ -100,9 +105,11 @@ class Watch(Generic[ObjectT]):
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._silence = silence
         self._rows = rows
+        self._keeps = keeps
+        self._forget_at = _REMEMBERED
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
-        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted."""
+        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted, as far as they are kept."""
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
@@ -147,7 +154,7 @@ class Watch(Generic[ObjectT]):
     async def _list(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events of a list: changed objects, deleted objects, and Synced."""
         self.listing = True
-        on_list: set[Key] = set()
+        missing = set(self._known)
         version = ""
         pages = self._api.pages(
             self._resource,
@@ -161,10 +168,10 @@ class Watch(Generic[ObjectT]):
             self.heard = self._clock.monotonic()
             version = version or page.metadata.resource_version
             for item in page.items:
-                on_list.add(_key(item))
+                missing.discard(_key(item))
                 for event in self._events_for(item):
                     yield event
-        for key in self._known.keys() - on_list:
+        for key in missing & self._known.keys():
             uid, _ = self._known.pop(key)
             yield Deleted(key, uid)
         # A server without resourceVersions can only be watched from "0", which means any version.
@@ -249,6 +256,9 @@ class Watch(Generic[ObjectT]):
         if known == state and metadata.resource_version:
             return []
         self._known[key] = state
+        if self._keeps is not None and len(self._known) > self._forget_at:
+            self._known = {k: v for k, v in self._known.items() if k == key or self._keeps(k)}
+            self._forget_at = 2 * len(self._known) + _REMEMBERED
         if known is not None and known[0] != metadata.uid:
             return [Deleted(key, known[0]), Upserted(item)]
         return [Upserted(item)]
