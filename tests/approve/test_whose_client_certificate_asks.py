@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
 
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver import status
@@ -209,8 +210,9 @@ async def test_while_a_list_is_read_nothing_is_looked_at(cluster: Cluster, *, st
         reached.set()
         await last.wait()
 
-    async def in_turn(event: Event) -> None:
-        if event.object["metadata"].get("name") == "z-client":
+    async def in_turn(request: web.Request, event: Event) -> None:
+        is_last = event.object["metadata"].get("name") == "z-client"
+        if is_last and "sendInitialEvents" in request.query:
             await late()
 
     async with approving(cluster) as running:
@@ -220,13 +222,14 @@ async def test_while_a_list_is_read_nothing_is_looked_at(cluster: Cluster, *, st
         script.on(
             CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "resourceVersion" in r.query
         )
-        cluster.server.watches.before_each = in_turn
         script.on(
             CSR_PATH,
             answered_late(cluster.server.truth, late),
             where=lambda r: "continue" in r.query,
         )
         await cluster.server.watches.cut()
+        await cluster.until(lambda: "too old resource version" in running.log)
+        cluster.server.watches.before_each = in_turn
         for number in range(500):
             unknown = {"signerName": "example.com/other", "username": "alice", "request": ""}
             cluster.server.store.create(

@@ -37,7 +37,7 @@ class Watches:
     def __init__(self) -> None:
         self._open: set[_Open] = set()
         self.gone_as_event = False
-        self.before_each: Callable[[Event], Awaitable[None]] | None = None
+        self.before_each: Callable[[web.Request, Event], Awaitable[None]] | None = None
         """Awaited before an event is sent."""
 
     @property
@@ -99,7 +99,7 @@ class Watches:
                 await asyncio.wait((following, marked), return_when=asyncio.FIRST_COMPLETED)
                 if following.done():
                     if self.before_each is not None:
-                        await self.before_each(following.result())
+                        await self.before_each(watch.request, following.result())
                     await _tell(watch, following.result())
                     following = asyncio.ensure_future(anext(watch.stream))
                     await asyncio.sleep(0)  # what has happened already goes before a bookmark
