@@ -25,7 +25,7 @@ RECORDED = HERE / "recorded" / "metrics-server-0.9.0.jsonl"
 _TOKEN = "a-users-token"
 
 Answer = dict[str, Any]
-"""status, type and body, the body as far as it does not depend on the moment."""
+"""status, type, body and what headers say, the body as far as it does not depend on the moment."""
 
 
 @dataclass(frozen=True)
