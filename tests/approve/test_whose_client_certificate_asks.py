@@ -195,7 +195,9 @@ async def test_who_used_the_time_in_which_a_node_was_deleted_and_no_approver_ran
 
 
 @pytest.mark.parametrize("streams", [True, False])
-async def test_while_a_list_is_read_nothing_is_looked_at(cluster: Cluster, *, streams: bool) -> None:
+async def test_while_a_list_is_read_nothing_is_looked_at(
+    cluster: Cluster, *, streams: bool
+) -> None:
     """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes last."""
     cluster.server.streams_lists = streams
     node = cluster.node("n1", "192.0.2.1")

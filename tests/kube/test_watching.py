@@ -242,9 +242,7 @@ def _line(kind: str, name: str, version: int) -> str:
 
 
 BOOKMARK = '{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"900"}}}\n'
-ENDS = BOOKMARK.replace(
-    '"900"', '"900","annotations":{"k8s.io/initial-events-end":"true"}'
-)
+ENDS = BOOKMARK.replace('"900"', '"900","annotations":{"k8s.io/initial-events-end":"true"}')
 UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":"5"}}}\n'
 
 
@@ -276,7 +274,9 @@ async def test_a_list_by_a_watch_that_fails_is_no_list_and_pages_are_read(
         assert follower.holds(server)
     assert {"-a", "+a"} & set(follower.story[3:]) == set()
     troubles = follower.troubles[1:]
-    assert [told is not None and told in str(each) for each in troubles] == [True] * (told is not None)
+    assert [told is not None and told in str(each) for each in troubles] == [True] * (
+        told is not None
+    )
     assert sum("limit" in request.query for request in server.requests) == 1
 
 

@@ -217,7 +217,11 @@ async def test_a_no_is_a_403_with_the_api_servers_words(served: Served) -> None:
     [
         ([("User-Agent", "curl/8.5.0")], 403, '{\n  "kind": "Status",\n'),
         ([("Accept", "text/html")], 403, '{\n  "kind": "Status",\n'),
-        ([("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,*/*")], 403, '{"kind":"Status",'),
+        (
+            [("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,*/*")],
+            403,
+            '{"kind":"Status",',
+        ),
         ([("User-Agent", "curl/8.5.0"), ("Authorization", "Bearer bad")], 401, '{\n  "kind": "St'),
     ],
 )

@@ -47,7 +47,8 @@ Key = tuple[str, str]
 SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Bookmarks come about once a minute."""
-SILENCE_IN_LIST: Final = 30.0
+_SILENCE_IN_LIST: Final = 30.0
+"""A server that sends a list does nothing else."""
 LIST_AFTER: Final = 5
 """Failures of a watch in a row after which the resource is listed again."""
 _NO_END: Final = "a watch that does not say where its list ends"
@@ -198,7 +199,7 @@ class Watch(Generic[ObjectT]):
             {name: text for name, text in self._selectors.items() if text}
             | (_FROM_A_LIST if self.listing else {"resourceVersion": self._version}),
             seconds=int(SHORTEST_WATCH * (1 + self._rng())),
-            silence=min(self._silence, SILENCE_IN_LIST) if self.listing else self._silence,
+            silence=min(self._silence, _SILENCE_IN_LIST) if self.listing else self._silence,
             rows=self._rows,
         )
         async with contextlib.aclosing(stream):

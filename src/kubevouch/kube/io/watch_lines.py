@@ -36,8 +36,8 @@ class _Code(Narrow, frozen=True, kw_only=True):
 class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """An event as the server sent it. type: ADDED, MODIFIED or DELETED, with the object.
 
-    BOOKMARK carries a resourceVersion only; ends_list: all objects that were there at the start have been sent. If an object could not be decoded, type is "" and `error` is set; the watch
-    goes on.
+    BOOKMARK carries a resourceVersion only; ends_list: every object that was there at the start has been sent. If an object
+    could not be decoded, type is "" and `error` is set; the watch goes on.
     """
 
     type: str
