@@ -121,8 +121,8 @@ class Watch(Generic[ObjectT]):
 
         self.listing = True
         """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
-        self._on_list: set[Key] = set()
-        """What that list has shown so far."""
+        self._missing: set[Key] = set()
+        """What was known before that list, which has not shown it so far."""
         self._by_pages = False
         """Whether the next list comes page by page, since one by a watch was refused or has failed."""
 
@@ -146,7 +146,7 @@ class Watch(Generic[ObjectT]):
         """The events, without end. Cancel the task or close the iterator to stop."""
         while True:
             if not self._version:
-                self.listing, self._on_list = True, set()
+                self.listing, self._missing = True, set(self._known)
             steps = self._list() if self.listing and self._by_pages else self._watch()
             async with contextlib.aclosing(steps):
                 try:
@@ -180,10 +180,10 @@ class Watch(Generic[ObjectT]):
 
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
         """The events for what the list did not show, and Synced. From now on `_version` counts."""
-        gone = self._known.keys() - self._on_list
+        gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._away = version or "0", 0, False
-        self.listing, self._on_list, self._by_pages = False, set(), False
+        self.listing, self._missing, self._by_pages = False, set(), False
         return [*(Deleted(key, self._known.pop(key)[0]) for key in gone), Synced()]
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
@@ -263,7 +263,6 @@ class Watch(Generic[ObjectT]):
             return self._end_of_list(word.version)
         if word.type != "DELETED":
             return self._events_for(word.object)
-        self._on_list.discard(_key(word.object))
         return self._deleted(_key(word.object))
 
     def _deleted(self, key: Key) -> list[Event[ObjectT]]:
@@ -279,8 +278,7 @@ class Watch(Generic[ObjectT]):
     def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
         """The events for an object's current state. A recreated object is first reported as Deleted."""
         key, metadata = _key(item), item.metadata
-        if self.listing:
-            self._on_list.add(key)
+        self._missing.discard(key)
         state = (metadata.uid, metadata.resource_version)
         known = self._known.get(key)
         if known == state and metadata.resource_version:
