@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-certs bench-exporter bench-fix bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long mutation check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -173,6 +173,10 @@ bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
 # On a lab; on the bed that is up: .venv/bin/python -m real exec -- .venv/bin/python -m bench.approver
 bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: rate, calls, each rule, p99, memory
 	$(BIN)/python -m bench.approver
+
+# On the bed also --parts limit: ten minutes with 20,000 CSRs held, at the Deployment's memory, in a cgroup.
+bench-flood: $(READY) ## the approver while nodes flood it: memory, time until ready, p99 of honest CSRs
+	$(BIN)/python -m bench.approver_flood
 
 bench-certs: $(READY) ## certs before 1,000 and 5,000 simulated kubelets: time, CPU, memory (needs Go)
 	$(BIN)/python -m bench.certs

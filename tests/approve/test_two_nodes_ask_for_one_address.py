@@ -49,7 +49,7 @@ def test_what_a_node_was_approved_for_before_counts_with_what_it_was_approved_fo
 def test_what_was_approved_for_a_node_goes_with_it() -> None:
     view = ClusterView()
     view.put_node(node("n1", "192.0.2.1"))
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
     view.remove_node("n2")
     assert owners(view.approved_lately, NOW, "192.0.2.1") == ["n1"]
     view.remove_node("n1")
@@ -69,7 +69,7 @@ def test_memory_is_that_of_some_minutes() -> None:
 
 def test_what_others_approved_and_what_was_approved_before_this_process_began_counts_too() -> None:
     view = ClusterView()
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="SomebodyElse"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="SomebodyElse"))
     view.put_serving_csr(csr("c2", "n2", "192.0.2.2"))
     assert owners(view.approved_lately, NOW, "192.0.2.1", "192.0.2.2") == ["n1"]
 

@@ -78,6 +78,8 @@ class Follower:
         self.troubles: list[KubevouchError] = []
         self.syncs = 0
         self.ended: Exception | None = None
+        self.keeps: Callable[[str], bool] | None = None
+        self.remembered: Callable[[], int] = lambda: 0
         self._stirred = asyncio.Event()
 
     def end(self, why: Exception) -> None:
@@ -87,11 +89,17 @@ class Follower:
     def take(self, event: Event[Object]) -> None:
         match event:
             case Upserted(object=thing):
+                if self.keeps and not self.keeps(thing.name):
+                    self.story.append(f"+{thing.name}")
+                    self._stirred.set()
+                    return
                 # Told twice would be the same version again.
                 before = self.table.get(thing.name)
                 assert before is None or before.metadata != thing.metadata, thing.name
                 self.table[thing.name] = thing
                 self.story.append(f"+{thing.name}")
+            case Deleted(key=(_, name)) if self.keeps and not self.keeps(name):
+                pass
             case Deleted(key=(_, name), uid=uid):
                 assert self.table.pop(name).uid == uid
                 self.story.append(f"-{name}")
@@ -129,8 +137,11 @@ async def following(
     clock: WoundClock | None = None,
     silence: float = 30.0,
     field_selector: str = "",
+    keeps: Callable[[str], bool] | None = None,
 ) -> AsyncIterator[Follower]:
+    """keeps: whether the consumer keeps what has this name; of the rest nothing is known but that it was reported."""
     follower = Follower()
+    follower.keeps = keeps
     watch: Watch[Any] = Watch(
         api,
         resource,
@@ -139,7 +150,10 @@ async def following(
         report=follower.report,
         silence=silence,
         field_selector=field_selector,
+        objects=50 if keeps else PAGE,
+        keeps=(lambda key: keeps(key[1])) if keeps else None,
     )
+    follower.remembered = lambda: len(watch._known)
 
     async def follow() -> None:
         try:
@@ -693,3 +707,25 @@ def test_nobody_who_answers_is_asked_again_soon_and_makes_no_bad_answer_worse() 
     assert lowest.failed() == 0.4
     lowest.succeeded()
     assert lowest.unreached() == 0.4
+
+
+async def test_what_the_consumer_does_not_keep_is_not_remembered_and_the_rest_ends_as_ever(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    """Ten thousand objects that nobody keeps take no memory, in the list and in the watch."""
+    create(server, "kept-1", "kept-2", *(f"{number:05}" for number in range(3_000)))
+    async with following(api, keeps=lambda name: name.startswith("kept")) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        await opened(server)
+        create(server, *(f"later-{number:05}" for number in range(3_000)), "kept-3")
+        await follower.until(lambda: "kept-3" in follower.table)
+        assert follower.remembered() < 2_100
+        server.store.delete(NODE, "kept-1")
+        await follower.until(lambda: "kept-1" not in follower.table)
+        server.store.delete(NODE, "kept-2")
+        server.store.compact()
+        await server.watches.cut()
+        await follower.until(lambda: set(follower.table) == {"kept-3"})
+    limits = {each.query["limit"] for each in server.requests if "limit" in each.query}
+    pages = set() if server.streams_lists else {"50"}
+    assert limits == {"1", *pages}, "the question whether etcd was restored, and a page"

@@ -12,13 +12,12 @@ import pytest
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy import identity
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.facts import NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import Rule, RuleResult
-from kubevouch.policy.standing import ClientStanding
-from kubevouch.policy.standing_answer import StandingAnswer
 
-from .conftest import NODE, NOW, Case, doubts, holds, lets_through
+from .conftest import BORROWED, NODE, NOW, OPEN, OWN, UNKNOWN, Case, doubts, holds, lets_through
 
 USER = f"system:node:{NODE}"
 SERVING = "kubernetes.io/kubelet-serving"
@@ -43,12 +42,11 @@ def node_seen(uid: str = "uid-1", made: datetime | None = NOW - timedelta(days=1
     return Case(node_seen=NodeSeen(first_uid="uid-1", uid=uid, created=made))
 
 
-def standing(how: ClientStanding, *, holds: bool = False, **more: Any) -> Case:
-    ids = more.pop("credential_ids", (BY_MINE,))
-    return Case(standing=StandingAnswer(how, "why", holds=holds), credential_ids=ids, **more)
+def standing(answer: CredentialAnswer, **more: Any) -> Case:
+    return Case(standing=answer, **{"credential_ids": (BY_MINE,), **more})
 
 
-STANDING = "a client certificate with which the node joined, or one that replaced it"
+STANDING = "a client certificate with which the node joined, that a pin names, or that replaced one of these"
 
 ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "its signer": (identity.signer, Case, lets_through("signer", SERVING, SERVING)),
@@ -338,12 +336,12 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "a client certificate of its own": (
         identity.client_standing,
-        lambda: standing(ClientStanding.OWN),
+        lambda: standing(OWN),
         lets_through("client-standing", "why", STANDING),
     ),
     "a borrowed client certificate": (
         identity.client_standing,
-        lambda: standing(ClientStanding.BORROWED),
+        lambda: standing(BORROWED),
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
@@ -354,7 +352,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "a borrowed client certificate of no node": (
         identity.client_standing,
-        lambda: standing(ClientStanding.BORROWED, username="somebody"),
+        lambda: standing(BORROWED, username="somebody"),
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
@@ -365,7 +363,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "a borrowed client certificate, and the CSR names none that could be pinned": (
         identity.client_standing,
-        lambda: standing(ClientStanding.BORROWED, credential_ids=()),
+        lambda: standing(BORROWED, credential_ids=()),
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
@@ -374,31 +372,20 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             STANDING,
         ),
     ),
-    "a client certificate that was got anew": (
+    "a client certificate that is not on the node's list": (
         identity.client_standing,
-        lambda: standing(ClientStanding.REPLACEMENT, holds=True),
-        doubts(
-            "client-standing",
-            f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
-            HoldReason.IDENTITY_GOT_ANEW,
-            seen="a client certificate that was got anew",
-            allowed=STANDING,
-        ),
-    ),
-    "an unknown client certificate of a node that is known without a gap": (
-        identity.client_standing,
-        lambda: standing(ClientStanding.UNKNOWN, holds=True),
+        lambda: standing(UNKNOWN),
         doubts(
             "client-standing",
             f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
             HoldReason.UNKNOWN_CREDENTIAL,
-            seen="a client certificate that is not known",
+            seen="a client certificate in doubt",
             allowed=STANDING,
         ),
     ),
-    "an unknown client certificate": (
+    "a client certificate of a node whose list is open": (
         identity.client_standing,
-        lambda: standing(ClientStanding.UNKNOWN),
+        lambda: standing(OPEN),
         unasked("client-standing", "why"),
     ),
 }  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Protocol
 import msgspec
 
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, asked_of, presumed_node, requestor_node
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.standing_answer import StandingAnswer
 
 
 class CsrLimits(msgspec.Struct, frozen=True):
@@ -121,8 +121,8 @@ class CsrFacts(msgspec.Struct, frozen=True):
     approvals_left: int | None = None
     """How many CSRs of this node may be approved now; None: nobody keeps count."""
 
-    standing: StandingAnswer | None = None
-    """The standing of the client certificate that made the CSR; None: nobody watches client certificates."""
+    standing: CredentialAnswer | None = None
+    """Whether the client certificate that made the CSR is the node's own; None: nobody watches client certificates."""
 
     limits: CsrLimits = CsrLimits()
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from shlex import join
 
+from kubevouch.outcome import Outcome
 from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
 from kubevouch.policy.facts import CsrFacts
@@ -16,7 +17,6 @@ from kubevouch.policy.rule import (
     refuses,
     unreadable,
 )
-from kubevouch.policy.standing import ClientStanding
 
 
 def signer(facts: CsrFacts) -> RuleResult:
@@ -161,26 +161,21 @@ def own_key(facts: CsrFacts) -> RuleResult:
 
 
 def client_standing(facts: CsrFacts) -> RuleResult:
-    """The client certificate that made the CSR was not borrowed with a bootstrap token (see policy.standing)."""
+    """The client certificate that made the CSR is the node's own (see policy.credentials)."""
     rule, known = "client-standing", facts.standing
     if known is None:
         return not_asked(
             rule, "only the running approver asks this: it watches who gets client certificates"
         )
-    allowed = "a client certificate with which the node joined, or one that replaced it"
-    if known.standing is ClientStanding.OWN:
+    if known.reason is HoldReason.NOT_ASKED:
+        return not_asked(rule, known.why)
+    allowed = "a client certificate with which the node joined, that a pin names, or that replaced one of these"
+    if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
+    is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
+    seen = "a borrowed client certificate" if is_borrowed else "a client certificate in doubt"
     why = f"{known.why}{_way_out(facts)}"
-    if known.standing is ClientStanding.BORROWED:
-        seen = "a borrowed client certificate"
-        return refuses(rule, HoldReason.BORROWED_IDENTITY, why, seen=seen, allowed=allowed)
-    if known.standing is ClientStanding.REPLACEMENT:
-        seen = "a client certificate that was got anew"
-        return cannot_tell(rule, why, HoldReason.IDENTITY_GOT_ANEW, seen=seen, allowed=allowed)
-    if known.holds:
-        seen = "a client certificate that is not known"
-        return cannot_tell(rule, why, HoldReason.UNKNOWN_CREDENTIAL, seen=seen, allowed=allowed)
-    return not_asked(rule, known.why)
+    return RuleResult(rule, known.outcome, known.reason, why, seen, allowed)
 
 
 def _way_out(facts: CsrFacts) -> str:

@@ -32,7 +32,7 @@ class HoldReason(StrEnum):
     OTHER_CREDENTIAL = "OtherCredential"
     BOOTSTRAPPED = "Bootstrapped"
     BORROWED_IDENTITY = "BorrowedIdentity"
-    IDENTITY_GOT_ANEW = "IdentityGotAnew"
+    EARLIER_NODE = "EarlierNode"
     UNKNOWN_CREDENTIAL = "UnknownCredential"
     KEY_OF_ANOTHER_NODE = "KeyOfAnotherNode"
     NODE_REPLACED = "NodeReplaced"

@@ -16,6 +16,8 @@ from kubevouch.kube.resources import Metadata, Node, NodeAddress
 from kubevouch.kube.resources.nodes import NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AskedNames, as_address
+from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials
+from kubevouch.policy.credentials import judged as judged_credential
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, Csr, parsed_of
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
@@ -24,8 +26,6 @@ from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
 from kubevouch.policy.sources.configuration import ApproverConfiguration
-from kubevouch.policy.standing import ClientStanding
-from kubevouch.policy.standing_answer import StandingAnswer
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import CsrTemplate, new_csr
 
@@ -33,6 +33,7 @@ CSR_NAME = "kubevouch-selftest"
 CERTIFICATE = "5e" * 32
 """SHA-256 of the client certificate that the honest kubelet of this test has."""
 
+OWN = NodeCredentials(closed=True, allowed=(AllowedCertificate(CERTIFICATE),))
 VICTIM_NAME = "kubevouch-selftest-victim"
 VICTIM_ADDRESS = ip_address("192.0.2.17")
 """Of a Node that is there during the test only: a cluster of one node has no other to attack (RFC 5737)."""
@@ -69,7 +70,7 @@ class Scene:
     credential: str = CERTIFICATE
     key_shown_by: frozenset[str] = field(default_factory=frozenset)
     approvals_left: int = 6
-    standing: ClientStanding = ClientStanding.OWN
+    credentials: NodeCredentials = OWN
     respelled: Callable[[bytes], bytes] = bytes
     """What is done to the PEM before it is sent."""
 
@@ -196,7 +197,7 @@ def judged(scene: Scene) -> Decision:
     pem = scene.respelled(new_csr(scene.template))
     parsed, unreadable = parsed_of(pem, CSR_NAME)
     asked = AskedNames(parsed.dns_names, parsed.ip_addresses) if parsed else AskedNames()
-    made = scene.at - scene.age
+    made, ids = scene.at - scene.age, (f"X509SHA256={scene.credential}",)
     return decide(
         CsrFacts(
             csr=Csr(
@@ -210,7 +211,7 @@ def judged(scene: Scene) -> Decision:
                 usages=scene.usages,
                 expiration_seconds=scene.expiration_seconds,
                 created=made,
-                credential_ids=(f"X509SHA256={scene.credential}",),
+                credential_ids=ids,
                 conditions=scene.conditions,
             ),
             at=scene.at,
@@ -229,7 +230,7 @@ def judged(scene: Scene) -> Decision:
             ),
             key_shown_by=scene.key_shown_by,
             approvals_left=scene.approvals_left,
-            standing=StandingAnswer(scene.standing, f"issued by {CSR_NAME}"),
+            standing=judged_credential(scene.credentials, ids, told=True),
             limits=limits,
         )
     )

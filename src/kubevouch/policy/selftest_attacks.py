@@ -7,10 +7,10 @@ from ipaddress import IPv6Address, ip_address
 import msgspec
 
 from kubevouch.kube.resources import NodeAddress
+from kubevouch.policy.credentials import NodeCredentials
 from kubevouch.policy.csr import NODES_GROUP
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.selftest import VICTIM_ADDRESS, VICTIM_NAME, Attack, Scene
-from kubevouch.policy.standing import ClientStanding
+from kubevouch.policy.selftest import CERTIFICATE, VICTIM_ADDRESS, VICTIM_NAME, Attack, Scene
 from kubevouch.x509 import KeyKind
 
 _NOBODYS = ip_address("192.0.2.66")
@@ -107,6 +107,6 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("T28", "text around the PEM block", (HoldReason.NOT_CANONICAL,), lambda s: replace(s, respelled=lambda pem: b"Hello\n" + pem)),
     Attack("T29", "an IPv4 address in IPv6 clothes", (HoldReason.ADDRESS_NOT_USABLE,), _mapped),
     Attack("T32", "a client certificate that is not on the node's disk", (HoldReason.OTHER_CREDENTIAL,), lambda s: replace(s, credential="0f" * 32)),
-    Attack("T32", "a client certificate that was borrowed with a bootstrap token", (HoldReason.BORROWED_IDENTITY,), lambda s: replace(s, standing=ClientStanding.BORROWED)),
-    Attack("T43", "a client certificate that was got while the Node was deleted", (HoldReason.IDENTITY_GOT_ANEW,), lambda s: replace(s, standing=ClientStanding.REPLACEMENT)),
+    Attack("T32", "a client certificate that was borrowed with a bootstrap token", (HoldReason.BORROWED_IDENTITY,), lambda s: replace(s, credentials=NodeCredentials(borrowed=(CERTIFICATE,)))),
+    Attack("T43", "a client certificate that was got while the Node was deleted", (HoldReason.EARLIER_NODE,), lambda s: replace(s, credentials=NodeCredentials(earlier=s.at))),
 )  # fmt: skip

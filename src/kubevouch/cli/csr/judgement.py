@@ -42,7 +42,7 @@ class CsrEvidence:
     def credentials_told(self) -> bool:
         """Whether a CSR says which client certificate made it, or one has said so to the approver."""
         records = self.written.value.records() if self.written.value else ()
-        told = any(each.parent for _, record in records for each in record.standing.credentials)
+        told = any(each.parent for _, record in records for each in record.credentials.allowed)
         return told or self.indexed.tells_credentials
 
 

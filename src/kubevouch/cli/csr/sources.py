@@ -34,6 +34,7 @@ from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, as_address, claims_value
+from kubevouch.policy.credentials import CredentialAnswer, LiveNode, folded, judged
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, decide
 from kubevouch.policy.facts import csr_facts
@@ -41,8 +42,6 @@ from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.sources.stored import Unreadable
-from kubevouch.policy.standing import LiveNode
-from kubevouch.policy.standing_answer import StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import Plan
 
@@ -264,8 +263,8 @@ def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
     return written.value.configuration_or_default if written.value else ApproverConfiguration()
 
 
-def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAnswer | None:
-    """The standing of the client certificate, by the approver's record. None: nothing is recorded of this node."""
+def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> CredentialAnswer | None:
+    """What the approver's record says of the client certificate. None: nothing is recorded of this node."""
     written = evidence.written.value
     node = evidence.indexed.node(requestor_node(csr) or "")
     if written is None or node is None or csr.credential_ids is None:
@@ -273,14 +272,16 @@ def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAn
     record, created = written.record(node.name), node.metadata.creation_timestamp
     if not isinstance(record, RecordedNode) or created is None:
         return None
-    vouched = written.vouched(node.name)
-    # Whether anybody has watched since it was written is known of an approver that leads.
-    whole = record.standing.whole and evidence.approver_decides
-    known = msgspec.structs.replace(record.standing, whole=whole)
+    pin, told = written.pin_of(node.name, node.uid), evidence.credentials_told
     live = LiveNode(node.name, node.uid, created)
-    admitted = names.source == IdentitySource.RECORDED
-    told = evidence.credentials_told
-    return standing_of(known, live, csr.credential_ids, vouched, told=told, admitted=admitted)
+    pinned = pin.client_certificates if pin else ()
+    return judged(
+        folded(record.credentials, (), live, pinned, told=told),
+        csr.credential_ids,
+        told=told,
+        admitted=names.source == IdentitySource.RECORDED,
+        pinned_at=pin.pinned_at if pin else None,
+    )
 
 
 async def _check_cluster(plan: Plan, api: ApiClient, inquiry: Inquiry) -> None:

@@ -75,8 +75,8 @@ class ApiClient(HttpClient):
         only_metadata: nothing else of an object is asked for, such as what a Secret holds. rows: how objects of `kind` are
         read as rows of a Table.
 
-        A page with more bytes than are read is asked for again with fewer objects: whoever may create large objects must
-        not be able to keep others from reading the list.
+        A page with more bytes than are read is asked for again with fewer objects, and those after it have ever more again:
+        whoever may create large objects must not be able to keep others from reading the list.
         """
         path = resource.path(namespace)
         query = {"limit": str(objects)} if objects else {}
@@ -84,6 +84,7 @@ class ApiClient(HttpClient):
             query["labelSelector"] = label_selector
         if field_selector:
             query["fieldSelector"] = field_selector
+        wanted = objects
         limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
         if rows is not None:
             query |= METADATA_ONLY
@@ -115,6 +116,9 @@ class ApiClient(HttpClient):
             if not page.metadata.continue_:
                 return
             query["continue"] = page.metadata.continue_
+            if objects < wanted:
+                objects = min(wanted, 2 * objects)
+                query["limit"] = str(objects)
         raise BadResponse(f"{self.access.server}{path}", f"a list of more than {_MOST_PAGES} pages")
 
     async def list_all(

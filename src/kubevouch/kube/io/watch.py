@@ -34,7 +34,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     UnreachableKind,
 )
-from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.client import PAGE, ApiClient
 from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
 from kubevouch.kube.resources.meta import Object, Resource, VersionOnly
 from kubevouch.kube.tables import NoSuchColumn, RowForm
@@ -53,6 +53,8 @@ LIST_AFTER: Final = 5
 """Failures of a watch in a row after which the resource is listed again."""
 _NO_END: Final = "a watch that does not say where its list ends"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+_REMEMBERED: Final = 1_000
+"""Objects that the consumer may not keep."""
 _SHORT: Final = 1.0
 """Seconds. A watch that ends sooner without an event has failed (client-go's "very short watch")."""
 
@@ -82,7 +84,8 @@ class Watch(Generic[ObjectT]):
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
     data after which a connection is considered dead. rows: how objects are read as rows of a Table; if the server's
-    Tables lack the column, they are read as they are.
+    Tables lack the column, they are read as they are. objects: of a page of a list. keeps: whether the consumer keeps an
+    object; of others nothing is remembered, so they may be reported again, and their end may not be. None: it keeps all.
     """
 
     def __init__(
@@ -98,6 +101,8 @@ class Watch(Generic[ObjectT]):
         label_selector: str = "",
         silence: float = SILENCE,
         rows: RowForm[ObjectT] | None = None,
+        objects: int = PAGE,
+        keeps: Callable[[Key], bool] | None = None,
     ) -> None:
         self._api = api
         self._resource = resource
@@ -108,9 +113,12 @@ class Watch(Generic[ObjectT]):
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._silence = silence
         self._rows = rows
+        self._objects = objects
+        self._keeps = keeps
+        self._forget_at = _REMEMBERED
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
-        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted."""
+        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted, as far as they are kept."""
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
@@ -168,6 +176,7 @@ class Watch(Generic[ObjectT]):
             label_selector=self._selectors["labelSelector"],
             field_selector=self._selectors["fieldSelector"],
             rows=self._rows,
+            objects=self._objects,
         )
         async for page in pages:
             self.heard = self._clock.monotonic()
@@ -284,6 +293,9 @@ class Watch(Generic[ObjectT]):
         if known == state and metadata.resource_version:
             return []
         self._known[key] = state
+        if self._keeps is not None and len(self._known) > self._forget_at:
+            self._known = {k: v for k, v in self._known.items() if k == key or self._keeps(k)}
+            self._forget_at = 2 * len(self._known) + _REMEMBERED
         if known is not None and known[0] != metadata.uid:
             return [Deleted(key, known[0]), Upserted(item)]
         return [Upserted(item)]

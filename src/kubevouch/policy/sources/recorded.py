@@ -5,23 +5,18 @@ from datetime import datetime
 
 import msgspec
 
+from kubevouch.policy.credentials import MOST, NodeCredentials
 from kubevouch.policy.sources.stored import (
     VERSION,
     NotAnEntry,
     Shard,
     checked_addresses,
+    checked_certificates,
     checked_names,
     checked_text,
     decoded_entry,
     encoded_entry,
     read_shard,
-)
-from kubevouch.policy.standing import (
-    MOST_CREDENTIALS,
-    MOST_CROWDED_OUT,
-    ClientCredential,
-    ClientStanding,
-    NodeStanding,
 )
 
 RECORDED = "kubevouch-recorded"
@@ -48,14 +43,14 @@ class RecordedNode(msgspec.Struct, frozen=True):
     admitted: Admitted | None = None
     """None: the rule for new nodes has not decided about it."""
 
-    standing: NodeStanding = NodeStanding()
+    credentials: NodeCredentials = NodeCredentials()
 
 
 class _StoredRecord(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     v: int
     uid: str = ""
     admitted: Admitted | None = None
-    standing: NodeStanding = NodeStanding()
+    credentials: NodeCredentials = NodeCredentials()
 
 
 def read_recorded(name: str, data: Mapping[str, str]) -> Shard[RecordedNode]:
@@ -74,26 +69,22 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
             at=stored.admitted.at,
             rule=checked_text(stored.admitted.rule, "rule"),
         )
-    if len(stored.standing.credentials) > MOST_CREDENTIALS * len(ClientStanding):
-        raise NotAnEntry(
-            f"{len(stored.standing.credentials)} credentials",
-            f"at most {MOST_CREDENTIALS * len(ClientStanding)} are kept",
-        )
-    if len(stored.standing.crowded_out) > MOST_CROWDED_OUT:
-        seen = f"{len(stored.standing.crowded_out)} credentials that are crowded out"
-        raise NotAnEntry(seen, f"at most {MOST_CROWDED_OUT} are kept")
-    for digits in stored.standing.crowded_out:
-        checked_text(digits, "certificate")
-    for each in stored.standing.credentials:
-        _check_credential(each)
-    return RecordedNode(node, checked_text(stored.uid, "uid"), stored.admitted, stored.standing)
+    _check_credentials(stored.credentials)
+    return RecordedNode(node, checked_text(stored.uid, "uid"), stored.admitted, stored.credentials)
 
 
-def _check_credential(credential: ClientCredential) -> None:
-    _check_moment(credential.at)
-    checked_text(credential.csr, "csr")
-    for text in (credential.certificate, credential.parent):
-        checked_text(text, "certificate")
+def _check_credentials(found: NodeCredentials) -> None:
+    checked_text(found.uid, "uid")
+    if len(found.borrowed) > MOST:
+        raise NotAnEntry(f"{len(found.borrowed)} borrowed", f"at most {MOST} are kept")
+    parents = (each.parent for each in found.allowed)
+    for certificates in ((each.certificate for each in found.allowed), found.borrowed):
+        checked_certificates(certificates)
+    checked_certificates(each for each in (found.joined, *parents) if each)
+    moments = (found.created, found.doubted, found.earlier, *(each.at for each in found.allowed))
+    for moment in moments:
+        if moment is not None:
+            _check_moment(moment)
 
 
 def _check_moment(moment: datetime) -> None:
@@ -103,6 +94,6 @@ def _check_moment(moment: datetime) -> None:
 
 def written_record(record: RecordedNode) -> str:
     """The text of an entry. Raises NotAnEntry if it could not be read again."""
-    text = encoded_entry(_StoredRecord(VERSION, record.uid, record.admitted, record.standing))
+    text = encoded_entry(_StoredRecord(VERSION, record.uid, record.admitted, record.credentials))
     read_record(record.node, text.encode())
     return text
