@@ -17,7 +17,7 @@ from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import PODS, Pod
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.pods import PodSpec
-from kubevouch.kube.tables import NoSuchColumn, RowForm, RowReader
+from kubevouch.kube.tables import NoSuchColumn, RowForm, RowReader, Table
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -239,6 +239,12 @@ def test_a_table_that_is_none_is_an_error(table: dict[str, Any], error: type[Exc
     body = msgspec.json.encode({"kind": "Table", "metadata": {"resourceVersion": "7"}, **table})
     with pytest.raises(error):
         RowReader(ROWS).one(body, "https://server/api/v1/pods")
+
+
+def test_a_table_without_columns_is_read_at_the_first_go() -> None:
+    """Each event of a watch but the first: read as Go reads null they take twice as long, 150,000 pods 4 s more."""
+    body = msgspec.json.encode({"kind": "Table", "columnDefinitions": None, "rows": [ROW]})
+    assert msgspec.json.decode(body, type=Table).rows[0].object.name == "a"
 
 
 @pytest.mark.parametrize(
