@@ -15,6 +15,14 @@ from real.processes import run
 SITE = "usr/local/lib/python3.13/dist-packages"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 _SCRIPT = b"#!/usr/bin/python3.13 -I\nfrom kubevouch.cli import main\n\nmain()\n"
+_METRICS_SERVER = b"""#!/usr/bin/python3.13 -I
+import sys
+
+from kubevouch.cli import main
+
+sys.argv[:1] = ["kubevouch", "metrics-server"]
+main()
+"""
 
 
 def download(requirements: Path, folder: Path) -> None:
@@ -89,5 +97,8 @@ def entries(wheel: Path) -> Iterator[Entry]:
 
 
 def programs() -> tuple[Entry, ...]:
-    """The program `kubevouch`, for who enters a running container by its name."""
-    return (Entry("usr/local/bin/kubevouch", _SCRIPT, executable=True),)
+    """`kubevouch`, for who enters a running container by its name, and `/metrics-server`, as manifests call that one's program."""
+    return (
+        Entry("usr/local/bin/kubevouch", _SCRIPT, executable=True),
+        Entry("metrics-server", _METRICS_SERVER, executable=True),
+    )

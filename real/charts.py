@@ -53,6 +53,12 @@ def _exporter(template: str, *values: str, note: str = "") -> Rendering:
     return Rendering(EXPORTER, EXPORTER.name, "kubevouch-system", template, values, note)
 
 
+def _metrics_server(template: str) -> Rendering:
+    """Its name is not metrics-server's, so that it can be applied beside that."""
+    named = (f"nameOverride={METRICS_SERVER.name}",)
+    return Rendering(METRICS_SERVER, METRICS_SERVER.name, "kube-system", template, named)
+
+
 _IMAGE_NOTE = """\
 # Write the image and its digest in place of IMAGE; `approver install --image` does it. One replica: where there
 # are two control planes or more, `install` makes it two and adds two-replicas/.
@@ -87,14 +93,9 @@ DEPLOYED: Mapping[str, Rendering] = {
     "exporter/monitoring/prometheus-rule.yaml": _exporter(
         "prometheus-rule.yaml", "monitoring.prometheusRule.enabled=true"
     ),
-    # Its name is not metrics-server's, so that it can be applied beside that.
-    "metrics-server/rbac.yaml": Rendering(
-        METRICS_SERVER,
-        METRICS_SERVER.name,
-        "kube-system",
-        "rbac.yaml",
-        (f"nameOverride={METRICS_SERVER.name}",),
-    ),
+    "metrics-server/rbac.yaml": _metrics_server("rbac.yaml"),
+    "metrics-server/authority.yaml": _metrics_server("authority.yaml"),
+    "metrics-server/admission/authority-policy.yaml": _metrics_server("authority-policy.yaml"),
 }
 """By their paths below deploy/. What is not here is written by hand: metrics-server/external.yaml is about a process, no pod."""
 

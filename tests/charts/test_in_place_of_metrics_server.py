@@ -1,19 +1,19 @@
 """Our chart in the place of metrics-server's own (3.13.1): with the very values of its release, everything keeps name and selector."""
 
-import base64
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cryptography import x509
 
+from kubevouch.cli.metrics_server.command import command
+from kubevouch.cli.metrics_server.settings import settings_of
 from real.charts import METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, Identity, only, rendered
 
-OURS_ALONE = {("Secret", "kube-system", "metrics-server")}
-"""The serving certificate: metrics-server makes one in memory, that nobody can verify."""
+OURS_ALONE = ("-authority", "-writes-the-ca-bundle-alone")
+"""What keeps the authority of the serving certificates: metrics-server makes one in memory, that nobody can verify."""
 
 WISHES: dict[str, dict[str, Any]] = {
     "nothing set": {},
@@ -46,7 +46,7 @@ def test_every_object_keeps_its_name_and_what_cannot_be_changed(
     values.write_text(yaml.safe_dump(wishes))
     theirs = rendered(helm, upstream_chart, "-f", str(values), release=release)
     ours = rendered(helm, reusing, "-f", str(values), *IMAGE, release=release)
-    more = {each for each in set(ours) - set(theirs) if each[0] != "Secret"}
+    more = {each for each in set(ours) - set(theirs) if not each[2].endswith(OURS_ALONE)}
     assert (set(theirs) - set(ours), more) == (set(), set())
     for each, thing in theirs.items():
         assert _fixed(each, ours[each]) == _fixed(each, thing), each
@@ -80,13 +80,23 @@ def _fixed(which: Identity, thing: dict[str, Any]) -> object:
     return None
 
 
-def test_it_may_do_no_more_than_theirs(helm: Helm, upstream_chart: Path, reusing: Path) -> None:
+def test_it_may_do_no_more_than_theirs_but_to_one_secret_and_one_api_service(
+    helm: Helm, upstream_chart: Path, reusing: Path
+) -> None:
+    """By their names. It creates no Secret: who may do so in kube-system lets nodes join, by bootstrap tokens."""
     theirs, ours = (
         _rights(rendered(helm, chart, *words))
         for chart, words in ((upstream_chart, ()), (reusing, IMAGE))
     )
-    assert ours < theirs
-    assert {what for what, _ in ours} == {
+    secret, service = ("metrics-server-authority",), ("v1beta1.metrics.k8s.io",)
+    assert ours - theirs == {
+        *(("secrets", verb, secret) for verb in ("get", "patch")),
+        *(
+            ("apiregistration.k8s.io apiservices", verb, service)
+            for verb in ("get", "list", "watch", "patch")
+        ),
+    }
+    assert {what for what, _, names in ours if not names} == {
         "nodes/metrics",
         "nodes",
         "pods",
@@ -95,9 +105,10 @@ def test_it_may_do_no_more_than_theirs(helm: Helm, upstream_chart: Path, reusing
     }
 
 
-def _rights(found: dict[Identity, Any]) -> set[tuple[str, str]]:
+def _rights(found: dict[Identity, Any]) -> set[tuple[str, str, tuple[str, ...]]]:
+    """What may be done to what, and to which names of it; to any without a name."""
     return {
-        (f"{group} {resource}".strip(), verb)
+        (f"{group} {resource}".strip(), verb, tuple(rule.get("resourceNames", ())))
         for thing in found.values()
         if thing["kind"] in ("ClusterRole", "Role")
         for rule in thing["rules"]
@@ -133,24 +144,30 @@ def test_the_trick_for_their_chart_names_the_same_image_in_ours(
     assert images == {f"registry.example.com/kubevouch@sha256:{'4f' * 32}"}
 
 
-def test_the_api_server_verifies_what_the_pods_serve(helm: Helm, reusing: Path) -> None:
+@pytest.mark.parametrize("kind", ["metrics-server", "helm"])
+def test_the_pods_keep_an_authority_for_the_name_that_the_api_server_asks_for(
+    helm: Helm, reusing: Path, kind: str
+) -> None:
+    """Neither the Secret's data nor the caBundle is rendered: what is applied again leaves both as the server has made them."""
     for chart in (METRICS_SERVER, reusing):
-        found = rendered(helm, chart, *IMAGE)
-        secret, service = only(found, "Secret"), only(found, "APIService")
-        data = {key: base64.b64decode(value) for key, value in secret["data"].items()}
-        bundle = base64.b64decode(service["spec"]["caBundle"])
-        assert bundle == data["ca.crt"]
-        leaf = x509.load_pem_x509_certificate(data["tls.crt"])
-        authority = x509.load_pem_x509_certificate(data["ca.crt"])
-        leaf.verify_directly_issued_by(authority)
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        asked = service["spec"]["service"]
-        assert f"{asked['name']}.{asked['namespace']}.svc" in names.get_values_for_type(
-            x509.DNSName
-        )
+        found = rendered(helm, chart, *IMAGE, "--set", f"tls.type={kind}")
+        secret, service = only(found, "Secret"), only(found, "APIService")["spec"]
+        assert not {"data", "stringData"} & secret.keys()
+        assert not {"caBundle", "insecureSkipTLSVerify"} & service.keys()
+        name = secret["metadata"]["name"]
         spec = only(found, "Deployment")["spec"]["template"]["spec"]
-        (certs,) = [each for each in spec["volumes"] if each["name"] == "certs"]
-        assert certs["secret"]["secretName"] == secret["metadata"]["name"]
-        assert [each["key"] for each in certs["secret"]["items"]] == ["ca.crt", "ca.key"]
-        (signing,) = [each for each in spec["containers"][0]["args"] if "authority" in each]
-        assert f":{','.join(names.get_values_for_type(x509.DNSName))}" in signing
+        (given,) = [each for each in spec["containers"][0]["args"] if "authority" in each]
+        with command.make_context("metrics-server", [given]) as context:
+            place = settings_of(context.params).tls.authority
+        assert place is not None
+        assert (place.namespace, place.secret) == ("kube-system", name)
+        asked = service["service"]
+        assert f"{asked['name']}.{asked['namespace']}.svc" in place.names
+        assert place.api_service == only(found, "APIService")["metadata"]["name"]
+        assert "certs" not in {each["name"] for each in spec["volumes"]}
+        for role, which in (
+            (("Role", "kube-system", name), name),
+            (("ClusterRole", "", f"system:{name}"), place.api_service),
+        ):
+            (rule,) = found[role]["rules"]
+            assert rule["resourceNames"] == [which]

@@ -57,6 +57,81 @@ def test_a_value_file_lints_and_renders_to_objects_in_their_places(
         assert thing["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
 
 
+@pytest.mark.parametrize("values", FILES, ids=lambda path: path.stem)
+def test_it_renders_the_same_bytes_twice(helm: Helm, values: Path) -> None:
+    """Argo CD, and who pipes `helm template` into kubectl, applies each rendering: what differs is changed in the cluster."""
+    words = (*IMAGE, "-f", str(values))
+    namespace = "kube-system" if chart_of(values) is METRICS_SERVER else "kubevouch-system"
+    first, second = (
+        helm.template(chart_of(values), *words, release=chart_of(values).name, namespace=namespace)
+        for _ in range(2)
+    )
+    assert first == second
+
+
+UMBRELLA = {
+    "global": {"imageRegistry": "registry.example.com", "own": {"deep": [1]}},
+    "enabled": True,
+}
+
+
+@pytest.mark.parametrize("chart", [APPROVER, METRICS_SERVER, EXPORTER], ids=lambda path: path.name)
+def test_it_is_a_part_of_an_umbrella_chart(helm: Helm, chart: Path) -> None:
+    """`global` is what all parts are told, and the `condition` of a part lies among its values."""
+    values = ("--set-json", f"global={json.dumps(UMBRELLA['global'])}", "--set", "enabled=true")
+    assert rendered(helm, chart, *IMAGE, *values) == rendered(helm, chart, *IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "kind", "found"),
+    [
+        ("replicas=2", "PodDisruptionBudget", {"minAvailable": 1}),
+        (
+            "replicas=2,podDisruptionBudget.maxUnavailable=1",
+            "PodDisruptionBudget",
+            {"maxUnavailable": 1},
+        ),
+        (
+            "replicas=2,podDisruptionBudget.maxUnavailable=0",
+            "PodDisruptionBudget",
+            {"maxUnavailable": 0},
+        ),
+        (
+            "replicas=3,podDisruptionBudget.minAvailable=50%",
+            "PodDisruptionBudget",
+            {"minAvailable": "50%"},
+        ),
+        (
+            "service.ipFamilyPolicy=PreferDualStack,service.ipFamilies={IPv6,IPv4}",
+            "Service",
+            {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]},
+        ),
+    ],
+)
+def test_a_value_says_what_the_object_says(
+    helm: Helm, wishes: str, kind: str, found: dict[str, object]
+) -> None:
+    """Of the fields that exclude each other, or that a cluster chooses where nobody does, no other is there."""
+    spec = only(rendered(helm, METRICS_SERVER, *IMAGE, "--set", wishes), kind)["spec"]
+    named = ("minAvailable", "maxUnavailable", "ipFamilyPolicy", "ipFamilies")
+    assert {name: spec[name] for name in named if name in spec} == found
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ("image.repository=a.example/k,image.tag=v1", "a.example/k:v1"),
+        (
+            f"image.repository=a.example/k,image.tag=v1,image.digest=sha256:{'4f' * 32}",
+            f"a.example/k@sha256:{'4f' * 32}",
+        ),
+    ],
+)
+def test_a_tag_names_the_image_where_no_digest_does(helm: Helm, values: str, image: str) -> None:
+    spec = only(rendered(helm, METRICS_SERVER, "--set", values), "Deployment")["spec"]
+    assert spec["template"]["spec"]["containers"][0]["image"] == image
+
+
 @pytest.mark.parametrize("chart", [APPROVER, METRICS_SERVER, EXPORTER], ids=lambda path: path.name)
 def test_a_chart_has_the_products_version(chart: Path) -> None:
     read = yaml.safe_load((chart / "Chart.yaml").read_text("utf-8"))
@@ -71,7 +146,8 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
         (METRICS_SERVER, (), "does not name one image"),
         (EXPORTER, (), "does not name one image"),
         (EXPORTER, (*IMAGE, "--set", "interval=often"), "interval"),
-        (METRICS_SERVER, ("--set", "image.repository=a,image.tag=v1"), "does not name one image"),
+        (METRICS_SERVER, ("--set", "image.tag=v1"), "does not name one image"),
+        (METRICS_SERVER, ("--set", "image.repository=a"), "does not name one image"),
         (METRICS_SERVER, (*IMAGE, "--set", "image.digest=sha256:12"), "image.digest"),
         (METRICS_SERVER, (*IMAGE, "--set", "addonResizer.enabled=true"), "no resizer"),
         (METRICS_SERVER, (*IMAGE, "--set", "repliccas=2"), "repliccas"),
@@ -142,7 +218,8 @@ def test_no_rendering_switches_verification_off(helm: Helm) -> None:
             injected = "cert-manager.io/inject-ca-from" in service["metadata"].get(
                 "annotations", {}
             )
-            assert injected or service["spec"]["caBundle"], values
+            kept = ("Secret", "kube-system", "metrics-server-authority") in found
+            assert injected or kept or service["spec"]["caBundle"], values
 
 
 @pytest.mark.parametrize(

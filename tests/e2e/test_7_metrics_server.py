@@ -18,10 +18,12 @@ from tests.support.authority import Authority
 
 from .cluster import Cluster, Running
 from .one_moment import NO_LAB, one_moment
+from .test_7_in_its_place import under_load
 from .told import eventually, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"
 NAME, NAMESPACE = "kubevouch-metrics-server", "kube-system"
+AUTHORITY = f"{NAME}-authority"
 API_SERVICE = "v1beta1.metrics.k8s.io"
 METRICS = "/apis/metrics.k8s.io/v1beta1"
 
@@ -42,15 +44,26 @@ class Server:
 
 
 @contextmanager
-def served(cluster: Cluster, folder: Path, *words: str) -> Iterator[Server]:
-    """With the very rights of our manifest, and a certificate for the Service's name. words: more flags."""
+def served(
+    cluster: Cluster, folder: Path, *words: str, authority: bool = False
+) -> Iterator[Server]:
+    """With the very rights of our manifests, and a certificate for the Service's name. words: more flags.
+
+    authority: by one in the cluster, which the server makes and the API server is to be told by it.
+    """
     cluster.kubectl("apply", "-f", str(DEPLOY / "rbac.yaml"))
     write_pair(folder)
+    pair = [
+        f"--tls-cert-file={folder / 'server.crt'}",
+        f"--tls-private-key-file={folder / 'server.key'}",
+    ]
+    if authority:
+        cluster.kubectl("apply", "-f", str(DEPLOY / "authority.yaml"))
+        pair = [f"--tls-authority-secret={NAMESPACE}/{AUTHORITY}:{NAME}.{NAMESPACE}.svc,127.0.0.1"]
     running = cluster.start_kubevouch(
         "metrics-server",
         f"--kubeconfig={_account(cluster, folder)}",
-        f"--tls-cert-file={folder / 'server.crt'}",
-        f"--tls-private-key-file={folder / 'server.key'}",
+        *pair,
         "--secure-port=0",
         "--metric-resolution=10s",
         "--kubelet-request-timeout=5s",
@@ -63,9 +76,17 @@ def served(cluster: Cluster, folder: Path, *words: str) -> Iterator[Server]:
         text = running.wait_for('"Serving securely on ')
         found = re.search(r'"Serving securely on [^"]*:(\d+)"', text)
         assert found, text
+        if authority:
+            (folder / "server.ca").write_bytes(base64.b64decode(_authority(cluster)["ca.crt"]))
         yield Server(cluster, running, int(found[1]), folder / "server.ca")
     finally:
         running.kill()
+
+
+def _authority(cluster: Cluster) -> dict[str, str]:
+    words = ("get", "secret", AUTHORITY, "-n", NAMESPACE, "-o", "json")
+    found: dict[str, str] = json.loads(cluster.kubectl(*words).stdout)["data"]
+    return found
 
 
 def write_pair(folder: Path) -> None:
@@ -103,7 +124,7 @@ def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) 
         assert sorted(_usage(ours.raw(f"{METRICS}/nodes"))) == sorted(
             ("", name) for name in names(cluster.nodes)
         )
-        with aggregated(cluster, ours):
+        with aggregated(cluster, ours, ours.ca):
             top = eventually(
                 lambda: _top_by_way_of_ours(cluster, ours), "kubectl top by way of ours"
             )
@@ -203,6 +224,42 @@ def test_authorities_are_followed_without_a_restart(cluster: Cluster, tmp_path: 
         eventually(lambda: _all_read(cluster, ours), "a certificate of the new authority")
 
 
+def test_what_is_applied_again_takes_nothing_from_the_api_server(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The authority is made once, in the Secret of our manifest, and the caBundle follows it: `kubectl top` answers meanwhile."""
+    cluster.state("healthy")
+    with served(cluster, tmp_path, authority=True) as ours:
+        eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
+        with aggregated(cluster, ours, bundle=None) as manifest:
+            eventually(lambda: _top_by_way_of_ours(cluster, ours), "kubectl top by way of ours")
+            secret, spec = _authority(cluster), _spec(cluster)
+            assert base64.b64decode(spec["caBundle"]) == ours.ca.read_bytes()
+            with under_load(cluster) as load:
+                for _ in range(3):
+                    cluster.kubectl("apply", "-f", str(DEPLOY / "authority.yaml"))
+                    cluster.kubectl("apply", "-f", "-", stdin=manifest)
+                    asked = len(load.asked)
+                    eventually(lambda: len(load.asked) > asked + 3, "more answers")  # noqa: B023
+            assert not load.failures, load.failures
+            assert (_authority(cluster), _spec(cluster)) == (secret, spec)
+            # Somebody empties both: another authority, and whatever is served verifies.
+            nothing = json.dumps({"data": None})
+            cluster.kubectl("patch", "secret", AUTHORITY, "-n", NAMESPACE, "--type=merge", "-p", nothing)  # fmt: skip
+            _patch(cluster, {"caBundle": None})
+            eventually(lambda: _authority_follows(cluster, secret), "another authority")
+            eventually(lambda: _top_by_way_of_ours(cluster, ours), "kubectl top by way of ours")
+
+
+def _authority_follows(cluster: Cluster, former: dict[str, str]) -> bool:
+    """There is a new one in the Secret, and the API server has both."""
+    words = ("get", "secret", AUTHORITY, "-n", NAMESPACE, "-o", "json")
+    now = json.loads(cluster.kubectl(*words).stdout).get("data") or former
+    bundle = base64.b64decode(_spec(cluster).get("caBundle", ""))
+    both = all(base64.b64decode(each["ca.crt"]) in bundle for each in (now, former))
+    return both and now != former
+
+
 def _all_read(cluster: Cluster, ours: Server) -> bool:
     return len(_usage(ours.raw(f"{METRICS}/nodes"))) == len(cluster.nodes)
 
@@ -216,26 +273,34 @@ def _top_by_way_of_ours(cluster: Cluster, ours: Server) -> str:
 
 
 @contextmanager
-def aggregated(cluster: Cluster, ours: Server) -> Iterator[None]:
-    """The APIService leads to ours, verified, by a Service without a selector, while the block lasts."""
-    before = json.loads(cluster.kubectl("get", "apiservice", API_SERVICE, "-o", "json").stdout)
+def aggregated(cluster: Cluster, ours: Server, bundle: Path | None) -> Iterator[str]:
+    """The APIService leads to ours, verified, by a Service without a selector, while the block lasts; the manifest.
+
+    bundle: the authorities; None if ours writes them itself.
+    """
+    before = _spec(cluster)
     manifest = (DEPLOY / "external.yaml").read_text()
     manifest = manifest.replace("10250", str(ours.port))
     manifest = manifest.replace("ADDRESS", _own_address(cluster.master.address))
-    manifest = manifest.replace("CA_BUNDLE", base64.b64encode(ours.ca.read_bytes()).decode())
     try:
         # What the real one's manifest says beside it, and ours does not, goes: the two exclude each other.
-        _patch(cluster, {"insecureSkipTLSVerify": False, "caBundle": None})
+        given = base64.b64encode(bundle.read_bytes()).decode() if bundle else None
+        _patch(cluster, {"insecureSkipTLSVerify": False, "caBundle": given})
         cluster.kubectl("apply", "-f", "-", stdin=manifest)
-        yield
+        yield manifest
     finally:
-        spec = {"caBundle": None, "insecureSkipTLSVerify": False, **before["spec"]}
-        _patch(cluster, spec)
+        _patch(cluster, {"caBundle": None, "insecureSkipTLSVerify": False, **before})
         words = ("delete", "service,endpointslice", "-n", NAMESPACE, "--ignore-not-found")
         cluster.kubectl(*words, "-l", f"kubernetes.io/service-name={NAME}")
         cluster.kubectl("delete", "service", NAME, "-n", NAMESPACE, "--ignore-not-found")
         wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=300s")
         cluster.kubectl(*wait, seconds=310)
+
+
+def _spec(cluster: Cluster) -> dict[str, Any]:
+    words = ("get", "apiservice", API_SERVICE, "-o", "json")
+    found: dict[str, Any] = json.loads(cluster.kubectl(*words).stdout)["spec"]
+    return found
 
 
 def _patch(cluster: Cluster, spec: dict[str, Any]) -> None:

@@ -117,6 +117,7 @@ def test_it_holds_python_and_the_product_and_nothing_to_enter_it_by(
         "usr/local/bin/kubevouch",
     }
     assert {each for each in programs if "/bin/" not in each} <= {
+        "metrics-server",
         "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
         "usr/lib/x86_64-linux-gnu/libc.so.6",
         *(each for each in programs if each.startswith("usr/lib/python3.13/")),
@@ -189,6 +190,8 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
         {"name": "nothing"},
         {"name": "module", "command": python, "args": ["version", "-o", "json"]},
         {"name": "program", "command": ["kubevouch"], "args": ["--version"]},
+        {"name": "theirs", "command": ["/metrics-server", "--help"]},
+        {"name": "version-of-theirs", "command": ["/metrics-server"], "args": ["--version"]},
     ]
     for container in containers:
         container.update(_run_by_anybody(image_reference))
@@ -199,6 +202,8 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
     said = {each["name"]: _log(node, "runs", str(each["name"])) for each in containers}
     assert said["version"].startswith(f"kubevouch {__version__}\nPython 3.13.")
     assert said["flags"].startswith("Usage: kubevouch metrics-server [OPTIONS]")
+    assert said["theirs"] == said["flags"]
+    assert said["version-of-theirs"] == f"v{__version__}\n"
     assert said["nothing"].startswith("Usage: kubevouch [OPTIONS] COMMAND")
     assert json.loads(said["module"])["kubevouch"] == __version__
     assert said["program"] == f"kubevouch {__version__}\n"

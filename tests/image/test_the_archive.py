@@ -4,12 +4,14 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from image import contents, left_out, oci
+from image import contents, left_out, oci, wheels
 from image.entries import Entry, packed, write_below
 from image.errors import ImageError
 from image.layers import Facts, Layer
@@ -53,6 +55,27 @@ def test_entries_are_written_below_a_folder(tmp_path: Path) -> None:
     write_below(tmp_path, ENTRIES)
     assert (tmp_path / "usr/bin/program").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "lib").readlink() == Path("usr/lib")
+
+
+def test_a_manifest_of_metrics_servers_finds_its_program(tmp_path: Path) -> None:
+    """`command: [/metrics-server, --flags]` is `kubevouch metrics-server --flags`."""
+    write_below(tmp_path, wheels.programs())
+    path = tmp_path / "metrics-server"
+    assert path.read_bytes().startswith(b"#!/usr/bin/python3.13 -I\n")
+    ours = ("-m", "kubevouch", "metrics-server")
+    for words in (("--version",), ("--help",), ("--metric-resolution=1s",)):
+        said, expected = (
+            subprocess.run(
+                [sys.executable, *program, *words], capture_output=True, timeout=60, check=False
+            )
+            for program in ((path,), ours)
+        )
+        assert (said.returncode, said.stdout, said.stderr) == (
+            expected.returncode,
+            expected.stdout,
+            expected.stderr,
+        )
+        assert said.stdout or said.stderr
 
 
 def layer() -> Layer:

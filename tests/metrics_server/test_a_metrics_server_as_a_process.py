@@ -376,7 +376,6 @@ async def test_files_that_are_no_pairs_or_authorities_are_refused_as_such(
         (f"--cert-dir={certs}",): pair,
         (f"--tls-sni-cert-key={junk},{junk}",): pair,
         (f"--tls-sni-cert-key={crt},{another}",): foreign,
-        (f"--tls-authority-cert-key={junk},{junk}:a.example",): "no PEM block",
         (f"--client-ca-file={junk}",): "no PEM block",
         (f"--client-ca-file={key}",): "",
         ("--client-ca-file=/dev/zero",): "is larger than",

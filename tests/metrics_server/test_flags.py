@@ -23,6 +23,7 @@ from kubevouch.cli.metrics_server.without_meaning import AS_ASKED, WITHOUT_MEANI
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.serve.key_pair import KeyPairFilesError
+from kubevouch.serve.shared_authority import AuthorityPlace
 from real.oracle.flags_corpus import questions
 from tests.cli.program import Program
 
@@ -162,15 +163,17 @@ def test_a_pair_for_names_is_read_as_metrics_server_reads_it(text: str) -> None:
 
 
 def test_an_authority_signs_for_names_in_place_of_a_pair() -> None:
-    found = settings("--tls-authority-cert-key=ca.crt,ca.key:a.kube-system.svc,a").tls.authority
-    assert found
-    assert found.names == ("a.kube-system.svc", "a")
+    found = settings("--tls-authority-secret=kube-system/b:a.kube-system.svc,a").tls.authority
+    names = ("a.kube-system.svc", "a")
+    assert found == AuthorityPlace("kube-system", "b", "v1beta1.metrics.k8s.io", names)
     assert settings().tls.authority is None
     for words, said in (
-        (["--tls-authority-cert-key=ca.crt,ca.key"], "names to sign for"),
-        (["--tls-authority-cert-key=ca.crt:a"], "one with its key"),
+        (["--tls-authority-secret=kube-system/b"], "names to sign for"),
+        (["--tls-authority-secret=kube-system/b: ,"], "names to sign for"),
+        (["--tls-authority-secret=b:a"], "a Secret"),
+        (["--tls-authority-secret=a/b/c:d"], "a Secret"),
         (
-            ["--tls-authority-cert-key=a,b:c", "--tls-cert-file=a", "--tls-private-key-file=b"],
+            ["--tls-authority-secret=a/b:c", "--tls-cert-file=a", "--tls-private-key-file=b"],
             "one of them",
         ),
     ):

@@ -3,15 +3,12 @@
 import os
 import random
 import stat
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import trustme
 
 from kubevouch.errors import UsageError
-from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, NamedPair, key_pair_source
-from kubevouch.serve.signed_pair import SignedPairs
+from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, key_pair_source
 from kubevouch.tls.io import server_context
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
@@ -97,38 +94,3 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(KeyPairFilesError, match="can be written to"):
         source(folder=str(tmp_path / "file" / "below"))
-
-
-def test_an_authority_signs_anew_at_half_of_the_life_and_when_it_changes(tmp_path: Path) -> None:
-    files = (tmp_path / "ca.crt", tmp_path / "ca.key")
-    moment = MOMENT
-
-    def change() -> None:
-        made = trustme.CA()
-        files[0].write_bytes(made.cert_pem.bytes())
-        files[1].write_bytes(made.private_key_pem.bytes())
-
-    change()
-    names = ("usage.kube-system.svc", "usage")
-    authority = NamedPair(KeyPairSource("ca.crt, ca.key", files), names)
-    found = SignedPairs(authority, now=lambda: moment, random_serial=random.Random(7).getrandbits)
-    first = found.read()
-    [leaf] = read_certificates(first.chain, "first")
-    assert leaf.dns_names == names
-    assert leaf.not_after == MOMENT + timedelta(days=30)
-    moment += timedelta(days=15, seconds=-1)
-    assert found.read() is first
-    moment += timedelta(seconds=1)
-    second = found.read()
-    assert second.key != first.key
-    assert read_certificates(second.chain, "second")[0].not_after == moment + timedelta(days=30)
-    assert found.read() is second
-    change()
-    third = found.read()
-    [leaf] = read_certificates(third.chain, "third")
-    assert leaf.issuer == read_certificates(files[0].read_bytes(), "ca.crt")[0].subject
-    assert third != second
-    server_context(third, where="third")
-    files[1].unlink()
-    with pytest.raises(KeyPairFilesError, match="No such file"):
-        found.read()

@@ -40,21 +40,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
-{{/* One image, by its digest: image.digest, or what goes into metrics-server's own chart, NAME@sha256 as repository and the digits as tag. */}}
+{{/* One image: by image.digest, else by image.tag; what goes into metrics-server's own chart, NAME@sha256 as repository and the digits as tag, does, too. */}}
 {{- define "metrics-server.image" -}}
 {{- $repository := .Values.image.repository | default "" -}}
-{{- $digest := .Values.image.digest | default "" -}}
-{{- if and (not $digest) (hasSuffix "@sha256" $repository) -}}
-{{- $repository = trimSuffix "@sha256" $repository -}}
-{{- $digest = printf "sha256:%s" .Values.image.tag -}}
+{{- $image := printf "%s:%s" $repository (.Values.image.tag | default "") -}}
+{{- with .Values.image.digest -}}
+{{- $image = printf "%s@%s" (trimSuffix "@sha256" $repository) . -}}
 {{- end -}}
-{{- if not (and $repository (regexMatch "^sha256:[0-9a-f]{64}$" $digest)) -}}
-{{- fail (printf "image %s@%s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/image.md builds it" $repository $digest) -}}
+{{- if not (and $repository (regexMatch "^[^@]+(:[^/:@]+|@sha256:[0-9a-f]{64})$" $image)) -}}
+{{- fail (printf "image %s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/image.md builds it" $image) -}}
 {{- end -}}
 {{- if (.Values.addonResizer).enabled -}}
 {{- fail "addonResizer.enabled: there is no resizer here, its sizes are metrics-server's own; addonResizer.enabled=false and resources were expected" -}}
 {{- end -}}
-{{- printf "%s@%s" (trimSuffix "@sha256" $repository) $digest -}}
+{{- $image -}}
 {{- end }}
 
 {{/* How many pods: the value's, else two where two nodes or more take pods. */}}

@@ -7,7 +7,7 @@
   k8s.io/apiserver delegates both to the API server; `reviews`: TokenReview and SubjectAccessReview; `cache`: their
   answers, kept for a while
 - `probes`: /livez, /readyz, /healthz; `exposition`: /metrics
-- `key_pair`: the serving certificate and its key, from files or made at the start
+- `key_pair`: the serving certificate and its key, from files or made at the start; `shared_authority`: signed by one that replicas share
 - `logs`: klog's lines, and the same as JSON
 - `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `addresses`: its sockets,
   `accepting`: what comes to them, `connections`: which of them are kept when too many come

@@ -125,7 +125,9 @@ async def serve_routes(
             await clock.sleep(options.shutdown_delay)
             log.verbose(1, _EVENT, name="AfterShutdownDelayDuration")
 
-        await _until(end(), work(), reloader.run(), listener.accepts())
+        authority = options.tls.authority
+        kept = () if authority is None else (authority.run(),)
+        await _until(end(), work(), reloader.run(), listener.accepts(), *kept)
     log.verbose(1, _EVENT, name="HTTPServerStoppedListening")
 
 

@@ -20,6 +20,7 @@ from kubevouch.serve.client_trust import (
 )
 from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name, usable_pair
 from kubevouch.serve.logs import Log
+from kubevouch.serve.shared_authority import SharedAuthority
 from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
 from kubevouch.x509 import Certificate, read_certificates
 
@@ -52,6 +53,11 @@ class TlsSources:
     flag_trust: Callable[[], ClientTrust] = ClientTrust
     use_published: bool = True
     settings: ServerTlsSettings = ServerTlsSettings()  # noqa: RUF009 - it is frozen
+
+    @property
+    def authority(self) -> SharedAuthority | None:
+        """What signs the pair, where replicas share an authority."""
+        return self.pair if isinstance(self.pair, SharedAuthority) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,8 @@ class TlsReloader:
         """
         sources = self._sources
         given = sources.flag_trust()
+        if authority := sources.authority:
+            await authority.refresh()
         pair = usable_pair(sources.pair)
         named = tuple(usable_pair(each.source) for each in sources.named)
         published = None
@@ -126,11 +134,20 @@ class TlsReloader:
         """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged, once while it lasts."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
-            errors = await self._reload()
+            errors = [*await self._refresh(), *await self._reload()]
             for error in errors:
                 if str(error) not in self._errors:
                     self._log.error(error, "Failed to renew the serving certificate or its trust")
             self._errors = tuple(map(str, errors))
+
+    async def _refresh(self) -> list[Exception]:
+        """Looks at the authority that signs the pair, if there is one. Returns what is wrong with it."""
+        try:
+            if authority := self._sources.authority:
+                await authority.refresh()
+        except _NOT_NOW as error:
+            return [error]
+        return []
 
     async def _reload(self) -> list[Exception]:
         """Renews what can be. Returns what is wrong with the rest."""

@@ -37,6 +37,7 @@ from kubevouch.x509.issue import (
     ServingPair,
     kubelet_certified,
     kubelet_self_signed,
+    new_authority,
     signed_serving_pair,
 )
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
@@ -75,6 +76,7 @@ __all__ = [
     "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
+    "new_authority",
     "new_csr",
     "node_name_of",
     "printable",

@@ -1,4 +1,4 @@
-"""Issues pairs: a self-signed one in the form that kubelets make for themselves, and a server's, signed by an authority.
+"""Issues pairs: a self-signed one in the form that kubelets make for themselves; an authority, and a server's that it signs.
 
 While a kubelet waits for its first serving certificate it has none, and every handshake on port 10250 fails. A pair in
 `kubelet-server.crt` and `.key`, the last place where it looks, keeps the port answering until the certificate is issued.
@@ -68,7 +68,7 @@ class SelfSignedPair:
 
 @dataclass(frozen=True, slots=True)
 class ServingPair:
-    """A server's certificate and its key, in PEM, and the end of its life."""
+    """A server's or an authority's certificate and its key, in PEM, and the end of its life."""
 
     certificate_pem: bytes
     key_pem: bytes = field(repr=False)
@@ -155,6 +155,15 @@ def kubelet_certified(
         pem.encode("CERTIFICATE", _certificate(body, validity, subject, ca_key))
         for body, subject in ((leaf, spki), (ca, _spki(ca_key)))
     )
+
+
+def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> ServingPair:
+    """An authority, P-256, valid from an hour before `now` until `now + lifetime`. The arguments as of signed_serving_pair."""
+    key, end = new_key(KeyKind.ECDSA_P256), now + lifetime
+    subject, key_id = encode_name((COMMON_NAME, name)), hashlib.sha256(_key_bits(key)).digest()[:20]
+    body = _Body(serial, subject, subject, _ca_extensions(key_id))
+    der_bytes = _certificate(body, _validity(now - BACKDATE, end), _spki(key), key)
+    return ServingPair(pem.encode("CERTIFICATE", der_bytes), _key_pem(key), end)
 
 
 def signed_serving_pair(

@@ -124,7 +124,7 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
         _line(
             terminal,
-            "         the newest CSR of each is approved, once every rule of the policy passes it",
+            "         the newest CSR of each kubelet is approved, once every rule of the policy passes it",
         )
         return
     hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"

@@ -148,10 +148,10 @@ def serving(function: F) -> F:
             help="Another pair, for clients that ask for one of these names. May be repeated.",
         ),
         _text(
-            "--tls-authority-cert-key",
+            "--tls-authority-secret",
             "tls_authority",
-            "FILE,FILE:NAMES",
-            "An authority that signs what is served, anew in time, for these names. In place of --tls-cert-file.",
+            "NAMESPACE/NAME:NAMES",
+            "Where replicas keep the authority that signs what they serve for these names. In place of --tls-cert-file.",
         ),
         _seconds("--request-timeout", "answer_timeout", "1m", "For one request to this server."),
         click.option(

@@ -26,11 +26,12 @@ from kubevouch.metrics.serving.server import Components, build_components, part_
 from kubevouch.named_files import bytes_in
 from kubevouch.serve.garbage import keep_full_collections_short
 from kubevouch.serve.gathering import GatheringSelector
+from kubevouch.serve.key_pair import ServingPairSource
 from kubevouch.serve.logs import Log
 from kubevouch.serve.parts import ServerPart
 from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit, stop_on_signals
 from kubevouch.serve.server import Delegation, ServingOptions
-from kubevouch.serve.signed_pair import SignedPairs
+from kubevouch.serve.shared_authority import SharedAuthority
 from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import X509Error
@@ -58,7 +59,8 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
                 for path, other in others.items()
             }
             parts = await _components(api, clock, log, access, settings)
-            serving = _serving(settings, clock, clients, in_pod=_in_pod(access))
+            pair = _authority(settings, api, log) or settings.server.pair_source(clock)
+            serving = _serving(settings, clients, pair, in_pod=_in_pod(access))
             await serve(parts, serving, stop)
         return ExitCode.OK
 
@@ -230,21 +232,26 @@ def _in_pod(access: ClusterAccess) -> bool:
     return access.where == "service account"
 
 
+def _authority(settings: MetricsServerSettings, api: ApiClient, log: Log) -> SharedAuthority | None:
+    if (place := settings.tls.authority) is None:
+        return None
+    rng = secrets.SystemRandom().random
+    return SharedAuthority(place, api, log, random_serial=secrets.randbits, rng=rng)
+
+
 def _serving(
     settings: MetricsServerSettings,
-    clock: Clock,
     clients: dict[str, ApiClient],
+    pair: ServingPairSource,
     *,
     in_pod: bool,
 ) -> ServingOptions:
-    asked, served, signs = settings.delegation, settings.serving, settings.tls.authority
+    asked, served = settings.delegation, settings.serving
     return ServingOptions(
         settings.server.host,
         settings.server.port,
         TlsSources(
-            SignedPairs(signs, now=clock.now, random_serial=secrets.randbits)
-            if signs
-            else settings.server.pair_source(clock),
+            pair,
             settings.tls.named,
             asked.given.read,
             asked.follow,

@@ -1,4 +1,4 @@
-"""--tls-min-version, --tls-cipher-suites, --tls-sni-cert-key and --tls-authority-cert-key, checked and as values."""
+"""--tls-min-version, --tls-cipher-suites, --tls-sni-cert-key and --tls-authority-secret, checked and as values."""
 
 import ssl
 from collections.abc import Mapping
@@ -8,23 +8,25 @@ from typing import Final
 
 from kubevouch.errors import UsageError
 from kubevouch.serve.key_pair import KeyPairSource, NamedPair
+from kubevouch.serve.shared_authority import AuthorityPlace
 from kubevouch.tls.io import ServerTlsSettings
 from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
 _SNI: Final = "--tls-sni-cert-key"
-_AUTHORITY: Final = "--tls-authority-cert-key"
+_AUTHORITY: Final = "--tls-authority-secret"
+_API_SERVICE: Final = "v1beta1.metrics.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFlags:
-    """What the server offers, and its other pairs. warnings: for the log. authority: what signs its certificate, if one does."""
+    """What the server offers, and its other pairs. warnings: for the log. authority: where what signs its certificate is kept, if one does."""
 
     settings: ServerTlsSettings
     named: tuple[NamedPair, ...] = ()
     warnings: tuple[str, ...] = ()
-    authority: NamedPair | None = None
+    authority: AuthorityPlace | None = None
 
 
 def tls_flags(flags: Mapping[str, object]) -> TlsFlags:
@@ -41,7 +43,7 @@ def tls_flags(flags: Mapping[str, object]) -> TlsFlags:
     return TlsFlags(settings, named, warnings, _authority(flags))
 
 
-def _authority(flags: Mapping[str, object]) -> NamedPair | None:
+def _authority(flags: Mapping[str, object]) -> AuthorityPlace | None:
     given = str(flags.get("tls_authority") or "")
     if not given:
         return None
@@ -49,11 +51,13 @@ def _authority(flags: Mapping[str, object]) -> NamedPair | None:
         raise UsageError(
             f"--tls-cert-file, {_AUTHORITY}", "both are given", "one of them was expected"
         )
-    found = _named(_AUTHORITY, given)
-    if not found.names:
-        expected = "the names to sign for were expected, as in ca.crt,ca.key:a.example"
+    place, _, names = given.partition(":")
+    namespace, _, secret = place.partition("/")
+    for_names = tuple(filter(None, (each.strip() for each in names.split(","))))
+    if not (namespace and secret and for_names) or "/" in secret:
+        expected = "a Secret and the names to sign for were expected, as in kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
-    return found
+    return AuthorityPlace(namespace, secret, _API_SERVICE, for_names)
 
 
 def _minimum(name: str) -> tuple[ssl.TLSVersion, tuple[str, ...]]:

@@ -46,10 +46,12 @@ from kubevouch.kube.resources.network import (
 )
 from kubevouch.kube.resources.nodes import NODES, SIZED_NODES, Node, NodeAddress, SizedNode
 from kubevouch.kube.resources.plain import (
+    AUTHORITY_SECRETS,
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,
     TLS_SECRETS,
+    AuthoritySecret,
     ConfigMap,
     Lease,
     Namespace,
@@ -75,6 +77,7 @@ from kubevouch.kube.resources.workloads import DEPLOYMENTS, Deployment
 
 __all__ = [
     "API_SERVICES",
+    "AUTHORITY_SECRETS",
     "CLUSTER_ROLES",
     "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
@@ -102,6 +105,7 @@ __all__ = [
     "VALIDATING_WEBHOOKS",
     "APIService",
     "AccessReview",
+    "AuthoritySecret",
     "CertificateSigningRequest",
     "ClientConfig",
     "Condition",

@@ -1,4 +1,4 @@
-"""ConfigMaps, Namespaces, Leases, and of Secrets the certificate."""
+"""ConfigMaps, Namespaces, Leases, and of Secrets the certificate or the authority."""
 
 from datetime import datetime
 
@@ -22,6 +22,20 @@ class TlsSecret(Object, frozen=True, kw_only=True):
     """A Secret of type kubernetes.io/tls: its certificates in PEM. The key beside them is not decoded."""
 
     data: _TlsData = _TlsData()
+
+
+class _AuthorityData(Narrow, frozen=True, kw_only=True):
+    certificate: bytes = field(default=b"", name="ca.crt")
+    key: bytes = field(default=b"", name="ca.key")
+
+    def __repr__(self) -> str:
+        return "<authority>"
+
+
+class AuthoritySecret(Object, frozen=True, kw_only=True):
+    """A Secret with an authority and its key in PEM; both are empty until somebody has made them. Printing it shows neither."""
+
+    data: _AuthorityData = _AuthorityData()
 
 
 class NamespaceStatus(Narrow, frozen=True, kw_only=True):
@@ -64,3 +78,5 @@ NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
 TLS_SECRETS = Resource("", "v1", "secrets", "Secret", TlsSecret, namespaced=True)
 """Of all Secrets, those that are listed with the field selector `type=kubernetes.io/tls`."""
+AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
+"""Of all Secrets, the one by its name that a server keeps its authority in."""

@@ -1,7 +1,4 @@
-"""A plan as a file: how it is written, and what is refused when it is read. Pure.
-
-Earlier plans of this form lack what came to it later: that has a default then, and a field whose absence matters can say so.
-"""
+"""A plan as a file: how it is written, and what is refused when it is read. Pure."""
 
 import re
 import unicodedata
@@ -15,7 +12,6 @@ from kubevouch.kube.images import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_host, is_login
 from kubevouch.policy.claims import Claim
 from kubevouch.rollout.decide.plan import (
-    SCHEMA,
     ChangeKind,
     ClusterBinding,
     ConfigMapPlan,
@@ -28,8 +24,6 @@ from kubevouch.rollout.decide.strata import Stratum
 
 EXPECTED = "a file written by `fix --plan` was expected"
 
-_ANY_FORM = "kubevouch.plan/"
-_BY_ITS_OWN = f"{SCHEMA} was expected: go on with its run, or undo it, by the version that made it; else make a new plan"
 _NO_HOST = "is not a host name or address that ssh can take"
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -61,9 +55,6 @@ def plan_in(data: bytes, where: str) -> Plan:
             first = next(each for each in text if each in hidden)
             seen = f"holds a character that does not show, U+{ord(first):04X}"
             raise UsageError(where, seen, EXPECTED)
-        heading = msgspec.json.decode(data, type=_Heading)
-        if heading.schema != SCHEMA:
-            raise _of_another_form(where, heading)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
@@ -93,22 +84,6 @@ def _said_twice(document: str) -> str:
             if name in _FIELDS:
                 objects[-1].add(name)
     return ""
-
-
-class _Heading(msgspec.Struct):
-    """What a plan of any form says of itself."""
-
-    made_by: str = ""
-    schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
-
-
-def _of_another_form(where: str, heading: _Heading) -> UsageError:
-    """The refusal of a plan that another version has made, and of any other document."""
-    if not heading.schema.startswith(_ANY_FORM):
-        return UsageError(where, f"its schemaVersion is {heading.schema!r}, not {SCHEMA}", EXPECTED)
-    by = heading.made_by or "(?)"
-    seen = f"is a plan of another form, {heading.schema}, made by kubevouch {by}"
-    return UsageError(where, seen, _BY_ITS_OWN)
 
 
 def _hidden_in(text: str) -> set[str]:
