@@ -5,8 +5,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from aiohttp import web
+
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.watching import Event
 from tests.approve.client_csrs import BOOTSTRAP, client_csr
 from tests.approve.conftest import (
     CLIENT,
@@ -187,30 +191,44 @@ async def test_who_used_the_time_in_which_a_node_was_deleted_and_no_approver_ran
     assert not cluster.conditions("csr-thief")
 
 
-async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:
-    """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes with the last page."""
+@pytest.mark.parametrize("streams", [True, False])
+async def test_while_a_list_is_read_nothing_is_looked_at(
+    cluster: Cluster, *, streams: bool
+) -> None:
+    """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes last."""
+    cluster.server.streams_lists = streams
     node = cluster.node("n1", "192.0.2.1")
     cluster.server.store.put(
         NODE,
         {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
     )
     cluster.list_nodes()
-    last_page = asyncio.Event()
+    last, reached = asyncio.Event(), asyncio.Event()
 
     async def late() -> None:
-        await last_page.wait()
+        reached.set()
+        await last.wait()
+
+    async def in_turn(request: web.Request, event: Event) -> None:
+        is_last = event.object["metadata"].get("name") == "z-client"
+        if is_last and "sendInitialEvents" in request.query:
+            await late()
 
     async with approving(cluster) as running:
         await cluster.until(lambda: cluster.server.watches.open == 3)
         gone = status.StatusError(410, "Expired", "too old resource version")
         script = cluster.server.faults
-        script.on(CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "watch" in r.query)
+        script.on(
+            CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "resourceVersion" in r.query
+        )
         script.on(
             CSR_PATH,
             answered_late(cluster.server.truth, late),
             where=lambda r: "continue" in r.query,
         )
         await cluster.server.watches.cut()
+        await cluster.until(lambda: "too old resource version" in running.log)
+        cluster.server.watches.before_each = in_turn
         for number in range(500):
             unknown = {"signerName": "example.com/other", "username": "alice", "request": ""}
             cluster.server.store.create(
@@ -218,12 +236,10 @@ async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: C
             )
         stolen = client_csr(cluster, "z-client", "n1", *BOOTSTRAP)
         cluster.csr("a-thief", "n1", credential=stolen)
-        await cluster.until(
-            lambda: any("continue" in each.query for each in cluster.server.requests)
-        )
+        await cluster.until(reached.is_set)
         await asyncio.sleep(1.0)
         assert not cluster.conditions("a-thief")
-        last_page.set()
+        last.set()
         await running.decided("a-thief")
         assert "BorrowedIdentity" in running.log
     assert not cluster.conditions("a-thief")

@@ -54,7 +54,7 @@ class Watches:
 
     @property
     def in_order(self) -> bool:
-        """Whether every CSR was told before those that were made later. While a list is read page by page none need be."""
+        """Whether every CSR was told before those that were made later. While a list is read none need be."""
         return not self._csr_watch.listing
 
     @property
