@@ -218,10 +218,10 @@ async def test_a_list_and_what_follows_it_are_one_request(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
     """2,529 pods, by pages of 500, were 7,674 objects that the API server had to look at."""
-    create(server, *(f"n{number:04d}" for number in range(PAGE + 1)))
+    create(server, *(f"n{number:04d}" for number in range(NODES.page + 1)))
     async with following(api) as follower:
         await follower.until(lambda: follower.syncs == 1)
-        assert len(follower.story) == PAGE + 1
+        assert len(follower.story) == NODES.page + 1
         relabel(server, "n0000", "1")
         await follower.until(lambda: follower.holds(server))
     [asked] = [request for request in server.requests if request.path == PATH]
