@@ -16,13 +16,13 @@ JOBS   ?= 6
 LABS   ?= 4
 APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(LABS) --dist loadfile
-# Power cuts, faults at every state of a node's change, and kills and signals at any moment: minutes of disks, shells and processes, which
-# nothing else needs.
-CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py tests/cli/test_a_signal_in_the_middle_of_a_task.py
+# Power cuts, faults at every state of a node's change, kills and signals at any moment, edits of every field of a plan: minutes of disks,
+# shells and processes, which nothing else needs.
+CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py tests/rollout/test_every_field_of_a_plan.py tests/cli/test_a_signal_in_the_middle_of_a_task.py
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
-# Faults in the cluster, on a lab of thirteen nodes: one file, and so one process, which mostly waits. .ci/run has it beside `crashes` and `coverage-plain`.
-FAULTS := tests/e2e/test_8_faults_in_the_cluster.py
-ON_A_LAB := --cluster=lab -m "not long" --ignore=$(FAULTS) tests/e2e lab/tests/scenarios
+# Faults in the cluster, on a lab of thirteen nodes, and kills of verbs: two files, and so two processes, which mostly wait. .ci/run has it beside `crashes` and `coverage-plain`.
+FAULTS := tests/e2e/test_8_faults_in_the_cluster.py tests/e2e/test_8_killed_anywhere.py
+ON_A_LAB := --cluster=lab -m "not long" $(FAULTS:%=--ignore=%) tests/e2e lab/tests/scenarios
 # It comes first: it waits for most of a minute, while the others run.
 STORY  := tests/e2e/test_1_story.py::test_from_0_of_3_to_kubectl_top_without_a_dark_handshake
 # Tests start programs by the thousand: what Python has compiled is kept, wherever this runs.
@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-fix bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-fix bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -65,8 +65,8 @@ crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what 
 lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
 
-lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes (some 10 minutes, mostly of waiting)
-	$(BIN)/python -m pytest --cluster=lab $(FAULTS)
+lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
 coverage: coverage-plain coverage-e2e ## all of test and lab-e2e, and what they cover, room by room
@@ -160,6 +160,10 @@ bench: $(READY) ## speed as ratios against named peers; doctor where a bed is up
 # On a lab; on the bed that is up: .venv/bin/python -m real exec -- .venv/bin/python -m bench.approver
 bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: rate, calls, each rule, p99, memory
 	$(BIN)/python -m bench.approver
+
+# On the bed also --parts limit: ten minutes with 20,000 CSRs held, at the Deployment's memory, in a cgroup.
+bench-flood: $(READY) ## the approver while nodes flood it: memory, time until ready, p99 of honest CSRs
+	$(BIN)/python -m bench.approver_flood
 
 bench-fix: $(READY) ## fix on a lab of 200 nodes, several at once against one after the other: time, CPU, memory
 	$(BIN)/python -m bench.fix

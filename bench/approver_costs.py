@@ -70,10 +70,10 @@ def _compared(
         live, reserved = view.nodes[waiting.node or ""], view.reserved(0)
         assert reserved is not None
         at = _NOW + timedelta(seconds=1)
-        return calls(lambda: look(view, waiting, live, reserved, at=at))
+        return calls(lambda: look(view, waiting, view.read(waiting), live, reserved, at=at))
 
     def others(view: ClusterView, waiting: WaitingCsr) -> float:
-        asked = asked_of(waiting.csr)
+        asked = asked_of(view.read(waiting))
         assert asked is not None
         written = view.sources.written
         return calls(lambda: view.index.others(waiting.node or "", asked, (), written.among(asked)))
@@ -100,7 +100,7 @@ def _seen(nodes: int, *, csrs: int) -> tuple[ClusterView, WaitingCsr]:
         view.sources.put(
             msgspec.convert({"metadata": {"name": name}, "data": data}, type=ConfigMap)
         )
-    view.begin(gap=False)
+    view.begin()
     seen = [view.put_serving_csr(_csr(number, node)) for number, node in enumerate(made[:csrs])]
     assert isinstance(seen[-1], WaitingCsr)
     return view, seen[-1]
@@ -108,7 +108,7 @@ def _seen(nodes: int, *, csrs: int) -> tuple[ClusterView, WaitingCsr]:
 
 def _facts(view: ClusterView, waiting: WaitingCsr) -> CsrFacts:
     """All of them, so that every rule has something to look at."""
-    live, csr, reserved = view.nodes[waiting.node or ""], waiting.csr, view.reserved(0)
+    live, csr, reserved = view.nodes[waiting.node or ""], view.read(waiting), view.reserved(0)
     asked = asked_of(csr)
     assert asked is not None
     assert reserved is not None
@@ -121,7 +121,7 @@ def _facts(view: ClusterView, waiting: WaitingCsr) -> CsrFacts:
         reserved=reserved,
         newest=csr.name,
         node_seen=NodeSeen(live.uid, live.uid, live.metadata.creation_timestamp),
-        key_shown_by=view.csrs.shown_by(csr),
+        key_shown_by=view.keys.shown_by(csr),
         approvals_left=6,
     )
     assert decide(facts).outcome is Outcome.PASS, decide(facts).why

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from real import clock
 from real.bed import Bed, Node
-from real.pairs import Pair, kubelet_serving
+from real.pairs import YEAR, Pair, cluster_ca, kubelet_serving
 from real.processes import at_once
 from real.states import CURRENT, PKI, rotated_files
 
@@ -19,6 +19,15 @@ def age(bed: Bed, days: int) -> None:
     """
     ca, issued = bed.ca, timedelta(days=days)
     at_once(lambda node: _aged(node, ca, issued), bed.nodes)
+
+
+def signed_by_a_former_ca(node: Node) -> None:
+    """That kubelet serves what a CA of the same name issued a month ago, which is not the cluster's any more, and starts anew.
+
+    Raises:
+        BedError: it has no certificate of the cluster's CA, or did not start.
+    """
+    _aged(node, cluster_ca(clock.now() - YEAR), timedelta(days=30))
 
 
 def _aged(node: Node, ca: Pair, by: timedelta) -> None:

@@ -5,9 +5,6 @@ from typing import Any
 
 from tests.approve.conftest import CONFIG_MAP, SPACE, Cluster
 
-GONE = {"v": 1, "standing": {"earlier": True}}
-"""Of a node that is gone: that it was there."""
-
 
 def recorded(cluster: Cluster) -> dict[str, Any]:
     """What the approver wrote down, by node."""
@@ -17,3 +14,9 @@ def recorded(cluster: Cluster) -> dict[str, Any]:
         if each["metadata"]["name"].startswith("kubevouch-recorded-")
         for node, text in each.get("data", {}).items()
     }
+
+
+def is_gone(cluster: Cluster, node: str) -> bool:
+    """Whether it is written down of a node that it was there and is gone, and nothing else."""
+    found = recorded(cluster)[node]
+    return [*found, *found["credentials"]] == ["credentials", "v", "earlier"]

@@ -92,9 +92,15 @@ async def test_a_few_are_read_one_by_one(cluster: Cluster) -> None:
 
 
 async def test_a_node_that_the_watch_shows_as_it_was_is_read_itself(cluster: Cluster) -> None:
-    for number in range(1, MANY + 1):
+    """A Node that was made again is admitted by the rule for new nodes."""
+    for number in range(2, MANY + 1):
         cluster.node(f"n{number}", f"192.0.2.{number}")
     cluster.list_nodes()
+    cluster.node("n1", "192.0.2.1")
+    cluster.configure(
+        "sources: [inventory, new-nodes]",
+        "newNodes: [{names: n1, cidrs: [192.0.2.0/24], perHour: 1}]",
+    )
     async with approving(cluster) as running:
         await cluster.until(lambda: "Listed everything" in running.log)
         async with blind_to_nodes(cluster):

@@ -99,7 +99,10 @@ async def test_a_node_that_cannot_be_read_is_asked_for_again(cluster: Cluster) -
 async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster) -> None:
     """The Node is made again and asks at once; what the watch has shown is the Node before."""
     cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.configure(
+        "sources: [inventory, new-nodes]",
+        "newNodes: [{names: n1, cidrs: [192.0.2.0/24], perHour: 1}]",
+    )
     async with approving(cluster) as running:
         await cluster.until(lambda: "Listed everything" in running.log)
         await cluster.until(lambda: cluster.server.watches.open == 3)

@@ -2,14 +2,15 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import msgspec
 import pytest
 
+from kubevouch.approve.decide.credentials import MOST_GONE, MOST_OF_A_NAME, MOST_WAITING
 from kubevouch.approve.decide.sources import EVERY_NODE, WatchedSources
-from kubevouch.approve.decide.view import ClusterView, DecidedCsr, live_node
+from kubevouch.approve.decide.view import ClusterView, live_node
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
@@ -29,11 +30,13 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy import form
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.client_csr import ClientCsr
+from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.recorded import RecordedNode, written_record
 from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.standing import ClientStanding
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -85,8 +88,10 @@ def test_a_change_that_no_decision_looks_at_concerns_nobody() -> None:
 def test_a_change_of_a_node_concerns_who_asks_for_what_it_has_or_had() -> None:
     view = ClusterView()
     view.put_node(node("n1", "192.0.2.1"))
-    view.put_serving_csr(csr("c2", "n2", "192.0.2.1"))
-    view.put_serving_csr(csr("c3", "n3", "192.0.2.3"))
+    for asked in (csr("c2", "n2", "192.0.2.1"), csr("c3", "n3", "192.0.2.3")):
+        waiting = view.put_serving_csr(asked)
+        assert isinstance(waiting, WaitingCsr)
+        view.read(waiting)
     assert view.put_node(node("n1", "192.0.2.7")) == {"c2"}
     assert view.put_node(node("n1", "192.0.2.3")) == {"c3"}
     assert view.remove_node("n1") == {"c3"}
@@ -127,9 +132,9 @@ def test_a_node_has_the_version_that_the_watch_has_shown_unless_something_of_it_
 def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
 
-    def count(found: CertificateSigningRequest, *, most: int) -> object:
+    def count(found: CertificateSigningRequest) -> object:
         parsed.append(found.name)
-        return csr_of(found, most=most)
+        return csr_of(found)
 
     monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
     view, waits = ClusterView(), csr("c1", "n1", "192.0.2.1")
@@ -140,13 +145,13 @@ def test_a_csr_is_parsed_once_whatever_becomes_of_it(monkeypatch: pytest.MonkeyP
     assert view.put_serving_csr(labelled) is first
     assert isinstance(first, WaitingCsr)
     assert first.found.metadata.resource_version == "9"
+    assert parsed == []
+    for _ in range(2):
+        view.read(first)
     approved = msgspec.structs.replace(waits, status=csr("c1", "n1", approved_by="X").status)
-    news = view.put_serving_csr(approved)
-    assert isinstance(news, DecidedCsr)
-    assert (news.by_others, news.by_us) == (True, False)
-    again = view.put_serving_csr(approved)
-    assert isinstance(again, DecidedCsr)
-    assert not again.by_others
+    assert view.put_decided_csr(approved)
+    issued = msgspec.structs.replace(approved.status, certificate=b"PEM")
+    assert not view.put_decided_csr(msgspec.structs.replace(approved, status=issued))
     assert parsed == ["c1"]
     assert len(view.waiting) == 0
 
@@ -161,13 +166,14 @@ def test_of_what_anybody_may_write_of_any_size_nothing_is_kept() -> None:
             name="c1", uid="u", creation_timestamp=NOW, annotations={"a": "x" * 10_000}
         ),
     )
-    size = len(large.spec.request)
+    size = large.spec.dropped
+    assert size > 10_000
     kept = view.put_serving_csr(large)
     assert isinstance(kept, WaitingCsr)
-    assert len(msgspec.json.encode((kept.found, kept.csr.pem))) < 1_000
-    assert kept.csr.parsed is None
-    assert kept.csr.size == size
-    refused = form.size(CsrFacts(csr=kept.csr, at=NOW, node_exists=True, allowed=None))
+    assert len(msgspec.json.encode((kept.found, kept.request))) < 1_000
+    read = view.read(kept)
+    assert (read.pem, read.parsed, read.size) == (b"", None, size)
+    refused = form.size(CsrFacts(csr=read, at=NOW, node_exists=True, allowed=None))
     assert refused.outcome is Outcome.REFUSE
     assert refused.seen == f"{size} bytes"
     view.put_node(node("n1", *(f"10.1.{number // 250}.{number % 250}" for number in range(2000))))
@@ -198,8 +204,8 @@ def test_nothing_that_a_node_writes_is_interned() -> None:
 
 def test_approvals_by_our_reason_count_for_the_budget() -> None:
     view = ClusterView()
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
-    view.put_serving_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.put_decided_csr(csr("c2", "n1", "192.0.2.1", approved_by="AutoApproved"))
     assert view.budget.left("n1", NOW) == 5
 
 
@@ -328,24 +334,196 @@ def test_inventory_and_configuration_concern_every_node() -> None:
     assert sources.put(config_map("somebody-elses", {"a": "b"})) == ()
 
 
-def test_the_operators_certificates_are_those_of_the_pin() -> None:
+def test_a_pin_is_of_the_node_whose_uid_it_names() -> None:
     sources = WatchedSources()
-    text = json.dumps({"v": 1, "clientCertificates": ["a" * 64]})
-    sources.put(config_map(PINS, {"n1": text}))
-    assert tuple(sources.vouched("n1")) == ("a" * 64,)
-    assert tuple(sources.vouched("n2")) == ()
+    for name, uid in (("n1", ""), ("n2", "uid-2")):
+        sources.put(
+            config_map(shard_of("kubevouch-pins", name), {name: json.dumps({"v": 1, "uid": uid})})
+        )
+    assert sources.pin_of("n1", "uid-1") is not None
+    assert sources.pin_of("n2", "uid-2") is not None
+    assert sources.pin_of("n2", "uid-3") is None
+    assert sources.pin_of("n3", "") is None
 
 
-def test_of_a_name_whose_node_is_gone_by_the_record_nothing_tells_who_joins_next() -> None:
+UID = "uid-1"
+
+
+def credentials(**recorded: NodeCredentials) -> ClusterView:
+    """What is recorded, before anything was seen."""
     view = ClusterView()
-    gone = {"v": 1, "uid": "uid-0", "standing": {"uid": "uid-0", "whole": True}}
-    name = shard_of("kubevouch-recorded", "n1")
-    view.sources.put(config_map(name, {"n1": json.dumps(gone)}))
-    assert view.begin(gap=False) == {"n1"}
-    assert view.standings is not None
-    joined = ClientCsr("csr-1", "n1", by_node=False, credential_ids=(), created=NOW, certificate="aa")  # fmt: skip
-    view.standings.csr(joined, None)
-    view.put_node(node("n1", "192.0.2.1"))
-    live = live_node(view.nodes["n1"])
-    assert live is not None
-    assert view.standings.of(live, ("X509SHA256=aa",)).standing is ClientStanding.REPLACEMENT
+    for name, found in recorded.items():
+        shard = shard_of("kubevouch-recorded", name)
+        view.sources.put(
+            config_map(shard, {name: written_record(RecordedNode(name, "", credentials=found))})
+        )
+    return view
+
+
+def pinned(view: ClusterView, name: str, *certificates: str, uid: str = UID) -> set[str]:
+    said = {"v": 1, "uid": uid, "clientCertificates": [each * 32 for each in certificates]}
+    concerned = view.sources.put(
+        config_map(shard_of("kubevouch-pins", name), {name: json.dumps(said)})
+    )
+    return view.look_at_credentials(concerned or ())
+
+
+def live(view: ClusterView, name: str, uid: str = UID, *, at: int = 0) -> set[str]:
+    found = node(name, "192.0.2.1", uid=uid)
+    created = NOW + timedelta(seconds=at)
+    metadata = msgspec.structs.replace(found.metadata, creation_timestamp=created)
+    view.put_node(msgspec.structs.replace(found, metadata=metadata))
+    return view.look_at_credentials([name])
+
+
+def issued(certificate: str, at: int, by: str = "", *, name: str = "n1") -> ClientCsr:
+    ids = (f"X509SHA256={by * 32}",) if by else ("JTI=x",)
+    created = NOW + timedelta(seconds=at)
+    return ClientCsr(f"csr-{certificate}", name, bool(by), ids, created, certificate * 32)
+
+
+def see(view: ClusterView, *csrs: ClientCsr) -> set[str]:
+    assert view.credentials is not None
+    return view.credentials.csrs(csrs)
+
+
+def reason(
+    view: ClusterView, certificate: str, name: str = "n1", *, admitted: bool = False
+) -> HoldReason:
+    found = live_node(view.nodes[name])
+    assert found is not None
+    assert view.credentials is not None
+    ids = (f"X509SHA256={certificate * 32}",)
+    return view.credentials.of(found, ids, told=True, admitted=admitted).reason
+
+
+@pytest.mark.parametrize("first", ["csr", "node"])
+def test_a_node_and_the_csr_with_which_it_joined_may_be_seen_in_either_order(first: str) -> None:
+    view = ClusterView()
+    view.begin()
+    if first == "csr":
+        assert not see(view, issued("aa", -5))
+        assert live(view, "n1") == {"n1"}
+    else:
+        assert live(view, "n1") == {"n1"}
+        assert see(view, issued("aa", -5)) == {"n1"}
+    assert reason(view, "aa") is HoldReason.PASSES
+    assert reason(view, "77") is HoldReason.UNKNOWN_CREDENTIAL
+    assert not live(view, "n1")
+    assert not see(view, issued("aa", -5))
+
+
+def test_the_csrs_of_a_list_count_together_whichever_is_listed_first() -> None:
+    """A list goes by the names of CSRs, and whoever makes a CSR chooses its name. Nothing of it counts before its end."""
+    view = ClusterView()
+    live(view, "n1")
+    stolen, renewed = issued("ff", 5), issued("fe", 6, "ff")
+    view._client_csrs = [renewed, stolen]
+    view.begin()
+    assert [reason(view, each) for each in ("ff", "fe")] == [HoldReason.BORROWED_IDENTITY] * 2
+    view._client_csrs = [issued("fc", 8, "fd"), issued("fd", 7, "fe")]
+    assert reason(view, "fc") is HoldReason.NOT_ASKED
+    assert view.client_csrs_listed() == {"n1"}
+    assert reason(view, "fc") is HoldReason.BORROWED_IDENTITY
+    assert not view.client_csrs_listed()
+
+
+def test_that_there_was_a_node_is_known_by_the_record_or_by_the_pin() -> None:
+    recorded = NodeCredentials("uid-0", NOW - timedelta(days=1))
+    view = credentials(n1=recorded)
+    pinned(view, "n2", uid="uid-0")
+    assert view.begin() == {"n1", "n2"}
+    for name in ("n1", "n2"):
+        see(view, issued("aa", -5, name=name))
+        live(view, name)
+        assert reason(view, "aa", name) is HoldReason.EARLIER_NODE
+        assert reason(view, "aa", name, admitted=True) is HoldReason.PASSES
+
+
+def test_a_node_that_was_deleted_is_remembered_as_the_earlier_one() -> None:
+    view = ClusterView()
+    view.begin()
+    live(view, "n1")
+    see(view, issued("ff", 5))
+    view.remove_node("n1")
+    assert view.credentials is not None
+    assert view.credentials.known("n1") == NodeCredentials(
+        borrowed=("ff" * 32,), doubted=NOW + timedelta(seconds=5), earlier=NOW
+    )
+    see(view, issued("bb", 50))
+    live(view, "n1", "uid-2", at=100)
+    assert reason(view, "ff") is HoldReason.BORROWED_IDENTITY
+    assert reason(view, "bb") is HoldReason.EARLIER_NODE
+    view.remove_node("n2")
+    assert view.credentials.known("n2") is None
+
+
+def test_a_pin_counts_as_soon_as_it_is_seen_and_only_for_its_node() -> None:
+    view = ClusterView()
+    view.begin()
+    live(view, "n1")
+    assert reason(view, "77") is HoldReason.NOT_ASKED
+    assert not pinned(view, "n1", "77", uid="uid-0")
+    assert pinned(view, "n1", "77") == {"n1"}
+    assert (reason(view, "77"), reason(view, "78")) == (
+        HoldReason.PASSES,
+        HoldReason.UNKNOWN_CREDENTIAL,
+    )
+    # One that names none leaves the list as it was.
+    assert not pinned(view, "n1")
+    assert (reason(view, "77"), reason(view, "78")) == (
+        HoldReason.PASSES,
+        HoldReason.UNKNOWN_CREDENTIAL,
+    )
+
+
+def test_the_names_of_nodes_that_are_gone_are_bounded() -> None:
+    view = ClusterView()
+    view.begin()
+    for number in range(MOST_GONE + 1):
+        live(view, f"n{number}")
+        view.remove_node(f"n{number}")
+    assert view.credentials is not None
+    assert view.credentials.known("n0") is None
+    assert view.credentials.known("n1") is not None
+
+
+def test_names_without_a_node_are_bounded_and_a_node_of_one_that_was_dropped_is_held() -> None:
+    view = ClusterView()
+    view.begin()
+    see(view, *(issued("aa", -5, name=f"n{number}") for number in range(MOST_WAITING + 2)))
+    for name, passes in (("n0", False), ("never-seen", False), ("n2", True)):
+        live(view, name)
+        assert (reason(view, "aa", name) is HoldReason.PASSES) is passes
+    # Who asks for a dropped name again does not become the only one that has: its Node is held.
+    see(view, issued("ff", -2, name="n1"))
+    live(view, "n1")
+    assert reason(view, "ff", "n1") is HoldReason.UNKNOWN_CREDENTIAL
+    # What was dropped would have been deleted by now.
+    see(view, issued("aa", 4000, name="later"))
+    live(view, "later", at=4001)
+    assert reason(view, "aa", "later") is HoldReason.PASSES
+
+
+def test_of_one_name_a_few_csrs_are_kept_and_a_node_with_more_is_held() -> None:
+    view = ClusterView()
+    view.begin()
+    see(view, *(issued(f"{number:02}", 5) for number in range(MOST_OF_A_NAME)), issued("aa", -5))
+    live(view, "n1")
+    assert reason(view, "aa") is HoldReason.UNKNOWN_CREDENTIAL
+    assert reason(view, "77") is HoldReason.UNKNOWN_CREDENTIAL
+
+
+def test_whether_the_cluster_tells_credentials_is_seen_in_any_csr_and_in_the_records() -> None:
+    view = ClusterView()
+    view.begin()
+    assert view.credentials is not None
+    see(view, issued("aa", -5))
+    assert not view.credentials.told
+    see(view, issued("ab", -4, "aa"))
+    assert view.credentials.told
+    listed = (AllowedCertificate("ab" * 32, "aa" * 32),)
+    view = credentials(n1=NodeCredentials(UID, NOW, listed))
+    view.begin()
+    assert view.credentials is not None
+    assert view.credentials.told

@@ -49,7 +49,7 @@ def test_what_a_node_was_approved_for_before_counts_with_what_it_was_approved_fo
 def test_what_was_approved_for_a_node_goes_with_it() -> None:
     view = ClusterView()
     view.put_node(node("n1", "192.0.2.1"))
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="KubevouchApprove"))
     view.remove_node("n2")
     assert owners(view.approved_lately, NOW, "192.0.2.1") == ["n1"]
     view.remove_node("n1")
@@ -69,7 +69,7 @@ def test_memory_is_that_of_some_minutes() -> None:
 
 def test_what_others_approved_and_what_was_approved_before_this_process_began_counts_too() -> None:
     view = ClusterView()
-    view.put_serving_csr(csr("c1", "n1", "192.0.2.1", approved_by="SomebodyElse"))
+    view.put_decided_csr(csr("c1", "n1", "192.0.2.1", approved_by="SomebodyElse"))
     view.put_serving_csr(csr("c2", "n2", "192.0.2.2"))
     assert owners(view.approved_lately, NOW, "192.0.2.1", "192.0.2.2") == ["n1"]
 
@@ -95,7 +95,8 @@ async def test_of_two_that_take_one_address_while_the_watch_is_silent_one_gets_i
     cluster.node("n1", "192.0.2.1")
     cluster.node("n2", "192.0.2.2")
     watch = cluster.server.faults
-    watch.on("/api/v1/nodes", faults.silence(), where=lambda seen: "watch" in seen.query)
+    cluster.server.streams_lists = False
+    watch.on("/api/v1/nodes", faults.silence(), where=lambda seen: "resourceVersion" in seen.query)
     async with approving(cluster) as running:
         await cluster.until(lambda: "Listed everything" in running.log)
         for name in ("n1", "n2"):

@@ -5,9 +5,14 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.sources.stored import shard_of
 from tests.approve.conftest import CONFIG_MAP, NODE, SPACE, Cluster, approving
+from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
+
+PASSED_OVER = 'kubevouch_approver_decisions_total{outcome="hold",reason="Superseded",source="none"}'
 
 
 async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: Cluster) -> None:
@@ -195,8 +200,7 @@ async def test_of_two_csrs_of_one_node_only_the_newest_is_approved(cluster: Clus
     cluster.list_nodes()
     async with approving(cluster) as running:
         await cluster.until(lambda: cluster.approved("csr-2"))
-        await running.decided("csr-1")
-        assert "Superseded" in running.log
+        assert running.metric(PASSED_OVER) == 1
     assert not cluster.conditions("csr-1")
     assert not cluster.events("KubeletServingHeld")
 
@@ -210,7 +214,7 @@ async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: 
     cluster.list_nodes()
     async with approving(cluster) as running:
         await cluster.until(lambda: cluster.approved("csr-2"))
-        await cluster.until(lambda: running.log.count("Superseded") == 49)
+        assert running.metric(PASSED_OVER) == 49
         # The newest of them may be approved last.
         await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
     assert [each for each in range(50) if cluster.approved(f"flood-{each:02}")] == [49]
@@ -221,19 +225,76 @@ async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: 
     assert len(lists) < 10
 
 
-async def test_when_the_newer_csr_is_deleted_the_one_before_it_counts_again(
+async def test_when_the_newer_csr_is_deleted_the_kubelets_next_one_counts(
     cluster: Cluster,
 ) -> None:
+    """Of the older one it has no key any more."""
     cluster.node("n1", "192.0.2.1")
     cluster.csr("csr-1", "n1")
     cluster.csr("csr-2", "n1", "192.0.2.9")
     cluster.list_nodes()
     async with approving(cluster) as running:
-        await running.decided("csr-1")
         await running.decided("csr-2")
-        assert not cluster.conditions("csr-1")
         cluster.server.store.delete(CSRS, "csr-2")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
+        cluster.csr("csr-3", "n1")
+        await cluster.until(lambda: cluster.approved("csr-3"))
+    assert not cluster.conditions("csr-1")
+
+
+async def test_an_honest_csr_waits_for_one_csr_of_each_other_credential(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait before it: none of the others is even read."""
+    read: list[str] = []
+
+    def count(found: CertificateSigningRequest) -> Csr:
+        read.append(found.name)
+        return csr_of(found)
+
+    monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
+    cluster.node("n1", "192.0.2.1")
+    cluster.node("n2", "192.0.2.2")
+    cluster.list_nodes()
+    many = request("n1", [f"{number}.example.com" for number in range(250)], ["192.0.2.1"])
+    for number in range(200):
+        cluster.csr(f"flood-{number:03}", "n1", pem=many)
+    cluster.csr("honest", "n2")
+    async with approving(cluster) as running:
+        await cluster.until(lambda: cluster.approved("honest"))
+        before = read.count("honest"), len(read)
+        assert before[0] == 1
+        assert before[1] <= 3
+        for number in range(200, 400):
+            cluster.csr(f"flood-{number}", "n1", pem=many)
+        await running.decided("flood-399")
+    assert len(read) < 100
+
+
+async def test_what_others_approve_of_what_is_not_kept_is_reported_once(cluster: Cluster) -> None:
+    """An older CSR of a credential: nobody looks at it until somebody approves it."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    async with approving(cluster) as running:
+        cluster.csr("csr-1", "n1", "192.0.2.9")
+        cluster.csr("csr-2", "n1", "192.0.2.8")
+        await running.decided("csr-2")
+        approved = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
+        for label in ("a", "b"):
+            cluster.server.store.change(
+                CSRS,
+                ("", "csr-1"),
+                lambda it, label=label: {  # type: ignore[misc]
+                    **it,
+                    "metadata": {**it["metadata"], "labels": {label: "x"}},
+                    "status": {"conditions": [approved]},
+                },
+            )
+        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+        cluster.csr("csr-3", "n1")
+        await cluster.until(lambda: cluster.approved("csr-3"))
+        series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
+        assert running.metric(series) == 1
 
 
 async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:

@@ -17,9 +17,9 @@ from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.client_csr import ClientCsr
-from kubevouch.policy.csr import Csr, csr_of
+from kubevouch.policy.credentials import LiveNode
+from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of
 from kubevouch.policy.reserved import ReservedNames, reserved_of
-from kubevouch.policy.standing import LiveNode
 from kubevouch.system_clock import SystemClock
 from tests.approve.conftest import Cluster, HurriedClock, approving
 from tests.support.authority import Authority
@@ -67,9 +67,17 @@ def seen(*nodes: Node, loopback: str = "") -> tuple[ClusterView, ReservedNames]:
     return view, reserved_of(names, nodes)
 
 
+def shown(view: ClusterView, made: Csr) -> None:
+    """The watch has shown it."""
+    extra = {CREDENTIAL_ID: made.credential_ids or ()}
+    metadata = ManagedMetadata(name=made.name, creation_timestamp=made.created)
+    spec = CsrSpec(username=made.username or "", extra=extra)
+    view.waiting.put(CertificateSigningRequest(metadata=metadata, spec=spec))
+
+
 def dialled(asking: Node, made: Csr, *others: Node, loopback: str = "", after: float = 1) -> bool:
     view, reserved = seen(asking, *others, loopback=loopback)
-    view.csrs.put(made)
+    shown(view, made)
     at = NOW + timedelta(seconds=after)
     return may_be_dialled(view, made, asking, reserved, at)
 
@@ -101,30 +109,29 @@ def test_nobody_is_dialled_where_another_rule_holds_the_csr_whatever_is_served()
     assert not dialled(asking, csr("c1", "n1", pem=b"rubbish"))
     assert not dialled(asking, csr("c1", "n1"))
     view, reserved = seen(asking)
-    view.csrs.put(made)
+    shown(view, made)
     for number in range(6):
         view.budget.spend("n1", f"uid-{number}", NOW)
     assert not may_be_dialled(view, made, asking, reserved, NOW)
 
 
-@pytest.mark.parametrize("made_with", ["aa", "bb"])
-def test_where_a_node_was_recreated_it_is_dialled_whichever_of_its_client_certificates_asks(
-    made_with: str,
-) -> None:
-    """What is served there belongs to the kubelet of the earlier Node, if that still runs: it decides for both."""
+def test_where_a_node_was_recreated_it_is_dialled_for_whom_the_rule_for_new_nodes_may_admit() -> (
+    None
+):
+    """What is served there belongs to the kubelet of the earlier Node, if that still runs."""
     view, reserved = seen()
-    view.begin(gap=False)
-    assert view.standings is not None
+    view.begin()
+    assert view.credentials is not None
     before = LiveNode("n1", "uid-0", NOW - timedelta(days=1))
-    view.standings.node(before)
-    view.standings.gone("n1")
+    view.credentials.node(before)
+    view.credentials.gone("n1")
     got = ClientCsr("c0", "n1", by_node=False, credential_ids=(), created=NOW, certificate="bb")
-    view.standings.csr(got, None)
+    view.credentials.csrs([got])
     asking = node("n1", ADDRESS)
     view.put_node(asking)
     made = csr("c1", "n1", ADDRESS)
-    made = msgspec.structs.replace(made, credential_ids=(f"X509SHA256={made_with}",))
-    view.csrs.put(made)
+    made = msgspec.structs.replace(made, credential_ids=("X509SHA256=bb",))
+    shown(view, made)
     assert may_be_dialled(view, made, asking, reserved, NOW + timedelta(seconds=1))
 
 

@@ -2,13 +2,20 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
 
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver.watching import Event
 from tests.approve.client_csrs import BOOTSTRAP, client_csr
 from tests.approve.conftest import (
     CLIENT,
     CONFIG_MAP,
+    LEASE,
     NODE,
     SPACE,
     Cluster,
@@ -16,7 +23,7 @@ from tests.approve.conftest import (
     ago,
     approving,
 )
-from tests.approve.recorded import GONE, recorded
+from tests.approve.recorded import recorded
 from tests.support.scripted import faults
 from tests.support.scripted.faults import answered_late
 from tests.support.scripted.kinds import CSRS
@@ -47,8 +54,7 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
         assert "BorrowedIdentity" in running.log
         assert not cluster.conditions("csr-thief")
         # It is remembered by whoever comes next.
-        await cluster.until(lambda: "n1" in recorded(cluster))
-    assert recorded(cluster)["n1"]["standing"]["credentials"][0]["standing"] == "borrowed"
+    assert recorded(cluster)["n1"]["credentials"]["borrowed"] == [stolen]
     cluster.server.store.delete(CSRS, "thief-client")
     async with approving(cluster, identity="two") as running:
         await running.decided("csr-thief")
@@ -78,13 +84,13 @@ async def test_what_was_learned_a_moment_before_the_approver_ends_is_remembered(
 ) -> None:
     """Records are written every five seconds. By when the next process lists everything the Node may be gone."""
     cluster.node("n1", "192.0.2.1")
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
     async with approving(cluster) as running:
         await cluster.until(lambda: "Listed everything" in running.log)
-        own = client_csr(cluster, "own-client", "n1", *BOOTSTRAP)
-        cluster.csr("csr-own", "n1", credential=own)
-        await running.decided("csr-own")
-    (credential,) = recorded(cluster)["n1"]["standing"]["credentials"]
-    assert credential["certificate"] == own
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+    assert recorded(cluster)["n1"]["credentials"]["borrowed"] == [stolen]
 
 
 async def test_what_was_being_written_when_the_approver_was_asked_to_end_is_remembered(
@@ -92,17 +98,18 @@ async def test_what_was_being_written_when_the_approver_was_asked_to_end_is_reme
 ) -> None:
     """The write that is under way is cut off, and done again at the end."""
     shard = f"/api/v1/namespaces/{SPACE}/configmaps/{shard_of('kubevouch-recorded', 'n1')}"
-    cluster.server.faults.on(shard, faults.silence(), times=1)
     cluster.node("n1", "192.0.2.1")
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
     async with approving(cluster, clock=HurriedClock(5)) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
-        own = client_csr(cluster, "own-client", "n1", *BOOTSTRAP)
-        cluster.csr("csr-own", "n1", credential=own)
-        await running.decided("csr-own")
-        await cluster.until(lambda: ("PATCH", shard) in cluster.writes())
-        assert recorded(cluster) == {}
-    (credential,) = recorded(cluster)["n1"]["standing"]["credentials"]
-    assert credential["certificate"] == own
+        await cluster.until(lambda: "n1" in recorded(cluster))
+        cluster.server.faults.on(shard, faults.silence(), times=1)
+        before = cluster.writes().count(("PATCH", shard))
+        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+        cluster.csr("csr-thief", "n1", credential=stolen)
+        await running.decided("csr-thief")
+        await cluster.until(lambda: cluster.writes().count(("PATCH", shard)) > before)
+        assert "borrowed" not in recorded(cluster)["n1"]["credentials"]
+    assert recorded(cluster)["n1"]["credentials"]["borrowed"] == [stolen]
 
 
 async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_another_process_began(
@@ -135,28 +142,24 @@ async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_anothe
     assert not cluster.conditions("csr-thief")
 
 
-async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_and_its_kubelet_does(
+async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_until_a_pin_names_him(
     cluster: Cluster,
 ) -> None:
     """By the inventory. A reinstalled machine looks the same: one command says that it is the node's own."""
     cluster.node("n1", "192.0.2.1")
     cluster.list_nodes()
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await cluster.until(lambda: "n1" in recorded(cluster))
         cluster.delete_node("n1")
-        await cluster.until(lambda: recorded(cluster).get("n1") == GONE)
+        await cluster.until(lambda: "earlier" in recorded(cluster)["n1"]["credentials"])
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
-        await cluster.until(lambda: "credentials" in recorded(cluster)["n1"]["standing"])
     cluster.server.store.delete(CSRS, "thief-client")
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
         await cluster.until(lambda: "Listed everything" in running.log)
         again = cluster.node("n1", "192.0.2.1")
         cluster.csr("csr-thief", "n1", credential=stolen)
         await running.decided("csr-thief")
-        assert "IdentityGotAnew" in running.log
-        cluster.csr("csr-own", "n1", credential="a" * 64)
-        await cluster.until(lambda: cluster.approved("csr-own"))
-        assert not cluster.conditions("csr-thief")
+        assert "EarlierNode" in running.log
         await cluster.until(lambda: cluster.events("KubeletServingHeld"))
         note = cluster.events("KubeletServingHeld")[0]["note"]
         assert "kubevouch approver pin n1 --csr csr-thief" in note
@@ -184,36 +187,48 @@ async def test_who_used_the_time_in_which_a_node_was_deleted_and_no_approver_ran
         cluster.server.store.change(
             CONFIG_MAP, (SPACE, shard), lambda found: {**found, "data": now}
         )
-        await cluster.until(lambda: "IdentityGotAnew" in running.log)
-        cluster.csr("csr-own", "n1", credential="a" * 64)
-        await cluster.until(lambda: cluster.approved("csr-own"))
+        await cluster.until(lambda: "EarlierNode" in running.log)
     assert not cluster.conditions("csr-thief")
 
 
-async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: Cluster) -> None:
-    """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes with the last page."""
+@pytest.mark.parametrize("streams", [True, False])
+async def test_while_a_list_is_read_nothing_is_looked_at(
+    cluster: Cluster, *, streams: bool
+) -> None:
+    """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes last."""
+    cluster.server.streams_lists = streams
     node = cluster.node("n1", "192.0.2.1")
     cluster.server.store.put(
         NODE,
         {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
     )
     cluster.list_nodes()
-    last_page = asyncio.Event()
+    last, reached = asyncio.Event(), asyncio.Event()
 
     async def late() -> None:
-        await last_page.wait()
+        reached.set()
+        await last.wait()
+
+    async def in_turn(request: web.Request, event: Event) -> None:
+        is_last = event.object["metadata"].get("name") == "z-client"
+        if is_last and "sendInitialEvents" in request.query:
+            await late()
 
     async with approving(cluster) as running:
         await cluster.until(lambda: cluster.server.watches.open == 3)
         gone = status.StatusError(410, "Expired", "too old resource version")
         script = cluster.server.faults
-        script.on(CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "watch" in r.query)
+        script.on(
+            CSR_PATH, faults.refuse(gone), times=1, where=lambda r: "resourceVersion" in r.query
+        )
         script.on(
             CSR_PATH,
             answered_late(cluster.server.truth, late),
             where=lambda r: "continue" in r.query,
         )
         await cluster.server.watches.cut()
+        await cluster.until(lambda: "too old resource version" in running.log)
+        cluster.server.watches.before_each = in_turn
         for number in range(500):
             unknown = {"signerName": "example.com/other", "username": "alice", "request": ""}
             cluster.server.store.create(
@@ -221,12 +236,10 @@ async def test_while_a_list_is_read_page_by_page_nothing_is_looked_at(cluster: C
             )
         stolen = client_csr(cluster, "z-client", "n1", *BOOTSTRAP)
         cluster.csr("a-thief", "n1", credential=stolen)
-        await cluster.until(
-            lambda: any("continue" in each.query for each in cluster.server.requests)
-        )
+        await cluster.until(reached.is_set)
         await asyncio.sleep(1.0)
         assert not cluster.conditions("a-thief")
-        last_page.set()
+        last.set()
         await running.decided("a-thief")
         assert "BorrowedIdentity" in running.log
     assert not cluster.conditions("a-thief")
@@ -274,3 +287,37 @@ async def test_a_node_that_joined_and_asked_with_its_own_certificate_is_approved
     async with approving(cluster):
         cluster.csr("csr-1", "n1", credential=own)
         await cluster.until(lambda: cluster.approved("csr-1"))
+
+
+async def test_what_was_borrowed_while_no_approver_ran_gets_nothing_though_nobody_saw_it(
+    cluster: Cluster,
+) -> None:
+    """The Lease is two hours old, and the controller-manager has deleted the CSR that shows the borrowing."""
+    own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
+    await asyncio.sleep(1.1)  # the API server writes whole seconds
+    node = cluster.node("n1", "192.0.2.1")
+    pin = {"v": 1, "uid": node["metadata"]["uid"], "names": ["n1"], "addresses": ["192.0.2.1"]}
+    cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
+    async with approving(cluster):
+        cluster.csr("csr-own", "n1", credential=own)
+        await cluster.until(lambda: cluster.approved("csr-own"))
+    stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
+    for name in ("join", "thief-client"):
+        cluster.server.store.delete(CSRS, name)
+
+    def two_hours_older(lease: dict[str, Any]) -> dict[str, Any]:
+        then = datetime.now(UTC) - timedelta(hours=2)
+        return {**lease, "spec": {**lease["spec"], "renewTime": f"{then:%Y-%m-%dT%H:%M:%S.%fZ}"}}
+
+    cluster.server.store.change(LEASE, (SPACE, "kubevouch-approver"), two_hours_older)
+    cluster.csr("csr-thief", "n1", credential=stolen)
+    async with approving(cluster, identity="two") as running:
+        await running.decided("csr-thief")
+        assert "UnknownCredential" in running.log
+        await cluster.until(lambda: cluster.events("KubeletServingHeld"))
+        note = cluster.events("KubeletServingHeld")[0]["note"]
+        assert "kubevouch approver pin n1 --csr csr-thief" in note
+        assert running.metric("kubevouch_approver_last_gap_timestamp_seconds") > 0
+        again = cluster.csr("csr-again", "n1", credential=own)
+        await cluster.until(lambda: cluster.approved("csr-again"), again["metadata"]["name"])
+    assert not cluster.conditions("csr-thief")

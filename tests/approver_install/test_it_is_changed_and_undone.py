@@ -269,8 +269,8 @@ async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
         assert lab.local.find(DEPLOYMENTS, "kubevouch-approver", SPACE) is None
 
 
-async def _former_policy(lab: Bench) -> None:
-    """As a version before had it: who may decide stood in a ConfigMap."""
+async def _policy_with_parameters(lab: Bench) -> None:
+    """Who may decide stands in a ConfigMap, as somebody else may have written it."""
     policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")
     for each in policy["spec"]["variables"]:
         each["expression"] = f"params.data['{each['name']}'].split('\\n')"
@@ -279,45 +279,13 @@ async def _former_policy(lab: Bench) -> None:
 
 
 @installed
-async def test_a_former_versions_policy_is_taken_over_with_whom_it_names(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await _former_policy(lab)
-    labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "admission"}
-    former = {
-        "metadata": {"name": "kubevouch-admission", "labels": labels},
-        "data": {"users": "alice\n", "groups": "system:masters\nPlatform Admins\n"},
-    }
-    lab.local.create(CONFIG_MAPS, former, SPACE)
-    ran = await run(kubevouch, *HELD, "--force-conflicts", code=4)
-    assert "ConfigMap kubevouch-system/kubevouch-admission: will be deleted" in ran.out
-    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")["spec"]
-    assert {each["name"]: json.loads(each["expression"]) for each in policy["variables"]} == {
-        "users": [f"system:serviceaccount:{SPACE}:kubevouch-approver", "alice"],
-        "groups": ["kubeadm:cluster-admins", "system:masters", "Platform Admins"],
-    }
-    assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
-
-
-@installed
 async def test_a_policy_that_says_it_in_another_way_is_replaced_and_that_is_said(
     lab: Bench, kubevouch: Program
 ) -> None:
-    await _former_policy(lab)
+    await _policy_with_parameters(lab)
     ran = await run(kubevouch, *HELD, "--force-conflicts", code=4)
     assert "says in another way than ours" in " ".join(ran.err.split())
     assert "The approver is applied" in ran.out
-
-
-@installed
-async def test_a_former_versions_parameters_are_removed_with_the_rest(
-    lab: Bench, kubevouch: Program
-) -> None:
-    labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "admission"}
-    former = {"metadata": {"name": "kubevouch-admission", "labels": labels}}
-    lab.local.create(CONFIG_MAPS, former, SPACE)
-    await run(kubevouch, "approver", "remove", "--yes", code=0)
-    assert lab.local.find(CONFIG_MAPS, "kubevouch-admission", SPACE) is None
 
 
 @installed

@@ -144,6 +144,26 @@ async def test_a_pin_that_is_removed_already_is_nothing_to_do(
     assert set(stored(lab)) == {"cp-1"}
 
 
+async def test_the_result_of_pin_in_json_is_json_and_nothing_else(
+    lab: Bench, kubevouch: Program
+) -> None:
+    in_json = (*PIN, "-o", "json")
+    for words, key, prose in (
+        ((), "nodes", "3 nodes pinned."),
+        ((), "nodes", "Nothing to do"),
+        (
+            ("worker-1", "worker-2", "--remove"),
+            "removed",
+            "The pins of worker-1, worker-2 are gone.",
+        ),
+        (("worker-1", "--remove"), "removed", "Nothing to do for worker-1"),
+    ):
+        ran = await kubevouch(*in_json, *words)
+        assert ran.code == 0, ran
+        assert key in json.loads(ran.out), ran
+        assert prose in ran.err, ran
+
+
 async def test_two_writers_of_one_shard_do_not_meet(lab: Bench, kubevouch: Program) -> None:
     await kubevouch(*PIN, "worker-1")
     (shard,) = lab.local.list(CONFIG_MAPS, SPACE, labels="kubevouch.dev/holds=pins")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.evidence.names import ClusterNames
@@ -234,11 +235,23 @@ def test_of_another_machine_nothing_is_known_and_the_loss_is_told() -> None:
         assert "- 10.0.0.20: it was allowed; to keep it: --allow w-1=10.0.0.20" in found.changes
 
 
-def test_client_certificates_stay_and_another_is_added() -> None:
-    before = PinnedNode("w-1", "uid-of-w-1", ("w-1",), (), client_certificates=("aa",))
-    found = proposed(live("w-1", "w-1"), pins={"w-1": before}, certificates={"w-1": "bb"})["w-1"]
-    assert found.pin.client_certificates == ("aa", "bb")
-    assert found.writes
+@pytest.mark.parametrize(
+    ("named", "after", "changes"),
+    [
+        ({}, ("aa",), None),
+        ({"w-1": "bb"}, ("bb",), ("- client certificate aa", "+ client certificate bb")),
+        # Before Kubernetes 1.32 it counts when a pin was made.
+        ({"w-1": "aa"}, ("aa",), ("= client certificate aa",)),
+    ],
+)
+def test_a_client_certificate_that_is_named_takes_the_place_of_those_before(
+    named: dict[str, str], after: tuple[str, ...], changes: tuple[str, ...] | None
+) -> None:
+    before = proposed(live("w-1", "w-1"), certificates={"w-1": "aa"})["w-1"].pin
+    found = proposed(live("w-1", "w-1"), pins={"w-1": before}, certificates=named)["w-1"]
+    assert found.pin.client_certificates == after
+    assert found.writes is bool(changes)
+    assert [each.replace("X509SHA256=", "") for each in found.changes] == list(changes or ())
 
 
 def test_an_entry_that_cannot_be_read_is_not_written_over() -> None:

@@ -256,9 +256,7 @@ def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
     out, environment = io.StringIO(), {"HOME": str(kubevouch.home)}
     keep_run(plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)), environment)
     result = RunResult("abcd", (), "", undo="kubevouch undo abcd")
-    print_result(
-        Terminal(io.StringIO(), out, io.StringIO(), environment), result, "table", so_far=""
-    )
+    print_result(Terminal(io.StringIO(), out, io.StringIO(), environment), result, so_far="")
     undo, plan = out.getvalue().splitlines()
     assert undo == "Undo     kubevouch undo abcd"
     kept = folder(kubevouch) / "abcd.json"

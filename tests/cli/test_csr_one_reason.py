@@ -86,12 +86,12 @@ async def test_a_name_that_cannot_be_told_is_not_called_allowed_beside(
 ) -> None:
     """One word for one thing: `cannot tell` in the rule's row, in the outcome, and in the list."""
     shown, listed = await kubevouch.several(EXPLAIN, ("csr", "list"))
-    assert shown.code == 3, shown
+    assert shown.code == 1, shown
     assert f"cannot tell allowed-names {NODE} NodeUnknown: " in told(shown.out)
     assert f"allowed: {NODE}" not in told(shown.out)
     assert "allowed: none" in told(shown.out)
-    assert "csr-w9: cannot tell: allowed-names, allowed-addresses" in told(shown.out)
-    assert policy_of(listed.out) == "cannot tell: allowed-names"
+    assert "csr-w9: held by allowed-names, allowed-addresses" in told(shown.out)
+    assert policy_of(listed.out) == "holds: allowed-names"
 
 
 @pytest.mark.parametrize("note", ["", "allowed-names, allowed-addresses (NodeUnknown): no source"])
@@ -128,11 +128,9 @@ async def test_what_names_no_credential_is_held_by_the_rule_about_that_alone(
     found = stage.server.store.get(CSRS, "csr-w9")
     del found["spec"]["extra"]
     stage.server.store.put(CSRS, found)
-    at = "2026-11-25T10:00:00Z"
-    own = {"certificate": "cd" * 32, "standing": "own", "csr": "node-csr-8", "at": at}
     for node, uid, parent in ((NODE, "uid-9", {}), (OTHER, "uid-8", {"parent": "ef" * 32})):
-        standing = {"uid": uid, "credentials": [{**own, **parent}]}
-        put_entry(stage, "recorded", node, {"uid": uid, "standing": standing})
+        credentials = {"uid": uid, "allowed": [{"certificate": "cd" * 32, **parent}]}
+        put_entry(stage, "recorded", node, {"uid": uid, "credentials": credentials})
     shown, document = await kubevouch.several(EXPLAIN, (*EXPLAIN, "-o", "json"))
     assert reasons(document.out) == {"credential-id": "NoCredentialId"}, shown
     assert "API servers before Kubernetes 1.32" not in told(shown.out)

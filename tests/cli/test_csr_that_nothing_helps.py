@@ -47,7 +47,7 @@ async def test_what_asks_for_another_nodes_name_leads_to_no_plan(kubevouch: Prog
     every = await kubevouch("csr", "approve", "--all", "--yes")
     for ran in (explained, named, every):
         assert (ran.code, PLAN in ran.out) == (1, False), ran
-    assert " cannot tell: allowed-addresses. It was not approved" in " ".join(named.out.split())
+    assert ", allowed-addresses. It was not approved" in " ".join(named.out.split())
     assert "It was not approved" not in explained.out
 
 
@@ -61,8 +61,8 @@ async def test_a_list_says_as_explain_does_which_are_held_and_of_which_it_cannot
     last = {row.split()[0]: row.split("   ")[-1].strip() for row in listed.out.splitlines() if row}
     assert "csr-thief: held by foreign-names" in " ".join(thief.out.split())
     assert last["csr-thief"] == "holds: foreign-names"
-    assert "csr-w8: cannot tell: allowed-addresses" in " ".join(unknown.out.split())
-    assert last["csr-w8"] == "cannot tell: allowed-addresses"
+    assert "csr-w8: held by allowed-addresses" in " ".join(unknown.out.split())
+    assert last["csr-w8"] == "holds: allowed-addresses"
 
 
 async def test_beside_them_one_that_a_plan_helps_leads_to_it(
@@ -72,4 +72,4 @@ async def test_beside_them_one_that_a_plan_helps_leads_to_it(
     every = await kubevouch("csr", "approve", "--all", "--yes")
     named = await kubevouch("csr", "approve", "csr-w8", "--yes")
     assert (every.code, PLAN in every.out) == (1, True), every
-    assert (named.code, PLAN in named.out) == (3, True), named
+    assert (named.code, PLAN in named.out) == (1, True), named

@@ -162,9 +162,9 @@ async def test_a_plan_that_does_not_hold_any_more_holds_the_csr(
     ran = await kubevouch(
         "csr", "approve", "csr-w9", "--yes", "--plan", saved(plan, tmp_path, **changes)
     )
-    assert ran.code == 3, ran
+    assert ran.code == 1, ran
     assert text in " ".join(ran.out.split())
-    assert "csr-w9: cannot tell: allowed-names, allowed-addresses" in ran.out
+    assert "csr-w9: held by allowed-names, allowed-addresses" in ran.out
 
 
 @pytest.mark.parametrize("configuration", ["schemaVersion: kubevouch.approver/1", "[]"])
@@ -202,7 +202,7 @@ async def test_what_the_operator_may_allow_is_said(
     kubevouch: Program, stage: Stage, plan: Plan
 ) -> None:
     held = await kubevouch("csr", "explain", "csr-w9")
-    assert held.code == 3, held
+    assert held.code == 1, held
     assert f"if you know that it is so: --allow {NODE}={ADDRESS}" in held.out
     allowed = await kubevouch("csr", "explain", "csr-w9", "--allow", f"{NODE}={ADDRESS}")
     assert allowed.code == 0, allowed

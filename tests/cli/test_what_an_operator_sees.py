@@ -118,7 +118,7 @@ async def test_a_csr_that_waits_is_not_called_ok_before_it_is_a_finding() -> Non
 
 async def test_verify_calls_nothing_well_that_only_fail_on_lets_pass() -> None:
     """With --fail-on critical an error is no failure, but not every certificate verifies."""
-    shown, code = await answered("other-ca-and-no-approver", "verify", "table", Severity.CRITICAL)
+    shown, code = await answered("other-ca-of-the-same-name", "verify", "table", Severity.CRITICAL)
     assert code is ExitCode.OK
     assert "\nOK     nothing of severity critical or worse\n" in shown
     assert "\nERROR  " in shown

@@ -1,27 +1,45 @@
-"""`csr list` of many CSRs that are held, beside a plan of as many nodes: each costs what it costs among a few."""
+"""What CSRs that are held cost: each as among a few, beside a plan of as many nodes; and a flood of large ones little."""
 
 import sys
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import msgspec
 import pytest
 
-from kubevouch.cli.csr.judgement import CsrEvidence
+from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement
 from kubevouch.cli.csr.names import GivenNames
+from kubevouch.cli.csr.render import undecided_row
 from kubevouch.cli.csr.sources import Sources
+from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.csr import csr_of
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
 from kubevouch.system_clock import SystemClock
+from tests.cli.program import Program, ended
 from tests.cli.waiting import put_csr, put_node
 from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.requests import request
 from tests.support.stage import Stage
 
 FEW, MANY = 20, 160
+FLOOD = 600
+FLOODED = 3_700
+"""Names in each of them: 64 KB of PEM."""
+
+PEAK = """import os, resource, subprocess, sys
+code = subprocess.run(sys.argv[2:]).returncode
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
 
 
 def name(number: int) -> str:
@@ -55,6 +73,14 @@ def calls_for_each(sources: Sources, evidence: CsrEvidence) -> float:
     """How many Python functions are called to judge one of the CSRs, by their mean: the same on every machine."""
     csrs = list(map(csr_of, evidence.cluster.csrs.or_else(())))
     sources.judged(csrs[0], evidence)  # what is put in order once for all
+    judgements: list[CsrJudgement] = []
+    count = calls(lambda: judgements.extend(sources.judged(each, evidence) for each in csrs))
+    assert not any(each.decision.outcome is Outcome.PASS for each in judgements)
+    return count / len(csrs)
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many Python functions that calls."""
     count = 0
 
     def called(_frame: FrameType, event: str, _: Any) -> None:
@@ -64,11 +90,10 @@ def calls_for_each(sources: Sources, evidence: CsrEvidence) -> float:
     before = sys.getprofile()
     sys.setprofile(called)
     try:
-        judgements = [sources.judged(each, evidence) for each in csrs]
+        work()
     finally:
         sys.setprofile(before)
-    assert not any(each.decision.outcome is Outcome.PASS for each in judgements)
-    return count / len(csrs)
+    return count
 
 
 @pytest.fixture
@@ -80,3 +105,41 @@ async def test_a_held_csr_costs_no_more_among_many_beside_a_plan_of_many(stage: 
     few = calls_for_each(*await held(stage, FEW))
     many = calls_for_each(*await held(stage, MANY))
     assert many < 1.3 * few, (few, many)
+
+
+def flood(stage: Stage, size: int) -> None:
+    """So many names in each of 600 CSRs of one node."""
+    put_node(stage, name(1), "uid-1", "10.77.0.1")
+    pem = request(name(1), [f"name-{each}.x" for each in range(size)], ["10.77.0.1"])
+    for each in range(FLOOD):
+        put_csr(stage, f"flood-{each}", name(1), pem=pem)
+
+
+@pytest.mark.parametrize("words", [("list",), ("explain", "flood-7"), ("approve", "--all")])
+async def test_a_flood_of_large_csrs_fills_no_memory_and_each_says_how_many_names_it_has(
+    words: tuple[str, ...], stage: Stage, started: Program, tmp_path: Path
+) -> None:
+    flood(stage, FLOODED)
+    peak = tmp_path / "peak"
+    under = (sys.executable, "-c", PEAK, str(peak))
+    ran = await ended(await started.started("csr", *words, under=under))
+    assert ran.code == (ExitCode.OK if words == ("list",) else ExitCode.FINDINGS), ran
+    assert ran.out.count(f"{FLOODED + 1} names, over the limit") == (
+        1 if "explain" in words else FLOOD
+    )
+    assert int(peak.read_text()) < 120 * 1024, "KiB"
+    pages = [each for each in stage.server.requests if each.query.get("limit") == str(CSRS.page)]
+    assert len(pages) >= FLOOD / CSRS.page
+
+
+@pytest.mark.parametrize("size", [400, FLOODED])
+def test_a_csr_over_the_limit_is_not_read_name_by_name(size: int) -> None:
+    """Under 8 KB and over it."""
+    pem = request(name(1), [f"name-{each}.x" for each in range(size)], ["10.77.0.1"])
+    object_ = {"metadata": {"name": "csr-1"}, "spec": {"request": b64encode(pem).decode()}}
+
+    def row() -> None:
+        found = msgspec.convert(object_, CertificateSigningRequest)
+        assert undecided_row(found, datetime.now(UTC))[3] == f"{size + 1} names, over the limit"
+
+    assert calls(row) < 200

@@ -320,6 +320,36 @@ async def test_probing_a_port_that_comes_to_no_handshake(kubevouch: Program) -> 
         assert ran.out.endswith(f"FAILED\n  metrics-server would log  {told}\n"), ran
 
 
+async def test_doctor_verify_certs_and_probe_judge_by_one_rule_whose_a_certificate_is(
+    kubevouch: Program,
+) -> None:
+    """worker-1 is signed as k3s signs; worker-2 has its name in the CN only, and whoever asks hears of it."""
+    async with staged(CASES["cn-is-the-nodes-plain-name"], SystemClock()) as stage:
+        kubevouch.environment["KUBECONFIG"] = str(stage.kubeconfig(kubevouch.home))
+        words = (
+            ("doctor", "-o", "json"),
+            ("verify", "-o", "json"),
+            ("certs", "-o", "json"),
+            ("probe", "k8s-worker-1.internal.example.com", "-o", "json"),
+            ("probe", "k8s-worker-2.internal.example.com", "-o", "json"),
+            ("probe", "k8s-worker-2.internal.example.com"),
+        )
+        doctor, verify, certs, good, bad, shown = await kubevouch.several(*words)
+    for ran in (doctor, verify):
+        [found] = [each for each in json.loads(ran.out)["findings"] if each["code"] == "KV309"]
+        assert found["subjects"] == ["k8s-worker-2.internal.example.com"]
+    seen = (
+        "the certificate names node k8s-worker-2.internal.example.com in its CN, but in no DNS name"
+    )
+    rows = {each["node"]: each for each in json.loads(certs.out)["certificates"]}
+    assert rows["k8s-worker-1.internal.example.com"]["remarks"] == []
+    row = rows["k8s-worker-2.internal.example.com"]
+    assert (row["state"], row["remarks"]) == ("wrong", [seen])
+    assert (good.code, json.loads(good.out)["misnamed"]) == (0, None)
+    assert (bad.code, json.loads(bad.out)["misnamed"]) == (1, seen)
+    assert shown.out.endswith(f"NOT THE NODE'S\n  {seen}\n")
+
+
 async def test_control_characters_never_reach_the_terminal(kubevouch: Program) -> None:
     """What certificates, nodes, requests and API servers say may be meant for the operator's screen."""
     evil = "\x1b]0;owned\x07\x1b[2J\r\nCAUSE  all is well\u202e\x85\xad\x7f"

@@ -32,20 +32,49 @@ def put_node(stage: Stage, name: str, uid: str, *addresses: str) -> None:
 
 
 def put_csr(
-    stage: Stage, csr: str, node: str, *addresses: str, signer: str = "kubelet-serving"
+    stage: Stage,
+    csr: str,
+    node: str,
+    *addresses: str,
+    signer: str = "kubelet-serving",
+    credential: str = CREDENTIAL,
+    at: datetime | None = None,
+    pem: bytes = b"",
 ) -> None:
-    """As a kubelet has just sent it."""
-    spec = {
+    """As a kubelet has just sent it. credential: "" before Kubernetes 1.32."""
+    spec: Object = {
         "signerName": f"kubernetes.io/{signer}",
         "username": f"system:node:{node}",
         "groups": ["system:nodes", "system:authenticated"],
-        "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={CREDENTIAL}"]},
+        "extra": _made_with(credential),
         "usages": ["digital signature", "server auth"],
-        "request": b64encode(request(node, [node], addresses)).decode(),
+        "request": b64encode(pem or request(node, [node], addresses)).decode(),
     }
-    created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    created = f"{at or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     metadata = {"name": csr, "uid": csr, "resourceVersion": "900", "creationTimestamp": created}
     stage.server.store.put(CSRS, {"metadata": metadata, "spec": spec, "status": {}})
+
+
+def put_client_csr(
+    stage: Stage, csr: str, chain: bytes, user: str, credential: str, at: datetime
+) -> None:
+    """By which that client certificate was issued. credential: what made it."""
+    groups = ["system:nodes"] if user.startswith("system:node:") else ["system:bootstrappers"]
+    spec = {
+        "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+        "username": user,
+        "groups": groups,
+        "extra": _made_with(credential),
+        "request": b64encode(request("any", [], [])).decode(),
+    }
+    metadata = {"name": csr, "uid": csr, "creationTimestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    status = {"certificate": b64encode(chain).decode()}
+    stage.server.store.put(CSRS, {"metadata": metadata, "spec": spec, "status": status})
+
+
+def _made_with(credential: str) -> dict[str, list[str]]:
+    key = "authentication.kubernetes.io/credential-id"
+    return {key: [f"X509SHA256={credential}"]} if credential else {}
 
 
 def put_written(stage: Stage, name: str, data: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
+from kubevouch.diagnose.cause import MOST_CAUSES
 from kubevouch.diagnose.doctor import VERIFY, Diagnosis, diagnose
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
@@ -23,6 +24,9 @@ async def test_doctor_finds_what_is_wrong_and_nothing_else(name: str) -> None:
     told = _told(found)
     assert sorted(each.code for each in found.findings) == list(expected.finds), told
     assert (found.cause.code if found.cause else None) == expected.cause, told
+    if expected.causes is not None:
+        assert tuple(each.code for each in found.causes) == expected.causes, told
+    assert len(found.causes) <= MOST_CAUSES
     assert found.exit_code(Severity.ERROR) == expected.exit, told
     if expected.next is not None:
         assert found.cause and shlex.join(found.cause.next) == expected.next, told

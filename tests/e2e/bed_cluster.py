@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from real.aging import age
+from real.aging import age, signed_by_a_former_ca
 from real.audit import Entry
 from real.bed import Bed, State
 from real.node import Node as BedNode
@@ -44,9 +44,13 @@ class BedCluster(Programs):
         self.bed.set_state(State(state))
 
     def scenario(self, name: str) -> bool:
-        if name not in set(State):
+        if name == "wrong-ca":
+            self.state("healthy")
+            signed_by_a_former_ca(self.workers[0])
+        elif name not in set(State):
             return False
-        self.state(name)
+        else:
+            self.state(name)
         return True
 
     def tell_credential_ids(self, *, told: bool) -> bool:

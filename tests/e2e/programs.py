@@ -65,6 +65,14 @@ class InBackground:
             assert text in self._all(), f"it ended without {text!r}:\n{self._all()}"
             return self._all()
 
+    def wait_for_lines(self, count: int, seconds: float = 120) -> None:
+        """Until it has printed so many, or has ended."""
+        end = time.monotonic() + seconds
+        with self._news:
+            while self._all().count("\n") < count and not self._ended():
+                assert time.monotonic() < end, self._all()
+                self._news.wait(0.1)
+
     def _all(self) -> str:
         return self._text["out"] + self._text["err"]
 

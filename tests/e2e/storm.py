@@ -149,7 +149,7 @@ class Storm:
         with self.turn(node):
             asked = self._asked_in_vain(node)
             self.fleet.cluster.kubectl("certificate", "approve", asked)
-            self.says(node, f"{asked} approved by 'KubectlApprove'; every rule passes")
+            self.says(node, f"{asked} approved with reason 'KubectlApprove'; every rule passes")
 
     def denied_by_hand(self, node: LabNode) -> None:
         """So the kubelet asks again, and the run has the right meanwhile."""

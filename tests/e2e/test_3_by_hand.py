@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from .cluster import Cluster
 from .hostile import Hostile, manifest
+from .thief import Thief
 from .told import eventually, names, serving_requests
+
+CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -75,6 +80,51 @@ def test_what_passes_is_approved_and_what_is_held_can_be_denied(
     eventually(lambda: cluster.kubevouch("verify").code == 0, "what was approved on the wire")
     nothing = cluster.kubevouch("csr", "approve", "--all")
     assert (nothing.code, nothing.out.count("\n")) == (0, 1), nothing
+
+
+def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """No approver is there. The thief's CSR is like the kubelet's own, but for the credential."""
+    cluster.state("pending")
+    node = cluster.workers[0]
+    allow = ("--allow", f"{node.name}={node.address}", "--allow", f"{node.name}={node.name}")
+    thief = Thief.of(cluster, node, tmp_path)
+    pem = Hostile("").pem(node.name, node.address)
+    asked = manifest("thief-serving", pem, ("digital signature", "server auth"))
+    cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
+    try:
+        for words in (("explain", "thief-serving"), ("approve", "thief-serving", "--yes")):
+            ran = cluster.kubevouch("csr", *words, *allow)
+            assert ran.code == 1, ran
+            assert "BorrowedIdentity" in ran.out, ran
+        ran = cluster.kubevouch("csr", "approve", "--all", "--yes", "--trust-node-status", *allow)
+        assert ran.code == 1, ran
+        assert node.name in _approved_nodes(cluster), ran
+        held = [e for e in serving_requests(cluster) if e["metadata"]["name"] == "thief-serving"]  # type: ignore[index]
+        assert [each["status"] for each in held] == [{}]
+
+        # Once nobody can tell any more who borrowed it, it is one of two, and the operator says which.
+        cluster.state("pending")
+        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig, check=False)
+        cluster.kubectl("delete", "csr", "thief-client")
+        user = f"system:node:{node.name}"
+        own = next(
+            e["metadata"]["name"]  # type: ignore[index]
+            for e in serving_requests(cluster)
+            if user in str(e["spec"]) and not e["status"] and "thief" not in str(e["metadata"])
+        )
+        for name in (str(own), "thief-serving"):
+            ran = cluster.kubevouch("csr", "approve", name, "--yes", *allow)
+            assert ran.code == 1, ran
+            assert "UnknownCredential" in ran.out, ran
+        on_disk = x509.load_pem_x509_certificate(node.read(CLIENT))
+        told = on_disk.fingerprint(hashes.SHA256()).hex(":").upper()
+        named = cluster.kubevouch("csr", "approve", str(own), "--yes", "--credential", told, *allow)
+        assert named.code == 0, named
+    finally:
+        cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
+        Thief.gone(cluster)
 
 
 def _approved_nodes(cluster: Cluster) -> list[str]:

@@ -44,13 +44,24 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
     assert f"'username': 'system:node:{node.name}'" in str(approved["spec"])
 
 
-def test_with_the_flag_too_a_name_that_a_bootstrap_token_has_asked_for_gets_nothing(
+def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
     old: Cluster, tmp_path: Path
 ) -> None:
+    """Nothing tells the thief's CSR from the kubelet's: none is approved, and the text says whose act is left."""
     node, path = old.workers[1], tmp_path / "plan.json"
     plan(old, path, "--nodes", node.name)
+    user = f"system:node:{node.name}"
+    waits = [e for e in serving_requests(old) if user in str(e["spec"]) and not e["status"]]
+    name = str(waits[-1]["metadata"]["name"])  # type: ignore[index]
+    allow = ("--allow", f"{node.name}={node.address}", "--allow", f"{node.name}={node.name}")
+    assert old.kubevouch("csr", "explain", name, *allow).code == 0
     try:
         Thief.of(old, node, tmp_path)
+        for words in (("explain", name), ("approve", name, "--yes", "--credential", "ab" * 32)):
+            held = old.kubevouch("csr", *words, *allow)
+            assert held.code == 3, held
+            said = " ".join(held.out.split())
+            assert f"kubectl certificate approve {name}, which is your own act" in said, held
         ran = old.kubevouch(
             "fix",
             "--apply",
@@ -63,12 +74,10 @@ def test_with_the_flag_too_a_name_that_a_bootstrap_token_has_asked_for_gets_noth
             "8s",
         )
         assert ran.code == 4, ran
-        assert "credential-id (Bootstrapped): a bootstrap token has asked" in " ".join(
-            ran.out.split()
-        )
+        assert "client-standing (UnknownCredential): " in " ".join(ran.out.split()), ran
+        assert not [e for e in serving_requests(old) if user in str(e["spec"]) and _is_approved(e)]
     finally:
-        old.kubectl("delete", "csr", "thief-client", "--ignore-not-found")
-        old.kubectl("delete", "secret", "-n", "kube-system", "bootstrap-token-th1ef0")
+        Thief.gone(old)
 
 
 def _is_approved(request: dict[str, object]) -> bool:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,41 @@ def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) 
             assert sorted(line.split()[0] for line in top.splitlines()) == names(cluster.nodes)
             assert cluster.kubevouch("top", "nodes").code == 0
             assert cluster.kubectl("top", "pods", "-A", "--containers").stdout
+
+
+def test_its_pods_and_nodes_come_by_one_watch_each(cluster: Cluster, tmp_path: Path) -> None:
+    """What its API server's watch cache sends, and no page of a list: those are fetched anew for each page."""
+    cluster.state("healthy")
+    since = datetime.now(UTC)
+    with served(cluster, tmp_path) as ours:
+        eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
+    account = f"system:serviceaccount:{NAMESPACE}:{NAME}"
+    asked = {(e.verb, e.what) for e in cluster.audit(since) if e.user_name == account}
+    read = {each for each in asked if each[1] in {"nodes", "pods"}}
+    assert read == {("watch", "nodes"), ("watch", "pods")}
+
+
+def test_a_server_that_would_lose_a_node_is_not_ready_and_names_it(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """With --ready-min-nodes=100%, as the docs have it for the roll-out in place of another server."""
+    cluster.state("healthy")
+    lost = cluster.workers[-1]
+    lost.sh("rm /var/lib/kubelet/pki/kubelet-server-current.pem && systemctl restart kubelet")
+    try:
+        with served(cluster, tmp_path, "--ready-min-nodes=100%") as ours:
+
+            def named() -> str:
+                """Those of which the last look at its readiness has told."""
+                assert ours.raw("/readyz") != "ok"
+                _, told, names_of = ours.running.wait_for("").rpartition("are not read: ")
+                return names_of.partition(";")[0] if told else ""
+
+            assert eventually(named, "a node that is named") == lost.name
+        with served(cluster, tmp_path) as ours:
+            eventually(lambda: ours.raw("/readyz") == "ok", "a server that nothing holds back")
+    finally:
+        cluster.state("healthy")
 
 
 LINES = (

@@ -17,6 +17,7 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster
+from .told import dark_moments
 
 SCENARIOS = (
     "expired",
@@ -162,5 +163,26 @@ def test_what_next_says_leads_to_a_well_cluster(
     operator.work()
     passing = PASSING.get(scenario, {"KV116"})
     assert [each for each in operator.causes if each not in passing] == CAUSES[scenario]
+    verified = cluster.kubevouch("verify", "--wait", "2m")
+    assert verified.code == 0, verified
+
+
+@pytest.mark.long_on_the_bed
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize(
+    "scenario", ["pending", "rotated-expired", "approver-gone", "renewal-due", "wrong-ca"]
+)
+def test_who_begins_with_a_plan_is_led_to_a_well_cluster(
+    cluster: Cluster, tmp_path: Path, scenario: str
+) -> None:
+    """Whatever doctor would say: the plan is carried out at once, and a port that answered before answers all the time."""
+    if not cluster.scenario(scenario):
+        pytest.skip("this cluster cannot be brought into that")
+    was_dark = scenario in {"pending", "rotated-expired"}
+    operator = Operator(cluster, scenario, tmp_path)
+    with cluster.probed(tmp_path / "probes") as probes:
+        operator.follow("kubevouch fix --plan plan.json --via ssh")
+    assert was_dark or dark_moments(probes) == []
+    operator.work()
     verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified

@@ -1,5 +1,6 @@
 """Whoever installs the approver, and whoever pins, with exactly the roles that are printed: they are enough, and no more."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from tests.cli.program import Ran
 from tests.e2e.cluster import Cluster
@@ -51,6 +54,42 @@ def gone_afterwards(healthy: Cluster) -> Iterator[Cluster]:
                 cluster.kubectl("delete", "role", name, "-n", space, "--ignore-not-found")
         assert cluster.kubevouch("approver", "remove", "--pins", "--yes").code in (0, 4)
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=120)
+
+
+def _pinned_certificates(cluster: Cluster) -> dict[str, list[str]]:
+    """By node, the client certificates that its pin names."""
+    words = ("get", "configmaps", "-n", SPACE, "-l", "kubevouch.dev/holds=pins", "-o", "json")
+    found = json.loads(cluster.kubectl(*words).stdout)["items"]
+    pins = {node: json.loads(text) for each in found for node, text in each["data"].items()}
+    return {node: pin.get("clientCertificates", []) for node, pin in pins.items()}
+
+
+def test_a_pin_names_the_client_certificate_on_each_nodes_disk(gone_afterwards: Cluster) -> None:
+    """All nodes in one command. Where a disk cannot be read, or nobody asks for it, the list stays as it was, and that is said."""
+    cluster, (lost, *_) = gone_afterwards, gone_afterwards.workers
+    cluster.kubectl("create", "namespace", SPACE)
+    on_disks = {}
+    for node in cluster.nodes:
+        pem = node.read("/var/lib/kubelet/pki/kubelet-client-current.pem")
+        leaf = x509.load_pem_x509_certificate(pem)
+        on_disks[node.name] = [leaf.fingerprint(hashes.SHA256()).hex()]
+    pin = ("approver", "pin", "--yes")
+    without = cluster.kubevouch(*pin)
+    assert (without.code, _pinned_certificates(cluster)) == (0, {name: [] for name in on_disks}), (
+        without
+    )
+    assert "no pin names a client certificate by this" in " ".join(without.err.split())
+    ran = cluster.kubevouch(*pin, *cluster.ssh_words())
+    assert (ran.code, _pinned_certificates(cluster)) == (0, on_disks), ran
+    lost.cut_ssh()
+    try:
+        again = cluster.kubevouch(*pin, lost.name, *cluster.ssh_words())
+    finally:
+        lost.mend()
+    assert again.code == 3, again
+    assert f"{lost.name}: its pin names no client certificate by this: " in again.err, again
+    assert cluster.kubevouch(*pin).code == 0
+    assert _pinned_certificates(cluster) == on_disks
 
 
 def test_the_installers_printed_role_is_enough_and_no_more(

@@ -453,6 +453,7 @@ UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
     "a link to a run": (lambda machine: (machine.root / ".kubevouch" / "abc2").symlink_to("/etc"), "abc2 is not a folder, or is a link"),
     "pki": (lambda machine: machine.pki.chmod(0o772), "pki may be written by others than root (its mode is 772)"),
     "config": (lambda machine: (machine.folder / "etc").chmod(0o757), "etc may be written by others than root (its mode is 757)"),
+    "config.yaml": (lambda machine: (machine.folder / "etc" / "config.yaml").chmod(0o646), "etc/config.yaml may be written by others than root (its mode is 646)"),
 }  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.errors import ApiTlsError, ApiUnreachable, NotAnApiServer, Unauthorized
-from kubevouch.kube.io.client import PAGE
 from kubevouch.kube.io.transport import ResponseLimits
+from kubevouch.kube.resources import CSRS
 from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.authority import Authority
@@ -157,7 +157,7 @@ async def test_a_list_of_several_pages_is_whole_and_sorted_by_age() -> None:
     async with seen(WAITING) as (stage, look):
         store, csrs = stage.server.store, kind_of("CertificateSigningRequest")
         model = store.get(csrs, "csr-1")
-        for number in range(PAGE + 7):
+        for number in range(CSRS.page + 7):
             metadata = {
                 "name": f"csr-page-{(number * 7919) % 1000:03}-{number}",
                 "creationTimestamp": f"2026-11-24T{number % 11:02}:{number % 60:02}:00Z",
@@ -167,7 +167,7 @@ async def test_a_list_of_several_pages_is_whole_and_sorted_by_age() -> None:
             store.put(csrs, {**model, "metadata": metadata})
         evidence = await look()
         found = evidence.csrs.value
-        assert len(found) == PAGE + 8
+        assert len(found) == CSRS.page + 8
         ages = [each.metadata.creation_timestamp for each in found]
         assert ages == sorted(ages)
         lists = [r for r in stage.server.requests if r.path == QUESTIONS["requests"][0]]

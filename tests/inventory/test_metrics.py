@@ -24,10 +24,17 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 
 def kubelet(
-    authority: Authority = OURS, *, node: str = "n", address: str = ADDRESS
+    authority: Authority = OURS,
+    *,
+    node: str | None = "n",
+    address: str = ADDRESS,
+    dns: str = "n",
+    cn: str | None = None,
 ) -> FoundCertificate:
-    """What the kubelet of `n` serves, judged as its clients judge it. node: who it says it is."""
-    pair = authority.serving(node, address, node=node, not_before=BEGINS, not_after=ENDS)
+    """What the kubelet of `n` serves, judged as its clients judge it. node: who it says it is, or else the CN."""
+    pair = authority.serving(
+        dns, address, node=node, common_name=cn, not_before=BEGINS, not_after=ENDS
+    )
     chain = read_certificates(pair.chain, "test")
     roots = read_certificates(OURS.pem, "test")
     verdict = verify(chain[0], intermediates=(), roots=roots, name=ADDRESS, at=AT)
@@ -79,6 +86,9 @@ def test_the_moments_of_a_life_are_told_with_what_it_is_for_and_where_it_is() ->
         (kubelet(OTHERS), "unknown-authority"),
         (kubelet(address="10.9.9.9"), "address-not-covered"),
         (kubelet(node="other"), "wrong-identity"),
+        (kubelet(node=None, cn="n"), ""),
+        (kubelet(node=None, cn="n", dns="other"), "wrong-identity"),
+        (kubelet(node=None, cn="other"), "wrong-identity"),
         (silent(FailureKind.REFUSED), "refused"),
         (silent(FailureKind.ALERT), "alert"),
     ],

@@ -115,7 +115,7 @@ def _judged(found: FoundCertificate, authority: Authority, address: str) -> Foun
     [
         (Authority("former"), "n", "n", "x509: certificate signed by unknown authority"),
         (AUTHORITY, "10.9.9.9", "n", "cannot validate certificate for 10.9.9.9"),
-        (AUTHORITY, "n", "another", "what answers there is another node"),
+        (AUTHORITY, "n", "another", "the certificate belongs to node n, not to node another"),
     ],
 )
 def test_a_kubelet_that_does_not_prove_its_node_is_wrong_however_long_its_certificate_lives(

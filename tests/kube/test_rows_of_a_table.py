@@ -17,7 +17,7 @@ from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import PODS, Pod
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.pods import PodSpec
-from kubevouch.kube.tables import NoSuchColumn, RowForm, RowReader
+from kubevouch.kube.tables import NoSuchColumn, RowForm, RowReader, Table
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -111,7 +111,11 @@ def ends(server: ScriptedApiServer, name: str) -> None:
     server.store.change(POD, ("ns", name), lambda pod: {**pod, "status": {"phase": "Succeeded"}})
 
 
-async def test_a_list_and_its_watch_come_as_rows(server: ScriptedApiServer, api: ApiClient) -> None:
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_list_and_its_watch_come_as_rows(
+    server: ScriptedApiServer, api: ApiClient, *, streams: bool
+) -> None:
+    server.streams_lists = streams
     put(server, "a", "n1")
     put(server, "waits", "")
     put(server, "done", "n1", "Succeeded")
@@ -127,10 +131,11 @@ async def test_a_list_and_its_watch_come_as_rows(server: ScriptedApiServer, api:
         await kept.until_nodes(waits="", b="n2", c="n3")
     assert kept.troubles == []
     asked = [each for each in server.requests if each.path == PATH]
-    assert [each.headers["Accept"] for each in asked] == [
-        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-    ] * 2
-    assert [each.query["includeObject"] for each in asked] == ["Metadata"] * 2
+    accepted = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    assert {(each.headers["Accept"], each.query["includeObject"]) for each in asked} == {
+        (accepted, "Metadata")
+    }
+    assert len(asked) == (1 if streams else 3)  # by pages: the refusal, a list and a watch
 
 
 async def test_columns_may_be_described_by_a_bookmark(
@@ -165,6 +170,7 @@ async def test_after_a_break_and_after_410_the_rows_go_on(
 
 
 async def test_many_pages_of_rows_are_one_list(server: ScriptedApiServer, api: ApiClient) -> None:
+    server.streams_lists = False
     for number in range(1100):
         put(server, f"p{number}", f"n{number % 7}")
     async with following(api) as kept:
@@ -205,8 +211,9 @@ async def test_an_event_that_could_not_be_printed_is_the_object(
 ) -> None:
     pod = '{"metadata":{"name":"a","namespace":"ns","resourceVersion":"999999999"},"spec":{"nodeName":"n1"}}'
     line = f'{{"type":"ADDED","object":{pod}}}\n'
+    server.streams_lists = False
     server.faults.on(
-        PATH, faults.lines(line, then="hold"), where=lambda each: "watch" in each.query
+        PATH, faults.lines(line, then="hold"), where=lambda each: "resourceVersion" in each.query
     )
     async with following(api) as kept:
         await kept.until_nodes(a="n1")
@@ -232,6 +239,12 @@ def test_a_table_that_is_none_is_an_error(table: dict[str, Any], error: type[Exc
     body = msgspec.json.encode({"kind": "Table", "metadata": {"resourceVersion": "7"}, **table})
     with pytest.raises(error):
         RowReader(ROWS).one(body, "https://server/api/v1/pods")
+
+
+def test_a_table_without_columns_is_read_at_the_first_go() -> None:
+    """Each event of a watch but the first: read as Go reads null they take twice as long, 150,000 pods 4 s more."""
+    body = msgspec.json.encode({"kind": "Table", "columnDefinitions": None, "rows": [ROW]})
+    assert msgspec.json.decode(body, type=Table).rows[0].object.name == "a"
 
 
 @pytest.mark.parametrize(

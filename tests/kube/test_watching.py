@@ -21,7 +21,7 @@ from kubevouch.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from kubevouch.kube.io.client import PAGE, ApiClient
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import LIST_AFTER, Deleted, Event, Synced, Upserted, Watch
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES, PODS, Object, Resource
@@ -39,12 +39,34 @@ POD = kinds.KINDS["", "v1", "pods"]
 PATH = "/api/v1/nodes"
 
 
+def a_stream(request: Request) -> bool:
+    """A watch that begins with a list."""
+    return "sendInitialEvents" in request.query
+
+
 def a_watch(request: Request) -> bool:
-    return "watch" in request.query
+    return "watch" in request.query and not a_stream(request)
 
 
 def a_list(request: Request) -> bool:
-    return "watch" not in request.query
+    return not a_watch(request)
+
+
+def watches(server: ScriptedApiServer) -> int:
+    return sum(a_watch(request) for request in server.requests)
+
+
+@pytest.fixture(params=[True, False], ids=["listed by a watch", "listed by pages"])
+async def server(
+    authority: Authority, request: pytest.FixtureRequest
+) -> AsyncIterator[ScriptedApiServer]:
+    async with api_server(authority) as running:
+        running.streams_lists = request.param
+        yield running
+
+
+by_pages = pytest.mark.parametrize("server", [False], indirect=True, ids=["listed by pages"])
+by_a_watch = pytest.mark.parametrize("server", [True], indirect=True, ids=["listed by a watch"])
 
 
 class Follower:
@@ -56,6 +78,8 @@ class Follower:
         self.troubles: list[KubevouchError] = []
         self.syncs = 0
         self.ended: Exception | None = None
+        self.keeps: Callable[[str], bool] | None = None
+        self.remembered: Callable[[], int] = lambda: 0
         self._stirred = asyncio.Event()
 
     def end(self, why: Exception) -> None:
@@ -65,11 +89,17 @@ class Follower:
     def take(self, event: Event[Object]) -> None:
         match event:
             case Upserted(object=thing):
+                if self.keeps and not self.keeps(thing.name):
+                    self.story.append(f"+{thing.name}")
+                    self._stirred.set()
+                    return
                 # Told twice would be the same version again.
                 before = self.table.get(thing.name)
                 assert before is None or before.metadata != thing.metadata, thing.name
                 self.table[thing.name] = thing
                 self.story.append(f"+{thing.name}")
+            case Deleted(key=(_, name)) if self.keeps and not self.keeps(name):
+                pass
             case Deleted(key=(_, name), uid=uid):
                 assert self.table.pop(name).uid == uid
                 self.story.append(f"-{name}")
@@ -107,8 +137,11 @@ async def following(
     clock: WoundClock | None = None,
     silence: float = 30.0,
     field_selector: str = "",
+    keeps: Callable[[str], bool] | None = None,
 ) -> AsyncIterator[Follower]:
+    """keeps: whether the consumer keeps what has this name; of the rest nothing is known but that it was reported."""
     follower = Follower()
+    follower.keeps = keeps
     watch: Watch[Any] = Watch(
         api,
         resource,
@@ -117,7 +150,9 @@ async def following(
         report=follower.report,
         silence=silence,
         field_selector=field_selector,
+        keeps=(lambda key: keeps(key[1])) if keeps else None,
     )
+    follower.remembered = lambda: len(watch._known)
 
     async def follow() -> None:
         try:
@@ -161,21 +196,121 @@ def relabel(server: ScriptedApiServer, name: str, label: str) -> None:
 async def test_what_is_there_is_told_then_what_changes(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
-    create(server, *(f"n{number:04d}" for number in range(PAGE + 1)))
+    create(server, *(f"n{number:04d}" for number in range(NODES.page + 1)))
     async with following(api) as follower:
         await follower.until(lambda: follower.syncs == 1)
-        assert len(follower.story) == PAGE + 1
+        assert len(follower.story) == NODES.page + 1
         await opened(server)
         create(server, "new")
         relabel(server, "new", "1")
         server.store.delete(NODE, "n0000")
         await follower.until(lambda: follower.holds(server))
-        assert follower.story[PAGE + 1 :] == ["+new", "+new", "-n0000"]
+        assert follower.story[NODES.page + 1 :] == ["+new", "+new", "-n0000"]
     assert follower.troubles == []
     watch = server.requests[-1]
     assert watch.query["allowWatchBookmarks"] == "true"
     assert 300 <= int(watch.query["timeoutSeconds"]) <= 600
     assert watch.headers["Accept-Encoding"] == "identity"
+
+
+@by_a_watch
+async def test_a_list_and_what_follows_it_are_one_request(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    """2,529 pods, by pages of 500, were 7,674 objects that the API server had to look at."""
+    create(server, *(f"n{number:04d}" for number in range(NODES.page + 1)))
+    async with following(api) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        assert len(follower.story) == NODES.page + 1
+        relabel(server, "n0000", "1")
+        await follower.until(lambda: follower.holds(server))
+    [asked] = [request for request in server.requests if request.path == PATH]
+    stated = ("watch", "sendInitialEvents", "resourceVersionMatch", "allowWatchBookmarks")
+    assert [asked.query[each] for each in stated] == ["true", "true", "NotOlderThan", "true"]
+    assert "resourceVersion" not in asked.query
+
+
+@by_pages
+async def test_a_server_without_lists_by_a_watch_is_asked_for_pages_and_nothing_is_told(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    create(server, "a")
+    clock = WoundClock()
+    began = clock.monotonic()
+    async with following(api, clock=clock) as follower:
+        await opened(server)
+        assert (follower.syncs, clock.monotonic()) == (1, began)
+        server.watches.expire()
+        await follower.until(lambda: follower.syncs == 2)
+        await opened(server)
+    assert [type(trouble) for trouble in follower.troubles] == [Gone]
+    asked = ["list" if a_list(each) else "watch" for each in server.requests]
+    streams = [number for number, each in enumerate(server.requests) if a_stream(each)]
+    assert (asked, streams) == (["list", "list", "watch"] * 2, [0, 3])
+
+
+def _line(kind: str, name: str, version: int) -> str:
+    thing = f'{{"metadata":{{"name":"{name}","uid":"{name}","resourceVersion":"{version}"}}}}'
+    return f'{{"type":"{kind}","object":{thing}}}\n'
+
+
+BOOKMARK = '{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"900"}}}\n'
+ENDS = BOOKMARK.replace('"900"', '"900","annotations":{"k8s.io/initial-events-end":"true"}')
+UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":"5"}}}\n'
+
+
+@by_a_watch
+@pytest.mark.parametrize(
+    ("play", "told"),
+    [
+        (faults.lines(_line("ADDED", "b", 7)), "does not say where its list ends"),
+        (faults.lines(_line("ADDED", "b", 7), '{"type', then="reset"), ""),
+        (faults.lines(BOOKMARK, then="hold"), "does not say where its list ends"),
+        (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of another shape"),
+        (faults.answer(504, "Too large resource version"), "504"),
+        (faults.lines(then="hold"), None),
+    ],
+    ids=["ended", "reset", "not understood", "unreadable", "refused", "silent"],
+)
+async def test_a_list_by_a_watch_that_fails_is_no_list_and_pages_are_read(
+    api: ApiClient, server: ScriptedApiServer, play: faults.Play, told: str | None
+) -> None:
+    """Of the objects that it showed none counts as the last, and none that it did not show as gone."""
+    create(server, "a", "c")
+    async with following(api, silence=0.3) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        server.store.delete(NODE, "c")
+        await follower.until(lambda: "c" not in follower.table)
+        server.faults.on(PATH, play, times=1, where=a_stream)
+        server.watches.expire()
+        await follower.until(lambda: follower.syncs == 2)
+        assert follower.holds(server)
+    assert {"-a", "+a"} & set(follower.story[3:]) == set()
+    troubles = follower.troubles[1:]
+    assert [told is not None and told in str(each) for each in troubles] == [True] * (
+        told is not None
+    )
+    assert sum("limit" in request.query for request in server.requests) == 1
+
+
+@by_a_watch
+async def test_what_changes_before_the_list_ends_is_told_and_what_it_did_not_show_is_gone(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    create(server, "a", "b")
+    script = [
+        _line("ADDED", "b", 800),
+        _line("ADDED", "d", 3),
+        _line("ADDED", "e", 2),
+        _line("MODIFIED", "e", 890),
+        _line("DELETED", "d", 891),
+    ]
+    async with following(api) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        server.faults.on(PATH, faults.lines(*script, ENDS, then="hold"), times=1, where=a_stream)
+        server.watches.expire()
+        await follower.until(lambda: follower.syncs == 2)
+    assert follower.story[2:] == ["-b", "+b", "+d", "+e", "+e", "-d", "-a"]
 
 
 async def test_leaving_closes_the_connection(api: ApiClient, server: ScriptedApiServer) -> None:
@@ -211,9 +346,10 @@ async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
         await opened(server)
         # Nobody sees the changes: the watch is cut, and the next finds its version forgotten.
         server.faults.on(PATH, faults.silence(), times=1, where=a_watch)
+        before = watches(server)
         await server.watches.cut()
         async with asyncio.timeout(GENEROUS):
-            while sum(a_watch(request) for request in server.requests) < 2:
+            while watches(server) == before:
                 await asyncio.sleep(0.005)
         server.store.delete(NODE, "a")
         server.store.delete(NODE, "b")
@@ -285,6 +421,7 @@ async def test_a_silent_server_is_dialled_again(api: ApiClient, server: Scripted
     assert follower.troubles == []
 
 
+@by_pages
 async def test_a_server_that_stays_silent_is_asked_for_a_list(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -322,6 +459,7 @@ async def test_refusals_are_reported_and_waited_out(
     assert clock.monotonic() >= 3 * FIRST / 2
 
 
+@by_pages
 async def test_a_server_that_ends_each_watch_at_once_is_not_stormed(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -333,6 +471,7 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_stormed(
     assert follower.troubles == []
 
 
+@by_pages
 async def test_what_was_said_already_is_not_said_again(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -369,13 +508,15 @@ async def test_bookmarks_move_the_version_on(api: ApiClient, server: ScriptedApi
         async with asyncio.timeout(GENEROUS):
             while any(watch.bookmark for watch in server.watches._open):
                 await asyncio.sleep(0.005)
+        before = watches(server)
         await server.watches.cut()
         async with asyncio.timeout(GENEROUS):
-            while sum(a_watch(request) for request in server.requests) < 2:
+            while watches(server) == before:
                 await asyncio.sleep(0.005)
     assert server.requests[-1].query["resourceVersion"] == str(marked)
 
 
+@by_pages
 async def test_a_bookmark_of_an_older_version_leads_to_a_list(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -396,6 +537,7 @@ async def test_a_bookmark_of_an_older_version_leads_to_a_list(
     assert "version 500 after version 902: etcd was restored" in str(follower.troubles[-1])
 
 
+@by_pages
 async def test_a_line_beyond_all_measure_is_not_kept(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -410,6 +552,7 @@ async def test_a_line_beyond_all_measure_is_not_kept(
     assert "a line of more than 16777216 bytes" in str(trouble)
 
 
+@by_pages
 @pytest.mark.parametrize(
     "line", ["no JSON\n", '{"type":"WHAT","object":{}}\n', '{"object":{}}\n', "[]\n", "\n"]
 )
@@ -423,6 +566,7 @@ async def test_lines_that_are_no_events_are_troubles_and_no_end(
         await follower.until(lambda: follower.holds(server))
 
 
+@by_pages
 async def test_an_object_that_cannot_be_read_hides_no_other(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -434,6 +578,7 @@ async def test_an_object_that_cannot_be_read_hides_no_other(
     assert len(follower.troubles) == 1
 
 
+@by_pages
 async def test_a_version_that_is_never_taken_leads_to_a_list(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -443,6 +588,7 @@ async def test_a_version_that_is_never_taken_leads_to_a_list(
     assert follower.syncs == 2
 
 
+@by_pages
 async def test_what_leaves_the_selector_is_lost_and_json_is_asked_for(
     api: ApiClient, server: ScriptedApiServer
 ) -> None:
@@ -522,16 +668,16 @@ async def _play(server: ScriptedApiServer, steps: list[Step]) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(before=STEPS, steps=STEPS, as_event=st.booleans())
+@given(before=STEPS, steps=STEPS, as_event=st.booleans(), streams=st.booleans())
 def test_any_schedule_of_changes_and_broken_connections_ends_in_the_same_state(
-    authority: Authority, before: list[Step], steps: list[Step], *, as_event: bool
+    authority: Authority, before: list[Step], steps: list[Step], *, as_event: bool, streams: bool
 ) -> None:
     async def run() -> None:
         async with (
             api_server(authority) as server,
             client_of(access_to(server, authority)) as api,
         ):
-            server.watches.gone_as_event = as_event
+            server.watches.gone_as_event, server.streams_lists = as_event, streams
             await _play(server, before)
             async with following(api) as follower:
                 await opened(server)
@@ -560,3 +706,22 @@ def test_nobody_who_answers_is_asked_again_soon_and_makes_no_bad_answer_worse() 
     assert lowest.failed() == 0.4
     lowest.succeeded()
     assert lowest.unreached() == 0.4
+
+
+async def test_what_the_consumer_does_not_keep_is_not_remembered_and_the_rest_ends_as_ever(
+    api: ApiClient, server: ScriptedApiServer
+) -> None:
+    """Ten thousand objects that nobody keeps take no memory, in the list and in the watch."""
+    create(server, "kept-1", "kept-2", *(f"{number:05}" for number in range(3_000)))
+    async with following(api, keeps=lambda name: name.startswith("kept")) as follower:
+        await follower.until(lambda: follower.syncs == 1)
+        await opened(server)
+        create(server, *(f"later-{number:05}" for number in range(3_000)), "kept-3")
+        await follower.until(lambda: "kept-3" in follower.table)
+        assert follower.remembered() < 2_100
+        server.store.delete(NODE, "kept-1")
+        await follower.until(lambda: "kept-1" not in follower.table)
+        server.store.delete(NODE, "kept-2")
+        server.store.compact()
+        await server.watches.cut()
+        await follower.until(lambda: set(follower.table) == {"kept-3"})

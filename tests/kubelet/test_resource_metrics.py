@@ -198,6 +198,16 @@ def test_a_flood_of_other_lines_is_not_read_to_its_end() -> None:
         read("#\n" * (MOST_OTHER_LINES + 5))
 
 
+def test_families_of_containers_that_later_kubelets_may_have_are_no_flood() -> None:
+    """Three families more are not a tenth of what a node with 4,000 containers writes."""
+    lines = "".join(
+        f'container_{family}{{container="c{number}",namespace="n",pod="p"}} 1 7\n'
+        for family in ("cpu_usage_seconds_total", "swap_limit_bytes", "psi_a", "psi_b")
+        for number in range(4_000)
+    )
+    assert len(read(lines).pods[0].containers) == 4_000
+
+
 # Any page: written from known numbers in any order and spelling, it is read as those numbers.
 
 names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=6)

@@ -9,12 +9,14 @@ import pytest
 
 from kubevouch.kubelet.io.fetch import FetchFailed
 from kubevouch.kubelet.io.stream import TlsStream
+from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.kubelet.response import ResponseReader
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page, nodes_served, pods_served
 from tests.support.authority import Authority, Pair
 from tests.support.bombs import gzip_bomb
 from tests.support.contexts import server_context
+from tests.support.distributions import IMPOSTORS, distribution
 from tests.support.scripted.kubelet import (
     HANG_UP,
     NO_CERTIFICATE,
@@ -264,3 +266,35 @@ async def test_two_fifths_of_silent_nodes_delay_none_of_the_others(cluster: Clus
         # The silent ones still hang in their first scrape: nobody has waited for any of them.
         assert not set(silent) & set(collector.results)
         assert sorted(nodes_served(collector)) == sorted(good)
+
+
+@pytest.mark.parametrize("name", ["k3s", "kops"])
+async def test_kubelets_of_k3s_and_kops_are_read(cluster: Cluster, name: str) -> None:
+    """Their certificates have the node's name as CN and DNS name, and no group."""
+    kind = distribution(name)
+    cluster.roots = KubeletRoots(kind.pem)
+    await cluster.add("good", Serve(server_context(kind.sign(kind.of("good"))), Live(Page("good"))))
+    async with cluster.collecting(settings=PATIENT) as collector:
+        for _ in range(2):
+            await cluster.round()
+        assert cluster.heard.failure("good") is None
+        assert sorted(nodes_served(collector)) == ["good"]
+
+
+@pytest.mark.parametrize("name", ["k3s", "kops"])
+@pytest.mark.parametrize("impostor", IMPOSTORS)
+async def test_who_has_not_the_nodes_name_twice_gets_not_one_byte(
+    cluster: Cluster, name: str, impostor: str
+) -> None:
+    kind = distribution(name)
+    cluster.roots = KubeletRoots(kind.pem)
+    pair = kind.sign(IMPOSTORS[impostor](kind.of("bad")))
+    bad = await cluster.add("bad", Serve(server_context(pair), Live(Page("bad"))))
+    async with cluster.collecting(settings=PATIENT):
+        await cluster.round()
+        failure = cluster.heard.failure("bad")
+    assert failure is not None
+    other = {"a client's": "wrong-usage", "of another address": "address-not-covered"}
+    assert failure.reason == other.get(impostor, "wrong-identity")
+    assert bad.seen
+    assert bad.sent == b""

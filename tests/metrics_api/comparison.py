@@ -25,7 +25,7 @@ RECORDED = HERE / "recorded" / "metrics-server-0.9.0.jsonl"
 _TOKEN = "a-users-token"
 
 Answer = dict[str, Any]
-"""status, type and body, the body as far as it does not depend on the moment."""
+"""status, type, body and what headers say, the body as far as it does not depend on the moment."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,9 @@ async def answers(port: int, roots: bytes, authorities: Authorities) -> dict[str
                 "body": _comparable(body, kind, asked.only),
                 # JSON in lines is meant for people.
                 "indented": body.startswith(b"{\n"),
+                "ends in a new line": body.endswith(b"\n"),
+                "nosniff": answer.headers.get("X-Content-Type-Options", "") == "nosniff",
+                "cached": answer.headers.get("Cache-Control", ""),
             }
     return found
 
@@ -155,6 +158,7 @@ def _credentials(who: str, authorities: Authorities) -> tuple[Pair | None, dict[
     return {
         "admin": (front, {"X-Remote-User": "admin", "X-Remote-Group": "admins"}),
         "nobody": (front, {"X-Remote-User": "nobody"}),
+        "impersonator": (front, {"X-Remote-User": "nobody", "Impersonate-User": "admin"}),
         "anonymous": (None, {}),
         "token": (None, {"Authorization": f"Bearer {_TOKEN}"}),
         "stolen token": (None, {"Authorization": "Bearer stolen"}),

@@ -21,6 +21,7 @@ from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
+from tests.support.distributions import distribution
 from tests.support.kubectl import kubectl
 from tests.support.scripted.kubelet import SILENCE, Serve
 from tests.support.self_signed import with_an_address_of_three_bytes
@@ -79,6 +80,36 @@ async def test_the_whole_life_of_a_metrics_server(tmp_path: Path, cluster: Small
         await server.told('"Shutting down"')
         assert "Traceback" not in "".join(server.lines)
         _asks_for_nothing_that_its_role_lacks(cluster)
+
+
+async def test_kubelets_of_k3s_and_kops_are_read_and_no_impostor_of_theirs(
+    kubevouch: Program, cluster: SmallCluster, tmp_path: Path
+) -> None:
+    """Each by the CA that signs kubelets there; the metrics of all are served in one list."""
+    kinds = [distribution(name) for name in ("k3s", "kops")]
+    roots = tmp_path / "kubelets.pem"
+    roots.write_bytes(b"".join([cluster.authorities.cluster.pem, *(kind.pem for kind in kinds)]))
+    cluster.reviews.allow = lambda spec: spec["user"] == "admin"
+    async with contextlib.AsyncExitStack() as stack:
+        for kind in kinds:
+            leaf = kind.of(f"{kind.name}-1")
+            for name in (f"{kind.name}-1", f"{kind.name}-bad"):
+                behaviour = Serve(server_context(kind.sign(leaf)), CountingPage())
+                await cluster.add(stack, name, behaviour)
+        words = ("--kubelet-certificate-authority", str(roots))
+        server = await stack.enter_async_context(started(kubevouch, cluster, *words))
+        read: list[str] = []
+        async with asyncio.timeout(GENEROUS):
+            while len(read) < 4:
+                await asyncio.sleep(0.5)
+                front = cluster.authorities.front_proxy
+                code, text = await server.get(f"{METRICS}/nodes", front, ADMIN)
+                assert code == 200
+                read = sorted(each["metadata"]["name"] for each in json.loads(text)["items"])
+        assert read == ["k3s-1", "kops-1", "n1", "n2"]
+        for kind in kinds:
+            await server.told(f'belongs to .*{kind.name}-1.*, not to node {kind.name}-bad"')
+            assert cluster.kubelets[f"{kind.name}-bad"].sent == b""
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="asks with curl")
@@ -157,11 +188,10 @@ def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
         found = attributes_of(HttpRequest(each.method, each.path, query))
         asked.add((found.verb, found.group, found.resource))
     assert asked <= allowed | bound
-    # The kubelets ask about nodes/metrics; `get` on objects is what client-go's informers may do and we do not.
-    assert allowed - asked == {
-        ("get", "", "nodes/metrics"),
-        ("get", "", "nodes"),
-        ("get", "", "pods"),
+    # The kubelets ask about nodes/metrics; `get` is what client-go's informers may do, `list` what an older API server needs.
+    unused = {("get", "", "nodes/metrics")}
+    assert allowed - asked == unused | {
+        (verb, "", what) for verb in ("get", "list") for what in ("nodes", "pods")
     }
 
 

@@ -1,7 +1,8 @@
-"""What a built wheel holds: the product's none of the lab, and the lab's nothing else."""
+"""What a built wheel and a built sdist hold: the product's none of the lab, and the lab's nothing else."""
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
@@ -17,15 +18,19 @@ SOURCES = CHECKOUT / "src"
 
 def wheel(project: Path, where: Path) -> zipfile.ZipFile:
     """The wheel that pip would install, built by hatchling as in our environment: without the network."""
+    build("wheel", project, where)
+    (built,) = where.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def build(target: str, project: Path, where: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(where)],
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(where)],
         cwd=project,
         check=True,
         capture_output=True,
         timeout=120,
     )
-    (built,) = where.glob("*.whl")
-    return zipfile.ZipFile(built)
 
 
 def metadata(wheel: zipfile.ZipFile) -> dict[str, list[str]]:
@@ -55,6 +60,16 @@ def test_the_products_wheel_holds_nothing_of_the_lab(tmp_path: Path) -> None:
         for each in manifests:
             within = built.read(f"kubevouch/cli/approver/manifests/{each.as_posix()}")
             assert within == (deployed / each).read_bytes()
+
+
+def test_the_sdist_holds_the_product_only(tmp_path: Path) -> None:
+    build("sdist", CHECKOUT, tmp_path)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        held = {Path(*Path(each).parts[1:]) for each in archive.getnames()}
+    files = {"README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO", "pyproject.toml", ".gitignore"}
+    assert {each.parts[0] for each in held} == {"src", "docs", *files}
+    assert {each.parts[1] for each in held if each.parts[0] == "src"} == {"kubevouch"}
 
 
 def test_the_labs_wheel_holds_the_lab_and_goes_with_this_version(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from ipaddress import ip_address, ip_network
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.rule import RuleResult
-from kubevouch.policy.standing_answer import StandingAnswer
 from kubevouch.x509.csr import read_csr
 from kubevouch.x509.errors import X509Error
 from tests.support.requests import request
@@ -48,11 +48,10 @@ class Case:
     client_certificates: frozenset[str] | None = None
     without_credential_id: bool = False
     credentials_told: bool = False
-    bootstrap_csrs: tuple[str, ...] | None = None
     node_seen: NodeSeen | None = None
     key_shown_by: frozenset[str] | None = None
     approvals_left: int | None = None
-    standing: StandingAnswer | None = None
+    standing: CredentialAnswer | None = None
     other_names: dict[str, ClaimedBy] = field(default_factory=dict)
     other_addresses: dict[Address, ClaimedBy] = field(default_factory=dict)
     external: bool = False
@@ -115,7 +114,6 @@ class Case:
             client_certificates=self.client_certificates,
             without_credential_id=self.without_credential_id,
             credentials_told=self.credentials_told,
-            bootstrap_csrs=self.bootstrap_csrs,
             node_seen=self.node_seen,
             key_shown_by=self.key_shown_by,
             approvals_left=self.approvals_left,
@@ -154,3 +152,10 @@ def doubts(
 ) -> RuleResult:
     """The whole answer of a rule that cannot tell."""
     return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, word)
+
+
+OWN = CredentialAnswer(Outcome.PASS, HoldReason.PASSES, "why")
+BORROWED = CredentialAnswer(Outcome.REFUSE, HoldReason.BORROWED_IDENTITY, "why")
+UNKNOWN = CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.UNKNOWN_CREDENTIAL, "why")
+OPEN = CredentialAnswer(Outcome.PASS, HoldReason.NOT_ASKED, "why")
+"""What may be said of the client certificate that made a CSR."""

@@ -4,16 +4,14 @@ import shlex
 
 import msgspec
 
-from kubevouch.approve.decide.told import why_held
+from kubevouch.approve.act.telling import why_held
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.identity import client_standing
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult
-from kubevouch.policy.standing import ClientStanding
-from kubevouch.policy.standing_answer import StandingAnswer
 
-from .conftest import NODE, Case
+from .conftest import BORROWED, NODE, Case
 
 ODD = "x;touch${IFS}PWNED #"
 
@@ -24,9 +22,7 @@ def words_behind(text: str, mark: str) -> list[str]:
 
 
 def test_the_command_that_would_pin_a_client_certificate_has_the_csr_as_one_word() -> None:
-    facts = Case(
-        standing=StandingAnswer(ClientStanding.BORROWED, "why"), credential_ids=("X509SHA256=aa",)
-    ).facts()
+    facts = Case(standing=BORROWED, credential_ids=("X509SHA256=aa",)).facts()
     csr = msgspec.structs.replace(facts.csr, name=ODD)
     said = client_standing(msgspec.structs.replace(facts, csr=csr)).message
     words = words_behind(said, "the node's own: ")

@@ -30,7 +30,7 @@ from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import NameSource, allowed_names_of, with_said
-from kubevouch.policy.csr import bare_csr, bootstrap_csrs_of, csr_of, requestor_node
+from kubevouch.policy.csr import bare_csr, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
@@ -77,10 +77,6 @@ def patched(found: Object, patch: Object) -> Object:
 
 
 def decided(case: Object) -> Decision:
-    csrs = [
-        msgspec.convert(each, CertificateSigningRequest, strict=False)
-        for each in recorded("csr.json")
-    ]
     found = next(each for each in recorded("csr.json") if each["metadata"]["name"] == case["csr"])
     found = patched(found, case.get("change", {}))
     if not case.get("decided"):
@@ -118,7 +114,6 @@ def decided(case: Object) -> Decision:
     if node is not None:
         allowed = with_said(allowed_names_of(node, seen=seen, said=said, trusts_node=trusts), said)
     certificates = case["clientCertificates"]
-    since = case.get("planMadeAt")
     return decide(
         csr_facts(
             csr,
@@ -127,9 +122,6 @@ def decided(case: Object) -> Decision:
             allowed=allowed,
             client_certificates=None if certificates is None else frozenset(certificates),
             without_credential_id=case.get("withoutCredentialId", False),
-            bootstrap_csrs=bootstrap_csrs_of(csrs, node.name, datetime.fromisoformat(since))
-            if node and since
-            else None,
         )
     )
 

@@ -24,6 +24,7 @@ from kubevouch.policy.claims import (
     OtherNodes,
     with_said,
 )
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, bare_csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, csr_facts
@@ -43,6 +44,7 @@ from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW
 
+STANDING = CredentialAnswer(Outcome.PASS, HoldReason.PASSES, "its own")
 PEM = request(NODE, [NODE], [ADDRESS])
 NO_BLOCK = "no PEM block; a CERTIFICATE REQUEST block was expected"
 SHARED, ALONE = ip_address("127.10.0.1"), ip_address("127.10.0.2")
@@ -197,7 +199,8 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
         kubelet_started=NOW - timedelta(hours=1),
         client_certificates=frozenset({"00"}),
         without_credential_id=True,
-        bootstrap_csrs=("csr-9",),
+        standing=STANDING,
+        pins_are_read=False,
     )
     assert facts == CsrFacts(
         csr=greedy,
@@ -217,7 +220,8 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
         client_certificates=frozenset({"00"}),
         without_credential_id=True,
         credentials_told=True,
-        bootstrap_csrs=("csr-9",),
+        standing=STANDING,
+        pins_are_read=False,
     )
 
 
@@ -232,7 +236,7 @@ def test_where_no_csr_names_its_client_certificate_the_api_server_does_not_tell(
 
 def test_what_nobody_says_is_not_taken_for_granted() -> None:
     facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=None)
-    assert (facts.kubelet_started, facts.client_certificates, facts.bootstrap_csrs) == (None,) * 3
+    assert (facts.kubelet_started, facts.client_certificates, facts.standing) == (None,) * 3
     assert facts.without_credential_id is False
     assert facts.allowed is None
 

@@ -12,9 +12,9 @@ from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, Claim, NameSource
 from kubevouch.policy.csr import Csr
-from kubevouch.policy.csr_index import CsrIndex
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
 from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
 from kubevouch.policy.sources.new_nodes import NewNodeRule
@@ -37,12 +37,11 @@ def csr(number: int, node: str) -> Csr:
 
 
 def test_a_flood_of_other_nodes_csrs_changes_nothing_for_this_node() -> None:
-    index = CsrIndex()
-    index.put(csr(0, NODE))
+    keys = ShownKeys()
+    keys.put(csr(0, NODE))
     for number in range(1, 300):
-        index.put(csr(number, f"thief-{number % 3}"))
-    assert index.newest(csr(0, NODE)) == "csr-0"
-    assert NODE in (index.shown_by(csr(0, NODE)) or ())
+        keys.put(csr(number, f"thief-{number % 3}"))
+    assert NODE in (keys.shown_by(csr(0, NODE)) or ())
 
 
 def test_no_name_is_ever_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,33 +85,3 @@ def test_a_recycled_address_is_nobodys_as_long_as_its_first_node_is_written_down
     case = Case(addresses=(Claim(ADDRESS, NameSource.NEW_NODE_RULE),))
     case.other_addresses = {ip_address(ADDRESS): found}
     assert HoldReason.FOREIGN_ADDRESS in {each.reason for each in case.judged().held_by}
-
-
-FLOODED = {
-    "reserved-names": [f"n{i}.example.com" for i in range(257)],
-    "foreign-names": [f"n{i}.example.com" for i in range(257)],
-    "allowed-names": [f"n{i}.example.com" for i in range(257)],
-    "plain-names": [f"n{i}.example.com" for i in range(257)],
-    "reserved-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-    "foreign-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-    "allowed-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-    "usable-addresses": [f"10.0.{i // 250}.{i % 250 + 1}" for i in range(257)],
-}
-
-
-@pytest.mark.parametrize("rule", FLOODED)
-def test_a_flood_is_not_looked_at_one_by_one_and_is_held(rule: str) -> None:
-    """Thousands of names or addresses would cost a second of the approver, which must renew its Lease."""
-    values = FLOODED[rule]
-    names, addresses = (values, [ADDRESS]) if rule.endswith("names") else ([NODE], values)
-    decision = Case(pem=request(NODE, names, addresses, key=KEY)).judged()
-    result = next(each for each in decision.results if each.rule == rule)
-    assert (result.outcome, result.reason) == (Outcome.CANNOT_TELL, HoldReason.TOO_MANY_NAMES)
-    assert result.message == "more than the 256 that are looked at one by one"
-    assert result.seen.endswith(" and 233 more")
-    assert decision.outcome is Outcome.REFUSE
-    fewer = values[:256]
-    names, addresses = (fewer, [ADDRESS]) if rule.endswith("names") else ([NODE], fewer)
-    decision = Case(pem=request(NODE, names, addresses, key=KEY)).judged()
-    result = next(each for each in decision.results if each.rule == rule)
-    assert result.reason is not HoldReason.TOO_MANY_NAMES

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials
 from kubevouch.policy.sources.pinned import PinnedNode, read_pin, read_pins, written_pin
 from kubevouch.policy.sources.recorded import (
     Admitted,
@@ -16,10 +17,10 @@ from kubevouch.policy.sources.recorded import (
     written_record,
 )
 from kubevouch.policy.sources.stored import NotAnEntry, Shard, Unreadable
-from kubevouch.policy.standing import ClientCredential, ClientStanding, NodeStanding
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-A, B = "ab" * 32, "cd" * 32
+AT = "2026-11-25T12:00:00Z"
+A, B, C = "ab" * 32, "cd" * 32, "ef" * 32
 PIN = PinnedNode(
     "worker-1",
     "uid-1",
@@ -39,23 +40,23 @@ RECORD = RecordedNode(
     "worker-1",
     "uid-1",
     Admitted(("worker-1",), ("10.0.0.5", "fd00::5"), NOW, "worker-*"),
-    NodeStanding(
+    NodeCredentials(
         "uid-1",
-        (
-            ClientCredential(A, ClientStanding.OWN, "csr-1", NOW),
-            ClientCredential(B, ClientStanding.BORROWED, "csr-2", NOW, parent=A, by_node=True),
-        ),
-        whole=True,
-        crowded=True,
+        NOW,
+        (AllowedCertificate(A, at=NOW), AllowedCertificate(B, A, NOW)),
+        joined=A,
+        closed=True,
+        borrowed=(C,),
+        doubted=NOW,
+        earlier=NOW,
     ),
 )
 RECORD_TEXT = (
     '{"admitted":{"addresses":["10.0.0.5","fd00::5"],"at":"2026-11-25T12:00:00Z",'
     '"names":["worker-1"],"rule":"worker-*"},'
-    '"standing":{"credentials":['
-    f'{{"at":"2026-11-25T12:00:00Z","certificate":"{A}","csr":"csr-1","standing":"own"}},'
-    f'{{"at":"2026-11-25T12:00:00Z","byNode":true,"certificate":"{B}","csr":"csr-2","parent":"{A}",'
-    '"standing":"borrowed"}],"crowded":true,"uid":"uid-1","whole":true},"uid":"uid-1","v":1}'
+    f'"credentials":{{"allowed":[{{"at":"{AT}","certificate":"{A}"}},{{"at":"{AT}","certificate":"{B}","parent":"{A}"}}],'
+    f'"borrowed":["{C}"],"closed":true,"created":"{AT}","doubted":"{AT}","earlier":"{AT}","joined":"{A}",'
+    '"uid":"uid-1"},"uid":"uid-1","v":1}'
 )
 AS_WRITTEN = "an entry as kubevouch writes it was expected"
 
@@ -80,7 +81,7 @@ def test_each_field_of_a_record_is_read() -> None:
 
 def test_each_field_of_a_record_is_written() -> None:
     assert written_record(RECORD) == RECORD_TEXT
-    assert written_record(RecordedNode("worker-1", "")) == '{"standing":{},"v":1}'
+    assert written_record(RecordedNode("worker-1", "")) == '{"credentials":{},"v":1}'
 
 
 def test_what_the_rule_admitted_is_read_in_its_plainest_form() -> None:
@@ -88,9 +89,8 @@ def test_what_the_rule_admitted_is_read_in_its_plainest_form() -> None:
     assert read_record("worker-1", said.encode()) == RECORD
 
 
-def credential(**other: Any) -> dict[str, Any]:
-    good = {"certificate": A, "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00Z"}
-    return {"v": 1, "standing": {"credentials": [{**good, **other}]}}
+def credentials(**said: Any) -> dict[str, Any]:
+    return {"v": 1, "credentials": said}
 
 
 def admission(**other: Any) -> dict[str, Any]:
@@ -102,6 +102,7 @@ LONG = "a" * 513
 CUT = "'" + "a" * 80 + "...'"
 LINE = "one line of at most 512 characters was expected"
 OFFSET = "a moment with its offset from UTC was expected"
+NO_HASH = "Expected `str` matching regex '^(|[0-9a-f]{64})\\\\Z' - at `$.credentials."
 HEXADECIMAL = "64 lower-case hexadecimal digits were expected"
 WRONG_PINS: dict[str, tuple[Any, str, str]] = {
     "cut off": ('{"v": 1', "not JSON (Input data was truncated)", AS_WRITTEN),
@@ -130,16 +131,26 @@ WRONG_RECORDS: dict[str, tuple[Any, str, str]] = {
     "newer": ({"v": 2}, "version 2", "this kubevouch reads version 1; a newer one wrote it"),
     "unknown": ({"v": 1, "x": 1}, "Object contains unknown field `x`", AS_WRITTEN),
     "uid": ({"v": 1, "uid": "a\nb"}, "uid 'a\\nb'", LINE),
-    "admitted without an offset": (admission(at="2026-11-25T12:00:00"), "at 2026-11-25 12:00:00", OFFSET),
+    "admitted without an offset": (admission(at="2026-11-25T12:00:00"), "Expected `datetime` with a timezone component - at `$.admitted.at`", AS_WRITTEN),
     "admitted name": (admission(names=["*"]), "name '*' (a wildcard)", "host names were expected"),
     "admitted address": (admission(addresses=["a"]), "address 'a'", "IP addresses without a prefix were expected"),
     "rule": (admission(rule="a\n"), "rule 'a\\n'", LINE),
-    "credential without an offset": (credential(at="2026-11-25T12:00:00"), "at 2026-11-25 12:00:00", OFFSET),
-    "csr": (credential(csr="a\n"), "csr 'a\\n'", LINE),
-    "certificate": (credential(certificate="a\n"), "certificate 'a\\n'", LINE),
-    "parent": (credential(parent="b\n"), "certificate 'b\\n'", LINE),
-    "standing": (credential(standing="lent"), "Invalid enum value 'lent' - at `$.standing.credentials[0].standing`", AS_WRITTEN),
-    "many credentials": ({"v": 1, "standing": {"credentials": credential()["standing"]["credentials"] * 17}}, "17 credentials", "at most 16 are kept"),
+    **{
+        f"{field} without an offset": (
+            credentials(**{field: "2026-11-25T12:00:00"}),
+            f"Expected `datetime` with a timezone component - at `$.credentials.{field}`",
+            AS_WRITTEN,
+        )
+        for field in ("created", "doubted", "earlier")
+    },
+    "allowed without an offset": (credentials(allowed=[{"certificate": A, "at": "2026-11-25T12:00:00"}]), "Expected `datetime` with a timezone component - at `$.credentials.allowed[0].at`", AS_WRITTEN),
+    "allowed": (credentials(allowed=[{"certificate": "a"}]), f"{NO_HASH}allowed[0].certificate`", AS_WRITTEN),
+    "parent": (credentials(allowed=[{"certificate": A, "parent": A.upper()}]), f"{NO_HASH}allowed[0].parent`", AS_WRITTEN),
+    "joined": (credentials(joined=f"{A}\n"), f"{NO_HASH}joined`", AS_WRITTEN),
+    "borrowed": (credentials(borrowed=["b" * 65]), f"{NO_HASH}borrowed[0]`", AS_WRITTEN),
+    "many that were borrowed": (credentials(borrowed=[A] * 6), "Expected `array` of length <= 5 - at `$.credentials.borrowed`", AS_WRITTEN),
+    "many that are allowed": (credentials(allowed=[{"certificate": A}] * 69), "Expected `array` of length <= 68 - at `$.credentials.allowed`", AS_WRITTEN),
+    "uid of the credentials": (credentials(uid=LONG), "Expected `str` of length <= 512 - at `$.credentials.uid`", AS_WRITTEN),
 }  # fmt: skip
 
 
@@ -174,8 +185,8 @@ def test_as_much_as_may_be_is_read() -> None:
     assert found == PinnedNode(
         "w", "u" * 512, tuple(names), tuple(addresses), client_certificates=tuple(hashes)
     )
-    twelve = {"v": 1, "standing": {"credentials": credential()["standing"]["credentials"] * 12}}
-    assert len(read_record("w", raw(twelve)).standing.credentials) == 12
+    many = credentials(allowed=[{"certificate": each} for each in hashes], borrowed=hashes[:4])
+    assert len(read_record("w", raw(many)).credentials.allowed) == 64
 
 
 def test_a_value_said_twice_counts_once() -> None:

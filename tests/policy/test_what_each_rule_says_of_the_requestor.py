@@ -12,13 +12,12 @@ import pytest
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy import identity
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.facts import NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import Rule, RuleResult
-from kubevouch.policy.standing import ClientStanding
-from kubevouch.policy.standing_answer import StandingAnswer
 
-from .conftest import NODE, NOW, Case, doubts, holds, lets_through
+from .conftest import BORROWED, NODE, NOW, OPEN, OWN, UNKNOWN, Case, doubts, holds, lets_through
 
 USER = f"system:node:{NODE}"
 SERVING = "kubernetes.io/kubelet-serving"
@@ -43,12 +42,11 @@ def node_seen(uid: str = "uid-1", made: datetime | None = NOW - timedelta(days=1
     return Case(node_seen=NodeSeen(first_uid="uid-1", uid=uid, created=made))
 
 
-def standing(how: ClientStanding, *, holds: bool = False, **more: Any) -> Case:
-    ids = more.pop("credential_ids", (BY_MINE,))
-    return Case(standing=StandingAnswer(how, "why", holds=holds), credential_ids=ids, **more)
+def standing(answer: CredentialAnswer, **more: Any) -> Case:
+    return Case(standing=answer, **{"credential_ids": (BY_MINE,), **more})
 
 
-STANDING = "a client certificate with which the node joined, or one that replaced it"
+STANDING = "a client certificate with which the node joined, that a pin names, or that replaced one of these"
 
 ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     "its signer": (identity.signer, Case, lets_through("signer", SERVING, SERVING)),
@@ -174,30 +172,9 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             allowed=BY_MINE,
         ),
     ),
-    "no credential id, accepted, of an older plan": (
-        identity.credential_id,
-        lambda: surveyed(without_credential_id=True),
-        doubts(
-            "credential-id",
-            "whether a bootstrap token has asked for this node's name since the plan cannot be told; "
-            "of a plan that is less than an hour old it can",
-            seen=OLD_SERVER,
-        ),
-    ),
-    "no credential id, accepted, and bootstrap tokens asked": (
-        identity.credential_id,
-        lambda: surveyed(without_credential_id=True, bootstrap_csrs=("csr-8", "csr-9")),
-        holds(
-            "credential-id",
-            HoldReason.BOOTSTRAPPED,
-            "a bootstrap token has asked for a client certificate of this node's name since the plan",
-            "csr-8, csr-9",
-            "no such CSR since the plan",
-        ),
-    ),
     "no credential id, accepted, and others have one": (
         identity.credential_id,
-        lambda: surveyed(without_credential_id=True, bootstrap_csrs=(), credentials_told=True),
+        lambda: surveyed(without_credential_id=True, credentials_told=True),
         doubts(
             "credential-id",
             "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the "
@@ -209,7 +186,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "no credential id, accepted": (
         identity.credential_id,
-        lambda: surveyed(without_credential_id=True, bootstrap_csrs=()),
+        lambda: surveyed(without_credential_id=True),
         lets_through("credential-id", f"{OLD_SERVER}; the operator accepts that"),
     ),
     "its own subject": (
@@ -338,12 +315,12 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "a client certificate of its own": (
         identity.client_standing,
-        lambda: standing(ClientStanding.OWN),
+        lambda: standing(OWN),
         lets_through("client-standing", "why", STANDING),
     ),
     "a borrowed client certificate": (
         identity.client_standing,
-        lambda: standing(ClientStanding.BORROWED),
+        lambda: standing(BORROWED),
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
@@ -354,7 +331,7 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
     ),
     "a borrowed client certificate of no node": (
         identity.client_standing,
-        lambda: standing(ClientStanding.BORROWED, username="somebody"),
+        lambda: standing(BORROWED, username="somebody"),
         holds(
             "client-standing",
             HoldReason.BORROWED_IDENTITY,
@@ -363,42 +340,42 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             STANDING,
         ),
     ),
-    "a borrowed client certificate, and the CSR names none that could be pinned": (
+    "a borrowed name, and the API server tells no credential": (
         identity.client_standing,
-        lambda: standing(ClientStanding.BORROWED, credential_ids=()),
-        holds(
-            "client-standing",
-            HoldReason.BORROWED_IDENTITY,
-            "why",
-            "a borrowed client certificate",
-            STANDING,
-        ),
-    ),
-    "a client certificate that was got anew": (
-        identity.client_standing,
-        lambda: standing(ClientStanding.REPLACEMENT, holds=True),
+        lambda: standing(UNKNOWN, credential_ids=()),
         doubts(
             "client-standing",
-            f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
-            HoldReason.IDENTITY_GOT_ANEW,
-            seen="a client certificate that was got anew",
+            f"why; if it is the node's own: kubevouch approver pin {NODE} --via ssh",
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate in doubt",
             allowed=STANDING,
         ),
     ),
-    "an unknown client certificate of a node that is known without a gap": (
+    "something else than a client certificate": (
         identity.client_standing,
-        lambda: standing(ClientStanding.UNKNOWN, holds=True),
+        lambda: standing(UNKNOWN, credential_ids=("JTI=8f0e6c1e",)),
+        doubts(
+            "client-standing",
+            "why",
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate in doubt",
+            allowed=STANDING,
+        ),
+    ),
+    "a client certificate that is not on the node's list": (
+        identity.client_standing,
+        lambda: standing(UNKNOWN),
         doubts(
             "client-standing",
             f"why; if it is the node's own: kubevouch approver pin {NODE} --csr csr-1",
             HoldReason.UNKNOWN_CREDENTIAL,
-            seen="a client certificate that is not known",
+            seen="a client certificate in doubt",
             allowed=STANDING,
         ),
     ),
-    "an unknown client certificate": (
+    "a client certificate of a node whose list is open": (
         identity.client_standing,
-        lambda: standing(ClientStanding.UNKNOWN),
+        lambda: standing(OPEN),
         unasked("client-standing", "why"),
     ),
 }  # fmt: skip

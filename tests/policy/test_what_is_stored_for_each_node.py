@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubevouch.policy.credentials import MOST, AllowedCertificate, NodeCredentials
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pin, read_pins, written_pin
 from kubevouch.policy.sources.recorded import (
     RECORDED,
@@ -29,7 +30,6 @@ from kubevouch.policy.sources.stored import (
     shard_names,
     shard_of,
 )
-from kubevouch.policy.standing import ClientCredential, ClientStanding, NodeStanding
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 # By sha256sum: 13029f9e..., cd590dae...
@@ -62,27 +62,23 @@ pins = st.builds(
     pinned_at=st.none() | moments,
     by=texts,
 )
-credentials = st.builds(
-    ClientCredential,
-    certificate=hashes,
-    standing=st.sampled_from(ClientStanding),
-    csr=texts,
-    at=moments,
-    parent=hashes | st.just(""),
-    by_node=st.booleans(),
-)
 records = st.builds(
     RecordedNode,
     node=names,
     uid=texts,
     admitted=st.none() | st.builds(Admitted, several(names), several(addresses), moments, texts),
-    standing=st.builds(
-        NodeStanding,
+    credentials=st.builds(
+        NodeCredentials,
         uid=texts,
-        credentials=st.lists(credentials, max_size=12).map(tuple),
-        whole=st.booleans(),
-        crowded_out=st.lists(hashes, max_size=64).map(tuple),
-        crowded=st.booleans(),
+        created=st.none() | moments,
+        allowed=st.lists(
+            st.builds(AllowedCertificate, hashes, hashes | st.just(""), moments), max_size=MOST
+        ).map(tuple),
+        joined=hashes | st.just(""),
+        closed=st.booleans(),
+        borrowed=st.lists(hashes, max_size=MOST).map(tuple),
+        doubted=st.none() | moments,
+        earlier=st.none() | moments,
     ),
 )
 
@@ -128,11 +124,7 @@ def test_an_entry_is_json_that_people_read() -> None:
         "worker-1",
         "uid-1",
         Admitted(("worker-1",), ("10.0.0.5",), NOW, "worker-*"),
-        NodeStanding(
-            "uid-1",
-            (ClientCredential("cd" * 32, ClientStanding.BORROWED, "csr-x", NOW),),
-            whole=True,
-        ),
+        NodeCredentials("uid-1", NOW, closed=True, borrowed=("cd" * 32,), doubted=NOW),
     )
     assert json.loads(written_record(record)) == {
         "v": 1,
@@ -143,17 +135,12 @@ def test_an_entry_is_json_that_people_read() -> None:
             "at": "2026-11-25T12:00:00Z",
             "rule": "worker-*",
         },
-        "standing": {
+        "credentials": {
             "uid": "uid-1",
-            "credentials": [
-                {
-                    "certificate": "cd" * 32,
-                    "standing": "borrowed",
-                    "csr": "csr-x",
-                    "at": "2026-11-25T12:00:00Z",
-                }
-            ],
-            "whole": True,
+            "created": "2026-11-25T12:00:00Z",
+            "closed": True,
+            "borrowed": ["cd" * 32],
+            "doubted": "2026-11-25T12:00:00Z",
         },
     }
 
@@ -196,11 +183,10 @@ BAD_PINS: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 STRANGE = {
     "admitted without an offset": {"v": 1, "admitted": {"names": [], "addresses": [], "at": "2026-11-25T12:00:00", "rule": ""}},
-    "a credential without an offset": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00"}]}},
-    "a standing that never was": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "lent", "csr": "c", "at": "2026-11-25T12:00:00Z"}]}},
-    "many credentials": {"v": 1, "standing": {"credentials": [{"certificate": "a", "standing": "own", "csr": "c", "at": "2026-11-25T12:00:00Z"}] * 17}},
-    "many that are crowded out": {"v": 1, "standing": {"crowdedOut": ["a"] * 65}},
-    "one that is crowded out and does not print": {"v": 1, "standing": {"crowdedOut": ["\n"]}},
+    "a moment without an offset": {"v": 1, "credentials": {"created": "2026-11-25T12:00:00"}},
+    "an unknown field": {"v": 1, "credentials": {"lent": True}},
+    "many that were borrowed": {"v": 1, "credentials": {"borrowed": [f"{i:064x}" for i in range(6)]}},
+    "one that is no hash": {"v": 1, "credentials": {"borrowed": ["\n"]}},
     "an unknown field of an admission": {"v": 1, "admitted": {"names": [], "addresses": [], "at": "2026-11-25T12:00:00Z", "rule": "", "x": 1}},
 }  # fmt: skip
 
@@ -343,21 +329,3 @@ def test_a_dot_behind_an_address_or_a_name_is_none_of_it() -> None:
 def test_what_an_operator_allowed_stays_in_the_pin() -> None:
     pin = PinnedNode("w1", "", ("w1",), ("192.0.2.1",), allowed=("192.0.2.1",))
     assert read_pin("w1", written_pin(pin).encode()) == pin
-
-
-def test_as_much_of_a_standing_is_read_as_is_kept() -> None:
-    one = ClientCredential("aa", ClientStanding.OWN, "csr-aa", NOW)
-    standing = NodeStanding("uid-1", (one,) * 16, crowded_out=("ab",) * 64, earlier=True)
-    record = RecordedNode("w1", "uid-1", standing=standing)
-    assert read_record("w1", written_record(record).encode()) == record
-    for more, seen in (
-        (NodeStanding(crowded_out=("ab",) * 65), "65 credentials that are crowded out"),
-        (NodeStanding(crowded_out=("\n",)), "certificate '\\n'"),
-    ):
-        with pytest.raises(NotAnEntry) as caught:
-            written_record(RecordedNode("w1", "", standing=more))
-        assert caught.value.seen == seen
-        assert caught.value.expected in (
-            "at most 64 are kept",
-            "one line of at most 512 characters was expected",
-        )

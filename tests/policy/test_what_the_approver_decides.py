@@ -26,6 +26,7 @@ import pytest
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.client_csr import ClientCsr, client_csr_of
+from kubevouch.policy.credentials import LiveNode, NodeCredentials, folded, judged
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
@@ -46,8 +47,6 @@ from kubevouch.policy.sources.inventory import read_inventory
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
 from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
 from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.standing import LiveNode
-from kubevouch.policy.standings import Standings
 from kubevouch.policy.written import WrittenClaims
 
 from .test_csrs_as_files import NAMES, Object, patched, recorded
@@ -92,12 +91,8 @@ def sources_of(case: Object, uid: str) -> IdentitySources:
     )
 
 
-def standings_of(case: Object, nodes: dict[str, Node], vouched: tuple[str, ...]) -> Standings:
-    standings = Standings(vouched=lambda _: vouched)
-    for name in case.get("earlier", []):
-        standings.node(LiveNode(name, "uid-0", datetime(2026, 1, 1, tzinfo=UTC)))
-        standings.gone(name)
-    seen: list[ClientCsr] = [
+def credentials_of(case: Object, node: Node, pinned: tuple[str, ...]) -> NodeCredentials:
+    seen = [
         found
         for each in recorded("csr.json")
         if case.get("watched")
@@ -114,14 +109,10 @@ def standings_of(case: Object, nodes: dict[str, Node], vouched: tuple[str, ...])
         )
         for number, each in enumerate(case.get("clientCsrs", []))
     ]
-    for found in sorted(seen, key=lambda each: each.created):
-        node = nodes.get(found.node)
-        alive = node and live(node)
-        standings.csr(found, alive if alive and alive.created <= found.created else None)
-    for each in nodes.values():
-        if each.metadata.creation_timestamp:
-            standings.node(live(each))
-    return standings
+    earlier = datetime(2026, 1, 1, tzinfo=UTC) if node.name in case.get("earlier", []) else None
+    csrs = [each for each in seen if each.node == node.name]
+    told = case.get("told", False)
+    return folded(NodeCredentials(earlier=earlier), csrs, live(node), pinned, told=told)
 
 
 def live(node: Node) -> LiveNode:
@@ -158,7 +149,6 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
     if isinstance(configuration, ApproverConfiguration):
         names = with_configured(names, configuration)
     pin = sources.pins.get(node.name)
-    vouched = getattr(pin, "client_certificates", ())
     facts = CsrFacts(
         csr=csr,
         at=at,
@@ -171,11 +161,12 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
         key_shown_by=frozenset(case.get("shown", [node.name])),
         approvals_left=case.get("left", 6),
         credentials_told=case.get("told", False),
-        standing=standings_of(case, nodes, vouched).of(
-            live(node),
+        standing=judged(
+            credentials_of(case, node, getattr(pin, "client_certificates", ())),
             csr.credential_ids,
             told=case.get("told", False),
             admitted=answer.source.is_rule_for_new_nodes,
+            pinned_at=getattr(pin, "pinned_at", None),
         ),
         limits=configuration.limits
         if isinstance(configuration, ApproverConfiguration)

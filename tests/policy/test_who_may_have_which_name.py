@@ -11,11 +11,9 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Claim, ClaimedBy, NameSource
 from kubevouch.policy.decide import RULES, decide
 from kubevouch.policy.facts import NodeSeen
-from kubevouch.policy.standing import ClientStanding
-from kubevouch.policy.standing_answer import StandingAnswer
 from tests.support.requests import request
 
-from .conftest import ADDRESS, NODE, NOW, Case
+from .conftest import ADDRESS, BORROWED, NODE, NOW, OPEN, OWN, UNKNOWN, Case
 
 CP, CP_ADDRESS = "cp-1.example.com", "192.168.88.111"
 CLAIMED = NameSource.NODE_STATUS
@@ -106,7 +104,6 @@ GOOD: dict[str, Callable[[], Case]] = {
         credential_ids=(),
         client_certificates=frozenset({CERTIFICATE}),
         without_credential_id=True,
-        bootstrap_csrs=(),
     ),
     "a Service's external address that is proven to be its own": lambda: Case(external=True),
     "a control-plane node by whose name the API server is reached": lambda: control_plane(
@@ -117,12 +114,8 @@ GOOD: dict[str, Callable[[], Case]] = {
     ),
     "a public key that only this node has shown": lambda: Case(key_shown_by=frozenset({NODE})),
     "the last approval that is left": lambda: Case(approvals_left=1),
-    "the client certificate with which the node joined": lambda: Case(
-        standing=StandingAnswer(ClientStanding.OWN, "issued by csr-0")
-    ),
-    "a client certificate that was issued before anybody watched": lambda: Case(
-        standing=StandingAnswer(ClientStanding.UNKNOWN, "issued before anybody watched")
-    ),
+    "the client certificate with which the node joined": lambda: Case(standing=OWN),
+    "a client certificate that was issued before anybody watched": lambda: Case(standing=OPEN),
     "an IPv6 address of its own": lambda: allowing(ask([NODE], ["fd00::112"]), "fd00::112"),
 }
 
@@ -368,15 +361,6 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
             client_certificates=frozenset({CERTIFICATE}),
         ),
     ),
-    "no credential id, accepted, but a bootstrap token has asked for the node's name": (
-        "credential-id",
-        lambda: Case(
-            credential_ids=(),
-            client_certificates=frozenset({CERTIFICATE}),
-            without_credential_id=True,
-            bootstrap_csrs=("csr-thief",),
-        ),
-    ),
     "a Node that was recreated while the CSR waited": (
         "same-node",
         lambda: Case(node_seen=NodeSeen("uid-1", "uid-2", NOW - timedelta(hours=1))),
@@ -396,7 +380,7 @@ HELD: dict[str, tuple[str, Callable[[], Case]]] = {
     "a flood of CSRs": ("budget", lambda: Case(approvals_left=0)),
     "a client certificate that was borrowed with a bootstrap token": (
         "client-standing",
-        lambda: Case(standing=StandingAnswer(ClientStanding.BORROWED, "issued by csr-thief")),
+        lambda: Case(standing=BORROWED),
     ),
     "an address nobody knows": ("allowed-addresses", lambda: ask([NODE], ["192.168.88.77"])),
     "its own and one more": ("allowed-addresses", lambda: ask([NODE], [ADDRESS, "192.168.88.77"])),
@@ -414,14 +398,6 @@ DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
         "credential-id",
         lambda: Case(credential_ids=(), client_certificates=frozenset({CERTIFICATE})),
     ),
-    "no credential id, accepted, but what bootstrap tokens asked for is not known": (
-        "credential-id",
-        lambda: Case(
-            credential_ids=(),
-            client_certificates=frozenset({CERTIFICATE}),
-            without_credential_id=True,
-        ),
-    ),
     "no client certificate could be read on the node": (
         "credential-id",
         lambda: Case(
@@ -438,9 +414,7 @@ DOUBTED: dict[str, tuple[str, Callable[[], Case]]] = {
     ),
     "a client certificate that is not known, of a node whose every other one is": (
         "client-standing",
-        lambda: Case(
-            standing=StandingAnswer(ClientStanding.UNKNOWN, "not one of them", holds=True)
-        ),
+        lambda: Case(standing=UNKNOWN),
     ),
     "no source knows the node": ("allowed-addresses", lambda: Case(known=False)),
     "no source knows the node's names": ("allowed-names", lambda: Case(known=False)),
@@ -527,7 +501,7 @@ def test_a_rule_that_was_not_asked_says_so_and_holds_nothing() -> None:
     asked = Case(
         credential_ids=(f"X509SHA256={CERTIFICATE}",),
         client_certificates=frozenset({CERTIFICATE}),
-        standing=StandingAnswer(ClientStanding.OWN, "issued by csr-0"),
+        standing=OWN,
         key_shown_by=frozenset(),
         node_seen=NodeSeen("uid-1", "uid-1", NOW - timedelta(days=1)),
         approvals_left=6,

@@ -277,9 +277,29 @@ def test_a_record_that_cannot_be_read_counts_as_one_that_the_rule_admitted_just_
     assert answered(sources(recorded=unread)).allowed.not_valid is HoldReason.TOO_MANY_NEW_NODES
 
 
-@pytest.mark.parametrize("name", ["xworker-1", "worker", "Worker-1", "worker-"])
-def test_the_pattern_is_for_the_whole_name(name: str) -> None:
-    assert RULE.matches(name) == (name == "worker-")
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("worker-*", "worker-", True),
+        ("worker-*", "worker-1", True),
+        ("worker-*", "xworker-1", False),
+        ("worker-*", "worker", False),
+        ("worker-*", "Worker-1", False),
+        # Within one DNS label: whoever joins a node chooses its name.
+        ("worker-*", "worker-1.google.com", False),
+        ("worker-*", "worker-kubernetes.default", False),
+        ("worker-*", "worker-1.", False),
+        ("worker?1", "worker.1", False),
+        ("worker-*.example.com", "worker-1.example.com", True),
+        ("worker-*.example.com", "worker-1.evil.example.com", False),
+        ("worker-*.example.com", "worker-1", False),
+        ("db-*.*.example.com", "db-1.rack-2.example.com", True),
+    ],
+)
+def test_the_pattern_is_for_the_whole_name_label_by_label(
+    pattern: str, name: str, matches: bool
+) -> None:
+    assert NewNodeRule(pattern, (), per_hour=1).matches(name) is matches
 
 
 def test_no_rule_is_about_a_node_of_another_name() -> None:

@@ -287,11 +287,12 @@ def _with_credentials(stage: Stage, machines: Machines) -> None:
 
 
 def made_with(stage: Stage, csr: str, fingerprint: str) -> None:
-    """Says with which client certificate a CSR was made."""
+    """Says with which client certificate a CSR was made; empty: the API server does not say."""
     stamp = f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}"
 
     def change(found: Any) -> Any:
-        extra = {"authentication.kubernetes.io/credential-id": [f"X509SHA256={fingerprint}"]}
+        ids = [f"X509SHA256={fingerprint}"]
+        extra = {"authentication.kubernetes.io/credential-id": ids} if fingerprint else {}
         spec = {**found["spec"], "extra": extra}
         return {
             **found,

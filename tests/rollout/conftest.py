@@ -89,6 +89,12 @@ class Machine:
     """The folders of one kubelet, and what its service manager was told."""
 
     folder: Path
+    asked_before: bool = False
+    """Its file has the key already, and its pair is good: a change only restarts the kubelet, so that it asks for another."""
+
+    def asks(self) -> None:
+        self.config.write_bytes(CONFIG + b"serverTLSBootstrap: true\n")
+        self.asked_before = True
 
     @property
     def root(self) -> Path:
@@ -134,6 +140,9 @@ class Machine:
             "units": str(self.folder / "units"),
             "line": changed_line(CONFIG, content),
         }
+        if self.asked_before:
+            values |= {"config_sha256": values["content_sha256"], "line": None}
+            values["former_until"] = int(time.time()) + 3600
         return NodeChange(**(values | other))  # type: ignore[arg-type]
 
     def edits(self, old: bytes, new: bytes, **other: object) -> NodeChange:

@@ -26,6 +26,7 @@ from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, 
 from kubevouch.tls.alert import Alert
 from kubevouch.tls.failure import FailureKind, HandshakeFailure
 from kubevouch.x509 import read_certificates, verify
+from tests.support.authority import Authority
 
 SURVEYS = Path(__file__).with_name("surveys")
 Change = dict[str, Any]
@@ -92,6 +93,8 @@ def recorded(name: str, change: Change | None = None) -> Recorded:
     if served:
         other = json.loads(_file(served))
         found |= {"served": other["served"], "alert": other["alert"], "roots": other["roots"]}
+    if change.pop("roots", "") == "another CA's":
+        found["roots"] = Authority().pem.decode()
     if identity := change.pop("identity", ""):
         survey["identity"] = json.loads(_file(identity))["survey"]["identity"]
     for pem in change.pop("without", ()):

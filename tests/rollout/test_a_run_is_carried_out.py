@@ -13,11 +13,13 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NothingApplicable
 from kubevouch.x509 import read_certificates
+from tests.support.authority import Authority
 from tests.support.scripted.faults import silence
 from tests.support.stage import cluster_ca, kind_of
 from tests.support.unhurried import GENEROUS
@@ -35,6 +37,7 @@ from .acting import (
     acting,
     answered,
     made_with,
+    serve,
 )
 from .staged import QUICK, a_run, as_the_run_left_it, csrs_of, not_ready
 
@@ -71,6 +74,28 @@ async def test_seeds_are_made_at_the_nodes_turn() -> None:
         assert serials == [63, 63]
         assert [each.outcome for each in result.nodes] == [NodeOutcome.STOPPED]
         assert result.undo == ""
+
+
+async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It served a certificate of another CA at the check. Where it still does, it is changed."""
+    monkeypatch.setattr("kubevouch.rollout.act.look_again._FRESH", -1.0)
+    async with acting(HEALTHY, "healthy-worker") as here:
+        machine = here.machines.by_name[WORKER]
+        serve(here.stage, WORKER, Authority().serving(WORKER, *machine.addresses, node=WORKER))
+        plan = await here.plan(WORKER)
+        assert [each.change for each in plan.nodes] == [ChangeKind.BOOTSTRAP]
+        checked = await check(plan, here.context)
+        machine.transaction = [answered(TransactionState.REFUSED, why="no")]
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert (node.outcome, node.why) == (NodeOutcome.STOPPED, "no")
+        here.machines.ran.clear()
+        serve(here.stage, WORKER, cluster_ca().serving(WORKER, *machine.addresses, node=WORKER))
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert node.outcome is NodeOutcome.STOPPED
+        assert "it is not as it was at the check any more" in node.why
+        assert all("transaction" not in name for _, name in here.machines.ran)
 
 
 async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched() -> None:

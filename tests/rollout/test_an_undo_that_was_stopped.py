@@ -60,17 +60,6 @@ def test_what_is_left_of_it_is_gone_on_with(
     assert (stopped.again if stopped else "") == again
 
 
-def test_the_log_of_an_earlier_version_is_understood() -> None:
-    """Its undo said what `--apply` says: done of a node that the run had not changed, untouched of one whose turn had not come."""
-    earlier = came_to(UNDONE, NodeOutcome.DONE, NodeOutcome.UNTOUCHED)
-    stopped = left_of(AS_THEN, (earlier, ()))
-    assert stopped
-    assert stopped.again == "kubevouch undo aaaa --nodes w3"
-    stopped = left_of(rows(*[Standing.DONE] * 2), (came_to(*[NodeOutcome.UNTOUCHED] * 2), ()))
-    assert stopped
-    assert stopped.config_map
-
-
 def left_of(
     seen: Iterable[RunOnNode],
     *undos: tuple[RunResult, tuple[str, ...]],

@@ -55,6 +55,12 @@ def stub(machine: Machine, name: str, text: str) -> None:
 # Killed at any write.
 
 
+@pytest.fixture(params=["it sets the key", "it only restarts"])
+def of_either_kind(request: pytest.FixtureRequest, machine: Machine) -> None:
+    if request.param == "it only restarts":
+        machine.asks()
+
+
 @contextmanager
 def kept(machine: Machine) -> Iterator[Callable[[], None]]:
     """Keeps the node as it is now; what is yielded puts it back to that."""
@@ -75,6 +81,7 @@ def kept(machine: Machine) -> Iterator[Callable[[], None]]:
         yield put_back
 
 
+@pytest.mark.usefixtures("of_either_kind")
 def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> None:
     """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
     before = machine.tree()
@@ -89,6 +96,7 @@ def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> 
     assert 0 < switched < killed
 
 
+@pytest.mark.usefixtures("of_either_kind")
 def test_a_switch_killed_at_any_moment_is_finished_by_the_next(machine: Machine) -> None:
     before = machine.tree()
     killed, done = 0, False
@@ -103,6 +111,7 @@ def test_a_switch_killed_at_any_moment_is_finished_by_the_next(machine: Machine)
     assert killed >= 8
 
 
+@pytest.mark.usefixtures("of_either_kind")
 def test_a_commit_killed_at_any_moment_is_finished_or_rolled_back_by_the_switch(
     machine: Machine,
 ) -> None:
@@ -126,6 +135,7 @@ def test_a_commit_killed_at_any_moment_is_finished_or_rolled_back_by_the_switch(
     assert killed >= 6
 
 
+@pytest.mark.usefixtures("of_either_kind")
 def test_an_undo_of_a_finished_run_killed_at_any_moment_is_finished_by_the_next_start(
     machine: Machine,
 ) -> None:
@@ -332,6 +342,25 @@ async def test_where_the_file_asked_before_the_run_an_undo_leaves_a_certificate(
     assert "serverTLSBootstrap is on all the same" in answer.reason
     assert (machine.pki / "kubelet-server-current.pem").read_text() == "the issued pair"
     assert (machine.pki / "kubelet-server.crt").exists() is not finished
+
+
+@pytest.mark.usefixtures("on_each_shell")
+@pytest.mark.parametrize("finished", [False, True])
+async def test_where_the_file_asked_before_the_run_a_former_pair_that_is_good_comes_back(
+    machine: Machine, finished: bool
+) -> None:
+    """One of another CA, say: the kubelet served it, and serves it again. Nothing is left of what came in its place."""
+    machine.asks()
+    before = machine.tree()
+    await machine.call(TransactionStep.BEGIN)
+    assert not (machine.pki / "kubelet-server-current.pem").exists(), "it would win over the seed"
+    issued(machine)
+    if finished:
+        await machine.call(TransactionStep.COMMIT)
+    # It goes by the record, not by what a later survey finds.
+    answer = await machine.call(TransactionStep.UNDO, machine.change(former_until=0))
+    assert (answer.outcome, answer.reason) == (TransactionState.UNDONE, "")
+    assert machine.tree() == before
 
 
 async def test_where_a_drop_in_asks_an_undo_leaves_a_certificate(machine: Machine) -> None:

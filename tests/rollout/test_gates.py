@@ -62,7 +62,12 @@ SEEN_ELSEWHERE = (ProofGate.ANSWERS, ProofGate.STAYS_UP)
 CASES: dict[str, tuple[dict[str, object], ProofGate, str, bool]] = {
     # name: (what is different, the gate that stops it, what it says, hopeless)
     "not restarted": ({"new_process": False}, ProofGate.PROCESS, "has not been restarted", False),
-    "no CSR": ({"csr": None}, ProofGate.CSR, "has not asked yet", False),
+    "no CSR": (
+        {"csr": None, "held": "the kubelet has not asked yet"},
+        ProofGate.CSR,
+        "has not asked yet",
+        False,
+    ),
     "denied": (
         {"csr": status(conditions=(condition("Denied"),))},
         ProofGate.APPROVED,

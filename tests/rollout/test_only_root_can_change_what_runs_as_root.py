@@ -34,6 +34,10 @@ def _the_pki_folder(machine: Machine) -> None:
     machine.pki.chmod(0o757)
 
 
+def _the_file(machine: Machine) -> None:
+    machine.config.chmod(0o646)
+
+
 def _somebody_elses(machine: Machine) -> None:
     os.chown(machine.root, 12345, -1)
 
@@ -50,6 +54,7 @@ UNSAFE = {
     "a sticky folder above it": (_above_it, "may be written by others than root (its mode is 1777"),
     "the pki folder": (_the_pki_folder, "pki may be written by others than root (its mode is 757"),
     "somebody else's": (_somebody_elses, "kubelet belongs to the user with id 12345, not to root"),
+    "the kubelet's file": (_the_file, "config.yaml may be written by others than root (its mode is 646"),
     "behind a link": (_a_link, "kubelet is not a folder, or is a link"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """A plan that goes by pod: whoever answers holds a client certificate of the node's name, and nothing more is known of it."""
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.x509 import read_certificates
+from tests.support.authority import Authority
 from tests.support.stage import kind_of
 
 from .acting import DARK, SELF_SIGNED, WORKER, Acting, a_signer, acting
@@ -84,14 +86,16 @@ async def test_whoever_shows_another_client_certificate_than_the_pinned_one_is_l
 
 
 def _asked_again(here: Acting) -> None:
-    """Somebody asks for a client certificate with a bootstrap token. It cannot be read: it may be for any node."""
+    """Somebody gets a client certificate of the node's name with a bootstrap token."""
+    chain = Authority().client(f"system:node:{WORKER}", "system:nodes").chain
     spec = {
         "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
         "username": "system:bootstrap:abcdef",
         "request": "",
         "usages": ["client auth"],
     }
-    body = {"metadata": {"name": "csr-again"}, "spec": spec}
+    status = {"certificate": b64encode(chain).decode()}
+    body = {"metadata": {"name": "csr-again"}, "spec": spec, "status": status}
     here.stage.server.store.create(kind_of("CertificateSigningRequest"), body)
 
 
@@ -102,9 +106,9 @@ async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by
         plan = await _plan(here, accepted=said)
         _asked_again(here)
         (left_out,) = (await _plan(here, accepted=said)).left_out
-        assert "(csr-again): by pod nobody can tell which machine answers" in left_out.reason
+        assert "by pod nobody can tell which machine answers" in left_out.reason
         assert left_out.leads_on is LeadsOn.SSH
-        with pytest.raises(StoppedBefore, match="csr-again"):
+        with pytest.raises(StoppedBefore, match="somebody else has asked"):
             await check(plan, here.context)
         here.machines.name = "ssh"
         assert (await here.plan(WORKER)).nodes, "by ssh a host key tells them apart"
@@ -119,7 +123,7 @@ async def test_nothing_is_approved_once_it_has_asked() -> None:
         result = await apply(checked, here.context, RolloutTimeouts(1))
         (node,) = result.nodes
         assert node.outcome is NodeOutcome.STOPPED
-        assert "csr-again" in node.why
+        assert "somebody else has asked" in node.why
         assert node.csrs == ()
 
 

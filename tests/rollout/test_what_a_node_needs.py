@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
         "kubelet-server-current.pem",
     )
     assert change.diff.startswith("(no change: the file says so already")
+
+
+def test_a_certificate_that_begins_tomorrow_is_as_good_as_none() -> None:
+    """Its clock was ahead when it was certified. It is right now, and the kubelet sees nothing wrong."""
+    before = timedelta(days=400)
+    seen = recorded("healthy-worker", {"clock": -int(before.total_seconds())})
+    found = need_of(replace(seen, at=seen.at - before).facts())
+    assert found.kind is NeedKind.BOOTSTRAP, found
 
 
 def test_a_port_that_this_machine_could_not_even_try_tells_nothing() -> None:

@@ -143,7 +143,7 @@ def test_after_a_plan_without_anything_to_do(left_out: list[LeftOut], command: s
 def test_a_node_that_was_left_out_for_a_switch_that_has_gone_off_since_leads_to_a_new_plan() -> (
     None
 ):
-    """Its run does not go on there any more. A plan of an earlier version does not say until when: nothing is known."""
+    """Its run does not go on there any more. Where its record does not say until when, nothing is known."""
     seen = recorded("healthy-worker", {"runs": [["ffff", "restarted", 100]]})
     need = need_of(seen.facts())
     fires = seen.at + timedelta(seconds=100)

@@ -13,16 +13,13 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import (
-    CertificateSigningRequest,
     ConfigMap,
-    CsrCondition,
 )
-from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
-from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
+from kubevouch.kube.resources.meta import Metadata
 from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.assess import NodeFacts, assess, waiting_nodes
+from kubevouch.rollout.decide.assess import NodeFacts, assess
 from kubevouch.rollout.decide.change import change_of, change_to_undo
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.intent import (
@@ -50,6 +47,7 @@ from kubevouch.rollout.decide.plan_config_map import is_its_edit, plan_config_ma
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.strata import Stratum
+from kubevouch.x509 import read_certificates
 
 from .recorded import Recorded, plan_of, planned, recorded
 
@@ -138,28 +136,6 @@ def test_a_node_without_an_address_is_left_out() -> None:
     assert isinstance(assess(facts, alone(seen, ReservedNames())), LeftOut)
 
 
-def csr(name: str, user: str, *, decided: bool = False) -> CertificateSigningRequest:
-    conditions = (CsrCondition(type="Approved", status="True"),) if decided else ()
-    return CertificateSigningRequest(
-        metadata=ManagedMetadata(name=name),
-        spec=CsrSpec(username=user),
-        status=CsrStatus(conditions=conditions),
-    )
-
-
-def test_a_node_waits_if_its_newest_csr_is_undecided() -> None:
-    found = waiting_nodes(
-        [
-            csr("1", "system:node:a", decided=True),
-            csr("2", "system:node:a"),
-            csr("3", "system:node:b"),
-            csr("4", "system:node:b", decided=True),
-            csr("5", "somebody"),
-        ]
-    )
-    assert found == {"a"}
-
-
 def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     seen = recorded("expired-worker")
     plan = planned(seen, BOOTSTRAP)
@@ -172,6 +148,27 @@ def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     )
     assert (change.content, change.switch_seconds) == (b"new", 240)
     assert change_to_undo(plan, seen.survey, "abcd").content == b""
+
+
+@pytest.mark.parametrize(
+    ("recording", "ends"),
+    [("healthy-worker", True), ("rotated-expired-worker", True), ("expired-worker", False)],
+)
+def test_a_change_says_until_when_the_pair_is_good_that_is_set_aside(
+    recording: str, ends: bool
+) -> None:
+    """A kubelet that asks for certificates starts with kubelet-server-current.pem, and never with kubelet.crt."""
+    seen = recorded(recording)
+    stored = [
+        read_certificates(each.content, "pair")[0]
+        for each in seen.survey.certificates
+        if each.name == "kubelet-server-current.pem"
+    ]
+    change = change_of(
+        planned(seen, BOOTSTRAP), seen.survey, "abcd", content=b"new", switch_seconds=240
+    )
+    assert len(stored) == ends
+    assert change.former_until == sum(int(each.not_after.timestamp()) for each in stored)
 
 
 def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None:

@@ -1,5 +1,6 @@
 """What a pod's status says to whoever waits for its answer, and what a pod's answer is worth."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from kubevouch.rollout.decide.pod import (
     verdict,
     why_not_created,
 )
+from tests.support.authority import Authority
 
 DIGEST = "@sha256:" + "ab" * 32
 PLACE = PodPlace("kube-system", "registry.example.com/kubevouch" + DIGEST)
@@ -190,26 +192,30 @@ def test_a_pinned_client_certificate_is_the_one_that_must_be_shown() -> None:
     assert not_the_pinned_one("n", pinned, frozenset())
 
 
-def _csr(name: str, user: str, age: int) -> CertificateSigningRequest:
+def _csr(name: str, user: str, age: int, made_with: str = "") -> CertificateSigningRequest:
+    """By which a client certificate of the node n was issued. made_with: SHA-256 of another one."""
+    key = "authentication.kubernetes.io/credential-id"
     spec = {
         "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
         "username": user,
+        "groups": ["system:nodes"] if user == "system:node:n" else [],
+        "extra": {key: [f"X509SHA256={made_with}"]} if made_with else {},
         "request": "",
     }
+    chain = Authority(name).client("system:node:n", "system:nodes").chain
+    status = {"certificate": b64encode(chain).decode()}
     found = {"metadata": {"name": name, "creationTimestamp": _at(age)}, "spec": spec}
-    return msgspec.convert(found, CertificateSigningRequest)
+    return msgspec.convert({**found, "status": status}, CertificateSigningRequest)
 
 
 def test_a_node_whose_name_was_asked_for_again_since_it_joined_is_uncertain() -> None:
     node = msgspec.convert({"metadata": {"name": "n", "creationTimestamp": _at(600)}}, Node)
-    joining = _csr(
-        "joining", "system:bootstrap:abcdef", 600
-    )  # in the second in which its Node was made
-    rotation = _csr("rotation", "system:node:n", 60)
-    again = _csr(
-        "again", "system:bootstrap:abcdef", 300
-    )  # cannot be read, so it may be for any node
+    # In the second in which its Node was made.
+    joining = _csr("joining", "system:bootstrap:abcdef", 600)
+    rotation = _csr("rotation", "system:node:n", 60, made_with="ab" * 32)
+    again = _csr("again", "system:bootstrap:abcdef", 300)
     assert asked_for_again([joining, rotation], [node]) == {}
-    found = asked_for_again([joining, again, rotation], [node])
-    assert "(again)" in found["n"]
-    assert asked_for_again([again], [msgspec.convert({"metadata": {"name": "n"}}, Node)]) == {}
+    for doubtful in ([joining, again, rotation], [again], [_csr("other", "alice", 700), joining]):
+        assert "take --via ssh" in asked_for_again(doubtful, [node])["n"]
+    # Nobody knows when it joined.
+    assert asked_for_again([joining], [msgspec.convert({"metadata": {"name": "n"}}, Node)])

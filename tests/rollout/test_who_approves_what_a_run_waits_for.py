@@ -1,16 +1,22 @@
-"""Whether a run approves CSRs or leaves them to the approver, against a scripted cluster with real TLS."""
+"""Which CSRs a run approves, and which it leaves to the approver, against a scripted cluster with real TLS."""
+
+import asyncio
 
 import msgspec
 
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome
+from tests.support.stage import kind_of
 
-from .acting import DARK, WORKER, Acting, a_signer, acting, an_approver, made_with
+from .acting import DARK, HEALTHY, WORKER, Acting, a_signer, acting, an_approver, made_with
 from .staged import QUICK, csrs_of
+
+CSRS = kind_of("CertificateSigningRequest")
 
 
 async def test_what_waits_is_approved_signed_and_served() -> None:
@@ -107,7 +113,7 @@ async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
         assert not any("the approver" in each for each in here.progress.lines)
 
 
-async def test_a_csr_that_was_made_with_another_credential_is_not_approved() -> None:
+async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets() -> None:
     async with acting(DARK, "pending-worker") as here, a_signer(here):
         plan = await here.plan(WORKER)
         [csr] = csrs_of(here, WORKER)
@@ -116,6 +122,58 @@ async def test_a_csr_that_was_made_with_another_credential_is_not_approved() -> 
         result = await apply(checked, here.context, QUICK)
         [node] = result.nodes
         assert node.outcome is NodeOutcome.STOPPED
-        assert "credential-id (OtherCredential)" in node.why
+        assert node.why == (
+            f"the kubelet has not asked yet: {csr} was made with another credential than the one on its disk"
+        )
         # The kubelet may have rotated: the node was asked again, and not at every look.
         assert sum(name == "survey" for host, name in here.machines.ran if host == WORKER) == 3
+
+
+async def test_a_thief_who_asks_at_every_moment_has_no_veto() -> None:
+    """Each of its CSRs is newer than the kubelet's own, and the first is there before the run."""
+    async with acting(DARK, "pending-worker") as here:
+        checked = await check(await here.plan(WORKER), here.context)
+        [own] = csrs_of(here, WORKER)
+        stolen = [_a_thief_asks(here, f"{own}-stolen-0")]
+        async with a_signer(here), asyncio.TaskGroup() as group:
+            run = group.create_task(apply(checked, here.context, QUICK))
+            while not run.done():
+                stolen.append(_a_thief_asks(here, f"{own}-stolen-{len(stolen)}"))
+                await asyncio.sleep(0.05)
+        [node] = run.result().nodes
+        assert (node.outcome, node.csrs) == (NodeOutcome.DONE, (own,)), node
+        left = [here.stage.server.store.get(CSRS, each) for each in stolen]
+        assert not any(each["status"].get("conditions") for each in left)
+
+
+async def test_a_thiefs_csr_makes_no_well_node_wait_for_an_approval() -> None:
+    async with acting(HEALTHY, "healthy-worker") as here:
+        assert (await here.plan(WORKER)).nodes == ()
+        _a_thief_asks(here, "csr-stolen")
+        assert (await here.plan(WORKER)).nodes == ()
+
+
+async def test_where_no_csr_says_what_made_it_those_that_the_policy_holds_are_no_veto() -> None:
+    """Before Kubernetes 1.32. Some of them are older than the kubelet's own, some newer, and more than are judged in one look."""
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        word = OperatorWord(without_credential_id=True)
+        checked = await check(await here.plan(WORKER), here.context, word)
+        for each in here.stage.server.store.list(CSRS):
+            made_with(here.stage, each["metadata"]["name"], "")
+        [own] = csrs_of(here, WORKER)
+        for number in range(30):
+            _a_thief_asks(here, f"{own}-stolen-{number}", "", usages=["client auth"])
+            if number == 15:
+                made_with(here.stage, own, "")  # now
+        [node] = (await apply(checked, here.context, QUICK)).nodes
+        assert (node.outcome, node.csrs) == (NodeOutcome.DONE, (own,)), node
+
+
+def _a_thief_asks(here: Acting, name: str, credential: str = "00" * 32, **other: object) -> str:
+    """What the kubelet itself might ask, made with another credential of its name."""
+    store = here.stage.server.store
+    like = next(each for each in store.list(CSRS) if each["spec"]["username"].endswith(WORKER))
+    spec = {**like["spec"], **other}
+    store.create(CSRS, {**like, "metadata": {"name": name}, "spec": spec, "status": {}})
+    made_with(here.stage, name, credential)
+    return name

@@ -212,6 +212,45 @@ async def test_a_no_is_a_403_with_the_api_servers_words(served: Served) -> None:
     assert not served.seen
 
 
+@pytest.mark.parametrize(
+    ("headers", "code", "said"),
+    [
+        ([("User-Agent", "curl/8.5.0")], 403, '{\n  "kind": "Status",\n'),
+        ([("Accept", "text/html")], 403, '{\n  "kind": "Status",\n'),
+        (
+            [("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,*/*")],
+            403,
+            '{"kind":"Status",',
+        ),
+        ([("User-Agent", "curl/8.5.0"), ("Authorization", "Bearer bad")], 401, '{\n  "kind": "St'),
+    ],
+)
+async def test_a_refusal_is_written_as_the_api_server_writes_it(
+    served: Served, headers: list[tuple[str, str]], code: int, said: str
+) -> None:
+    served.reviews.allow = lambda _: False
+    answer = await served.get("/apis/g/v1/things", headers=headers)
+    assert (answer.code, answer.text[: len(said)]) == (code, said)
+    assert ("X-Content-Type-Options" in answer.headers) is (code == 403)
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/apis/g/v1/things", "/readyz"])
+@pytest.mark.parametrize("name", ["User", "Group", "Uid", "Extra-Scopes"])
+async def test_nobody_is_answered_as_another_user(served: Served, path: str, name: str) -> None:
+    """Whoever asks through an API server is impersonated there, which takes these headers away."""
+    masters = [("X-Remote-User", "alice"), ("X-Remote-Group", "system:masters")]
+    headers = [*masters, (f"impersonate-{name}", "bob")]
+    answer = await served.get(path, pair=served.authorities.front_proxy, headers=headers)
+    assert answer.code == 403
+    subject = 'users "bob"' if name == "User" else "users"
+    assert json.loads(answer.text)["message"] == (
+        f'{subject} is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster scope: '
+        "ask the API server, which impersonates, and then asks here"
+    )
+    assert not served.seen
+
+
 async def test_of_what_was_asked_nothing_is_kept_but_the_answer(served: Served) -> None:
     """Thousands of paths, each of 32 KB with one emoji in it, made a metrics server of 60 MB one of 400."""
     served.reviews.allow = lambda _: False

@@ -20,7 +20,8 @@ class Kubelet(_Said, frozen=True, kw_only=True):
     """What answers on a node's port, and with which certificate. Times are from now.
 
     by: who signed: the cluster's CA; another one of the same name (impostor), or of another (stranger); the kubelet
-    itself. names, addresses: the SANs; None are the node's own. cn: None is what the signer writes.
+    itself. names, addresses: the SANs; None are the node's own. cn: of which node; None is this one. plain: without
+    system:node: and the group, as k3s and kops sign.
     """
 
     port: Literal["serves", "dark", "refuses", "silent", "plain-http", "hangs-up"] = "serves"
@@ -30,6 +31,7 @@ class Kubelet(_Said, frozen=True, kw_only=True):
     names: tuple[str, ...] | None = None
     addresses: tuple[str, ...] | None = None
     cn: str | None = None
+    plain: bool = False
 
 
 class Condition(_Said, frozen=True, kw_only=True):
@@ -88,6 +90,7 @@ class Expected(_Said, frozen=True, kw_only=True):
     finds: tuple[str, ...]
     exit: int
     cause: str | None = None
+    causes: tuple[str, ...] | None = None
     next: str | None = None
     about: dict[str, tuple[str, ...]] = {}
     says: dict[str, str] = {}

@@ -395,7 +395,15 @@ def _pair(wanted: Kubelet, node: Object, now: datetime, dated: DatedAuthority | 
     if dated is not None and wanted.by == "cluster":
         return dated.serving(*names, *addresses, node=name, not_before=starts, not_after=ends)
     ca = cluster_ca() if wanted.by == "cluster" else _other_ca(wanted.by)
-    return ca.serving(*names, *addresses, node=wanted.cn or name, not_before=starts, not_after=ends)
+    said = wanted.cn or name
+    return ca.serving(
+        *names,
+        *addresses,
+        node=None if wanted.plain else said,
+        common_name=said if wanted.plain else None,
+        not_before=starts,
+        not_after=ends,
+    )
 
 
 def _metrics(scenario: Scenario, node: str, now: datetime) -> Iterator[Object]:

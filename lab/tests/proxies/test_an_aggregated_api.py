@@ -169,6 +169,22 @@ async def test_a_good_backend_is_asked_with_the_callers_identity(
         assert backend.subjects[-1], "the front proxy shows its certificate"
 
 
+async def test_who_is_impersonated_is_the_caller_to_the_backend(
+    running: Plane, tmp_path: Path
+) -> None:
+    """And no header says so twice (WithImpersonation takes them away): our metrics server refuses those."""
+    pair = running.authority.serving("metrics-server.kube-system.svc")
+    async with serving(tmp_path, pair, running.authority.pem) as backend:
+        made(running, backend.port)
+        await looked(running)
+        backend.seen.clear()
+        him = ("--as=somebody", "--as-group=system:masters", "--as-uid=7")
+        await running.does("get", "--raw", f"{PATH}/nodes", *him)
+    last = backend.seen[-1]
+    assert last.headers["X-Remote-User"] == "somebody"
+    assert not [name for name in last.headers if name.lower().startswith("impersonate-")]
+
+
 async def test_nobody_lends_himself_another_name(running: Plane, tmp_path: Path) -> None:
     pair = running.authority.serving("metrics-server.kube-system.svc")
     async with serving(tmp_path, pair, running.authority.pem) as backend:

@@ -102,8 +102,8 @@ def program() -> None:
       kubevouch fix --apply plan.json  make it, each node proven on the wire
       kubevouch verify                 that all of it holds (reads only)
 
-    Exit codes: 0 nothing found, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with some nodes
-    done, or before anything was changed; 5 undone; 130 interrupted.
+    Exit codes: 0 nothing found that counts, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with
+    some nodes done, or before anything was changed; 5 undone; 130 interrupted.
     """
 
 

@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong between `kubectl top` and the kubelets, and the one cause. Reads only."""
+"""`doctor`: what is wrong between `kubectl top` and the kubelets, and the causes. Reads only."""
 
 import click
 
@@ -18,7 +18,7 @@ def _roles() -> str:
     return READER
 
 
-@click.command("doctor", short_help="What is wrong, and the one cause. Reads only.")
+@click.command("doctor", short_help="What is wrong, and the causes. Reads only.")
 @cluster
 @output("table", "short", "json", "html")
 @fail_on
@@ -33,7 +33,7 @@ def command(
     fail_on: str,
     timeout: float,
 ) -> int:
-    """Looks at the whole way from `kubectl top` to each kubelet, and names the one cause.
+    """Looks at the whole way from `kubectl top` to each kubelet, and names the cause, or at most three.
 
     Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
     and nothing is written anywhere.

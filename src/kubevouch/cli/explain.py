@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("code", required=False)
 @output("table", "json")
 @click.pass_context
-def command(ctx: click.Context, code: str | None, output: str) -> int:
+def command(ctx: click.Context, code: str | None) -> int:
     """What a code such as KV304 means: what you see, why, and what to do. Without CODE, the list of all codes.
 
     Needs no cluster.
@@ -28,7 +28,7 @@ def command(ctx: click.Context, code: str | None, output: str) -> int:
     entries = list(CATALOGUE.values())
     if code is not None:
         entries = [CATALOGUE.get(code.strip().upper()) or _unknown(code, list(CATALOGUE))]
-    if output == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.codes/1", {"codes": entries})
     elif code is None:
         rows = [(entry.code, entry.severity, entry.name) for entry in entries]

@@ -9,7 +9,7 @@ from kubevouch.errors import ExitCode
 @click.command("version", short_help="Which kubevouch this is, and on what it runs.")
 @output("table", "json")
 @click.pass_context
-def command(ctx: click.Context, output: str) -> int:
+def command(ctx: click.Context) -> int:
     """Versions of kubevouch, Python and OpenSSL. Asks no cluster."""
     import platform
     import ssl
@@ -19,7 +19,7 @@ def command(ctx: click.Context, output: str) -> int:
 
     terminal = terminal_of(ctx)
     versions = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION}
-    if output == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.version/1", versions)
     else:
         terminal.out(f"kubevouch {__version__}")

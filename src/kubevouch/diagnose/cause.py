@@ -1,10 +1,10 @@
-"""Finds the one cause behind many findings, and the command to run next, by the catalogue."""
+"""Finds the few causes behind many findings, and the command to run next, by the catalogue."""
 
 from collections.abc import Iterable
 
 import msgspec
 
-from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 
 
@@ -20,35 +20,46 @@ class Cause(msgspec.Struct, frozen=True):
     """What only a person can do about it, where that command does not fix it."""
 
 
+MOST_CAUSES = 3
+
+
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, with each symptom linked to the finding behind it about the same subjects."""
+    """The findings, with each symptom linked to what is behind it, if that covers all of its subjects."""
     found = tuple(findings)
-    by_code = {each.code: each for each in found}
-    return tuple(_linked(each, by_code) for each in found)
+    return tuple(
+        msgspec.structs.replace(each, because_of=", ".join(_behind(each, found))) for each in found
+    )
 
 
-def _linked(symptom: Finding, by_code: dict[Code, Finding]) -> Finding:
-    for code in symptom.definition.symptom_of:
-        behind = by_code.get(code)
-        if behind is not None and _about_the_same(symptom, behind):
-            return msgspec.structs.replace(symptom, because_of=code)
-    return symptom
+def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
+    """The codes that explain it: the first that covers all of its subjects alone, else those that do so together; else none.
+
+    A finding without subjects is about the whole cluster.
+    """
+    order = symptom.definition.symptom_of
+    behind = sorted(
+        (each for each in findings if each.code in order), key=lambda each: order.index(each.code)
+    )
+    rest, codes = set(symptom.subjects), dict[Code, None]()
+    for each in behind:
+        if not each.subjects or rest.issubset(each.subjects):
+            return (*codes, each.code)
+        if rest.intersection(each.subjects):
+            rest.difference_update(each.subjects)
+            codes[each.code] = None
+    return ()
 
 
-def _about_the_same(symptom: Finding, behind: Finding) -> bool:
-    """Whether two findings share subjects. A finding without subjects is about the whole cluster."""
-    one, other = set(symptom.subjects), set(behind.subjects)
-    return not one or not other or bool(one & other)
-
-
-def cause_of(findings: Iterable[Finding]) -> Cause | None:
-    """The cause with the lowest rank that is not a symptom of another finding; None if no finding has a rank."""
-    ranked = [
-        (each.definition.cause_rank, each)
-        for each in findings
-        if each.definition.cause_rank is not None and not each.because_of
-    ]
-    if not ranked:
-        return None
-    _, root = min(ranked, key=lambda pair: pair[0])
-    return Cause(root.code, root.cause, root.next, root.by_hand)
+def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Findings that nothing else explains, by rank: the first, and others that are errors or worse; few at most."""
+    roots = sorted(
+        (
+            each
+            for each in findings
+            if each.definition.cause_rank is not None and not each.because_of
+        ),
+        key=lambda each: each.definition.cause_rank or 0,
+    )
+    first, others = roots[:1], roots[1:]
+    roots = [*first, *(each for each in others if each.severity.at_least(Severity.ERROR))]
+    return tuple(Cause(r.code, r.cause, r.next, r.by_hand) for r in roots[:MOST_CAUSES])

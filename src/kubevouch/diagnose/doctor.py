@@ -5,7 +5,7 @@ from types import ModuleType
 import msgspec
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, Severity
-from kubevouch.diagnose.cause import Cause, cause_of, linked
+from kubevouch.diagnose.cause import Cause, causes_of, linked
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.rules import (
     Rule,
@@ -60,10 +60,15 @@ VERIFY = _counting_in(CountsIn.VERIFY)
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """The findings, worst first within their section, and their cause."""
+    """The findings, worst first within their section, and their causes, first things first."""
 
     findings: tuple[Finding, ...]
-    cause: Cause | None
+    causes: tuple[Cause, ...]
+
+    @property
+    def cause(self) -> Cause | None:
+        """What to see to first."""
+        return next(iter(self.causes), None)
 
     def exit_code(self, fail_on: Severity) -> ExitCode:
         """1 for findings at or above the threshold; else 3 where something could not be told; else 0."""
@@ -81,9 +86,9 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
-    """The findings of all rules, and their cause."""
+    """The findings of all rules, and their causes."""
     found = [finding for rule in rules for finding in rule(evidence)]
     findings = linked(
         sorted(found, key=lambda each: (each.code.section, each.severity.rank, each.code))
     )
-    return Diagnosis(findings, cause_of(findings))
+    return Diagnosis(findings, causes_of(findings))

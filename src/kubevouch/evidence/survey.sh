@@ -57,6 +57,7 @@ for folder in "$root" "$root/.kubevouch" "$root"/.kubevouch/*/ "$pki" "${config_
   unsafe=$(not_only_roots "${folder%/}")
   [ -z "$unsafe" ] || break
 done
+[ -n "$unsafe" ] || [ ! -f "$config_real" ] || unsafe=$(ownership "$config_real")
 
 identity=$(sed -n 's/^ *client-certificate: *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\1/p' "$kubeconfig" 2>/dev/null | head -n 1)
 if [ -z "$identity" ]; then

@@ -5,17 +5,17 @@ from typing import Final
 from kubevouch.evidence.certificates import FoundCertificate
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import as_address
-from kubevouch.x509 import Certificate, node_name_of, unmapped
+from kubevouch.x509 import Certificate, misnamed, unmapped
 
 MOST_CLAIMED: Final = 256
 """Names and addresses of a Node that are looked at: it writes them itself, and has room for tens of thousands."""
 
 
-def is_of_another(found: FoundCertificate) -> bool:
-    """Whether what a kubelet presents is trusted, and yet not its node's: it may be another kubelet that answers there."""
+def misnaming(found: FoundCertificate) -> str:
+    """Why what a kubelet presents is trusted, and yet not its node's: it may be another that answers there; else ""."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
-    return is_trusted and leaf is not None and node_name_of(leaf) != found.node
+    return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
 
 
 def addresses_missing(leaf: Certificate, node: Node) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from kubevouch.evidence.certificates import CertificateUse
-from kubevouch.inventory.kubelet_names import is_of_another
+from kubevouch.inventory.kubelet_names import misnaming
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
@@ -152,4 +152,4 @@ def kubelet_failure(row: CertificateRow) -> str | None:
         return None
     if not verdict.trusted:
         return str(verdict.reason)
-    return str(FailureKind.WRONG_IDENTITY) if is_of_another(found) else ""
+    return str(FailureKind.WRONG_IDENTITY) if misnaming(found) else ""

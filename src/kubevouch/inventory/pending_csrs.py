@@ -11,12 +11,10 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, NODE_USER
-from kubevouch.x509 import X509Error, node_name_of, read_certificates, read_csr
+from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, NODE_USER, csr_of
+from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
 SIGNERS: Final = (KUBELET_SERVING, KUBELET_CLIENT)
-_LARGEST: Final = 16 * 1024
-"""Bytes of a request that are read."""
 
 
 class IssuedServing(NamedTuple):
@@ -113,12 +111,9 @@ class PendingCsrs:
 
 def _asker(csr: CertificateSigningRequest) -> str:
     """Whom the certificate is for: a node that joins asks as a bootstrap token, which it shares with others."""
-    if csr.spec.signer_name == KUBELET_SERVING or len(csr.spec.request) > _LARGEST:
+    if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username
-    try:
-        return read_csr(csr.spec.request, csr.name).subject.common_name
-    except X509Error:
-        return csr.spec.username
+    return parsed.subject.common_name
 
 
 def _waits_since(csrs: list[_Known]) -> datetime | None:

@@ -15,7 +15,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.ca_remarks import CaRemarks
-from kubevouch.inventory.kubelet_names import is_of_another
+from kubevouch.inventory.kubelet_names import misnaming
 from kubevouch.inventory.purpose import NO_KUBELET, PURPOSES, Purpose, harm_of, stops_without
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
@@ -187,7 +187,7 @@ def _is_refused(found: FoundCertificate) -> bool:
         return False
     match found.use:
         case CertificateUse.KUBELET_SERVING:
-            return not verdict.trusted or is_of_another(found)
+            return not verdict.trusted or bool(misnaming(found))
         case CertificateUse.API_SERVER:
             return not verdict.trusted and verdict.reason not in NOT_COVERED
         case _:
@@ -216,8 +216,8 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
     verdict = found.verdict
     if verdict is not None and not verdict.trusted:
         remarks.append(verdict.go_text)
-    if found.use is CertificateUse.KUBELET_SERVING and is_of_another(found):
-        remarks.append("what answers there is another node")
+    if found.use is CertificateUse.KUBELET_SERVING and (why := misnaming(found)):
+        remarks.append(why)
     if found.issued and _is_newer(found.issued.certificate, found.certificate):
         remarks.append(f"{found.issued.csr} was issued, and is not served")
     if found.waiting:

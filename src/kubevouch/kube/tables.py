@@ -43,7 +43,7 @@ class Table(Narrow, frozen=True, kw_only=True):
 
     kind: str = ""
     metadata: ListMetadata = ListMetadata()
-    column_definitions: tuple[_Column, ...] = ()
+    column_definitions: tuple[_Column, ...] | None = ()
     rows: tuple[_Row, ...] = ()
 
 
@@ -88,7 +88,7 @@ class RowReader(Generic[ObjectT]):
         table = decoded(body, Table, where)
         if table.kind != "Table":
             return None
-        names = [column.name for column in table.column_definitions]
+        names = [column.name for column in table.column_definitions or ()]
         if self._form.column in names:
             self._at = names.index(self._form.column)
         return table

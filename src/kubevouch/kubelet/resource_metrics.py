@@ -134,8 +134,7 @@ _FAMILIES: Final = _OF_CONTAINERS | {_NODE_CPU, _NODE_MEMORY}
 # The value's pattern excludes underscores, which float() accepts; what else is wrong, float() refuses.
 _LINE: Final = re.compile(
     rb"^(?:"
-    rb"((?:container|pod)_"
-    rb"(?:cpu_usage_seconds_total|memory_working_set_bytes|swap_usage_bytes|start_time_seconds))"
+    rb"((?:container|pod)_[a-z0-9_]{1,100})"
     rb'\{(?:container="([^"\\\n]++)",)?namespace="([^"\\\n]*+)",pod="([^"\\\n]*+)"\}'
     rb" ([0-9.eE+-]{1,32})(?: (-?[0-9]{1,19}))?$"
     rb"|(.+))",

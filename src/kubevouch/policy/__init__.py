@@ -5,6 +5,6 @@ them all. Nothing here reads a cluster, a clock or a file. What does not pass is
 since a kubelet whose CSR is denied sends another one every 32 seconds (client-go
 util/certificate/certificate_manager.go).
 
-What only an approver has: `sources` (who says what a node has), `standing` and `standings` (whose client certificate
-made a CSR), `node_index` and `csr_index` (what other nodes have, kept one by one).
+`credentials` says which client certificates are a node's own. What only an approver has: `sources` (who says what a node has),
+`node_index` and `shown_keys` (what other nodes have, kept one by one).
 """

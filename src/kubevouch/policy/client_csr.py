@@ -1,4 +1,4 @@
-"""CSRs for kubelets' client certificates, as those of standings: which node, who asked, and with which certificate."""
+"""CSRs for kubelets' client certificates: which node, who asked, and with which certificate."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,6 +10,8 @@ from kubevouch.policy.csr import CREDENTIAL_ID, KUBELET_CLIENT, NODE_USER, NODES
 from kubevouch.x509 import X509Error, read_certificates
 
 _X509 = "X509SHA256="
+_LONGEST_NAME = 253
+"""Characters. No Node has a longer one, and whoever has a bootstrap token makes up any."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
         return None
     user = certificate.subject.common_name
     node = user.removeprefix(NODE_USER)
-    if not node or node == user:
+    if not node or node == user or len(node) > _LONGEST_NAME:
         return None
     return ClientCsr(
         csr=found.name,

@@ -1,6 +1,5 @@
 """A certificate signing request (CSR) as the rules see it: the request, and the requestor as the API server knows it."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -8,15 +7,19 @@ import msgspec
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import CertificateRequest, X509Error, read_csr
+from kubevouch.x509.csr import names_in
 from kubevouch.x509.kinds import NODE_PREFIX
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 NODE_USER = NODE_PREFIX
 NODES_GROUP = "system:nodes"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
-BOOTSTRAP_USER = "system:bootstrap:"
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+
+
+MOST_NAMES = 64
+"""Names and addresses of a CSR that is read: more than twice as many as the policy allows (`CsrLimits`)."""
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -48,7 +51,7 @@ class Csr(msgspec.Struct, frozen=True):
     """`resourceVersion` of the object as it was read; 0 of a file."""
 
     dropped: int = 0
-    """Bytes of the request where it was so large that it was neither read nor kept; else 0."""
+    """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
 
     @property
     def size(self) -> int:
@@ -56,12 +59,14 @@ class Csr(msgspec.Struct, frozen=True):
         return self.dropped or len(self.pem)
 
 
-def csr_of(found: CertificateSigningRequest, *, most: int | None = None) -> Csr:
-    """A CSR from the API server, parsed as far as possible. most: bytes of a request that are read at all; None: any number."""
-    pem, dropped = found.spec.request, 0
-    if most is not None and len(pem) > most:
+def csr_of(found: CertificateSigningRequest) -> Csr:
+    """A CSR from the API server, parsed as far as possible."""
+    pem, dropped, names = found.spec.request, found.spec.dropped, found.spec.dropped_names
+    if not dropped and (names := names_in(pem)) > MOST_NAMES:
         pem, dropped = b"", len(pem)
-        parsed, unreadable = None, f"{found.name}: {dropped} bytes; at most {most} are read"
+    if dropped:
+        asked = f"{names} names" if names > MOST_NAMES else f"{dropped} bytes"
+        parsed, unreadable = None, f"{asked}, over the limit"
     else:
         parsed, unreadable = parsed_of(pem, found.name)
     return Csr(
@@ -123,28 +128,3 @@ def asked_of(csr: Csr) -> AskedNames | None:
     if csr.parsed is None:
         return None
     return AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
-
-
-def bootstrap_csrs_of(
-    csrs: Iterable[CertificateSigningRequest], node: str, since: datetime
-) -> tuple[str, ...]:
-    """Names of the CSRs made since then with a bootstrap token for a kubelet's client certificate of this node.
-
-    kubeadm's auto-approver gives any holder of a bootstrap token a client certificate of any node name
-    (pkg/controller/certificates/approver/sarapprove.go). A CSR that cannot be read may be for any node, so it counts; so
-    does one of that very second, since the API server writes no smaller part of time.
-    """
-    since = since.replace(microsecond=0)
-    return tuple(
-        each.name
-        for each in csrs
-        if each.spec.signer_name == KUBELET_CLIENT
-        and each.spec.username.startswith(BOOTSTRAP_USER)
-        and (each.metadata.creation_timestamp is None or each.metadata.creation_timestamp >= since)
-        and _may_name(each, node)
-    )
-
-
-def _may_name(csr: CertificateSigningRequest, node: str) -> bool:
-    parsed, _ = parsed_of(csr.spec.request, csr.name)
-    return parsed is None or parsed.subject.common_name == f"{NODE_USER}{node}"

@@ -6,17 +6,18 @@ from typing import Protocol
 
 import msgspec
 
+from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, asked_of, presumed_node, requestor_node
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.standing_answer import StandingAnswer
 
 
 class CsrLimits(msgspec.Struct, frozen=True):
     """Limits of a kubelet's CSR."""
 
-    pem_bytes: int = 8 * 1024
+    pem_bytes: int = MOST_REQUEST
     names: int = 8
     addresses: int = 16
     keys: tuple[str, ...] = ("ECDSA P-256",)
@@ -108,10 +109,6 @@ class CsrFacts(msgspec.Struct, frozen=True):
     credentials_told: bool = False
     """Whether another CSR says which client certificate made it: then it is not the API server that does not tell."""
 
-    bootstrap_csrs: tuple[str, ...] | None = None
-    """Names of the CSRs by which a bootstrap token asked for a client certificate of this node since the plan; None:
-    not known. Looked at only where there is no credential id."""
-
     node_seen: NodeSeen | None = None
     """The requestor's Node, read live right before the decision; None: it was not."""
 
@@ -121,8 +118,11 @@ class CsrFacts(msgspec.Struct, frozen=True):
     approvals_left: int | None = None
     """How many CSRs of this node may be approved now; None: nobody keeps count."""
 
-    standing: StandingAnswer | None = None
-    """The standing of the client certificate that made the CSR; None: nobody watches client certificates."""
+    standing: CredentialAnswer | None = None
+    """Whether the client certificate that made the CSR is the node's own; None: nobody watches client certificates."""
+
+    pins_are_read: bool = True
+    """Whether an approver is there, which goes by pins."""
 
     limits: CsrLimits = CsrLimits()
 
@@ -142,7 +142,8 @@ def csr_facts(
     kubelet_started: datetime | None = None,
     client_certificates: frozenset[str] | None = None,
     without_credential_id: bool = False,
-    bootstrap_csrs: tuple[str, ...] | None = None,
+    standing: CredentialAnswer | None = None,
+    pins_are_read: bool = True,
 ) -> CsrFacts:
     """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
@@ -160,5 +161,6 @@ def csr_facts(
         client_certificates=client_certificates,
         without_credential_id=without_credential_id,
         credentials_told=evidence.tells_credentials,
-        bootstrap_csrs=bootstrap_csrs,
+        standing=standing,
+        pins_are_read=pins_are_read,
     )

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from shlex import join
 
+from kubevouch.outcome import Outcome
 from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
 from kubevouch.policy.facts import CsrFacts
@@ -16,7 +17,6 @@ from kubevouch.policy.rule import (
     refuses,
     unreadable,
 )
-from kubevouch.policy.standing import ClientStanding
 
 
 def signer(facts: CsrFacts) -> RuleResult:
@@ -161,35 +161,37 @@ def own_key(facts: CsrFacts) -> RuleResult:
 
 
 def client_standing(facts: CsrFacts) -> RuleResult:
-    """The client certificate that made the CSR was not borrowed with a bootstrap token (see policy.standing)."""
+    """The client certificate that made the CSR is the node's own (see policy.credentials)."""
     rule, known = "client-standing", facts.standing
     if known is None:
         return not_asked(
             rule, "only the running approver asks this: it watches who gets client certificates"
         )
-    allowed = "a client certificate with which the node joined, or one that replaced it"
-    if known.standing is ClientStanding.OWN:
+    if known.reason is HoldReason.NOT_ASKED:
+        return not_asked(rule, known.why)
+    allowed = "a client certificate with which the node joined, that a pin names, or that replaced one of these"
+    if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
+    is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
+    seen = "a borrowed client certificate" if is_borrowed else "a client certificate in doubt"
     why = f"{known.why}{_way_out(facts)}"
-    if known.standing is ClientStanding.BORROWED:
-        seen = "a borrowed client certificate"
-        return refuses(rule, HoldReason.BORROWED_IDENTITY, why, seen=seen, allowed=allowed)
-    if known.standing is ClientStanding.REPLACEMENT:
-        seen = "a client certificate that was got anew"
-        return cannot_tell(rule, why, HoldReason.IDENTITY_GOT_ANEW, seen=seen, allowed=allowed)
-    if known.holds:
-        seen = "a client certificate that is not known"
-        return cannot_tell(rule, why, HoldReason.UNKNOWN_CREDENTIAL, seen=seen, allowed=allowed)
-    return not_asked(rule, known.why)
+    return RuleResult(rule, known.outcome, known.reason, why, seen, allowed)
 
 
 def _way_out(facts: CsrFacts) -> str:
-    """The command that says that it is the node's own; "" where the CSR names no client certificate that could be pinned."""
-    node = requestor_node(facts.csr)
-    if node is None or not certificate_id(facts.csr.credential_ids or ()):
+    """The command by which the operator says that it is the node's own."""
+    csr, node = facts.csr, requestor_node(facts.csr)
+    certificate = certificate_id(csr.credential_ids or ())
+    if node is None or (csr.credential_ids and not certificate):
         return ""
-    command = join(("kubevouch", "approver", "pin", node, "--csr", facts.csr.name))
-    return f"; if it is the node's own: {command}"
+    words: tuple[str, ...] = ("kubevouch", "csr", "approve", csr.name, "--credential", certificate)
+    if facts.pins_are_read:
+        by = ("--csr", csr.name) if certificate else ("--via", "ssh")
+        words = ("kubevouch", "approver", "pin", node, *by)
+    elif not certificate:
+        words = ("kubectl", "certificate", "approve", csr.name)
+    own_act = "" if certificate or facts.pins_are_read else ", which is your own act"
+    return f"; if it is the node's own: {join(words)}{own_act}"
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
@@ -244,20 +246,5 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,
-        )
-    if facts.bootstrap_csrs is None:
-        return cannot_tell(
-            rule,
-            "whether a bootstrap token has asked for this node's name since the plan cannot be told; of a plan that is "
-            "less than an hour old it can",
-            seen=seen,
-        )
-    if facts.bootstrap_csrs:
-        return refuses(
-            rule,
-            HoldReason.BOOTSTRAPPED,
-            "a bootstrap token has asked for a client certificate of this node's name since the plan",
-            seen=listed(facts.bootstrap_csrs),
-            allowed="no such CSR since the plan",
         )
     return passes(rule, f"{seen}; the operator accepts that")

@@ -3,14 +3,20 @@
 A thousand CSRs of a thousand nodes cost a thousand look-ups, and not a million steps.
 """
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from kubevouch.evidence.policy_evidence import PolicyEvidence
-from kubevouch.kube.resources import Node
+from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import CREDENTIAL_ID, Csr
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
+
+
+def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
+    """Whether one of them says which client certificate made it."""
+    return any(certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())) for each in csrs)
 
 
 class IndexedEvidence:
@@ -41,10 +47,7 @@ class IndexedEvidence:
     @cached_property
     def tells_credentials(self) -> bool:
         """Whether a CSR says which client certificate made it."""
-        return any(
-            certificate_id(each.spec.extra.get(CREDENTIAL_ID, ()))
-            for each in self._evidence.csrs.or_else(())
-        )
+        return tell_credentials(self._evidence.csrs.or_else(()))
 
     def newest(self, csr: Csr) -> str | None:
         """The newest serving CSR that was made by the same user with the same credential.

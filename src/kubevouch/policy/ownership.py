@@ -23,9 +23,9 @@ from kubevouch.policy.rule import (
     RuleResult,
     cannot_tell,
     listed,
-    looked_at,
     passes,
     refuses,
+    unreadable,
 )
 from kubevouch.x509 import unmapped
 
@@ -104,9 +104,9 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 
     A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has.
     """
-    values = looked_at(rule, kind.of(facts.asked))
-    if isinstance(values, RuleResult):
-        return values
+    values = kind.of(facts.asked)
+    if values is None:
+        return unreadable(rule)
     found = {
         value: why
         for value in values
@@ -135,9 +135,9 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 
 
 def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    values = looked_at(rule, kind.of(facts.asked))
-    if isinstance(values, RuleResult):
-        return values
+    values = kind.of(facts.asked)
+    if values is None:
+        return unreadable(rule)
     if facts.other_nodes is None:
         return cannot_tell(rule, "the nodes of the cluster could not be read")
     foreign, contested = {}, {}
@@ -194,9 +194,9 @@ def _who_has(owners: Collection[ClaimedBy]) -> str:
 
 
 def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    values = looked_at(rule, kind.of(facts.asked))
-    if isinstance(values, RuleResult):
-        return values
+    values = kind.of(facts.asked)
+    if values is None:
+        return unreadable(rule)
     if facts.allowed is None:
         return cannot_tell(
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)

@@ -78,27 +78,6 @@ def unreadable(rule: str) -> RuleResult:
     return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
 
 
-MOST_LOOKED_AT = 256
-"""Names or addresses that are looked at one by one. `form.count` allows far fewer: a CSR with thousands is held by it."""
-
-
-def unlooked(rule: str, values: Sequence[object]) -> RuleResult:
-    """The result of a rule that does not look at each of so many values."""
-    return cannot_tell(
-        rule,
-        f"more than the {MOST_LOOKED_AT} that are looked at one by one",
-        HoldReason.TOO_MANY_NAMES,
-        seen=listed(values),
-    )
-
-
-def looked_at(rule: str, values: Sequence[T] | None) -> Sequence[T] | RuleResult:
-    """The values to be looked at one by one; or the result where the CSR cannot be read (None), or asks for a flood of them."""
-    if values is None:
-        return unreadable(rule)
-    return unlooked(rule, values) if len(values) > MOST_LOOKED_AT else values
-
-
 MOST_LISTED = 24
 """More than any kubelet asks for: a CSR with thousands of names must not fill a screen."""
 

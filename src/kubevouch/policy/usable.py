@@ -10,9 +10,9 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.rule import (
     RuleResult,
     listed,
-    looked_at,
     passes,
     refuses,
+    unreadable,
 )
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -77,9 +77,9 @@ def plain_names(facts: NameFacts) -> RuleResult:
     Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator says that it is this
     node's.
     """
-    names = looked_at("plain-names", None if facts.asked is None else facts.asked.names)
-    if isinstance(names, RuleResult):
-        return names
+    if facts.asked is None:
+        return unreadable("plain-names")
+    names = facts.asked.names
     seen, allowed = listed(names), "lower-case RFC 1123 names"
     bad = {name: why for name in names if (why := malformed(name))}
     if bad:
@@ -114,11 +114,9 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
 
     A loopback address passes only where the operator lists that very one (docs/lab.md).
     """
-    addresses = looked_at(
-        "usable-addresses", None if facts.asked is None else facts.asked.addresses
-    )
-    if isinstance(addresses, RuleResult):
-        return addresses
+    if facts.asked is None:
+        return unreadable("usable-addresses")
+    addresses = facts.asked.addresses
     seen = listed(addresses)
     bad = {a: why for a in addresses if (why := unusable(a, facts.reserved))}
     if bad:

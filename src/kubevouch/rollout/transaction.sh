@@ -6,7 +6,7 @@
 # reason the old files are kept by link and rename, and everything new is written before anything is changed.
 #
 # Set above this text: action fence machine identity holder node before content after line_ours line_before seed_certificate
-# seed_sha seed_key seed_from seed_until seed_chain undo_script places switch boot_unit, those of run_state.sh, and the functions of identity.sh and root_owned.sh
+# seed_sha seed_key seed_from seed_until seed_chain former_until undo_script places switch boot_unit, those of run_state.sh, and the functions of identity.sh and root_owned.sh
 trap '' HUP PIPE
 
 answer() { # OUTCOME WHY
@@ -67,9 +67,10 @@ only_roots() {
     why=$(not_only_roots "$folder")
     [ -z "$why" ] || refuse "$why; nothing was done"
   done
-  [ -e "$here/undo.sh" ] || return 0
-  why=$(ownership "$here/undo.sh") && [ -f "$here/undo.sh" ] && [ ! -L "$here/undo.sh" ] ||
-    refuse "${why:-$here/undo.sh is not a file}; nothing was done"
+  for file in "$config" "$here/undo.sh"; do
+    [ ! -e "$file" ] || { why=$(ownership "$file") && [ -f "$file" ] && [ ! -L "$file" ]; } ||
+      refuse "${why:-$file is not a file}; nothing was done"
+  done
 }
 
 # An undo writes only where the run has written: its own record, in a folder of root's, names the places.
@@ -113,9 +114,9 @@ prepare() {
     digest "$here/seed.crt" >"$here/seed.sha256" && printf '%s' "$before" >"$here/before.sha256" &&
       printf '%s' "$after" >"$here/after.sha256" && unpacked "$line_ours" >"$here/line.ours" &&
       unpacked "$line_before" >"$here/line.before" && process >"$here/process" &&
-      printf '%s' "$(($(date +%s) + switch))" >"$here/fires"
+      printf '%s' "$former_until" >"$here/former_until" && printf '%s' "$(($(date +%s) + switch))" >"$here/fires"
   } || give_up "the run's record cannot be written"
-  for file in seed.sha256 before.sha256 after.sha256 fires; do
+  for file in seed.sha256 before.sha256 after.sha256 former_until fires; do
     [ -s "$here/$file" ] || give_up "the run's record was not written whole"
   done
   printf '' >"$here/prepared" || give_up "the run's record cannot be written"

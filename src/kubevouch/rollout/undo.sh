@@ -3,8 +3,8 @@
 # power cut or a kill has left, it goes on from there. Renames only, apart from an edit of somebody else's that stays: it must
 # work on a full disk.
 #
-# The order matters: the configuration first, then the proof that the kubelet runs with it, and only then the pairs. As long
-# as one of them fails, what follows is not touched and the switch stays.
+# The order matters: the configuration first, then the proof that the kubelet runs with it, and only then the pairs (before
+# that proof where it asks all the same). As long as one of them fails, what follows is not touched and the switch stays.
 #
 # Set above this text: asks, those of run_state.sh, and the functions of root_owned.sh; locked, by a caller that has the lock.
 say() { printf '%s; ' "$*" >&2; }
@@ -85,8 +85,7 @@ mentions_bootstrap() {
 }
 still_asks() { [ "$asks" = yes ] || mentions_bootstrap; }
 
-# The kubelet that runs now asks for nothing. Of its kubelet-server* files those are new that were not there before
-# (kept/), or whose older namesake has been set aside.
+# Of the kubelet-server* files those are new that were not there before (kept/), or whose older namesake has been set aside.
 restore_pairs() {
   for file in "$pki"/kubelet-server*; do
     name=${file##*/}
@@ -102,6 +101,7 @@ restore_pairs() {
   done
   persist "$pki" "$here/aside" "$here/strays"
 }
+pairs_back() { restore_pairs || give_up "the former pairs in $pki could not be put back"; }
 
 [ -e "$here" ] || exit 0
 for folder in "$here" "$pki" "${config%/*}"; do
@@ -111,23 +111,21 @@ done
 take_lock || give_up "another call holds the lock of this node ($store/lock)"
 case $(state_of "$here") in
   armed | written | restarted) ;;
-  verified)
-    finish_commit || give_up "the commit could not be finished"
-    remove_switch
-    exit 0
-    ;;
-  *) # nothing was changed, or the run has ended: only the switch may be left of it
+  *) # nothing was changed, or the run has ended: only the end of its commit, or the switch, may be left of it
+    [ "$(state_of "$here")" != verified ] || finish_commit || give_up "the commit could not be finished"
     remove_switch
     exit 0
     ;;
 esac
 restore_config || give_up "the former $config could not be put back; nothing else was touched"
 persist "$config" "${config%/*}" "$here" || give_up "$config could not be synced"
-restart
-if still_asks; then
+if still_asks && [ "$(date +%s)" -lt "$(number "$(cat "$here/former_until" 2>/dev/null)")" ]; then
+  pairs_back # its kubelet serves what it finds at its start
+  restart
+elif restart && still_asks; then
   say "serverTLSBootstrap is on all the same, so the certificates in $pki stay as they are"
-else
-  restore_pairs || give_up "the former pairs in $pki could not be put back"
+else # the kubelet that runs now asks for nothing
+  pairs_back
 fi
 becomes undone || give_up "the run's record cannot be changed"
 remove_switch

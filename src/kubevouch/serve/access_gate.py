@@ -11,6 +11,7 @@ from kubevouch.clock import Clock
 from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated, bearer_token
 from kubevouch.serve.authorization import Authorizer
+from kubevouch.serve.indented import refusal_as_wanted
 from kubevouch.serve.logs import Log, Value
 from kubevouch.serve.messages import (
     ANONYMOUS,
@@ -22,7 +23,13 @@ from kubevouch.serve.messages import (
     ending,
     json_response,
 )
-from kubevouch.serve.statuses import internal_error, no_such_path, too_many_requests, unauthorized
+from kubevouch.serve.statuses import (
+    forbidden,
+    internal_error,
+    no_such_path,
+    too_many_requests,
+    unauthorized,
+)
 from kubevouch.serve.turns import Turns
 
 MAX_IN_FLIGHT: Final = 400
@@ -31,6 +38,7 @@ _A_ROUND: Final = 8
 """Requests of others than the front proxy that are begun in one round of the event loop: some 5 ms."""
 _EACH_REQUEST: Final = 3
 """The level of -v that shows each request."""
+_ASK_THERE: Final = "ask the API server, which impersonates, and then asks here"
 _AUDIT_ID: Final = re.compile(r"[!-~]{1,128}")
 """The API server's aggregator sends its own, so that both servers' logs can be put together."""
 
@@ -166,9 +174,14 @@ class AccessGate:
             user = await self._authentication.authenticate(request, first=first)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
-            return ending(unauthorized())
-        refusal = await self._authorization.refusal(user, attributes, first=first)
-        return user if refusal is None else _for(user, refusal)
+            return ending(refusal_as_wanted(request, unauthorized()))
+        refusal = _impersonation(request, user)
+        if refusal is None:
+            refusal = await self._authorization.refusal(user, attributes, first=first)
+        if refusal is None:
+            return user
+        wanted = refusal_as_wanted(request, refusal) if refusal.code == 403 else refusal
+        return _for(user, wanted)
 
     def _handler(self, path: str) -> Handler | None:
         return next(
@@ -179,6 +192,15 @@ class AccessGate:
             ),
             None,
         )
+
+
+def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
+    """The refusal, in apiserver's words, if the request is to be answered as another user's. Only the API server does that."""
+    if not any(name.startswith("impersonate-") for name in request.headers):
+        return None
+    name = request.header("impersonate-user")
+    asked = Attributes("impersonate", request.path, resource="users", name=name)
+    return forbidden("", "users", name, f"{asked.denial_text(user.name)}: {_ASK_THERE}")
 
 
 def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:

@@ -6,6 +6,7 @@ from typing import Final
 
 from kubevouch.kube.api_call import resource_path
 from kubevouch.serve.messages import HttpRequest
+from kubevouch.serve.statuses import sanitized
 
 _VERBS: Final = {
     "POST": "create",
@@ -37,10 +38,10 @@ class Attributes:
     def denial_text(self, user: str) -> str:
         """The text of a denial for this user (responsewriters/errors.go, forbiddenMessage)."""
         if not self.resource:
-            return f'User "{user}" cannot {self.verb} path "{self.path}"'
+            return sanitized(f'User "{user}" cannot {self.verb} path "{self.path}"')
         whole = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
         place = f'in the namespace "{self.namespace}"' if self.namespace else "at the cluster scope"
-        return (
+        return sanitized(
             f'User "{user}" cannot {self.verb} resource "{whole}" '
             f'in API group "{self.group}" {place}'
         )

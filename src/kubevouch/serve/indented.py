@@ -1,11 +1,12 @@
 """JSON in lines, for people: with ?pretty, `pretty=1` in Accept, or a client that people use (apiserver's isPrettyPrint)."""
 
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 
 from kubevouch.serve.messages import HttpRequest, HttpResponse
-from kubevouch.serve.negotiation import MediaType
+from kubevouch.serve.negotiation import MediaType, accepted
 
 _PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -29,5 +30,11 @@ def as_wanted(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """A whole response in JSON, indented if the request wants that."""
     if not answer.body or answer.content_type != "application/json" or not wants_lines(request):
         return answer
-    body = in_lines(answer.body.decode()).encode()
-    return HttpResponse(answer.code, body, answer.content_type, answer.headers)
+    return replace(answer, body=in_lines(answer.body.decode()).encode())
+
+
+def refusal_as_wanted(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """A refusal as apiserver's ErrorNegotiated writes it: in lines also for who accepts no form that is served."""
+    if accepted(request, ()) is not None:
+        return as_wanted(request, answer)
+    return replace(answer, body=in_lines(answer.body.decode()).encode())

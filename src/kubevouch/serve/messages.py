@@ -3,6 +3,7 @@
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ class UserInfo:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+NO_SNIFFING: Final = MappingProxyType({"X-Content-Type-Options": "nosniff"})
 ANONYMOUS: Final = UserInfo("system:anonymous", ("system:unauthenticated",))
 
 
@@ -128,5 +130,4 @@ def json_response(
 
 def text_response(text: str, code: int = 200) -> HttpResponse:
     """A response in plain text, which browsers are told not to interpret as anything else."""
-    headers = {"X-Content-Type-Options": "nosniff"}
-    return HttpResponse(code, text.encode(), "text/plain; charset=utf-8", headers)
+    return HttpResponse(code, text.encode(), "text/plain; charset=utf-8", NO_SNIFFING)

@@ -4,7 +4,7 @@ The reason of a failed check stands only in the log, since these paths are open 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
@@ -65,7 +65,7 @@ class Probes:
         return (
             text_response(f"internal server error: {failed}\n", 500)
             if failed
-            else text_response("ok")
+            else replace(text_response("ok"), headers={})
         )
 
     def _page(self, page: str, checks: Sequence[NamedCheck], request: HttpRequest) -> HttpResponse:

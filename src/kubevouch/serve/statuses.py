@@ -1,8 +1,9 @@
 """Error responses in the shapes and texts of apimachinery's pkg/api/errors/errors.go."""
 
+from dataclasses import replace
 from typing import Any, Final
 
-from kubevouch.serve.messages import HttpResponse, json_response, text_response
+from kubevouch.serve.messages import NO_SNIFFING, HttpResponse, json_response, text_response
 
 Details = dict[str, Any]
 
@@ -28,12 +29,11 @@ def unauthorized() -> HttpResponse:
 
 
 def forbidden(group: str, resource: str, name: str, why: str) -> HttpResponse:
-    """403 (NewForbidden). resource: "" for a non-resource path."""
-    if not resource:
-        return status(403, "Forbidden", f"forbidden: {why}", {})
+    """403 (responsewriters.Forbidden). resource: "" for a non-resource path."""
     subject = _qualified(group, resource) + (f' "{name}"' if name else "")
-    details = {"name": name, "group": group, "kind": resource}
-    return status(403, "Forbidden", f"{subject} is forbidden: {why}", _filled(details))
+    details = _filled({"name": name, "group": group, "kind": resource}) if resource else {}
+    text = f"{subject} is forbidden: {why}" if resource else f"forbidden: {why}"
+    return replace(status(403, "Forbidden", text, details), headers=NO_SNIFFING)
 
 
 def not_found(group: str, resource: str, name: str) -> HttpResponse:
@@ -107,12 +107,16 @@ def too_many_requests() -> HttpResponse:
 
 def internal_error(path: str, why: str) -> HttpResponse:
     """500 in plain text (responsewriters.InternalError)."""
-    shown = path.translate(_QUOTES)
+    shown = sanitized(path)
     return text_response(f'Internal Server Error: "{shown}": {why}\n', 500)
 
 
-# responsewriters/errors.go, sanitizer.
 _QUOTES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def sanitized(text: str) -> str:
+    """The text as a browser may see it (responsewriters/errors.go, sanitizer)."""
+    return text.translate(_QUOTES)
 
 
 def _qualified(group: str, resource: str) -> str:

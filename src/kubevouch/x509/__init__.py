@@ -40,7 +40,13 @@ from kubevouch.x509.issue import (
     signed_serving_pair,
 )
 from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
-from kubevouch.x509.kinds import CertificateKind, classify, node_name_of, self_signed_host
+from kubevouch.x509.kinds import (
+    CertificateKind,
+    classify,
+    misnamed,
+    node_name_of,
+    self_signed_host,
+)
 from kubevouch.x509.lifetimes import duration_text, life_used, remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
@@ -73,6 +79,7 @@ __all__ = [
     "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
+    "misnamed",
     "new_authority",
     "node_name_of",
     "printable",

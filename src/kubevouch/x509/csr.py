@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kubevouch.x509 import der, pem
 from kubevouch.x509.canonical import deviation
-from kubevouch.x509.csr_attributes import read_attributes
+from kubevouch.x509.csr_attributes import count_alt_names, read_attributes
 from kubevouch.x509.csr_identity import key_quirks, read_subject, signature_quirks
 from kubevouch.x509.encoded import Encoded
 from kubevouch.x509.errors import Malformed, X509Error
@@ -61,6 +61,23 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"a {CSR_LABEL} block was expected")
     outside = () if pem.encode(CSR_LABEL, block.body) == data else (_outside(block, data),)
     return parse_csr(block.body, where, quirks=outside)
+
+
+def names_in(data: bytes) -> int:
+    """How many names and addresses the CSR in `spec.request` asks for, without reading them; 0 where that cannot be seen."""
+    block = next(pem.blocks(data), None)
+    try:
+        info = (
+            der.Reader(block.body if block else b"")
+            .inside(der.SEQUENCE, "")
+            .inside(der.SEQUENCE, "")
+        )
+        while not info.empty:
+            if (element := info.any("")).tag == der.explicit(0):
+                return count_alt_names(der.Reader(element.body))
+    except Malformed:
+        pass
+    return 0
 
 
 def parse_csr(data: bytes, where: str, *, quirks: tuple[Quirk, ...] = ()) -> CertificateRequest:

@@ -55,6 +55,16 @@ def read_attributes(attributes: der.Reader) -> CsrExtensions:
     return CsrExtensions(names, (*quirks, *_name_quirks(names)))
 
 
+def count_alt_names(attributes: der.Reader) -> int:
+    """How many alternative names the attributes ask for; of each only the length is read. Raises Malformed."""
+    count = 0
+    while not attributes.empty:
+        for extension in _requested(attributes.any(_BROKEN), []):
+            if extension.oid == SUBJECT_ALT_NAME:
+                count += der.Reader(extension.value).inside(der.SEQUENCE, _BROKEN).count(_BROKEN)
+    return count
+
+
 def _requested(attribute: der.Element, quirks: list[Quirk]) -> list[Extension]:
     """The extensions in one attribute; none if Go skips it."""
     try:

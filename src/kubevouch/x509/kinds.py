@@ -110,6 +110,25 @@ def node_name_of(certificate: Certificate) -> str | None:
     return name.removeprefix(NODE_PREFIX) or None
 
 
+def misnamed(certificate: Certificate, node: str) -> str:
+    """Why a kubelet's serving certificate does not name this node; "" if it does, which proves nothing without `verify`.
+
+    The signer of the API server's CA writes CN=system:node:NAME and O=system:nodes. k3s and RKE2 (k3s-io/k3s
+    pkg/server/handlers/handlers.go, ServingKubeletCert) and kops (kubernetes/kops nodeup/pkg/model/kubelet.go,
+    cmd/kops-controller/pkg/server/server.go) sign for CN=NAME, with NAME among the DNS names. One of the two is not
+    enough: an API server's certificate has its machine's name in the SAN.
+    """
+    name, holder = certificate.subject.common_name, node_name_of(certificate)
+    if node not in {name, holder}:
+        whose = f"node {holder}" if holder else f'"{name}"'
+        return f"the certificate belongs to {whose}, not to node {node}"
+    if SERVER_AUTH not in certificate.extended_key_usage:
+        return f"the certificate names node {node}, but is not for serverAuth"
+    if node not in {holder, *certificate.dns_names}:
+        return f"the certificate names node {node} in its CN, but in no DNS name"
+    return ""
+
+
 def self_signed_host(certificate: Certificate) -> str | None:
     """The host of a self-signed pair's leaf (CN <host>@<unix>, issuer <host>-ca@<unix>); else None.
 

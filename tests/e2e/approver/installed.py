@@ -159,7 +159,7 @@ def assert_approved_once(
 
 @contextmanager
 def installed(
-    cluster: Cluster, image: str, *words: str, rule: str = "sim-*"
+    cluster: Cluster, image: str, *words: str, rule: str = "sim-*.example.com"
 ) -> Iterator[InstalledApprover]:
     """Installed as an operator does it, with a rule for new nodes; removed afterwards, with all that it has written."""
     clean(cluster)

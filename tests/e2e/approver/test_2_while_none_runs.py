@@ -36,7 +36,7 @@ def _waits_for_a_pin_once_made_again(
         node.register()
         waits = node.ask()
     site.held(waits, "PinOutdated")
-    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--yes")
+    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--csr", waits, "--yes")
     assert ran.code == 0, ran
     site.approved(waits)
 
@@ -61,7 +61,7 @@ def test_a_node_that_the_rule_admitted_and_that_is_made_again_waits_for_a_pin(
 def test_who_uses_the_time_in_which_it_is_deleted_is_held_also_once_the_node_is_pinned_anew(
     approver: InstalledApprover, site: Joining
 ) -> None:
-    """A thief with a bootstrap token. The kubelet that was there before is not held for that."""
+    """A thief with a bootstrap token looks like a reinstalled machine: the operator says which of them is the node."""
     node = pinned(approver, site, "empty.example.com")
     eventually(lambda: _is_recorded(approver, node.name), "a record of its client certificate")
     with _none_runs(approver):
@@ -71,8 +71,11 @@ def test_who_uses_the_time_in_which_it_is_deleted_is_held_also_once_the_node_is_
     site.held(stolen, "PinOutdated")
     ran = approver.cluster.kubevouch("approver", "pin", node.name, "--yes")
     assert ran.code == 0, ran
-    note = site.held(stolen, "IdentityGotAnew")
+    note = site.held(stolen, "EarlierNode")
     assert f"kubevouch approver pin {node.name} --csr {stolen}" in note
-    site.approved(node.ask())
-    latest = thief.ask()
-    site.held(latest, "IdentityGotAnew")
+    own = node.ask()
+    site.held(own, "UnknownCredential")
+    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--csr", own, "--yes")
+    assert ran.code == 0, ran
+    site.approved(own)
+    site.held(thief.ask(), "UnknownCredential")

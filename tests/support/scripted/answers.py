@@ -82,6 +82,8 @@ class Answers:
         self.authorize: Authorize = everything
         self.prints_tables = False
         """Whether it prints Tables for who asks for them; else it sends the objects, which such a client takes, too."""
+        self.streams_lists = True
+        """Whether a watch may begin with a list (WatchList, KEP-3157); off by default in Kubernetes 1.33 and before 1.32."""
         self.logs: dict[tuple[str, str, str], str] = {}
         self.version: Object = {"major": "1", "minor": "36", "gitVersion": "v1.36.3"}
 
@@ -130,6 +132,10 @@ class Answers:
         )
         if not self.authorize(attributes):
             raise status.forbidden(kind.group, kind.plural, "", attributes.cannot())
+        if "sendInitialEvents" in request.query and not self.streams_lists:
+            field, reason = "sendInitialEvents", "FieldValueForbidden"
+            text = f"Forbidden: {field} is forbidden for watch unless the WatchList feature gate is enabled"
+            raise status.invalid("meta.k8s.io", "ListOptions", "", [(reason, field, text)])
         form = Form(kind, kind)
         return lambda: stream(self.store.kept, form, wanted.namespace, request.query)
 

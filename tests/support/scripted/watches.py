@@ -6,7 +6,7 @@ the answer's own status, or, with `gone_as_event`, as an ERROR in a good answer;
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -37,6 +37,8 @@ class Watches:
     def __init__(self) -> None:
         self._open: set[_Open] = set()
         self.gone_as_event = False
+        self.before_each: Callable[[web.Request, Event], Awaitable[None]] | None = None
+        """Awaited before an event is sent."""
 
     @property
     def open(self) -> int:
@@ -82,35 +84,36 @@ class Watches:
             await watch.response.prepare(request)
             with stream, contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(int(request.query.get("timeoutSeconds", "1800"))):
-                    await _follow(watch)
+                    await self._follow(watch)
         finally:
             self._open.discard(watch)
         return watch.response
 
-
-async def _follow(watch: _Open) -> None:
-    following = asyncio.ensure_future(anext(watch.stream))
-    marked = asyncio.ensure_future(watch.stirred.wait())
-    try:
-        while True:
-            if watch.gone:
-                return await _send(watch.response, Event("ERROR", expired().body()))
-            await asyncio.wait((following, marked), return_when=asyncio.FIRST_COMPLETED)
-            if following.done():
-                await _tell(watch, following.result())
-                following = asyncio.ensure_future(anext(watch.stream))
-                await asyncio.sleep(0)  # what has happened already goes before a bookmark
-                continue
-            if watch.gone:
-                continue
-            watch.stirred.clear()
-            watch.bookmark = False
-            marked = asyncio.ensure_future(watch.stirred.wait())
-            if watch.request.query.get("allowWatchBookmarks") in ("true", "1"):
-                await _tell(watch, watch.stream.bookmark())
-    finally:
-        following.cancel()
-        marked.cancel()
+    async def _follow(self, watch: _Open) -> None:
+        following = asyncio.ensure_future(anext(watch.stream))
+        marked = asyncio.ensure_future(watch.stirred.wait())
+        try:
+            while True:
+                if watch.gone:
+                    return await _send(watch.response, Event("ERROR", expired().body()))
+                await asyncio.wait((following, marked), return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    if self.before_each is not None:
+                        await self.before_each(watch.request, following.result())
+                    await _tell(watch, following.result())
+                    following = asyncio.ensure_future(anext(watch.stream))
+                    await asyncio.sleep(0)  # what has happened already goes before a bookmark
+                    continue
+                if watch.gone:
+                    continue
+                watch.stirred.clear()
+                watch.bookmark = False
+                marked = asyncio.ensure_future(watch.stirred.wait())
+                if watch.request.query.get("allowWatchBookmarks") in ("true", "1"):
+                    await _tell(watch, watch.stream.bookmark())
+        finally:
+            following.cancel()
+            marked.cancel()
 
 
 async def _tell(watch: _Open, event: Event) -> None:

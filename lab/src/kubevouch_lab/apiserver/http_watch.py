@@ -40,7 +40,7 @@ async def serve(
                     event = await anext(stream)
             except TimeoutError:
                 if bookmarks:
-                    await _write(response, stream.bookmark(), lambda thing: thing)
+                    await _write(response, stream.bookmark(), formed)
             except StopAsyncIteration:
                 break
             else:
@@ -78,5 +78,5 @@ def _response() -> web.StreamResponse:
 async def _write(
     response: web.StreamResponse, event: Event, formed: Callable[[Object], Object]
 ) -> None:
-    thing = event.object if event.type in {"BOOKMARK", "ERROR"} else formed(event.object)
+    thing = event.object if event.type == "ERROR" else formed(event.object)
     await response.write(msgspec.json.encode({"type": event.type, "object": thing}) + b"\n")

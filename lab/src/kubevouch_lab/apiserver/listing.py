@@ -5,8 +5,10 @@ apiserver's pkg/storage/etcd3/store.go (GetList), pkg/storage/continue.go, and m
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -78,19 +80,16 @@ def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> 
     matches = selected(form.kind, query)
     limit = max(0, _number(query.get("limit", "0"), "limit"))
     revision, after = _moment(store, query, limit)
-    things = [
-        thing
-        for thing in map(
-            form.outward,
-            store.as_of(form.base, namespace, revision, trigger=trigger_of(form.kind, query)),
-        )
-        if (after is None or _place(thing) > after) and matches(thing)
-    ]
+    stored = store.as_of(form.base, namespace, revision, trigger=trigger_of(form.kind, query))
+    left = stored if after is None else stored[bisect_right(stored, after, key=_place) :]
+    # No more than the page is looked at: a list of thousands in small pages costs each but once.
+    found = filter(matches, map(form.outward, left))
+    things = list(islice(found, limit + 1) if limit else found)
     if not limit or len(things) <= limit:
         return ListPage(things, revision)
     plain = not query.get("labelSelector") and not query.get("fieldSelector")
     token = _token(revision, _place(things[limit - 1]))
-    return ListPage(things[:limit], revision, token, len(things) - limit if plain else None)
+    return ListPage(things[:limit], revision, token, len(left) - limit if plain else None)
 
 
 def _moment(

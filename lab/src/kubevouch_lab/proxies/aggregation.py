@@ -32,7 +32,7 @@ from kubevouch_lab.proxies.forwarding import forward
 from kubevouch_lab.proxies.go_errors import go_error_text
 from kubevouch_lab.proxies.node_proxy import FAILURES
 
-_OWN = ("x-remote-",)
+_OWN = ("x-remote-", "impersonate-")
 _UNCHANGED = "!#$%&'*+-.^_`|~"
 
 

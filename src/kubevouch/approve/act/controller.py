@@ -17,6 +17,7 @@ from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.act.watching import CSR_LIFE, Watches
 from kubevouch.approve.decide.view import ClusterView
+from kubevouch.approve.decide.waiting import Requestor
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -68,7 +69,7 @@ class ApproverController:
         self._instruments = instruments
         self._rng = rng
         self._view = ClusterView()
-        self._queue = DecisionQueue(clock)
+        self._queue = DecisionQueue[Requestor](clock)
         self._election = self._make_election()
         self._records = self._make_records()
         self._events = self._make_events()
@@ -164,7 +165,7 @@ class ApproverController:
             decides=lambda: self._decides() and self._watches.in_order,
             may_write=self._may_write,
             dry_run=self._settings.dry_run,
-            written=self._reactions.written,
+            writing=self._reactions.writing,
             rng=self._rng,
         )
 
@@ -176,6 +177,7 @@ class ApproverController:
             served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
             clock_ahead_seconds=lambda: self._own_clock.seconds_ahead,
+            last_gap_timestamp_seconds=lambda: self._reactions.last_gap,
             tasks=lambda: len(asyncio.all_tasks()),
             synced=lambda: float(self._knows_the_cluster()),
         )

@@ -1,4 +1,4 @@
-"""Looks at one CSR after another: the live Node, the policy, and the one write that follows from it."""
+"""Looks at CSRs in their requestors' turns: the live Node, the policy, and the one write that follows from it."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.action import Action, action_of, approval_by, denial_of
-from kubevouch.approve.decide.again import HELD, is_over, is_superseded, next_look
+from kubevouch.approve.decide.again import HELD, is_over, next_look
 from kubevouch.approve.decide.look import LookedAt, look, may_be_dialled
 from kubevouch.approve.decide.view import ClusterView
-from kubevouch.approve.decide.waiting import WaitingCsr
+from kubevouch.approve.decide.waiting import Requestor, WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import Conflict, NotFound, NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
-from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node
+from kubevouch.kube.resources import CsrCondition, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.csr import asked_of
+from kubevouch.policy.csr import Csr, asked_of
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import SourceAnswer, wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
@@ -59,7 +59,8 @@ class Decider:
     """Works on a queue.
 
     active: whether this process leads, as far as was said. decides: whether it leads right now, and has seen CSRs in their
-    order. may_write: asked right before every write. written: called with each CSR as it is after our own write.
+    order. may_write: asked right before every write. writing: called before our own write, with the UID of the CSR and the
+    message of the condition.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Decider:
         api: ApiClient,
         clock: Clock,
         view: ClusterView,
-        queue: DecisionQueue,
+        queue: DecisionQueue[Requestor],
         *,
         facts: ClusterFacts,
         records: RecordWriter,
@@ -76,7 +77,7 @@ class Decider:
         decides: Callable[[], bool],
         may_write: Callable[[], bool],
         dry_run: bool,
-        written: Callable[[CertificateSigningRequest], None],
+        writing: Callable[[str, str], None],
         rng: Callable[[], float],
     ) -> None:
         self._api = api
@@ -90,7 +91,7 @@ class Decider:
         self._decides = decides
         self._may_write = may_write
         self._dry_run = dry_run
-        self._written = written
+        self._tell_writing = writing
         self._rng = rng
         self._nodes = NodeReader(api, clock, view, depth=lambda: queue.depth)
         self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
@@ -106,14 +107,16 @@ class Decider:
 
     async def _work(self) -> None:
         while True:
-            name = await self._queue.get()
+            requestor = await self._queue.get()
+            waiting = self._view.waiting.of(requestor)
             try:
-                await self._look_at(name)
+                if waiting is not None:
+                    await self._look_at(waiting)
             except Exception as error:  # noqa: BLE001 - one CSR must not end the approver
-                self._telling.panicked(name, error)
-                self._queue.put(name, HELD)
+                self._telling.panicked(waiting.name if waiting else "", error)
+                self._queue.put(requestor, HELD)
             finally:
-                self._queue.done(name)
+                self._queue.done(requestor)
             await self._next_beat()
 
     async def _next_beat(self) -> None:
@@ -124,35 +127,31 @@ class Decider:
             self._beat = asyncio.create_task(self._clock.sleep(_BEAT))
         await asyncio.wait([self._beat])
 
-    async def _look_at(self, name: str) -> None:
-        waiting = self._view.waiting.get(name)
-        if waiting is None or waiting.over or not self._active():
+    async def _look_at(self, waiting: WaitingCsr) -> None:
+        if waiting.over or not self._active():
             return
         if not self._decides():
             # The Lease is being renewed, or another process has it: then it will be said soon. Or CSRs are being listed.
-            self._queue.put(name, _LEASE_AWAITED)
+            self._queue.put(waiting.requestor, _LEASE_AWAITED)
             return
         reserved = self._view.reserved(self._clock.monotonic())
         if reserved is None:
-            self._queue.put(name, _NAMES_AWAITED)
+            self._queue.put(waiting.requestor, _NAMES_AWAITED)
             return
-        if self._view.csrs.newest(waiting.csr) not in {None, name}:
-            # It never passes, whatever the Node is like: whoever floods us costs no request.
-            seen = self._view.nodes.get(waiting.node or "")
-            self._hold(waiting, seen, self._look(waiting, seen, reserved, None), Action.HOLD)
-            return
-        node = self._to_be_dialled(waiting, reserved)
+        csr = self._view.read(waiting)
+        node = self._to_be_dialled(waiting, csr, reserved)
         if node is not None and not self._may_dial(node.name):
-            self._queue.put(name, _DIAL_AWAITED)
+            self._queue.put(waiting.requestor, _DIAL_AWAITED)
             return
-        renewal = await self._renewal(waiting, node) if node else None
+        renewal = await self._renewal(csr, node) if node else None
         began = self._clock.monotonic()
-        await self._look_now(waiting, reserved, renewal)
+        await self._look_now(waiting, csr, reserved, renewal)
         self._telling.took(self._clock.monotonic() - began)
 
     async def _look_now(
         self,
         waiting: WaitingCsr,
+        csr: Csr,
         reserved: ReservedNames,
         renewal: RenewalEvidence | None,
     ) -> None:
@@ -163,11 +162,11 @@ class Decider:
             self._telling.node_not_read(waiting, error)
             return
         live = read.node
-        looked = self._look(waiting, live, reserved, renewal)
+        looked = self._look(waiting, csr, live, reserved, renewal)
         if looked.answer is not None and looked.answer.admits is not None and live is not None:
             async with self._records.admitting:
                 # Others may have been admitted since.
-                looked = self._look(waiting, live, reserved, renewal)
+                looked = self._look(waiting, csr, live, reserved, renewal)
                 if not await self._admitted(looked, live):
                     self._again(waiting, None)
                     return
@@ -177,12 +176,12 @@ class Decider:
         """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
         if not waiting.node:
             return NodeRead(None, self._clock.monotonic())
-        read = await self._nodes.read(waiting.node, self._queue.said(waiting.name))
+        read = await self._nodes.read(waiting.node, self._queue.said(waiting.requestor))
         if read.node is not None and not waiting.first_uid:
             waiting.first_uid = read.node.uid
         return read
 
-    def _to_be_dialled(self, waiting: WaitingCsr, reserved: ReservedNames) -> Node | None:
+    def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
         """The node whose kubelet is asked what it serves; None if nobody needs to know, or nobody may look."""
         node = self._view.nodes.get(waiting.node or "")
         if node is None or not self._facts.roots:
@@ -190,15 +189,15 @@ class Decider:
         if not wants_renewal(node, self._view.sources.current):
             return None
         at = self._clock.now()
-        return node if may_be_dialled(self._view, waiting.csr, node, reserved, at) else None
+        return node if may_be_dialled(self._view, csr, node, reserved, at) else None
 
     def _may_dial(self, node: str) -> bool:
         """Whether a node may be dialled now: one CSR of it at a time, however many it makes, and not too many nodes."""
         return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
 
-    async def _renewal(self, waiting: WaitingCsr, node: Node) -> RenewalEvidence:
+    async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:
         """What the node's kubelet serves at the addresses in question."""
-        asked, at = asked_of(waiting.csr), self._clock.now()
+        asked, at = asked_of(csr), self._clock.now()
         assert asked is not None  # else nobody may look
         targets = [
             Target(str(each), node=node.name, port=node.kubelet_port) for each in asked.addresses
@@ -213,15 +212,16 @@ class Decider:
     def _look(
         self,
         waiting: WaitingCsr,
+        csr: Csr,
         live: Node | None,
         reserved: ReservedNames,
         renewal: RenewalEvidence | None,
     ) -> LookedAt:
         at = self._clock.now()
-        looked = look(self._view, waiting, live, reserved, at=at, renewal=renewal)
+        looked = look(self._view, waiting, csr, live, reserved, at=at, renewal=renewal)
         if looked.decision.outcome is Outcome.PASS and waiting.node:
             # Before anything is awaited: another look may ask for the same address while this one is written.
-            asked = asked_of(waiting.csr) or AskedNames()
+            asked = asked_of(csr) or AskedNames()
             self._view.approved_lately.put(waiting.node, asked, at)
         return looked
 
@@ -241,7 +241,7 @@ class Decider:
             self._hold(waiting, live, looked, action)
         elif self._dry_run:
             self._telling.would_write(waiting, looked, action)
-            self._queue.put(waiting.name, HELD)
+            self._queue.put(waiting.requestor, HELD)
         else:
             async with self._writing:
                 await self._decide(waiting, looked, action, began)
@@ -250,7 +250,6 @@ class Decider:
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
     ) -> None:
         waiting.over = is_over(looked.decision)
-        waiting.superseded = is_superseded(looked.decision)
         self._again(waiting, looked)
         self._telling.held(waiting, live, looked, action)
 
@@ -261,24 +260,24 @@ class Decider:
             return self._clock.monotonic() - began <= OLDEST_FACTS and self._may_write()
 
         condition = _condition(looked, action)
-        waiting.writing = condition.message
+        self._tell_writing(waiting.found.uid, condition.message)
         try:
             with only_while(wanted):
                 found = await self._api.patch_approval(waiting.found, condition)
         except NotSent:
             # The process was stopped meanwhile, or does not lead any more: nothing is written by old facts.
-            self._queue.put(waiting.name, 1.0)
+            self._queue.put(waiting.requestor, 1.0)
             return
         except NotFound:
             return  # the watch tells the rest
         except Conflict:
-            self._queue.put(waiting.name, self._rng())
+            self._queue.put(waiting.requestor, self._rng())
             return
         except KubevouchError as error:
             self._again(waiting, None)
             self._telling.not_written(waiting, error)
             return
-        self._written(found)
+        self._view.put_decided_csr(found)
         self._telling.wrote(found, looked, action)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
@@ -289,7 +288,7 @@ class Decider:
         decision = looked.decision if looked else None
         wait = next_look(decision, waiting.failures, self._rng, budget)
         if wait is not None:
-            self._queue.put(waiting.name, wait)
+            self._queue.put(waiting.requestor, wait)
 
 
 def _condition(looked: LookedAt, action: Action) -> CsrCondition:

@@ -106,6 +106,7 @@ class _Measured:
         "served_mismatch": "Nodes that do not serve the certificate that was issued for them two minutes ago or earlier.",
         "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
         "clock_ahead_seconds": "By how much this machine's clock is ahead of the API server's at least; negative: behind it.",
+        "last_gap_timestamp_seconds": "When it was noticed last that nobody had watched who gets client certificates; 0: never.",
         "tasks": "Tasks of the event loop, as go_goroutines of a program in Go: what piles up shows here.",
         "synced": "Whether everything has been listed once.",
     }

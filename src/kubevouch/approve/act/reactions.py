@@ -9,26 +9,31 @@ from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import look_back
-from kubevouch.approve.decide.view import ClusterView, DecidedCsr
+from kubevouch.approve.decide.view import ClusterView
+from kubevouch.approve.decide.waiting import Requestor
 from kubevouch.clock import Clock
+from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
 from kubevouch.policy.csr import csr_of
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import return_freed_memory
 
-_MOST_OWN: Final = 20_000
+_MOST_TOLD: Final = 10_000
+
+_PAUSE: Final = 1.0
+"""Seconds before a CSR is looked at whose requestor had another one waiting: whoever floods us has a look a second."""
 
 
 class WatchReactions:
-    """A WatchHandler. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
+    """Told by the watches. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
 
     def __init__(
         self,
         clock: Clock,
         log: Log,
         view: ClusterView,
-        queue: DecisionQueue,
+        queue: DecisionQueue[Requestor],
         instruments: ApproverInstruments,
         *,
         records: RecordWriter,
@@ -53,23 +58,32 @@ class WatchReactions:
         """Whether everything has been listed once."""
 
         self.gap = False
-        """Whether client certificates may have been issued before that nobody saw."""
+        """Whether nobody has watched before this process began."""
 
-        self._own: dict[str, None] = {}
-        """UIDs of the CSRs that this process decided about, the newest last."""
+        self.last_gap = 0.0
+        """When it was noticed last that nobody had watched, in seconds since 1970; 0: never."""
+
+        self._told: dict[str, str] = {}
+        """By UID of a CSR, the newest last: the message of the condition that this process wrote or tried to write; "" where
+        it is told that others have decided. The watch may show our decision before the answer to the write comes."""
 
     def turned(self, *, active: bool) -> None:
         """This process begins or ceases to look at CSRs."""
         self.active = active
         if active:
             self.look_at_all()
-        else:
-            self._queue.clear()
 
-    def all_listed(self) -> None:
-        """Everything has been listed once."""
-        for node in self._view.begin(gap=self.gap):
-            self._records.changed(node)
+    def others_listed(self) -> None:
+        """Nodes and ConfigMaps have been listed once."""
+        if self.gap and any(self._view.sources.records()):
+            self.client_csrs_missed()
+        self._credentials_changed(self._view.begin())
+
+    def csrs_listed(self) -> None:
+        """Every CSR of a list has been told."""
+        self._credentials_changed(self._view.client_csrs_listed())
+        if self.begun:
+            return
         self.begun = True
         self._log.info(
             "Listed everything",
@@ -84,47 +98,53 @@ class WatchReactions:
 
     def node(self, node: Node) -> None:
         """A Node is new or has changed."""
-        self._look_at(self._view.put_node(node))
+        concerned = self._view.put_node(node)
+        self._credentials_changed(self._view.look_at_credentials([node.name]))
+        self._look_at(concerned)
 
     def node_gone(self, name: str) -> None:
         """A Node is gone."""
         self._look_at(self._view.remove_node(name))
         self._records.gone(name)
-        for forgotten in self._view.take_forgotten():
-            self._records.changed(forgotten)
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""
+        if csr.status.conditions:
+            self._decided(csr, is_new=self._view.put_decided_csr(csr))
+            return
         news = self._view.put_serving_csr(csr)
-        if isinstance(news, DecidedCsr):
-            self._decided(news)
+        if news is None or (news.asks_again and not news.held_for):
+            self._telling.passed_over()
+        if news is None:
             return
         created = csr.metadata.creation_timestamp
         if self.begun and created is not None and not news.held_for:
             lag = (self._clock.now() - created).total_seconds()
             self._instruments.watch_lag.observe(max(0.0, lag))
-        self._look_at([csr.name])
+        self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
-    def serving_csr_gone(self, name: str, uid: str) -> None:
-        """A serving CSR is gone. The one before it may be its user's newest now."""
-        newest = self._view.remove_serving_csr(name)
-        self._queue.discard(name)
-        self._telling.gone(uid)
-        if newest is not None and newest.superseded:
-            newest.over = newest.superseded = False
-            self._look_at([newest.name])
+    def serving_csr_gone(self, name: str) -> None:
+        """A serving CSR is gone. An older one of its requestor does not count again."""
+        self._view.waiting.remove(name)
 
-    def client_csr(self, csr: CertificateSigningRequest) -> None:
+    def keeps(self, name: str) -> bool:
+        """Whether a CSR of this name is kept, so that its end is news."""
+        return self._view.waiting.get(name) is not None
+
+    def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
         """A CSR for a client certificate is new or has changed."""
-        if node := self._view.put_client_csr(csr):
-            self._records.changed(node)
-            self._look_at(self._view.waiting.of_node(node))
+        self._credentials_changed(self._view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
-        """Client certificates may have been issued that nobody saw."""
-        if self._view.standings is not None:
-            self._view.standings.gap()
-            self._log.info("Client certificates may have been issued that no watch has shown")
+        """Client certificates may have been issued that nobody saw. No list of what is a node's own opens for that."""
+        self.last_gap = self._clock.now().timestamp()
+        self._log.info("Client certificates may have been issued that no watch has shown")
+
+    def _credentials_changed(self, nodes: Collection[str]) -> None:
+        """Something else is known of these nodes' client certificates."""
+        for node in nodes:
+            self._records.changed(node)
+            self._look_at(self._view.waiting.of_node(node))
 
     def config_map(self, found: ConfigMap) -> None:
         """A ConfigMap of ours is new or has changed."""
@@ -148,19 +168,21 @@ class WatchReactions:
         if nodes is None:
             self.look_at_all()
             return
+        self._credentials_changed(self._view.look_at_credentials(nodes))
         for node in nodes:
             self._look_at(self._view.waiting.of_node(node))
         self._look_at(self._view.waiting.asking_for(self._view.sources.take_touched()))
 
-    def _decided(self, news: DecidedCsr) -> None:
-        found = news.found
-        self._queue.discard(found.name)
-        self._telling.gone(found.uid)
-        if not self._decides():
+    def _decided(self, found: CertificateSigningRequest, *, is_new: bool) -> None:
+        approved = found.condition("Approved")
+        if approved is None or not self._decides():
             return
-        if news.by_us and found.condition("Denied") is None:
+        if approved.reason == BY_US:
             self._served.put(found)
-        if news.by_others and found.uid not in self._own and found.condition("Approved"):
+        ours = self._told.get(found.uid)
+        messages = [each.message for each in found.status.conditions]
+        if is_new and ours not in {"", *messages}:
+            self.writing(found.uid, "")
             self._others_approved(found)
 
     def _others_approved(self, found: CertificateSigningRequest) -> None:
@@ -172,22 +194,21 @@ class WatchReactions:
         decision = look_back(self._view, csr_of(found), reserved, at or self._clock.now())
         self._telling.approved_by_others(found, decision)
 
-    def written(self, found: CertificateSigningRequest) -> None:
-        """We have decided about a CSR: what the watch shows of it later is no news."""
-        self._own[found.uid] = None
-        if len(self._own) > _MOST_OWN:
-            del self._own[next(iter(self._own))]
-        self._view.put_serving_csr(found)
-        self._queue.discard(found.name)
+    def writing(self, uid: str, message: str) -> None:
+        """We are about to decide about a CSR with this message: what the watch shows of it is no news."""
+        self._told.pop(uid, None)
+        self._told[uid] = message
+        if len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
-    def _look_at(self, names: Collection[str]) -> None:
-        """These are looked at now, if anything is looked at here."""
+    def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
+        """These are looked at in so many seconds, if anything is looked at here."""
         if not (self.begun and self.active):
             return  # whoever begins to lead looks at all of them
         for name in names:
             waiting = self._view.waiting.get(name)
             if waiting is not None and not waiting.over:
-                self._queue.put(name)
+                self._queue.put(waiting.requestor, after)
 
     def look_at_all(self) -> None:
         """All that wait are looked at now."""

@@ -14,6 +14,7 @@ from kubevouch.kube.errors import NotFound, NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
+from kubevouch.policy.credentials import NodeCredentials
 from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
@@ -49,7 +50,7 @@ class RecordWriter:
         """Held from the question to the rule for new nodes until its answer is written, so that it counts right."""
 
     def changed(self, node: str) -> None:
-        """The standing of a node's client certificates has changed: soon to be written."""
+        """Something else is known of a node's client certificates: soon to be written."""
         self._changed.add(node)
 
     def gone(self, node: str) -> None:
@@ -62,10 +63,7 @@ class RecordWriter:
         known = self._view.sources.record(node.name)
         if isinstance(known, Unreadable):
             return False
-        standings = self._view.standings
-        record = RecordedNode(node.name, node.uid, admitted)
-        if standings is not None:
-            record = msgspec.structs.replace(record, standing=standings.known(node.name))
+        record = RecordedNode(node.name, node.uid, admitted, self._credentials(node.name))
         try:
             await self._write(shard_of(RECORDED, node.name), {node.name: written_record(record)})
         except NotSent:
@@ -99,7 +97,7 @@ class RecordWriter:
             known = self._view.sources.record(node)
             if isinstance(known, Unreadable):
                 continue  # a newer kubevouch's: it is not written over
-            text = self._standing_text(node, known)
+            text = self._text_of(node, known)
             if text is None and known is None:
                 self._gone.discard(node)
             else:
@@ -123,27 +121,26 @@ class RecordWriter:
             return False
         return True
 
-    def _standing_text(self, node: str, known: RecordedNode | None) -> str | None:
+    def _credentials(self, node: str) -> NodeCredentials:
+        seen = self._view.credentials
+        return (seen.known(node) if seen else None) or NodeCredentials()
+
+    def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
         """The entry of a node; None if there is nothing to remember.
 
-        Of a Node that is gone what is known of its client certificates is kept: they are for the name, and good for the next
-        Node of it.
+        When a Node is gone it is kept that it was there, and what was borrowed of its name.
         """
-        standings, there = self._view.standings, self._view.nodes.get(node)
-        if standings is None:
-            return None
-        standing = standings.known(node)
+        found, there = self._credentials(node), self._view.nodes.get(node)
         if there is None:
-            # Whoever has a bootstrap token makes up names, but no Node of them that is gone.
             return (
-                self._text(RecordedNode(node, "", standing=standing)) if standing.earlier else None
+                None
+                if found == NodeCredentials()
+                else self._text(RecordedNode(node, "", credentials=found))
             )
-        if known is None and not (standing.credentials or standing.earlier):
-            return None
         # What the rule admitted is bound to the Node that it admitted.
         kept = known and known.admitted and (node not in self._gone or known.uid == there.uid)
         record = known if known and kept else RecordedNode(node, there.uid)
-        return self._text(msgspec.structs.replace(record, standing=standing))
+        return self._text(msgspec.structs.replace(record, credentials=found))
 
     def _text(self, record: RecordedNode) -> str | None:
         try:

@@ -7,7 +7,6 @@ from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, Approv
 from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.served import IssuedCertificate, ServedResult
-from kubevouch.approve.decide.told import LONGEST_WHOLE, TellingMemory, explaining, why_held
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
@@ -31,6 +30,14 @@ BY_OTHERS: Final = EventWord(OTHERS_APPROVED_EVENT, "Report")
 _DOUBTS_BEFORE_EVENT: Final = 3
 """Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
 
+_NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
+_LONGEST_WHOLE: Final = 700
+"""Bytes of why a CSR is held, where nothing is said besides but the next command."""
+
+_LONGEST_WHY: Final = 500
+_LONGEST_ALLOWED: Final = 200
+"""Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
+
 
 class Telling:
     """One place for all that is told."""
@@ -48,7 +55,6 @@ class Telling:
         self._view = view
         self._instruments = instruments
         self._events = events
-        self._memory = TellingMemory()
 
     def took(self, seconds: float) -> None:
         """A look and what followed from it took so long."""
@@ -82,7 +88,6 @@ class Telling:
     def wrote(self, found: CertificateSigningRequest, looked: LookedAt, action: Action) -> None:
         """It was approved, or denied."""
         self._count_looked(looked, action)
-        self._memory.forget(found.uid)
         node = found.spec.username.removeprefix(NODE_USER)
         approved = action is Action.APPROVE
         why = looked.answer.why if approved and looked.answer else looked.decision.why
@@ -110,7 +115,8 @@ class Telling:
             )
         if not self._is_event(waiting, looked.decision):
             return
-        if self._memory.is_due(waiting.found.uid, why, self._clock.now()):
+        if waiting.told != why:
+            waiting.told = why
             note = why_held(looked.decision, waiting.name)
             self._events.tell(waiting.found, CSRS, HELD, note)
             if live is not None:
@@ -118,14 +124,14 @@ class Telling:
 
     def _is_event(self, waiting: WaitingCsr, decision: Decision) -> bool:
         """Whether an operator should hear of it: the newest of a node, and not what the next look may show."""
-        if self._view.csrs.newest(waiting.csr) != waiting.name:
+        if self._view.waiting.get(waiting.name) is not waiting:
             return False
         doubts = {each.reason for each in decision.held_by} == {HoldReason.NOT_IN_EVIDENCE}
         return not doubts or waiting.failures >= _DOUBTS_BEFORE_EVENT
 
-    def gone(self, uid: str) -> None:
-        """A CSR is decided about, or gone."""
-        self._memory.forget(uid)
+    def passed_over(self) -> None:
+        """One is not looked at: its requestor has asked again, or too many ask."""
+        self._count(Action.HOLD, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
         """Somebody else has approved it. Who it was is what he says himself."""
@@ -139,8 +145,8 @@ class Telling:
             who = f"by {manager} (self-declared) with reason {reason!r}"
             if not manager:
                 who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
-            why = bounded(decision.why, LONGEST_WHOLE)
-            note = f"approved {who}; {WOULD_HOLD}{why}. See: {explaining(found.name)}"
+            why = bounded(decision.why, _LONGEST_WHOLE)
+            note = f"approved {who}; {WOULD_HOLD}{why}. See: {_explaining(found.name)}"
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self._log.info(
@@ -188,3 +194,19 @@ def _approver(found: CertificateSigningRequest) -> str:
     """The client that last wrote /approval, by the name that it gives itself."""
     writers = [w for w in found.metadata.managed_fields if w.subresource == "approval"]
     return writers[-1].manager if writers else ""
+
+
+def why_held(decision: Decision, csr: str) -> str:
+    """Why a CSR is held, for an Event; where something is not the node's, what is (a part of it); and the next command."""
+    why = decision.why
+    measured = [r for r in decision.held_by if r.reason in _NOT_ALLOWED and r.allowed]
+    allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
+    hint = "" if "kubevouch " in why else f". See: {_explaining(csr)}"
+    if not measured:
+        return f"{bounded(why, _LONGEST_WHOLE)}{hint}"
+    return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
+
+
+def _explaining(csr: str) -> str:
+    """The command that shows every rule with what was seen."""
+    return join(("kubevouch", "csr", "explain", csr))

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
+from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
@@ -12,9 +13,6 @@ from kubevouch.kube.resources import (
     CONFIG_MAPS,
     CSRS,
     NODES,
-    CertificateSigningRequest,
-    ConfigMap,
-    Node,
     Object,
     Resource,
 )
@@ -29,54 +27,14 @@ CSR_LIFE: Final = 50 * 60.0
 """Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
 
 
-class WatchHandler(Protocol):
-    """Told what has happened, in the order of each watch."""
-
-    def node(self, node: Node) -> None:
-        """A Node is new or has changed."""
-        ...
-
-    def node_gone(self, name: str) -> None:
-        """A Node is gone."""
-        ...
-
-    def serving_csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR for a kubelet's serving certificate is new or has changed."""
-        ...
-
-    def serving_csr_gone(self, name: str, uid: str) -> None:
-        """Such a CSR is gone, or one of another signer, which was never told."""
-        ...
-
-    def client_csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR for a kubelet's client certificate is new or has changed."""
-        ...
-
-    def client_csrs_missed(self) -> None:
-        """Client certificates may have been issued, and their CSRs deleted, that no watch has shown."""
-        ...
-
-    def config_map(self, found: ConfigMap) -> None:
-        """A ConfigMap of the approver's namespace is new or has changed."""
-        ...
-
-    def config_map_gone(self, name: str) -> None:
-        """A ConfigMap of the approver's namespace is gone."""
-        ...
-
-    def all_listed(self) -> None:
-        """Everything has been listed once: called once."""
-        ...
-
-
 class Watches:
-    """The three watches. report: called with what is watched and each failure."""
+    """The three watches. handler: told what has happened, in the order of each watch. report: called with what is watched and each failure."""
 
     def __init__(
         self,
         api: ApiClient,
         clock: Clock,
-        handler: WatchHandler,
+        handler: WatchReactions,
         *,
         namespace: str,
         rng: Callable[[], float],
@@ -88,19 +46,15 @@ class Watches:
         self._rng = rng
         self._report = report
         self._node_watch = self._watch("nodes", NODES)
-        self._csr_watch = self._watch("CSRs", CSRS)
+        self._csr_watch = self._watch("CSRs", CSRS, keeps=lambda key: handler.keeps(key[1]))
         self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace)
-        self._listed: set[str] = set()
+        self._awaited = {"nodes", "ConfigMaps"}
+        self._others_listed = asyncio.Event()
         self._failing_since: float | None = None
 
     @property
-    def synced(self) -> bool:
-        """Whether everything has been listed once."""
-        return len(self._listed) == 3
-
-    @property
     def in_order(self) -> bool:
-        """Whether every CSR was told before those that were made later. While a list is read page by page none need be."""
+        """Whether every CSR was told before those that were made later. While a list is read none need be."""
         return not self._csr_watch.listing
 
     @property
@@ -139,8 +93,7 @@ class Watches:
         self,
         what: str,
         resource: Resource[ObjectT],
-        *,
-        namespace: str = "",
+        **more: Any,  # noqa: ANN401 - Watch says of what type each is
     ) -> Watch[ObjectT]:
         return Watch(
             self._api,
@@ -148,7 +101,7 @@ class Watches:
             clock=self._clock,
             rng=self._rng,
             report=lambda error: self._failed(what, error),
-            namespace=namespace,
+            **more,
         )
 
     def _failed(self, what: str, error: KubevouchError) -> None:
@@ -157,26 +110,28 @@ class Watches:
         self._report(what, error)
 
     def _is_listed(self, what: str) -> None:
-        before = self.synced
-        self._listed.add(what)
-        if self.synced and not before:
-            self._handler.all_listed()
+        self._awaited.discard(what)
+        if not self._awaited and not self._others_listed.is_set():
+            self._handler.others_listed()
+            self._others_listed.set()
 
     async def _csrs(self) -> None:
         """One watch for both signers, which shows what happened in its order.
 
         Whoever gets a client certificate and asks for a serving certificate with it at once must not be able to come first.
+        It begins when Nodes and ConfigMaps are known: by these is decided whose CSRs are kept.
         """
+        await self._others_listed.wait()
         async for each in self._csr_watch.events():
             since, self._failing_since = self._failing_since, None
             match each:
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_SERVING:
                     self._handler.serving_csr(csr)
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_CLIENT:
-                    self._handler.client_csr(csr)
-                case Deleted(key=(_, name), uid=uid):
-                    self._handler.serving_csr_gone(name, uid)
+                    self._handler.client_csr(csr, listed=self._csr_watch.listing)
+                case Deleted(key=(_, name)):
+                    self._handler.serving_csr_gone(name)
                 case Synced():
-                    self._is_listed("CSRs")
+                    self._handler.csrs_listed()
             if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
                 self._handler.client_csrs_missed()

@@ -21,11 +21,6 @@ def is_over(decision: Decision) -> bool:
     return any(each.reason in _FOR_GOOD for each in decision.held_by)
 
 
-def is_superseded(decision: Decision) -> bool:
-    """Whether its kubelet has asked again since."""
-    return any(each.reason is HoldReason.SUPERSEDED for each in decision.held_by)
-
-
 def next_look(
     decision: Decision | None, failures: int, rng: Callable[[], float], budget: timedelta
 ) -> float | None:

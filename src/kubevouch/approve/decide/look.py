@@ -31,21 +31,22 @@ class LookedAt:
 def look(
     view: ClusterView,
     waiting: WaitingCsr,
+    csr: Csr,
     live: Node | None,
     reserved: ReservedNames,
     *,
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> LookedAt:
-    """Asks every rule. live: the requestor's Node, read for this look; None: no Node has that name."""
-    answer = _answer(view, waiting.csr, live, at, renewal)
+    """Asks every rule. csr: as it was read. live: the requestor's Node, read for this look; None: no Node has that name."""
+    answer = _answer(view, csr, live, at, renewal)
     seen: NodeSeen | None = None
     if waiting.node is not None:
         uid = live.uid if live else ""
         created = live.metadata.creation_timestamp if live else None
         seen = NodeSeen(waiting.first_uid or uid, uid, created)
     left = view.budget.left(waiting.node or "", at)
-    facts = _facts(view, waiting.csr, live, reserved, answer, at=at, node_seen=seen, left=left)
+    facts = _facts(view, csr, live, reserved, answer, at=at, node_seen=seen, left=left)
     return LookedAt(decide(facts), answer)
 
 
@@ -85,14 +86,9 @@ def may_be_dialled(
     )
     answer = SourceAnswer(IdentitySource.LIVE_CERTIFICATE, allowed, "")
     left = view.budget.left(node.name, at)
-    # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs, whoever asks.
-    return any(
-        decide(
-            _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=admitted)
-        ).outcome
-        is Outcome.PASS
-        for admitted in (False, True)
-    )
+    # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs.
+    facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
+    return decide(facts).outcome is Outcome.PASS
 
 
 def is_dialled_at_its_port(
@@ -121,16 +117,16 @@ def _facts(
     at: datetime,
     node_seen: NodeSeen | None = None,
     left: int | None = None,
-    admitted: bool | None = None,
+    admitted: bool = False,
 ) -> CsrFacts:
-    """admitted: whether the rule for new nodes admits the Node; None: if that is what the answer says."""
+    """admitted: whether the rule for new nodes admits the Node, whatever the answer says."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
-    if admitted is None:
-        admitted = answer is not None and answer.source.is_rule_for_new_nodes
-    told = view.csrs.told or (view.standings is not None and view.standings.told)
+    admitted = admitted or (answer is not None and answer.source.is_rule_for_new_nodes)
+    watched = view.credentials
+    told = view.waiting.told or (watched is not None and watched.told)
     standing = (
-        view.standings.of(live, csr.credential_ids, told=told, admitted=admitted)
-        if view.standings is not None and live is not None
+        watched.of(live, csr.credential_ids, told=told, admitted=admitted)
+        if watched is not None and live is not None
         else None
     )
     name = requestor_node(csr)
@@ -146,10 +142,10 @@ def _facts(
             (*view.sources.written.among(asked), *view.approved_lately.among(asked, at)),
         ),
         reserved=reserved,
-        newest=view.csrs.newest(csr),
+        newest=view.waiting.newest((csr.username or "", csr.credential_ids or ())),
         credentials_told=told,
         node_seen=node_seen,
-        key_shown_by=view.csrs.shown_by(csr),
+        key_shown_by=view.keys.shown_by(csr),
         approvals_left=left,
         standing=standing,
         limits=view.sources.configuration_or_default.limits,

@@ -101,10 +101,10 @@ class WatchedSources:
         found = self.current.configuration
         return _DEFAULTS if isinstance(found, Unreadable) else found
 
-    def vouched(self, node: str) -> Collection[str]:
-        """The client certificates that the operator has pinned as this node's own."""
+    def pin_of(self, node: str, uid: str) -> PinnedNode | None:
+        """The pin of exactly this Node."""
         pin = self._pins.entries.get(node)
-        return pin.client_certificates if isinstance(pin, PinnedNode) else ()
+        return pin if isinstance(pin, PinnedNode) and pin.uid in ("", uid) else None
 
     def records(self) -> Iterator[tuple[str, RecordedNode]]:
         """What the approver itself wrote down, by node."""

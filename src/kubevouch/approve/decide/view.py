@@ -3,6 +3,7 @@
 It is told what the watches see, and does no I/O. Nothing in it grows with a CSR's look: what a look needs is found by key.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,31 +11,27 @@ import msgspec
 
 from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.budget import ApprovalBudget
+from kubevouch.approve.decide.credentials import WatchedCredentials
 from kubevouch.approve.decide.sources import WatchedSources
-from kubevouch.approve.decide.waiting import WaitingCsr, WaitingCsrs
+from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
+from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.client_csr import ClientCsr, client_csr_of
-from kubevouch.policy.csr import NODE_USER, asked_of, csr_of
-from kubevouch.policy.csr_index import CsrIndex
-from kubevouch.policy.facts import CsrLimits
+from kubevouch.policy.credentials import LiveNode, NodeCredentials
+from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
+from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.standing import LiveNode, NodeStanding
-from kubevouch.policy.standings import Standings
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
-
-
-_MOST_BYTES: Final = CsrLimits().pem_bytes
-"""Of a CSR's request. Every node may create any number of larger ones, which no rule has to read."""
 
 _MOST_ADDRESSES: Final = 256
 """Of a Node's status that are looked at. A node may write any number of them, and a kubelet writes a few."""
@@ -50,70 +47,56 @@ _ADDRESS_TYPES: Final = {
 _LONGEST_ID: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedCsr:
-    """A serving CSR that is decided about, as news: it waited, or its certificate has come."""
-
-    found: CertificateSigningRequest
-    by_others: bool
-    """Whether it waited until now, and somebody else than this process has decided about it."""
-
-    by_us: bool
-
-
 @dataclass(slots=True)
 class ClusterView:
     """Everything that the watches have shown."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
-    waiting: WaitingCsrs = field(default_factory=WaitingCsrs)
+    waiting: WaitingCsrs = field(init=False)
     sources: WatchedSources = field(default_factory=WatchedSources)
-    csrs: CsrIndex = field(default_factory=CsrIndex)
+    keys: ShownKeys = field(default_factory=ShownKeys)
     budget: ApprovalBudget = field(default_factory=ApprovalBudget)
     index: NodeIndex = field(default_factory=NodeIndex)
     approved_lately: ApprovedLately = field(default_factory=ApprovedLately)
-    standings: Standings | None = None
+    credentials: WatchedCredentials | None = None
     """None until `begin`."""
 
     names: ClusterNames | None = None
-    _decided: set[str] = field(default_factory=set)
-    """Names of serving CSRs that need not be parsed again."""
-
     _client_csrs: list[ClientCsr] = field(default_factory=list)
     _reserved: ReservedNames | None = None
     _reserved_for: ApproverConfiguration | None = None
     _reserved_at: float = 0.0
     _pods_changed: bool = False
 
-    def begin(self, *, gap: bool) -> set[str]:
-        """Everything has been listed once. Returns the nodes about which something else is known than what is recorded.
+    def __post_init__(self) -> None:
+        self.waiting = WaitingCsrs(self.nodes.__contains__, self._is_allowed)
 
-        gap: whether client certificates may have been issued that nobody saw.
-        """
+    def begin(self) -> set[str]:
+        """Nodes and ConfigMaps have been listed once. Returns the nodes about which something else is known than what is recorded."""
         # Where nothing is recorded, a pin tells which Node there was.
-        known = {name: NodeStanding(uid=uid) for name, uid in self.sources.pinned_uids()}
+        known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
         for name, record in self.sources.records():
             # It was written before the watch had shown the Node.
-            uid = record.standing.uid or record.uid
-            known[name] = msgspec.structs.replace(record.standing, uid=uid)
-        self.standings = Standings(known, self.sources.vouched)
-        if gap:
-            self.standings.gap()
+            uid = record.credentials.uid or record.uid
+            known[name] = msgspec.structs.replace(record.credentials, uid=uid)
+        self.credentials = WatchedCredentials(known, self.sources.pin_of)
         changed = set(known.keys() - self.nodes.keys())
         for name in changed:
-            self.standings.gone(name)
-        for node in self.nodes.values():
-            if (live := live_node(node)) is not None and self.standings.node(live):
-                changed |= {node.name} & known.keys()
-        for csr in sorted(self._client_csrs, key=lambda each: (each.created, each.csr)):
-            if self.standings.csr(csr, self._live(csr.node)):
-                changed.add(csr.node)
-        self._client_csrs = []
-        return changed | self.take_forgotten()
+            self.credentials.gone(name)
+        return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
-    def take_forgotten(self) -> set[str]:
-        """The names of Nodes that are gone of which nothing is to be remembered any more."""
-        return self.standings.take_forgotten() if self.standings is not None else set()
+    def client_csrs_listed(self) -> set[str]:
+        """A list of CSRs has been read, which goes by names. Returns the nodes of which something else is known now."""
+        if self.credentials is None:
+            return set()
+        found, self._client_csrs = self._client_csrs, []
+        return self.credentials.csrs(found, told=self.waiting.told)
+
+    def look_at_credentials(self, names: Iterable[str]) -> set[str]:
+        """These Nodes or their pins are new. Returns those of whose client certificates something else is known now."""
+        found = [(name, live_node(self.nodes[name])) for name in names if name in self.nodes]
+        seen = self.credentials
+        return {n for n, live in found if seen is not None and live is not None and seen.node(live)}
 
     # Nodes
 
@@ -125,10 +108,6 @@ class ClusterView:
             return set()
         self.index.put(node)
         self._pods_changed |= before is None or before.spec.pod_cidrs != node.spec.pod_cidrs
-        if self.standings is not None and (live := live_node(node)) is not None:
-            if before is not None and before.uid != node.uid:
-                self.standings.gone(node.name)
-            self.standings.node(live)
         return self.waiting.touched_by(before, node)
 
     def remove_node(self, name: str) -> set[str]:
@@ -138,64 +117,70 @@ class ClusterView:
             return set()
         self.index.remove(name)
         self.approved_lately.gone(name)
-        if self.standings is not None:
-            self.standings.gone(name)
+        if self.credentials is not None:
+            self.credentials.gone(name)
         return self.waiting.touched_by(before)
-
-    def _live(self, name: str) -> LiveNode | None:
-        node = self.nodes.get(name)
-        return None if node is None else live_node(node)
 
     # CSRs
 
-    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | DecidedCsr:
-        """A CSR of the kubelet-serving signer as it is now. WaitingCsr: nobody has decided about it yet."""
-        known = self.waiting.get(found.name)
-        if not found.status.conditions:
-            if known is None:
-                return self._waits(found)
-            known.found = _slim_csr(found)  # its spec never changes
-            return known
-        self.waiting.remove(found.name)
-        csr = known.csr if known else None
-        if csr is None and found.name not in self._decided:
-            csr = csr_of(found, most=_MOST_BYTES)
-            self.csrs.put(csr)
-        self._decided.add(found.name)
-        approved = found.condition("Approved")
-        by_us = approved is not None and approved.reason == BY_US
-        at = (approved and approved.last_update_time) or found.metadata.creation_timestamp
-        node = found.spec.username.removeprefix(NODE_USER)
-        if by_us and at is not None:
-            self.budget.spend(node, found.uid, at)
-        if approved is not None and at is not None and csr is not None:
-            self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
-        by_others = known is not None and not known.is_ours(found)
-        return DecidedCsr(found, by_others=by_others, by_us=by_us)
-
-    def _waits(self, found: CertificateSigningRequest) -> WaitingCsr:
-        csr = csr_of(found, most=_MOST_BYTES)
-        self.csrs.put(csr)
-        waiting = WaitingCsr(_slim_csr(found), csr)
-        self.waiting.add(waiting)
+    def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | None:
+        """A serving CSR that nobody has decided about, as it is now. None: it is not kept."""
+        waiting = self.waiting.put(_slim_csr(found))
+        if waiting is not None and waiting.csr is None:
+            waiting.request = found.spec.request
         return waiting
 
-    def remove_serving_csr(self, name: str) -> WaitingCsr | None:
-        """The CSR is gone. Returns the one that is its user's newest now, if it waits."""
-        self.csrs.remove(name)
-        self._decided.discard(name)
-        gone = self.waiting.remove(name)
-        return None if gone is None else self.waiting.get(self.csrs.newest(gone.csr) or "")
+    def read(self, waiting: WaitingCsr) -> Csr:
+        """What it asks for. It is parsed in its turn, and not when the watch shows it: most of a flood never is."""
+        if waiting.csr is None:
+            spec = msgspec.structs.replace(waiting.found.spec, request=waiting.request)
+            waiting.keep(self._read(msgspec.structs.replace(waiting.found, spec=spec)))
+            assert waiting.csr is not None
+        return waiting.csr
 
-    def put_client_csr(self, found: CertificateSigningRequest) -> str:
-        """A CSR of a kubelet's client certificate. Returns the node whose standing it changes; "" if it changes nothing."""
+    def _read(self, found: CertificateSigningRequest) -> Csr:
+        csr = csr_of(found)
+        self.keys.put(csr)
+        return csr
+
+    def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
+        """A serving CSR that somebody has decided about.
+
+        Whether that may be news: it waited until now, or was not kept and has no certificate yet.
+        """
+        known, is_read = self.waiting.decided(found)
+        approved = found.condition("Approved")
+        at = (approved and approved.last_update_time) or found.metadata.creation_timestamp
+        node = found.spec.username.removeprefix(NODE_USER)
+        if approved is not None and approved.reason == BY_US and at is not None:
+            self.budget.spend(node, found.uid, at)
+        csr = known.csr if known else None
+        if approved is not None and csr is None and not is_read:
+            csr = self._read(found)
+        if approved is not None and at is not None and csr is not None:
+            self.approved_lately.put(node, asked_of(csr) or AskedNames(), at)
+        return known is not None or not found.status.certificate
+
+    def _is_allowed(self, requestor: Requestor) -> bool:
+        """Whether nothing is known against this credential of a node."""
+        username, credential = requestor
+        node = self.nodes.get(node_of(username) or "")
+        live = live_node(node) if node else None
+        if live is None or self.credentials is None:
+            return False
+        return self.credentials.of(live, credential).outcome is Outcome.PASS
+
+    def put_client_csr(self, found: CertificateSigningRequest, *, listed: bool) -> set[str]:
+        """A CSR of a kubelet's client certificate. Returns the nodes of which something else is known now.
+
+        listed: whether it is one of a list that is not read to its end: then it counts with all of them.
+        """
         csr = client_csr_of(found)
-        if csr is None:
-            return ""
-        if self.standings is None:
+        if csr is not None and (listed or self.credentials is None):
             self._client_csrs.append(csr)
-            return ""
-        return csr.node if self.standings.csr(csr, self._live(csr.node)) else ""
+        elif csr is not None and self.credentials is not None:
+            return self.credentials.csrs([csr], told=self.waiting.told)
+        return set()
 
     # What is reserved
 

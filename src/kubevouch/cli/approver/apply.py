@@ -108,7 +108,7 @@ def _who_is_to_be_pinned(
         more = "more " if begun else ""
         terminal.out(f"The nodes that are there now, and what would be pinned {more}of them:")
         looked = pinning.look(terminal, access, present.not_pinned if begun else (), {})
-        pinning.show(terminal, looked, form="table")
+        pinning.show(terminal, looked)
         return looked
     if present.pinned and present.not_pinned:
         _say_who_is_not_pinned(terminal, present.not_pinned)

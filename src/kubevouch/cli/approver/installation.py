@@ -28,9 +28,6 @@ ITS_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
 DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
 """The policy that names who may decide, in its variables `users` and `groups`."""
 
-FORMER_DECIDED_BY: Final = "kubevouch-admission"
-"""The ConfigMap in which a former version named them: a user or a group a line, in `users` and `groups`."""
-
 _BASE: Final = (
     "00-namespace.yaml",
     "10-rbac.yaml",
@@ -128,9 +125,7 @@ def manifests(settings: Settings) -> tuple[Manifest, ...]:
 
 def no_longer_wanted(settings: Settings) -> tuple[Manifest, ...]:
     """What an install with other settings may have made, and these settings do not have; the last one first."""
-    found = [_former_map()]
-    if settings.replicas == 1:
-        found += _read(_TWO_REPLICAS)
+    found = list(_read(_TWO_REPLICAS)) if settings.replicas == 1 else []
     if settings.enforcement is Enforcement.NONE:
         found += _read(*_ADMISSION)
     return tuple(reversed(found))
@@ -138,8 +133,7 @@ def no_longer_wanted(settings: Settings) -> tuple[Manifest, ...]:
 
 def everything() -> tuple[Manifest, ...]:
     """Every object that any install may have made, the last one first; the namespace is the last of all."""
-    found = [*_read(*_BASE), *_read(_TWO_REPLICAS), *_read(*_ADMISSION)]
-    found += [configuration_map(""), _former_map()]
+    found = (*_read(*_BASE), *_read(_TWO_REPLICAS), *_read(*_ADMISSION), configuration_map(""))
     return tuple(reversed(found))
 
 
@@ -155,12 +149,6 @@ def configuration_map(text: str) -> Manifest:
             "data": {CONFIGURATION_KEY: text},
         }
     )
-
-
-def _former_map() -> Manifest:
-    labels = labels_of("admission")
-    metadata = {"name": FORMER_DECIDED_BY, "namespace": NAMESPACE, "labels": labels}
-    return _manifest({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 
 
 def _adapted(manifest: Manifest, settings: Settings) -> Manifest:

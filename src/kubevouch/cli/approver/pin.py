@@ -2,7 +2,14 @@
 
 import click
 
-from kubevouch.cli.common.options import allow, cluster, output, print_role, terminal_of
+from kubevouch.cli.common.options import (
+    allow,
+    cluster,
+    output,
+    print_role,
+    terminal_of,
+    via_ssh,
+)
 from kubevouch.errors import UsageError
 
 
@@ -22,8 +29,9 @@ def _roles() -> str:
 @click.option(
     "--csr",
     metavar="NAME",
-    help="Of one NODE: the client certificate that made this CSR is the node's own, too.",
+    help="Name the client certificate that made this CSR of NODE.",
 )
+@via_ssh("Name the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
@@ -34,34 +42,42 @@ def command(
     nodes: tuple[str, ...],
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     diff: bool,
     csr: str | None,
+    via: str | None,
+    ssh_config: str | None,
+    ssh_user: str | None,
+    ask_sudo_password: bool,
     remove: bool,
     allow: tuple[str, ...],
     yes: bool,
 ) -> int:
     """Pins all nodes, or those that are named: what their Nodes claim now, once you have looked at the table.
 
-    A CSR for anything else is held then. What --allow gave stays in the pin until --remove, or until the Node is
-    another. Exit code of --diff: 1 if something differs; otherwise 1 if a value of --allow was refused.
+    A CSR for anything else is held then. A pin that names a client certificate admits only that one and what replaces it:
+    by --via ssh, or by --csr. Otherwise the pin's list of certificates stays as it was. What --allow gave stays in the pin until --remove, or until the Node is
+    another. Exit code 3: a disk could not be read. Exit code of --diff: 1 if something differs; otherwise 1 if a value of --allow was refused.
     """
     from kubevouch.cli.approver import pin_removal, pinning
     from kubevouch.cli.common.allow import node_values
     from kubevouch.cli.common.connect import access_of
+    from kubevouch.cli.common.ssh_choice import asked_ssh
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
     terminal.nothing_changed = True
     if csr and len(nodes) != 1:
         raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
-    if remove and (diff or csr or allow or not nodes):
+    if csr and via:
+        raise UsageError("approver pin", "both --csr and --via", "one of them was expected")
+    if remove and (diff or csr or via or allow or not nodes):
         raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
     access = access_of(terminal, kubeconfig, context)
     if remove:
         return pin_removal.remove(terminal, access, nodes, yes=yes)
-    looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "")
-    pinning.show(terminal, looked, form=output)
+    ssh = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
+    looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "", ssh)
+    pinning.show(terminal, looked)
     if diff:
-        return pinning.say_differences(terminal, looked, form=output)
+        return pinning.say_differences(terminal, looked)
     return pinning.write(terminal, access, looked, yes=yes)

@@ -7,6 +7,7 @@ from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_chang
 from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, remove_pins
 from kubevouch.cli.approver.undo_pins import say_how_pins_are_undone
 from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
@@ -36,6 +37,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if not nodes:
+        _print(terminal, nodes)
         return ExitCode.OK
     what = f"remove the pins of {', '.join(nodes)}: their next CSRs are held unless another source knows them"
     terminal.confirm(f"{what}, on {named(access)}", yes=yes)
@@ -54,4 +56,10 @@ def remove(
         return say_that_it_has_changed(terminal, error)
     terminal.out(f"The pins of {', '.join(nodes)} are gone.")
     say_how_pins_are_undone(terminal, former, every=True)
+    _print(terminal, nodes)
     return ExitCode.OK
+
+
+def _print(terminal: Terminal, removed: Sequence[str]) -> None:
+    if terminal.prints_json:
+        print_document(terminal, "kubevouch.pins-removed/1", {"removed": removed})

@@ -6,10 +6,15 @@ from typing import Final
 
 from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
-from kubevouch.cli.approver.credential import credential_of, issued_to
+from kubevouch.cli.approver.credential import (
+    NamedCertificates,
+    certificates_on_disks,
+    credential_of,
+    issued_to,
+)
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_changed
-from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
+from kubevouch.cli.approver.proposals import Proposal, Seen, proposals, still_allowed
 from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, write_pins
 from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
 from kubevouch.cli.common.absent import no_such_node
@@ -32,6 +37,7 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES, Namespace
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
+from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.configuration import with_configured
 from kubevouch.policy.sources.pinned import PINS
 from kubevouch.policy.sources.stored import shard_of
@@ -43,12 +49,13 @@ _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 class Looked:
     """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
 
-    issued: who got the client certificate of --csr, and when. not_yet: why nothing can be pinned before an install.
+    named: the client certificates that are named now. issued: who got that of --csr, and when. not_yet: why nothing can be pinned before an install.
     """
 
     found: Sequence[Proposal]
     problems: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     not_yet: str = ""
     texts: Former = field(default_factory=dict)
@@ -74,8 +81,9 @@ def look(
     chosen: Sequence[str],
     said: Mapping[str, Sequence[str]],
     csr: str = "",
+    ssh: NodeTransport | None = None,
 ) -> Looked:
-    """Reads the Nodes, the cluster's own names and the pins. chosen: these nodes; none: all of them."""
+    """Reads the Nodes, the cluster's own names, the pins, and with ssh the nodes' disks. chosen: these nodes; none: all of them."""
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
@@ -94,17 +102,27 @@ def look(
         check_nodes(said, known)
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
-        certificates = {chosen[0]: await credential_of(api, csr, chosen[0])} if csr else {}
         if written.doubt is not None:
             raise NamesNotKnown("the approver's configuration", written.doubt.text)
         names = with_configured(names, written.or_else(WatchedSources()).configuration_or_default)
-        seen = Seen(nodes, names, stored.pins, said, certificates)
+        if csr:
+            named = NamedCertificates({chosen[0]: await credential_of(api, csr, chosen[0])})
+        elif ssh:
+            wanted = [node for node in nodes if node.name in (chosen or known)]
+            words = {
+                node.name: {*said.get(node.name, ()), *still_allowed(stored.pins, node)}
+                for node in wanted
+            }
+            named = await certificates_on_disks(wanted, nodes, words, ssh, terminal.doing)
+        else:
+            named = NamedCertificates()
+        seen = Seen(nodes, names, stored.pins, said, named.of)
         found = proposals(seen, chosen or known, at=clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
-        issued = await issued_to(api, *certificates.values()) if csr else ""
+        issued = await issued_to(api, *named.of.values()) if csr else ""
         space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
         not_yet = _why_not_yet(space) if space is not None else ""
-        return Looked(found, stored.problems, gone, issued, not_yet, stored.texts)
+        return Looked(found, stored.problems, gone, named, issued, not_yet, stored.texts)
 
     return with_api(terminal, access, looking)
 
@@ -128,9 +146,9 @@ async def _who(api: ApiClient) -> str:
         return ""
 
 
-def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
+def show(terminal: Terminal, looked: Looked) -> None:
     """The table of what would be pinned, and what is left out of it."""
-    if form == "json":
+    if terminal.prints_json:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
@@ -144,6 +162,12 @@ def show(terminal: Terminal, looked: Looked, *, form: str) -> None:
                 terminal.wrapped(text, f"{each.pin.node}  not pinned  ")
     for text in looked.problems:
         terminal.error(text)
+    for node, why in looked.named.problems.items():
+        terminal.error(f"{node}: its pin names no client certificate by this: {why}")
+    if looked.found and looked.named == NamedCertificates():
+        over_ssh = terminal.hint("kubevouch approver pin --via ssh")
+        text = "no pin names a client certificate by this, and what pins name stays; from the nodes' disks"
+        terminal.note(f"{text}: {over_ssh}")
 
 
 def _print(terminal: Terminal, rows: Sequence[tuple[str, ...]]) -> None:
@@ -198,37 +222,38 @@ def _json(found: Proposal) -> Mapping[str, object]:
     }
 
 
-def say_differences(terminal: Terminal, looked: Looked, *, form: str) -> ExitCode:
+def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
     """What differs between the pins and the live Nodes: 1 if anything does."""
-    if form != "json":
-        terminal.out()
-        for each in looked.found:
-            for text in each.differs:
-                terminal.wrapped(text, f"{each.pin.node}  ")
-            for value in each.besides:
-                said = f"= {value}: pinned by --allow, and the Node does not claim it"
-                terminal.wrapped(said, f"{each.pin.node}  ")
-        for node in looked.gone:
-            hint = terminal.hint(f"kubevouch approver pin {node} --remove")
-            terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
+    terminal.out()
+    for each in looked.found:
+        for text in each.differs:
+            terminal.wrapped(text, f"{each.pin.node}  ")
+        for value in each.besides:
+            said = f"= {value}: pinned by --allow, and the Node does not claim it"
+            terminal.wrapped(said, f"{each.pin.node}  ")
+    for node in looked.gone:
+        hint = terminal.hint(f"kubevouch approver pin {node} --remove")
+        terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
-    if form != "json":
-        if not differs:
-            but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
-            terminal.out(f"Every pin is as its Node is{but}.")
-        elif any(each.writes for each in looked.found):
-            wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-            if looked.not_yet:
-                terminal.wrapped(looked.not_yet)
-                terminal.command("NEXT  ", INSTALL_APPROVER)
-                return ExitCode.FINDINGS
-            terminal.out("If these are yours, and what the table says of them is so:")
-            terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
+    if not differs:
+        but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
+        terminal.out(f"Every pin is as its Node is{but}.")
+    elif any(each.writes for each in looked.found):
+        wanted = " ".join(each.pin.node for each in looked.found if each.writes)
+        if looked.not_yet:
+            terminal.wrapped(looked.not_yet)
+            terminal.command("NEXT  ", INSTALL_APPROVER)
+            return ExitCode.FINDINGS
+        terminal.out("If these are yours, and what the table says of them is so:")
+        terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 
 def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
-    """Asks, and writes what is new or changed. 4: a node could not be pinned. 1: what --allow asked for was refused."""
+    """Asks, and writes what is new or changed.
+
+    4: a node could not be pinned. 1: what --allow asked for was refused. 3: a client certificate could not be read.
+    """
     pins = [each.pin for each in looked.found if each.writes]
     refused = [(each.pin.node, value) for each in looked.found for value in each.refused]
     without = [each for each in looked.found if each.state in ("unreadable", "nothing to pin")]
@@ -259,7 +284,9 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         terminal.error(f"{node}: {value} was not pinned, although --allow asks for it")
     if without:
         return ExitCode.STOPPED
-    return ExitCode.FINDINGS if refused else ExitCode.OK
+    if refused:
+        return ExitCode.FINDINGS
+    return ExitCode.COULD_NOT_TELL if looked.named.problems else ExitCode.OK
 
 
 def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> None:

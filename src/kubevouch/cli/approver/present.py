@@ -10,7 +10,6 @@ from kubevouch.cli.approver.changes import AT_ONCE, is_ours, look
 from kubevouch.cli.approver.installation import (
     DECIDED_BY,
     DEPLOYMENT,
-    FORMER_DECIDED_BY,
     NAMESPACE,
     Enforcement,
     Manifest,
@@ -95,7 +94,6 @@ class Present:
 
     def may_decide(self, name: str) -> tuple[str, ...] | None:
         """The users or groups that the admission policy names now; None if it says so in another way than ours."""
-        former = self.live.get(f"ConfigMap {NAMESPACE}/{FORMER_DECIDED_BY}")
         policy = self.live.get(f"ValidatingAdmissionPolicy {DECIDED_BY}") or {"spec": {}}
         for variable in policy["spec"].get("variables") or ():
             if variable["name"] != name:
@@ -103,10 +101,7 @@ class Present:
             try:
                 return msgspec.json.decode(variable["expression"].encode(), type=tuple[str, ...])
             except msgspec.DecodeError:
-                if former is None:
-                    return None
-                lines = (former.get("data") or {}).get(name, "").split("\n")
-                return tuple(filter(None, lines))
+                return None
         return ()
 
 

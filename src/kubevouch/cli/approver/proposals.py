@@ -47,19 +47,22 @@ class Proposal:
     besides: tuple[str, ...] = ()
     """What the pin has by --allow and the Node does not claim: meant so, and no difference."""
 
+    names: bool = False
+    """Whether it names a client certificate today: when that was is written, also where it is the same one."""
+
     @property
     def changes(self) -> tuple[str, ...]:
         """What writing it would change of the pin there is, in words."""
         if not self.writes or not isinstance(self.now, PinnedNode):
             return ()
-        return _changes(self.now, self.pin)
+        return _changes(self.now, self.pin, again=self.names)
 
     @property
     def writes(self) -> bool:
         """Whether there is something to write."""
         if isinstance(self.now, Unreadable) or not (self.pin.names or self.pin.addresses):
             return False
-        return self.now is None or _content(self.now) != _content(self.pin)
+        return self.now is None or self.names or _content(self.now) != _content(self.pin)
 
     @property
     def state(self) -> str:
@@ -172,7 +175,7 @@ class _Judge:
 def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool) -> Proposal:
     now = judge.seen.pins.get(node.name)
     asked = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
-    said = asked | _still_allowed(now, node)
+    said = asked | still_allowed(judge.seen.pins, node)
     known = said | _still_pinned(now, node)
     had = {*now.names, *now.addresses} if isinstance(now, PinnedNode) else set[str]()
     claims = _claims(node)
@@ -197,14 +200,14 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     if cloned:
         left_out.append(f"machine-id {node.status.node_info.machine_id}: other nodes have it, too")
     before = now.client_certificates if isinstance(now, PinnedNode) else ()
-    added = judge.seen.certificates.get(node.name)
+    named = judge.seen.certificates.get(node.name)
     pin = PinnedNode(
         node=node.name,
         uid=node.uid,
         names=tuple(value for value in kept if as_address(value) is None),
         addresses=tuple(value for value in kept if as_address(value) is not None),
         machine_id="" if cloned else node.status.node_info.machine_id,
-        client_certificates=tuple(dict.fromkeys((*before, *([added] if added else [])))),
+        client_certificates=(named,) if named else before,
         pinned_at=at,
         by=by,
         allowed=tuple(value for value in kept if value in said),
@@ -213,7 +216,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     differs = (*_differs(now, node), *(text for text in doubled if text))
     allowed = now.allowed if isinstance(now, PinnedNode) else ()
     besides = tuple(each for each in allowed if each not in claims and each != node.name)
-    return Proposal(pin, now, tuple(left_out), differs, tuple(refused), besides)
+    return Proposal(pin, now, tuple(left_out), differs, tuple(refused), besides, bool(named))
 
 
 def _pin_has_it(node: str) -> str:
@@ -228,7 +231,7 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
         if isinstance(pin, Unreadable):
             values: Iterable[str] = pin.mentioned
         elif node := live.get(name):
-            stays = {node.name, *_claims(node), *_still_allowed(pin, node)}
+            stays = {node.name, *_claims(node), *still_allowed(seen.pins, node)}
             values = (each for each in (*pin.names, *pin.addresses) if each in stays)
         else:
             values = (*pin.names, *pin.addresses)
@@ -237,8 +240,9 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _still_allowed(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
+def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> set[str]:
     """What the operator allowed this node earlier: his word is kept while it is the same Node on the same machine."""
+    now = pins.get(node.name)
     if not isinstance(now, PinnedNode):
         return set()
     found = difference(now, node)
@@ -250,7 +254,7 @@ def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
-def _changes(now: PinnedNode, pin: PinnedNode) -> tuple[str, ...]:
+def _changes(now: PinnedNode, pin: PinnedNode, *, again: bool) -> tuple[str, ...]:
     before, after = (*now.names, *now.addresses), (*pin.names, *pin.addresses)
     words = [f"+ {value}" for value in after if value not in before]
     for value in before:
@@ -264,11 +268,10 @@ def _changes(now: PinnedNode, pin: PinnedNode) -> tuple[str, ...]:
         words.append(f"uid {now.uid or 'any'} -> {pin.uid}")
     if now.machine_id != pin.machine_id:
         words.append(f"machine-id {now.machine_id or 'any'} -> {pin.machine_id or 'any'}")
-    words += [
-        f"+ client certificate X509SHA256={each}"
-        for each in pin.client_certificates
-        if each not in now.client_certificates
-    ]
+    before, after = now.client_certificates, pin.client_certificates
+    certificates = [("-", c) for c in before if c not in after]
+    certificates += [("=" if c in before else "+", c) for c in after if c not in before or again]
+    words += [f"{sign} client certificate X509SHA256={each}" for sign, each in certificates]
     return tuple(words)
 
 

@@ -9,7 +9,6 @@ from kubevouch.cli.approver.changes import MANAGER
 from kubevouch.cli.approver.installation import (
     DECIDED_BY,
     DEPLOYMENT,
-    FORMER_DECIDED_BY,
     NAMESPACE,
     Enforcement,
     Manifest,
@@ -22,7 +21,6 @@ from kubevouch.kube.images import names_an_image
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 
 _CONFIGURATION: Final = f"ConfigMap {NAMESPACE}/{CONFIGURATION}"
-_FORMER: Final = f"ConfigMap {NAMESPACE}/{FORMER_DECIDED_BY}"
 _BY_HAND: Final = "kubevouch approver install --image NAME@sha256:DIGEST"
 
 
@@ -36,7 +34,7 @@ _TELLING: Final = {
 
 def is_told_by(manifest: Manifest) -> bool:
     """Whether it says how the removal is undone. These go last, so that the same command, if it was interrupted, says it again."""
-    return manifest.resource.kind in _TELLING or str(manifest) in (_CONFIGURATION, _FORMER)
+    return manifest.resource.kind in _TELLING or str(manifest) == _CONFIGURATION
 
 
 def say_how_a_removal_is_undone(

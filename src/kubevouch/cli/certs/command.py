@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.certs.options import via_ssh, warn_and_fail
-from kubevouch.cli.common.options import cluster, handshake_timeout, output, terminal_of
+from kubevouch.cli.certs.options import warn_and_fail
+from kubevouch.cli.common.options import (
+    cluster,
+    handshake_timeout,
+    output,
+    terminal_of,
+    via_ssh,
+)
 
 if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The file system of a node in place of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
-@via_ssh
+@via_ssh("Read the disk of every node as well, as root: kubeadm's files and the kubelet's.")
 @handshake_timeout
 @click.option(
     "--secrets",
@@ -59,9 +65,10 @@ def command(
     With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
     of DIR only.
     """
-    from kubevouch.cli.certs.disk import ClusterQuestions, disks_by, found_below, found_in_cluster
+    from kubevouch.cli.certs.disk import ClusterQuestions, found_below, found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.ssh_choice import asked_ssh
     from kubevouch.inventory.limits import Limits
 
     terminal = terminal_of(ctx)
@@ -76,7 +83,7 @@ def command(
         found = found_below(roots, [flag for flag, given in of_a_cluster.items() if given])
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
-    transport = disks_by(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
+    transport = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
     asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
     found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
     cluster = f"{access.server}, context {access.context}" if access.context else access.server

@@ -5,9 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubevouch.cli.common.invocation import SSH_CONFIG
-from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
-from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
@@ -33,15 +30,6 @@ def found_below(roots: tuple[Path, ...], of_a_cluster: Sequence[str]) -> FoundCe
         seen = f"it reads disks and asks no cluster, and {of_a_cluster[0]} is for a cluster"
         raise UsageError("certs --root", seen, "leave one of the two out")
     return certificates_on_disk(roots, SystemClock())
-
-
-def disks_by(
-    terminal: Terminal, config: str | None, user: str | None, *, asks: bool
-) -> NodeTransport:
-    """The operator's ssh. asks: for sudo's password. Raises UsageError if it cannot read its configuration."""
-    if asks:
-        ask_for_sudo(terminal, user or "")
-    return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")
 
 
 @dataclass(frozen=True, slots=True)

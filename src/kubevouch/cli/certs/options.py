@@ -1,11 +1,9 @@
-"""--warn and --fail: from when on a certificate is told, and from when on the exit code is 1. --via: how disks are read."""
+"""--warn and --fail: from when on a certificate is told, and from when on the exit code is 1."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from kubevouch.cli.common.options import ask_sudo_password
 
 if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
@@ -49,28 +47,6 @@ def warn_and_fail(function: F) -> F:
             show_default=True,
             metavar="LIMIT",
             help="Tell from then on. The exit code stays 0.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def via_ssh(function: F) -> F:
-    """The options --via, --ssh-config, --ssh-user and --ask-sudo-password."""
-    for option in (
-        ask_sudo_password,
-        click.option(
-            "--ssh-user",
-            metavar="USER",
-            help="Log in as USER: root, or somebody who has sudo.",
-        ),
-        click.option(
-            "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
-        ),
-        click.option(
-            "--via",
-            type=click.Choice(["ssh"]),
-            help="Read the disk of every node as well, as root: kubeadm's files and the kubelet's. No key leaves a node.",
         ),
     ):
         function = option(function)

@@ -7,6 +7,7 @@ from typing import Final
 
 from kubevouch.cli.common.terminal import Colour
 from kubevouch.diagnose.catalogue import Code, Severity
+from kubevouch.diagnose.cause import Cause
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.errors import ExitCode
 
@@ -31,17 +32,18 @@ class Conclusion:
 def conclusions_of(
     verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
 ) -> list[Conclusion]:
-    """CAUSE where something has failed; else OK or UNKNOWN, and beside it what would be the CAUSE if it had: a warning, as a rule."""
-    cause = diagnosis.cause
-    if code is ExitCode.FINDINGS:
-        return [] if cause is None else [_caused(verb, diagnosis, "CAUSE", Colour.BAD)]
-    is_unknown = code is ExitCode.COULD_NOT_TELL
-    found = [_unknown(diagnosis, fail_on) if is_unknown else _ok(verb, diagnosis, fail_on)]
-    if cause is not None:
-        severity = next(each.severity for each in diagnosis.findings if each.code is cause.code)
-        said = [text for _, text in found[0].lines]
-        word = str(severity).upper()
-        found.append(_caused(verb, diagnosis, word, Colour.WARNING, said))
+    """CAUSE where something has failed, for each cause; else OK or UNKNOWN, and beside it what would be the CAUSE if it had: a warning, as a rule."""
+    found = []
+    if code is not ExitCode.FINDINGS:
+        is_unknown = code is ExitCode.COULD_NOT_TELL
+        found = [_unknown(diagnosis, fail_on) if is_unknown else _ok(verb, diagnosis, fail_on)]
+    for cause in diagnosis.causes:
+        word, colour = "CAUSE", Colour.BAD
+        if code is not ExitCode.FINDINGS:
+            severity = next(each.severity for each in diagnosis.findings if each.code is cause.code)
+            word, colour = str(severity).upper(), Colour.WARNING
+        said = [text for each in found for _, text in each.lines]
+        found.append(_caused(verb, diagnosis, cause, word, colour, said))
     return found
 
 
@@ -65,11 +67,14 @@ def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
 
 
 def _caused(
-    verb: str, diagnosis: Diagnosis, word: str, colour: Colour, said: Sequence[str] = ()
+    verb: str,
+    diagnosis: Diagnosis,
+    cause: Cause,
+    word: str,
+    colour: Colour,
+    said: Sequence[str],
 ) -> Conclusion:
-    """The cause after its word. said: commands that are named before it."""
-    cause = diagnosis.cause
-    assert cause is not None
+    """A cause after its word. said: commands that are named before it."""
     unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
     firsts = dict.fromkeys(shlex.join(each.next) for each in unfinished)
     first = [each for each in firsts if each not in said]

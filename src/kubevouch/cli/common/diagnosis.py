@@ -210,6 +210,7 @@ def as_json(
         "counts": counts,
         "findings": [_with_command_line(terminal, each) for each in diagnosis.findings],
         "cause": _with_command_line(terminal, diagnosis.cause) if diagnosis.cause else None,
+        "causes": [_with_command_line(terminal, each) for each in diagnosis.causes],
         "kubelets": [_served_json(each) for each in evidence.served],
     }
 

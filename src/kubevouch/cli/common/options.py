@@ -56,6 +56,39 @@ def ask_sudo_password(function: F) -> F:
     )(function)
 
 
+def via_ssh(reads: str) -> Callable[[F], F]:
+    """The options --via, --ssh-config, --ssh-user and --ask-sudo-password. reads: what is read on nodes."""
+
+    def with_ssh(function: F) -> F:
+        for option in (
+            ask_sudo_password,
+            click.option(
+                "--ssh-user",
+                metavar="USER",
+                help="Log in as USER: root, or somebody who has sudo.",
+            ),
+            click.option(
+                "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
+            ),
+            click.option(
+                "--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return with_ssh
+
+
+def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
+    from kubevouch.cli.common.terminal import Terminal
+
+    terminal = ctx.find_object(Terminal)
+    if terminal is not None:
+        terminal.prints_json = value == "json"
+    return value
+
+
 def output(*formats: str) -> Callable[[F], F]:
     """The option -o; the first format is the default."""
     return click.option(
@@ -64,6 +97,8 @@ def output(*formats: str) -> Callable[[F], F]:
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
+        callback=_keep_apart,
+        expose_value=formats != ("table", "json"),  # else the terminal knows it
         help="Form of the result. Exit codes are the same for each.",
     )
 

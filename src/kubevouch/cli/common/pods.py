@@ -55,10 +55,11 @@ async def written_nodes(
     found = {}
     for node in await api.list_all(NODES):
         answer = written_answer(node, written.value.current)
+        pin = written.value.pin_of(node.name, node.uid)
         claims = answer.allowed.addresses if answer and not answer.allowed.outdated else ()
         found[node.name] = WrittenNode(
             {each.value: each.source for each in claims if each.source.is_written},
-            frozenset(written.value.vouched(node.name)),
+            frozenset(pin.client_certificates if pin else ()),
         )
     return found
 

@@ -184,7 +184,6 @@ def named(access: ClusterAccess) -> str:
 def print_result(
     terminal: Terminal,
     result: RunResult,
-    form: str,
     *,
     lead: str = "",
     so_far: str,
@@ -194,7 +193,7 @@ def print_result(
 
     lead: what comes first. so_far: how many nodes are where they were to come to. log: of a run that has written.
     """
-    if form == "json":
+    if terminal.prints_json:
         document = msgspec.to_builtins(result)
         print_document(
             terminal, "kubevouch.run/1", {**document, "log": str(log.path) if log else ""}
@@ -240,10 +239,8 @@ def though_nobody_listens(result: RunResult) -> Iterator[None]:
             raise
 
 
-def print_next(terminal: Terminal, step: NextStep, form: str) -> None:
-    """The command that comes next, and the one after it, where a person reads."""
-    if form == "json":
-        return
+def print_next(terminal: Terminal, step: NextStep) -> None:
+    """The command that comes next, and the one after it."""
     terminal.command("NEXT     ", step.command)
     if step.then:
         terminal.command("THEN     ", step.then)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from kubevouch.cli.common.invocation import SSH_CONFIG
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.errors import UsageError
 from kubevouch.node.io.ssh import Ssh, SshOptions, check_config
@@ -68,6 +69,13 @@ def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
     """The operator's ssh. Raises UsageError if it cannot read its configuration."""
     options = SshOptions(config=config or None, user=user or None)
     return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
+
+
+def asked_ssh(terminal: Terminal, config: str | None, user: str | None, *, asks: bool) -> Ssh:
+    """The operator's ssh, by the options of `via_ssh`. asks: for sudo's password. Raises UsageError as these do."""
+    if asks:
+        ask_for_sudo(terminal, user or "")
+    return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")
 
 
 def _our_own(path: Path) -> tuple[Path, str]:

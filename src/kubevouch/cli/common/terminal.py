@@ -103,6 +103,8 @@ class Terminal:
         self.sudo_password: SudoPassword | None = None
         """What was typed in for sudo on the nodes, if that was asked for."""
         self.verbose = False
+        self.prints_json = False
+        """The result is a JSON document and nothing else: lines for a person go to standard error."""
         self.tells_waits = False
         self.nothing_changed = False
         """So far, of a verb that may write: an interruption says so."""
@@ -140,7 +142,7 @@ class Terminal:
         if colour is not None and self.has_colour:
             word = line.split(maxsplit=1)[0]
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
-        self._write(self.stdout, line + "\n")
+        self._write(self.stderr if self.prints_json else self.stdout, line + "\n")
 
     def document(self, text: str) -> None:
         """A whole document as it is: what others say in it went through `one_line`."""

@@ -9,7 +9,7 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement
 from kubevouch.cli.csr.render import (
-    EXIT,
+    exit_of,
     print_decision,
     say_that_the_approver_holds_it,
     warn,
@@ -85,7 +85,7 @@ def approve_named(
     for each in seen:
         if each not in passing:
             _refuse(terminal, each)
-    codes = [*settled, *(ExitCode.OK if e in passing else EXIT[e.judgement.outcome] for e in seen)]
+    codes = [*settled, *(ExitCode.OK if e in passing else exit_of(e.judgement) for e in seen)]
     if not passing:
         return combined_exit_code(codes)
     for each in passing:
@@ -164,8 +164,8 @@ def approve_judged(
             again = sources.judged(csr_of(found), evidence, tries_a_word=True)
             known = again.held is None or again.held == each.judgement.held
             outcome = again.decision.outcome if known else again.outcome
-            codes.append(EXIT[outcome])
             if outcome is not Outcome.PASS:
+                codes.append(exit_of(again))
                 print_decision(terminal, again, each.node, found)
                 continue
             condition = approval(

@@ -7,8 +7,8 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, where
 from kubevouch.cli.csr.leading_on import explaining, print_way_on
 from kubevouch.cli.csr.render import (
-    EXIT,
     age,
+    exit_of,
     say_doubts,
     shortened,
     undecided_row,
@@ -51,7 +51,7 @@ def approve_all(
     for each in seen:
         (passing if each.judgement.outcome is Outcome.PASS else held).append(each)
     _show(terminal, passing, held, at)
-    codes = [EXIT[each.judgement.outcome] for each in seen]
+    codes = [exit_of(each.judgement) for each in seen]
     if not passing:
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"

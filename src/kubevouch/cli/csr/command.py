@@ -1,11 +1,12 @@
 """`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from kubevouch.cli.common.options import cluster, output, terminal_of
-from kubevouch.cli.csr.options import allowing
+from kubevouch.cli.csr.options import allowing, credential
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ def list_(
     ctx: click.Context,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     sources: "Sources",
 ) -> int:
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only.
@@ -66,7 +66,7 @@ def list_(
     evidence, judgements = with_api(terminal, access, judge)
     warn(terminal, sources.warnings(evidence))
     found = evidence.cluster.csrs.or_else(())
-    if output == "json":
+    if terminal.prints_json:
         content = {"csrs": list(map(csr_json, found, judgements))}
         print_document(terminal, "kubevouch.csrs/1", content)
     elif found:
@@ -98,7 +98,6 @@ def explain(
     word: str,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     sources: "Sources",
 ) -> int:
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
@@ -110,7 +109,7 @@ def explain(
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.find import csr_named
-    from kubevouch.cli.csr.render import EXIT, explained_json, print_decision, warn
+    from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import with_what_it_would_have_held
     from kubevouch.policy.csr import presumed_node
 
@@ -126,17 +125,18 @@ def explain(
         return named, judgement
 
     named, judgement = with_api(terminal, access, judge)
-    if output == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
     else:
         print_decision(terminal, judgement, presumed_node(named.csr), named.found)
-    return EXIT[judgement.outcome]
+    return exit_of(judgement)
 
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @cluster
 @allowing
+@credential
 @click.option("--all", "all_", is_flag=True, help="All that wait and pass; the others are listed.")
 @click.option(
     "--against-approver",
@@ -151,6 +151,7 @@ def approve(
     kubeconfig: str | None,
     context: str | None,
     sources: "Sources",
+    credential: str,
     all_: bool,
     against_approver: bool,
     yes: bool,
@@ -158,7 +159,7 @@ def approve(
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
-    their rules. What the running approver holds by a rule that only it asks is not approved, unless it is named and
+    their rules; of one node it never approves two. What the running approver holds by a rule that only it asks is not approved, unless it is named and
     --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
     approval says what was not asked.
     """
@@ -173,10 +174,13 @@ def approve(
         raise UsageError(
             "csr approve", "--against-approver with --all", "names of CSRs were expected"
         )
+    if credential and len(set(names)) != 1:
+        raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch fix --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
+    sources = replace(sources, credential=credential)
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
     return approve_named(

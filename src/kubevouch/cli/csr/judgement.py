@@ -9,10 +9,12 @@ from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.csr.approver_hold import ApproverHold
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.indexed import IndexedEvidence, tell_credentials
+from kubevouch.policy.listed_credentials import ListedCredentials
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class CsrEvidence:
     approver_decides: bool = False
     holds: Measured[Mapping[str, tuple[str, ...]]] | None = None
     approver_doubt: str = ""
+    client_csrs: tuple[CertificateSigningRequest, ...] = ()
+    """For client certificates of kubelets. Read after the serving CSRs: whatever made one of these has been issued by then."""
 
     @cached_property
     def indexed(self) -> IndexedEvidence:
@@ -42,8 +46,14 @@ class CsrEvidence:
     def credentials_told(self) -> bool:
         """Whether a CSR says which client certificate made it, or one has said so to the approver."""
         records = self.written.value.records() if self.written.value else ()
-        told = any(each.parent for _, record in records for each in record.standing.credentials)
-        return told or self.indexed.tells_credentials
+        told = any(each.parent for _, record in records for each in record.credentials.allowed)
+        return told or self.indexed.tells_credentials or tell_credentials(self.client_csrs)
+
+    @cached_property
+    def credentials(self) -> ListedCredentials:
+        """Whose client certificates they are, by all CSRs that were read."""
+        serving = self.cluster.csrs.or_else(())
+        return ListedCredentials(self.client_csrs, serving, told=self.credentials_told)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,9 @@ class NamesAnswer:
     why: str
     advice: str = ""
     """The command that would have the installed approver know the node, if it does not."""
+
+    unread: bool = False
+    """Whether what is pinned could not be read, so that it may have more."""
 
 
 @dataclass(frozen=True)

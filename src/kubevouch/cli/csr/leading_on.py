@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 
-from kubevouch.approve.decide.again import is_superseded
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.judgement import CsrJudgement
 from kubevouch.diagnose.catalogue.definition import PLAN
@@ -32,7 +31,7 @@ def print_next(
         for each, by in pairs
         if not each.status.conditions
         and by.outcome is not Outcome.PASS
-        and not is_superseded(by.decision)
+        and HoldReason.SUPERSEDED not in {each.reason for each in by.decision.held_by}
     ]
     if held:
         terminal.out()

@@ -104,7 +104,8 @@ class GivenNames:
             pinned = all(claims_value(node, value) for value in asked.values)
             unknown += f". If it is yours: {advice}" if pinned else ""
             allowed = msgspec.structs.replace(allowed, unknown=unknown)
-        return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice)
+        unread = written.doubt is not None
+        return NamesAnswer(allowed, IdentitySource.NODE_STATUS, why, advice, unread)
 
     def pinned(self, csr: Csr, evidence: CsrEvidence) -> list[tuple[str, Claim]]:
         """Who has what this CSR asks for, by what is proven, written down and said."""

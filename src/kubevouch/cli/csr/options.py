@@ -1,12 +1,30 @@
 """The options of `csr` that say where the allowed names of a node come from."""
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from kubevouch.cli.common.options import allow, cluster_domain, service_cidr
+
+
+def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Also with the colons and capitals of openssl."""
+    text = value.rpartition("=")[2].replace(":", "").lower()
+    if value and not re.fullmatch("[0-9a-f]{64}", text):
+        raise click.BadParameter(f"expected a SHA-256 in 64 hexadecimal digits, got {value!r}")
+    return text
+
+
+credential = click.option(
+    "--credential",
+    default="",
+    callback=_sha256,
+    metavar="SHA256",
+    help="You say that this client certificate is the kubelet's own, as the node's disk shows it. Of one NAME.",
+)
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:

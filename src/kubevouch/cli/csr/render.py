@@ -1,6 +1,7 @@
 """Shows CSRs and the policy's decisions about them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from shlex import quote
 
@@ -18,7 +19,7 @@ from kubevouch.evidence.approvers import decided_by
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.csr import NODE_USER, csr_of
+from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult
@@ -30,12 +31,16 @@ _ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
 
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
-EXIT = {
-    Outcome.PASS: ExitCode.OK,
-    Outcome.REFUSE: ExitCode.FINDINGS,
-    Outcome.CANNOT_TELL: ExitCode.COULD_NOT_TELL,
-}
-"""What a verb about CSRs exits with for each outcome."""
+_NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
+
+
+def exit_of(judgement: CsrJudgement) -> ExitCode:
+    """0: it passes. 1: it is held, also since nothing knows the node. 3: only what could not be read holds it."""
+    if judgement.outcome is Outcome.PASS:
+        return ExitCode.OK
+    known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
+    told = judgement.outcome is Outcome.REFUSE or (known and not judgement.names.unread)
+    return ExitCode.FINDINGS if told else ExitCode.COULD_NOT_TELL
 
 
 def warn(terminal: Terminal, lines: list[str]) -> None:
@@ -52,24 +57,14 @@ def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
         terminal.command("NEXT     ", terminal.roles, beside_an_error=True)
 
 
-def names_by(judgement: CsrJudgement) -> dict[str, object]:
-    """The source of names and addresses as JSON."""
-    return {"source": judgement.names.source, "why": judgement.names.why}
-
-
 def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[str, object]:
     """A CSR as JSON."""
     return {
-        "name": found.name,
+        **explained_json(judgement, found),
         "requestor": found.spec.username,
         "created": found.metadata.creation_timestamp,
-        "asksFor": _asked_for(found),
+        "asksFor": _asked_for(csr_of(found)),
         "condition": _condition(found),
-        "decided": _decided(found),
-        "outcome": judgement.outcome,
-        "approverHolds": judgement.held.text if judgement.held else "",
-        "namesBy": names_by(judgement),
-        "results": judgement.decision.results,
     }
 
 
@@ -83,7 +78,7 @@ def explained_json(
         "decided": _decided(found),
         "outcome": judgement.outcome,
         "approverHolds": judgement.held.text if judgement.held else "",
-        "namesBy": names_by(judgement),
+        "namesBy": {"source": judgement.names.source, "why": judgement.names.why},
         "results": decision.results,
     }
 
@@ -109,9 +104,12 @@ def csr_row(
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
     """A CSR under the first four of COLUMNS: what it is, and nothing of what anybody thinks of it."""
     node = found.spec.username.removeprefix(NODE_USER)
-    asked = _asked_for(found)
+    csr = csr_of(found)
+    asked = _asked_for(csr)
     # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
-    values = ["unreadable"] if asked is None else ["its name" if v == node else v for v in asked]
+    values = ["its name" if v == node else v for v in asked or ()]
+    if asked is None:
+        values = [csr.unreadable if csr.dropped else "unreadable"]
     return (found.name, age(found, at), shortened(node), _bounded(values))
 
 
@@ -129,10 +127,10 @@ def _bounded(values: list[str]) -> str:
     return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _asked_for(found: CertificateSigningRequest) -> list[str] | None:
+def _asked_for(csr: Csr) -> list[str] | None:
     """The requested names and addresses; None if the CSR cannot be parsed."""
-    parsed = csr_of(found).parsed
-    return [*parsed.dns_names, *map(str, parsed.ip_addresses)] if parsed else None
+    asked = asked_of(csr)
+    return list(map(str, asked.values)) if asked else None
 
 
 def _condition(found: CertificateSigningRequest) -> str:
@@ -159,8 +157,8 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
     if judgement.decision.outcome is Outcome.PASS:
         return shortened(judgement.held.text) if judgement.held else passes
     # What the approver says of a decided CSR is about the approval, and not about the rule that is named here.
-    outcome = judgement.decision.outcome if is_decided else judgement.outcome
-    word = holds if outcome is Outcome.REFUSE else "cannot tell"
+    told = exit_of(replace(judgement, held=None) if is_decided else judgement)
+    word = "cannot tell" if told is ExitCode.COULD_NOT_TELL else holds
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 
@@ -202,7 +200,7 @@ def print_decision(
     if judgement.names.advice and decision.outcome is not Outcome.PASS and not judgement.word:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if found is None or not found.status.conditions:
-        terminal.wrapped(f"{decision.about}: {_verdict(decision)}{behind}")
+        terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
         if found is not None and found.uid:
             print_denial(terminal, judgement)
@@ -212,7 +210,7 @@ def print_decision(
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
     terminal.wrapped(
-        f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(decision)}"
+        f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(judgement)}"
     )
     say_that_the_approver_holds_it(terminal, decision.about, judgement)
 
@@ -257,11 +255,10 @@ _WORDS = {
 }
 
 
-def _verdict(decision: Decision) -> str:
+def _verdict(judgement: CsrJudgement) -> str:
+    decision = judgement.decision
     if decision.outcome is Outcome.PASS:
         return "every rule that was asked passes" if decision.not_asked else "every rule passes"
-    refused = [r.rule for r in decision.held_by if r.outcome is Outcome.REFUSE]
-    doubted = [r.rule for r in decision.held_by if r.outcome is Outcome.CANNOT_TELL]
-    parts = [f"held by {', '.join(refused)}"] if refused else []
-    parts += [f"cannot tell: {', '.join(doubted)}"] if doubted else []
-    return "; ".join(parts)
+    told = exit_of(replace(judgement, held=None))
+    word = "cannot tell:" if told is ExitCode.COULD_NOT_TELL else "held by"
+    return f"{word} {', '.join(each.rule for each in decision.held_by)}"

@@ -25,6 +25,7 @@ from kubevouch.evidence.gather.approver_holds import (
     gather_approver_holds,
 )
 from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.csrs import CLIENT_SIGNER
 from kubevouch.evidence.gather.identity import gather_identity, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
@@ -32,17 +33,18 @@ from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import CSRS, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, as_address, claims_value
+from kubevouch.policy.credentials import CredentialAnswer, NodeCredentials
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, decide
 from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.listed_credentials import KnownOfNode, live_node
 from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import RecordedNode
 from kubevouch.policy.sources.stored import Unreadable
-from kubevouch.policy.standing import LiveNode
-from kubevouch.policy.standing_answer import StandingAnswer, standing_of
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import Plan
 
@@ -62,6 +64,8 @@ class Sources:
     given: GivenNames
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
+    credential: str = ""
+    """SHA-256 of the client certificate that the operator calls the kubelet's own, of the one CSR that is judged."""
 
     @staticmethod
     def of(
@@ -108,6 +112,7 @@ class Sources:
             domains=self.domains,
             service_networks=self.service_networks,
         )
+        client = inquiry.ask(api.list_all(CSRS, field_selector=f"spec.signerName={CLIENT_SIGNER}"))
         return CsrEvidence(
             replace(evidence, names=names),
             written,
@@ -116,6 +121,7 @@ class Sources:
             approver_decides=decides,
             holds=await gather_approver_holds(api, inquiry) if is_there else None,
             approver_doubt=doubt,
+            client_csrs=(await client).or_else(()),
         )
 
     def warnings(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
@@ -141,8 +147,8 @@ class Sources:
         more: CSRs that are judged besides those in the evidence, such as one in a file.
         """
         read = evidence.cluster.csrs
-        if not read.is_known:
-            return []  # nobody knows what is asked for
+        if not read.is_known or not self.given.allowed:
+            return []  # nobody knows what is asked for, or nothing is said
         csrs = [*map(csr_of, read.or_else(())), *more]
         found = []
         for node, values in self.given.allowed.items():
@@ -176,17 +182,20 @@ class Sources:
         if csr.username is None and names.allowed is not None:
             words = f"if it is {names.allowed.node}'s, as its common name says: {names.why}"
             names = replace(names, why=words)
+        standing, newest = self._credential(csr, evidence, names)
         facts = csr_facts(
             csr,
             evidence.indexed,
             at=evidence.at,
             allowed=names.allowed,
             pinned=self.given.pinned(csr, evidence),
+            standing=standing,
+            pins_are_read=evidence.holds is not None,
         )
         facts = msgspec.structs.replace(
             facts,
             limits=_configuration(evidence.written).limits,
-            standing=_standing(csr, evidence, names),
+            newest=newest or facts.newest,
             credentials_told=evidence.credentials_told,
         )
         rules = WHAT_IT_ASKS_FOR if csr.conditions else RULES
@@ -194,6 +203,18 @@ class Sources:
         if tries_a_word:
             judgement = replace(judgement, word=self._word_that_helps(csr, evidence, judgement))
         return self._with_the_approvers_view(judgement, csr, evidence)
+
+    def _credential(
+        self, csr: Csr, evidence: CsrEvidence, names: NamesAnswer
+    ) -> tuple[CredentialAnswer | None, str | None]:
+        """What is said of the client certificate that made it, and the newest CSR of the node's own. None: no Node is known to have made it."""
+        node = evidence.indexed.node(requestor_node(csr) or "")
+        if node is None or csr.credential_ids is None:
+            return None, None
+        known = _known_of(node, evidence.written.value, names.source)
+        if self.credential:
+            known = msgspec.structs.replace(known, pinned=(self.credential,))
+        return evidence.credentials.answer(csr, known)
 
     def _word_that_helps(
         self, csr: Csr, evidence: CsrEvidence, judgement: CsrJudgement
@@ -264,23 +285,19 @@ def _configuration(written: Measured[WatchedSources]) -> ApproverConfiguration:
     return written.value.configuration_or_default if written.value else ApproverConfiguration()
 
 
-def _standing(csr: Csr, evidence: CsrEvidence, names: NamesAnswer) -> StandingAnswer | None:
-    """The standing of the client certificate, by the approver's record. None: nothing is recorded of this node."""
-    written = evidence.written.value
-    node = evidence.indexed.node(requestor_node(csr) or "")
-    if written is None or node is None or csr.credential_ids is None:
-        return None
-    record, created = written.record(node.name), node.metadata.creation_timestamp
-    if not isinstance(record, RecordedNode) or created is None:
-        return None
-    vouched = written.vouched(node.name)
-    # Whether anybody has watched since it was written is known of an approver that leads.
-    whole = record.standing.whole and evidence.approver_decides
-    known = msgspec.structs.replace(record.standing, whole=whole)
-    live = LiveNode(node.name, node.uid, created)
-    admitted = names.source == IdentitySource.RECORDED
-    told = evidence.credentials_told
-    return standing_of(known, live, csr.credential_ids, vouched, told=told, admitted=admitted)
+def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
+    """What the approver's record and the pin say of a Node's client certificates. source: of its names."""
+    live = live_node(node)
+    if written is None:
+        return KnownOfNode(live)
+    record, pin = written.record(node.name), written.pin_of(node.name, node.uid)
+    return KnownOfNode(
+        live,
+        record.credentials if isinstance(record, RecordedNode) else NodeCredentials(),
+        pin.client_certificates if pin else (),
+        pin.pinned_at if pin else None,
+        admitted=source == IdentitySource.RECORDED,
+    )
 
 
 async def _check_cluster(plan: Plan, api: ApiClient, inquiry: Inquiry) -> None:

@@ -96,7 +96,6 @@ def apply_plan(
     ssh_config: str | None,
     word: OperatorWord,
     yes: bool,
-    form: str,
 ) -> int:
     """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
 
@@ -166,12 +165,11 @@ def apply_plan(
         print_result(
             terminal,
             result,
-            form,
             lead=lead,
             so_far=counted_as(result, [NodeOutcome.DONE], "done"),
             log=log,
         )
-        _print_what_comes_next(terminal, access, plan, result, leading(gone=_gone(result)), form)
+        _print_what_comes_next(terminal, access, plan, result, leading(gone=_gone(result)))
     return result.exit_code
 
 
@@ -224,13 +222,12 @@ def _print_what_comes_next(
     plan: Plan,
     result: RunResult,
     commands: Commands,
-    form: str,
 ) -> None:
-    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL) and form != "json":
+    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
         tell_who_approves(terminal, access)
         if beyond := beyond_the_plan(plan, result):
             terminal.long_line(terminal.hinted(f"Only     {beyond}"), hang=9)
-    print_next(terminal, next_after(result, commands), form)
+    print_next(terminal, next_after(result, commands))
 
 
 def _ask(

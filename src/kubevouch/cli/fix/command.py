@@ -159,7 +159,6 @@ def command(
     lists: bool,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     via: str,
     image: str | None,
     pod_namespace: str | None,
@@ -195,7 +194,7 @@ def command(
     if lists:
         from kubevouch.cli.fix.list import list_runs
 
-        return list_runs(terminal, output)
+        return list_runs(terminal)
     from kubevouch.rollout.decide.operator_word import OperatorWord
 
     word = OperatorWord(
@@ -220,9 +219,9 @@ def command(
             soak=soak,
         )
         if plan_file is not None:
-            return make_plan(terminal, wish, plan_file, kubeconfig, context, output)
+            return make_plan(terminal, wish, plan_file, kubeconfig, context)
         return show_status(
-            terminal, status_of or "", wish, kubeconfig, context, output, ssh_config, yes=yes
+            terminal, status_of or "", wish, kubeconfig, context, ssh_config, yes=yes
         )
     if nodes or allow or ssh_user or ask_sudo_password or image or pod_namespace:
         seen = "--nodes, --allow, --ssh-user, --ask-sudo-password, --image and --pod-namespace belong to --plan"
@@ -246,5 +245,4 @@ def command(
             ssh_config=ssh_config,
             word=word,
             yes=yes,
-            form=output,
         )

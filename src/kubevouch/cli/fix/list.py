@@ -19,7 +19,7 @@ from kubevouch.system_clock import SystemClock
 SCHEMA = "kubevouch.runs/1"
 
 
-def list_runs(terminal: Terminal, form: str) -> int:
+def list_runs(terminal: Terminal) -> int:
     """A row a run, the newest first. Raises KubevouchError where it is not known which there are."""
     check_can_be_looked_into(terminal.environment)
     now, environment = SystemClock().now(), terminal.environment
@@ -28,7 +28,7 @@ def list_runs(terminal: Terminal, form: str) -> int:
     plans |= {path: None for path in lost if path not in plans}
     kept = [_Kept(path, plan, armed.get(path.stem, ())) for path, plan in plans.items()]
     rows = [_row(each, _ended(each, environment, now), now) for each in kept]
-    if form == "json":
+    if terminal.prints_json:
         print_document(terminal, SCHEMA, {"runs": rows})
         return ExitCode.OK
     if not rows:

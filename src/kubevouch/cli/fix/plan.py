@@ -55,7 +55,6 @@ def make_plan(
     path: Path,
     kubeconfig: str | None,
     context: str | None,
-    form: str,
 ) -> int:
     """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
     check_may_be_written(path)
@@ -71,7 +70,7 @@ def make_plan(
     write_plan(plan, path)
     if replaced:
         terminal.note(one_line(f"{path} held {replaced}"))
-    if form == "json":
+    if terminal.prints_json:
         print_document(terminal, SCHEMA, msgspec.to_builtins(plan))
     else:
         commands = commands_of(

@@ -95,7 +95,7 @@ def _print_what_comes_next(terminal: Terminal, plan: Plan, commands: Commands) -
     if plan.nodes or plan.config_map is not None:
         terminal.command("NEXT     ", commands.again)
     elif any(not each.is_well for each in plan.left_out):
-        print_next(terminal, next_for_left_out(plan.left_out, commands), "table")
+        print_next(terminal, next_for_left_out(plan.left_out, commands))
     else:
         terminal.command("NEXT     ", "kubevouch verify --wait 2m")
 
@@ -124,7 +124,7 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
         _line(
             terminal,
-            "         the newest CSR of each is approved, once every rule of the policy passes it",
+            "         the newest CSR of each kubelet is approved, once every rule of the policy passes it",
         )
         return
     hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"

@@ -68,7 +68,6 @@ def show_status(
     options: FixOptions,
     kubeconfig: str | None,
     context: str | None,
-    form: str,
     ssh_config: str | None,
     *,
     yes: bool,
@@ -132,7 +131,7 @@ def show_status(
     statuses = while_it_is_undone(statuses, undoing, under_way=under_way)
     doubt, away = (str(failed), shows_an_answer(failed)) if failed else ("", "")
     told = _Found(run, statuses, holder, doubt, away, undo, stopped)
-    if form == "json":
+    if terminal.prints_json:
         print_document(terminal, SCHEMA, told.document())
     else:
         way = way_of(plan) if plan else WayToNodes(options.via)

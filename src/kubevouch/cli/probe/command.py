@@ -36,7 +36,6 @@ def command(
     target: str,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     name: str | None,
     ca_file: Path | None,
     timeout: float,
@@ -57,7 +56,7 @@ def command(
     options = ProbeOptions(target, name, timeout)
     if ca_file is not None:
         probed = run_loop(examine(None, SystemClock(), options, trust=trust_in(ca_file)))
-        return print_result(terminal, probed, output)
+        return print_result(terminal, probed)
     try:
         access = access_of(terminal, kubeconfig, context)
     except KubeconfigError as error:
@@ -65,9 +64,9 @@ def command(
             raise
         # A certificate can be shown without any cluster, on a node, say.
         probed = run_loop(examine(None, SystemClock(), options, doubt=str(error)))
-        return print_result(terminal, probed, output)
+        return print_result(terminal, probed)
 
     async def work(api: "ApiClient", clock: "Clock") -> "ProbeResult":
         return await examine(api, clock, options)
 
-    return print_result(terminal, with_api(terminal, access, work), output)
+    return print_result(terminal, with_api(terminal, access, work))

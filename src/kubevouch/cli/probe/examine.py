@@ -22,6 +22,7 @@ from kubevouch.x509 import (
     Certificate,
     Verdict,
     X509Error,
+    misnamed,
     read_certificates,
     verify,
 )
@@ -40,7 +41,10 @@ class ProbeOptions:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What came of it. verdict: None where nothing was presented, or the authorities are not known."""
+    """What came of it. verdict: None where nothing was presented, or the authorities are not known.
+
+    node: the Node that was asked for. misnamed: why a trusted certificate is not that node's, as our metrics server says.
+    """
 
     what: str
     at: datetime
@@ -50,6 +54,8 @@ class ProbeResult:
     failure: str = ""
     tls: str = ""
     doubt: str = ""
+    node: str = ""
+    misnamed: str = ""
 
 
 def trust_in(path: Path) -> TrustedRoots:
@@ -97,7 +103,9 @@ async def examine(
         name=probed.name,
         at=clock.now(),
     )
-    return replace(probed, verdict=verdict)
+    asked = bool(probed.node) and verdict.trusted
+    wrong = misnamed(probed.chain[0], probed.node) if asked else ""
+    return replace(probed, verdict=verdict, misnamed=wrong)
 
 
 def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
@@ -127,6 +135,7 @@ async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -
         options.name or target.address,
         failure=(failure.go_text or failure.text) if failure else "",
         tls=f"{dialled.tls_version} {dialled.cipher}".strip(),
+        node=target.node,
     )
 
 

@@ -8,13 +8,13 @@ from kubevouch.errors import ExitCode
 from kubevouch.x509 import describe
 
 
-def print_result(terminal: Terminal, result: ProbeResult, form: str) -> int:
+def print_result(terminal: Terminal, result: ProbeResult) -> int:
     """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
-    if form == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.probe/1", _as_json(result))
     else:
         _print(terminal, result)
-    if result.failure:
+    if result.failure or result.misnamed:
         return ExitCode.FINDINGS
     if result.verdict is None:
         return ExitCode.COULD_NOT_TELL
@@ -36,6 +36,9 @@ def _print(terminal: Terminal, result: ProbeResult) -> None:
     elif result.verdict is None:
         terminal.out("NO VERDICT", Colour.WARNING)
         terminal.wrapped(f"the cluster's CA is not known: {result.doubt}", "  ")
+    elif result.misnamed:
+        terminal.out("NOT THE NODE'S", Colour.BAD)
+        terminal.wrapped(result.misnamed, "  ")
     elif result.verdict.trusted:
         terminal.out("TRUSTED", Colour.GOOD)
         terminal.wrapped(f"for {result.name or 'any name (none was given with --name)'}", "  ")
@@ -55,6 +58,7 @@ def _as_json(result: ProbeResult) -> dict[str, object]:
         "tls": result.tls or None,
         "failure": result.failure or None,
         "name": result.name or None,
+        "misnamed": result.misnamed or None,
         "verdict": {
             "trusted": verdict.trusted,
             "reason": str(verdict.reason),

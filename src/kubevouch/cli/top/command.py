@@ -77,7 +77,6 @@ def nodes(
     sort_by: str | None,
     no_headers: bool,
     show_swap: bool,
-    output: str,
     timeout: float,
     show_capacity: bool,
 ) -> int:
@@ -96,7 +95,7 @@ def nodes(
             return await gather_nodes(terminal, api, clock, options)
 
     found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
-    print_nodes(terminal, found, options, form=output, headers=not no_headers)
+    print_nodes(terminal, found, options, headers=not no_headers)
     return exit_code(found.reasons.values(), found.complaint)
 
 
@@ -119,7 +118,6 @@ def pods(
     sort_by: str | None,
     no_headers: bool,
     show_swap: bool,
-    output: str,
     timeout: float,
     namespace: str | None,
     all_namespaces: bool,
@@ -150,5 +148,5 @@ def pods(
             return await gather_pods(terminal, api, clock, options)
 
     found = with_api(terminal, access, work)
-    print_pods(terminal, found, options, form=output, headers=not no_headers)
+    print_pods(terminal, found, options, headers=not no_headers)
     return exit_code(found.reasons, found.complaint)

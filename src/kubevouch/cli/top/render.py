@@ -16,10 +16,10 @@ _MOST_NAMED = 5
 
 
 def print_nodes(
-    terminal: Terminal, found: NodesFound, options: TopNodesOptions, *, form: str, headers: bool
+    terminal: Terminal, found: NodesFound, options: TopNodesOptions, *, headers: bool
 ) -> None:
-    """form: table or json. headers: whether the table has its line of headings."""
-    if form == "json":
+    """headers: whether the table has its line of headings."""
+    if terminal.prints_json:
         print_document(terminal, SCHEMA, _nodes_json(found))
         return
     if found.complaint:
@@ -37,10 +37,10 @@ def print_nodes(
 
 
 def print_pods(
-    terminal: Terminal, found: PodsFound, options: TopPodsOptions, *, form: str, headers: bool
+    terminal: Terminal, found: PodsFound, options: TopPodsOptions, *, headers: bool
 ) -> None:
-    """form: table or json. headers: whether the table has its line of headings."""
-    if form == "json":
+    """headers: whether the table has its line of headings."""
+    if terminal.prints_json:
         print_document(terminal, SCHEMA, _pods_json(found))
         return
     if found.complaint:

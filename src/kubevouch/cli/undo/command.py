@@ -30,7 +30,6 @@ def command(
     run: str,
     kubeconfig: str | None,
     context: str | None,
-    output: str,
     nodes: str | None,
     ssh_config: str | None,
     gate_timeout: float,
@@ -51,6 +50,4 @@ def command(
     terminal.roles = "kubevouch fix --print-role"
     plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
     named = tuple(name for name in (nodes or "").split(",") if name)
-    return undo_plan(
-        terminal, run, plan, named, kubeconfig, context, gate_timeout, yes=yes, form=output
-    )
+    return undo_plan(terminal, run, plan, named, kubeconfig, context, gate_timeout, yes=yes)

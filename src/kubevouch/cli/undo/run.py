@@ -55,7 +55,6 @@ def undo_plan(
     gate_timeout: float,
     *,
     yes: bool,
-    form: str,
 ) -> int:
     """Puts every node of the run back. word: how the operator names the run. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
     plan = only_nodes(plan, nodes) if nodes else plan
@@ -111,10 +110,10 @@ def undo_plan(
         ended(result, code)
     so_far = counted_as(result, AS_BEFORE, "as before the run")
     with though_nobody_listens(result):
-        print_result(terminal, result, form, so_far=so_far, log=log)
-        _say_what_is_set_aside(terminal, plan, result, form)
+        print_result(terminal, result, so_far=so_far, log=log)
+        _say_what_is_set_aside(terminal, plan, result)
         step = next_after_undo(result, again, lambda run: goes_on_here(run, terminal.environment))
-        print_next(terminal, step, form)
+        print_next(terminal, step)
     return code
 
 
@@ -125,11 +124,11 @@ def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
     return f"By its plan, run {plan.run} changed {none}{why}."
 
 
-def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult, form: str) -> None:
-    """Where a person reads: nobody would look for it there."""
+def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
+    """Nobody would look for it there."""
     put_back = {each.node for each in result.nodes if each.outcome is NodeOutcome.UNDONE}
     aside = what_is_set_aside(plan, put_back)
-    if aside and form != "json":
+    if aside:
         terminal.long_line(f"Aside    {aside}", hang=9)
 
 

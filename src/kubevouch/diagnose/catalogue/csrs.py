@@ -48,11 +48,12 @@ DEFINITIONS = (
         severity=CRITICAL,
         see="A node's CSRs for a serving certificate are Denied, again and again.",
         why="A kubelet whose CSR is denied asks again every 32 seconds, for ever. Some approver's rule refuses this node.",
-        do="`kubevouch csr explain NAME` shows the CSR rule by rule; correct the approver's rule.",
+        do="`kubectl get csr NAME --show-managed-fields -o yaml` shows the manager that denies it: the one with `subresource: "
+        "approval`. Correct the rule of that approver, or remove it. `kubevouch csr explain NAME` shows what our policy says.",
         cause_rank=20,
         cause="{title}.",
-        next=_EXPLAIN,
-        by_hand="Correct the rule by which {approver} denies these CSRs, or remove that approver.",
+        next=("kubectl", "get", "csr", "{csr}", "--show-managed-fields", "-o", "yaml"),
+        by_hand="There managedFields name who denies: {approver}. Correct the rule of that approver, or remove it.",
     ),
     FindingDefinition(
         code=Code.APPROVED_NOT_ISSUED,

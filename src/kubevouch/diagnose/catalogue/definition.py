@@ -97,13 +97,6 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
 PLAN = ("kubevouch", "fix", "--plan", "plan.json", "--via", "ssh")
 PROBE = ("kubevouch", "probe", "{subject}")
 CSR_LIST = ("kubevouch", "csr", "list")
-ASK_AGAIN = (
-    "ssh",
-    "{subject}",
-    "sudo rm /var/lib/kubelet/pki/kubelet-server-current.pem && sudo systemctl restart kubelet",
-)
-"""With serverTLSBootstrap on: a kubelet that finds no certificate asks for one when it starts."""
-
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
 """As a hint: only whoever runs it knows the name of its image."""
 

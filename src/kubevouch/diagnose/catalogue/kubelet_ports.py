@@ -2,7 +2,6 @@
 
 from kubevouch.diagnose.catalogue.codes import CSR_NOT_SERVED, Code
 from kubevouch.diagnose.catalogue.definition import (
-    ASK_AGAIN,
     CRITICAL,
     CSR_LIST,
     DOCTOR_AND_VERIFY,
@@ -16,12 +15,7 @@ from kubevouch.diagnose.catalogue.definition import (
 )
 
 _PLAN_TEXT = "kubevouch fix --plan plan.json"
-_APPROVAL_TEXT = (
-    "Its port then has no certificate until its CSR is approved: by an approver, or where none runs by "
-    "`kubevouch fix --plan plan.json`."
-)
-_ASKED_AGAIN = "{title}{where}. A kubelet that asks again has no certificate until its CSR is approved{approver}."
-"""The cause where NEXT has the kubelet ask for a new certificate."""
+_ASIDE = "which sets that certificate aside and has the kubelet ask for another; its port keeps answering."
 
 DEFINITIONS = (
     FindingDefinition(
@@ -105,13 +99,11 @@ DEFINITIONS = (
         severity=ERROR,
         see="`x509: certificate is valid for A, B, not C`.",
         why="The certificate lacks the address that is dialled: the node's address has changed, or somebody made it by hand.",
-        do="The kubelet asks for a new one by itself when its addresses change, and can be made to by removing "
-        "kubelet-server-current.pem and restarting it. " + _APPROVAL_TEXT,
+        do=f"The kubelet asks for a new one by itself when its addresses change: {_PLAN_TEXT}, which has its CSR approved.",
         counts_in=EVERYWHERE,
         symptom_of=(Code.ADDRESS_TYPE_MISMATCH, Code.BOOTSTRAP_OFF),
         cause_rank=160,
-        cause=_ASKED_AGAIN,
-        next=ASK_AGAIN,
+        next=PLAN,
     ),
     FindingDefinition(
         code=Code.EXPIRED,
@@ -145,13 +137,12 @@ DEFINITIONS = (
         severity=ERROR,
         see="`x509: certificate has expired or is not yet valid: current time ... is before ...`.",
         why="A clock is wrong: this machine's, the signer's, or the node's that made its own certificate.",
-        do="Compare the clocks (`timedatectl`, `chronyc tracking`) and set the wrong one right. Then have the kubelet ask for "
-        "a new certificate: remove kubelet-server-current.pem and restart it. " + _APPROVAL_TEXT,
+        do="Compare the clocks (`timedatectl`, `chronyc tracking`) and set the wrong one right. "
+        f"Then {_PLAN_TEXT}, {_ASIDE}",
         counts_in=EVERYWHERE,
         symptom_of=(Code.CLOCK_SKEW,),
         cause_rank=180,
-        cause=_ASKED_AGAIN,
-        next=ASK_AGAIN,
+        next=PLAN,
         by_hand="If that does not help, compare the clocks of this machine and of the control plane.",
     ),
     FindingDefinition(
@@ -177,20 +168,19 @@ DEFINITIONS = (
         severity=ERROR,
         see="`x509: certificate signed by unknown authority`, and the issuer is a CA, not the kubelet itself.",
         why="The CA was replaced, the node came from another cluster, or some other CA signed it.",
-        do="Have the kubelet ask again: with serverTLSBootstrap on, remove kubelet-server-current.pem and restart it. "
-        + _APPROVAL_TEXT,
+        do=f"{_PLAN_TEXT}, {_ASIDE}",
         counts_in=EVERYWHERE,
         cause_rank=170,
-        cause=_ASKED_AGAIN,
-        next=ASK_AGAIN,
+        next=PLAN,
     ),
     FindingDefinition(
         code=Code.CN_NOT_NODE_NAME,
         name="CNNotNodeName",
         severity=WARNING,
-        see="The certificate verifies, but its CN is not `system:node:<name>`.",
-        why="Somebody made it by hand. Scrapers that check whom they talk to (ours does), and the API server once it has "
-        "KEP-4872, refuse it. Where ours serves the metrics API it is an error: that node has no metrics.",
+        see="The certificate verifies, but does not name the node: its CN is not `system:node:<name>` with O `system:nodes`, nor "
+        "are both its CN and a DNS name the node's name.",
+        why="Somebody made it by hand. Scrapers that check whom they talk to (ours does) refuse it; the API server, once it has "
+        "KEP-4872, takes `system:node:<name>` only. Where ours serves the metrics API it is an error: that node has no metrics.",
         do=_PLAN_TEXT,
         related=("KEP-4872",),
         counts_in=DOCTOR_AND_VERIFY,

@@ -240,18 +240,17 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
         if len(refused) >= _LOOP:
             looping[node] = refused[-1]
     if looping:
-        who = named(sorted({_denier(csr) for csr in looping.values()}))
+        who = named(sorted(set(map(_denier, looping.values()))))
         title = f"CSRs of {counted(len(looping), 'node')} are denied again and again by {who}"
         yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": who})
 
 
 def _denier(csr: CertificateSigningRequest) -> str:
-    """The denier of a CSR: the client that wrote /approval last, with its reason."""
-    wrote = [each for each in csr.metadata.managed_fields if each.subresource == "approval"]
-    latest = max(wrote, key=lambda each: (each.time is not None, each.time), default=None)
+    """The manager of its Denied condition, which only a client of /approval can write, with its reason."""
+    wrote = {each.manager for each in csr.metadata.managed_fields if each.subresource == "approval"}
     denied = csr.condition("Denied")
-    reason = denied.reason if denied is not None else ""
-    return f"{latest.manager if latest is not None else 'some approver'} ({reason})"
+    manager = wrote.pop() if len(wrote) == 1 else "a manager that is not known"
+    return f"{manager} ({denied.reason if denied is not None else ''})"
 
 
 @rule(Code.APPROVED_NOT_ISSUED)

@@ -1,18 +1,12 @@
 """KV2xx and KV3xx: reaching kubelets, and the certificate on the wire. How one port is judged is in `wire`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, days, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.approving import (
-    no_approver_is_seen,
-    running_approvers,
-    unseen_approver,
-)
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509 import Certificate, life_used
@@ -89,31 +83,21 @@ def self_signed(evidence: Evidence) -> Iterator[Finding]:
 def not_covered(evidence: Evidence) -> Iterator[Finding]:
     """The certificate lacks the name or address that is dialled."""
     if found := _with(evidence, Code.SAN_MISMATCH):
-        yield _serving(
-            Code.SAN_MISMATCH,
-            "for other names than the one dialled",
-            found,
-            _who_approves(evidence),
-        )
+        yield _serving(Code.SAN_MISMATCH, "for other names than the one dialled", found)
 
 
 @rule(Code.NOT_YET_VALID)
 def not_yet_valid(evidence: Evidence) -> Iterator[Finding]:
     """The certificate begins in the future."""
     if found := _with(evidence, Code.NOT_YET_VALID):
-        yield _serving(Code.NOT_YET_VALID, "that is not valid yet", found, _who_approves(evidence))
+        yield _serving(Code.NOT_YET_VALID, "that is not valid yet", found)
 
 
 @rule(Code.SIGNED_BY_OTHER_CA)
 def other_ca(evidence: Evidence) -> Iterator[Finding]:
     """A CA signed it, but not the cluster's."""
     if found := _with(evidence, Code.SIGNED_BY_OTHER_CA):
-        yield _serving(
-            Code.SIGNED_BY_OTHER_CA,
-            "of another CA than the cluster's",
-            found,
-            _who_approves(evidence),
-        )
+        yield _serving(Code.SIGNED_BY_OTHER_CA, "of another CA than the cluster's", found)
 
 
 @rule(Code.OTHER_VERIFICATION_FAILURE)
@@ -145,7 +129,7 @@ def life(leaf: Certificate) -> str:
 
 @rule(Code.CN_NOT_NODE_NAME)
 def not_node_name(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate is trusted, but its CN is not that of its node."""
+    """The certificate is trusted, but does not name its node."""
     nodes = strangers(evidence)
     strange = [
         (served, leaf)
@@ -155,7 +139,7 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
     if strange:
         proofs = [wire_proof(served, f"subject {leaf.subject}") for served, leaf in strange]
         who = counted(len(strange), "node serves", "nodes serve")
-        title = f"{who} a certificate whose CN is not the node's name"
+        title = f"{who} a certificate that does not name the node"
         yield finding(
             Code.CN_NOT_NODE_NAME,
             title,
@@ -173,40 +157,15 @@ def _with(evidence: Evidence, code: Code) -> list[PortState]:
     return [port for port in port_states(evidence) if port.code == code]
 
 
-def _who_approves(evidence: Evidence) -> dict[str, str]:
-    """The detail that says who approves the CSR of a kubelet that is made to ask again."""
-    if running := running_approvers(evidence):
-        first = ", whichever is first" if len(running) > 1 else ""
-        names = " or ".join(each.name for each in running)
-        return {"approver": f", which {names} does here{first}"}
-    if unseen := unseen_approver(evidence):
-        return {"approver": f": {unseen.told(evidence.at)}"}
-    if no_approver_is_seen(evidence):
-        nobody = ", and nothing on this cluster does that: `kubevouch fix --plan plan.json` then plans it"
-        return {"approver": nobody}
-    return {"approver": ""}
-
-
-def _serving(
-    code: Code,
-    what: str,
-    found: Sequence[PortState],
-    details: Mapping[str, str] = MappingProxyType({}),
-) -> Finding:
+def _serving(code: Code, what: str, found: Sequence[PortState]) -> Finding:
     who = counted(len(found), "node serves", "nodes serve")
-    return _on_nodes(code, f"{who} a certificate {what}", found, details)
+    return _on_nodes(code, f"{who} a certificate {what}", found)
 
 
-def _on_nodes(
-    code: Code,
-    title: str,
-    found: Sequence[PortState],
-    details: Mapping[str, str] = MappingProxyType({}),
-) -> Finding:
+def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
     return finding(
         code,
         title,
         subjects=[port.node for port in found],
         proofs=[port.proof for port in found if port.proof.seen],
-        details=details,
     )

@@ -14,7 +14,7 @@ from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
 from kubevouch.tls.failure import FailureKind
-from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, node_name_of
+from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, misnamed
 
 _UNREACHABLE = {
     FailureKind.REFUSED,
@@ -149,14 +149,14 @@ def port_states(evidence: Evidence) -> tuple[PortState, ...]:
 
 
 def strangers(evidence: Evidence) -> set[str]:
-    """Nodes that serve a trusted certificate whose CN is not theirs: upstream's reads them, ours does not."""
+    """Nodes that serve a trusted certificate that does not name them: upstream's reads them, ours does not."""
     return {
         served.node
         for served in evidence.served
         if served.verdict is not None
         and served.verdict.trusted
         and served.dialled.leaf is not None
-        and node_name_of(served.dialled.leaf) != served.node
+        and misnamed(served.dialled.leaf, served.node)
     }
 
 

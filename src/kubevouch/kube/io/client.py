@@ -31,9 +31,6 @@ from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, RowForm, RowReader
 T = TypeVar("T")
 ObjectT = TypeVar("ObjectT", bound=Object)
 
-PAGE: Final = 500
-"""Objects in a page of a list, as with client-go and kubectl."""
-
 _MOST_PAGES: Final = 10_000
 _MOST_PAGE_BYTES: Final = 16 * 1024 * 1024
 _METADATA: Final = (
@@ -68,22 +65,24 @@ class ApiClient(HttpClient):
         field_selector: str = "",
         only_metadata: bool = False,
         rows: RowForm[Any] | None = None,
-        objects: int = PAGE,
+        objects: int | None = None,
     ) -> AsyncGenerator[Listed[T], None]:
-        """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page; 0: all in one.
+        """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page, else the resource's; 0: all in one.
 
         only_metadata: nothing else of an object is asked for, such as what a Secret holds. rows: how objects of `kind` are
         read as rows of a Table.
 
-        A page with more bytes than are read is asked for again with fewer objects: whoever may create large objects must
-        not be able to keep others from reading the list.
+        A page with more bytes than are read is asked for again with fewer objects, and those after it have ever more again:
+        whoever may create large objects must not be able to keep others from reading the list.
         """
         path = resource.path(namespace)
+        objects = resource.page if objects is None else objects
         query = {"limit": str(objects)} if objects else {}
         if label_selector:
             query["labelSelector"] = label_selector
         if field_selector:
             query["fieldSelector"] = field_selector
+        wanted = objects
         limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
         if rows is not None:
             query |= METADATA_ONLY
@@ -108,13 +107,16 @@ class ApiClient(HttpClient):
             except ResponseTooLarge:
                 if objects == 1:
                     raise
-                objects = max(1, objects // _FEWER) if objects else PAGE
+                objects = max(1, objects // _FEWER) if objects else resource.page
                 query["limit"] = str(objects)
                 continue
             yield page
             if not page.metadata.continue_:
                 return
             query["continue"] = page.metadata.continue_
+            if objects < wanted:
+                objects = min(wanted, 2 * objects)
+                query["limit"] = str(objects)
         raise BadResponse(f"{self.access.server}{path}", f"a list of more than {_MOST_PAGES} pages")
 
     async def list_all(

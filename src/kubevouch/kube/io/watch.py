@@ -2,8 +2,11 @@
 
 In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
 
-- A list, page by page, then a watch from the list's version. The server is asked to end it after five to ten minutes
-  (client-go's minWatchTimeout); bookmarks move the version on while nothing happens.
+- A watch that first sends every object, up to a bookmark that ends this list (WatchList, KEP-3157): one request, which the
+  server answers from memory. Servers before 1.34 may refuse it, or it fails: then a list, page by page, and a watch from
+  the list's version.
+- The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout); bookmarks move the version on
+  while nothing happens.
 - After a connection breaks, or is silent for too long, the watch starts again from the last version seen, unless the server
   has only come to an older one: etcd was restored from a backup. A watch from a version that is yet to come says nothing
   until then, and never what is different (apiserver's pkg/storage/cacher/cache_watcher.go, `process`); client-go goes on.
@@ -24,6 +27,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.errors import (
     ApiUnreachable,
+    BadResponse,
     Gone,
     RetryLater,
     StatusError,
@@ -43,8 +47,14 @@ Key = tuple[str, str]
 SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Bookmarks come about once a minute."""
+_SILENCE_IN_LIST: Final = 30.0
+"""A server that sends a list does nothing else."""
 LIST_AFTER: Final = 5
 """Failures of a watch in a row after which the resource is listed again."""
+_NO_END: Final = "a watch that does not say where its list ends"
+_FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+_REMEMBERED: Final = 1_000
+"""Objects that the consumer may not keep."""
 _SHORT: Final = 1.0
 """Seconds. A watch that ends sooner without an event has failed (client-go's "very short watch")."""
 
@@ -74,7 +84,8 @@ class Watch(Generic[ObjectT]):
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
     data after which a connection is considered dead. rows: how objects are read as rows of a Table; if the server's
-    Tables lack the column, they are read as they are.
+    Tables lack the column, they are read as they are. keeps: whether the consumer keeps an
+    object; of others nothing is remembered, so they may be reported again, and their end may not be. None: it keeps all.
     """
 
     def __init__(
@@ -90,6 +101,7 @@ class Watch(Generic[ObjectT]):
         label_selector: str = "",
         silence: float = SILENCE,
         rows: RowForm[ObjectT] | None = None,
+        keeps: Callable[[Key], bool] | None = None,
     ) -> None:
         self._api = api
         self._resource = resource
@@ -100,9 +112,11 @@ class Watch(Generic[ObjectT]):
         self._selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._silence = silence
         self._rows = rows
+        self._keeps = keeps
+        self._forget_at = _REMEMBERED
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
-        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted."""
+        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted, as far as they are kept."""
         self._version = ""
         self._stuck = 0
         """Watches in a row that failed to start from this version."""
@@ -113,6 +127,10 @@ class Watch(Generic[ObjectT]):
 
         self.listing = True
         """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
+        self._missing: set[Key] = set()
+        """What was known before that list, which has not shown it so far."""
+        self._by_pages = False
+        """Whether the next list comes page by page, since one by a watch was refused or has failed."""
 
     async def follow(
         self,
@@ -133,7 +151,9 @@ class Watch(Generic[ObjectT]):
     async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
         """The events, without end. Cancel the task or close the iterator to stop."""
         while True:
-            steps = self._watch() if self._version else self._list()
+            if not self._version:
+                self.listing, self._missing = True, set(self._known)
+            steps = self._list() if self.listing and self._by_pages else self._watch()
             async with contextlib.aclosing(steps):
                 try:
                     async for event in steps:
@@ -145,9 +165,7 @@ class Watch(Generic[ObjectT]):
                     await self._wait_out(error)
 
     async def _list(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """The events of a list: changed objects, deleted objects, and Synced."""
-        self.listing = True
-        on_list: set[Key] = set()
+        """The events of a list by pages: changed objects, deleted objects, and Synced."""
         version = ""
         pages = self._api.pages(
             self._resource,
@@ -161,30 +179,33 @@ class Watch(Generic[ObjectT]):
             self.heard = self._clock.monotonic()
             version = version or page.metadata.resource_version
             for item in page.items:
-                on_list.add(_key(item))
                 for event in self._events_for(item):
                     yield event
-        for key in self._known.keys() - on_list:
-            uid, _ = self._known.pop(key)
-            yield Deleted(key, uid)
+        for event in self._end_of_list(version):
+            yield event
+
+    def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
+        """The events for what the list did not show, and Synced. From now on `_version` counts."""
+        gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._away = version or "0", 0, False
-        self.listing = False
-        yield Synced()
+        self.listing, self._missing, self._by_pages = False, set(), False
+        return [*(Deleted(key, self._known.pop(key)[0]) for key in gone), Synced()]
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """The events of a watch from the last version, until it ends."""
-        if self._away:
+        """The events of a watch from the last version, or of a list and a watch, until it ends."""
+        if self._away and not self.listing:
             await self._check_version()
         began, said = self._clock.monotonic(), False
+        path = self._resource.path(self._namespace)
         stream = watch_lines(
             self._api,
             self._resource,
-            self._resource.path(self._namespace),
+            path,
             {name: text for name, text in self._selectors.items() if text}
-            | {"resourceVersion": self._version},
+            | (_FROM_A_LIST if self.listing else {"resourceVersion": self._version}),
             seconds=int(SHORTEST_WATCH * (1 + self._rng())),
-            silence=self._silence,
+            silence=min(self._silence, _SILENCE_IN_LIST) if self.listing else self._silence,
             rows=self._rows,
         )
         async with contextlib.aclosing(stream):
@@ -195,6 +216,8 @@ class Watch(Generic[ObjectT]):
                 self._backoff.succeeded()
                 for event in self._on_line(word):
                     yield event
+        if self.listing:
+            raise BadResponse(f"{self._api.access.server}{path}", _NO_END)
         if said or self._clock.monotonic() - began >= _SHORT:
             self._backoff.succeeded()
         else:
@@ -218,6 +241,8 @@ class Watch(Generic[ObjectT]):
         self._away = False
 
     def _on_line(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
+        if self.listing:
+            return self._on_line_of_list(word)
         if word.error is not None:
             self._report(word.error)
         if word.object is None:
@@ -231,7 +256,22 @@ class Watch(Generic[ObjectT]):
         self._version = word.version or self._version
         if word.type != "DELETED":
             return self._events_for(word.object)
-        key = _key(word.object)
+        return self._deleted(_key(word.object))
+
+    def _on_line_of_list(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
+        """As client-go's handleAnyWatch; but what cannot be read must not look deleted, so then there is no list."""
+        if word.error is not None:
+            raise word.error
+        if word.object is None:
+            if not word.ends_list:
+                # The first bookmark of a kube-apiserver ends the list; this server has not understood.
+                raise BadResponse(f"{self._api.access.server}{self._resource.path()}", _NO_END)
+            return self._end_of_list(word.version)
+        if word.type != "DELETED":
+            return self._events_for(word.object)
+        return self._deleted(_key(word.object))
+
+    def _deleted(self, key: Key) -> list[Event[ObjectT]]:
         known = self._known.pop(key, None)
         return [] if known is None else [Deleted(key, known[0])]
 
@@ -244,11 +284,15 @@ class Watch(Generic[ObjectT]):
     def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
         """The events for an object's current state. A recreated object is first reported as Deleted."""
         key, metadata = _key(item), item.metadata
+        self._missing.discard(key)
         state = (metadata.uid, metadata.resource_version)
         known = self._known.get(key)
         if known == state and metadata.resource_version:
             return []
         self._known[key] = state
+        if self._keeps is not None and len(self._known) > self._forget_at:
+            self._known = {k: v for k, v in self._known.items() if k == key or self._keeps(k)}
+            self._forget_at = 2 * len(self._known) + _REMEMBERED
         if known is not None and known[0] != metadata.uid:
             return [Deleted(key, known[0]), Upserted(item)]
         return [Upserted(item)]
@@ -260,7 +304,11 @@ class Watch(Generic[ObjectT]):
             wait = self._backoff.failed(_retry_after(error))
         self._away = self._away or _may_have_been_away(error)
         self._stuck += bool(self._version) and not _never_came(error)
-        if _needs_new_list(error) or self._stuck > LIST_AFTER:
+        if self.listing and not _never_came(error) and not isinstance(error, TooManyRequests):
+            refused, self._by_pages = not self._by_pages and _needs_new_list(error), True
+            if refused:
+                return
+        elif _needs_new_list(error) or self._stuck > LIST_AFTER:
             self._version = ""
         if isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.SILENCE:
             # The failed attempt itself took long enough.

@@ -18,6 +18,8 @@ from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, NoSuchColumn, RowForm
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
+_ENDS_LIST: Final = "k8s.io/initial-events-end"
+"""The annotation of a bookmark: metav1.InitialEventsAnnotationKey. In a Table it is on the row's object."""
 GRACE: Final = 30.0
 """Seconds by which a server may exceed the requested duration of a watch."""
 
@@ -34,14 +36,15 @@ class _Code(Narrow, frozen=True, kw_only=True):
 class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """An event as the server sent it. type: ADDED, MODIFIED or DELETED, with the object.
 
-    BOOKMARK carries a resourceVersion only. If an object could not be decoded, type is "" and `error` is set; the watch
-    goes on.
+    BOOKMARK carries a resourceVersion only; ends_list: every object that was there at the start has been sent. If an object
+    could not be decoded, type is "" and `error` is set; the watch goes on.
     """
 
     type: str
     version: str
     object: ObjectT | None = None
     error: BadResponse | None = None
+    ends_list: bool = False
 
 
 async def watch_lines(
@@ -94,9 +97,10 @@ def _word(
         raise BadResponse(where, "an event of a type that no API server sends")
     if event.type == "BOOKMARK":
         bookmark = decoded(bytes(event.object), Object, where)
-        if reader is not None:
-            reader.table(bytes(event.object), where)
-        return WatchLine(event.type, bookmark.metadata.resource_version)
+        table = reader.table(bytes(event.object), where) if reader is not None else None
+        marks = [bookmark, *(row.object for row in table.rows)] if table else [bookmark]
+        ends_list = any(each.metadata.annotations.get(_ENDS_LIST) == "true" for each in marks)
+        return WatchLine(event.type, bookmark.metadata.resource_version, ends_list=ends_list)
     try:
         if reader is not None:
             found = reader.one(bytes(event.object), where)

@@ -1,9 +1,10 @@
 """CertificateSigningRequests."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec import field
+from msgspec.structs import force_setattr
 
 from kubevouch.kube.resources.meta import (
     Condition,
@@ -12,15 +13,22 @@ from kubevouch.kube.resources.meta import (
     Object,
     Resource,
 )
+from kubevouch.x509.csr import names_in
+
+MOST_REQUEST: Final = 8 * 1024
+"""Bytes of a CSR's request that are kept: a kubelet's has about 500. Every node may create any number of larger ones."""
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
     """The spec of a CSR. `username`, `uid`, `groups` and `extra` describe the requestor, as set by the API server.
 
-    request: the PEM text as it was sent, not parsed. expiration_seconds: None if the requestor did not say.
+    request: the PEM text as it was sent, not parsed; of one over MOST_REQUEST only its bytes are kept as `dropped`, and how
+    many names and addresses it asks for as `dropped_names`. expiration_seconds: None if the requestor did not say.
     """
 
     request: bytes = b""
+    dropped: int = 0
+    dropped_names: int = 0
     signer_name: str = ""
     expiration_seconds: int | None = None
     usages: tuple[str, ...] = ()
@@ -28,6 +36,13 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """However it is read (a list, a watch, a file), nobody gets a request to keep or parse that is over the limit."""
+        if len(self.request) > MOST_REQUEST:
+            force_setattr(self, "dropped", len(self.request))
+            force_setattr(self, "dropped_names", names_in(self.request))
+            force_setattr(self, "request", b"")
 
 
 class CsrCondition(Condition, frozen=True, kw_only=True):
@@ -72,4 +87,5 @@ CSRS = Resource(
     "certificatesigningrequests",
     "CertificateSigningRequest",
     CertificateSigningRequest,
+    page=50,
 )

@@ -114,6 +114,8 @@ class Resource(Generic[ObjectT]):
     kind: str
     struct: type[ObjectT]
     namespaced: bool = False
+    page: int = 500
+    """Objects in a page of a list: 500 as with client-go and kubectl, and fewer of what anybody makes large."""
 
     @property
     def api_version(self) -> str:

@@ -1,9 +1,9 @@
 """Fetches a page from one kubelet with a token, after its certificate has been verified to be that node's.
 
 Three checks pass before the token or any byte of HTTP is sent: OpenSSL's verification of chain and name, our own (as
-Go does it), and that the certificate names this very node (CN `system:node:<name>`, O `system:nodes`). A kubelet with a
-certificate of the right authority for another node, even with the same address, gets nothing. No redirect is followed,
-and every length and time is bounded, also of what is decompressed.
+Go does it), and that the certificate names this very node (`misnamed`). A kubelet with a certificate of the right authority for another
+node, even with the same address, gets nothing. No redirect is followed, and every length and time is bounded, also of
+what is decompressed.
 
 A kubelet that does not pass gets nothing either, unless `Unverified` says otherwise.
 

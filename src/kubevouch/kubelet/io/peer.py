@@ -6,7 +6,7 @@ from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.tls import FailureKind
 from kubevouch.tls.io import PresentedCertificate
-from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificate_der, verify
+from kubevouch.x509 import Certificate, X509Error, misnamed, read_certificate_der, verify
 from kubevouch.x509.presented import looked_at, too_long
 from kubevouch.x509.reasons import TLS_PREFIX
 
@@ -46,8 +46,5 @@ def check_chain(
     )
     if not verdict.trusted:
         raise PeerRefused(where, str(verdict.reason), TLS_PREFIX + verdict.go_text)
-    found = node_name_of(chain[0])
-    if found != target.node:
-        whose = f"node {found}" if found else f'"{chain[0].subject.common_name}"'
-        seen = f"the certificate belongs to {whose}, not to node {target.node}"
+    if seen := misnamed(chain[0], target.node):
         raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), seen)

@@ -20,8 +20,9 @@ class NewNodeRule(msgspec.Struct, frozen=True):
     per_hour: int
 
     def matches(self, node: str) -> bool:
-        """Whether the rule is about a Node of this name. * matches within a name and across its dots."""
-        return fnmatchcase(node, self.names)
+        """Whether the rule is about a Node of this name. * and ? match within one DNS label."""
+        labels, patterns = node.split("."), self.names.split(".")
+        return len(labels) == len(patterns) and all(map(fnmatchcase, labels, patterns))
 
     def has(self, address: Address) -> bool:
         """Whether an address lies in one of its networks."""

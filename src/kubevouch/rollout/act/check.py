@@ -40,13 +40,13 @@ from kubevouch.rollout.act.precheck import (
 )
 from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.decide.armed import has_ended
-from kubevouch.rollout.decide.assess import waiting_nodes
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.expected_metrics import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of, serves_its_own
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
+from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits, csrs_by_node
 from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered, without_nodes
 from kubevouch.rollout.decide.recheck import (
     FoundState,
@@ -165,7 +165,7 @@ async def check(
         gather_our_approver(context.api, inquiry),
     )
     checker = _Checker(
-        context, plan, trust, nodes, served, waiting_nodes(csrs), metrics.flags, failures
+        context, plan, trust, nodes, served, csrs_by_node(csrs), metrics.flags, failures
     )
     surveyed = await checker.surveyed()
     names = names_with_word(names, word, [each.domain for each in surveyed])
@@ -218,7 +218,7 @@ class _Checker:
     trust: TrustedRoots
     nodes: tuple[Node, ...]
     served: dict[str, Served]
-    waiting: frozenset[str]
+    csrs: Mapping[str, Csrs]
     flags: tuple[str, ...]
     failures: Mapping[str, Recheck]
     """Of nodes that this run has begun, and that are not Ready."""
@@ -248,7 +248,9 @@ class _Checker:
             survey=result.answer,
             at=at,
             served=self.served.get(node.node),
-            csr_waits=node.node in self.waiting,
+            csr_waits=csr_waits(
+                self.csrs.get(node.node, ()), client_certificates_of(result.answer)
+            ),
         )
         facts = await with_running_configuration(facts, self.context)
         return _Surveyed(

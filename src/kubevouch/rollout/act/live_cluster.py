@@ -5,9 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
+from msgspec.structs import replace
+
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.csrs import SERVING_SIGNER, by_age, list_csrs
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Watch
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.rollout.act.context import RolloutContext
@@ -60,7 +63,7 @@ class LiveCluster:
             field_selector=f"spec.signerName={SERVING_SIGNER}",
         )
         self._nodes = SharedRead[tuple[Node, ...]](lambda: api.list_all(NODES), clock)
-        self._listed = SharedRead(lambda: list_csrs(api), clock, age=_LISTED)
+        self._listed = SharedRead(lambda: _listed(api), clock, age=_LISTED)
         self._known: dict[str, CertificateSigningRequest] = {}
         self._sorted: tuple[CertificateSigningRequest, ...] | None = None
         self._synced = False
@@ -72,7 +75,7 @@ class LiveCluster:
         return await self._nodes.value()
 
     async def csrs(self) -> tuple[CertificateSigningRequest, ...]:
-        """All serving CSRs, oldest first: from the watch, as long as that is heard of, else from a list. Raises KubeError."""
+        """All serving CSRs without their requests, oldest first: from the watch, as long as that is heard of, else from a list. Raises KubeError."""
         heard = self._watch.heard
         if self._synced and heard > self._failed:
             if self._clock.monotonic() - max(heard, self._confirmed) <= _QUIET:
@@ -93,7 +96,7 @@ class LiveCluster:
         return self._sorted
 
     def _upserted(self, csr: CertificateSigningRequest) -> None:
-        self._known[csr.name] = csr
+        self._known[csr.name] = _kept(csr)
         self._sorted = None
 
     def _deleted(self, key: tuple[str, str]) -> None:
@@ -105,6 +108,16 @@ class LiveCluster:
 
     def _reported(self, _: KubevouchError) -> None:
         self._failed = self._clock.monotonic()
+
+
+async def _listed(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
+    return tuple(_kept(each) for each in await list_csrs(api))
+
+
+def _kept(csr: CertificateSigningRequest) -> CertificateSigningRequest:
+    """Without what its requestor may make large. Whoever judges it reads it again."""
+    metadata = replace(csr.metadata, labels={}, annotations={}, managed_fields=())
+    return replace(csr, metadata=metadata, spec=replace(csr.spec, request=b""))
 
 
 @contextlib.asynccontextmanager

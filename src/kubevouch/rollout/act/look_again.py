@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.rollout.act.check import CheckedNode
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.node_facts import served_by
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.decide.need import MachineFacts
@@ -15,14 +17,19 @@ _FRESH = 20.0
 """Seconds for which a survey is taken for true."""
 
 
-async def looked_at_again(node: CheckedNode, run: str, context: RolloutContext) -> CheckedNode:
+async def looked_at_again(
+    node: CheckedNode, run: str, trust: TrustedRoots, context: RolloutContext
+) -> CheckedNode:
     """The node as it is now, if it is to be changed and is still as planned. Raises StoppedBefore, NodeError."""
     plan, asked = node.plan, context.clock.now()
     if plan.change is not ChangeKind.BOOTSTRAP or (asked - node.surveyed).total_seconds() < _FRESH:
         return node
     survey = (await survey_planned(plan, context)).answer
     at = context.clock.now()
-    facts = MachineFacts(plan.node, plan.machine_id, survey, at, served=None, csr_waits=False)
+    served = await served_by(context, plan, trust)
+    facts = MachineFacts(
+        plan.node, plan.machine_id, survey, at, next(iter(served), None), csr_waits=False
+    )
     found = recheck(plan, run, await with_running_configuration(facts, context))
     if found.state is not FoundState.AS_PLANNED:
         why = found.why or f"it is not as it was at the check any more; {NEW_PLAN}"

@@ -1,6 +1,6 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
@@ -24,13 +24,14 @@ from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
+from kubevouch.rollout.act.node_facts import asked_for_again_by_pod, client_certificates_of
 from kubevouch.rollout.act.read_lone_services import read_lone_services
 from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.act.survey_node import hosts_of, survey_node
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all, waiting_nodes
+from kubevouch.rollout.decide.assess import NodeFacts, assess_all
 from kubevouch.rollout.decide.need import MachineFacts, need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
+from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits, csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ClusterBinding,
@@ -84,7 +85,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
     known = _Known(
         served={each.node: each for each in evidence.served},
-        waiting=waiting_nodes(evidence.csrs.or_else(())),
+        csrs=csrs_by_node(evidence.csrs.or_else(())),
         flags=evidence.metrics.flags,
     )
 
@@ -179,10 +180,10 @@ def _check_claimed(node: Node, value: str) -> None:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the evidence says about single nodes. served: by node. waiting: nodes whose newest CSR is undecided. flags: metrics-server's."""
+    """What the evidence says about single nodes. served, csrs: by node. flags: metrics-server's."""
 
     served: Mapping[str, Served]
-    waiting: Collection[str]
+    csrs: Mapping[str, Csrs]
     flags: tuple[str, ...]
 
 
@@ -221,7 +222,7 @@ async def _judged(
         survey=carried.answer,
         at=at,
         served=known.served.get(node.name),
-        csr_waits=node.name in known.waiting,
+        csr_waits=csr_waits(known.csrs.get(node.name, ()), client_certificates_of(carried.answer)),
     )
     facts = await with_running_configuration(facts, context)
     return NodeFacts(

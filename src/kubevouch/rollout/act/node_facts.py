@@ -7,7 +7,7 @@ from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
-from kubevouch.evidence.snapshot import TrustedRoots
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.resources import CSRS, LEASES, CertificateSigningRequest, Node
@@ -19,26 +19,31 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
-from kubevouch.x509 import X509Error, node_name_of, read_certificates
+from kubevouch.x509 import X509Error, misnamed, read_certificates
+
+
+async def served_by(
+    context: RolloutContext, node: NodePlan, trust: TrustedRoots | None
+) -> tuple[Served, ...]:
+    """What its kubelet serves at the addresses of the plan."""
+    return await gather_served(
+        targets_of(node), trust, clock=context.clock, timeout=HANDSHAKE_AT_A_GATE
+    )
 
 
 async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
     """Fingerprints of what its kubelet serves at the addresses of the plan."""
-    served = await gather_served(
-        targets_of(node), None, clock=context.clock, timeout=HANDSHAKE_AT_A_GATE
-    )
+    served = await served_by(context, node, None)
     return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
 
 
 async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoots) -> bool:
     """Whether every address serves a trusted certificate of this node."""
-    served = await gather_served(
-        targets_of(node), trust, clock=context.clock, timeout=HANDSHAKE_AT_A_GATE
-    )
+    served = await served_by(context, node, trust)
     return bool(served) and all(
         not code_of(each)
         and each.dialled.leaf is not None
-        and node_name_of(each.dialled.leaf) == node.node
+        and not misnamed(each.dialled.leaf, node.node)
         for each in served
     )
 

@@ -137,7 +137,8 @@ class NodeTurns:
             raise NodeAway(name, why)
         if why := not_the_node(node.plan, live):
             raise StoppedBefore(name, why)
-        node = node if begun else await looked_at_again(node, self.checked.plan.run, context)
+        trust = self.checked.inputs.trust
+        node = node if begun else await looked_at_again(node, self.checked.plan.run, trust, context)
         observer = await self._observer(node, begun)
         await context.confirm_holder()
         if node.plan.change is not ChangeKind.BOOTSTRAP:

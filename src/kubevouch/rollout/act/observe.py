@@ -1,13 +1,15 @@
 """Observes a node from outside while it changes, and approves its CSR if the policy passes it."""
 
 import contextlib
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US
-from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.policy_evidence import PolicyEvidence
@@ -19,19 +21,15 @@ from kubevouch.kube.resources import (
     NODES,
     CertificateSigningRequest,
     CsrCondition,
+    Node,
 )
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.csr import (
-    KUBELET_CLIENT,
-    NODE_USER,
-    Csr,
-    asked_of,
-    bootstrap_csrs_of,
-    csr_of,
-)
+from kubevouch.policy.credentials import CredentialAnswer
+from kubevouch.policy.csr import KUBELET_CLIENT, Csr, asked_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
@@ -42,19 +40,26 @@ from kubevouch.rollout.act.node_facts import (
     client_certificates_of,
     lease_time,
     leaves_of,
+    served_by,
     serves_well,
-    targets_of,
 )
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics
 from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate, refusal
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
+from kubevouch.rollout.decide.own_csrs import (
+    Csrs,
+    credential_of,
+    csrs_by_node,
+    not_asked_yet,
+    own_csrs,
+)
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.recheck import not_the_node
-from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
 
 _REREAD = 10.0
-_APPROVED_CSRS_ARE_KEPT = timedelta(minutes=55)
+_MOST_JUDGED = 8
+"""In one look, of the CSRs that do not say which credential made them: a flood of them costs this."""
 _MOST_APPROVALS = 3
 """A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
 
@@ -104,6 +109,9 @@ class NodeObserver:
     reread: float | None = None
     """When the node's client certificate was last read again, by the monotonic clock."""
 
+    judged: Counter[str] = field(default_factory=Counter)
+    """How often each CSR was judged of those that do not say which credential made them."""
+
     new_process: bool | None = None
     approved: set[str] = field(default_factory=set)
     passed_since: dict[str, float] = field(default_factory=dict)
@@ -113,20 +121,24 @@ class NodeObserver:
     metrics_before: datetime | None = None
 
     async def observe(self) -> GateEvidence:
-        """One look; approves the newest CSR on the way if the policy passes it.
+        """One look; approves the kubelet's CSR on the way if the policy passes it.
 
         Raises:
             NotTheHolder: another run is to write from now on.
             KubeError: the API server does not answer; the next look may.
         """
-        csr, held = await self._newest_csr()
+        found = await self._own_csrs()
+        csr, held = found[-1]
         served: tuple[Served, ...] = ()
         api_path: str | None = "not asked yet"
         ready: str | None = "not looked at yet"
         metrics_now = None
+        if any(issued_certificate(each) for each, _ in found):
+            served = await served_by(self.context, self.node, self.inputs.trust)
+            leaves = [each.dialled.leaf for each in served if each.dialled.leaf]
+            serves = [each for each in found if issued_certificate(each[0]) in leaves]
+            csr, held = (serves or found)[-1]
         certificate = issued_certificate(csr)
-        if certificate is not None:
-            served = await self._served()
         if served and all(each.dialled.leaf == certificate for each in served):
             api_path = await self._api_path()
             ready = await self._ready()
@@ -147,30 +159,46 @@ class NodeObserver:
             metrics_now=metrics_now,
         )
 
-    async def _newest_csr(self) -> tuple[CertificateSigningRequest | None, str]:
-        """The newest CSR of the node since the change, and what holds it."""
+    async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
+        """The kubelet's CSRs since the change that pass; else one, and what holds it; else None, and what is there in its place."""
         csrs = await self.live.csrs()
-        mine = [r for r in csrs if r.spec.username == f"{NODE_USER}{self.node.node}"]
-        new = [csr for csr in mine if csr.name not in self.known]
-        if not new:
-            return None, ""
-        self._tell_refused(new)
-        newest = new[-1]
-        if approved_by_run(newest, self.inputs.plan.run):
-            self.approved.add(newest.name)
-            return newest, ""
-        if refusal(newest):
-            return newest, ""
-        return newest, await self._decide(newest.name, csrs)
+        of_node = csrs_by_node(csrs).get(self.node.node, ())
+        new = [csr for csr in of_node if csr.name not in self.known]
+        await self._read_again_after_a_rotation(new)
+        run = self.inputs.plan.run  # which has judged what it approved, before the kubelet rotated
+        own = own_csrs(new, self.client_certificates) or [c for c in new if approved_by_run(c, run)]
+        if not own:
+            return [(None, not_asked_yet(new))]
+        self._tell_refused(own)
+        judged: list[tuple[CertificateSigningRequest | None, str]] = [
+            (csr, await self._why_held(csr, csrs)) for csr in self._to_judge(own)
+        ]
+        return [each for each in judged if not each[1]] or judged[-1:]
 
-    def _tell_refused(self, csrs: list[CertificateSigningRequest]) -> None:
+    def _to_judge(self, own: Csrs) -> Csrs:
+        """The newest that says which credential made it. Of those that do not, some may be a thief's: each in its turn."""
+        if credential_of(own[-1]):
+            return own[-1:]
+        approved = [csr for csr in own if csr.name in self.approved]
+        others = [csr for csr in own if csr.name not in self.approved and not refusal(csr)]
+        turn = sorted(others, key=lambda csr: self.judged[csr.name])[:_MOST_JUDGED]
+        self.judged.update(csr.name for csr in turn)
+        return [*approved, *turn] or own[-1:]
+
+    def _tell_refused(self, csrs: Csrs) -> None:
         """Tells once of each who has refused it. Two seconds later the kubelet asks again, which may be before the next look."""
         for csr in csrs:
             if csr.name not in self.refused and (said := refusal(csr)):
                 self.refused.add(csr.name)
                 self.context.progress.step(self.node.node, said)
 
-    async def _decide(self, name: str, csrs: tuple[CertificateSigningRequest, ...]) -> str:
+    async def _why_held(self, csr: CertificateSigningRequest, csrs: Csrs) -> str:
+        if approved_by_run(csr, self.inputs.plan.run):
+            self.approved.add(csr.name)
+            return ""
+        return refusal(csr) or await self._decide(csr.name, csrs)
+
+    async def _decide(self, name: str, csrs: Csrs) -> str:
         """Asks the policy about that CSR, read again, and approves that very version; or says what holds it."""
         api = self.context.api
         try:
@@ -180,9 +208,9 @@ class NodeObserver:
         decided = found.condition("Approved")
         why, not_asked = await self._held(found, csrs)
         if why:
-            return f"approved by {decided.reason!r}, but held by us: {why}" if decided else why
+            return f"approved {_as_said(decided)}, but held by us: {why}" if decided else why
         if decided:  # an approver was first, and every rule passes
-            self._approved(name, f"approved by {_who(decided)}; every rule passes")
+            self._approved(name, f"approved {_as_said(decided)}; every rule passes")
         elif self._is_the_approvers_turn(name):
             return ""
         elif len(self.approved) >= _MOST_APPROVALS:
@@ -209,7 +237,7 @@ class NodeObserver:
         return f"approved by this run: {waited} (`kubectl describe csr {csr}` says why)"
 
     async def _held(
-        self, found: CertificateSigningRequest, csrs: tuple[CertificateSigningRequest, ...]
+        self, found: CertificateSigningRequest, csrs: Csrs
     ) -> tuple[str, tuple[str, ...]]:
         """Which rules do not pass it, with the Nodes as they are now ("" if all do), and which were not asked. Raises KubeError."""
         clock = self.context.clock
@@ -217,7 +245,7 @@ class NodeObserver:
         nodes = await self.live.nodes()
         read = PolicyEvidence(
             nodes=Measured(Vantage.API_SERVER, clock.now(), nodes),
-            csrs=Measured(Vantage.API_SERVER, clock.now(), csrs),
+            csrs=Measured(Vantage.API_SERVER, clock.now(), tuple(csrs)),
             names=self.inputs.names,
         )
         evidence = IndexedEvidence(read)
@@ -237,58 +265,48 @@ class NodeObserver:
             allowed=allowed_names(self.node),
             pinned=self.inputs.pins.among(asked_of(csr) or AskedNames()),
             kubelet_started=started and started - server.own_is_ahead,
-            client_certificates=await self._client_certificates(csr),
+            client_certificates=self.client_certificates,
             without_credential_id=self.inputs.word.without_credential_id,
-            bootstrap_csrs=await self._bootstrap_csrs(),
+            standing=await self._standing(csr, node),
+            pins_are_read=self.inputs.approver_decides,
         )
+        if not csr.credential_ids:  # the newest of the node may be a thief's
+            facts = replace(facts, newest=csr.name)
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
         why = "; ".join(f"{r.rule} ({r.reason}): {r.message}" for r in decision.held_by[:3])
         return why, decision.not_asked
 
-    async def _bootstrap_csrs(self) -> tuple[str, ...] | None:
-        """CSRs with which a bootstrap token asked to be this node since the plan.
-
-        None where it does not matter, and where it cannot be told: the API server forgets approved CSRs after an hour
-        (pkg/controller/certificates/cleaner/cleaner.go), so an older plan cannot know.
-        """
-        age = self.context.clock.now() - self.inputs.plan.made_at
-        if not self.inputs.word.without_credential_id or age > _APPROVED_CSRS_ARE_KEPT:
+    async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
+        """Whether somebody borrowed the node's name, where the API server does not tell credentials. None: the disk decides."""
+        if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None
         found = await self.context.api.list_all(
             CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
         )
-        return bootstrap_csrs_of(found, self.node.node, self.inputs.plan.made_at)
+        return ListedCredentials(found, told=False).answer(csr, KnownOfNode(live_node(node)))[0]
 
-    async def _client_certificates(self, csr: Csr) -> frozenset[str]:
-        """The kubelet's client certificates; read once more on the node where the CSR was made with another one.
+    async def _read_again_after_a_rotation(self, csrs: Csrs) -> None:
+        """Reads the kubelet's client certificate once more where the newest CSR was made with another one.
 
-        The kubelet may have rotated its certificate since the survey; it looks for a new one every 10 s.
+        The kubelet may have rotated it since the survey; it looks for a new one every 10 s.
         """
         clock = self.context.clock
-        made_with = {f"X509SHA256={each}" for each in self.client_certificates}
-        known = not csr.credential_ids or set(csr.credential_ids) <= made_with
+        known = not csrs or credential_of(csrs[-1]) in {"", *self.client_certificates}
         lately = self.reread is not None and clock.monotonic() - self.reread < _REREAD
         if known or lately:
-            return self.client_certificates
+            return
         self.reread = clock.monotonic()
         with contextlib.suppress(
             KubevouchError
         ):  # keep the certificates read before, with which the rule holds the CSR
             survey = (await survey_planned(self.node, self.context)).answer
             self.client_certificates |= client_certificates_of(survey)
-        return self.client_certificates
 
     def _approved(self, name: str, how: str) -> None:
         if name not in self.approved:  # it is looked at again until the node is done
             self.approved.add(name)
             self.context.progress.step(self.node.node, f"{name} {how}")
-
-    async def _served(self) -> tuple[Served, ...]:
-        wanted = targets_of(self.node)
-        return await gather_served(
-            wanted, self.inputs.trust, clock=self.context.clock, timeout=HANDSHAKE_AT_A_GATE
-        )
 
     async def serves_as_before(self) -> bool:
         """Whether it serves the same certificate as before the change."""
@@ -326,6 +344,6 @@ class NodeObserver:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
 
 
-def _who(decided: CsrCondition) -> str:
+def _as_said(decided: CsrCondition) -> str:
     by_our_approver = decided.reason == BY_US and decided.message.startswith(APPROVER_SAYS)
-    return "the approver" if by_our_approver else repr(decided.reason)
+    return "by the approver" if by_our_approver else f"with reason {decided.reason!r}"

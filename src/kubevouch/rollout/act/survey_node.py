@@ -4,9 +4,11 @@ from ipaddress import ip_address
 
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
+from kubevouch.node.destination import BY_POD
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
+from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import client_certificates_of
@@ -57,6 +59,13 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
         carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
         check_pinned(node.name, carried.answer, context)
         return node.name, carried
+    return await survey_by_ssh(node, context.transport, instead=BY_POD)
+
+
+async def survey_by_ssh(
+    node: Node, transport: NodeTransport, *, instead: str = ""
+) -> tuple[str, ScriptResult[NodeSurvey]]:
+    """The same by ssh only. Raises NodeError, as `run_on_first_known` does; instead: as there."""
     return await run_on_first_known(
-        node.name, hosts_of(node), survey(), context.transport, timeout=_TIMEOUT
+        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT, instead=instead
     )

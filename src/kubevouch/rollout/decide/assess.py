@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from kubevouch.evidence.serving import preferred_types, scraped_address
-from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import NameSource, allowed_names_of
-from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
@@ -129,14 +128,4 @@ def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
         no_boot_unit=change.no_boot_unit,
         runs_before=change.runs_before,
         interruption=_INTERRUPTION,
-    )
-
-
-def waiting_nodes(csrs: Iterable[CertificateSigningRequest]) -> frozenset[str]:
-    """Nodes whose newest serving CSR is undecided. csrs: oldest first."""
-    newest = {csr.spec.username: csr for csr in csrs}
-    return frozenset(
-        user.removeprefix(NODE_USER)
-        for user, csr in newest.items()
-        if user.startswith(NODE_USER) and not csr.status.conditions
     )

@@ -7,13 +7,10 @@ own where a second such certificate may be about.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import NameSource
-from kubevouch.policy.csr import bootstrap_csrs_of
-
-_A_SECOND = timedelta(seconds=1)
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
 
 
 @dataclass(frozen=True)
@@ -34,27 +31,22 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
         return ""
     return (
         "who answers by pod shows another client certificate than the one that is pinned for this node; if it is the node's "
-        f"own: kubevouch approver pin {node}"
+        f"own: kubevouch approver pin {node} --via ssh"
     )
 
 
 def asked_for_again(
     csrs: Iterable[CertificateSigningRequest], nodes: Iterable[Node]
 ) -> dict[str, str]:
-    """The nodes for whose name a bootstrap token has got or may get a second client certificate, and what shows it.
+    """The nodes for whose name somebody else has got a second client certificate, and since when.
 
-    csrs: for client certificates of kubelets. The API server keeps decided ones for an hour.
+    csrs: for client certificates of kubelets. The API server keeps issued ones for an hour.
     """
-    csrs = tuple(csrs)
-    found = {}
+    listed, found = ListedCredentials(csrs, told=True), {}
     for node in nodes:
-        joined = node.metadata.creation_timestamp
-        if joined is None:
-            continue
-        # A Node is made with the certificate that it joined with, perhaps in the second in which it asked for that.
-        if since := bootstrap_csrs_of(csrs, node.name, joined + _A_SECOND):
+        if at := listed.known(KnownOfNode(live_node(node))).doubted:
             found[node.name] = (
-                f"a bootstrap token has asked for a client certificate of this node's name since it joined ({since[0]}): by "
-                "pod nobody can tell which machine answers; take --via ssh for it"
+                f"somebody else has asked for a client certificate of this node's name ({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody "
+                "can tell which machine answers; take --via ssh for it"
             )
     return found

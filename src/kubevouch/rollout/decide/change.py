@@ -6,6 +6,7 @@ from kubevouch.kubelet.splice import changed_line
 from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import asks_anyhow
 from kubevouch.rollout.decide.plan import NodePlan
+from kubevouch.rollout.decide.seed import former_until
 from kubevouch.rollout.decide.transaction import NodeChange
 
 _SWITCH_OF_AN_UNDO = 120
@@ -32,6 +33,7 @@ def change_of(
         boot_unit=not (node.no_boot_unit and survey.no_boot_unit),
         line=changed_line(present, content),
         asks_anyhow=asks_anyhow(survey),
+        former_until=former_until(survey),
     )
 
 

@@ -48,8 +48,8 @@ class GateResult:
 class GateEvidence:
     """What was seen of a node at one moment of its change.
 
-    new_process: None where nothing was restarted. csr: the newest since the change. held: why the policy does not
-    pass it. approved_here: names of the CSRs that this run approved, or found rightly approved. metrics_before: the
+    new_process: None where nothing was restarted. csr: the kubelet's own since the change. held: why the policy does not
+    pass it; without one, what is there in its place. approved_here: names of the CSRs that this run approved, or found rightly approved. metrics_before: the
     newest sample when the certificate was first seen served.
     """
 
@@ -93,7 +93,7 @@ def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
     found: list[GateResult] = []
     for judge in (
         _process,
-        _newest_csr,
+        _own_csr,
         _approved,
         _issued,
         _names,
@@ -118,9 +118,9 @@ def _process(evidence: GateEvidence) -> GateResult:
     return GateResult(ProofGate.PROCESS, passed=True, text=text)
 
 
-def _newest_csr(evidence: GateEvidence) -> GateResult:
+def _own_csr(evidence: GateEvidence) -> GateResult:
     if evidence.csr is None:
-        return GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet")
+        return GateResult(ProofGate.CSR, passed=False, text=evidence.held)
     return GateResult(ProofGate.CSR, passed=True, text=evidence.csr.name)
 
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from kubevouch.diagnose.rules.wire import is_dark, is_ours
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.rules.wire import code_of, is_dark, is_ours
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
@@ -31,13 +32,13 @@ from kubevouch.rollout.decide.plan import SeedKind
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
 from kubevouch.rollout.decide.seed import seed_kind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.x509 import node_name_of
+from kubevouch.x509 import misnamed
 
 _SKEW = timedelta(minutes=4)
 """The signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
 
 WELL = "nothing to do: it serves a certificate of the cluster's CA that verifies"
-_NO_CHANGE = "(no change: the file says so already; the kubelet has not been restarted since)"
+_NO_CHANGE = "(no change: the file says so already; a restart makes the kubelet ask)"
 
 
 class NeedKind(StrEnum):
@@ -50,7 +51,7 @@ class NeedKind(StrEnum):
     """Its kubelet asks for certificates: its newest CSR is to be approved. Nothing is written or restarted."""
 
     BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is to be set, and the kubelet restarted."""
+    """serverTLSBootstrap is to be set, or a pair of another CA to be set aside, and the kubelet restarted."""
 
     ARMED = "armed"
     """A run has changed it and has not been proven: that run is to be finished or undone first."""
@@ -185,15 +186,16 @@ def _need_of(facts: MachineFacts) -> Need:
         off = survey.skew(facts.at).total_seconds()
         raise _CannotBeHelpedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
-    if not (next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)):
+    asks = next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)
+    if not asks or _is_as_good_as_none(facts.served):
         if why := restart_hazards(survey, next_one, facts.running):
             raise _CannotBeHelpedError(why)
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
     _check_answers(facts.served)
     if _is_trusted(facts.served):
-        if _holder(facts.served) != facts.node:
+        if not serves_its_own(facts.served, facts.node):
             raise _CannotBeHelpedError(
-                "it serves a trusted certificate whose CN is not its node's; remove it by hand"
+                "it serves a trusted certificate that does not name its node; remove it by hand"
             )
         if not facts.csr_waits:
             return Need(NeedKind.NOTHING, WELL)
@@ -208,9 +210,16 @@ def _runs_with_it(facts: MachineFacts) -> bool:
     return running is not None and running.get(BOOTSTRAP_KEY) is True
 
 
+def _is_as_good_as_none(served: Served | None) -> bool:
+    """Whether its kubelet takes what it serves for a good certificate, and asks when that is used up, and nobody else does."""
+    useless = (Code.SIGNED_BY_OTHER_CA, Code.NOT_YET_VALID)
+    return served is not None and code_of(served) in useless
+
+
 def serves_its_own(served: Served | None, node: str) -> bool:
     """Whether what is served is trusted and this node's own. Without a survey nothing more can be said of it."""
-    return _is_trusted(served) and _holder(served) == node
+    leaf = served.dialled.leaf if served else None
+    return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 
 
 def _check_answers(served: Served | None) -> None:
@@ -228,11 +237,6 @@ def _check_answers(served: Served | None) -> None:
 
 def _is_trusted(served: Served | None) -> bool:
     return served is not None and served.verdict is not None and served.verdict.trusted
-
-
-def _holder(served: Served | None) -> str | None:
-    leaf = served.dialled.leaf if served else None
-    return node_name_of(leaf) if leaf else None
 
 
 def _next_start(facts: MachineFacts) -> EffectiveConfiguration:

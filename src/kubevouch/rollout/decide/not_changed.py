@@ -10,6 +10,7 @@ from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.result import NodeOutcome
 
 _COMMITTED = b"committed"
+_LOOK = "look at it yourself"
 _KEPT = 3
 """Records of so many runs that have begun stay on a node; marks that one must not begin take no room of theirs (transaction.sh, forget_older)."""
 
@@ -56,8 +57,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Undo
     what = (
         "what this run writes" if digest == node.content_sha256 else "not what it was in the plan"
     )
-    by = _changed_by(node, later, seen, "is done there")
-    named, hint = by or ("", _look(node, later))
+    named, hint = _changed_by(node, later, seen, "is done there") or ("", _LOOK)
     why = f"no record of this run is on it, and {node.config} is {what}: {hint}"
     return UndoEnding(NodeOutcome.UNKNOWN, why, settled=True, later_run=named)
 
@@ -71,10 +71,10 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> UndoEnding | No
         return UndoEnding(NodeOutcome.STOPPED, why, settled=True, later_run=named)
     digest = seen.config[0].sha256 if seen.config else ""
     if digest == node.content_sha256 != node.config_sha256:
-        why = f"this run was undone there, and {node.config} is what this run writes all the same: {_look(node, later)}"
+        why = f"this run was undone there, and {node.config} is what this run writes all the same: {_LOOK}"
         return UndoEnding(NodeOutcome.STOPPED, why, settled=True)
     if (edited := _edited(node, seen)) and not edited.leaves_it_off:
-        why = f"this run was undone there, and {edited.said}; {_look(node, later)}"
+        why = f"this run was undone there, and {edited.said}; {_LOOK}"
         return UndoEnding(NodeOutcome.STOPPED, why, settled=True)
     return None
 
@@ -109,35 +109,16 @@ def _edited(node: NodePlan, seen: NodeSurvey) -> _Edit | None:
 def _changed_by(
     node: NodePlan, later: list[SurveyedRun], seen: NodeSurvey, done: str
 ) -> tuple[str, str] | None:
-    """The one of these runs that has changed the node since the plan, and what is to be done about it. done: what is said of one that is committed.
-
-    One that is armed has come later by any plan, since none changes a node on which another run is armed.
-    """
-    by = [each for each in later if each.is_armed or node.runs_before is not None]
-    found = next((each for each in by if each.is_armed or each.state == _COMMITTED), None)
+    """The one of these runs that has changed the node, and what is to be done about it. done: what is said of one that is committed."""
+    found = next((each for each in later if each.is_armed or each.state == _COMMITTED), None)
     if found is None:
         return None
-    named = _name(found)
+    named = found.run.decode(errors="replace")
     what = said_of_armed(seen, found) if found.is_armed else f"run {named} {done}"
     return named, f"{what}; kubevouch undo {named} --nodes {node.node} puts that back"
 
 
-def _look(node: NodePlan, later: list[SurveyedRun]) -> str:
-    """What is left to do where no run is known to have changed it: and why none is, if one may have."""
-    done = next((each for each in later if each.state == _COMMITTED), None)
-    if node.runs_before is not None or done is None:
-        return "look at it yourself"
-    return (
-        f"run {_name(done)} is done there, and whether that was before this run or after it, its plan does not say, "
-        "which an earlier version has made; look at it yourself"
-    )
-
-
-def _name(run: SurveyedRun) -> str:
-    return run.run.decode(errors="replace")
-
-
 def _later_runs(node: NodePlan, run: str, seen: NodeSurvey) -> list[SurveyedRun]:
-    """Other runs that have begun there since the plan was made; all others, if the plan does not say which it has found there."""
-    before = {run.encode(), *(each.encode() for each in node.runs_before or ())}
+    """Other runs that have begun there since the plan was made."""
+    before = {run.encode(), *(each.encode() for each in node.runs_before)}
     return [each for each in seen.runs if each.run not in before and each.state != b"barred"]

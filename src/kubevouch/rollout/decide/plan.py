@@ -7,7 +7,7 @@ The state of a run is kept in its folder on each node; the plan only says where 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ from kubevouch.errors import UsageError
 from kubevouch.policy.claims import Claim
 from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
 
-SCHEMA = "kubevouch.plan/1"
+SCHEMA: Final = "kubevouch.plan/1"
 
 _MOST_NAMED = 8
 
@@ -41,11 +41,6 @@ class SeedKind(StrEnum):
 
     CERTIFIED = "certified"
     """A new certificate in the same form for a key that the node has, good for a day."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> "SeedKind | None":
-        """Earlier plans say that the key is to be new, too. Their runs seed with one that the node has, like any other."""
-        return cls.CERTIFIED if value == "fresh" else None
 
 
 class ClusterBinding(msgspec.Struct, frozen=True):
@@ -110,11 +105,8 @@ class NodePlan(msgspec.Struct, frozen=True):
     stratum: Stratum = UNKNOWN
     """For the order as the plan shows it. A run goes by what its Node says then."""
 
-    runs_before: tuple[str, ...] | None = None
-    """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it.
-
-    None in a plan that was made before plans said so.
-    """
+    runs_before: tuple[str, ...] = ()
+    """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it."""
 
 
 class LeadsOn(StrEnum):
@@ -146,7 +138,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     """The run that is armed on it; empty if it is not armed."""
 
     armed_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    """When that run's switch goes off, by our clock. None where its record does not say, and in plans made before plans said so."""
+    """When that run's switch goes off, by our clock. None where its record does not say."""
 
     seen_outside: bool = False
     """The reason shows in the API or on the wire: doctor says more about it."""
@@ -207,7 +199,7 @@ class Plan(msgspec.Struct, frozen=True):
     ask_sudo_password: bool = False
     """Whoever carries it out is asked for the password that sudo on the nodes wants."""
 
-    schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
+    schema: Literal["kubevouch.plan/1"] = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:

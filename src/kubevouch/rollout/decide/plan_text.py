@@ -1,7 +1,4 @@
-"""A plan as a file: how it is written, and what is refused when it is read. Pure.
-
-Earlier plans of this form lack what came to it later: that has a default then, and a field whose absence matters can say so.
-"""
+"""A plan as a file: how it is written, and what is refused when it is read. Pure."""
 
 import re
 import unicodedata
@@ -15,7 +12,6 @@ from kubevouch.kube.images import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_host, is_login
 from kubevouch.policy.claims import Claim
 from kubevouch.rollout.decide.plan import (
-    SCHEMA,
     ChangeKind,
     ClusterBinding,
     ConfigMapPlan,
@@ -28,13 +24,11 @@ from kubevouch.rollout.decide.strata import Stratum
 
 EXPECTED = "a file written by `fix --plan` was expected"
 
-_ANY_FORM = "kubevouch.plan/"
-_BY_ITS_OWN = f"{SCHEMA} was expected: go on with its run, or undo it, by the version that made it; else make a new plan"
 _NO_HOST = "is not a host name or address that ssh can take"
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-"""A Node is named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
+"""Nodes and ConfigMaps are named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
 _TOKEN = re.compile(r'[{}]|"(?P<text>(?:[^"\\]++|\\.)*+)"(?P<colon>\s*:)?')
 _FIELDS = frozenset(
     name
@@ -43,6 +37,8 @@ _FIELDS = frozenset(
 )
 _MACHINE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_SHOWN = 100
+_LONGEST_SEEN = 500
+"""Characters of what is said of a plan that is refused."""
 _LARGEST_NODE = 256 * 1024
 """Bytes. The files of a node may have any names and any lines, and a plan is for thousands of nodes."""
 
@@ -60,17 +56,14 @@ def plan_in(data: bytes, where: str) -> Plan:
         if hidden := _hidden_in(text):
             first = next(each for each in text if each in hidden)
             seen = f"holds a character that does not show, U+{ord(first):04X}"
-            raise UsageError(where, seen, EXPECTED)
-        heading = msgspec.json.decode(data, type=_Heading)
-        if heading.schema != SCHEMA:
-            raise _of_another_form(where, heading)
+            raise _refused(where, seen)
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(where, f"is not a valid plan: {error}", EXPECTED) from None
+        raise _refused(where, f"is not a valid plan: {error}") from None
     if twice := _said_twice(text):
-        raise UsageError(where, f"says {twice!r} twice in one place", EXPECTED)
+        raise _refused(where, f"says {twice!r} twice in one place")
     if problem := _problem(plan):
-        raise UsageError(where, problem, EXPECTED)
+        raise _refused(where, problem)
     return plan
 
 
@@ -95,20 +88,9 @@ def _said_twice(document: str) -> str:
     return ""
 
 
-class _Heading(msgspec.Struct):
-    """What a plan of any form says of itself."""
-
-    made_by: str = ""
-    schema: str = msgspec.field(default=SCHEMA, name="schemaVersion")
-
-
-def _of_another_form(where: str, heading: _Heading) -> UsageError:
-    """The refusal of a plan that another version has made, and of any other document."""
-    if not heading.schema.startswith(_ANY_FORM):
-        return UsageError(where, f"its schemaVersion is {heading.schema!r}, not {SCHEMA}", EXPECTED)
-    by = heading.made_by or "(?)"
-    seen = f"is a plan of another form, {heading.schema}, made by kubevouch {by}"
-    return UsageError(where, seen, _BY_ITS_OWN)
+def _refused(where: str, seen: str) -> UsageError:
+    """What is in the file may be of any length."""
+    return UsageError(where, seen[:_LONGEST_SEEN], EXPECTED)
 
 
 def _hidden_in(text: str) -> set[str]:
@@ -149,6 +131,8 @@ def _name_problem(plan: Plan) -> str:
         return "it names no node"
     if len(set(names)) != len(names):
         return "a node stands there twice"
+    if plan.config_map and not _NODE.fullmatch(plan.config_map.name):
+        return f"{plan.config_map.name!r} is no name of a ConfigMap"
     said = (*names, *(each.node for each in plan.left_out), *plan.only)
     return next(
         (f"{name!r} is no name of a Node" for name in said if not _NODE.fullmatch(name)), ""

@@ -5,6 +5,7 @@ certifies it anew, in the form of the pairs that kubelets make for themselves, a
 own pair is good for long enough, nothing travels at all.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
@@ -20,12 +21,12 @@ from kubevouch.x509 import (
     read_certificates,
 )
 
-_PAIRS = (
-    ("kubelet.crt", "kubelet.key"),
+_OWN = ("kubelet.crt", "kubelet.key")
+_STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a kubelet has a serving key: its own pair, one that was issued to it, one that somebody gave to it."""
+"""Where a kubelet has a serving key: its own pair; one that was issued to it, one that somebody gave to it."""
 
 
 def seed_kind(survey: NodeSurvey, now: datetime, life: timedelta) -> SeedKind | None:
@@ -76,11 +77,19 @@ def seed_of(
     )
 
 
-def _key_of(survey: NodeSurvey) -> tuple[SurveyedFile, SurveyedFile, Certificate] | None:
+def former_until(survey: NodeSurvey) -> int:
+    """When the certificate ends with which a kubelet that asks for certificates would start, in seconds since 1970; 0: it has none."""
+    found = _key_of(survey, _STORED)
+    return int(found[2].not_after.timestamp()) if found else 0
+
+
+def _key_of(
+    survey: NodeSurvey, pairs: Sequence[tuple[str, str]] = (_OWN, *_STORED)
+) -> tuple[SurveyedFile, SurveyedFile, Certificate] | None:
     """The first pair of the node: the file of its certificate, that of its key, and the certificate."""
     files = {each.path: each for each in survey.certificates}
     by_name = {each.name: each for each in survey.certificates}
-    for names in _PAIRS:
+    for names in pairs:
         certificate, key = (_file(by_name.get(name), files) for name in names)
         if certificate is None or key is None:
             continue
@@ -104,6 +113,6 @@ def _file(found: SurveyedFile | None, files: dict[bytes, SurveyedFile]) -> Surve
 
 
 def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta) -> bool:
-    if name != _PAIRS[0][0] or classify(leaf) is not CertificateKind.KUBELET_SELF_SIGNED:
+    if name != _OWN[0] or classify(leaf) is not CertificateKind.KUBELET_SELF_SIGNED:
         return False
     return leaf.not_before <= now and now + life < leaf.not_after

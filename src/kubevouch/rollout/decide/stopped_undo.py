@@ -8,10 +8,6 @@ from shlex import join
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.decide.run_status import PUT_BACK, RunOnNode, Standing
 
-_AS_BEFORE = (*AS_BEFORE, NodeOutcome.DONE)
-_NOT_ITS_TURN = (NodeOutcome.NOT_PUT_BACK, NodeOutcome.UNTOUCHED)
-"""In both the second word is of the logs of earlier versions, whose undo had no words of its own."""
-
 _STILL_STANDS = (Standing.DONE, Standing.ARMED)
 _NOT_BEGUN_THERE = (Standing.NONE, Standing.NOT_BEGUN, Standing.BARRED, Standing.UNKNOWN)
 
@@ -123,7 +119,7 @@ def _so_far(undos: Iterable[LoggedUndo]) -> _SoFar:
         for each in result.nodes:
             found.nodes[each.node] = None
             found.half.pop(each.node, None)
-            if result.interrupted and each.outcome not in _AS_BEFORE:
+            if result.interrupted and each.outcome not in AS_BEFORE:
                 found.left[each.node] = None
             else:
                 found.left.pop(each.node, None)
@@ -141,6 +137,6 @@ def put_back_by(undos: Iterable[LoggedUndo]) -> frozenset[str]:
 def _has_ended_with_config_map(result: RunResult) -> bool:
     """It comes first: an undo that has come to a node has come to it before."""
     came_to_it = bool(result.config_map) or any(
-        each.outcome not in _NOT_ITS_TURN for each in result.nodes
+        each.outcome is not NodeOutcome.NOT_PUT_BACK for each in result.nodes
     )
     return came_to_it and (not result.config_map_failed or result.config_map_settled)

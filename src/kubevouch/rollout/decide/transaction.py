@@ -128,6 +128,10 @@ class NodeChange(msgspec.Struct, frozen=True):
     asks_anyhow: bool = False
     """serverTLSBootstrap is on by something else than that file, so that an undo cannot turn it off."""
 
+    former_until: int = 0
+    """When the pair ends that is set aside, in seconds since 1970; 0: there is none. Until then an undo brings it back also where
+    the kubelet asks for certificates all the same."""
+
 
 def render(
     action: TransactionStep, change: NodeChange, seed: Seed | None, *, fence: int = 0
@@ -168,6 +172,7 @@ def render(
         "seed_key": seed.key if seed else "",
         "seed_from": str(seed.not_before if seed else 0),
         "seed_until": str(seed.not_after if seed else 0),
+        "former_until": str(change.former_until),
         "seed_chain": b64encode(seed.chain_pem).decode() if seed else "",
         "undo_script": b64encode(undo_script.encode()).decode(),
         "switch": str(change.switch_seconds),

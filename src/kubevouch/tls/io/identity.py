@@ -1,8 +1,8 @@
 """A peer's identity, checked before anything can be written to it.
 
-OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this* node (CN
-`system:node:<name>`), or ask our own verifier. Python has no callback for that, but lets a context choose the class of
-its connections. Our class runs a check after the handshake; until it has passed, no application data is sent or read.
+OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this* node, or ask our own
+verifier. Python has no callback for that, but lets a context choose the class of its connections. Our class runs a
+check after the handshake; until it has passed, no application data is sent or read.
 
 A client certificate is presented during the handshake, before the check. What is held back is the token and every
 byte of HTTP.

@@ -1,0 +1,156 @@
+"""The client certificates of all nodes, as Nodes and CSRs are watched. No I/O: it is told what is seen."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+import msgspec
+
+from kubevouch.policy.client_csr import ClientCsr, certificate_id
+from kubevouch.policy.credentials import (
+    CredentialAnswer,
+    LiveNode,
+    NodeCredentials,
+    folded,
+    judged,
+)
+from kubevouch.policy.sources.pinned import PinnedNode
+
+MOST_WAITING: Final = 10_000
+"""Names without a Node of which CSRs are kept. Anybody with a bootstrap token can ask for any number of names."""
+
+MOST_OF_A_NAME: Final = 8
+MOST_GONE: Final = 5_000
+"""Names of Nodes that are gone. Only operators and cloud providers delete Nodes."""
+
+_CSR_LIFE: Final = timedelta(hours=1)
+"""An issued CSR is kept for so long (pkg/controller/certificates/cleaner)."""
+
+
+class _Waiting(NamedTuple):
+    """The CSRs of a name that has no Node yet. doubtful: whether there were others that are not kept."""
+
+    csrs: dict[str, ClientCsr]
+    doubtful: bool
+
+
+class WatchedCredentials:
+    """known: what was recorded, by name; of a Node that is gone, too. pin: the pin of the Node with this name and UID."""
+
+    def __init__(
+        self,
+        known: Mapping[str, NodeCredentials],
+        pin: Callable[[str, str], PinnedNode | None],
+    ) -> None:
+        self._known = dict(known)
+        """Of Nodes that are there."""
+
+        self._gone: dict[str, NodeCredentials] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._pin = pin
+        self._lost: datetime | None = None
+        """When the newest CSR was made of a name that was dropped, since too many have no Node."""
+
+        self.told = any(c.parent for known in self._known.values() for c in known.allowed)
+        """Whether the cluster says which client certificate made a CSR (since Kubernetes 1.32)."""
+
+    def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
+        """Client certificates were issued; all of a list at once. Returns the Nodes of which something else is known now.
+
+        told: whether a serving CSR has said which client certificate made it.
+        """
+        self.told = self.told or told
+        by_name: dict[str, list[ClientCsr]] = defaultdict(list)
+        for each in found:
+            self.told = self.told or bool(certificate_id(each.credential_ids))
+            by_name[each.node].append(each)
+        changed = set()
+        for name, csrs in by_name.items():
+            before = self._known.get(name)
+            if before is None or before.created is None:
+                self._wait(name, csrs)
+                continue
+            node = LiveNode(name, before.uid, before.created)
+            self._known[name] = self._folded(before, csrs, node)
+            if self._known[name] != before:
+                changed.add(name)
+        return changed
+
+    def node(self, node: LiveNode) -> bool:
+        """A Node is there, or its pin has changed. Whether something else is known now."""
+        before = self._known.get(node.name)
+        self._known[node.name] = known = self._of(node)
+        self._gone.pop(node.name, None)
+        self._waiting.pop(_key(node.name), None)
+        return known != before
+
+    def gone(self, name: str) -> None:
+        """The Node is gone. Its client certificates are for the name, and so may be those of the next Node of it."""
+        known = self._known.pop(name, None)
+        if known is None:
+            return
+        self._gone[name] = known.left()
+        if len(self._gone) > MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+
+    def of(
+        self,
+        node: LiveNode,
+        credential_ids: Collection[str] | None,
+        *,
+        told: bool = False,
+        admitted: bool = False,
+    ) -> CredentialAnswer:
+        """What is said of the credential that made a serving CSR of this Node. See `policy.credentials.judged`."""
+        pin = self._pin(node.name, node.uid)
+        return judged(
+            self._of(node),
+            credential_ids,
+            told=told or self.told,
+            admitted=admitted,
+            pinned_at=pin.pinned_at if pin else None,
+        )
+
+    def known(self, name: str) -> NodeCredentials | None:
+        """What is to be stored of a name; None: nothing, as of a Node that is gone for long."""
+        return self._known.get(name) or self._gone.get(name)
+
+    def _of(self, node: LiveNode) -> NodeCredentials:
+        """What is known of exactly this Node, which the watch may not have shown yet."""
+        known = self._known.get(node.name)
+        if known is not None:
+            return self._folded(known, (), node)
+        known = self._gone.get(node.name, NodeCredentials())
+        nothing = _Waiting({}, self._lost is not None)
+        waiting = self._waiting.get(_key(node.name), nothing)
+        if waiting.doubtful:
+            known = msgspec.structs.replace(known, closed=True, doubted=node.created)
+        return self._folded(known, waiting.csrs.values(), node)
+
+    def _folded(
+        self, known: NodeCredentials, csrs: Iterable[ClientCsr], node: LiveNode
+    ) -> NodeCredentials:
+        pin = self._pin(node.name, node.uid)
+        pinned = pin.client_certificates if pin else ()
+        return folded(known, csrs, node, pinned, told=self.told)
+
+    def _wait(self, name: str, csrs: Collection[ClientCsr]) -> None:
+        before = self._waiting.pop(_key(name), None)
+        if before is None:
+            # Those of this name may have been dropped.
+            first = min(each.created for each in csrs)
+            before = _Waiting({}, self._lost is not None and first <= self._lost + _CSR_LIFE)
+        found = before.csrs | {each.certificate: each for each in csrs}
+        kept = dict(list(found.items())[:MOST_OF_A_NAME])
+        self._waiting[_key(name)] = _Waiting(kept, before.doubtful or len(kept) < len(found))
+        if len(self._waiting) > MOST_WAITING:
+            dropped = self._waiting.pop(next(iter(self._waiting)))
+            made = max(each.created for each in dropped.csrs.values())
+            self._lost = max(self._lost or made, made)
+
+
+def _key(name: str) -> bytes:
+    """Whoever has a bootstrap token makes up names of any length."""
+    return sha256(name.encode()).digest()

@@ -1,0 +1,130 @@
+"""Whose client certificate made a CSR, by one list of CSRs: for who approves by hand, also where nobody has watched."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.outcome import Outcome
+from kubevouch.policy.client_csr import ClientCsr, certificate_id, client_csr_of
+from kubevouch.policy.credentials import (
+    UNKNOWN_TIME,
+    CredentialAnswer,
+    LiveNode,
+    NodeCredentials,
+    folded,
+    judged,
+)
+from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr
+from kubevouch.policy.reasons import HoldReason
+
+
+class KnownOfNode(msgspec.Struct, frozen=True):
+    """What is known of a Node besides a list. pinned: the certificates that a pin, or the operator today, names for it.
+
+    admitted, pinned_at: as `policy.credentials.judged` has them.
+    """
+
+    node: LiveNode
+    credentials: NodeCredentials = NodeCredentials()
+    pinned: tuple[str, ...] = ()
+    pinned_at: datetime | None = None
+    admitted: bool = False
+
+
+def live_node(node: Node) -> LiveNode:
+    """The Node. Where nobody knows when it was created, whatever somebody else asked for came later."""
+    created = node.metadata.creation_timestamp or UNKNOWN_TIME
+    return LiveNode(node.name, node.uid, created)
+
+
+class ListedCredentials:
+    """The client certificates of all nodes, by the CSRs of one moment.
+
+    client: CSRs for client certificates. serving: those for serving certificates, oldest first. told: whether the cluster says
+    which certificate made a CSR.
+    """
+
+    def __init__(
+        self,
+        client: Iterable[CertificateSigningRequest],
+        serving: Iterable[CertificateSigningRequest] = (),
+        *,
+        told: bool,
+    ) -> None:
+        self._told = told
+        self._client: dict[str, list[ClientCsr]] = defaultdict(list)
+        self._made: dict[str, dict[str, str]] = defaultdict(dict)
+        """By username and certificate, the newest CSR that was made with it; the certificate used last stands last."""
+
+        self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
+        for each in client:
+            if found := client_csr_of(each):
+                self._client[found.node].append(found)
+        for each in serving:
+            made = self._made[each.spec.username]
+            if certificate := certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())):
+                made.pop(certificate, None)
+                made[certificate] = each.name
+
+    def known(self, before: KnownOfNode) -> NodeCredentials:
+        """What is known of a Node with this list."""
+        listed = self._client.get(before.node.name, ())
+        return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
+
+    def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
+        """What is said of the certificate that made this serving CSR; and the newest CSR by one that nothing is said against.
+
+        Where it is not known which is the node's, two of which none replaced the other are refused.
+        """
+        if known not in self._of:
+            self._of[known] = self._looked_up(known)
+        credentials, newest, several = self._of[known]
+        found = self._judged(credentials, csr.credential_ids, known)
+        if found.outcome is not Outcome.PASS or not certificate_id(csr.credential_ids or ()):
+            return found, None
+        if several:
+            return CredentialAnswer(Outcome.REFUSE, HoldReason.UNKNOWN_CREDENTIAL, _SEVERAL), None
+        return found, newest
+
+    def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
+        """With the newest CSR by a certificate against which nothing is said, and whether these are of several families."""
+        credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
+        passing = [
+            each
+            for each in made
+            if self._judged(credentials, (f"X509SHA256={each}",), known).outcome is Outcome.PASS
+        ]
+        listed = self._client.get(known.node.name, ())
+        parents = {c.certificate: certificate_id(c.credential_ids) for c in listed if c.by_node}
+        families = {_root(each, parents) for each in passing}
+        newest = made[passing[-1]] if passing else None
+        return credentials, newest, not credentials.closed and len(families) > 1
+
+    def _judged(
+        self, credentials: NodeCredentials, ids: Collection[str] | None, known: KnownOfNode
+    ) -> CredentialAnswer:
+        return judged(
+            credentials,
+            ids,
+            told=self._told,
+            admitted=known.admitted,
+            pinned_at=known.pinned_at,
+        )
+
+
+_SEVERAL = (
+    "this node's CSRs were made with several client certificates, of which none was seen to replace another: one may be a thief's. "
+    "The node's own lies on its disk (openssl x509 -noout -fingerprint -sha256 -in /var/lib/kubelet/pki/kubelet-client-current.pem)"
+)
+
+
+def _root(certificate: str, parents: Mapping[str, str]) -> str:
+    """The oldest certificate from which this one descends, as far as is listed."""
+    for _ in parents:  # whoever may impersonate users writes circles, too
+        if not (parent := parents.get(certificate)):
+            break
+        certificate = parent
+    return certificate
