@@ -159,7 +159,6 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
             "apiService.caBundle was expected",
         ),
         (METRICS_SERVER, (*IMAGE, "--set", "tls.type=existingSecret"), "tls.existingSecret.name"),
-        (APPROVER, (*IMAGE, "--set", "exporter.interval=often"), "interval"),
         (APPROVER, (*IMAGE, "--set", "admission.enforcement=hard"), "enforcement"),
         (APPROVER, (*IMAGE, "--namespace", "elsewhere"), "kubevouch-system was expected"),
     ],
