@@ -403,12 +403,12 @@ def _print(found: Figures, before: Figures) -> None:
 
 
 @contextlib.contextmanager
-def _run(folder: Path, *, limited: bool) -> Iterator[Run]:
+def _run(folder: Path, part: str, *, limited: bool) -> Iterator[Run]:
     with (bed if is_bed_up() else lab)(folder) as cluster:
         identity = cluster.issuer.client("bench-operator", "system:masters")
         admin = cluster.connection(identity)
         admin.timeout = 1000
-        crowd = Crowd(cluster, admin, f"kubevouch-bench-{os.getpid()}")
+        crowd = Crowd(cluster, admin, f"kubevouch-bench-{part}-{os.getpid()}")
         crowd.make_space()
         watched = Watched(ApiConnection(cluster.server, admin.context, timeout=3600))
         watched.start()
@@ -445,7 +445,7 @@ def main() -> None:
     for part in parts:
         with (
             tempfile.TemporaryDirectory(prefix="bench-flood-") as name,
-            _run(Path(name), limited=limited) as run,
+            _run(Path(name), part, limited=limited) as run,
         ):
             print(f"{part}, on {run.cluster.name}", flush=True)
             run.crowd.grow(chosen.hostile + chosen.honest)
