@@ -117,7 +117,7 @@ def look(
         else:
             named = NamedCertificates()
         seen = Seen(nodes, names, stored.pins, said, named.of)
-        found = proposals(seen, chosen or known, at=clock.now(), by=by)
+        found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
         space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
