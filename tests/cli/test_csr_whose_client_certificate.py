@@ -14,7 +14,16 @@ from cryptography.hazmat.primitives import hashes
 
 from kubevouch_lab.apiserver import status
 from tests.cli.program import Program
-from tests.cli.waiting import ADDRESS, NODE, conditions, put_client_csr, put_csr, put_node
+from tests.cli.waiting import (
+    ADDRESS,
+    NODE,
+    conditions,
+    put_client_csr,
+    put_csr,
+    put_entry,
+    put_node,
+    put_pin,
+)
 from tests.support.authority import Authority
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import CSRS
@@ -174,3 +183,13 @@ async def test_where_client_csrs_cannot_be_read_nothing_is_approved(
         assert (ran.code, approved(stage, names)) == (3, []), ran
     explained = await kubevouch("csr", "explain", "csr-t", TRUSTS)
     assert explained.code == 3, explained
+
+
+async def test_where_the_record_of_a_node_cannot_be_read_nothing_is_approved(
+    kubevouch: Program, stage: Stage
+) -> None:
+    names = put(stage, "serve csr-t t1")
+    put_pin(stage)
+    put_entry(stage, "recorded", NODE, {"v": 9})
+    ran = await kubevouch("csr", "approve", "csr-t", "--yes")
+    assert (ran.code, approved(stage, names)) == (1, []), ran
