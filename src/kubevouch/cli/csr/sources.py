@@ -36,7 +36,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, as_address, claims_value
-from kubevouch.policy.credentials import CredentialAnswer, NodeCredentials
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, decide
 from kubevouch.policy.facts import csr_facts
@@ -44,7 +44,7 @@ from kubevouch.policy.listed_credentials import KnownOfNode, live_node
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.sources.recorded import RecordedNode
+from kubevouch.policy.sources.recorded import credentials_in
 from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import Plan
@@ -297,7 +297,7 @@ def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownO
     record, pin = written.record(node.name), written.pin_of(node.name, node.uid)
     return KnownOfNode(
         live,
-        record.credentials if isinstance(record, RecordedNode) else NodeCredentials(),
+        credentials_in(record),
         pin.client_certificates if pin else (),
         pin.pinned_at if pin else None,
         admitted=source == IdentitySource.RECORDED,
