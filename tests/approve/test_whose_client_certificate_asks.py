@@ -20,6 +20,7 @@ from tests.approve.conftest import (
     SPACE,
     Cluster,
     HurriedClock,
+    StoppedClock,
     ago,
     approving,
 )
@@ -321,3 +322,35 @@ async def test_what_was_borrowed_while_no_approver_ran_gets_nothing_though_nobod
         again = cluster.csr("csr-again", "n1", credential=own)
         await cluster.until(lambda: cluster.approved("csr-again"), again["metadata"]["name"])
     assert not cluster.conditions("csr-thief")
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+async def test_a_gap_is_told_where_what_came_and_went_is_not_shown_and_nowhere_else(
+    cluster: Cluster, is_listed: bool
+) -> None:
+    """A watch that goes on where it was shows everything, however long ago it broke last."""
+    cluster.node("n1", "192.0.2.1")
+    cluster.list_nodes()
+    clock = StoppedClock()
+    async with approving(cluster, clock=clock, elects=False) as running:
+        await running.logged("Listed everything")
+        cluster.server.faults.on(CSR_PATH, faults.answer(503), times=1)
+        await cluster.server.watches.cut()
+        await running.logged("Failed to watch")
+        if is_listed:
+            clock.stop(3600)
+            cluster.csr("csr-gone", "n1")
+            cluster.server.store.compact()
+        else:
+            asked = len(cluster.server.requests)
+            await cluster.until(
+                lambda: any(each.path == CSR_PATH for each in cluster.server.requests[asked:])
+            )
+            for _ in range(60):
+                cluster.server.watches.bookmark()
+                await asyncio.sleep(0.02)
+                clock.stop(60)
+        cluster.csr("csr-1", "n1")
+        await cluster.until(lambda: cluster.approved("csr-1"))
+        gap = running.metric("kubevouch_approver_last_gap_timestamp_seconds")
+    assert (gap > 0) is is_listed

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
+from tests.approve.test_a_clock_that_is_wrong import WrongClock
 from tests.approver_install.conftest import fill, node
 from tests.cli.program import Program
 from tests.support.authority import Authority
@@ -52,6 +54,18 @@ async def test_every_node_is_pinned_and_the_policy_reads_it(lab: Bench, kubevouc
     assert pin.machine_id == "machine-of-worker-1"
     again = await kubevouch(*PIN)
     assert again.out.splitlines()[-1] == "Nothing to do: every one of them is pinned like this."
+
+
+async def test_a_pin_is_dated_by_the_clock_that_dates_csrs(
+    lab: Bench, kubevouch: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Kubernetes 1.32 what was borrowed after a pin is told from what was borrowed before it by nothing else."""
+    wrong = WrongClock(timedelta(hours=5))
+    monkeypatch.setattr("kubevouch.cli.common.connect.SystemClock", lambda: wrong)
+    ran = await kubevouch(*PIN, "worker-1")
+    assert ran.code == 0, ran
+    pinned_at = stored(lab)["worker-1"].pinned_at
+    assert abs(pinned_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
 async def test_one_node_is_pinned_and_the_others_are_left(lab: Bench, kubevouch: Program) -> None:

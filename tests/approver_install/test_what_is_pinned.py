@@ -228,11 +228,16 @@ def test_two_pins_of_one_address_are_a_difference_and_its_own_node_keeps_it() ->
 
 
 def test_of_another_machine_nothing_is_known_and_the_loss_is_told() -> None:
-    first = proposed(live("w-1", "w-1"), said={"w-1": ("10.0.0.20",)})["w-1"].pin
+    said, certificates = {"w-1": ("10.0.0.20",)}, {"w-1": "aa"}
+    former = live("w-1", "w-1", machine_id="m1")
+    first = proposed(former, said=said, certificates=certificates)["w-1"].pin
     for now in (live("w-1", "w-1", uid="new"), live("w-1", "w-1", machine_id="other")):
         found = proposed(now, pins={"w-1": first})["w-1"]
         assert (found.pin.addresses, found.pin.allowed) == ((), ())
         assert "- 10.0.0.20: it was allowed; to keep it: --allow w-1=10.0.0.20" in found.changes
+        # Whoever has the former machine's client certificate would be the new one, whose own would be held.
+        assert found.pin.client_certificates == ()
+        assert "- client certificate X509SHA256=aa" in found.changes
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,20 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from kubevouch_lab.apiserver import status
 from tests.cli.program import Program
-from tests.cli.waiting import ADDRESS, NODE, conditions, put_client_csr, put_csr, put_node
+from tests.cli.waiting import (
+    ADDRESS,
+    NODE,
+    conditions,
+    put_client_csr,
+    put_csr,
+    put_entry,
+    put_node,
+    put_pin,
+)
 from tests.support.authority import Authority
+from tests.support.scripted import faults
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
@@ -155,3 +166,30 @@ async def test_before_1_32_a_borrowed_name_is_left_to_kubectl(
         assert each.code == code, each
         said = f"kubectl certificate approve {names[-1]}, which is your own act"
         assert (said in " ".join(each.out.split())) is bool(code), each
+
+
+async def test_where_client_csrs_cannot_be_read_nothing_is_approved(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """A thief may make so many of them that no list of them ends before its version is compacted away."""
+    names = put(stage, "t1 token; serve csr-t t1")
+    stage.server.faults.on(
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+        faults.refuse(status.expired()),
+        where=lambda r: "apiserver-client" in r.query.get("fieldSelector", ""),
+    )
+    for words in (("csr-t",), ("--all",)):
+        ran = await kubevouch("csr", "approve", *words, TRUSTS, "--yes")
+        assert (ran.code, approved(stage, names)) == (3, []), ran
+    explained = await kubevouch("csr", "explain", "csr-t", TRUSTS)
+    assert explained.code == 3, explained
+
+
+async def test_where_the_record_of_a_node_cannot_be_read_nothing_is_approved(
+    kubevouch: Program, stage: Stage
+) -> None:
+    names = put(stage, "serve csr-t t1")
+    put_pin(stage)
+    put_entry(stage, "recorded", NODE, {"v": 9})
+    ran = await kubevouch("csr", "approve", "csr-t", "--yes")
+    assert (ran.code, approved(stage, names)) == (1, []), ran

@@ -50,7 +50,6 @@ class Watches:
         self._map_watch = self._watch("ConfigMaps", CONFIG_MAPS, namespace=namespace)
         self._awaited = {"nodes", "ConfigMaps"}
         self._others_listed = asyncio.Event()
-        self._failing_since: float | None = None
 
     @property
     def in_order(self) -> bool:
@@ -100,14 +99,9 @@ class Watches:
             resource,
             clock=self._clock,
             rng=self._rng,
-            report=lambda error: self._failed(what, error),
+            report=lambda error: self._report(what, error),
             **more,
         )
-
-    def _failed(self, what: str, error: KubevouchError) -> None:
-        if what == "CSRs" and self._failing_since is None:
-            self._failing_since = self._clock.monotonic()
-        self._report(what, error)
 
     def _is_listed(self, what: str) -> None:
         self._awaited.discard(what)
@@ -123,7 +117,6 @@ class Watches:
         """
         await self._others_listed.wait()
         async for each in self._csr_watch.events():
-            since, self._failing_since = self._failing_since, None
             match each:
                 case Upserted(object=csr) if csr.spec.signer_name == KUBELET_SERVING:
                     self._handler.serving_csr(csr)
@@ -133,5 +126,5 @@ class Watches:
                     self._handler.serving_csr_gone(name)
                 case Synced():
                     self._handler.csrs_listed()
-            if since is not None and self._clock.monotonic() - since >= CSR_LIFE:
-                self._handler.client_csrs_missed()
+                    if self._clock.monotonic() - self._csr_watch.heard_before_list >= CSR_LIFE:
+                        self._handler.client_csrs_missed()

@@ -29,6 +29,7 @@ from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
+from kubevouch.policy.sources.recorded import credentials_in
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
@@ -75,10 +76,8 @@ class ClusterView:
         """Nodes and ConfigMaps have been listed once. Returns the nodes about which something else is known than what is recorded."""
         # Where nothing is recorded, a pin tells which Node there was.
         known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
-        for name, record in self.sources.records():
-            # It was written before the watch had shown the Node.
-            uid = record.credentials.uid or record.uid
-            known[name] = msgspec.structs.replace(record.credentials, uid=uid)
+        for name, record in self.sources.current.recorded.items():
+            known[name] = credentials_in(record)
         self.credentials = WatchedCredentials(known, self.sources.pin_of)
         changed = set(known.keys() - self.nodes.keys())
         for name in changed:

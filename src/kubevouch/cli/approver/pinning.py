@@ -117,7 +117,7 @@ def look(
         else:
             named = NamedCertificates()
         seen = Seen(nodes, names, stored.pins, said, named.of)
-        found = proposals(seen, chosen or known, at=clock.now(), by=by)
+        found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
         space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
@@ -166,7 +166,7 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.error(f"{node}: its pin names no client certificate by this: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "no pin names a client certificate by this, and what pins name stays; from the nodes' disks"
+        text = "no pin names a client certificate by this, and what pins of the same machine name stays; from the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 

@@ -199,7 +199,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
             kept.append(value)
     if cloned:
         left_out.append(f"machine-id {node.status.node_info.machine_id}: other nodes have it, too")
-    before = now.client_certificates if isinstance(now, PinnedNode) else ()
+    before = same.client_certificates if (same := _of_the_same(now, node)) else ()
     named = judge.seen.certificates.get(node.name)
     pin = PinnedNode(
         node=node.name,
@@ -241,12 +241,17 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
 
 
 def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> set[str]:
-    """What the operator allowed this node earlier: his word is kept while it is the same Node on the same machine."""
-    now = pins.get(node.name)
+    """What the operator allowed this node earlier."""
+    same = _of_the_same(pins.get(node.name), node)
+    return set(same.allowed) if same else set()
+
+
+def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode | None:
+    """The pin there is: what it says beyond the Node's claims is kept while it is the same Node on the same machine."""
     if not isinstance(now, PinnedNode):
-        return set()
+        return None
     found = difference(now, node)
-    return set() if found.recreated or found.other_machine else set(now.allowed)
+    return None if found.recreated or found.other_machine else now
 
 
 def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:

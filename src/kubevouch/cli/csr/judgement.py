@@ -28,14 +28,15 @@ class CsrEvidence:
     """
 
     cluster: PolicyEvidence
+    client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
+    """For client certificates of kubelets. Read after the serving CSRs: whatever made one of these has been issued by then."""
+
     written: Measured[WatchedSources]
     at: datetime
     own_at: datetime
     approver_decides: bool = False
     holds: Measured[Mapping[str, tuple[str, ...]]] | None = None
     approver_doubt: str = ""
-    client_csrs: tuple[CertificateSigningRequest, ...] = ()
-    """For client certificates of kubelets. Read after the serving CSRs: whatever made one of these has been issued by then."""
 
     @cached_property
     def indexed(self) -> IndexedEvidence:
@@ -47,13 +48,14 @@ class CsrEvidence:
         """Whether a CSR says which client certificate made it, or one has said so to the approver."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
-        return told or self.indexed.tells_credentials or tell_credentials(self.client_csrs)
+        issued = self.client_csrs.or_else(())
+        return told or self.indexed.tells_credentials or tell_credentials(issued)
 
     @cached_property
     def credentials(self) -> ListedCredentials:
         """Whose client certificates they are, by all CSRs that were read."""
         serving = self.cluster.csrs.or_else(())
-        return ListedCredentials(self.client_csrs, serving, told=self.credentials_told)
+        return ListedCredentials(self.client_csrs.or_else(()), serving, told=self.credentials_told)
 
 
 @dataclass(frozen=True)

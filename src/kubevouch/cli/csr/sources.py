@@ -36,14 +36,15 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, as_address, claims_value
-from kubevouch.policy.credentials import CredentialAnswer, NodeCredentials
+from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, asked_of, csr_of, presumed_node, requestor_node
 from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.listed_credentials import KnownOfNode, live_node
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.sources.recorded import RecordedNode
+from kubevouch.policy.sources.recorded import credentials_in
 from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.plan import Plan
@@ -115,13 +116,13 @@ class Sources:
         client = inquiry.ask(api.list_all(CSRS, field_selector=f"spec.signerName={CLIENT_SIGNER}"))
         return CsrEvidence(
             replace(evidence, names=names),
+            await client,
             written,
             at=api.server_clock.now(),
             own_at=clock.now(),
             approver_decides=decides,
             holds=await gather_approver_holds(api, inquiry) if is_there else None,
             approver_doubt=doubt,
-            client_csrs=(await client).or_else(()),
         )
 
     def warnings(self, evidence: CsrEvidence, *more: Csr) -> list[str]:
@@ -211,6 +212,9 @@ class Sources:
         node = evidence.indexed.node(requestor_node(csr) or "")
         if node is None or csr.credential_ids is None:
             return None, None
+        if (doubt := evidence.client_csrs.doubt) and not self.credential:
+            why = f"who got client certificates could not be read: {doubt.text}"
+            return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.NOT_IN_EVIDENCE, why), None
         known = _known_of(node, evidence.written.value, names.source)
         if self.credential:
             known = msgspec.structs.replace(known, pinned=(self.credential,))
@@ -293,7 +297,7 @@ def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownO
     record, pin = written.record(node.name), written.pin_of(node.name, node.uid)
     return KnownOfNode(
         live,
-        record.credentials if isinstance(record, RecordedNode) else NodeCredentials(),
+        credentials_in(record),
         pin.client_certificates if pin else (),
         pin.pinned_at if pin else None,
         admitted=source == IdentitySource.RECORDED,

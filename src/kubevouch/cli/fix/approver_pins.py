@@ -62,7 +62,7 @@ async def pins_of_plan(
     proven = [each for each in plan.nodes if each.node in left]
     return PinsOfPlan(
         tuple(
-            proven_pin(each, certificates.get(each.node, ()), at=clock.now(), by=by)
+            proven_pin(each, certificates.get(each.node, ()), at=api.server_clock.now(), by=by)
             for each in proven
             if each.node not in stored.pins
         ),

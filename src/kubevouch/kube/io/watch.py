@@ -124,6 +124,8 @@ class Watch(Generic[ObjectT]):
         """Whether a server may have been away since one was last known to have come to this version."""
         self.heard = clock.monotonic()
         """When it was last sent something (a page of a list, an event, a bookmark), or begun. By the monotonic clock."""
+        self.heard_before_list = self.heard
+        """The same, before the newest list began: what came and went since, that list does not show."""
 
         self.listing = True
         """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
@@ -152,6 +154,8 @@ class Watch(Generic[ObjectT]):
         """The events, without end. Cancel the task or close the iterator to stop."""
         while True:
             if not self._version:
+                if not self.listing:
+                    self.heard_before_list = self.heard
                 self.listing, self._missing = True, set(self._known)
             steps = self._list() if self.listing and self._by_pages else self._watch()
             async with contextlib.aclosing(steps):

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from kubevouch.policy.credentials import Moment, NodeCredentials
+from kubevouch.policy.credentials import UNKNOWN_TIME, Moment, NodeCredentials
 from kubevouch.policy.sources.stored import (
     VERSION,
     Shard,
+    Unreadable,
     checked_addresses,
     checked_names,
     checked_text,
@@ -66,6 +67,17 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
             rule=checked_text(stored.admitted.rule, "rule"),
         )
     return RecordedNode(node, checked_text(stored.uid, "uid"), stored.admitted, stored.credentials)
+
+
+def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
+    """What is recorded of a node's client certificates. What cannot be read may be about an earlier Node: no list opens for it."""
+    if isinstance(record, Unreadable):
+        return NodeCredentials(earlier=UNKNOWN_TIME)
+    if record is None:
+        return NodeCredentials()
+    # It was written before the watch had shown the Node.
+    uid = record.credentials.uid or record.uid
+    return msgspec.structs.replace(record.credentials, uid=uid)
 
 
 def written_record(record: RecordedNode) -> str:
