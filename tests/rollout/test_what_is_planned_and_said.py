@@ -171,6 +171,26 @@ def test_a_change_says_until_when_the_pair_is_good_that_is_set_aside(
     assert change.former_until == sum(int(each.not_after.timestamp()) for each in stored)
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096], ids=["empty", "zeros"])
+def test_a_pair_with_which_no_kubelet_starts_is_not_counted_on_for_another_one(
+    content: bytes,
+) -> None:
+    """As a power cut leaves it. The kubelet looks no further than at kubelet-server-current.pem, and ends."""
+    seen = recorded("rotated-expired-worker")
+    change = msgspec.structs.replace
+    files = []
+    for each in seen.survey.certificates:
+        if each.kind == "file" and each.name.startswith("kubelet-server-2"):
+            given = each.path.rpartition(b"/")[0] + b"/kubelet-server."
+            files += [change(each, path=given + end) for end in (b"crt", b"key")]
+            files.append(change(each, content=content, size=len(content)))
+            continue
+        files.append(each)
+    survey = change(seen.survey, certificates=tuple(files))
+    found = change_of(planned(seen, BOOTSTRAP), survey, "abcd", content=b"", switch_seconds=1)
+    assert found.former_until == 0
+
+
 def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None:
     seen = recorded("expired-worker")
     assert change_of(

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kubevouch.errors import KubevouchError
 from kubevouch.serve.logs import Log
@@ -258,26 +261,70 @@ async def _until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def filled(**wrong: Any) -> Callable[[Cluster], None]:
+    """Somebody writes an authority of his own into the Secret."""
+    made = authority(**wrong)
+    return lambda cluster: cluster.fill(made)
+
+
+def authority(
+    *, starts: timedelta = -timedelta(days=1), **extension: x509.ExtensionType
+) -> dict[str, bytes]:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name(())
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(
+        MOMENT + starts
+    )
+    made = made.not_valid_after(MOMENT + timedelta(days=400))
+    for each in (x509.BasicConstraints(ca=True, path_length=None), *extension.values()):
+        made = made.add_extension(each, critical=True)
+    pem = made.sign(key, SHA256()).public_bytes(Encoding.PEM)
+    return {
+        "ca.crt": pem,
+        "ca.key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    }
+
+
+SIGNS_NO_CERTIFICATE = x509.KeyUsage(True, *[False] * 8)
+OTHER_NAMES = x509.NameConstraints([x509.DNSName("example.com")], None)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda cluster: cluster.server.store.delete(SECRETS, SECRET, SPACE), "is not there"),
         (lambda cluster: cluster.fill({"ca.crt": b"junk", "ca.key": OTHER.key}), "no PEM block"),
         (lambda cluster: cluster.fill({"ca.key": OTHER.key}), f"Secret {SPACE}/{SECRET}"),
+        (
+            lambda cluster: cluster.fill({"ca.crt": OTHER.pem, "ca.key": Authority("third").key}),
+            "the key is not the authority's",
+        ),
+        (filled(starts=timedelta(hours=1)), "is before"),
+        (filled(usage=SIGNS_NO_CERTIFICATE), "cannot sign this kind of certificate"),
+        (filled(names=OTHER_NAMES), "not permitted by any constraint"),
         (lambda cluster: cluster.server.faults.on(PATH, faults.answer(403)), "cannot get secrets"),
         (
             lambda cluster: cluster.server.faults.on(API_PATH, faults.answer(403)),
             "cannot get apiservices",
         ),
     ],
-    ids=["no Secret", "junk", "half", "no right to the Secret", "no right to the APIService"],
+    ids=[
+        "no Secret",
+        "junk",
+        "half",
+        "another one's key",
+        "not valid yet",
+        "may not sign",
+        "for other names",
+        "no right to the Secret",
+        "no right to the APIService",
+    ],
 )
 async def test_what_cannot_be_used_is_told_kept_as_it_is_and_keeps_what_is_served(
     cluster: Cluster, spoil: Callable[[Cluster], None], said: str
 ) -> None:
     one, two = cluster.replicas
     await one.refresh()
-    served = one.read()
+    served, told = one.read(), cluster.spec
     spoil(cluster)
     kept = cluster.server.store.kept.find(SECRETS, SECRET, SPACE)
     for replica in (one, two):
@@ -285,13 +332,10 @@ async def test_what_cannot_be_used_is_told_kept_as_it_is_and_keeps_what_is_serve
             await replica.refresh()
     assert one.read() is served
     assert cluster.server.store.kept.find(SECRETS, SECRET, SPACE) == kept
-
-
-async def test_another_ones_key_is_told_when_it_would_sign(cluster: Cluster) -> None:
-    cluster.fill({"ca.crt": OTHER.pem, "ca.key": Authority("third").key})
-    await cluster.replicas[0].refresh()
-    with pytest.raises(KubevouchError, match="the key is not the authority's"):
-        cluster.replicas[0].read()
+    assert cluster.spec == told
+    cluster.clock.wind(timedelta(days=15))
+    assert one.read() is not served
+    assert issuer_of(one.read(), cluster.bundle) == 0
 
 
 async def test_no_text_shows_the_key(cluster: Cluster) -> None:

@@ -25,6 +25,7 @@ from kubevouch.x509 import (
     new_authority,
     read_certificates,
     signed_serving_pair,
+    verify,
     write_certificates,
 )
 
@@ -126,10 +127,22 @@ class SharedAuthority:
     async def refresh(self) -> None:
         """Reads the Secret, or fills it, and has the API server verify by it. Raises KubevouchError; what was there stays in use."""
         found = await self._shared()
+        if found != self._written:
+            self._check(found)
         await self._tell(await self._api_service(), found)
         if self._signing is None or found == self._written:
             self._signing = found
         self._written = found
+
+    def _check(self, authority: KeyPair) -> None:
+        """Raises X509Error unless what it signs now verifies by it, for every name."""
+        now, where = self._clock.now(), self.where
+        [own, *_] = read_certificates(authority.chain, where)
+        [leaf] = read_certificates(self._sign(authority, now).pair.chain, where)
+        for name in self.place.names:
+            verdict = verify(leaf, intermediates=(), roots=(own,), name=name, at=now)
+            if not verdict.trusted:
+                raise X509Error(where, f"what its authority signs is refused: {verdict.go_text}")
 
     async def run(self) -> None:
         """Writes the authority into the APIService again as soon as somebody takes it out. Without end; an error is logged."""

@@ -79,7 +79,10 @@ def seed_of(
 
 def former_until(survey: NodeSurvey) -> int:
     """When the certificate ends with which a kubelet that asks for certificates would start, in seconds since 1970; 0: it has none."""
-    found = _key_of(survey, _STORED)
+    names = {each.name for each in survey.certificates}
+    there = [pair for pair in _STORED if pair[0] in names]
+    # It looks no further than the first, and ends if it cannot read that.
+    found = _key_of(survey, there[:1])
     return int(found[2].not_after.timestamp()) if found else 0
 
 
