@@ -187,18 +187,13 @@ def _need_of(facts: MachineFacts) -> Need:
         raise _CannotBeHelpedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
     asks = next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)
-    if not asks or _is_as_good_as_none(facts.served):
+    if not asks or _is_as_good_as_none(facts.served, facts.node):
         if why := restart_hazards(survey, next_one, facts.running):
             raise _CannotBeHelpedError(why)
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
     _check_answers(facts.served)
-    if _is_trusted(facts.served):
-        if not serves_its_own(facts.served, facts.node):
-            raise _CannotBeHelpedError(
-                "it serves a trusted certificate that does not name its node; remove it by hand"
-            )
-        if not facts.csr_waits:
-            return Need(NeedKind.NOTHING, WELL)
+    if _is_trusted(facts.served) and not facts.csr_waits:
+        return Need(NeedKind.NOTHING, WELL)
     return Need(NeedKind.APPROVE)
 
 
@@ -210,10 +205,12 @@ def _runs_with_it(facts: MachineFacts) -> bool:
     return running is not None and running.get(BOOTSTRAP_KEY) is True
 
 
-def _is_as_good_as_none(served: Served | None) -> bool:
+def _is_as_good_as_none(served: Served | None, node: str) -> bool:
     """Whether its kubelet takes what it serves for a good certificate, and asks when that is used up, and nobody else does."""
     useless = (Code.SIGNED_BY_OTHER_CA, Code.NOT_YET_VALID)
-    return served is not None and code_of(served) in useless
+    if served is None or code_of(served) in useless:
+        return served is not None
+    return _is_trusted(served) and not serves_its_own(served, node)
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
