@@ -342,7 +342,7 @@ REFUSED = {
     ("--kubelet-request-timeout=14s",): "nine tenths",
     ("--tls-cert-file=a",): "given together",
     ("--tls-cert-file=/none", "--tls-private-key-file=/none"): "No such file",
-    ("-l=a=b=c",): "found '=', expected: ',' or 'end of string'",
+    ("-l=a=b=c",): "found '=', expected: ','",
     ("--client-ca-file=/none",): "No such file",
     ("--kubelet-certificate-authority=/none",): "No such file",
     (f"--client-ca-file={RBAC}",): "no PEM block",

@@ -283,7 +283,7 @@ def test_selectors_as_kubectl_takes_them_pass(selector: str) -> None:
 async def test_the_program_ends_with_2_before_it_asks_for_a_cluster(kubevouch: Program) -> None:
     ran = await kubevouch("metrics-server", "-l", "a=b=c")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("Error: -l, --node-selector: 'a=b=c': found '=', expected: ',' or ")
+    assert ran.err.startswith("Error: -l, --node-selector: 'a=b=c': ")
     assert "Failed to watch" not in ran.err
 
 

@@ -77,7 +77,7 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             assert TOKEN not in "".join(server.lines)
 
 
-@pytest.mark.skipif(not shutil.which("curl"), "asks with curl")
+@pytest.mark.skipif(not shutil.which("curl"), reason="asks with curl")
 async def test_a_user_of_a_certificate_asks_with_curl(kubevouch: Program, tmp_path: Path) -> None:
     async with small_cluster(tmp_path) as cluster:
         words = (

@@ -217,13 +217,13 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
 @_dir
 @output("table", "json")
 @click.pass_context
-def status(ctx: click.Context, directory: Path | None, output: str) -> int:
+def status(ctx: click.Context, directory: Path | None) -> int:
     """The lab in DIR: its API server, its nodes and what their kubelets are about."""
     from kubevouch.cli.common.documents import print_document
 
     terminal = terminal_of(ctx)
     found = _ask(_folder(terminal, directory), "status")
-    if output == "json":
+    if terminal.prints_json:
         print_document(terminal, "kubevouch.lab/1", found)
         return ExitCode.OK
     terminal.out(f"server    {found['server']}   process {found['process']}   up {found['up']} s")
