@@ -107,7 +107,8 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
         # Once nobody can tell any more who borrowed it, it is one of two, and the operator says which.
         cluster.state("pending")
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig, check=False)
-        cluster.kubectl("delete", "csr", "thief-client")
+        signer = "spec.signerName=kubernetes.io/kube-apiserver-client-kubelet"
+        cluster.kubectl("delete", "csr", "--field-selector", signer)
         user = f"system:node:{node.name}"
         own = next(
             e["metadata"]["name"]  # type: ignore[index]
