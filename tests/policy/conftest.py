@@ -52,6 +52,7 @@ class Case:
     key_shown_by: frozenset[str] | None = None
     approvals_left: int | None = None
     standing: CredentialAnswer | None = None
+    pins_are_read: bool = True
     other_names: dict[str, ClaimedBy] = field(default_factory=dict)
     other_addresses: dict[Address, ClaimedBy] = field(default_factory=dict)
     external: bool = False
@@ -118,6 +119,7 @@ class Case:
             key_shown_by=self.key_shown_by,
             approvals_left=self.approvals_left,
             standing=self.standing,
+            pins_are_read=self.pins_are_read,
         )
 
     def judged(self) -> Decision:

@@ -351,6 +351,28 @@ ANSWERS: dict[str, tuple[Rule, Callable[[], Case], RuleResult]] = {
             allowed=STANDING,
         ),
     ),
+    "a borrowed certificate, and no approver reads pins": (
+        identity.client_standing,
+        lambda: standing(BORROWED, pins_are_read=False),
+        holds(
+            "client-standing",
+            HoldReason.BORROWED_IDENTITY,
+            f"why; if it is the node's own: kubevouch csr approve csr-1 --credential {BY_MINE.removeprefix('X509SHA256=')}",
+            "a borrowed client certificate",
+            STANDING,
+        ),
+    ),
+    "a borrowed name, and no approver reads pins": (
+        identity.client_standing,
+        lambda: standing(UNKNOWN, credential_ids=(), pins_are_read=False),
+        doubts(
+            "client-standing",
+            "why; if it is the node's own: kubectl certificate approve csr-1, which is your own act",
+            HoldReason.UNKNOWN_CREDENTIAL,
+            seen="a client certificate in doubt",
+            allowed=STANDING,
+        ),
+    ),
     "something else than a client certificate": (
         identity.client_standing,
         lambda: standing(UNKNOWN, credential_ids=("JTI=8f0e6c1e",)),

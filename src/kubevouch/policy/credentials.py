@@ -217,9 +217,7 @@ def _trimmed(
 
     def nearest(parent: str) -> str:
         for _ in allowed:
-            if parent in stays or not parents.get(parent):
-                break
-            parent = parents[parent]
+            parent = parent if parent in stays else parents.get(parent) or parent
         return parent
 
     return tuple(
