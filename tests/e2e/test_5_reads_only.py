@@ -32,7 +32,7 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
         ("probe", node.name): 1,
         ("probe", node.address): 1,
         ("csr", "list"): 0,
-        ("csr", "explain", name): 3,
+        ("csr", "explain", name): 1,
         ("csr", "explain", name, "--trust-node-status"): 0,
         ("fix", "--plan", str(plan), *cluster.ssh_words()): 0,
         ("verify",): 1,
