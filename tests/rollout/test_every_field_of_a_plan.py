@@ -76,7 +76,7 @@ def at(found: Any, path: Path) -> Any:
 
 
 def instead_of(value: Any, others: Any) -> Iterator[tuple[str, object]]:
-    """others: what the same field holds for another node; None if there is none."""
+    """others: what the same field holds for another node; None where no other node has it."""
     yield from (
         (how, new) for how, new in KINDS.items() if type(new) is not type(value) or new != value
     )

@@ -180,7 +180,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     """Why no unit can be kept for the next start of the machine; empty if one can."""
 
     unsafe: _Lines = b""
-    """The first folder to be written to, or the kubelet's file, that others than root could change, and how; empty if there is none."""
+    """The first folder to be written to, or the kubelet's file, that others than root can change, and how; empty if only root can."""
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class NodeCredentials(
     """Oldest first."""
 
     joined: Sha256 = ""
-    """The certificate of (b); "" if there is none, or a pin has replaced it."""
+    """The certificate of (b); "" before one is known, and once a pin has replaced it."""
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()

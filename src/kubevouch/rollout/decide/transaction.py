@@ -129,7 +129,7 @@ class NodeChange(msgspec.Struct, frozen=True):
     """serverTLSBootstrap is on by something else than that file, so that an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the pair ends that is set aside, in seconds since 1970; 0: there is none. Until then an undo brings it back also where
+    """When the pair that is set aside ends, in seconds since 1970; 0 where no pair is set aside. Until then an undo brings it back also where
     the kubelet asks for certificates all the same."""
 
 
