@@ -93,7 +93,6 @@ PURPOSES = MappingProxyType(
             "calls of the API server to this service", RenewedBy.NOT_KNOWN
         ),
         CertificateUse.CSR: Purpose("whoever was given this certificate", RenewedBy.NOT_KNOWN),
-        CertificateUse.TLS_SECRET: Purpose("whatever uses this Secret", RenewedBy.NOT_KNOWN),
     }
 )
 """The purpose of every use."""
@@ -116,7 +115,6 @@ BY_HARM: Final = (
     CertificateUse.FRONT_PROXY_CLIENT,
     CertificateUse.KUBELET_SERVING,
     CertificateUse.METRICS_SERVER,
-    CertificateUse.TLS_SECRET,
     CertificateUse.ADMIN_CONF,
     CertificateUse.SUPER_ADMIN_CONF,
     CertificateUse.KUBECONFIG,

@@ -37,7 +37,6 @@ class ClusterQuestions:
     """What is asked of a cluster. timeout: seconds for a handshake. transport: to its nodes' disks, if they are asked."""
 
     timeout: float
-    secrets: bool
     progress: Callable[[str], None]
     transport: NodeTransport | None
 
@@ -51,7 +50,6 @@ async def found_in_cluster(api: ApiClient, asked: ClusterQuestions) -> FoundCert
         api,
         clock=clock,
         timeout=asked.timeout,
-        secrets=asked.secrets,
         progress=asked.progress,
         listed=nodes.set_result,
     )

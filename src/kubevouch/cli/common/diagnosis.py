@@ -57,16 +57,11 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """`table` for a person, `short` for a ticket, `json` for a program, `html` to hand on. Returns the exit code."""
+    """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     conclusions = conclusions_of(verb, diagnosis, code, fail_on)
     if form == "json":
         print_document(terminal, SCHEMA, as_json(terminal, verb, evidence, diagnosis, code))
-        return code
-    if form == "html":
-        from kubevouch.cli.common.diagnosis_page import diagnosis_page
-
-        terminal.document(diagnosis_page(terminal, evidence, diagnosis, conclusions))
         return code
     if form == "short":
         for each in diagnosis.findings:

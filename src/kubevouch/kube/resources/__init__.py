@@ -50,12 +50,10 @@ from kubevouch.kube.resources.plain import (
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,
-    TLS_SECRETS,
     AuthoritySecret,
     ConfigMap,
     Lease,
     Namespace,
-    TlsSecret,
 )
 from kubevouch.kube.resources.pods import PODS, Container, ContainerStatus, Pod
 from kubevouch.kube.resources.rbac import (
@@ -101,7 +99,6 @@ __all__ = [
     "SERVICE_CIDRS",
     "SIZED_NODES",
     "SUBJECT_REVIEWS",
-    "TLS_SECRETS",
     "VALIDATING_WEBHOOKS",
     "APIService",
     "AccessReview",
@@ -139,7 +136,6 @@ __all__ = [
     "ServiceCidr",
     "ServiceReference",
     "SizedNode",
-    "TlsSecret",
     "WebhookConfiguration",
     "event",
     "first_condition",

@@ -32,7 +32,6 @@ from kubevouch.evidence.gather.certificates.issued import (
 from kubevouch.evidence.gather.certificates.kubelets import kubelets_serving
 from kubevouch.evidence.gather.certificates.own_kubeconfig import certificate_in_use
 from kubevouch.evidence.gather.certificates.places import dial_places
-from kubevouch.evidence.gather.certificates.secrets import certificates_in_secrets
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.serving import gather_served
@@ -76,7 +75,6 @@ async def gather_certificates(
     *,
     clock: Clock,
     timeout: float,
-    secrets: bool = False,
     progress: Callable[[str], None] = lambda _: None,
     listed: Callable[[Measured[tuple[Node, ...]]], None] = lambda _: None,
 ) -> FoundCertificates:
@@ -84,7 +82,7 @@ async def gather_certificates(
 
     clock: by which certificates are judged; the API server's, since this machine's may be hours wrong.
 
-    secrets: also those in Secrets, for which nobody asks otherwise. listed: called with the nodes once they are known.
+    listed: called with the nodes once they are known.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
@@ -117,9 +115,7 @@ async def gather_certificates(
 
     served, beside = await together(
         kubelets(),
-        gather_beside_kubelets(
-            api, inquiry, nodes, trust, csrs, clock=clock, timeout=timeout, secrets=secrets
-        ),
+        gather_beside_kubelets(api, inquiry, nodes, trust, csrs, clock=clock, timeout=timeout),
     )
     progress("")
     return all_found(at, nodes, trust, served, beside)
@@ -147,7 +143,6 @@ async def gather_beside_kubelets(
     *,
     clock: Clock,
     timeout: float,
-    secrets: bool = False,
 ) -> BesideKubelets:
     """What is read while the kubelets are dialled: everything besides what `doctor` has anyway.
 
@@ -158,7 +153,6 @@ async def gather_beside_kubelets(
     parts: list[FoundPart] = await together(
         _control_plane(api, inquiry, known, ca, clock=clock, timeout=timeout),
         _called(api, inquiry, ca, clock=clock, timeout=timeout),
-        *([certificates_in_secrets(api, inquiry)] if secrets else []),
     )
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in known})
     return BesideKubelets(
