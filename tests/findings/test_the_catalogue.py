@@ -8,8 +8,8 @@ import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, FindingDefinition
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY
-from kubevouch.diagnose.pages import pages, write
 from kubevouch.diagnose.rules import wire
+from tests.findings.pages import pages, write
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "findings"

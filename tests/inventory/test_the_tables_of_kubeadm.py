@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM, human_duration, kubeadm_tables
 from kubevouch.inventory.rows import CertificateRow, row_of, rows_of

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kube import resources
-from kubevouch.kube.decode import Listed, decoded, list_of
+from kubevouch.kube.decode import Listed, RawObject, decoded, list_of
 from kubevouch.kube.errors import BadResponse
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import (
     NODES,
     APIService,

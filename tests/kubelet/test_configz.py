@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.configuration import KubeletConfiguration, values_of
-from kubevouch.kubelet.configz import LARGEST, read_configz
 from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.pending import LARGEST, read_configz
 
 
 def _values(body: bytes, where: str) -> KubeletConfiguration:

@@ -15,7 +15,7 @@ from kubevouch.x509 import (
     remaining_life,
     self_signed_host,
 )
-from kubevouch.x509.lifetimes import duration_text
+from kubevouch.x509.describe import duration_text
 from real.oracle.asn1 import name
 from real.oracle.certificates import CLIENT_AUTH, NOW, SERVER_AUTH, Authority, authority, leaf
 from real.oracle.keys import ecdsa

@@ -1,15 +1,19 @@
-"""What `doctor` and `verify` say in the end, on the terminal and on the page: how it stands, and what to do next."""
+"""What `doctor` and `verify` say in the end, and of a section without findings: how it stands, and what to do next."""
 
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from kubevouch.cli.common.terminal import Colour
-from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.cause import Cause
-from kubevouch.diagnose.doctor import Diagnosis
+from kubevouch.diagnose.catalogue import Code, Section, Severity
+from kubevouch.diagnose.doctor import Cause, Diagnosis
+from kubevouch.diagnose.make import counted, days
+from kubevouch.diagnose.rules.metrics_api import static_pods
+from kubevouch.diagnose.rules.wire import is_ours, is_silent
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.snapshot import Evidence
 
 THEN: Final = "THEN"
 _MAY_HIDE: Final = "what is listed under could-not-tell may hide anything"
@@ -95,3 +99,48 @@ def _lines(
     lines = [("FIRST", each) for each in first]
     lines.append(("NEXT", shlex.join(following)))
     return (*lines, (THEN, by_hand)) if by_hand else tuple(lines)
+
+
+def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, Colour, str]:
+    """The word at the beginning of its line, the word's colour, and the line."""
+    made = _pending(evidence)
+    is_well, text = _seen(section, evidence, len(made))
+    if section is Section.CSRS and made:
+        # verify's rules do not ask why, and doctor's not before some time: neither says that this is well.
+        oldest = "the oldest " if len(made) > 1 else ""
+        ago = f", {oldest}made {days(min(made), evidence.at)} ago"
+        why = "; why is for doctor to say" if verb == "verify" else ago
+        return str(Severity.INFO), Colour.QUIET, text + why
+    return ("ok", Colour.GOOD, text) if is_well else ("unknown", Colour.WARNING, text)
+
+
+def _pending(evidence: Evidence) -> list[datetime]:
+    """When each CSR was made that nobody has decided about."""
+    csrs = (each for each in evidence.csrs.or_else(()) if not each.status.conditions)
+    return [each.metadata.creation_timestamp or evidence.at for each in csrs]
+
+
+def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
+    """The line of a section without findings, and whether all is well there, or only not known."""
+    served, nodes = evidence.served, len(evidence.nodes.or_else(()))
+    answering = sum(not is_silent(each) and not is_ours(each) for each in served)
+    trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
+    one, several = "CSR for a serving certificate", "CSRs for serving certificates"
+    pending = counted(undecided, one, several)
+    measured = evidence.metrics.measured_nodes
+    metrics = f"{len(measured or ())} nodes in the metrics API"
+    if evidence.metrics.static_pods:
+        metrics += f"; metrics-server is seen as {static_pods(evidence.metrics)}"
+    summaries = {
+        Section.METRICS_API: (bool(measured), metrics),
+        Section.REACHING_KUBELETS: (0 < answering == nodes, f"{answering} of {nodes} answer on their port (dialled from here)"),
+        Section.CERTIFICATES: (0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
+        Section.CSRS: (evidence.csrs.is_known, f"{pending} pending"),
+    }  # fmt: skip
+    seen = {
+        Section.METRICS_API: measured,
+        Section.REACHING_KUBELETS: nodes,
+        Section.CERTIFICATES: nodes and evidence.trust.value,
+        Section.CSRS: evidence.csrs.is_known,
+    }
+    return summaries[section] if seen[section] else (False, "could not be looked at")

@@ -5,13 +5,11 @@ from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.cli.common.conclusion import THEN, Conclusion, conclusions_of
+from kubevouch.cli.common.conclusion import THEN, Conclusion, conclusions_of, nothing_found
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.nothing_found import nothing_found
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Section, Severity
-from kubevouch.diagnose.cause import Cause
-from kubevouch.diagnose.doctor import Diagnosis
+from kubevouch.diagnose.doctor import Cause, Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence, Served

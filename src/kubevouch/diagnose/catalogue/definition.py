@@ -79,11 +79,6 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     by_hand_of_release: str = ""
     """In place of `by_hand`, with `next_of_release`."""
 
-    @property
-    def page(self) -> str:
-        """The file of its documentation in docs/findings/."""
-        return f"{self.code}.md"
-
 
 PLAN = ("kubevouch", "fix", "--plan", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.names import ClusterNames, kubeadm_names, networks_of
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import (
     CONTROL_PLANE_LABEL,
     KubeletConfigMap,
@@ -133,3 +135,13 @@ def _flags(pods: Iterable[Pod], name: str) -> list[str]:
     """The values of a flag in the command lines of these pods."""
     lines = [(*c.command, *c.args) for pod in pods for c in pod.spec.containers]
     return [value for line in lines if (value := flag_value(line, name))]
+
+
+async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
+    """The evidence, with all objects read at the same time."""
+    nodes, csrs, names = await together(
+        inquiry.ask(api.list_all(NODES)),
+        inquiry.ask(list_csrs(api)),
+        gather_names(api, inquiry),
+    )
+    return PolicyEvidence(nodes, csrs, names)

@@ -16,6 +16,7 @@ from typing import Any
 from kubevouch.clock import Clock
 from kubevouch.evidence.gather.run_holder import holder_of
 from kubevouch.evidence.run_holder import LEASE, NAME, NAMESPACE, RunHolder
+from kubevouch.kube.decode import RawObject
 from kubevouch.kube.errors import (
     ApiUnreachable,
     Conflict,
@@ -25,7 +26,6 @@ from kubevouch.kube.errors import (
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.lease import LEASE_DURATION, RETRY_PERIOD, lease_spec
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import LEASES, Lease
 from kubevouch.kube.resources.plain import LeaseSpec
 from kubevouch.rollout.errors import NotTheHolder

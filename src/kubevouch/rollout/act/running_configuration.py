@@ -6,9 +6,9 @@ from urllib.parse import quote
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.errors import KubeError
-from kubevouch.kubelet.configz import read_configz
 from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.pending import read_configz
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.restart_hazards import files_were_touched

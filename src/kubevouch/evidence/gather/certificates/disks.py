@@ -1,8 +1,9 @@
-"""Reads the certificates of a cluster's nodes from their disks: one script a node, which shows no key."""
+"""Reads certificates from the disks of nodes: over ssh by a script that shows no key, or from a file system on this machine."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -19,10 +20,13 @@ from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.evidence.gather.certificates.issued import NEITHER_CSR_NOR_DISK, NO_CSR
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.evidence.node_certificates import certificates_of_node
+from kubevouch.evidence.node_files import NodeFile, NodeFiles, reduced, wanted
 from kubevouch.evidence.node_kubelet import node_name_in
 from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 from kubevouch.node.io.first_known import run_on_first_known
+from kubevouch.node.io.tree import FileTree
 from kubevouch.node.transport import NodeTransport
+from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _SERVED_BY_ETCD: Final = frozenset({CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER})
@@ -163,3 +167,40 @@ def _is_known(
         return _key(found) in known
     is_workers = found.use is CertificateUse.CLUSTER_CA and found.node not in control_planes
     return is_workers and ("", *_key(found)[1:]) in known
+
+
+_MOST_ROUNDS = 8
+"""A file names the next: environment, configuration, pair. No node has more than four of them in a row."""
+
+
+def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificates:
+    """What lies on the disks of nodes. roots: where each node's `/` is.
+
+    Raises:
+        UsageError: one of them is no folder that can be entered.
+    """
+    at = clock.now()
+    parts: list[FoundPart] = []
+    names: set[str] = set()
+    for root in dict.fromkeys(roots):
+        with FileTree(root) as tree:
+            files = _read(tree)
+        # Two backups of one node are two trees.
+        name = node_name_in(files)
+        name = str(root) if not name or name in names else name
+        names.add(name)
+        parts.append(certificates_of_node(files, at, node=name, root=str(root)))
+    whole = FoundPart.of(parts)
+    return FoundCertificates(at, whole.found, whole.not_read, without_cluster=True)
+
+
+def _read(tree: FileTree) -> NodeFiles:
+    found: dict[str, NodeFile | None] = {}
+    for _ in range(_MOST_ROUNDS):
+        more = {path: form for path, form in wanted(NodeFiles(found)).items() if path not in found}
+        if not more:
+            break
+        for path, form in more.items():
+            file = tree.read(path, LARGEST_FILE)
+            found[path] = reduced(file, form) if file else None
+    return NodeFiles(found)

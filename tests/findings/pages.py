@@ -1,4 +1,4 @@
-"""Writes the documentation of the codes from the catalogue: a page for each code, and an index."""
+"""Writes the documentation of the codes from the catalogue: a page for each code, and an index. `make docs` runs it."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from kubevouch.diagnose.catalogue import CATALOGUE, FindingDefinition
 
 def pages() -> dict[str, str]:
     """The pages as Markdown, by file name."""
-    made = {each.page: _page(each) for each in CATALOGUE.values()}
+    made = {f"{each.code}.md": _page(each) for each in CATALOGUE.values()}
     rows = "".join(
-        f"| [{each.code}]({each.page}) | {each.severity} | {each.name} |\n"
+        f"| [{each.code}]({each.code}.md) | {each.severity} | {each.name} |\n"
         for each in CATALOGUE.values()
     )
     made["README.md"] = (
