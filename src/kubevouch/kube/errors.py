@@ -3,7 +3,6 @@
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kubevouch.errors import KubevouchError, UsageError
@@ -78,15 +77,6 @@ class ResponseTooLarge(KubeError):
     """The response is longer than the caller allows. The rest was not read."""
 
 
-@dataclass(frozen=True)
-class FieldCause:
-    """A field that the API server refused, and why: `field` is a path such as `spec.usages`."""
-
-    field: str
-    reason: str
-    message: str
-
-
 class StatusError(KubeError):
     """A response with an HTTP status of 400 or above.
 
@@ -135,9 +125,7 @@ class Gone(StatusError):
 
 
 class Invalid(StatusError):
-    """422: the object is invalid; `causes` name the fields. Sending it again does not help."""
-
-    causes: tuple[FieldCause, ...] = ()
+    """422: the object is invalid. Sending it again does not help."""
 
 
 class RetryLater(StatusError):

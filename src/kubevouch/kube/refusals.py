@@ -11,7 +11,6 @@ import msgspec
 from kubevouch.kube.api_call import ApiCall
 from kubevouch.kube.errors import (
     Conflict,
-    FieldCause,
     Forbidden,
     Gone,
     Invalid,
@@ -50,18 +49,9 @@ A namespace that is being deleted, Pod Security, webhooks and other admission ha
 """
 
 
-class StatusCause(Narrow, frozen=True, kw_only=True):
-    """A cause in a Status: a field that was refused."""
-
-    reason: str | None = None
-    message: str | None = None
-    field: str | None = None
-
-
 class StatusDetails(Narrow, frozen=True, kw_only=True):
     """The details of a Status."""
 
-    causes: tuple[StatusCause, ...] | None = None
     retry_after_seconds: int | None = None
 
 
@@ -108,11 +98,6 @@ def refusal(
     error.lacks_rights = lacks_rights
     if isinstance(error, RetryLater):
         error.retry_after = _retry_after(headers, status)
-    if isinstance(error, Invalid) and status and status.details:
-        error.causes = tuple(
-            FieldCause(cause.field or "", cause.reason or "", one_line(cause.message or ""))
-            for cause in status.details.causes or ()
-        )
     return error
 
 

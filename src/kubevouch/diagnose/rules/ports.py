@@ -67,46 +67,23 @@ def _ago(ends: list[datetime], at: datetime) -> str:
     return f"{last} to {first} ago"
 
 
-@rule(Code.NO_IP_SANS)
-def no_addresses(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate holds no IP address, and an address is dialled."""
-    if found := _with(evidence, Code.NO_IP_SANS):
-        yield _serving(Code.NO_IP_SANS, "without any IP address", found)
+_REFUSED = {
+    Code.NO_IP_SANS: "without any IP address",
+    Code.SELF_SIGNED: "of the kubelet's own making",
+    Code.SAN_MISMATCH: "for other names than the one dialled",
+    Code.NOT_YET_VALID: "that is not valid yet",
+    Code.SIGNED_BY_OTHER_CA: "of another CA than the cluster's",
+    Code.OTHER_VERIFICATION_FAILURE: "that does not verify",
+}
+"""What is said of a certificate, by the first thing that Go objects to."""
 
 
-@rule(Code.SELF_SIGNED)
-def self_signed(evidence: Evidence) -> Iterator[Finding]:
-    """The kubelet made it, where that is the first thing that Go objects to."""
-    if found := _with(evidence, Code.SELF_SIGNED):
-        yield _serving(Code.SELF_SIGNED, "of the kubelet's own making", found)
-
-
-@rule(Code.SAN_MISMATCH)
-def not_covered(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate lacks the name or address that is dialled."""
-    if found := _with(evidence, Code.SAN_MISMATCH):
-        yield _serving(Code.SAN_MISMATCH, "for other names than the one dialled", found)
-
-
-@rule(Code.NOT_YET_VALID)
-def not_yet_valid(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate begins in the future."""
-    if found := _with(evidence, Code.NOT_YET_VALID):
-        yield _serving(Code.NOT_YET_VALID, "that is not valid yet", found)
-
-
-@rule(Code.SIGNED_BY_OTHER_CA)
-def other_ca(evidence: Evidence) -> Iterator[Finding]:
-    """A CA signed it, but not the cluster's."""
-    if found := _with(evidence, Code.SIGNED_BY_OTHER_CA):
-        yield _serving(Code.SIGNED_BY_OTHER_CA, "of another CA than the cluster's", found)
-
-
-@rule(Code.OTHER_VERIFICATION_FAILURE)
-def other_failure(evidence: Evidence) -> Iterator[Finding]:
-    """It does not verify, for any other reason."""
-    if found := _with(evidence, Code.OTHER_VERIFICATION_FAILURE):
-        yield _serving(Code.OTHER_VERIFICATION_FAILURE, "that does not verify", found)
+@rule(*_REFUSED)
+def refused(evidence: Evidence) -> Iterator[Finding]:
+    """The certificate does not verify, at the address that is dialled."""
+    for code, what in _REFUSED.items():
+        if found := _with(evidence, code):
+            yield _serving(code, what, found)
 
 
 @rule(Code.ROTATION_OVERDUE)

@@ -90,12 +90,12 @@ async def _dial_one(
     # OSError includes ssl.SSLError and TimeoutError; invalid addresses and ports raise the other two.
     except (OSError, ValueError, OverflowError) as error:
         # If time runs out while the connection is being closed, the result is already complete.
-        if not connector.presented.der:
+        if not connector.presented:
             failure = failure_of(error, connector.attempt)
     else:
-        if not connector.presented.der:
+        if not connector.presented:
             failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
-    chain, unreadable = readable_chain(connector.presented.der, str(target))
+    chain, unreadable = readable_chain(connector.presented, str(target))
     return DialResult(
         target=target,
         at=at,
@@ -104,8 +104,6 @@ async def _dial_one(
         tls_version=connector.tls_version,
         cipher=connector.cipher,
         chain=chain,
-        left_out=len(connector.presented.der) - len(looked_at(connector.presented.der)),
-        whole=connector.presented.whole,
         failure=failure or unreadable,
     )
 
