@@ -9,7 +9,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.serving import NOT_COVERED, judged
+from kubevouch.evidence.serving import judged
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
@@ -51,32 +51,6 @@ async def gather_served(
         )
         found = [*(each for each in found if each.node not in instead), *again]
     return tuple(sorted(found, key=lambda served: (served.node, served.address)))
-
-
-async def at_other_addresses(
-    served: Iterable[Served],
-    trust: TrustedRoots | None,
-    *,
-    clock: Clock,
-    timeout: float,
-    progress: Callable[[str], None],
-    others: Mapping[str, Sequence[str]],
-) -> tuple[Served, ...]:
-    """What was served, where it is known only now at which addresses a kubelet may be verified as well. `gather_served` says the rest."""
-    found = {(each.node, each.address): each for each in served}
-    again = [
-        each.dialled.target
-        for each in found.values()
-        if _name_is_unknown(each) or (each.verdict and each.verdict.reason in NOT_COVERED)
-    ]
-    if not again:
-        return tuple(found.values())
-    for target in again:
-        del found[target.node, target.address]
-    more = await gather_served(
-        again, trust, clock=clock, timeout=timeout, progress=progress, others=others
-    )
-    return tuple(sorted((*found.values(), *more), key=lambda each: (each.node, each.address)))
 
 
 def _name_is_unknown(served: Served) -> bool:
