@@ -270,18 +270,6 @@ async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() 
     assert not [each for each in found.not_read if "127.0.0.2" in each.what]
 
 
-async def test_without_verification_there_is_no_verdict() -> None:
-    context = server_context(OWN.serving("anything"))
-    async with (
-        seen() as (stage, look),
-        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
-    ):
-        _metrics_service(stage, port.port, bundle=b"", insecureSkipTLSVerify=True)
-        found = await look()
-    [served] = of_use(found, CertificateUse.METRICS_SERVER)
-    assert served.verdict is None
-
-
 @pytest.mark.parametrize("lacking", ["Service", "EndpointSlice"])
 async def test_a_service_that_leads_nowhere_is_told(lacking: str) -> None:
     async with seen() as (stage, look):

@@ -43,16 +43,6 @@ def test_an_older_kubelet_leaves_kind_and_version_out(cases: Path) -> None:
     assert found.rotate_certificates
 
 
-def test_what_is_absent_has_the_kubelets_default() -> None:
-    assert _values(b'{"kubeletconfig":{}}', "node n1") == KubeletConfiguration()
-    assert not KubeletConfiguration().server_tls_bootstrap
-
-
-def test_gates_are_read() -> None:
-    body = b'{"kubeletconfig":{"featureGates":{"RotateKubeletServerCertificate":false}}}'
-    assert _values(body, "node n1").bootstrap_gate_off
-
-
 @pytest.mark.parametrize(
     "body",
     [
