@@ -31,7 +31,7 @@ class CountsIn(StrEnum):
     DOCTOR = "doctor"
     VERIFY = "verify"
     GATE = "gate"
-    """The gates of `fix`, for the one node whose turn it is."""
+    """The gates of `apply`, for the one node whose turn it is."""
 
 
 class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +80,6 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """In place of `by_hand`, with `next_of_release`."""
 
 
-PLAN = ("kubevouch", "fix", "--plan", "plan.json", "--via", "ssh")
+PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
 """As a hint: only whoever runs it knows the name of its image."""
