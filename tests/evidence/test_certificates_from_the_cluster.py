@@ -467,24 +467,6 @@ async def test_the_printed_role_is_enough() -> None:
     assert all(each.is_ordinary for each in found.not_read), found.not_read
 
 
-async def test_without_any_right_every_right_that_lacks_is_named() -> None:
-    async with seen() as (stage, look):
-        stage.server.authorize = reviews.nothing
-        found = await look()
-    lacking = {right for each in found.not_read for right in each.doubt.lacking}
-    assert lacking == {
-        "list nodes",
-        "get configmaps",
-        "list certificatesigningrequests.certificates.k8s.io",
-        "list endpointslices.discovery.k8s.io",
-        "list pods",
-        "list apiservices.apiregistration.k8s.io",
-        "list validatingwebhookconfigurations.admissionregistration.k8s.io",
-        "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        "list customresourcedefinitions.apiextensions.k8s.io",
-    }
-
-
 async def test_whoever_wants_a_snapshot_and_the_inventory_lists_csrs_once() -> None:
     clock = WoundClock(MOMENT)
     async with staged(HEALTHY, clock) as stage, client_of(stage.access, clock) as api:

@@ -441,16 +441,6 @@ async def test_what_does_not_speak_tls_is_told(
     assert str(caught.value).startswith(url)
 
 
-async def test_an_alert_is_told_by_its_name(
-    server: ScriptedApiServer, authority: Authority
-) -> None:
-    async with _listener(b"\x15\x03\x03\x00\x02\x02\x50") as url:
-        access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access) as api:
-            with pytest.raises(ApiTlsError, match=r"internal_error\(80\)"):
-                await api.version()
-
-
 @pytest.mark.parametrize("answer", [b"hello\r\n\r\n", b"\0" * 100, b"HTTP/1.1 999999 x\r\n\r\n"])
 async def test_what_does_not_speak_http_is_told(
     server: ScriptedApiServer, authority: Authority, answer: bytes

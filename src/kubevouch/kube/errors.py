@@ -8,7 +8,7 @@ from enum import StrEnum
 from kubevouch.errors import KubevouchError, UsageError
 
 
-def printable(text: str) -> str:
+def plain_line(text: str) -> str:
     """The text on one line without control characters, since files and servers chose parts of it."""
     # Nearly every text is, and then it need not be looked at character by character.
     if text.isprintable():
@@ -20,14 +20,14 @@ class KubeconfigError(UsageError):
     """A kubeconfig, or a file that it names, cannot be used and must be corrected."""
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
-        super().__init__(printable(where), printable(seen), printable(expected))
+        super().__init__(plain_line(where), plain_line(seen), plain_line(expected))
 
 
 class KubeError(KubevouchError):
     """A request to the API server failed."""
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
-        super().__init__(printable(where), printable(seen), printable(expected))
+        super().__init__(plain_line(where), plain_line(seen), plain_line(expected))
 
 
 class CredentialError(KubeError):

@@ -8,7 +8,7 @@ import msgspec
 
 from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
@@ -180,7 +180,7 @@ def approval(
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]
     parts.append(f"names and addresses: {names_by}" if names_by else "")
-    message = bounded(f"kubevouch: {who}: {'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
+    message = bounded_note(f"kubevouch: {who}: {'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 

@@ -101,7 +101,9 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
 
 def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
     """The certificates as one PEM file, in the given order."""
-    return b"".join(pem.encode("CERTIFICATE", certificate.der) for certificate in certificates)
+    return b"".join(
+        pem.encode_block("CERTIFICATE", certificate.der) for certificate in certificates
+    )
 
 
 def _too_large(data: bytes, where: str) -> X509Error:

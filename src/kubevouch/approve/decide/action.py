@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import LONGEST_MESSAGE, Decision
 from kubevouch.policy.sources.choice import SourceAnswer
@@ -37,7 +37,7 @@ def approval_by(answer: SourceAnswer) -> CsrCondition:
     """The condition that approves. It names the source, and can never be withdrawn."""
     message = f"{APPROVER_SAYS}every rule passed; names and addresses: {answer.why}"
     return CsrCondition(
-        type="Approved", status="True", reason=BY_US, message=bounded(message, LONGEST_MESSAGE)
+        type="Approved", status="True", reason=BY_US, message=bounded_note(message, LONGEST_MESSAGE)
     )
 
 
@@ -48,5 +48,5 @@ def denial_of(decision: Decision) -> CsrCondition:
         type="Denied",
         status="True",
         reason=DENIED_BY_US,
-        message=bounded(f"{APPROVER_SAYS}{hard}", LONGEST_MESSAGE),
+        message=bounded_note(f"{APPROVER_SAYS}{hard}", LONGEST_MESSAGE),
     )

@@ -17,7 +17,6 @@ from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_chang
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals, still_allowed
 from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, write_pins
 from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
-from kubevouch.cli.common.absent import no_such_node
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
@@ -34,6 +33,7 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.measured import Measured
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES, Namespace
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.cli.common.conclusion import THEN, Conclusion, conclusions_of, nothing_found
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Section, Severity
+from kubevouch.diagnose.conclusion import THEN, Conclusion, conclusions_of, nothing_found
 from kubevouch.diagnose.doctor import Cause, Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.errors import ExitCode
@@ -44,6 +44,14 @@ _COLOURS = {
     Severity.WARNING: Colour.WARNING,
     Severity.INFO: Colour.QUIET,
 }
+_WORDS = {
+    "CAUSE": Colour.BAD,
+    "OK": Colour.GOOD,
+    "ok": Colour.GOOD,
+    "info": Colour.QUIET,
+    "unknown": Colour.WARNING,
+}
+"""Of a conclusion, and of a section without findings; others are warnings."""
 
 
 def print_diagnosis(
@@ -81,8 +89,8 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
         for each in found:
             _print_finding(terminal, each, shorten)
         if not found and section in _ALWAYS_SHOWN:
-            word, colour, text = nothing_found(verb, section, evidence)
-            terminal.wrapped(text, f"  {word:<8}  ", colour)
+            word, text = nothing_found(verb, section, evidence)
+            terminal.wrapped(text, f"  {word:<8}  ", _WORDS[word])
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
@@ -168,7 +176,7 @@ def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
     terminal.out()
     width = max(7, *(2 + len(each.word) for each in conclusions), 0)
     for each in conclusions:
-        terminal.wrapped(each.text, each.word.ljust(width), each.colour)
+        terminal.wrapped(each.text, each.word.ljust(width), _WORDS.get(each.word, Colour.WARNING))
         for word, text in each.lines:
             if word == THEN:
                 terminal.wrapped(terminal.hinted(text), word.ljust(width))

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from kubevouch.cli.common.absent import no_such_node, no_such_pod
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.top.rows import NodeRow, PodRow, node_rows, pod_rows
 from kubevouch.cli.top.why import UnknownReason, why_unknown, why_without_sample
@@ -15,6 +14,7 @@ from kubevouch.diagnose.rules.metrics_api import is_stale
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError, StatusError
+from kubevouch.kube.io.absent import no_such_node, no_such_pod
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     NODE_METRICS,

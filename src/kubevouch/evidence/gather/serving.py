@@ -9,7 +9,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.serving import judged
+from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
@@ -37,7 +37,7 @@ async def gather_served(
     dialled, found = tuple(waiting.values()), []
     progress(_waiting_for(waiting, len(dialled)))
     async for each in dial(dialled, clock=clock, timeout=timeout):
-        found.append(judged(each, trust, clock, others.get(each.target.node, ())))
+        found.append(judge_served(each, trust, clock, others.get(each.target.node, ())))
         waiting.pop((each.target.node, each.target.address), None)
         progress(_waiting_for(waiting, len(dialled)))
     instead = {

@@ -26,7 +26,7 @@ from kubevouch.kube.errors import (
     ResponseTooLarge,
     UnreachableKind,
 )
-from kubevouch.kube.io.credentials import Credential, impersonation, unusable
+from kubevouch.kube.io.credentials import Credential, impersonation, unusable_pair
 from kubevouch.kube.io.failures import failure
 from kubevouch.tls import KeyPairError, TlsError
 from kubevouch.tls.io import KeyPair, client_context
@@ -305,7 +305,7 @@ class Transport:
         try:
             return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
         except KeyPairError as error:
-            raise unusable(access.user, error) from None
+            raise unusable_pair(access.user, error) from None
         except (X509Error, TlsError) as error:
             raise KubeconfigError(error.where, error.seen, error.expected) from None
 

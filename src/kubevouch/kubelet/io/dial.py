@@ -23,7 +23,7 @@ from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import failure_of, inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
-from kubevouch.x509.presented import looked_at, too_long
+from kubevouch.x509.presented import leaf_too_long, looked_at
 
 _SPARE_FILES: Final = 64
 
@@ -113,7 +113,7 @@ def readable_chain(
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
     """The certificates before the first that cannot be read, at which Go's client gives up."""
     chain: list[Certificate] = []
-    if length := too_long(presented):
+    if length := leaf_too_long(presented):
         return (), _unreadable(length)
     for number, der in enumerate(looked_at(presented), start=1):
         try:

@@ -9,7 +9,7 @@ import msgspec
 from kubevouch.evidence.gather.identity import cluster_uid, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.run_holder import NAME, NAMESPACE
-from kubevouch.evidence.serving import judged
+from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.errors import KubeError
@@ -181,7 +181,7 @@ async def check_vantage(
                     "run this where the nodes' addresses can be reached",
                     way=WayOn.LOOK,
                 )
-            found.setdefault(each.target.node, judged(each, trust, context.clock))
+            found.setdefault(each.target.node, judge_served(each, trust, context.clock))
     return found
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.rules.wire import code_of, is_dark, is_ours
+from kubevouch.diagnose.rules.wire import code_of, is_dark, is_our_side
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
@@ -225,7 +225,7 @@ def _check_answers(served: Served | None) -> None:
         return
     failure = served.dialled.failure
     seen = failure.go_text or failure.text
-    if is_ours(served):
+    if is_our_side(served):
         raise _WrongOnTheWireError(f"its port cannot be dialled from here: {seen}")
     raise _WrongOnTheWireError(
         f"its port does not finish a handshake: {seen}; kubevouch doctor says more"

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kubevouch.cli.common.absent import no_such_node
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.identity import gather_trust
@@ -12,6 +11,7 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
 from kubevouch.evidence.snapshot import TrustedRoots, trusted_roots_of
 from kubevouch.kube.errors import KubeError, NotFound
+from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT, Target

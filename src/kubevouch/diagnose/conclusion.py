@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from kubevouch.cli.common.terminal import Colour
 from kubevouch.diagnose.catalogue import Code, Section, Severity
 from kubevouch.diagnose.doctor import Cause, Diagnosis
 from kubevouch.diagnose.make import counted, days
 from kubevouch.diagnose.rules.metrics_api import static_pods
-from kubevouch.diagnose.rules.wire import is_ours, is_silent
+from kubevouch.diagnose.rules.wire import is_our_side, is_silent
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence
 
@@ -27,7 +26,6 @@ class Conclusion:
     """A word with its sentence, and the lines under it."""
 
     word: str
-    colour: Colour
     text: str
     lines: tuple[tuple[str, str], ...] = ()
     """FIRST, NEXT and WHY, each with its command line, and THEN with what only a person can do."""
@@ -42,12 +40,12 @@ def conclusions_of(
         is_unknown = code is ExitCode.COULD_NOT_TELL
         found = [_unknown(diagnosis, fail_on) if is_unknown else _ok(verb, diagnosis, fail_on)]
     for cause in diagnosis.causes:
-        word, colour = "CAUSE", Colour.BAD
+        word = "CAUSE"
         if code is not ExitCode.FINDINGS:
             severity = next(each.severity for each in diagnosis.findings if each.code is cause.code)
-            word, colour = str(severity).upper(), Colour.WARNING
+            word = str(severity).upper()
         said = [text for each in found for _, text in each.lines]
-        found.append(_caused(verb, diagnosis, cause, word, colour, said))
+        found.append(_caused(verb, diagnosis, cause, word, said))
     return found
 
 
@@ -56,7 +54,7 @@ def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
     is_bad = any(each.severity.at_least(Severity.ERROR) for each in diagnosis.findings)
     plain = verb != "verify" or is_bad
     text = f"nothing of severity {fail_on} or worse" if plain else _ALL_VERIFIES
-    return Conclusion("OK", Colour.GOOD, text)
+    return Conclusion("OK", text)
 
 
 def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
@@ -67,7 +65,7 @@ def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
         "nothing else" if diagnosis.cause is None else f"nothing of severity {fail_on} or worse"
     )
     text = f"{_MAY_HIDE}; {beside} was found"
-    return Conclusion("UNKNOWN", Colour.WARNING, text, _lines((), doubt.next, doubt.by_hand))
+    return Conclusion("UNKNOWN", text, _lines((), doubt.next, doubt.by_hand))
 
 
 def _caused(
@@ -75,7 +73,6 @@ def _caused(
     diagnosis: Diagnosis,
     cause: Cause,
     word: str,
-    colour: Colour,
     said: Sequence[str],
 ) -> Conclusion:
     """A cause after its word. said: commands that are named before it."""
@@ -90,7 +87,7 @@ def _caused(
     why = ("kubevouch", "explain", str(cause.code))
     if why != words:
         lines += (("WHY", shlex.join(why)),)
-    return Conclusion(word, colour, cause.text, lines)
+    return Conclusion(word, cause.text, lines)
 
 
 def _lines(
@@ -101,8 +98,8 @@ def _lines(
     return (*lines, (THEN, by_hand)) if by_hand else tuple(lines)
 
 
-def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, Colour, str]:
-    """The word at the beginning of its line, the word's colour, and the line."""
+def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, str]:
+    """The word at the beginning of its line, and the line."""
     made = _pending(evidence)
     is_well, text = _seen(section, evidence, len(made))
     if section is Section.CSRS and made:
@@ -110,8 +107,8 @@ def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str,
         oldest = "the oldest " if len(made) > 1 else ""
         ago = f", {oldest}made {days(min(made), evidence.at)} ago"
         why = "; why is for doctor to say" if verb == "verify" else ago
-        return str(Severity.INFO), Colour.QUIET, text + why
-    return ("ok", Colour.GOOD, text) if is_well else ("unknown", Colour.WARNING, text)
+        return str(Severity.INFO), text + why
+    return "ok" if is_well else "unknown", text
 
 
 def _pending(evidence: Evidence) -> list[datetime]:
@@ -123,7 +120,7 @@ def _pending(evidence: Evidence) -> list[datetime]:
 def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
     """The line of a section without findings, and whether all is well there, or only not known."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
-    answering = sum(not is_silent(each) and not is_ours(each) for each in served)
+    answering = sum(not is_silent(each) and not is_our_side(each) for each in served)
     trusted = sum(bool(each.verdict and each.verdict.trusted) for each in served)
     one, several = "CSR for a serving certificate", "CSRs for serving certificates"
     pending = counted(undecided, one, several)
