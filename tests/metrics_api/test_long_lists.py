@@ -18,7 +18,6 @@ from tests.support.metered import AT, FixedFleet, metered, node, pod
 
 PREFIX = "/apis/metrics.k8s.io/v1beta1"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-PARTIAL = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 NAMESPACES = {"a": 3, "big": 3000, "z": 20}
 PODS = [
     pod(namespace, f"p{number:04}", app=f"w{number % 5}")
@@ -95,7 +94,7 @@ async def listed(
 
 
 PODS_OF = LookedAt(PODS)
-FORMS = {"": "items", TABLE: "rows", PARTIAL: "items"}
+FORMS = {"": "items", TABLE: "rows"}
 
 
 @pytest.mark.parametrize("accept", FORMS)

@@ -34,8 +34,8 @@ SHOWN_BY_KUBEADM: Final = frozenset(
 """What has a row in kubeadm's tables. Each value is the name that kubeadm gives to the row."""
 
 _MANAGED = "EXTERNALLY MANAGED"
-_LEAVES = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)
-_AUTHORITIES = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
+LEAF_COLUMNS = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)
+AUTHORITY_COLUMNS = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NARROWEST, _GAP = 10, 3
 
@@ -84,7 +84,7 @@ def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, .
     authorities = [_authority(each, at) for each in found if PURPOSES[each.found.use].is_ca]
     tables = [
         _table(headings, lines)
-        for headings, lines in ((_LEAVES, leaves), (_AUTHORITIES, authorities))
+        for headings, lines in ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
         if lines
     ]
     return tuple(line for table in tables for line in ("", *table))[1:]

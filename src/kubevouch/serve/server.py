@@ -46,7 +46,6 @@ class ServingOptions:
 
     shutdown_delay: seconds to go on serving after shutdown is requested, until nobody is sent here any more.
     request_timeout: seconds for one request. most_in_flight: requests at a time; 0 for any number.
-    shared_port: other processes may listen at the same address and port. hsts: of Strict-Transport-Security.
     """
 
     host: str
@@ -56,8 +55,6 @@ class ServingOptions:
     shutdown_delay: float = 0.0
     request_timeout: float = 60.0
     most_in_flight: int = MAX_IN_FLIGHT
-    shared_port: bool = False
-    hsts: tuple[str, ...] = ()
 
 
 async def serve_routes(
@@ -70,11 +67,10 @@ async def serve_routes(
     work: Callable[[], Coroutine[Any, Any, None]],
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
-    audit_id: Callable[[], str] | None = None,
 ) -> None:
     """Serves and works until stop is requested and the delay is over; then what is being asked is still answered.
 
-    work: made once the server listens. ready: called with the port. audit_id: see AccessGate. Raises KubevouchError, OSError.
+    work: made once the server listens. ready: called with the port. Raises KubevouchError, OSError.
     """
     asked = options.delegation
     reloader = TlsReloader(
@@ -95,7 +91,6 @@ async def serve_routes(
         routes,
         log,
         clock,
-        audit_id=audit_id,
         most_in_flight=options.most_in_flight,
     )
     async with Listener(
@@ -106,8 +101,6 @@ async def serve_routes(
         port=options.port,
         drain=DRAIN,
         request_timeout=options.request_timeout,
-        shared_port=options.shared_port,
-        hsts=options.hsts,
         goes_first=authentication.is_front_proxy,
         cannot_accept=lambda error: log.error(
             error, "Failed to accept connections, and tries again"

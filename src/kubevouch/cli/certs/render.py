@@ -35,12 +35,11 @@ def print_rows(
 
             terminal.document(exposition(rows))
         case "html":
-            from kubevouch.inventory.html.page import Writer
+            from kubevouch.inventory.html.page import html_of
             from kubevouch.inventory.html.report import report
 
-            write = Writer(one_line)
-            page = report(cluster, found, rows, limits, write=write, hint=terminal.hint)
-            terminal.document(page)
+            page = report(cluster, found, rows, limits, terminal.hint)
+            terminal.document(html_of(page, one_line))
         case "wide":
             print_wide(terminal, (*rows, *rows_not_read(found.not_read)), limits)
         case _:

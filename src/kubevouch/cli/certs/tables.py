@@ -13,6 +13,8 @@ from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.ending import what_stops
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
+    AUTHORITY_COLUMNS,
+    LEAF_COLUMNS,
     SHOWN_BY_KUBEADM,
     absent_word,
     expires_text,
@@ -38,8 +40,6 @@ _MOST_NOT_READ = 8
 _PLACE = 24
 _LEAST_NEEDED = ("EXTERNALLY MANAGED", "CERTIFICATE AUTHORITY", "RENEWED BY")
 """Columns that a narrow terminal has no room for, in the order in which they go."""
-_LEAVES = (*_COLUMNS[:1], *_COLUMNS[2:5], "EXTERNALLY MANAGED")
-_AUTHORITIES = ("CERTIFICATE AUTHORITY", *_COLUMNS[2:4], "EXTERNALLY MANAGED")
 
 
 def print_tables(
@@ -86,10 +86,10 @@ def _print_kubeadms(
                 terminal.out(line)
             continue
         if leaves:
-            _print_fitting(terminal, _LEAVES, leaves)
+            _print_fitting(terminal, LEAF_COLUMNS, leaves)
             terminal.out()
         cas = [_kubeadm_cells(row) for row in rows if PURPOSES[row.found.use].is_ca]
-        _print_fitting(terminal, _AUTHORITIES, [(*each[:3], each[4]) for each in cas])
+        _print_fitting(terminal, AUTHORITY_COLUMNS, [(*each[:3], each[4]) for each in cas])
 
 
 def _kubeadm_cells(row: CertificateRow) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
-from kubevouch.serve.indented import as_wanted
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
@@ -62,9 +61,6 @@ class Discovery:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request."""
-        return as_wanted(request, self._answer(request))
-
-    def _answer(self, request: HttpRequest) -> HttpResponse:
         path = request.path.removesuffix("/")
         document = _DOCUMENTS.get(path)
         if document is None:
@@ -74,7 +70,7 @@ class Discovery:
             return no_such_method()
         form = accepted(request, (_AGGREGATED,) if path == "/apis" else ())
         if form is None:
-            return not_accepted(request)
+            return not_accepted()
         if form.converts_to:
             return _aggregated(request)
         return json_response(self._with_address() if path == "/apis" else document)

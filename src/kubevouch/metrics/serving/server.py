@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
@@ -60,7 +59,7 @@ class MetricsSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The parts of a metrics server. resolution: seconds between two scrapes of a node. rng: as of Collector."""
+    """The parts of a metrics server. resolution: seconds between two scrapes of a node."""
 
     api: ApiClient
     clock: Clock
@@ -70,7 +69,6 @@ class Components:
     registry: CollectorRegistry
     instruments: Instruments
     resolution: float
-    rng: Callable[[], float]
 
 
 def build_components(
@@ -119,7 +117,6 @@ def build_components(
         numbers,
         scrape_log.instruments,
         settings.resolution,
-        rng,
     )
 
 
@@ -140,16 +137,7 @@ async def serve(
         work=parts.source.run,
         stop=stop,
         ready=listens,
-        audit_id=lambda: _random_id(parts.rng),
     )
-
-
-def _random_id(rng: Callable[[], float]) -> str:
-    """A UUID, which apiserver gives to every request."""
-    bits = 0
-    for _ in range(4):
-        bits = bits << 32 | int(rng() * 2**32)
-    return str(UUID(int=bits, version=4))
 
 
 class _Port:
