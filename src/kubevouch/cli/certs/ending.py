@@ -1,4 +1,4 @@
-"""What stands first and last: what has ended or ends first, what stops then, and what is to be done."""
+"""What stands at the end: what has ended or ends first, what stops then, and what is to be done."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.diagnose.make import counted
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.inventory.advice import Advice
-from kubevouch.inventory.ending import Trouble, first_to_end, most_harmful, outlook_of, troubles_of
+from kubevouch.inventory.ending import Trouble, most_harmful, outlook_of
 from kubevouch.inventory.kubeadm_tables import expires_text
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.rows import CertificateRow, RowState
@@ -21,29 +21,12 @@ Shorten = Callable[[str], str]
 """A node's name as it is shown."""
 
 
-def print_heading(
-    terminal: Terminal,
-    found: FoundCertificates,
-    rows: Sequence[CertificateRow],
-    *,
-    shorten: Shorten,
-    limits: Limits,
-    cluster: str = "",
-) -> None:
-    """Which cluster it is, when it was looked, and what has ended or ends first."""
+def print_heading(terminal: Terminal, found: FoundCertificates, cluster: str = "") -> None:
+    """Which cluster it is, and when it was looked."""
     if cluster:
         terminal.wrapped(cluster, "cluster ")
     at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
     terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked  ")
-    if troubles := troubles_of(rows, limits):
-        trouble = troubles[0]
-        terminal.wrapped(
-            f"{trouble.word.lower()}: {_shortened(trouble.text(found.at), rows, shorten)}",
-            "first   ",
-            _colour(trouble),
-        )
-    elif first := first_to_end(rows):
-        terminal.wrapped(_first_text(first, shorten), "first   ", Colour.GOOD)
 
 
 def _shortened(text: str, rows: Sequence[CertificateRow], shorten: Shorten) -> str:
@@ -73,7 +56,7 @@ def print_end(
     shorten: Shorten,
     limits: Limits,
 ) -> None:
-    """The same at the end, with all that follows. The last line is a command or OK, or what is done by hand."""
+    """All of it. The last line is a command or OK, or what is done by hand."""
     terminal.out()
     outlook = outlook_of(found, rows, limits)
     troubles, first = outlook.troubles, outlook.first

@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
 from typing import Final
 
 from kubevouch.diagnose.make import counted
@@ -22,15 +21,13 @@ from kubevouch.inventory.html.pictures import MOST_CHAINS, TONES, chains, timeli
 from kubevouch.inventory.kubeadm_tables import (
     AUTHORITY_COLUMNS,
     LEAF_COLUMNS,
-    absent_word,
+    disk_tables,
     expires_text,
     is_in_kubeadms_tables,
-    managed_elsewhere,
     residual_time,
 )
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.not_read import none_there, rows_not_read, unread_of
-from kubevouch.inventory.purpose import PURPOSES
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
 
@@ -167,29 +164,17 @@ def _ends_at(row: CertificateRow) -> str:
 
 def _disks(rows: Sequence[CertificateRow]) -> Iterator[Section]:
     """As kubeadm shows it, a part for each node."""
-    on_disk = filter(is_in_kubeadms_tables, rows)
-    by_node = sorted(on_disk, key=lambda row: (row.found.node, row.found.use))
-    for node, group in groupby(by_node, key=lambda row: row.found.node):
-        same = list(group)
-        leaves = [_kubeadm_cells(row) for row in same if not PURPOSES[row.found.use].is_ca]
-        cas = [_kubeadm_cells(row) for row in same if PURPOSES[row.found.use].is_ca]
-        tables = [Table(LEAF_COLUMNS, leaves)] if leaves else []
-        if cas:
-            tables.append(Table(AUTHORITY_COLUMNS, [(*each[:3], each[4]) for each in cas]))
+    for node, leaves, authorities in disk_tables(rows):
+        both = ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
+        tables = [Table(names, list(map(_disk_cells, lines))) for names, lines in both if lines]
         where = [Line(f"on {node}", soft=True)] if node else []
         yield Section("kubeadm certs check-expiration", lines=where, tables=tables)
 
 
-def _kubeadm_cells(row: CertificateRow) -> tuple[Cell, ...]:
-    if row.found.certificate is None:
-        return (Cell(f"!{absent_word(row)}! {row.found.use}", tone="bad"), *[Cell()] * 4)
-    return (
-        Cell(row.found.use),
-        Cell(_ends_at(row), "whole"),
-        Cell(residual_time(row)),
-        Cell(row.found.ca),
-        Cell(managed_elsewhere(row)),
-    )
+def _disk_cells(line: Sequence[str]) -> list[Cell]:
+    name, ends, *more = line
+    tone = "" if ends else "bad"
+    return [Cell(name, tone=tone), Cell(ends, "whole"), *map(Cell, more)]
 
 
 def _others(rows: Sequence[CertificateRow], limits: Limits) -> Iterator[Section]:
