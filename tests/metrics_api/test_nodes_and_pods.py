@@ -10,11 +10,11 @@ from kubevouch.metrics.running_pods import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.support.clocks import WoundClock
-from tests.support.metered import AT, FixedFleet, metered, node, pod
+from tests.support.metered import AT, fixed_fleet, metered, node, pod
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PREFIX = "/apis/metrics.k8s.io/v1beta1"
-FLEET = FixedFleet(
+FLEET = fixed_fleet(
     {each.name: each for each in (node("n2"), node("n1", zone="a", tier="1"), node("n3"))},
     RunningPods([pod("b", "p"), pod("a", "q", app="x"), pod("a", "p", app="y"), pod("a", "new")]),
 )

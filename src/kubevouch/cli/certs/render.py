@@ -103,7 +103,6 @@ def _inventory_json(
             _unread_json(each)
             for each in all_unread(found.not_read, rows, asked_disks=found.asked_disks)
         ],
-        "notThere": [_unread_json(each) for each in found.not_read if each.is_not_missed],
     }
 
 

@@ -21,7 +21,7 @@ from kubevouch.inventory.kubeadm_tables import (
     residual_time,
 )
 from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.not_read import none_there, rows_not_read, unread_of
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.rows import CertificateRow, RowState
 
 _COLUMNS = (
@@ -195,7 +195,3 @@ def _print_not_read(
     more = len(unread) - _MOST_NOT_READ
     if more > 0:
         terminal.out(f"  and {more} more (-o json has all)")
-    if lines := none_there(found.not_read):
-        terminal.out("\nnot there, and not missed")
-        for line in lines:
-            terminal.wrapped(line, "  ")

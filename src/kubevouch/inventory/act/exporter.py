@@ -25,8 +25,8 @@ from kubevouch.inventory.pending_csrs import PendingCsrs, age
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest
 from kubevouch.serve.logs import Log
-from kubevouch.serve.part import ServerPart
 from kubevouch.serve.probes import NamedCheck
+from kubevouch.serve.server import ServerPart
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0

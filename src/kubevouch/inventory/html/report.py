@@ -27,7 +27,7 @@ from kubevouch.inventory.kubeadm_tables import (
     residual_time,
 )
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import none_there, rows_not_read, unread_of
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
 
@@ -66,8 +66,11 @@ def report(
             _signed(rows, limits),
             *_disks(with_unread),
             *_others(with_unread, limits),
-            *_lists(("Not read", [each.text for each in unread])),
-            *_lists(("Not there, and not missed", none_there(found.not_read))),
+            *(
+                [Section("Not read", "long", items=[each.text for each in unread])]
+                if unread
+                else []
+            ),
         ],
     )
 
@@ -151,10 +154,6 @@ def _signed(rows: Sequence[CertificateRow], limits: Limits) -> Section:
     more = len(pictures) - MOST_CHAINS
     lines = [Line(f"the first {MOST_CHAINS}, and {more} more", soft=True)] if more > 0 else []
     return Section("Who has signed what", lines=lines, chains=pictures[:MOST_CHAINS])
-
-
-def _lists(*lists: tuple[str, Sequence[str]]) -> Iterator[Section]:
-    return (Section(title, "long", items=lines) for title, lines in lists if lines)
 
 
 def _ends_at(row: CertificateRow) -> str:

@@ -5,7 +5,6 @@ In both forms: the classic lists, and the aggregated one that the aggregator pre
 """
 
 import hashlib
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -56,7 +55,7 @@ class Discovery:
     address: what clients of any network should dial, as apiserver states it.
     """
 
-    def __init__(self, address: Callable[[], str]) -> None:
+    def __init__(self, address: str) -> None:
         self._address = address
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
@@ -77,7 +76,7 @@ class Discovery:
 
     def _with_address(self) -> dict[str, Any]:
         """The list of groups says where this server is, which the documents of one group do not."""
-        here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address()}]
+        here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
         return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
 
 
