@@ -68,14 +68,14 @@ def pin(
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
     terminal.nothing_changed = True
+    if restore and (diff or csr or via or allow or nodes or remove):
+        raise UsageError("--restore", "the file was expected, and nothing else")
     if csr and len(nodes) != 1:
         raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
     if csr and via:
         raise UsageError("approver pin", "both --csr and --via", "one of them was expected")
     if remove and (diff or csr or via or allow or not nodes):
         raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
-    if restore and (diff or csr or via or allow or nodes or remove):
-        raise UsageError("--restore", "the file was expected, and nothing else")
     access = access_of(terminal, kubeconfig, context)
     if restore:
         return pin_change.restore(terminal, access, restore, yes=yes)
