@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.options import F
-from kubevouch.cli.common.pflag import any_port
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -142,19 +141,14 @@ def _writer(terminal: "Terminal") -> Callable[[str], None]:
     return write
 
 
-class _Level(click.ParamType[int]):
+class _Level(click.IntRange):
     """A number, also as Go's flags take it behind one letter: -v=3."""
-
-    name = "number"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """The number."""
-        text = str(value).removeprefix("=")
-        if not text.isascii() or not text.isdigit():
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return int(text)
+        return int(super().convert(str(value).removeprefix("="), param, ctx))
 
 
 def access(function: F) -> F:
@@ -195,7 +189,7 @@ def listening(port: int) -> Callable[[F], F]:
             click.option(
                 "--secure-port",
                 "port",
-                type=any_port,
+                type=click.IntRange(0, 65535),
                 default=port,
                 show_default=True,
             ),
@@ -216,7 +210,7 @@ def logging(more: str) -> Callable[[F], F]:
                 "-v",
                 "--v",
                 "verbosity",
-                type=_Level(),
+                type=_Level(0),
                 default=0,
                 metavar="NUMBER",
                 help=f"How much is logged: {more}.",

@@ -215,21 +215,14 @@ def _serving(flags: Mapping[str, object]) -> ServingFlags:
             expected = "max-age=SECONDS, includeSubDomains or preload was expected"
             raise UsageError("--strict-transport-security-directives", each, expected)
     return ServingFlags(
-        request_timeout=_duration(flags, "answer_timeout", "--request-timeout"),
+        request_timeout=_number(flags, "answer_timeout"),
         most_in_flight=int(most),
         shutdown_delay=None
         if flags["shutdown_delay"] is None
-        else _duration(flags, "shutdown_delay", "--shutdown-delay-duration"),
+        else _number(flags, "shutdown_delay"),
         shared_port=bool(flags["shared_port"]),
         hsts=hsts,
     )
-
-
-def _duration(flags: Mapping[str, object], name: str, flag: str) -> float:
-    found = _number(flags, name)
-    if found < 0:
-        raise UsageError(flag, f"{found:g}s", "0s or more was expected")
-    return found
 
 
 def _number(flags: Mapping[str, object], name: str) -> float:
