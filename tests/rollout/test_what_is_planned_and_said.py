@@ -19,7 +19,7 @@ from kubevouch.kube.resources.meta import Metadata
 from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.assess import NodeFacts, assess, readiness_notice
 from kubevouch.rollout.decide.change import change_of, change_to_undo
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.intent import (
@@ -464,3 +464,23 @@ def test_names_that_the_operator_and_the_kubelets_tell_are_the_clusters_too() ->
     told = replace(NOTHING_KNOWN, domains=("cluster.example",))
     assert names_with_word(told, OperatorWord(), kubelets).domains == ("cluster.example",)
     assert names_with_word(NOTHING_KNOWN, OperatorWord(), []).domains == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "is_said"),
+    [
+        ("v1.34.4", True),
+        ("v1.29.9+k3s1", True),
+        ("v1.35.0", False),
+        ("v1.100.0", False),
+        ("v2.0.0", False),
+        ("", False),
+    ],
+)
+def test_only_kubelets_before_1_35_forget_which_pods_were_ready(
+    version: str, *, is_said: bool
+) -> None:
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, kubelet_version=version)
+    assert bool(readiness_notice([node])) is is_said
+    approved = msgspec.structs.replace(node, change=ChangeKind.APPROVE)
+    assert readiness_notice([approved]) == ()

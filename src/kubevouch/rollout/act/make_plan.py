@@ -25,15 +25,13 @@ from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod, client_certificates_of
-from kubevouch.rollout.act.read_lone_services import read_lone_services
 from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.act.survey_node import hosts_of, survey_node
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all
+from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
 from kubevouch.rollout.decide.need import MachineFacts, need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits, csrs_by_node
 from kubevouch.rollout.decide.plan import (
-    ChangeKind,
     ClusterBinding,
     LeadsOn,
     LeftOut,
@@ -43,7 +41,6 @@ from kubevouch.rollout.decide.plan import (
     Via,
 )
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
-from kubevouch.rollout.decide.readiness import forgets_readiness, readiness_notice
 from kubevouch.rollout.decide.shared import shared_among
 from kubevouch.rollout.errors import ClusterNotRead
 
@@ -126,7 +123,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             *_of_another_machine(options, seen),
             *(str(each) for each in shared),
             *((_why_nobody_approves(evidence),) if planned and not approvers else ()),
-            *await _of_readiness(planned, context),
+            *readiness_notice(planned),
         ),
     )
 
@@ -281,15 +278,3 @@ def _why_nobody_approves(evidence: Evidence) -> str:
         told = unseen.told(evidence.at)
         return f"no approver is seen to run here: {told}. If it does not, {stalls}. Then run one before: `{INSTALL_APPROVER}`"
     return f"no approver runs here: {stalls}. Run an approver before then: `{INSTALL_APPROVER}`"
-
-
-async def _of_readiness(planned: list[NodePlan], context: RolloutContext) -> tuple[str, ...]:
-    """Services are looked at only where a kubelet is restarted that forgets which pods were ready."""
-    old = {
-        each.node: each.kubelet_version
-        for each in planned
-        if each.change is ChangeKind.BOOTSTRAP and forgets_readiness(each.kubelet_version)
-    }
-    if not old:
-        return ()
-    return (readiness_notice(old.values(), await read_lone_services(context.api, old)),)

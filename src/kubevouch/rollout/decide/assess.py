@@ -1,5 +1,6 @@
 """The plan of one node, or why it has none: what it needs, and which names and addresses it is entitled to. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -129,3 +130,18 @@ def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
         runs_before=change.runs_before,
         interruption=_INTERRUPTION,
     )
+
+
+def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
+    """What is said of a restart of kubelets before Kubernetes 1.35 (pkg/kubelet/prober, worker.go and prober_manager.go)."""
+    restarted = [each for each in planned if each.change is ChangeKind.BOOTSTRAP]
+    old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
+    if not old:
+        return ()
+    said = "pods with a readiness or startup probe are not ready after its restart, until they are probed again"
+    return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; not from 1.35 on)",)
+
+
+def _is_before_1_35(node: NodePlan) -> bool:
+    found = re.match(r"v?1\.(\d{1,3})\.", node.kubelet_version)
+    return found is not None and int(found[1]) < 35
