@@ -1,6 +1,6 @@
 """`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
@@ -17,20 +17,19 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.snapshot import Evidence, Served
+from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import asked_for_again_by_pod, client_certificates_of
-from kubevouch.rollout.act.running_configuration import with_running_configuration
-from kubevouch.rollout.act.survey_node import hosts_of, survey_node
+from kubevouch.rollout.act.look import SeenOutside, look_at
+from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
+from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
-from kubevouch.rollout.decide.need import MachineFacts, need_of
+from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
-from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits, csrs_by_node
+from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
     LeadsOn,
@@ -80,7 +79,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     chosen = _chosen(nodes, options)
     uncertain = await asked_for_again_by_pod(context, chosen)
 
-    known = _Known(
+    outside = SeenOutside(
         served={each.node: each for each in evidence.served},
         csrs=csrs_by_node(evidence.csrs.or_else(())),
         flags=evidence.metrics.flags,
@@ -89,7 +88,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     async def judged(node: Node) -> NodeFacts | LeftOut:
         if why := uncertain.get(node.name):
             return LeftOut(node.name, why, leads_on=LeadsOn.SSH)
-        return await _judged(node, options, context, known)
+        return await _judged(node, options, context, outside)
 
     seen = await of_each(chosen, judged, at_once=_AT_ONCE)
     surveyed = [each for each in seen if isinstance(each, NodeFacts)]
@@ -175,19 +174,10 @@ def _check_claimed(node: Node, value: str) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the evidence says about single nodes. served, csrs: by node. flags: metrics-server's."""
-
-    served: Mapping[str, Served]
-    csrs: Mapping[str, Csrs]
-    flags: tuple[str, ...]
-
-
 async def _judged(
-    node: Node, options: PlanOptions, context: RolloutContext, known: _Known
+    node: Node, options: PlanOptions, context: RolloutContext, outside: SeenOutside
 ) -> NodeFacts | LeftOut:
-    """What a survey of the node's machine says it needs, and what its ways prove; or why the node is left out."""
+    """What a look at the node's machine says it needs, and what its ways prove; or why the node is left out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
@@ -197,7 +187,7 @@ async def _judged(
         why = f"its status has {len(node.status.addresses)} addresses"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
-        host, carried = await survey_node(node, context)
+        seen = await look_at(node, outside, context)
     except KubevouchError as error:
         asked = isinstance(error, NodeUnreachable | ScriptFailed)
         return LeftOut(
@@ -207,31 +197,19 @@ async def _judged(
             lacks_root=isinstance(error, NoRoot),
             lacks_answer=isinstance(error, ScriptFailed),
         )
-    if options.via == "ssh" and not carried.host_key:
+    if options.via == "ssh" and not seen.host_key:
         return LeftOut(node.name, "ssh does not show which host key answered")
-    at = context.clock.now()
     context.progress.step(node.name, "surveyed")
-    values = [each.address for each in node.status.addresses]
-    confirmed = await confirm_addresses(values, host, carried, context)
-    facts = MachineFacts(
-        node=node.name,
-        machine_id=node.status.node_info.machine_id,
-        survey=carried.answer,
-        at=at,
-        served=known.served.get(node.name),
-        csr_waits=csr_waits(known.csrs.get(node.name, ()), client_certificates_of(carried.answer)),
-    )
-    facts = await with_running_configuration(facts, context)
     return NodeFacts(
         node=node,
-        need=need_of(facts),
-        domain=facts.files.cluster_domain,
-        host_key=carried.host_key or "",
-        confirmed=confirmed,
+        need=need_of(seen.facts),
+        domain=seen.facts.files.cluster_domain,
+        host_key=seen.host_key,
+        confirmed=seen.confirmed,
         accepted=options.accepted.get(node.name, ()),
-        flags=known.flags,
-        host=host,
-        known_as=carried.known_as or "",
+        flags=outside.flags,
+        host=seen.host,
+        known_as=seen.known_as,
     )
 
 

@@ -4,11 +4,10 @@ Asked when the plan is made, about what the node claims and what was proven of i
 out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AllowedNames, NameSource
+from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
@@ -37,20 +36,3 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
-
-
-def not_proven_again(planned: AllowedNames, proven: Mapping[str, NameSource]) -> str:
-    """Which source that the plan states does not hold now; empty if all do. Nothing is taken from the plan on trust.
-
-    proven: addresses that were proven just now, by value. What the operator said when the plan was made stays said: it
-    is shown once more before anything is done.
-    """
-    for claim in (*planned.names, *planned.addresses):
-        if claim.source is NameSource.OPERATOR:
-            continue
-        if claim.source is NameSource.NODE_NAME:
-            if claim.value != planned.node:
-                return f"the plan takes {claim.value} for its name, and it is {planned.node}"
-        elif proven.get(claim.value) is not claim.source:
-            return f"the plan says of {claim.value}: {claim.source}; that does not hold now"
-    return ""
