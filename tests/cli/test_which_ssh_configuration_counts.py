@@ -176,4 +176,4 @@ async def test_a_new_plan_takes_the_file_that_the_environment_names_unless_one_i
     # Which settings this ssh knows is asked without any configuration, and of no node.
     asked = [line for line in said if not line.endswith("-- localhost")]
     assert asked
-    assert all((f"-F {file}" in line) == bool(file) for line in asked), asked
+    assert all((f"-F {path}" in line) == bool(file) for line in asked), asked

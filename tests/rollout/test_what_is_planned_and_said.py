@@ -90,7 +90,6 @@ def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:
         assert getattr(plan, what) == getattr(expected, what), what
     assert plan.content_sha256 == expected.content_sha256
     assert plan.seed is SeedKind.CERTIFIED  # its own has expired
-    assert "refuses connections for about a second" in plan.interruption
     assert plan.control_plane is False
 
 
@@ -104,7 +103,6 @@ def test_a_renewal_that_waits_is_planned_for_and_changes_nothing() -> None:
     plan = assessed(recorded("healthy-worker"), csr_waits=True)
     assert isinstance(plan, NodePlan)
     assert plan.change is APPROVE
-    assert plan.interruption == "none: nothing is restarted"
     assert (plan.config, plan.diff) == ("", "")
 
 

@@ -3,11 +3,13 @@
 `--status` and `--list` look at runs, `--resume` goes on with one that was cut off.
 """
 
+import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch import __version__
 from kubevouch.cli.common.options import (
     allow,
     ask_sudo_password,
@@ -204,22 +206,25 @@ def command(
     )
     if plan_file is not None or status_of is not None:
         from kubevouch.cli.common.invocation import SSH_CONFIG
-        from kubevouch.cli.fix.plan import FixOptions, make_plan
+        from kubevouch.cli.fix.plan import make_plan
         from kubevouch.cli.fix.status import show_status
+        from kubevouch.rollout.act.make_plan import PlanOptions
 
-        wish = FixOptions(
+        config = ssh_config or terminal.environment.get(SSH_CONFIG, "")
+        wish = PlanOptions(
+            run=secrets.token_hex(4),
+            made_by=__version__,
             via=_via(via),
             nodes=tuple(name for name in (nodes or "").split(",") if name),
-            ssh_config=ssh_config or terminal.environment.get(SSH_CONFIG, ""),
+            ssh_config=str(Path(config).absolute()) if config else "",
             ssh_user=ssh_user or "",
             ask_sudo_password=_asks(via, ask_sudo_password),
             accepted=node_values(allow),
             word=word,
             pods=_pods(via, image, pod_namespace),
-            soak=soak,
         )
         if plan_file is not None:
-            return make_plan(terminal, wish, plan_file, kubeconfig, context)
+            return make_plan(terminal, wish, plan_file, kubeconfig, context, soak)
         return show_status(
             terminal, status_of or "", wish, kubeconfig, context, ssh_config, yes=yes
         )

@@ -2,20 +2,18 @@
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, write_plan
-from kubevouch.cli.common.pods import pod_transport, prepared_pods, written_nodes
+from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import WatchedTransport
+from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.runs import kept_run
-from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
+from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan
@@ -23,40 +21,21 @@ from kubevouch.cli.fix.render import print_plan
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.node.io.local import Local
-from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.intent import what_pods_are
-from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import SCHEMA, Plan, PodPlace, Via
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-
-
-@dataclass(frozen=True)
-class FixOptions:
-    """What was asked for on the command line."""
-
-    via: Via
-    nodes: tuple[str, ...]
-    ssh_config: str
-    ssh_user: str
-    ask_sudo_password: bool
-    accepted: dict[str, tuple[str, ...]]
-    word: OperatorWord
-    pods: PodPlace | None = None
-    soak: float = RolloutTimeouts().soak
-    """Of the run that the plan is for, in seconds: the plan shows its order."""
+from kubevouch.rollout.decide.plan import SCHEMA, Plan
 
 
 def make_plan(
     terminal: Terminal,
-    options: FixOptions,
+    options: PlanOptions,
     path: Path,
     kubeconfig: str | None,
     context: str | None,
+    soak: float,
 ) -> int:
-    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
+    """The plan, in its file and on the terminal. soak: of the run that it is for, in seconds. 3: it has nothing to do, and some nodes could not be planned for."""
     check_may_be_written(path)
     access = access_of(terminal, kubeconfig, context)
     if options.ask_sudo_password:
@@ -81,40 +60,25 @@ def make_plan(
             accepted=options.accepted,
         )
         pinned = [each.node for each in pins.pins]
-        print_plan(terminal, plan, path, commands, pinned, soak=options.soak)
+        print_plan(terminal, plan, path, commands, pinned, soak=soak)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 
 
 async def _planned(
-    terminal: Terminal, options: FixOptions, api: ApiClient, clock: Clock
+    terminal: Terminal, options: PlanOptions, api: ApiClient, clock: Clock
 ) -> tuple[Plan, PinsOfPlan]:
-    run = secrets.token_hex(4)
     await prepared_pods(api, options.pods, terminal)
     rollout = RolloutContext(
         api=api,
-        transport=WatchedTransport(
-            transport_to(options, run, terminal, api, clock), progress_of(terminal)
-        ),
+        transport=transport_of(options, terminal, api, clock),
         clock=clock,
         progress=progress_of(terminal),
         stop=lambda: False,
         random_serial=secrets.randbits,
         written=await written_nodes(api, clock, options.pods),
     )
-    asked = PlanOptions(
-        run=run,
-        made_by=__version__,
-        via=options.via,
-        nodes=options.nodes,
-        ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
-        ssh_user=options.ssh_user,
-        ask_sudo_password=options.ask_sudo_password,
-        accepted=options.accepted,
-        word=options.word,
-        pods=options.pods,
-    )
-    plan = await gather_plan(asked, rollout)
+    plan = await gather_plan(options, rollout)
     planned = {each.node for each in plan.nodes}
     return plan, await pins_of_plan(api, plan, clock, planned, {})
 
@@ -129,14 +93,3 @@ def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
         return ""
     kept = kept_run(run, environment)
     return f"the plan of run {run}, which was begun; that one is kept in {kept}" if kept else ""
-
-
-def transport_to(
-    options: FixOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
-) -> NodeTransport:
-    """The transport that the options ask for."""
-    if options.pods:
-        return pod_transport(api, clock, options.pods, run, terminal)
-    if options.via == "local":
-        return Local(environment=terminal.environment)
-    return ssh_of(terminal, options.ssh_config, options.ssh_user)

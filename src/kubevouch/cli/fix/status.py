@@ -12,8 +12,7 @@ from kubevouch.cli.common.armed_record import forget_ended
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
-from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import WatchedTransport, transport_of
+from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.run_history import as_known_here
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
@@ -27,7 +26,6 @@ from kubevouch.cli.fix.known_here import (
     times_here,
     with_what_was_known_here,
 )
-from kubevouch.cli.fix.plan import FixOptions, transport_to
 from kubevouch.cli.fix.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
@@ -38,6 +36,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act.make_plan import PlanOptions
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -65,7 +64,7 @@ SCHEMA = "kubevouch.status/1"
 def show_status(
     terminal: Terminal,
     word: str,
-    options: FixOptions,
+    options: PlanOptions,
     kubeconfig: str | None,
     context: str | None,
     ssh_config: str | None,
@@ -89,18 +88,13 @@ def show_status(
         if plan:  # whose Lease is read is whose nodes are asked
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
-        transport = (
-            transport_of(plan, terminal, api, clock)
-            if plan
-            else transport_to(options, word or "status", terminal, api, clock)
-        )
+        transport = transport_of(plan or options, terminal, api, clock)
         if plan:
             targets = [planned_target(each) for each in plan.nodes]
         else:
             targets = [live_target(each) for each in await api.list_all(NODES)]
             targets += await in_hand_without_a_node(targets, api, clock, terminal)
-        watched = WatchedTransport(transport, progress_of(terminal))
-        asked = await gather_statuses(_only(targets, options.nodes), run, watched, others=True)
+        asked = await gather_statuses(_only(targets, options.nodes), run, transport, others=True)
         statuses, uid = await with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
             return _Asked(statuses, uid, await gather_run_holder(api))
@@ -183,16 +177,15 @@ class _Found:
         }
 
 
-def _reached(found: _Asked, options: FixOptions, terminal: Terminal) -> Mapping[str, str]:
+def _reached(found: _Asked, options: PlanOptions, terminal: Terminal) -> Mapping[str, str]:
     """By node that could not be asked: the run whose plan, kept here, goes there in another way. None where somebody has said how to go.
 
     A configuration of the environment ($KUBEVOUCH_SSH_CONFIG) is not said for these nodes.
     """
     if options.via != "ssh" or options.ssh_user or options.ask_sudo_password:
         return {}
-    config = str(Path(options.ssh_config).absolute()) if options.ssh_config else ""
     first = found.holder.run if found.holder else ""
-    tried = WayToNodes(ssh_config=config)
+    tried = WayToNodes(ssh_config=options.ssh_config)
     return reached_here(found.statuses, tried, found.uid, first, terminal.environment)
 
 

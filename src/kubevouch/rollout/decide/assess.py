@@ -20,8 +20,6 @@ from kubevouch.rollout.decide.plan_text import node_problem, too_long
 from kubevouch.rollout.decide.shared import without_shared_keys
 from kubevouch.rollout.decide.strata import stratum_of
 
-_INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
-
 
 @dataclass(frozen=True)
 class NodeFacts:
@@ -103,7 +101,6 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         port=node.kubelet_port,
         names=allowed.names,
         addresses=allowed.addresses,
-        interruption="none: nothing is restarted",
         stratum=stratum_of(node),
     )
     plan = _with_change(plan, need.change)
@@ -128,7 +125,6 @@ def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
         aside=change.aside,
         no_boot_unit=change.no_boot_unit,
         runs_before=change.runs_before,
-        interruption=_INTERRUPTION,
     )
 
 

@@ -98,7 +98,6 @@ class NodePlan(msgspec.Struct, frozen=True):
     no_boot_unit: str = ""
     """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
 
-    interruption: str = ""
     known_as: str = ""
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 
