@@ -22,7 +22,7 @@ from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.away_nodes import look_at_away_nodes
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import Look, SeenOutside, look_at
+from kubevouch.rollout.act.look import Look, SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
@@ -215,7 +215,7 @@ async def _looks(
 
     async def seen(node: NodePlan) -> _Seen:
         try:
-            look = await look_at(live[node.node], outside, context, node)
+            look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
         if has_ended(plan.run, look.facts.survey):

@@ -52,7 +52,7 @@ class Look:
     confirmed: dict[str, NameSource]
 
 
-async def look_at(
+async def look_at_machine(
     node: Node, outside: SeenOutside, context: RolloutContext, planned: NodePlan | None = None
 ) -> Look:
     """Looks at a node's machine. planned: at its host, and at no other machine than the plan's.

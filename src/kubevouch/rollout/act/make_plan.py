@@ -23,7 +23,7 @@ from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import SeenOutside, look_at
+from kubevouch.rollout.act.look import SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
 from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
@@ -187,7 +187,7 @@ async def _judged(
         why = f"its status has {len(node.status.addresses)} addresses"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
-        seen = await look_at(node, outside, context)
+        seen = await look_at_machine(node, outside, context)
     except KubevouchError as error:
         asked = isinstance(error, NodeUnreachable | ScriptFailed)
         return LeftOut(
