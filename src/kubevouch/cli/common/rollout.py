@@ -1,4 +1,4 @@
-"""Shared by `fix --apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
+"""Shared by `apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
-from kubevouch.rollout.act.make_plan import PlanOptions
+from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.pod_transport import PodTransport
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.by_pod import WrittenNode
@@ -71,7 +71,7 @@ class WatchedTransport:
 
 
 def transport_of(
-    way: Plan | PlanOptions, terminal: Terminal, api: ApiClient, clock: Clock
+    way: Plan | NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
     """The transport of scripts to nodes that the plan or the options say. A pod that could not be removed is named on the terminal."""
     transport: NodeTransport
@@ -80,7 +80,7 @@ def transport_of(
             api,
             clock,
             way.pods,
-            way.run,
+            run,
             token=lambda: secrets.token_hex(5),
             rng=secrets.SystemRandom().random,
             stays=lambda text: terminal.note(one_line(text)),
@@ -110,7 +110,7 @@ def rollout_context(
     progress: ProgressReport = progress_of(terminal)
     return RolloutContext(
         api=api,
-        transport=transport_of(plan, terminal, api, clock),
+        transport=transport_of(plan, plan.run, terminal, api, clock),
         clock=clock,
         progress=LoggedProgress(progress, log) if log else progress,
         stop=stop,

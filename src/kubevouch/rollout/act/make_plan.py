@@ -1,6 +1,6 @@
-"""`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
+"""`plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
@@ -49,19 +49,26 @@ _MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
+class NodeOptions:
+    """The nodes that were asked for, all if none is named, and the way there. ssh_config: absolute, or empty."""
+
+    via: Via = "ssh"
+    nodes: tuple[str, ...] = ()
+    ssh_config: str = ""
+    ssh_user: str = ""
+    ask_sudo_password: bool = False
+    pods: PodPlace | None = None
+
+
+@dataclass(frozen=True)
 class PlanOptions:
-    """The operator's options. nodes: only these; empty means all. accepted: values that the operator vouches for, by node."""
+    """The operator's options. accepted: values that the operator vouches for, by node."""
 
     run: str
     made_by: str
-    via: Via
-    nodes: tuple[str, ...]
-    ssh_config: str
-    ssh_user: str
-    accepted: dict[str, tuple[str, ...]]
+    way: NodeOptions
+    accepted: Mapping[str, tuple[str, ...]]
     word: OperatorWord = NO_WORD
-    pods: PodPlace | None = None
-    ask_sudo_password: bool = False
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
@@ -104,18 +111,18 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         run=options.run,
         made_at=context.clock.now(),
         made_by=options.made_by,
-        via=options.via,
-        ssh_config=options.ssh_config,
-        ssh_user=options.ssh_user,
-        ask_sudo_password=options.ask_sudo_password,
+        via=options.way.via,
+        ssh_config=options.way.ssh_config,
+        ssh_user=options.way.ssh_user,
+        ask_sudo_password=options.way.ask_sudo_password,
         cluster=binding,
         nodes=tuple(planned),
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
         approver=approvers[-1].name if approvers else "",
-        only=options.nodes,
-        pods=options.pods,
+        only=options.way.nodes,
+        pods=options.way.pods,
         notices=(
             *_under_way(evidence),
             *_of_this_machine(names),
@@ -150,7 +157,7 @@ def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
 
 def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
-    for name in (*options.nodes, *options.accepted):
+    for name in (*options.way.nodes, *options.accepted):
         if name not in known:
             few = ", ".join(sorted(known)[:_MOST_NAMED])
             more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
@@ -159,7 +166,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
             _check_claimed(node, value)
-    wanted = set(options.nodes)
+    wanted = set(options.way.nodes)
     return tuple(node for node in nodes if not wanted or node.name in wanted)
 
 
@@ -197,7 +204,7 @@ async def _judged(
             lacks_root=isinstance(error, NoRoot),
             lacks_answer=isinstance(error, ScriptFailed),
         )
-    if options.via == "ssh" and not seen.host_key:
+    if options.way.via == "ssh" and not seen.host_key:
         return LeftOut(node.name, "ssh does not show which host key answered")
     context.progress.step(node.name, "surveyed")
     return NodeFacts(
@@ -236,7 +243,7 @@ def _of_another_machine(
 ) -> tuple[str, ...]:
     """Where this machine was to be the node, and is none of them."""
     here = [each for each in seen if not (isinstance(each, NodeFacts) and each.need.is_another)]
-    if options.via != "local" or here:
+    if options.way.via != "local" or here:
         return ()
     return (
         "--via local is for a node itself, and this machine is none of these: run it there, or go by ssh from here",

@@ -17,7 +17,7 @@ from kubevouch.kube.resources import ContainerStatus, Pod
 from kubevouch.node.messages import MOST_MESSAGES, SCRIPT_VARIABLE, count_in
 from kubevouch.rollout.decide.plan import PodPlace
 
-NAME: Final = "kubevouch-fix"
+NAME: Final = "kubevouch-rollout"
 SELECTOR: Final = f"app.kubernetes.io/name={NAME},app.kubernetes.io/managed-by=kubevouch"
 RUN_LABEL: Final = "kubevouch/run"
 

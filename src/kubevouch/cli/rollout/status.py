@@ -1,4 +1,4 @@
-"""What `fix --status` does: shows where runs stand, read off the nodes. It reads only."""
+"""What `status` does: shows where runs stand, read off the nodes. It reads only."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ from kubevouch.cli.common.run_history import as_known_here
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.known_here import (
+from kubevouch.cli.rollout.known_here import (
     in_hand_without_a_node,
     reached_here,
     stopped_here,
@@ -26,7 +26,7 @@ from kubevouch.cli.fix.known_here import (
     times_here,
     with_what_was_known_here,
 )
-from kubevouch.cli.fix.refusal import leading_on
+from kubevouch.cli.rollout.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.gather.run_holder import gather_run_holder
@@ -36,7 +36,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
-from kubevouch.rollout.act.make_plan import PlanOptions
+from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -52,6 +52,7 @@ from kubevouch.rollout.decide.next_for_status import (
     who_writes,
 )
 from kubevouch.rollout.decide.next_step import shows_an_answer
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode, while_it_is_undone
@@ -64,7 +65,7 @@ SCHEMA = "kubevouch.status/1"
 def show_status(
     terminal: Terminal,
     word: str,
-    options: PlanOptions,
+    options: NodeOptions,
     kubeconfig: str | None,
     context: str | None,
     ssh_config: str | None,
@@ -88,7 +89,7 @@ def show_status(
         if plan:  # whose Lease is read is whose nodes are asked
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
-        transport = transport_of(plan or options, terminal, api, clock)
+        transport = transport_of(plan or options, run or "status", terminal, api, clock)
         if plan:
             targets = [planned_target(each) for each in plan.nodes]
         else:
@@ -104,10 +105,10 @@ def show_status(
     with contextlib.ExitStack() as refused:
         if plan:
             some = ("--nodes", ",".join(options.nodes)) if options.nodes else ()
-            asked = ("kubevouch", "fix", "--status", word, *some)
+            asked = ("kubevouch", "status", word, *some)
             refused.enter_context(
                 leading_on(
-                    terminal, plan, Path("plan.json"), asked, options.word, kubeconfig, context
+                    terminal, plan, Path("plan.json"), asked, OperatorWord(), kubeconfig, context
                 )
             )
         else:
@@ -177,7 +178,7 @@ class _Found:
         }
 
 
-def _reached(found: _Asked, options: PlanOptions, terminal: Terminal) -> Mapping[str, str]:
+def _reached(found: _Asked, options: NodeOptions, terminal: Terminal) -> Mapping[str, str]:
     """By node that could not be asked: the run whose plan, kept here, goes there in another way. None where somebody has said how to go.
 
     A configuration of the environment ($KUBEVOUCH_SSH_CONFIG) is not said for these nodes.
@@ -212,7 +213,7 @@ def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | No
     """The plan of the run, if it is here. Raises UsageError for a word that is neither a run's name nor a plan's file."""
     kept = word and kept_run(word, terminal.environment)
     if word and (kept or not re.fullmatch(RUN_NAME, word)):
-        found = find_run(word, terminal.environment, f"fix --status {word}")
+        found = find_run(word, terminal.environment, f"status {word}")
         return with_ssh_config(found, ssh_config, terminal)
     return None
 
