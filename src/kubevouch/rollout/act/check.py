@@ -35,7 +35,7 @@ from kubevouch.rollout.act.precheck import (
     check_vantage,
 )
 from kubevouch.rollout.decide.armed import has_ended
-from kubevouch.rollout.decide.entitled import Neighbours
+from kubevouch.rollout.decide.entitled import Neighbours, shared_among, without_shared_keys
 from kubevouch.rollout.decide.expected_metrics import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
@@ -53,7 +53,6 @@ from kubevouch.rollout.decide.recheck import (
     not_entitled_as_planned,
     recheck,
 )
-from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
 

@@ -1,6 +1,6 @@
 """`plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
@@ -27,6 +27,7 @@ from kubevouch.rollout.act.look import SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
 from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
+from kubevouch.rollout.decide.entitled import shared_among
 from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
@@ -40,7 +41,6 @@ from kubevouch.rollout.decide.plan import (
     Via,
 )
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
-from kubevouch.rollout.decide.shared import shared_among
 from kubevouch.rollout.errors import ClusterNotRead
 
 _AT_ONCE = 16
@@ -126,7 +126,6 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         notices=(
             *_under_way(evidence),
             *_of_this_machine(names),
-            *_of_another_machine(options, seen),
             *(str(each) for each in shared),
             *((_why_nobody_approves(evidence),) if planned and not approvers else ()),
             *readiness_notice(planned),
@@ -235,18 +234,6 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
     return (
         f"as you allow, {what} may be in kubelets' certificates here: a cluster on this machine",
-    )
-
-
-def _of_another_machine(
-    options: PlanOptions, seen: Sequence[NodeFacts | LeftOut]
-) -> tuple[str, ...]:
-    """Where this machine was to be the node, and is none of them."""
-    here = [each for each in seen if not (isinstance(each, NodeFacts) and each.need.is_another)]
-    if options.way.via != "local" or here:
-        return ()
-    return (
-        "--via local is for a node itself, and this machine is none of these: run it there, or go by ssh from here",
     )
 
 
