@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.http_client import RequestObserver
     from kubevouch.serve.key_pair import KeyPairSource
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.part import ServerPart
+    from kubevouch.serve.server import ServerPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,8 @@ def serve_in_cluster(
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.serve.part import serve_part
     from kubevouch.serve.process import stop_on_signals
-    from kubevouch.serve.server import Delegation, ServingOptions
+    from kubevouch.serve.server import Delegation, ServingOptions, serve_part
     from kubevouch.serve.tls_reload import TlsSources
     from kubevouch.system_clock import SystemClock
 

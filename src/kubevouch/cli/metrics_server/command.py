@@ -21,7 +21,7 @@ from kubevouch.cli.metrics_server.without_meaning import GIVEN, without_meaning
 @serving
 @delegating
 @without_meaning
-@logging("1 how it ends, 2 each scrape, 3 each request, 4 who may not")
+@logging("2 each scrape, 3 each request, 4 who may not")
 @click.pass_context
 def command(
     ctx: click.Context,
