@@ -19,6 +19,7 @@ from tests.approver_install.installation import (
     BINDINGS,
     OTHER,
     POLICIES,
+    RULE,
     SPACE,
     as_written,
     everything,
@@ -159,7 +160,7 @@ async def test_pins_that_a_later_install_adds_are_undone_too(
 async def test_an_image_and_a_word_for_new_nodes_are_undone_by_one_command(
     lab: Bench, kubevouch: Program
 ) -> None:
-    words = ("--image", OTHER, "--new-nodes", "node-status", "--no-pins", "--yes", "--wait", "0s")
+    words = ("--image", OTHER, *RULE, "--no-pins", "--yes", "--wait", "0s")
     ran = await run(kubevouch, "approver", "install", *words, code=4)
     undo = f"UNDO  kubevouch approver install --image {IMAGE} --no-pins --new-nodes hold"
     assert undo in ran.out.splitlines()
@@ -173,22 +174,14 @@ async def test_a_configuration_that_no_flags_would_write_is_put_back_by_hand(
     found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)
     text = f"{found['data']['configuration.yaml']}deny: hard\n"
     lab.local.update(CONFIG_MAPS, {**found, "data": {"configuration.yaml": text}})
-    words = (
-        "--new-nodes",
-        "node-status",
-        "--no-pins",
-        "--force-conflicts",
-        "--yes",
-        "--wait",
-        "0s",
-    )
+    words = (*RULE, "--no-pins", "--force-conflicts", "--yes", "--wait", "0s")
     ran = await run(kubevouch, "approver", "install", "--image", IMAGE, *words, code=4)
     assert "UNDO  by hand: the diff above shows what was there before." in ran.out
 
 
 @installed
 async def test_the_question_counts_what_would_change(lab: Bench, kubevouch: Program) -> None:
-    words = ("approver", "install", "--image", IMAGE, "--new-nodes", "node-status", "--no-pins")
+    words = ("approver", "install", "--image", IMAGE, *RULE, "--no-pins")
     ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": b"n\n"})
     assert "This will change the installed approver: make or change 1 object, on" in " ".join(
         ran.out.split()

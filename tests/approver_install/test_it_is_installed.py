@@ -247,15 +247,6 @@ async def test_a_rule_for_new_nodes_is_written_as_it_was_said(
     }
 
 
-async def test_node_status_is_loudly_weak(lab: Bench, kubevouch: Program) -> None:
-    words = ("--new-nodes", "node-status", "--yes", "--wait", "0s")
-    ran = await run(kubevouch, "approver", "install", "--image", IMAGE, *words, code=4)
-    assert ran.err.count("WEAK: with node-status") == 1
-    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
-    assert "WEAK" in found
-    assert "node-status" in yaml.safe_load(found)["sources"]
-
-
 @pytest.mark.parametrize(
     "words",
     [

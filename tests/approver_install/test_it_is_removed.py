@@ -50,7 +50,7 @@ async def test_remove_with_pins_leaves_the_cluster_as_it_was(
     "words",
     [
         ("--new-nodes", "hold"),
-        ("--new-nodes", "node-status", "--enforce", *NAMED),
+        (*RULE, "--enforce", *NAMED),
         (*RULE, "--new-nodes-per-hour", "7", "--no-pins"),
     ],
 )

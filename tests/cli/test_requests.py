@@ -30,7 +30,7 @@ def case() -> str:
 async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("csr", "list", "--trust-node-status")
+    ran = await kubevouch("csr", "list")
     assert (ran.code, ran.err) == (0, "")
     table, _, following = ran.out.partition("\n\n")
     assert following == "NEXT   kubevouch csr explain csr-1\n"
@@ -129,7 +129,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
         stage.server.store.put(CSRS, csr(name.replace(" ", "-"), pem))
     evil = csr("evil-user", HOSTILE["empty"], "system:node:x\x1b[2J\nforged   1s   y")
     stage.server.store.put(CSRS, evil)
-    ran = await kubevouch("csr", "list", "--trust-node-status")
+    ran = await kubevouch("csr", "list")
     assert ran.code == 0, ran
     lines = ran.out.partition("\n\n")[0].splitlines()
     assert len(lines) == 1 + 4 + len(HOSTILE) + 1
@@ -137,7 +137,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
     assert sum("unreadable" in line for line in lines[1:]) >= 4
     assert "would approve" not in ran.out.replace("csr-4", "")
     names = [*(each.replace(" ", "-") for each in HOSTILE), "evil-user"]
-    explain = [("csr", "explain", name, "--trust-node-status") for name in names]
+    explain = [("csr", "explain", name) for name in names]
     for explained in await kubevouch.several(*explain):
         assert explained.code == 1, explained
         assert "HOLD   " in explained.out
@@ -146,7 +146,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
 
 async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: Stage) -> None:
     ran, told = await kubevouch.several(
-        ("csr", "explain", "csr-2", "--trust-node-status"),
+        ("csr", "explain", "csr-2"),
         ("csr", "explain", "csr-2", "-o", "json"),
     )
     assert ran.code == 1
@@ -244,7 +244,7 @@ async def test_a_csr_for_another_signer_is_there_and_not_judged(
     joining["spec"]["signerName"] = "kubernetes.io/kube-apiserver-client-kubelet"
     stage.server.store.put(CSRS, joining)
     for words in (("explain",), ("approve", "--yes", "csr-4")):
-        ran = await kubevouch("csr", *words, "csr-joining", "--trust-node-status")
+        ran = await kubevouch("csr", *words, "csr-joining")
         assert (ran.code, ran.out) == (2, ""), ran
         assert ran.err == (
             "Error: csr-joining: this CSR is for the signer kubernetes.io/kube-apiserver-client-kubelet; "
@@ -267,25 +267,7 @@ async def test_who_may_only_list_csrs_is_told_that_the_list_has_none_of_this_nam
 async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(
     kubevouch: Program, stage: Stage, tmp_path: Path
 ) -> None:
-    held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--trust-node-status", "--yes")
+    held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--yes")
     assert held.code == 1
     assert held.out.count("held by") == 2
     assert {each.method for each in stage.server.requests} == {"GET"}
-
-
-async def test_a_word_of_the_operator_about_nothing_is_answered_with_a_warning(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """Of csr-2's node: its status claims 127.0.88.113, and csr-2 asks for that and 10.96.0.1."""
-    node = "k8s-worker-2.internal.example.com"
-    values = (node, "127.0.88.113", "::ffff:127.0.88.113", "10.96.0.1", "10.9.9.9", node.upper())
-    allow = [word for value in values for word in ("--allow", f"{node}={value}")]
-    (kubevouch.home / "wider.pem").write_bytes(request(node, [node.upper()], ["10.9.9.9"]))
-    lines = (("list",), ("explain", "csr-2"), ("approve", "csr-2", "--yes"))
-    answers = await kubevouch.several(*(("csr", *line, *allow) for line in lines))
-    warned = "".join(
-        f"Warning: --allow {node}={value}: {node} neither claims this in its status nor asks for it in a CSR\n"
-        for value in ("10.9.9.9", node.upper())
-    )
-    assert [ran.err for ran in answers] == [warned] * 3
-    assert (await kubevouch("csr", "explain", "wider.pem", *allow)).err == ""

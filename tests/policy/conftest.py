@@ -31,7 +31,6 @@ class Case:
     names: tuple[Claim, ...] = (Claim(NODE, NameSource.NODE_NAME),)
     addresses: tuple[Claim, ...] = (Claim(ADDRESS, NameSource.SSH_HOST_KEY),)
     control_plane: bool = False
-    trusts_node: bool = False
     unknown: str = ""
     known: bool = True
     username: str | None = f"system:node:{NODE}"
@@ -85,7 +84,6 @@ class Case:
                 names=self.names,
                 addresses=self.addresses,
                 control_plane=self.control_plane,
-                trusts_node=self.trusts_node,
                 unknown=self.unknown,
             )
             if self.known

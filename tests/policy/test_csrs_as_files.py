@@ -35,7 +35,8 @@ from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
 
-from .test_who_may_have_which_name import DOUBTED, GOOD, HELD
+from .test_each_rule import CASES as PIECES
+from .test_each_rule import case_of
 
 Object = dict[str, Any]
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
@@ -109,10 +110,10 @@ def decided(case: Object) -> Decision:
     csr = bare if case.get("bare") else csr_of(kept)
     node = evidence.node(requestor_node(csr) or "")
     seen = {value: NameSource(source) for value, source in case["seen"].items()}
-    said, trusts = case.get("allow", []), case.get("trustNodeStatus", False)
+    said = case.get("allow", [])
     allowed = None
     if node is not None:
-        allowed = with_said(allowed_names_of(node, seen=seen, said=said, trusts_node=trusts), said)
+        allowed = with_said(allowed_names_of(node, seen=seen, said=said), said)
     certificates = case["clientCertificates"]
     return decide(
         csr_facts(
@@ -186,8 +187,8 @@ OUTCOMES = {
 
 def test_every_rule_has_a_case_for_each_of_its_outcomes_and_has_no_other() -> None:
     letters = {Outcome.PASS: "P", Outcome.REFUSE: "R", Outcome.CANNOT_TELL: "C"}
-    pieces = [*GOOD.values(), *(case for _, case in (*HELD.values(), *DOUBTED.values()))]
-    decisions = [*(case().judged() for case in pieces), *map(decided, CASES.values())]
+    decisions = [case_of(said).judged() for said in PIECES.values()]
+    decisions += map(decided, CASES.values())
     found: dict[str, set[str]] = {}
     for decision in decisions:
         for result in decision.results:

@@ -1,6 +1,5 @@
 """All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -126,28 +125,6 @@ def _in_words(results: list[RuleResult]) -> str:
     rules, first = ", ".join(each.rule for each in results), results[0]
     seen = ", ".join(dict.fromkeys(each.seen for each in results if each.seen))
     return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
-
-
-class NamedRule(msgspec.Struct, frozen=True):
-    """A rule that holds a CSR, and its reason, as a text names them."""
-
-    rule: str
-    reason: HoldReason
-
-
-_REASONS = {each.value: each for each in HoldReason}
-_NAMED = re.compile(r"(?:^|; )((?:[a-z-]+, )*[a-z-]+) \(([A-Za-z]+)\)")
-
-
-def rules_named(why: str) -> tuple[NamedRule, ...]:
-    """The rules that a text names as `Decision.why` does. Of whatever else stands in it nothing is believed."""
-    return tuple(
-        NamedRule(rule, _REASONS[reason])
-        for rules, reason in _NAMED.findall(why)
-        if reason in _REASONS
-        for rule in rules.split(", ")
-        if rule in RULE_NAMES
-    )
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:

@@ -214,15 +214,15 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
     """Whether each value is among what its sources say of the node."""
     claims = {value: allowed.claim(value) for value in values}
-    unknown = "" if allowed.trusts_node else allowed.unknown
+    unknown = allowed.unknown
     vouched = any(each.by_operator for each in (*allowed.names, *allowed.addresses))
 
     def is_allowed(claim: Claim) -> bool:
-        """What only the node says is no permission, unless the operator takes its word.
+        """What only the node says is no permission.
 
         A node that no source knows has not even its own name, as long as the operator does not speak of it.
         """
-        return allowed.trusts_node or (claim.source.is_proof and (vouched or not unknown))
+        return claim.source.is_proof and (vouched or not unknown)
 
     said = allowed.names if kind is NAMES else allowed.addresses
     known = listed([each for each in said if is_allowed(each)])

@@ -12,7 +12,6 @@ import msgspec
 from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.budget import ApprovalBudget
 from kubevouch.approve.decide.credentials import WatchedCredentials
-from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
@@ -30,6 +29,7 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import credentials_in
+from kubevouch.policy.sources.watched import WatchedSources
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""

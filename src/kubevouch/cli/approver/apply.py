@@ -19,7 +19,6 @@ from kubevouch.cli.approver.installation import (
 )
 from kubevouch.cli.approver.new_nodes import (
     QUESTION,
-    WEAK,
     NewNodes,
     NewNodeWish,
     configuration_text,
@@ -140,8 +139,6 @@ def _settings(terminal: Terminal, options: InstallOptions, present: Present) -> 
         wish = NewNodeWish(NewNodes.HOLD) if options.dry_run else _asked(terminal, yes=options.yes)
         if options.dry_run:
             terminal.note("What becomes of new nodes was not said: --new-nodes hold is shown.")
-    if wish is not None and wish.source is NewNodes.NODE_STATUS:
-        terminal.note(WEAK)
     return Settings(
         image=options.image,
         replicas=2 if present.control_planes > 1 else 1,

@@ -17,8 +17,8 @@ def _roles() -> str:
 @applying
 @click.option(
     "--new-nodes",
-    type=click.Choice(["hold", "rule", "node-status"]),
-    help="Nodes that nobody has pinned are held; admitted by a rule; or (weak) believed. Asked if not said.",
+    type=click.Choice(["hold", "rule"]),
+    help="Nodes that nobody has pinned are held, or admitted by a rule. Asked if not said.",
 )
 @click.option("--new-node-names", default="", metavar="PATTERN", help="Of the rule: worker-*, say.")
 @click.option(

@@ -8,7 +8,6 @@ from typing import Final
 from kubevouch.errors import UsageError
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION_SCHEMA,
-    SourceWord,
     read_configuration,
 )
 from kubevouch.policy.sources.stored import Unreadable
@@ -23,20 +22,11 @@ class NewNodes(StrEnum):
     RULE = "rule"
     """A rule admits it once: a pattern of names, networks, so many an hour."""
 
-    NODE_STATUS = "node-status"
-    """Whatever the node says of itself counts. Weak."""
-
 
 QUESTION: Final = """\
 A node that nobody has pinned asks for a certificate when it joins. What is to become of its CSR?
   hold         it waits until somebody runs `kubevouch approver pin NODE` (an Event on it and on its Node says so)
-  rule         admitted once if its name matches a pattern, its addresses lie in networks, and not too many came this hour
-  node-status  WEAK: what the node says of itself counts. Whoever has a bootstrap token gets any free name and address"""
-
-WEAK: Final = (
-    "WEAK: with node-status a new node gets whatever names and addresses it claims, unless another node or the cluster "
-    "has them. Whoever can join a node can take any other address."
-)
+  rule         admitted once if its name matches a pattern, its addresses lie in networks, and not too many came this hour"""
 
 
 @dataclass(frozen=True)
@@ -91,9 +81,6 @@ def configuration_text(wish: NewNodeWish) -> str:
     match wish.source:
         case NewNodes.HOLD:
             lines.append(f"sources: [{', '.join(sources)}]")
-        case NewNodes.NODE_STATUS:
-            lines.append(f"# {WEAK}")
-            lines.append(f"sources: [{', '.join([*sources, 'node-status'])}]")
         case NewNodes.RULE:
             lines.append(f"sources: [{', '.join([*sources, 'new-nodes'])}]")
             lines.append("newNodes:")
@@ -116,9 +103,7 @@ def wish_in(text: str) -> NewNodeWish | None:
     if isinstance(found, Unreadable):
         return None
     wish = NewNodeWish(NewNodes.HOLD)
-    if SourceWord.NODE_STATUS in found.sources:
-        wish = NewNodeWish(NewNodes.NODE_STATUS)
-    elif found.new_nodes:
+    if found.new_nodes:
         rule = found.new_nodes[0]
         wish = NewNodeWish(NewNodes.RULE, rule.names, tuple(map(str, rule.networks)), rule.per_hour)
     said = read_configuration(configuration_text(wish))

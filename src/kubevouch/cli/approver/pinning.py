@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.credential import (
     NamedCertificates,
@@ -41,6 +40,7 @@ from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.configuration import with_configured
 from kubevouch.policy.sources.pinned import PINS
 from kubevouch.policy.sources.stored import shard_of
+from kubevouch.policy.sources.watched import WatchedSources
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
 

@@ -43,7 +43,6 @@ class SourceWord(StrEnum):
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
-    NODE_STATUS = "node-status"
 
 
 class DenyMode(StrEnum):
@@ -160,11 +159,6 @@ def _sources(said: list[str]) -> tuple[SourceWord, ...]:
     if not found:
         raise NotAnEntry(
             "no source", "sources: [inventory, pins, renewal] was expected, or some of them"
-        )
-    if {SourceWord.NEW_NODES, SourceWord.NODE_STATUS} <= set(found):
-        raise NotAnEntry(
-            "new-nodes and node-status",
-            "one of them was expected: node-status takes every node that the rules do not",
         )
     return found
 
