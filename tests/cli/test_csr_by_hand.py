@@ -34,7 +34,7 @@ from tests.support.stage import Stage
 EXPLAIN = ("csr", "explain", "csr-w9")
 APPROVE = ("csr", "approve", "csr-w9", "--yes")
 SHOP = "shop.example.com"
-PLAN = "kubevouch fix --plan"
+PLAN = "kubevouch plan -o"
 LISTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 LEFT = "the approver is installed, and has not approved it"
 

@@ -208,7 +208,7 @@ class Acting:
     progress: Progress
 
     async def plan(self, *nodes: str, **options: Any) -> Plan:
-        """Made as `fix --plan` makes it."""
+        """Made as `plan` makes it."""
         asked = PlanOptions(
             run="abcd",
             made_by="0",

@@ -50,7 +50,7 @@ from kubevouch.x509 import issue
 from .forgeries import Forgery, forgeries
 from .recorded import Recorded, plan_of, planned, recorded
 
-_RUNS_COMMAND = r"fix --(status|resume)( [0-9a-f]{4,32})?"
+_RUNS_COMMAND = r"(status|resume)( [0-9a-f]{4,32})?"
 _SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|{_RUNS_COMMAND})"
 LONGEST = 20_000
 """The most characters that are shown to a person about one node."""

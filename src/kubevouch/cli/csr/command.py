@@ -61,7 +61,7 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
         "plan_file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="A plan of `fix`, not older than a day: names and addresses of each node, with how we know.",
+        help="A plan of `apply`, not older than a day: names and addresses of each node, with how we know.",
     )
     for option in (plan, cluster_domain, service_cidr, allow):
         verb = option(verb)
@@ -235,7 +235,7 @@ def approve(
     if credential and len(set(names)) != 1:
         raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
     terminal = terminal_of(ctx)
-    terminal.roles = "kubevouch fix --print-role"
+    terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     sources = replace(sources, word=replace(sources.word, credential=credential))
@@ -274,7 +274,7 @@ def deny(
     from kubevouch.cli.csr.approve import deny_named
 
     terminal = terminal_of(ctx)
-    terminal.roles = "kubevouch fix --print-role"
+    terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     return deny_named(terminal, access, names, reason, yes=yes)

@@ -1,4 +1,4 @@
-"""What `fix --apply` does around the run: say what will be done, ask, show progress and what became of each node."""
+"""What `apply` does around the run: say what will be done, ask, show progress and what became of each node."""
 
 import contextlib
 from collections.abc import Collection
@@ -30,15 +30,15 @@ from kubevouch.cli.common.run_log import (
 from kubevouch.cli.common.runs import find_run, keep_run, kept_plans
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.fix.again import commands_of, words_of
-from kubevouch.cli.fix.approver_pins import (
+from kubevouch.cli.rollout.again import commands_of, words_of
+from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
     say_which_are_outdated,
     write_pins_of,
 )
-from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
-from kubevouch.cli.fix.ending import tell_who_approves
+from kubevouch.cli.rollout.declined import say_what_switches_leave, telling_what_is_armed
+from kubevouch.cli.rollout.ending import tell_who_approves
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import ClusterAccess
@@ -67,11 +67,11 @@ _NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: 
 
 
 def found_plan(file: Path | None, run: str | None, terminal: Terminal) -> tuple[Plan, Path]:
-    """The plan of --apply FILE or --resume RUN, and the file in which a new one would be made. Raises UsageError."""
+    """The plan of `apply FILE` or `resume RUN`, and the file in which a new one would be made. Raises UsageError."""
     if file is not None:
         return _plan_in(file, terminal), file
     assert run is not None
-    return find_run(run, terminal.environment, f"fix --resume {run}"), Path("plan.json")
+    return find_run(run, terminal.environment, f"resume {run}"), Path("plan.json")
 
 
 def _plan_in(file: Path, terminal: Terminal) -> Plan:
@@ -80,7 +80,7 @@ def _plan_in(file: Path, terminal: Terminal) -> Plan:
         return read_plan(file)
     except UsageError as error:
         if not file.exists() and next(kept_plans(terminal.environment), None):
-            error.leads_on = ("kubevouch fix --list",)
+            error.leads_on = ("kubevouch status --list",)
         raise
 
 
@@ -100,7 +100,7 @@ def apply_plan(
     """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
 
     Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
-    asked: --apply or --resume, and what was said behind it.
+    asked: the verb, and what was said behind it.
     """
     plan = with_ssh_config(plan, ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
@@ -130,7 +130,7 @@ def apply_plan(
         path,
         word,
         terminal.environment,
-        asked=join(["kubevouch", "fix", *asked, *words_of(word)]),
+        asked=join(["kubevouch", *asked, *words_of(word)]),
     )
     commands = leading()
     armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)

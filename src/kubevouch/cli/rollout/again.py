@@ -28,7 +28,7 @@ def commands_of(
 ) -> Commands:
     """The commands of the plan in that file. The new one of a plan of some nodes is for the same nodes, less those that are gone.
 
-    asked: the command line that carries this plan out; empty if it is --apply with that file. accepted: what --allow said when it
+    asked: the command line that carries this plan out; empty if it is `apply` with that file. accepted: what --allow said when it
     was made.
     """
     said = [*words_of(word)]
@@ -39,7 +39,7 @@ def commands_of(
         some += [each for value in values for each in ("--allow", f"{node}={value}")]
 
     def anew(via: str) -> str:
-        new = ["kubevouch", "fix", "--plan", str(path), "--via", via]
+        new = ["kubevouch", "plan", "-o", str(path), "--via", via]
         return join([*new, *there, *some, *said])
 
     def looks(run: str) -> str:
@@ -52,12 +52,12 @@ def commands_of(
         if not goes_on_here(run, environment):
             return ""
         times = times_of(run, environment)
-        return join(["kubevouch", "fix", "--resume", run, *(times.words if times else ())])
+        return join(["kubevouch", "resume", run, *(times.words if times else ())])
 
     begun = goes_on_here(plan.run, environment)  # its plan is kept, whatever becomes of the file
-    again = ["--resume", plan.run] if begun else ["--apply", str(path)]
+    again = ["resume", plan.run] if begun else ["apply", str(path)]
     return Commands(
-        again=asked if asked and not begun else join(["kubevouch", "fix", *again, *said]),
+        again=asked if asked and not begun else join(["kubevouch", *again, *said]),
         anew=anew(plan.via),
         kept=kept,
         looks=looks,

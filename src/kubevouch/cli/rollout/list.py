@@ -1,4 +1,4 @@
-"""What `fix --list` does: the runs that were begun on this machine, by what is kept of them here. It asks nobody."""
+"""What `status --list` does: the runs that were begun on this machine, by what is kept of them here. It asks nobody."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What `fix --status` does: shows where runs stand, read off the nodes. It reads only."""
+"""What `status` does: shows where runs stand, read off the nodes. It reads only."""
 
 import contextlib
 import re
@@ -18,7 +18,7 @@ from kubevouch.cli.common.run_history import as_known_here
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.known_here import (
+from kubevouch.cli.rollout.known_here import (
     in_hand_without_a_node,
     reached_here,
     stopped_here,
@@ -27,8 +27,8 @@ from kubevouch.cli.fix.known_here import (
     times_here,
     with_what_was_known_here,
 )
-from kubevouch.cli.fix.plan import FixOptions, transport_to
-from kubevouch.cli.fix.refusal import leading_on
+from kubevouch.cli.rollout.plan import NodeOptions, transport_to
+from kubevouch.cli.rollout.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.gather.run_holder import gather_run_holder
@@ -53,6 +53,7 @@ from kubevouch.rollout.decide.next_for_status import (
     who_writes,
 )
 from kubevouch.rollout.decide.next_step import shows_an_answer
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.reaching import WayToNodes, way_of
 from kubevouch.rollout.decide.run_status import RunOnNode, while_it_is_undone
@@ -65,7 +66,7 @@ SCHEMA = "kubevouch.status/1"
 def show_status(
     terminal: Terminal,
     word: str,
-    options: FixOptions,
+    options: NodeOptions,
     kubeconfig: str | None,
     context: str | None,
     ssh_config: str | None,
@@ -110,10 +111,10 @@ def show_status(
     with contextlib.ExitStack() as refused:
         if plan:
             some = ("--nodes", ",".join(options.nodes)) if options.nodes else ()
-            asked = ("kubevouch", "fix", "--status", word, *some)
+            asked = ("kubevouch", "status", word, *some)
             refused.enter_context(
                 leading_on(
-                    terminal, plan, Path("plan.json"), asked, options.word, kubeconfig, context
+                    terminal, plan, Path("plan.json"), asked, OperatorWord(), kubeconfig, context
                 )
             )
         else:
@@ -183,7 +184,7 @@ class _Found:
         }
 
 
-def _reached(found: _Asked, options: FixOptions, terminal: Terminal) -> Mapping[str, str]:
+def _reached(found: _Asked, options: NodeOptions, terminal: Terminal) -> Mapping[str, str]:
     """By node that could not be asked: the run whose plan, kept here, goes there in another way. None where somebody has said how to go.
 
     A configuration of the environment ($KUBEVOUCH_SSH_CONFIG) is not said for these nodes.
@@ -219,7 +220,7 @@ def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | No
     """The plan of the run, if it is here. Raises UsageError for a word that is neither a run's name nor a plan's file."""
     kept = word and kept_run(word, terminal.environment)
     if word and (kept or not re.fullmatch(RUN_NAME, word)):
-        found = find_run(word, terminal.environment, f"fix --status {word}")
+        found = find_run(word, terminal.environment, f"status {word}")
         return with_ssh_config(found, ssh_config, terminal)
     return None
 

@@ -7,7 +7,7 @@ from shlex import join
 import click
 
 from kubevouch.cli.common.terminal import Declined, Terminal, one_line
-from kubevouch.cli.fix.again import words_of
+from kubevouch.cli.rollout.again import words_of
 from kubevouch.rollout.act.check import CheckedPlan
 from kubevouch.rollout.act.node_turn import begun_before
 from kubevouch.rollout.decide.armed import ArmedNode, what_is_left_armed, what_switches_leave
@@ -32,12 +32,12 @@ def telling_what_is_armed(
     asked: tuple[str, str],
     word: OperatorWord,
 ) -> Iterator[None]:
-    """Around the question; also where it is ended by a signal. asked: --apply or --resume, and what was said behind it."""
+    """Around the question; also where it is ended by a signal. asked: the verb, and what was said behind it."""
     try:
         yield
     except (Declined, click.Abort, KeyboardInterrupt):
         if armed := _armed(checked, timeouts):
-            again = join(["kubevouch", "fix", *asked, *words_of(word)])
+            again = join(["kubevouch", *asked, *words_of(word)])
             left = what_is_left_armed(armed, SystemClock().now(), again, named=asked[1])
             terminal.note(terminal.hinted(one_line(left)))
         raise

@@ -10,7 +10,7 @@ import msgspec
 from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.connect import access_of
 from kubevouch.cli.common.terminal import Declined, NowhereToWrite, Terminal
-from kubevouch.cli.fix.again import commands_of
+from kubevouch.cli.rollout.again import commands_of
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.errors import KubeconfigError

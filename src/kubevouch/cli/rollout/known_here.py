@@ -1,4 +1,4 @@
-"""What this machine knows of the runs that were begun here, for `fix --status`: by their plans and logs. It reads only."""
+"""What this machine knows of the runs that were begun here, for `status`: by their plans and logs. It reads only."""
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
