@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kubevouch.approve.decide.credentials import MOST_GONE, MOST_OF_A_NAME, MOST_WAITING
-from kubevouch.approve.decide.view import ClusterView, live_node
+from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
@@ -27,7 +27,7 @@ from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form
 from kubevouch.policy.client_csr import ClientCsr
-from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials
+from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials, live_node
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reasons import HoldReason
@@ -270,7 +270,6 @@ def reason(
     view: ClusterView, certificate: str, name: str = "n1", *, admitted: bool = False
 ) -> HoldReason:
     found = live_node(view.nodes[name])
-    assert found is not None
     assert view.credentials is not None
     ids = (f"X509SHA256={certificate * 32}",)
     return view.credentials.of(found, ids, told=True, admitted=admitted).reason
@@ -422,6 +421,5 @@ def test_a_record_that_cannot_be_read_opens_no_list() -> None:
     view.begin()
     assert view.credentials is not None
     live = live_node(there)
-    assert live is not None
     found = view.credentials.of(live, (f"X509SHA256={named}",), told=True)
     assert found.outcome is Outcome.CANNOT_TELL

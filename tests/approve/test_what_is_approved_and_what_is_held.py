@@ -355,24 +355,6 @@ async def test_a_node_that_is_deleted_and_made_again_while_its_csr_waits_is_anot
     assert not cluster.conditions("csr-1")
 
 
-@pytest.mark.parametrize("mode", ["none", "hard"])
-async def test_what_no_kubelet_sends_is_denied_only_where_the_operator_says_so(
-    cluster: Cluster, mode: str
-) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
-    cluster.configure(f"deny: {mode}")
-    async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "10.96.0.1")
-        await running.decided("csr-1")
-        types = [each["type"] for each in cluster.conditions("csr-1")]
-        assert types == (["Denied"] if mode == "hard" else [])
-        # An address that is only not listed may be an honest change.
-        cluster.csr("csr-2", "n1", "192.0.2.9")
-        await running.decided("csr-2")
-        assert not cluster.conditions("csr-2")
-
-
 async def test_somebody_without_a_nodes_name_is_held_and_no_node_is_read(cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.list_nodes()

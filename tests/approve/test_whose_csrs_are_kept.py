@@ -143,7 +143,9 @@ def test_which_credential_is_allowed_the_record_of_client_certificates_says() ->
     """In a full room the pinned one stays, though it asked first."""
     view, own = ClusterView(), "a" * 64
     pin = json.dumps({"v": 1, "clientCertificates": [own]})
-    view.sources.put(ConfigMap(metadata=Metadata(name=shard_of("kubevouch-pins", "n1")), data={"n1": pin}))
+    view.sources.put(
+        ConfigMap(metadata=Metadata(name=shard_of("kubevouch-pins", "n1")), data={"n1": pin})
+    )
     view.put_node(node("n1", "192.0.2.1"))
     view.begin()
     for number, by in enumerate((own, *(f"{each:064x}" for each in range(9)))):

@@ -27,7 +27,7 @@ from kubevouch.policy.by_hand import (
     word_that_helps,
 )
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.policy.csr import bare_csr, csr_of
+from kubevouch.policy.csr import csr_of
 from kubevouch.policy.pins import Pins
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch.policy.sources.watched import WatchedSources
@@ -230,15 +230,6 @@ def test_what_a_rule_holds_is_not_left_to_the_approver() -> None:
     known = evidence(found, of=written(pins={NODE: PIN}), approver=True)
     judgement = judged_by_hand(csr_of(found), known, OperatorsWord())
     assert (judgement.outcome, judgement.held) == (Outcome.REFUSE, "")
-
-
-def test_a_csr_in_a_file_is_of_the_node_of_its_common_name() -> None:
-    bare = bare_csr("mine", request(NODE, [NODE], [ADDRESS]))
-    judgement = judged_by_hand(bare, evidence(of=written(pins={NODE: PIN})), OperatorsWord())
-    assert judgement.outcome is Outcome.CANNOT_TELL
-    assert judgement.names.why.startswith(f"if it is {NODE}'s, as its common name says: pinned on")
-    stranger = judged_by_hand(bare_csr("x", request("x", ["x"])), evidence(), OperatorsWord())
-    assert (stranger.names.allowed, stranger.names.source) == (None, "none")
 
 
 def test_the_limits_are_those_of_the_approvers_configuration() -> None:

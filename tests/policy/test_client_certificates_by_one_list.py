@@ -15,8 +15,9 @@ from cryptography.x509.oid import NameOID
 from kubevouch.kube.decode import decoded
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.outcome import Outcome
+from kubevouch.policy.credentials import live_node
 from kubevouch.policy.csr import CREDENTIAL_ID, csr_of
-from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 from kubevouch.policy.sources.recorded import credentials_in
 from kubevouch.policy.sources.stored import Unreadable
 

@@ -93,10 +93,10 @@ READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "kubelet_started": ("kubelet_started", ago),
     "node_seen": ("node_seen", lambda seen: NodeSeen(seen[0], seen[1], ago(seen[2]))),
     "standing": ("standing", lambda name: getattr(conftest, name)),
-    "groups": ("groups", lambda v: None if v is None else tuple(v)),
-    "usages": ("usages", lambda v: None if v is None else tuple(v)),
+    "groups": ("groups", tuple),
+    "usages": ("usages", tuple),
     "conditions": ("conditions", tuple),
-    "credential_ids": ("credential_ids", lambda v: None if v is None else tuple(map(hashed, v))),
+    "credential_ids": ("credential_ids", lambda v: tuple(map(hashed, v))),
     "client_certificates": ("client_certificates", lambda v: frozenset(map(hashed, v))),
     "key_shown_by": ("key_shown_by", frozenset),
     "other_names": ("other_names", lambda v: {name: owner(said) for name, said in v.items()}),
@@ -117,7 +117,7 @@ def case_of(said: dict[str, Any]) -> Case:
 def in_short(result: RuleResult) -> str:
     doubt = "? " if result.outcome is Outcome.CANNOT_TELL else ""
     word = "".join(f" +{value}" for value in result.operator_may_allow)
-    return f"{doubt}{result.reason}{' hard' if result.hard else ''}{word}"
+    return f"{doubt}{result.reason}{word}"
 
 
 def held(decision: Decision) -> dict[str, str]:
@@ -177,7 +177,7 @@ def with_csr(**changes: object) -> CsrFacts:
 def test_what_a_bare_csr_does_not_say_is_a_doubt() -> None:
     for rule in (timing.fresh, timing.newest, identity.same_node):
         assert in_short(rule(with_csr(created=None))) == "? NotInEvidence"
-    assert in_short(form.canonical(with_csr(parsed=None))) == "Unreadable hard"
+    assert in_short(form.canonical(with_csr(parsed=None))) == "Unreadable"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_limit_is_told_as_it_is_set(hours: int, words: str) -> None:
     csr = msgspec.structs.replace(with_csr(expiration_seconds=hours * 3600 + 1), limits=limits)
     result = form.lifetime(csr)
     assert (in_short(result), result.allowed) == (
-        "LifetimeTooLong hard",
+        "LifetimeTooLong",
         f"at most {words}, or unset",
     )
     assert timing.fresh(csr).allowed == "made less than 60 minutes ago"

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from kubevouch.policy.sources.configuration import (
     ApproverConfiguration,
-    DenyMode,
     SourceWord,
     read_configuration,
     with_configured,
@@ -68,7 +67,6 @@ def test_without_anything_said_only_what_is_written_down_or_served_counts() -> N
     found = read_configuration("schemaVersion: kubevouch.approver/1")
     assert found == ApproverConfiguration()
     assert found.sources == (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
-    assert found.deny is DenyMode.NONE
     assert found.limits.lifetime == timedelta(days=366)
 
 
@@ -143,7 +141,6 @@ def test_each_field_of_the_configuration_is_read() -> None:
         "clusterDomain: .Xen.Corp.\n"
         "serviceCIDRs: [10.96.0.0/12, 'fd00:96::/112']\n"
         "podCIDRs: [10.244.0.0/16, 'fd00:97::/56']\n"
-        "deny: hard\n"
         "maxLifetime: 36h\n"
     )
     assert read_configuration(said) == ApproverConfiguration(
@@ -152,7 +149,6 @@ def test_each_field_of_the_configuration_is_read() -> None:
         cluster_domain="xen.corp",
         service_networks=(ip_network("10.96.0.0/12"), ip_network("fd00:96::/112")),
         pod_networks=(ip_network("10.244.0.0/16"), ip_network("fd00:97::/56")),
-        deny=DenyMode.HARD,
         max_lifetime=timedelta(hours=36),
         problems=(),
     )
@@ -171,7 +167,6 @@ WRONG = {
     "sources: []": "no source",
     "sources: [pins, dns]": "sources: 'dns'",
     "sources: [pin]": "sources: 'pin'",
-    "deny: all": "deny: 'all'",
     "maxLifetime: 90": "Expected `str`, got `int` - at `$.maxLifetime`",
     "maxLifetime: 0d": "maxLifetime '0d'",
     "maxLifetime: 1000000h": "maxLifetime '1000000h'",

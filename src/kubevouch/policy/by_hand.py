@@ -26,12 +26,12 @@ from kubevouch.policy.claims import (
     confirmed,
     with_said,
 )
-from kubevouch.policy.credentials import CredentialAnswer
-from kubevouch.policy.csr import Csr, asked_of, presumed_node, requestor_node
+from kubevouch.policy.credentials import CredentialAnswer, live_node
+from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence, tell_credentials
-from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.allowing import pinning
@@ -149,10 +149,7 @@ class CsrJudgement:
 def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJudgement:
     """What the policy says; of a CSR that somebody has decided about, of what it asks for."""
     asked = asked_of(csr) or AskedNames()
-    names = _names_of(presumed_node(csr), evidence, asked, word)
-    if csr.username is None and names.allowed is not None:
-        words = f"if it is {names.allowed.node}'s, as its common name says: {names.why}"
-        names = replace(names, why=words)
+    names = _names_of(requestor_node(csr), evidence, asked, word)
     standing, newest = _credential(csr, evidence, names, word)
     facts = csr_facts(
         csr,
@@ -170,7 +167,7 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
         credentials_told=evidence.credentials_told,
     )
     decision = decide(facts, WHAT_IT_ASKS_FOR if csr.conditions else RULES)
-    waits = decision.outcome is Outcome.PASS and csr.uid and not csr.conditions
+    waits = decision.outcome is Outcome.PASS and not csr.conditions
     return CsrJudgement(
         decision, names, LEFT_TO_THE_APPROVER if waits and evidence.approver else ""
     )
@@ -269,7 +266,7 @@ def _credential(
 ) -> tuple[CredentialAnswer | None, str | None]:
     """What is said of the client certificate that made it, and the newest CSR of the node's own. None: no Node is known to have made it."""
     node = evidence.indexed.node(requestor_node(csr) or "")
-    if node is None or csr.credential_ids is None:
+    if node is None:
         return None, None
     if (doubt := evidence.client_csrs.doubt) and not word.credential:
         why = f"who got client certificates could not be read: {doubt.text}"

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
+from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.kube.resources.events import bounded
 from kubevouch.outcome import Outcome, combined
@@ -152,12 +152,13 @@ def approval(
 ) -> CsrCondition:
     """The condition that approves a CSR. An approval can never be withdrawn, and its message stays as it is.
 
-    names_by: whose word the names are. not_asked: the rules that nobody asked. besides: what the running approver thinks of it.
+    who: the person or the run that approves; "": our approver. names_by: whose word the names are. not_asked: the rules that nobody asked. besides: what the running approver thinks of it.
     """
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]
     parts.append(f"names and addresses: {names_by}" if names_by else "")
-    message = bounded(f"kubevouch: {who}: {'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
+    says = f"kubevouch: {who}: " if who else APPROVER_SAYS
+    message = bounded(f"{says}{'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 

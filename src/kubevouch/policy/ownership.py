@@ -6,7 +6,6 @@ The rules about names and the rules about addresses have one shape; a `Kind` say
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
     Address,
     AllowedNames,
@@ -100,10 +99,6 @@ def allowed_addresses(facts: NameFacts) -> RuleResult:
 
 
 def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    """Hard only where a source says besides that something which is asked for is not the node's.
-
-    A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has.
-    """
     values = kind.of(facts.asked)
     if values is None:
         return unreadable(rule)
@@ -127,7 +122,6 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             seen=listed([f"{value} ({why.what})" for value, why in found.items()]),
             allowed=f"none of the cluster's own {kind.word}",
             operator_may_allow=tuple(map(str, found)) if by_pin else (),
-            hard=not by_pin and _allowed(rule, facts, kind).outcome is Outcome.REFUSE,
         )
     if facts.reserved.doubts:
         return cannot_tell(rule, listed(facts.reserved.doubts))

@@ -30,7 +30,6 @@ from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, approval, denial
 from kubevouch.policy.rule import listed
 
-_EXPECTED = "kubevouch csr list shows what there is"
 AGAINST_APPROVER: Final = "--against-approver"
 """The flag for what the installed approver has not approved."""
 
@@ -78,7 +77,7 @@ def approve_named(
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
         evidence = await sources.gather(api, clock)
         warn(terminal, warnings(evidence))
-        found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
+        found = [await serving_csr(api, name) for name in dict.fromkeys(names)]
         waiting, settled = undecided(terminal, found)
         return [judged(each, sources, evidence) for each in waiting], settled
 
@@ -201,7 +200,7 @@ def deny_named(
     reason = _checked(reason)
 
     async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:
-        found = [await serving_csr(api, each, expected=_EXPECTED) for each in dict.fromkeys(names)]
+        found = [await serving_csr(api, each) for each in dict.fromkeys(names)]
         return found, api.server_clock.now()
 
     found, at = with_api(terminal, access, look)

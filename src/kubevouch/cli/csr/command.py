@@ -21,11 +21,11 @@ from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.cli.csr.find import NamedCsr
     from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.kube.resources import CertificateSigningRequest
     from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement
 
 
@@ -150,37 +150,35 @@ def explain(
 ) -> int:
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
 
-    CSR is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
-    A file is judged against the cluster too. Of a CSR that somebody has decided about it is said who that was, and what
+    Of a CSR that somebody has decided about it is said who that was, and what
     the policy says of what it asks for.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.find import csr_named
+    from kubevouch.cli.csr.find import serving_csr
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import warnings
     from kubevouch.policy.by_hand import judged_by_hand, word_that_helps
-    from kubevouch.policy.csr import presumed_node
+    from kubevouch.policy.csr import csr_of, requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
     async def judge(
         api: "ApiClient", clock: "Clock"
-    ) -> "tuple[NamedCsr, CsrJudgement, tuple[str, ...]]":
+    ) -> "tuple[CertificateSigningRequest, CsrJudgement, tuple[str, ...]]":
         evidence = await sources.gather(api, clock)
-        named = await csr_named(word, api, evidence.cluster)
+        found = await serving_csr(api, word)
+        csr = csr_of(found)
         warn(terminal, warnings(evidence))
-        judgement = judged_by_hand(named.csr, evidence, sources.word)
-        helps = word_that_helps(named.csr, evidence, sources.word, judgement)
-        return named, judgement, helps
+        judgement = judged_by_hand(csr, evidence, sources.word)
+        return found, judgement, word_that_helps(csr, evidence, sources.word, judgement)
 
-    named, judgement, helps = with_api(terminal, access, judge)
+    found, judgement, helps = with_api(terminal, access, judge)
     if terminal.prints_json:
-        print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
+        print_document(terminal, "kubevouch.decision/1", explained_json(judgement, found))
     else:
-        node = presumed_node(named.csr)
-        print_decision(terminal, judgement, node, named.found, word=helps)
+        print_decision(terminal, judgement, requestor_node(csr_of(found)), found, word=helps)
     return exit_of(judgement)
 
 

@@ -79,10 +79,8 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
     }
 
 
-def explained_json(
-    judgement: CsrJudgement, found: CertificateSigningRequest | None
-) -> dict[str, object]:
-    """A decision as JSON, and what somebody has decided about the CSR. found: None of a PEM file."""
+def explained_json(judgement: CsrJudgement, found: CertificateSigningRequest) -> dict[str, object]:
+    """A decision as JSON, and what somebody has decided about the CSR."""
     decision = judgement.decision
     return {
         "name": decision.about,
@@ -94,11 +92,11 @@ def explained_json(
     }
 
 
-def _decided(found: CertificateSigningRequest | None) -> list[dict[str, object]]:
+def _decided(found: CertificateSigningRequest) -> list[dict[str, object]]:
     """What somebody has decided about the CSR as JSON; empty while it waits. by: as its writer calls itself."""
     return [
         {"type": each.type, "by": decided_by(each), "reason": each.reason, "message": each.message}
-        for each in (found.status.conditions if found else ())
+        for each in found.status.conditions
     ]
 
 
@@ -193,7 +191,7 @@ def print_decision(
     terminal: Terminal,
     judgement: CsrJudgement,
     node: str | None,
-    found: CertificateSigningRequest | None = None,
+    found: CertificateSigningRequest,
     *,
     behind: str = "",
     word: tuple[str, ...] = (),
@@ -209,12 +207,11 @@ def print_decision(
     terminal.wrapped(judgement.names.why, "names and addresses: ")
     if judgement.names.advice and decision.outcome is not Outcome.PASS and not word:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
-    if found is None or not found.status.conditions:
+    if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
-        if found is not None and found.uid:
-            _print_denial(terminal, decision)
-            print_way_on(terminal, [judgement])
+        _print_denial(terminal, decision)
+        print_way_on(terminal, [judgement])
         if word:
             _print_the_word_that_helps(terminal, judgement, node or "", word)
         return
