@@ -283,6 +283,8 @@ HISTORIES = {
     "k2 by k1; serve csr-k2 k2; serve csr-k k1": ("csr-k", "Superseded"),
     "t1 token; serve csr-t t1; serve csr-k k1; serve csr-u u1": ("", "UnknownCredential"),
     "serve csr-k k1; serve csr-k-again k1": ("csr-k-again", "Superseded"),
+    # Whoever may impersonate users writes circles, too.
+    "k1 by k2; k2 by k1; serve csr-k1 k1; serve csr-k2 k2": ("", "UnknownCredential"),
 }
 
 
@@ -373,3 +375,17 @@ def test_where_client_csrs_could_not_be_read_nothing_passes() -> None:
     assert reasons(held) == {"client-standing": "NotInEvidence"}
     named = judged_by_hand(csr_of(found), known, OperatorsWord(credential="ab" * 32))
     assert named.outcome is Outcome.PASS
+
+
+def test_where_nobody_knows_when_the_node_was_made_everybody_came_later() -> None:
+    known = history("t1 token; serve csr-t t1")
+    nodes = known.cluster.nodes.or_else(())
+    undated = [
+        msgspec.structs.replace(
+            each, metadata=msgspec.structs.replace(each.metadata, creation_timestamp=None)
+        )
+        for each in nodes
+    ]
+    cluster = replace(known.cluster, nodes=measured(tuple(undated)))
+    found = passing(replace(known, cluster=cluster), OperatorsWord(allowed=BOTH))
+    assert reasons(found["csr-t"]) == {"client-standing": "BorrowedIdentity"}

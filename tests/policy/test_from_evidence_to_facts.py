@@ -246,51 +246,6 @@ def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("kubernetes.default", "the API server"),
-        ("Kubernetes.Default.", "the API server"),
-        ("x.kubernetes", "the API server"),
-        ("api.example.com", "the control plane's endpoint"),
-        ("localhost.localdomain", "every machine's own"),
-        ("x.localhost", "every machine's own"),
-        ("vault.kube-system.svc.anything", "a Service"),
-        ("x.vault.kube-system.svc.anything", "a Service"),
-        ("metrics", "Service kube-system/metrics"),
-        ("Metrics.Kube-System.", "Service kube-system/metrics"),
-        ("metrics-0.metrics.kube-system", "Service kube-system/metrics"),
-        ("vault.default.svc", "a Service"),
-        ("x.corp.internal.", "the cluster's own domain"),
-        ("x.cluster.local", "the cluster's own domain"),
-    ],
-)
-def test_a_reserved_name_says_what_it_is_reserved_for(name: str, what: str) -> None:
-    assert reserved_name(name, RESERVED, None) == Reservation(what)
-
-
-@pytest.mark.parametrize(
-    ("source", "reservation"),
-    [
-        (NameSource.NODE_STATUS, Reservation("Service web/shop", by_pin=True)),
-        (NameSource.SSH_HOST_KEY, Reservation("Service web/shop", by_pin=True)),
-        (NameSource.OPERATOR, None),
-    ],
-)
-def test_a_load_balancers_name_is_a_nodes_by_the_operators_word_only(
-    source: NameSource, reservation: Reservation | None
-) -> None:
-    reserved = ReservedNames(load_balancer_names={"shop.example.com": "Service web/shop"})
-    allowed = AllowedNames(NODE, (Claim("shop.example.com", source),))
-    assert reserved_name("shop.example.com", reserved, allowed) == reservation
-    assert reserved_name("shop.example.com", reserved, None) == Reservation("Service web/shop")
-
-
-@pytest.mark.parametrize("name", [NODE, ".kubernetes.default"])
-def test_any_other_name_is_not_reserved(name: str) -> None:
-    assert reserved_name(name, RESERVED, None) is None
-
-
-@pytest.mark.parametrize(
     ("address", "reservation"),
     [
         ("10.96.0.10", Reservation("Service kube-system/kube-dns")),
