@@ -21,7 +21,7 @@ _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
 _PODS = ("--image", "--pod-namespace")
 _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "fix": (("fix --plan", "fix --apply", "fix --resume"), ("--gate-timeout", "--soak")),
+    "fix": (("fix --plan", "fix --apply"), ("--gate-timeout", "--soak")),
     "undo": (("undo",), ("--gate-timeout",)),
 }
 """By verb, the lines that go on with what it was called for, and the times that were said for it. Another verb's are of other things."""

@@ -1,6 +1,6 @@
 """`fix --plan` shows every change before it is made; `fix --apply` makes it, node by node, each proven on the wire.
 
-`--status` and `--list` look at runs, `--resume` goes on with one that was cut off.
+`--status` looks at runs, `--resume` goes on with one that was cut off.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kubevouch.rollout.decide.plan import PodPlace, Via
 
 _NAMESPACE = "kube-system"
-_MODES = "--plan FILE, --apply FILE, --status [RUN], --resume RUN and --list"
+_MODES = "--plan FILE, --apply FILE, --status [RUN] and --resume RUN"
 
 
 def _roles() -> str:
@@ -62,6 +62,24 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
     return PodPlace(namespace or _NAMESPACE, checked_image(image))
 
 
+def _times(ctx: click.Context, kept: RolloutTimeouts, gates: float, soak: float) -> RolloutTimeouts:
+    """Those of the run, where they are kept and nothing else is said. Raises UsageError for gates that no switch may wait for."""
+    from click.core import ParameterSource
+
+    from kubevouch.evidence.run_holder import LONGEST_GATES
+
+    said = [
+        ctx.get_parameter_source(each) is ParameterSource.COMMANDLINE
+        for each in ("gate_timeout", "soak")
+    ]
+    times = RolloutTimeouts(gates if said[0] else kept.gates, soak if said[1] else kept.soak)
+    if times.gates > LONGEST_GATES:
+        raise UsageError(
+            "--gate-timeout", f"{times.gates:.0f}s", f"{LONGEST_GATES:.0f}s at most was expected"
+        )
+    return times
+
+
 @click.command("fix", short_help="serverTLSBootstrap on every node, without the port going dark.")
 @click.option(
     "--plan",
@@ -91,7 +109,6 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
     metavar="RUN",
     help="Go on with a run that was begun on this machine, or that of a plan's file. Writes.",
 )
-@click.option("--list", "lists", is_flag=True, help="The runs that were begun on this machine.")
 @cluster
 @output("table", "json")
 @click.option(
@@ -156,7 +173,6 @@ def command(
     apply_file: Path | None,
     status_of: str | None,
     resumed: str | None,
-    lists: bool,
     kubeconfig: str | None,
     context: str | None,
     via: str,
@@ -188,13 +204,9 @@ def command(
 
     terminal = terminal_of(ctx)
     terminal.tells_waits = terminal.nothing_changed = True
-    asked = (plan_file, apply_file, status_of, resumed, lists or None)
+    asked = (plan_file, apply_file, status_of, resumed)
     if sum(each is not None for each in asked) != 1:
         raise UsageError("fix", f"one of {_MODES} was expected")
-    if lists:
-        from kubevouch.cli.fix.list import list_runs
-
-        return list_runs(terminal)
     from kubevouch.rollout.decide.operator_word import OperatorWord
 
     word = OperatorWord(
@@ -226,13 +238,16 @@ def command(
     if nodes or allow or ssh_user or ask_sudo_password or image or pod_namespace:
         seen = "--nodes, --allow, --ssh-user, --ask-sudo-password, --image and --pod-namespace belong to --plan"
         raise UsageError("fix --apply", seen)
-    from kubevouch.cli.fix.again import words_of
+    from kubevouch.cli.common.runs import times_of
     from kubevouch.cli.fix.apply import apply_plan, found_plan
     from kubevouch.cli.fix.refusal import leading_on
+    from kubevouch.rollout.decide.advice import APPLY, RESUME
+    from kubevouch.rollout.decide.next_step import words_of
 
     plan, path = found_plan(apply_file, resumed, terminal)
-    again = ("--apply", str(apply_file)) if resumed is None else ("--resume", resumed)
-    carried_out = ("kubevouch", "fix", *again, *words_of(word))
+    again = (*RESUME, resumed) if resumed else (*APPLY, str(apply_file))
+    carried_out = (*again, *words_of(word))
+    times = _times(ctx, times_of(plan.run, terminal.environment), gate_timeout, soak)
     with leading_on(terminal, plan, path, carried_out, word, kubeconfig, context):
         return apply_plan(
             terminal,
@@ -240,8 +255,9 @@ def command(
             path,
             kubeconfig,
             context,
-            RolloutTimeouts(gate_timeout, soak),
-            asked=again,
+            times,
+            asked=carried_out,
+            given=resumed or str(apply_file),
             ssh_config=ssh_config,
             word=word,
             yes=yes,

@@ -14,10 +14,9 @@ from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, writ
 from kubevouch.cli.common.pods import pod_transport, prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import WatchedTransport
-from kubevouch.cli.common.runs import kept_run
+from kubevouch.cli.common.runs import kept_here, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.fix.render import print_plan
 from kubevouch.clock import Clock
@@ -28,6 +27,7 @@ from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.intent import what_pods_are
+from kubevouch.rollout.decide.next_step import commands_of
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import SCHEMA, Plan, PodPlace, Via
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -75,9 +75,9 @@ def make_plan(
     else:
         commands = commands_of(
             plan,
-            path,
+            str(path),
             options.word,
-            terminal.environment,
+            kept_here(terminal.environment),
             accepted=options.accepted,
         )
         pinned = [each.node for each in pins.pins]

@@ -1,6 +1,6 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -39,7 +39,6 @@ from kubevouch.rollout.act.precheck import (
     survey_planned,
 )
 from kubevouch.rollout.act.running_configuration import with_running_configuration
-from kubevouch.rollout.decide.armed import has_ended
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.expected_metrics import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
@@ -132,11 +131,8 @@ async def check(
     plan: Plan,
     context: RolloutContext,
     word: OperatorWord = NO_WORD,
-    known: Collection[str] = (),
 ) -> CheckedPlan:
     """Everything that can be known before the first write. word: what the operator says for this run.
-
-    known: nodes on which the run was begun by what this machine has kept.
 
     Raises:
         NothingApplicable: the plan leaves out every node that is not well.
@@ -148,7 +144,7 @@ async def check(
             f"plan of run {plan.run}", why, "make a new plan when that is fixed"
         )
     trust, nodes, away = await check_cluster(plan, context)
-    looked = await look_at_away_nodes(plan, nodes, away, known, context)
+    looked = await look_at_away_nodes(plan, nodes, away, context)
     away, failures = looked.left_out, looked.failures
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
@@ -240,8 +236,6 @@ class _Checker:
             proven = await confirm_addresses(values, node.host, result, self.context)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
-        if has_ended(self.plan.run, result.answer):
-            self.context.armed(node.node, None)
         facts = MachineFacts(
             node=node.node,
             machine_id=node.machine_id,
