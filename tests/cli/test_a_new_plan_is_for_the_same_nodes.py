@@ -4,10 +4,10 @@ import io
 from pathlib import Path
 
 import msgspec
+from kubevouch.cli.fix.again import commands_of
 
 from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.again import commands_of
 from kubevouch.cli.fix.render import print_plan
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
 from kubevouch.cli.common.armed_record import ArmedRecord, armed_by, forget_ended
+from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
+
 from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.run_log import RunLog, begun_log
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Declined, Terminal
-from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.lease import RunLease

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from kubevouch.cli.common.armed_record import ArmedRecord
+from kubevouch.cli.fix.again import commands_of
+from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, through_here, times_here
+
 from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged, log_armed
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.again import commands_of
-from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, through_here, times_here
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.next_for_status import next_for_status

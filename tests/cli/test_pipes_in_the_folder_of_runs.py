@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-
 from kubevouch.cli.common.armed_record import armed_by, armed_on
 from kubevouch.cli.common.run_history import has_run_begun_since, how_it_ended, undos_in
+
 from kubevouch.cli.common.run_log import RunLog
 from kubevouch.cli.common.runs import goes_on_here, kept_plans
 from kubevouch.cli.common.terminal import Terminal

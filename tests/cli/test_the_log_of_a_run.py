@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from kubevouch.cli.common.armed_record import ArmedRecord, armed_by
 from kubevouch.cli.common.run_history import (
     as_known_here,
@@ -22,6 +21,8 @@ from kubevouch.cli.common.run_history import (
     how_it_ended,
     is_being_written,
 )
+from kubevouch.rollout.decide.attempts import LoggedAttempt, what_it_came_to
+
 from kubevouch.cli.common.run_log import (
     LoggedProgress,
     RunLog,
@@ -35,7 +36,6 @@ from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.armed import ArmedNode
-from kubevouch.rollout.decide.attempts import LoggedAttempt, what_it_came_to
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult

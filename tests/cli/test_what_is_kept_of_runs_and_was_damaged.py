@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.run_history import (
     has_no_end,
@@ -18,6 +17,7 @@ from kubevouch.cli.common.run_history import (
     undos_in,
     was_begun_here,
 )
+
 from kubevouch.cli.common.run_log import RunLog, begun_log, ending_logged
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal

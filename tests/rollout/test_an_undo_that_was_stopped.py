@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from kubevouch.rollout.decide.stopped_undo import LoggedUndo, StoppedUndo, stopped_undo
 
 from kubevouch.rollout.decide.next_for_status import next_for_status
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
-from kubevouch.rollout.decide.stopped_undo import LoggedUndo, StoppedUndo, stopped_undo
 
 NAMES = ("w1", "w2", "w3")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from kubevouch.cli.fix.again import commands_of
+from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
+
 from kubevouch.errors import UsageError
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.act.status import gather_statuses, planned_target
@@ -16,7 +17,6 @@ from kubevouch.rollout.decide.next_step import Commands, NextStep, next_for_left
 from kubevouch.rollout.decide.operator_word import NO_WORD
 from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan, PodPlace
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.decide.reaching import WayToNodes, reached_otherwise
 from kubevouch.rollout.decide.run_status import RunOnNode, Standing
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting

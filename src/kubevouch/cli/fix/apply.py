@@ -14,6 +14,7 @@ from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
+    named,
     print_next,
     print_result,
     rollout_context,
@@ -198,23 +199,23 @@ def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
 
 
 def _what_is_left(
-    armed: Sequence[ArmedNode], now: datetime, commands: Commands, named: str = ""
+    armed: Sequence[ArmedNode], now: datetime, commands: Commands, given: str = ""
 ) -> str:
-    """What is said to who goes away now. named: the file of the plan, where an undo does not find it by the run's name."""
+    """What is said to who goes away now. given: the file of the plan, where an undo does not find it by the run's name."""
     again = join(commands.again)
-    return what_is_left_armed(armed, now, again, named) if armed else _NONE_LEFT.format(again=again)
+    return what_is_left_armed(armed, now, again, given) if armed else _NONE_LEFT.format(again=again)
 
 
 @contextlib.contextmanager
 def _telling_what_is_armed(
-    terminal: Terminal, begun: Sequence[ArmedNode], commands: Commands, named: str
+    terminal: Terminal, begun: Sequence[ArmedNode], commands: Commands, given: str
 ) -> Iterator[None]:
     """Around the question: whoever does not go on is told that the switches of these nodes go off all the same."""
     try:
         yield
     except (Declined, click.Abort, KeyboardInterrupt):
         if begun:
-            left = _what_is_left(begun, SystemClock().now(), commands, named)
+            left = _what_is_left(begun, SystemClock().now(), commands, given)
             terminal.note(terminal.hinted(one_line(left)))
         raise
 

@@ -162,23 +162,22 @@ def _ended(found: Looked) -> NextStep:
     """Nothing is armed. A holder that is silent was cut off: its run has not come to its end, even if all that it has begun is done."""
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)
+    every = {each.state for each in found.statuses}
+    is_well = NodeState.DONE in every and NodeState.UNDONE not in every
+    plain = step(Case.VERIFY if is_well else Case.DOCTOR)
     is_cut_off = silent is not None and silent.run == run
+    if not found.is_here(run):
+        if silent is None or not is_cut_off or NodeState.UNDONE in every:
+            return plain
+        return found.step(Case.CUT_OFF_ELSEWHERE, run, nodes=(), where=silent.where)
     states = {each.state for each in found.statuses if each.run == run}
     if any(each.run != run for each in found.statuses):
         states.add(NodeState.UNTOUCHED)
-    case = Case.VERIFY if states == {NodeState.DONE} else Case.DOCTOR
     if NodeState.UNDONE in states:
         is_whole = not is_cut_off and NodeState.DONE not in states
-        case = Case.UNDONE if is_whole else Case.PARTLY_UNDONE
-    elif is_cut_off:
-        case = Case.CUT_OFF
-    elif NodeState.UNTOUCHED in states and (found.run or NodeState.DONE in states):
-        case = Case.NOT_ALL_BEGUN
-    if found.is_here(run) or case in (Case.VERIFY, Case.DOCTOR):
-        return found.step(case, run, nodes=())
-    if case is Case.CUT_OFF and silent is not None:
-        return found.step(Case.CUT_OFF_ELSEWHERE, run, nodes=(), where=silent.where)
-    done = {each.state for each in found.statuses}
-    return step(
-        Case.VERIFY if NodeState.DONE in done and NodeState.UNDONE not in done else Case.DOCTOR
-    )
+        return found.step(Case.UNDONE if is_whole else Case.PARTLY_UNDONE, run, nodes=())
+    if is_cut_off:
+        return found.step(Case.CUT_OFF, run, nodes=())
+    if NodeState.UNTOUCHED in states and (found.run or NodeState.DONE in states):
+        return found.step(Case.NOT_ALL_BEGUN, run, nodes=())
+    return plain
