@@ -264,7 +264,7 @@ async def test_where_nobody_knows_a_node_what_is_next_is_the_plan_that_proves_it
     """As kubeadm leaves a cluster: there are no pins and no approver that could be told."""
     put_node(stage, NODE, "uid-9", ADDRESS)
     put_csr(stage, "csr-w9", NODE, ADDRESS)
-    leads_on = "NEXT   kubevouch fix --plan plan.json --via ssh"
+    leads_on = "NEXT   kubevouch plan -o plan.json --via ssh"
     ran = await kubevouch("csr", "approve", "--all", "--yes")
     assert leads_on in ran.out, ran
     assert "kubevouch csr explain csr-w9" in ran.out

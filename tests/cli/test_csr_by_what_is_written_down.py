@@ -136,10 +136,10 @@ async def test_what_waits_for_its_node_is_led_to_no_plan(kubevouch: Program, sta
     )
     assert shown.code == 1, shown
     assert "NoSuchNode" in shown.out
-    assert "fix --plan" not in shown.out
+    assert "plan" not in shown.out
     assert "kubevouch csr deny csr-gone --reason 'there is no such Node'" in shown.out
     # The other one that waits is what a plan helps with.
-    assert "NEXT   kubevouch fix --plan" in every.out
+    assert "NEXT   kubevouch plan" in every.out
 
 
 async def test_a_node_that_nothing_written_down_knows_is_said_to_be_so(

@@ -88,5 +88,5 @@ async def test_no_plan_and_no_denial_is_advised_for_a_file(
     for name, pem in (("a.pem", request("w7", ["w7"])), ("b.yaml", manifest(request("w7")))):
         (tmp_path / name).write_bytes(pem)
         ran = await kubevouch("csr", "explain", str(tmp_path / name))
-        assert "kubevouch fix" not in ran.out, ran
+        assert "kubevouch apply" not in ran.out, ran
         assert "csr deny" not in ran.out

@@ -10,7 +10,7 @@ from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
-PLAN = "kubevouch fix --plan"
+PLAN = "kubevouch plan"
 
 
 @pytest.fixture(autouse=True)

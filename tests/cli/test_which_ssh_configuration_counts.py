@@ -37,7 +37,7 @@ UNSAFE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+@pytest.mark.parametrize("verb", [("apply",), ("undo",)])
 async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     kubevouch: Program, config: Path, verb: tuple[str, ...], name: str
 ) -> None:
@@ -50,7 +50,7 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     assert not (kubevouch.home / "was-read").exists()
 
 
-@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",), ("fix", "--status")])
+@pytest.mark.parametrize("verb", [("apply",), ("undo",), ("status",)])
 async def test_nor_one_in_whose_place_others_may_put_another(
     kubevouch: Program, config: Path, verb: tuple[str, ...]
 ) -> None:
@@ -80,7 +80,7 @@ async def test_a_group_of_one_user_alone_may_write_to_the_folder(
     folder.mkdir()
     folder.chmod(0o775)
     plan = _plan(kubevouch, config.rename(folder / "ssh_config"))
-    ran = await kubevouch("fix", "--apply", plan, "--yes")
+    ran = await kubevouch("apply", plan, "--yes")
     own = has_a_group_of_its_own()
     assert (f"ssh reads {folder}/ssh_config, as the plan says" in ran.err) == own, ran
     assert (f"others may write to {folder} (its mode is 775)" in ran.err) != own, ran
@@ -93,7 +93,7 @@ async def test_but_no_group_of_others(kubevouch: Program, config: Path) -> None:
     os.chown(folder, -1, 65534)
     folder.chmod(0o775)
     plan = _plan(kubevouch, config.rename(folder / "ssh_config"))
-    ran = await kubevouch("fix", "--apply", plan, "--yes")
+    ran = await kubevouch("apply", plan, "--yes")
     assert f"others may write to {folder} (its mode is 775)" in ran.err, ran
 
 
@@ -103,16 +103,16 @@ async def test_ssh_reads_the_file_that_was_looked_at_wherever_a_link_leads_later
     """Whoever owns a link may turn it."""
     link = kubevouch.home / "link"
     link.symlink_to(config)
-    ran = await kubevouch("fix", "--apply", _plan(kubevouch, link), "--yes")
+    ran = await kubevouch("apply", _plan(kubevouch, link), "--yes")
     assert f"ssh reads {config}, as the plan says" in ran.err, ran
 
 
 async def test_nor_one_that_depends_on_where_the_command_runs(kubevouch: Program) -> None:
-    ran = await kubevouch("fix", "--apply", _plan(kubevouch, "ssh_config"), "--yes")
+    ran = await kubevouch("apply", _plan(kubevouch, "ssh_config"), "--yes")
     assert (ran.code, "it is not an absolute path" in ran.err) == (2, True)
 
 
-@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+@pytest.mark.parametrize("verb", [("apply",), ("undo",)])
 async def test_which_file_ssh_reads_is_said_before_anything_is_done(
     kubevouch: Program, config: Path, verb: tuple[str, ...]
 ) -> None:
@@ -120,7 +120,7 @@ async def test_which_file_ssh_reads_is_said_before_anything_is_done(
     assert f"ssh reads {config}, as the plan says" in ran.err
 
 
-@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+@pytest.mark.parametrize("verb", [("apply",), ("undo",)])
 async def test_the_operators_own_word_wins(
     kubevouch: Program, config: Path, verb: tuple[str, ...]
 ) -> None:
@@ -130,7 +130,7 @@ async def test_the_operators_own_word_wins(
     assert "the plan has ssh read" not in ran.err
 
 
-@pytest.mark.parametrize("verb", [("fix", "--plan"), ("fix", "--apply"), ("undo",)])
+@pytest.mark.parametrize("verb", [("plan", "-o"), ("apply",), ("undo",)])
 async def test_a_configuration_that_is_not_there_is_told_once_before_anybody_is_asked(
     kubevouch: Program, stage: Stage, config: Path, verb: tuple[str, ...]
 ) -> None:
@@ -168,7 +168,7 @@ async def test_a_new_plan_takes_the_file_that_the_environment_names_unless_one_i
     for name in ("from the environment", "given"):
         (kubevouch.home / name).touch()
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", "KUBEVOUCH_SSH_CONFIG": variable}
-    ran = await kubevouch("fix", "--plan", "new.json", *words, environment=environment)
+    ran = await kubevouch("plan", "-o", "new.json", *words, environment=environment)
     assert ran.code == 3, ran
     path = str(kubevouch.home / file) if file else ""
     assert read_plan(kubevouch.home / "new.json").ssh_config == path

@@ -160,18 +160,18 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
     config = _by_address(expired, node, tmp_path, known=known)
     path = tmp_path / "plan.json"
     words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
-    ran = expired.kubevouch("fix", "--plan", str(path), *words)
+    ran = expired.kubevouch("plan", "-o", str(path), *words)
     made = json.loads(path.read_text())
     if known:
         assert ran.code == 3, ran
         allow = f"{node.name}={node.address}"
         assert f"is the node's own word; if it is so: --allow {allow}" in ran.out
-        ran = expired.kubevouch("fix", "--plan", str(path), *words, "--allow", allow)
+        ran = expired.kubevouch("plan", "-o", str(path), *words, "--allow", allow)
         made = json.loads(path.read_text())
         assert ran.code == 0, ran
         assert [each["host"] for each in made["nodes"]] == [node.address]
         assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
-        done = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        done = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         assert done.code == 0, done
         _undo_with_a_stopped_kubelet(expired, node, path)
         return
@@ -188,6 +188,6 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> tuple[int, str]:
     path = folder / "plan.json"
-    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    ran = cluster.kubevouch("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", node.name)
     assert "Traceback" not in ran.err
     return ran.code, ran.out

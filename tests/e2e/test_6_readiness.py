@@ -1,6 +1,6 @@
 """What a run does to Services of a single probed pod: before Kubernetes 1.35 a restarted kubelet takes such a pod for not ready.
 
-The seconds that it prints stand in docs/fix.md. kubectl's own watch tells when pods and endpoints are ready.
+The seconds that it prints stand in docs/rollout.md. kubectl's own watch tells when pods and endpoints are ready.
 """
 
 import json
@@ -186,7 +186,7 @@ def test_a_service_of_a_single_probed_pod_is_away_for_a_moment_and_only_before_1
         path = tmp_path / "plan.json"
         found = plan(bed, path, "--nodes", ",".join(names(bed.workers)))
         said = [each for each in found["notices"] if "readiness" in each]  # type: ignore[attr-defined]
-        applied = bed.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        applied = bed.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         assert applied.code == 0, applied
         eventually(lambda: all(each.is_ready for each in singles), "that all are ready again")
         away = {

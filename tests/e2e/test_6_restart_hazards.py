@@ -1,4 +1,4 @@
-"""A restart that would start something else than what runs: refused by the plan and again by `--apply`, with a way out that helps."""
+"""A restart that would start something else than what runs: refused by the plan and again by `apply`, with a way out that helps."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def _wait_past_whole_seconds(node: Node) -> None:
 
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> Ran:
-    words = ("fix", "--plan", str(folder / "plan.json"), "--nodes", node.name)
+    words = ("plan", "-o", str(folder / "plan.json"), "--nodes", node.name)
     return cluster.kubevouch(*words, *cluster.ssh_words())
 
 
@@ -121,7 +121,7 @@ def test_a_latent_fault_never_takes_a_running_kubelet_down(
     path = tmp_path / "plan.json"
     plan(expired, path, "--nodes", node.name)
     why, pid, content = _with_a_drop_in_that_breaks_it(node), node.sh(PID).stdout, node.read(CONFIG)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    ran = expired.kubevouch("apply", str(path), "--yes")
     assert ran.code == 4, ran
     assert why in " ".join(ran.err.split()), ran
     assert (node.sh(PID).stdout, node.read(CONFIG)) == (pid, content)

@@ -59,11 +59,11 @@ def test_a_verb_that_is_killed_leaves_no_port_dark_and_the_next_one_ends_well(
     run = "" if of_the_approver else str(plan(cluster, path, *node)["run"])
     before = kubelet_files(worker)
     verbs = {
-        "plan": ("fix", "--plan", str(tmp_path / "other.json"), *ssh, *node),
-        "apply": ("fix", "--apply", str(path), "--yes", *QUICK),
-        "resume": ("fix", "--resume", run, "--yes", *QUICK),
+        "plan": ("plan", "-o", str(tmp_path / "other.json"), *ssh, *node),
+        "apply": ("apply", str(path), "--yes", *QUICK),
+        "resume": ("resume", run, "--yes", *QUICK),
         "undo": ("undo", str(path), "--yes"),
-        "status": ("fix", "--status", *ssh),
+        "status": ("status", *ssh),
         "install": (
             "approver",
             "install",

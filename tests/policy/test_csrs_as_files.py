@@ -7,7 +7,7 @@ A case starts from what kubeadm 1.36.3 recorded (tests/fixtures/kubeadm-1.36: CS
     nodes             merge patches over Nodes by name, new ones among them; nodesUnknown: they could not be listed
     askedAgain        the same kubelet has made another CSR since
     seen, allow       what was proven, and what the operator says
-    clientCertificates, withoutCredentialId, planMadeAt    what `fix` knows besides
+    clientCertificates, withoutCredentialId, planMadeAt    what `apply` knows besides
     at                the moment; without it the second after the CSR was made
     expected          the outcome, and the rules that say so, in any order
 """

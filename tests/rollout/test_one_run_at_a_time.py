@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.gather.run_holder import gather_run_holder
+from kubevouch.evidence.gather.run_holder import gather_run_lease
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply
@@ -33,7 +33,7 @@ from tests.support.scripted.kinds import KINDS
 from .acting import DARK, MASTER, SELF_SIGNED, WORKER, Acting, a_signer, acting, answered
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
-NAME, SPACE = "kubevouch-fix", "kube-system"
+NAME, SPACE = "kubevouch-rollout", "kube-system"
 PATH = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases"
 AUTHORITY = Authority()
 ALICE, BOB = "abcd on alice@laptop (11)", "bbbb on bob@desk (22)"
@@ -203,7 +203,7 @@ async def test_a_run_that_was_killed_is_followed_once_its_time_is_over_and_that_
         assert spec(server)["leaseTransitions"] > before
     assert "run abcd of alice@laptop" in bob.said[0]
     assert "waits up to 15 s" in bob.said[0]
-    assert bob.said[1] == "Lease kube-system/kubevouch-fix was not renewed and is taken over"
+    assert bob.said[1] == "Lease kube-system/kubevouch-rollout was not renewed and is taken over"
 
 
 async def test_of_two_that_follow_at_the_same_moment_one_is_refused(
@@ -263,15 +263,15 @@ async def test_while_the_api_server_does_not_answer_it_is_neither_held_nor_lost(
 async def test_who_holds_it_can_be_read_by_others(
     server: ScriptedApiServer, api: ApiClient
 ) -> None:
-    assert await gather_run_holder(api) is None
+    assert (await gather_run_lease(api)).holder is None
     async with Operator(ALICE).lease().held(api):
-        found = await gather_run_holder(api)
+        found = (await gather_run_lease(api)).holder
         assert found is not None
         assert (found.run, found.where, found.is_alive) == ("abcd", "alice@laptop", True)
-    assert await gather_run_holder(api) is None
+    assert (await gather_run_lease(api)).holder is None
     server.faults.on(f"{PATH}/*", faults.refuse(status.StatusError(403, "Forbidden", "no")))
     with pytest.raises(Forbidden):  # which is not that nobody holds it
-        await gather_run_holder(api)
+        await gather_run_lease(api)
 
 
 # What a run does with it.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from kubevouch.cli.fix.approver_pins import outdated_pins, proven_pin
+from kubevouch.cli.rollout.approver_pins import outdated_pins, proven_pin
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable
@@ -67,7 +67,7 @@ def test_a_pin_of_a_plan_says_what_is_proven_and_which_client_certificate_lies_o
     at = datetime(2026, 11, 25, tzinfo=UTC)
     said = Claim("192.0.2.8", NameSource.OPERATOR)
     node = msgspec.structs.replace(NODE, addresses=(*NODE.addresses, said))
-    assert proven_pin(node, {"b" * 64, "a" * 64}, at=at, by="fix, run 1") == PinnedNode(
+    assert proven_pin(node, {"b" * 64, "a" * 64}, at=at, by="apply, run 1") == PinnedNode(
         "worker-1",
         "uid-1",
         ("worker-1",),
@@ -75,6 +75,6 @@ def test_a_pin_of_a_plan_says_what_is_proven_and_which_client_certificate_lies_o
         machine_id="machine-1",
         client_certificates=("a" * 64, "b" * 64),
         pinned_at=at,
-        by="fix, run 1",
+        by="apply, run 1",
         allowed=("192.0.2.8",),
     )

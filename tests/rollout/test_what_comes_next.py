@@ -49,7 +49,7 @@ FILLED = {
     "comes": "goes off in 9 s",
     "where": "alice@laptop",
 }
-STATUS, RESUME = "kubevouch fix --status aaaa --nodes w1", "kubevouch fix --resume aaaa"
+STATUS, RESUME = "kubevouch status aaaa --nodes w1", "kubevouch resume aaaa"
 UNDO = "kubevouch undo aaaa --nodes w1"
 NEW = "what this run has put back it does not change again: that takes a new plan"
 WORDS = {
@@ -66,8 +66,8 @@ WORDS = {
     Case.RESUME: (RESUME, "", ""),
     Case.UNDO: (UNDO, "", ""),
     Case.UNDO_THEN_ANEW: (UNDO, "anew", ""),
-    Case.ROLES_THEN_AGAIN: ("kubevouch fix --print-role", "again", ""),
-    Case.ROLES: ("kubevouch fix --print-role", "", ""),
+    Case.ROLES_THEN_AGAIN: ("kubevouch apply --print-role", "again", ""),
+    Case.ROLES: ("kubevouch apply --print-role", "", ""),
     Case.UNDER_WAY: (f"sleep 7 && {STATUS}", "", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
     Case.UNDO_CUT_OFF: (UNDO, "", "this goes on with the undo that was cut off; what that has put back stays so"),
     Case.UNDO_CUT_OFF_ELSEWHERE: (STATUS, "", f"that undo goes on where it was begun, by alice@laptop: `{UNDO}`; elsewhere with the run's plan, copied from there, in place of the run's name"),
@@ -77,8 +77,8 @@ WORDS = {
     Case.FAILED: (UNDO, "", "its switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there"),
     Case.SILENT: ("ssh -- w1 true", STATUS, ""),
     Case.SILENT_UNSAID: (STATUS, "", "once the nodes that did not answer can be asked"),
-    Case.SILENT_OTHER_KEY: ("kubevouch fix --status --nodes w1 --ssh-user ops", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
-    Case.SILENT_FROM_HERE: ("kubevouch fix --status --nodes w1 --via ssh", "", "`--via local` asks this machine only, and w1 is another one: go by ssh, or run it there"),
+    Case.SILENT_OTHER_KEY: ("kubevouch status --nodes w1 --ssh-user ops", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
+    Case.SILENT_FROM_HERE: ("kubevouch status --nodes w1 --via ssh", "", "`--via local` asks this machine only, and w1 is another one: go by ssh, or run it there"),
     Case.PARTLY_UNDONE: ("kubevouch doctor", "", f"{NEW}; to put back what it has not: `{UNDO}`"),
     Case.UNDONE: ("kubevouch doctor", "", NEW),
     Case.CUT_OFF: (RESUME, "", f"no node is armed; to put back instead what it has changed: `{UNDO}`"),
@@ -118,7 +118,7 @@ MUTE, UNSAID = row(NodeState.UNKNOWN, host="n", lacks_answer=True), row(NodeStat
 ROOTLESS = row(NodeState.UNKNOWN, host="n", lacks_root=True)
 OTHER_KEY = row(NodeState.UNKNOWN, host="n", other_key=True)
 IS_KEPT = {"aaaa"}
-LOOK = "kubevouch fix --status aaaa"
+LOOK = "kubevouch status aaaa"
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ LOOK = "kubevouch fix --status aaaa"
         ([ROOTLESS], {"way": WayToNodes("ssh", "/my ssh", "ops")}, Case.SILENT, "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
         ([MUTE], {}, Case.SILENT, "ssh -- n"),
         ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
-        ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_FROM_HERE, "kubevouch fix --status --nodes n --via ssh"),
+        ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_FROM_HERE, "kubevouch status --nodes n --via ssh"),
         ([UNSAID], {"run": "aaaa"}, Case.SILENT_UNSAID, LOOK),
-        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_OTHER_KEY, "kubevouch fix --status --nodes n"),
+        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_OTHER_KEY, "kubevouch status --nodes n"),
         ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.PARTLY_UNDONE, "kubevouch doctor"),
         ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.PARTLY_UNDONE, "kubevouch doctor"),
         ([DONE, UNDONE], {}, Case.DOCTOR, "kubevouch doctor"),
@@ -164,9 +164,9 @@ LOOK = "kubevouch fix --status aaaa"
         ([DONE, NONE], {}, Case.VERIFY, "kubevouch verify --wait 2m"),
         ([NONE, NONE], {}, Case.DOCTOR, "kubevouch doctor"),
         # The plan was given by its file, on another machine than the one where the run was begun: its name alone says nothing here.
-        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED, "kubevouch fix --resume 'of bob.json'"),
+        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED, "kubevouch resume 'of bob.json'"),
         ([SILENT], {"run": "aaaa", "file": "of bob.json"}, Case.SILENT, "ssh -- n true"),
-        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED_ELSEWHERE, "sleep 158 && kubevouch fix --status eeee"),
+        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED_ELSEWHERE, "sleep 158 && kubevouch status eeee"),
     ],
 )  # fmt: skip
 def test_after_a_status(
@@ -240,7 +240,7 @@ def test_no_command_line_holds_what_a_lease_or_a_node_calls_a_run_and_is_no_runs
 COMMANDS = Commands(
     ["again"], ["anew"], lambda run: run == "ffff", there=["--via", "pod"], by_ssh=["by-ssh"]
 )
-GO_ON = "kubevouch fix --resume ffff"
+GO_ON = "kubevouch resume ffff"
 UNKNOWN, UNTOUCHED, SKIPPED = NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED, NodeOutcome.SKIPPED
 STOPPED, DOWN, BACK = NodeOutcome.STOPPED, NodeOutcome.DOWN, NodeOutcome.UNDONE
 OK, LEFT = NodeOutcome.DONE, NodeOutcome.NOT_PUT_BACK
@@ -249,7 +249,7 @@ NOT_READY = LeftOut("w9", "it is NotReady", seen_outside=True)
 BY_OURS = LeftOut("w9", "run ffff has changed it", armed_run="ffff")
 BY_OTHER = LeftOut("w9", "run eeee has changed it", armed_run="eeee")
 WELL = LeftOut("w9", "nothing to do", is_well=True, armed_run="ffff", seen_outside=True)
-SEES = "kubevouch fix --status"
+SEES = "kubevouch status"
 
 
 def ended(*outcomes: NodeOutcome, armed: bool = False, **other: object) -> RunResult:
@@ -324,7 +324,7 @@ def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeRes
         ([left(UNKNOWN)], {}, f"{SEES} aaaa", ""),
         ([], {"config_map_failed": True, "config_map_settled": True}, "kubevouch doctor", ""),
         ([], {"config_map_failed": True}, "again", ""),
-        ([], {"config_map_failed": True, "config_map_forbidden": True}, "kubevouch fix --print-role", "again"),
+        ([], {"config_map_failed": True, "config_map_forbidden": True}, "kubevouch apply --print-role", "again"),
         ([left(STOPPED), left(LEFT)], {"lost_lease": TO_BOB}, f"{SEES} bbbb", "again"),
         ([], {"lost_lease": TO_BOB, "config_map_failed": True}, f"{SEES} bbbb", "again"),
         ([left(LEFT, settled=False)], {"lost_lease": DELETED}, "again", ""),
@@ -430,7 +430,7 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="ffff"), GO_ON, ""),
         (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), f"{SEES} eeee --via pod", ""),
         (StoppedBefore("context c", "another", way=WayOn.ITS_CLUSTER), "there", ""),
-        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), "kubevouch fix --print-role", ""),
+        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), "kubevouch apply --print-role", ""),
         (StoppedBefore("w1", "cannot be dialled", way=WayOn.LOOK), "kubevouch doctor", ""),
         (StoppedBefore(NODE.node, "no answer", way=WayOn.REACH), f"ssh -F '/my ssh' -l ops -- {NODE.host} true", "again"),
         (StoppedBefore(NODE.node, "no root", way=WayOn.ROOT), f"ssh -F '/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
@@ -438,7 +438,7 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         (StoppedBefore("/s/aaaa.json", "no room", way=WayOn.THIS_MACHINE, shown_by=("df", "-h", "/s")), "df -h /s", "again"),
         (NothingApplicable("plan", "leaves out every node"), "anew", ""),
         (ApiUnreachable("s", "no answer", kind=UnreachableKind.TIMEOUT), READY, "again"),
-        (Forbidden("s", "not allowed", code=403), "kubevouch fix --print-role", "again"),
+        (Forbidden("s", "not allowed", code=403), "kubevouch apply --print-role", "again"),
     ],
 )  # fmt: skip
 def test_after_a_refusal(error: KubevouchError, command: str, then: str) -> None:
@@ -472,11 +472,11 @@ def test_another_run_is_looked_at_by_the_same_way_to_the_nodes(plan: Plan, there
     assert commands.look("eeee").command == f"{SEES} eeee {there}".rstrip()
     assert commands.look("ffff").command == f"{SEES} ffff", "its own plan goes there"
     via = [] if "--via" in there else ["--via", plan.via]
-    assert commands.anew == ["kubevouch", "fix", "--plan", "plan.json", *via, *split(there)]
+    assert commands.anew == ["kubevouch", "plan", "-o", "plan.json", *via, *split(there)]
 
 
 def test_a_plan_is_carried_out_by_its_file_until_it_has_begun() -> None:
-    asked = ("kubevouch", "fix", "--apply", "./plan.json")
+    asked = ("kubevouch", "apply", "./plan.json")
     for kept, expected in ((False, join(asked)), (True, RESUME)):
         commands = commands_of(PLAN, "plan.json", NO_WORD, lambda _, k=kept: k, asked=asked)
         assert join(commands.again) == expected
@@ -498,10 +498,10 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     seen = recorded("healthy-worker", {"runs": [["eeee", "committed"], ["abcd", "armed", 100]]})
     found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
-    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch fix --apply p")
+    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch apply p")
     assert said.startswith("w1 may be armed by run abcd: ")
     assert f"puts it back at {found.due:%H:%M:%S} UTC at the latest, in 60 s" in said
-    assert "`kubevouch fix --apply p`" in said
+    assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 
 

@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
 
 def _pod(status: dict[str, Any], **metadata: object) -> Pod:
-    body = pod_body(PLACE, "kubevouch-fix-1", node="n", run="abcd", script="x", seconds=60)
+    body = pod_body(PLACE, "kubevouch-rollout-1", node="n", run="abcd", script="x", seconds=60)
     body["metadata"] |= metadata
     return msgspec.convert({**body, "status": status}, Pod)
 
@@ -121,7 +121,7 @@ def test_that_nothing_ran_is_said_only_of_what_surely_has_not(
 
 
 def test_the_pod_has_no_more_rights_than_its_script_needs_and_ends_by_itself() -> None:
-    body = pod_body(PLACE, "kubevouch-fix-1", node="n", run="abcd", script="x", seconds=60)
+    body = pod_body(PLACE, "kubevouch-rollout-1", node="n", run="abcd", script="x", seconds=60)
     spec = body["spec"]
     (script,) = spec["initContainers"]
     assert script["securityContext"]["privileged"]
@@ -143,7 +143,7 @@ def test_what_a_webhook_may_and_may_not_make_of_it() -> None:
     assert changed_by_admission(_pod({}), mirror) == ""
     other = PodPlace("kube-system", "registry.example.com/kubevouch@sha256:" + "cd" * 32)
     assert "another image" in changed_by_admission(_pod({}), other)
-    body = pod_body(PLACE, "kubevouch-fix-1", node="n", run="abcd", script="x", seconds=60)
+    body = pod_body(PLACE, "kubevouch-rollout-1", node="n", run="abcd", script="x", seconds=60)
     body["spec"]["containers"].append({"name": "istio-proxy", "image": PLACE.image})
     with_more = changed_by_admission(msgspec.convert(body, Pod), PLACE)
     assert "added container istio-proxy" in with_more

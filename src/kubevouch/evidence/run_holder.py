@@ -16,7 +16,7 @@ import msgspec
 from kubevouch.evidence.survey import RUN_NAME
 
 NAMESPACE = "kube-system"
-NAME = "kubevouch-fix"
+NAME = "kubevouch-rollout"
 LEASE = f"Lease {NAMESPACE}/{NAME}"
 
 ARMED = "kubevouch.dev/armed"

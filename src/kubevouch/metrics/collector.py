@@ -121,7 +121,7 @@ class Collector:
             return ""
         found = self.coverage
         if found.share < share:
-            return f"ready nodes that are not read: {found.unread_named}; `kubevouch fix` gets kubelets certificates"
+            return f"ready nodes that are not read: {found.unread_named}; `kubevouch apply` gets kubelets certificates"
         self._enough_were_read = True
         return ""
 

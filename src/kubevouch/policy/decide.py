@@ -1,4 +1,4 @@
-"""All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
+"""All rules over one CSR, and the named subsets of them: the one judge of `csr`, `apply` and `doctor`."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The result of a rule about a CSR, in one form for `explain`, `approve`, `fix`, logs and JSON."""
+"""The result of a rule about a CSR, in one form for `explain`, `approve`, `apply`, logs and JSON."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

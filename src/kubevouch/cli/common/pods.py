@@ -1,4 +1,4 @@
-"""Pods that bring scripts to nodes, for `fix` and `undo`: what is said of them, and the transport that makes them."""
+"""Pods that bring scripts to nodes, for `apply` and `undo`: what is said of them, and the transport that makes them."""
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Mapping

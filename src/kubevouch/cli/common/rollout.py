@@ -1,4 +1,4 @@
-"""Shared by `fix --apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
+"""Shared by `apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
 
 import asyncio
 import contextlib

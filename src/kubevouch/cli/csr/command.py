@@ -177,7 +177,7 @@ def approve(
     if credential and len(set(names)) != 1:
         raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
     terminal = terminal_of(ctx)
-    terminal.roles = "kubevouch fix --print-role"
+    terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     sources = replace(sources, credential=credential)
@@ -216,7 +216,7 @@ def deny(
     from kubevouch.cli.csr.deny import deny_named
 
     terminal = terminal_of(ctx)
-    terminal.roles = "kubevouch fix --print-role"
+    terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     return deny_named(terminal, access, names, reason, yes=yes)

@@ -62,7 +62,7 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
             "plan_file",
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="A plan of `fix`, not older than a day: names and addresses of each node, with how we know.",
+            help="A plan of `apply`, not older than a day: names and addresses of each node, with how we know.",
         ),
         cluster_domain,
         service_cidr,

@@ -117,7 +117,7 @@ def warn(log: Log, settings: MetricsServerSettings) -> None:
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
             f"403 and have no metrics; /readyz fails until {awaited} read. `kubevouch doctor` says why a kubelet "
-            "cannot be verified, `kubevouch fix --plan plan.json` how to mend it"
+            "cannot be verified, `kubevouch plan -o plan.json` how to mend it"
         )
         log.warning(text)
     if scraping.insecure_nodes:

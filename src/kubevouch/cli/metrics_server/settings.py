@@ -19,7 +19,7 @@ _UNTIL_WITHDRAWN: Final = 5.0
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
     "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
-    "`kubevouch fix --plan plan.json` how to mend it"
+    "`kubevouch plan -o plan.json` how to mend it"
 )
 
 

@@ -22,7 +22,7 @@ DEFINITIONS = (
         severity=ERROR,
         see="`kubectl get csr` shows CSRs of the signer kubernetes.io/kubelet-serving that stay Pending.",
         why="Kubernetes itself never approves serving certificates, and nothing on this cluster does.",
-        do="kubevouch fix --plan plan.json, or for a single CSR: `kubevouch csr explain NAME`. For those to come: "
+        do="kubevouch plan -o plan.json, or for a single CSR: `kubevouch csr explain NAME`. For those to come: "
         f"`{INSTALL_APPROVER}`.",
         related=("kubernetes#73356",),
         cause_rank=60,
@@ -158,7 +158,7 @@ DEFINITIONS = (
         "self-signed certificate, which at least was served.",
         do=f"If your platform approves these CSRs itself, there is nothing to do. Otherwise run an approver: `{INSTALL_APPROVER}`; where ours is installed already, `kubevouch doctor` says what keeps it "
         "from approving. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
-        "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
+        "list` shows them: `kubevouch plan -o plan.json` then plans the approval of each, with names and addresses "
         "that are proven to be its node's.",
         counts_in=DOCTOR_AND_VERIFY,
     ),

@@ -1,4 +1,4 @@
-"""Reads the Lease by which runs of `fix` and `undo` exclude one another, and which names the nodes that may be armed."""
+"""Reads the Lease by which runs of `apply` and `undo` exclude one another, and which names the nodes that may be armed."""
 
 from datetime import datetime
 

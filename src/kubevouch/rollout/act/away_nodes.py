@@ -42,8 +42,10 @@ async def look_at_away_nodes(
     nodes: Sequence[Node],
     away: Sequence[LeftOut],
     context: RolloutContext,
+    *,
+    goes_on: bool,
 ) -> AwayNodes:
-    """Asks those on which the run may have begun how it stands there.
+    """Asks those on which the run may have begun how it stands there. goes_on: it was begun from this machine before.
 
     Raises:
         StoppedBefore: the run has begun on one, and it cannot be asked how it stands there.
@@ -61,7 +63,8 @@ async def look_at_away_nodes(
     for status in statuses:
         node = live[status.node]
         if status.state is NodeState.UNKNOWN:
-            await _refuse_if_begun(status, plan.run, _how_it_is(node), context)
+            if goes_on or await _has_approved(status.node, plan.run, context):
+                raise _cannot_tell(status, _how_it_is(node))
         elif await _is_as_any_other(status, node, context):
             as_any_other.add(node.name)
         elif not node.ready and (seen := recheck_not_ready(status.state)):
@@ -101,12 +104,15 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
         await context.clock.sleep(1)
 
 
-async def _refuse_if_begun(status: RunOnNode, run: str, how: str, context: RolloutContext) -> None:
-    """Raises StoppedBefore where a CSR that the run has approved shows that it has begun there. how: how its Node is."""
-    user = f"{NODE_USER}{status.node}"
-    csrs = [each for each in await list_csrs(context.api) if each.spec.username == user]
-    if not any(approved_by_run(each, run) for each in csrs):
-        return
+async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
+    """Whether the run has approved a CSR of that node, and so has begun there."""
+    csrs = await list_csrs(context.api)
+    own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
+    return any(approved_by_run(each, run) for each in own)
+
+
+def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
+    """how: how its Node is."""
     why = "; ".join(status.notes)
-    seen = f"this run has begun on it, {how}, and how it stands there cannot be asked: {why}"
-    raise StoppedBefore(status.node, seen, way=WayOn.REACH)
+    seen = f"this run may have begun on it, {how}, and how it stands there cannot be asked: {why}"
+    return StoppedBefore(status.node, seen, "or a new plan without it", way=WayOn.REACH)

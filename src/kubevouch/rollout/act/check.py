@@ -131,8 +131,10 @@ async def check(
     plan: Plan,
     context: RolloutContext,
     word: OperatorWord = NO_WORD,
+    *,
+    goes_on: bool = False,
 ) -> CheckedPlan:
-    """Everything that can be known before the first write. word: what the operator says for this run.
+    """Everything that can be known before the first write. word: what the operator says for this run. goes_on: it was begun from here.
 
     Raises:
         NothingApplicable: the plan leaves out every node that is not well.
@@ -144,7 +146,7 @@ async def check(
             f"plan of run {plan.run}", why, "make a new plan when that is fixed"
         )
     trust, nodes, away = await check_cluster(plan, context)
-    looked = await look_at_away_nodes(plan, nodes, away, context)
+    looked = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     away, failures = looked.left_out, looked.failures
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)

@@ -1,4 +1,4 @@
-"""`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
+"""`plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class PlanOptions:
     nodes: tuple[str, ...]
     ssh_config: str
     ssh_user: str
-    accepted: dict[str, tuple[str, ...]]
+    accepted: Mapping[str, tuple[str, ...]]
     word: OperatorWord = NO_WORD
     pods: PodPlace | None = None
     ask_sudo_password: bool = False

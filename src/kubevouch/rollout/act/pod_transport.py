@@ -68,7 +68,7 @@ async def prepare_pods(
         raise StoppedBefore(
             api.access.server,
             f"not allowed to {', '.join(lacking)} pods in the namespace {space}, which --via pod needs",
-            "`kubevouch fix --print-role` shows what is needed",
+            "`kubevouch apply --print-role` shows what is needed",
             way=WayOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):

@@ -10,12 +10,12 @@ from shlex import join
 
 Argv = Sequence[str]
 
-PLAN: Argv = ("kubevouch", "fix", "--plan")
-APPLY: Argv = ("kubevouch", "fix", "--apply")
-RESUME: Argv = ("kubevouch", "fix", "--resume")
-STATUS: Argv = ("kubevouch", "fix", "--status")
+PLAN: Argv = ("kubevouch", "plan", "-o")
+APPLY: Argv = ("kubevouch", "apply")
+RESUME: Argv = ("kubevouch", "resume")
+STATUS: Argv = ("kubevouch", "status")
 UNDO: Argv = ("kubevouch", "undo")
-_ROLES: Argv = ("kubevouch", "fix", "--print-role")
+_ROLES: Argv = ("kubevouch", "apply", "--print-role")
 _DOCTOR: Argv = ("kubevouch", "doctor")
 
 _STATUS = (*STATUS, "{run}", "{nodes}", "{way}")

@@ -175,7 +175,7 @@ def _need_of(facts: MachineFacts) -> Need:
         name = run.run.decode(errors="replace")
         return Need(
             NeedKind.ARMED,
-            f"{said_of_armed(survey, run)}; where the run was begun, kubevouch fix --resume {name} goes on with it, "
+            f"{said_of_armed(survey, run)}; where the run was begun, kubevouch resume {name} goes on with it, "
             f"and kubevouch undo {name} --nodes {facts.node} puts the node back now",
             armed_run=name,
             armed_until=facts.at + timedelta(seconds=run.fires - survey.clock)

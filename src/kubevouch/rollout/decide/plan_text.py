@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.plan import (
 )
 from kubevouch.rollout.decide.strata import Stratum
 
-EXPECTED = "a file written by `fix --plan` was expected"
+EXPECTED = "a file written by `plan` was expected"
 
 _NO_HOST = "is not a host name or address that ssh can take"
 _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
@@ -44,7 +44,7 @@ _LARGEST_NODE = 256 * 1024
 
 
 def text_of(plan: Plan) -> str:
-    """The plan as JSON, for a person and for `fix --apply`."""
+    """The plan as JSON, for a person and for `apply`."""
     text = msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
     return text.translate({ord(each): _escaped(each) for each in _hidden_in(text)})
 

@@ -18,7 +18,7 @@ from kubevouch.kube.resources import ContainerStatus, Pod
 from kubevouch.node.messages import MOST_MESSAGES, SCRIPT_VARIABLE, count_in
 from kubevouch.rollout.decide.plan import PodPlace
 
-NAME: Final = "kubevouch-fix"
+NAME: Final = "kubevouch-rollout"
 SELECTOR: Final = f"app.kubernetes.io/name={NAME},app.kubernetes.io/managed-by=kubevouch"
 RUN_LABEL: Final = "kubevouch/run"
 
@@ -268,5 +268,5 @@ def why_not_created(error: KubeError, place: PodPlace) -> str:
     if isinstance(error, NotFound):
         return f"name a namespace that is there by --pod-namespace: there is no {space}"
     if isinstance(error, Forbidden):
-        return "`kubevouch fix --print-role` shows what is needed"
+        return "`kubevouch apply --print-role` shows what is needed"
     return ""

@@ -18,7 +18,7 @@ _MOST_IN_TURN = 12
 def print_plan(
     terminal: Terminal,
     plan: Plan,
-    path: Path,
+    file: Path | None,
     commands: Commands,
     pinned: Sequence[str],
     *,
@@ -59,14 +59,18 @@ def print_plan(
     for notice in plan.notices:
         _line(terminal, f"Notice   {notice}")
     if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
-        _line(
-            terminal,
-            "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;",
-        )
-        _line(terminal, "         a node that is not proven on the wire in time is undone")
+        _print_safety(terminal, plan, saved=file is not None)
+    _line(terminal, f"Saved    {file or 'in no file'}. Nothing was changed.")
+    _print_what_comes_next(terminal, plan, commands, saved=file is not None)
+
+
+def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
+    _line(
+        terminal, "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;"
+    )
+    _line(terminal, "         a node that is not proven on the wire in time is undone")
+    if saved:
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
-    _line(terminal, f"Saved    {path}. Nothing was changed.")
-    _print_what_comes_next(terminal, plan, commands)
 
 
 def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
@@ -92,9 +96,11 @@ def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
             terminal.command("  go on      ", step(Case.RESUME, run=left_out.armed_run).command)
 
 
-def _print_what_comes_next(terminal: Terminal, plan: Plan, commands: Commands) -> None:
+def _print_what_comes_next(
+    terminal: Terminal, plan: Plan, commands: Commands, *, saved: bool
+) -> None:
     if plan.nodes or plan.config_map is not None:
-        print_next(terminal, commands.step(Case.AGAIN))
+        print_next(terminal, commands.step(Case.AGAIN if saved else Case.ANEW))
     elif any(not each.is_well for each in plan.left_out):
         print_next(terminal, next_for_left_out(plan.left_out, commands))
     else:

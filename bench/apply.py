@@ -1,4 +1,4 @@
-"""`python -m bench.fix`: `fix` on a lab of many nodes: planned, then a few of them changed one after the other, then all the rest.
+"""`python -m bench.apply`: `apply` on a lab of many nodes: planned, then a few of them changed one after the other, then all the rest.
 
 The lab's nodes are alike, and one process with its API server, its kubelets and its ssh, on the same cores. The serial run is the
 same program in the same lab, which is told that it cannot know what nodes hold in common: so it has one node in hand at a
@@ -47,11 +47,11 @@ class Lab:
         words = (*kubectl, "create", "-f", "-")
         subprocess.run(words, input=made, text=True, stdout=subprocess.DEVNULL, check=True)
 
-    def fix(self, *words: str, serially: bool = False) -> tuple[Sample, Path]:
+    def kubevouch(self, *words: str, serially: bool = False) -> tuple[Sample, Path]:
         """What it took, and where its document is."""
         said = self._folder / "said.json"
-        module = ["bench.fix", _SERIALLY] if serially else ["kubevouch"]
-        argv = [sys.executable, "-m", *module, "fix", *words, "-o", "json"]
+        module = ["bench.apply", _SERIALLY] if serially else ["kubevouch"]
+        argv = [sys.executable, "-m", *module, *words]
         argv += ["--kubeconfig", str(self._config)]
         line = f"exec {shlex.join(argv)} >{shlex.quote(str(said))} 2>>{self._folder}/log"
         return program(["sh", "-c", line], self._environment), said
@@ -60,14 +60,14 @@ class Lab:
         """A plan, of these nodes or of all."""
         path = self._folder / f"plan-{len(nodes)}.json"
         only = ["--nodes", ",".join(nodes)] if nodes else []
-        took, _ = self.fix("--plan", str(path), "--ssh-config", str(self._ssh), *only)
+        took, _ = self.kubevouch("plan", "-o", str(path), "--ssh-config", str(self._ssh), *only)
         return took, path
 
     def applied(self, plan: Path, soak: str, *, serially: bool) -> tuple[Sample, int]:
         """What it took, and on how many nodes. Every one of them must have been done."""
         # A lab of more than sixteen nodes has a sample of each only every 100 s.
-        words = ("--apply", str(plan), "--yes", "--soak", soak, "--gate-timeout", "15m")
-        took, said = self.fix(*words, serially=serially)
+        words = ("apply", str(plan), "--yes", "-o", "json", "--soak", soak, "--gate-timeout", "15m")
+        took, said = self.kubevouch(*words, serially=serially)
         nodes = json.loads(said.read_bytes())["nodes"]
         failed = [each for each in nodes if each["outcome"] != "done"]
         assert not failed, failed[:3]
@@ -93,26 +93,26 @@ def measure(lab: Lab, serial: int, soak: str) -> None:
     took, whole = lab.planned()
     nodes = len(workers_in(whole)) + 1
     alone(
-        f"fix --plan, {nodes} nodes: wall",
+        f"plan, {nodes} nodes: wall",
         took.wall,
         "s",
         f"{nodes / took.wall:.1f} nodes a second",
     )
-    alone(f"fix --plan, {nodes} nodes: CPU of ours and of ssh", took.cpu, "s")
-    alone(f"fix --plan, {nodes} nodes: peak memory", took.memory, "MiB")
+    alone(f"plan, {nodes} nodes: CPU of ours and of ssh", took.cpu, "s")
+    alone(f"plan, {nodes} nodes: peak memory", took.memory, "MiB")
     some, rest = workers_in(whole)[:serial], workers_in(whole)[serial:]
     _, plan = lab.planned(*some)
     one, done = lab.applied(plan, "0s", serially=True)
     each = one.wall / done
-    alone(f"fix --apply, {done} nodes one after the other", one.wall, "s", f"{each:.1f} s a node")
+    alone(f"apply, {done} nodes one after the other", one.wall, "s", f"{each:.1f} s a node")
     sys.stdout.flush()
     _, plan = lab.planned(*rest)
     many, done = lab.applied(plan, soak, serially=False)
-    what = f"fix --apply, {done} nodes, soak {soak}: wall"
+    what = f"apply, {done} nodes, soak {soak}: wall"
     report(what, many.wall, "as many one after the other", each * done, "s")
-    alone(f"fix --apply, {done} nodes: CPU of ours and of ssh", many.cpu / done, "s", "a node")
+    alone(f"apply, {done} nodes: CPU of ours and of ssh", many.cpu / done, "s", "a node")
     alone(
-        f"fix --apply, {done} nodes: peak memory",
+        f"apply, {done} nodes: peak memory",
         many.memory,
         "MiB",
         f"{one.memory:.0f} with {serial}",
@@ -142,7 +142,7 @@ def main() -> int:
     parser.add_argument("--serial", type=int, default=10, help="how many one after the other")
     parser.add_argument("--soak", default="60s")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-fix-") as name:
+    with tempfile.TemporaryDirectory(prefix="bench-apply-") as name:
         lab = Lab(Path(name))
         lab.do("up", "--nodes", str(asked.nodes), "--whole", "--detach")
         try:

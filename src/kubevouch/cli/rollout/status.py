@@ -18,8 +18,8 @@ from kubevouch.cli.common.rollout import WatchedTransport, transport_of
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.plan import FixOptions, transport_to
-from kubevouch.cli.fix.refusal import leading_on
+from kubevouch.cli.rollout.plan import NodeOptions, transport_to
+from kubevouch.cli.rollout.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.gather.run_holder import gather_run_lease
@@ -46,6 +46,7 @@ from kubevouch.rollout.decide.next_for_status import (
     who_writes,
 )
 from kubevouch.rollout.decide.next_step import shows_an_answer
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.run_status import RunOnNode, while_it_is_undone, with_the_lease
 from kubevouch.rollout.decide.way_to_nodes import WayToNodes, way_of
@@ -56,7 +57,7 @@ SCHEMA = "kubevouch.status/1"
 def show_status(
     terminal: Terminal,
     word: str,
-    options: FixOptions,
+    options: NodeOptions,
     kubeconfig: str | None,
     context: str | None,
     ssh_config: str | None,
@@ -103,7 +104,7 @@ def show_status(
             asked = (*STATUS, word, *some(options.nodes))
             refused.enter_context(
                 leading_on(
-                    terminal, plan, Path("plan.json"), asked, options.word, kubeconfig, context
+                    terminal, plan, Path("plan.json"), asked, OperatorWord(), kubeconfig, context
                 )
             )
         else:
@@ -196,7 +197,7 @@ def _print(
     found: _Asked,
     run: str,
     word: str,
-    options: FixOptions,
+    options: NodeOptions,
     plan: Plan | None,
 ) -> None:
     """word: how the run was asked for; empty for whatever stands on the nodes."""

@@ -1,15 +1,12 @@
-"""What `fix --plan` does: looks at cluster and nodes, makes the plan, writes it, and shows it. Changes nothing."""
+"""The verb `plan`: looks at cluster and nodes, makes the plan, shows it and writes it. Changes nothing else."""
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, write_plan
 from kubevouch.cli.common.pods import pod_transport, prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
@@ -17,8 +14,8 @@ from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.runs import kept_here, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.fix.approver_pins import PinsOfPlan, pins_of_plan
-from kubevouch.cli.fix.render import print_plan
+from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
+from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
@@ -29,65 +26,75 @@ from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_step import commands_of
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import SCHEMA, Plan, PodPlace, Via
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.plan import Plan, PodPlace, Via
+from kubevouch.rollout.decide.plan_text import text_of
+
+_FILE = Path("plan.json")
+"""Where NEXT writes a plan that was only shown."""
 
 
 @dataclass(frozen=True)
-class FixOptions:
-    """What was asked for on the command line."""
+class NodeOptions:
+    """The nodes that were asked for on the command line, and the way there."""
 
     via: Via
     nodes: tuple[str, ...]
     ssh_config: str
     ssh_user: str
     ask_sudo_password: bool
-    accepted: dict[str, tuple[str, ...]]
-    word: OperatorWord
     pods: PodPlace | None = None
-    soak: float = RolloutTimeouts().soak
-    """Of the run that the plan is for, in seconds: the plan shows its order."""
 
 
 def make_plan(
     terminal: Terminal,
-    options: FixOptions,
-    path: Path,
+    options: NodeOptions,
+    accepted: Mapping[str, tuple[str, ...]],
+    word: OperatorWord,
+    soak: float,
+    file: Path | None,
     kubeconfig: str | None,
     context: str | None,
 ) -> int:
-    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for."""
-    check_may_be_written(path)
+    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for.
+
+    accepted: what --allow says, by node. soak: of the run that the plan is for, in seconds. file: None writes none.
+    """
+    if file:
+        check_may_be_written(file)
     access = access_of(terminal, kubeconfig, context)
     if options.ask_sudo_password:
         ask_for_sudo(terminal, options.ssh_user)
     if options.pods:
         terminal.note(one_line(f"This looks at nodes by {what_pods_are(options.pods)}."))
     plan, pins = with_api(
-        terminal, access, lambda api, clock: _planned(terminal, options, api, clock)
+        terminal,
+        access,
+        lambda api, clock: _planned(terminal, options, accepted, word, api, clock),
     )
-    replaced = _begun_before(path, terminal.environment)
-    write_plan(plan, path)
-    if replaced:
-        terminal.note(one_line(f"{path} held {replaced}"))
+    if file:
+        replaced = _begun_before(file, terminal.environment)
+        write_plan(plan, file)
+        if replaced:
+            terminal.note(one_line(f"{file} held {replaced}"))
     if terminal.prints_json:
-        print_document(terminal, SCHEMA, msgspec.to_builtins(plan))
+        terminal.document(text_of(plan))
     else:
         commands = commands_of(
-            plan,
-            str(path),
-            options.word,
-            kept_here(terminal.environment),
-            accepted=options.accepted,
+            plan, str(file or _FILE), word, kept_here(terminal.environment), accepted=accepted
         )
         pinned = [each.node for each in pins.pins]
-        print_plan(terminal, plan, path, commands, pinned, soak=options.soak)
+        print_plan(terminal, plan, file, commands, pinned, soak=soak)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 
 
 async def _planned(
-    terminal: Terminal, options: FixOptions, api: ApiClient, clock: Clock
+    terminal: Terminal,
+    options: NodeOptions,
+    accepted: Mapping[str, tuple[str, ...]],
+    word: OperatorWord,
+    api: ApiClient,
+    clock: Clock,
 ) -> tuple[Plan, PinsOfPlan]:
     run = secrets.token_hex(4)
     await prepared_pods(api, options.pods, terminal)
@@ -110,8 +117,8 @@ async def _planned(
         ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
         ssh_user=options.ssh_user,
         ask_sudo_password=options.ask_sudo_password,
-        accepted=options.accepted,
-        word=options.word,
+        accepted=accepted,
+        word=word,
         pods=options.pods,
     )
     plan = await gather_plan(asked, rollout)
@@ -132,7 +139,7 @@ def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
 
 
 def transport_to(
-    options: FixOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
+    options: NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> NodeTransport:
     """The transport that the options ask for."""
     if options.pods:

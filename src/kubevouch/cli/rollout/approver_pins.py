@@ -1,4 +1,4 @@
-"""Where an approver is installed, `fix --apply` pins what its plan proved, before a kubelet asks: by that the approver decides.
+"""Where an approver is installed, `apply` pins what its plan proved, before a kubelet asks: by that the approver decides.
 
 Only nodes that nobody has pinned: what an operator pinned stays as it is. Of a node that is put back the pin stays, too: what
 is proven of it has not changed. A pin of a run names the client certificate on the node's disk, so that it releases no CSR
@@ -58,7 +58,7 @@ async def pins_of_plan(
         stored = await read_stored_pins(api)
     except KubevouchError as error:
         return PinsOfPlan(problem=str(error))
-    by = f"fix, run {plan.run}"
+    by = f"apply, run {plan.run}"
     proven = [each for each in plan.nodes if each.node in left]
     return PinsOfPlan(
         tuple(

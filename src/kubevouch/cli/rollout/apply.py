@@ -1,4 +1,4 @@
-"""What `fix --apply` does around the run: say what will be done, ask, show progress and what became of each node."""
+"""What `apply` does around the run: say what will be done, ask, show progress and what became of each node."""
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
@@ -26,13 +26,13 @@ from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Declined, Terminal, one_line
-from kubevouch.cli.fix.approver_pins import (
+from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
     say_which_are_outdated,
     write_pins_of,
 )
-from kubevouch.cli.fix.ending import tell_who_approves
+from kubevouch.cli.rollout.ending import tell_who_approves
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.evidence.run_holder import ArmedNode
@@ -63,12 +63,12 @@ from kubevouch.system_clock import SystemClock
 _NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: `{again}`"
 
 
-def found_plan(file: Path | None, run: str | None, terminal: Terminal) -> tuple[Plan, Path]:
-    """The plan of --apply FILE or --resume RUN, and the file in which a new one would be made. Raises UsageError."""
-    if file is not None:
+def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
+    """The plan of `apply FILE` or `resume RUN`, and the file in which a new one would be made. Raises UsageError."""
+    if verb == "apply":
+        file = Path(given)
         return _plan_in(file, terminal), file
-    assert run is not None
-    return find_run(run, terminal.environment, f"fix --resume {run}"), Path("plan.json")
+    return find_run(given, terminal.environment, f"{verb} {given}"), Path("plan.json")
 
 
 def _plan_in(file: Path, terminal: Terminal) -> Plan:
@@ -183,7 +183,8 @@ async def _checked(
     await prepared_pods(api, plan.pods, terminal)
     written = await written_nodes(api, clock, plan.pods)
     rollout = rollout_context(api, clock, plan, terminal, lambda: False, written)
-    checked = await check(plan, rollout, word)
+    goes_on = kept_here(terminal.environment)(plan.run)
+    checked = await check(plan, rollout, word, goes_on=goes_on)
     done = (FoundState.WELL, FoundState.ILL)
     left = {name for name, state in checked.found.items() if state not in done}
     return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
