@@ -76,7 +76,7 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
     for ending in (not_changed(node, RUN, "", found), changed_since(node, RUN, found)):
         yield ending.why if ending else ""
     armed = found_armed(node.node, RUN, found, seen.at, 240)
-    assert abs(armed.fires - seen.at) <= timedelta(seconds=2**33)
+    assert abs(armed.due - seen.at) <= timedelta(seconds=2**33)
     yield from _planned_of(seen, facts)
     life = timedelta(days=1)
     change = change_of(node, found, RUN, content=state.content, switch_seconds=240)

@@ -219,14 +219,14 @@ async def test_until_when_a_node_may_be_armed_by_an_undo(
         machine.transaction = [answered(TransactionState(answer), why="so it says")]
         hold = await a_hold(here)
         began = here.context.clock.now()
-        seen: list[int] = []
+        seen: list[float] = []
 
-        def before(script: str) -> None:
+        def sent(script: str) -> None:
             if script.startswith("transaction"):
                 due = datetime.fromisoformat(entries(here)[WORKER]["due"])
                 seen.append(round((due - began).total_seconds(), -1))
 
-        here.machines.before = before
+        here.machines.before = sent
         await undo(plan, replace(here.context, lease=hold), QUICK)
         assert seen == ([before] if before else [])
         assert (WORKER in hold.armed) is stays

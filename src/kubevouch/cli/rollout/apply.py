@@ -116,7 +116,7 @@ def apply_plan(
     )
     log = None
     if what:
-        with _telling_what_is_armed(terminal, begun, leading(), given):
+        with telling_what_is_armed(terminal, begun, leading(), given):
             _ask(
                 terminal,
                 checked,
@@ -208,7 +208,7 @@ def _what_is_left(
 
 
 @contextlib.contextmanager
-def _telling_what_is_armed(
+def telling_what_is_armed(
     terminal: Terminal, begun: Sequence[ArmedNode], commands: Commands, given: str
 ) -> Iterator[None]:
     """Around the question: whoever does not go on is told that the switches of these nodes go off all the same."""
