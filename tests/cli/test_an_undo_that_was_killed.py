@@ -83,7 +83,7 @@ async def test_what_a_killed_undo_has_armed_is_known_to_everybody_until_its_swit
         (kubevouch.home / "holds").unlink()
     after = SystemClock().now()
     lease = kind_of("Lease"), "kubevouch-rollout", "kube-system"
-    found = stage.server.store.get(kind_of("Lease"), *reversed(lease[1:]))
+    found = stage.server.store.get(*lease)
     entry = json.loads(found["metadata"]["annotations"][ARMED])[WORKER]
     due = datetime.fromisoformat(entry["due"])
     assert entry["run"] == "bbbb"
