@@ -274,6 +274,7 @@ class Observed:
                 "progress": _Silent(),
                 "stop": lambda: False,
                 "is_over": staticmethod(self.over.append),
+                "may_be_armed": staticmethod(lambda _: None),
             },
         )
         self.node = type("Node", (), {"node": "n1", "host": "n1"})

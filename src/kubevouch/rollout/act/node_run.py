@@ -361,15 +361,19 @@ class NodeRun:
         """Whether it is armed after that answer. A call that was refused has changed nothing about it."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
             self.armed = True
-            self._note_switch()
+            fires = self._note_switch()
+            node = self.observer.node.node
+            assert self.change is not None
+            self.observer.context.may_be_armed(ArmedNode(self.change.run, node, fires))
         elif answer.outcome not in (TransactionState.BUSY, TransactionState.REFUSED):
             self.armed = False
 
-    def _note_switch(self, longest: float = 0.0) -> None:
-        """longest: in how many seconds from now the switch may be set, where it is not set yet."""
+    def _note_switch(self, longest: float = 0.0) -> datetime:
+        """When it goes off at the latest. longest: in how many seconds from now it may be set, where it is not set yet."""
         assert self.change is not None
         left = timedelta(seconds=self.change.switch_seconds + longest)
         self.fires = self.fires or self.observer.context.clock.now() + left
+        return self.fires
 
     def _step(self, text: str) -> None:
         self.observer.context.progress.step(self.observer.node.node, text)
