@@ -29,7 +29,6 @@ from kubevouch.cli.common.terminal import Declined, Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
-    say_which_are_outdated,
     write_pins_of,
 )
 from kubevouch.cli.rollout.ending import tell_who_approves
@@ -106,7 +105,7 @@ def apply_plan(
     _ask_first(terminal, plan, yes=yes)
 
     checked, pins = with_api(terminal, access, partial(_checked, terminal, plan, lease, word))
-    say_which_are_outdated(terminal, pins)
+
     leading = partial(
         commands_of, plan, str(path), word, kept_here(terminal.environment), asked=asked
     )

@@ -13,12 +13,10 @@ import msgspec
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
-from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import WatchedTransport, transport_of
+from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.rollout.plan import NodeOptions, transport_to
 from kubevouch.cli.rollout.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
@@ -29,6 +27,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -81,18 +80,13 @@ def show_status(
         if plan:  # whose Lease is read is whose nodes are asked
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
-        transport = (
-            transport_of(plan, terminal, api, clock)
-            if plan
-            else transport_to(options, word or "status", terminal, api, clock)
-        )
+        transport = transport_of(plan or options, run or "status", terminal, api, clock)
         targets = (
             [planned_target(each) for each in plan.nodes]
             if plan
             else [live_target(each) for each in await api.list_all(NODES)]
         )
-        watched = WatchedTransport(transport, progress_of(terminal))
-        statuses = await gather_statuses(_only(targets, options.nodes), run, watched, others=True)
+        statuses = await gather_statuses(_only(targets, options.nodes), run, transport, others=True)
         try:
             lease, failed = await gather_run_lease(api), None
         except KubeError as error:
