@@ -8,7 +8,7 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, live_target, planned_target
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.next_for_status import Looked, exit_code_of, next_for_status
+from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.run_status import NodeState
@@ -58,7 +58,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> N
     assert (worker.state, worker.notes) == (NodeState.UNKNOWN, (f"{WORKER}: {SAID}",))
     assert exit_code_of(rows) == 3
     way = WayToNodes(ssh_config="/etc/config", ssh_user="ops")
-    found = next_for_status(Looked(rows, "abcd", kept={"abcd"}, way=way))
+    found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --nodes {WORKER} {flags}"
     assert "whichever key your own ssh knows it by" in found.note

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
 from kubevouch.rollout.decide.machine import asks_anyhow
 from kubevouch.rollout.decide.need import MachineFacts, need_of
-from kubevouch.rollout.decide.next_for_status import Looked, next_for_status
+from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status
 from kubevouch.rollout.decide.not_changed import changed_since, not_changed
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
@@ -234,7 +234,7 @@ def test_whatever_a_status_says_is_a_row_of_this_node_and_no_command_has_its_wor
         for run, others in (("", False), ("abcd", True), ("bbbb", False)):
             try:
                 statuses = statuses_of("node-1", found, run, others=others)
-                following = next_for_status(Looked(statuses, run, kept={"abcd"}))
+                following = next_for_status(StatusFacts(statuses, run, kept={"abcd"}))
             except Exception as error:  # noqa: BLE001 - whatever it is, one node's answer would hide all others
                 wrong.append(f"{forgery}: {error!r}"[:300])
                 continue

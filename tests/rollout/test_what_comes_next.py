@@ -13,7 +13,7 @@ from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized, Unrea
 from kubevouch.rollout.decide.advice import Case, NextStep, step
 from kubevouch.rollout.decide.armed import as_of_now, found_armed, what_is_left_armed
 from kubevouch.rollout.decide.need import need_of
-from kubevouch.rollout.decide.next_for_status import Looked, next_for_status, who_writes
+from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
 from kubevouch.rollout.decide.next_step import (
     Commands,
     beyond_the_plan,
@@ -172,7 +172,7 @@ LOOK = "kubevouch status aaaa"
 def test_after_a_status(
     rows: Sequence[RunOnNode], found: dict[str, object], case: Case, command: str
 ) -> None:
-    seen = next_for_status(Looked(rows, **found))  # type: ignore[arg-type]
+    seen = next_for_status(StatusFacts(rows, **found))  # type: ignore[arg-type]
     assert seen.command == command
     note = case.value.note.partition("{")[0]
     assert seen.note.startswith(note) and bool(seen.note) == bool(case.value.note), seen
@@ -194,7 +194,7 @@ READY = "kubectl get --raw /readyz"
 def test_while_the_api_server_is_away_what_needs_it_comes_after_what_shows_that_it_is_back(
     rows: Sequence[RunOnNode], first: str, waits: bool
 ) -> None:
-    found = next_for_status(Looked(rows, "aaaa", kept=IS_KEPT, away=READY))
+    found = next_for_status(StatusFacts(rows, "aaaa", kept=IS_KEPT, away=READY))
     assert found.command == first
     assert (found.then == RESUME) is waits
 
@@ -228,8 +228,8 @@ HOSTILE = "d21d76ea;touch${IFS}/tmp/here"
 def test_no_command_line_holds_what_a_lease_or_a_node_calls_a_run_and_is_no_runs_name(
     of: str, silent: float
 ) -> None:
-    looked = Looked([NONE], holder=holder(f"{HOSTILE} on root@ops-1 ({of})", silent))
-    armed = Looked([row(NodeState.ARMED, HOSTILE)])
+    looked = StatusFacts([NONE], holder=holder(f"{HOSTILE} on root@ops-1 ({of})", silent))
+    armed = StatusFacts([row(NodeState.ARMED, HOSTILE)])
     for found in (next_for_status(looked), next_for_status(armed)):
         assert "touch" not in found.command
         assert "touch" not in found.note

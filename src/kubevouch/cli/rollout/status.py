@@ -38,7 +38,7 @@ from kubevouch.rollout.act.status import (
 from kubevouch.rollout.decide.advice import STATUS, Case, step
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_for_status import (
-    Looked,
+    StatusFacts,
     exit_code_of,
     next_for_status,
     some,
@@ -218,7 +218,7 @@ def _print(
         _print_kept(terminal)
     newest = (path.stem for path, each in kept_plans(terminal.environment) if each)
     after = next_for_status(
-        Looked(
+        StatusFacts(
             rows,
             run,
             holder,

@@ -39,7 +39,7 @@ def who_writes(holder: RunHolder | None, doubt: str) -> str:
 
 
 @dataclass(frozen=True)
-class Looked:
+class StatusFacts:
     """What `status` has found.
 
     run: that was asked for. kept: runs whose plans are here and can be read. newest: the newest of these that a node has. nodes: only
@@ -81,7 +81,7 @@ def some(nodes: Sequence[str]) -> list[str]:
     return ["--nodes", ",".join(nodes)] if nodes else []
 
 
-def next_for_status(found: Looked) -> NextStep:
+def next_for_status(found: StatusFacts) -> NextStep:
     """What comes next: of who is under way first, then of what is armed, of who is silent, and of a run that has not ended."""
     holder = found.holder
     if holder is not None and holder.is_alive:
@@ -98,12 +98,12 @@ def next_for_status(found: Looked) -> NextStep:
     return _once_it_answers(found, _ended(found))
 
 
-def _once_it_answers(found: Looked, after: NextStep) -> NextStep:
+def _once_it_answers(found: StatusFacts, after: NextStep) -> NextStep:
     """While the API server is away, which refuses that command, what shows whether it is back comes first."""
     return NextStep(found.away, after.command, after.note) if found.away else after
 
 
-def _under_way(found: Looked, holder: RunHolder) -> NextStep:
+def _under_way(found: StatusFacts, holder: RunHolder) -> NextStep:
     name = run_word(holder.run)
     what = f"run {name}" if name else "a run"
     if holder.undoes:
@@ -113,7 +113,7 @@ def _under_way(found: Looked, holder: RunHolder) -> NextStep:
     return found.step(Case.UNDER_WAY, run, waits, what=what, seconds=str(holder.counts_for))
 
 
-def _undo_cut_off(found: Looked, holder: RunHolder) -> NextStep:
+def _undo_cut_off(found: StatusFacts, holder: RunHolder) -> NextStep:
     """What it was to take back is not to be gone on with, whichever nodes are armed."""
     nodes = some(holder.undone_nodes)
     if found.is_here(holder.run):
@@ -121,7 +121,7 @@ def _undo_cut_off(found: Looked, holder: RunHolder) -> NextStep:
     return found.step(Case.UNDO_CUT_OFF_ELSEWHERE, holder.run, nodes=(), where=holder.where)
 
 
-def _begun(found: Looked, begun: Sequence[RunOnNode]) -> NextStep:
+def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
     """begun: nodes on which a run has begun and not ended, one at least."""
     here = next((each.run for each in begun if found.is_here(each.run)), "")
     run = here or begun[0].run
@@ -138,7 +138,7 @@ def _begun(found: Looked, begun: Sequence[RunOnNode]) -> NextStep:
     return _once_it_answers(found, found.step(Case.ARMED, run, nodes=()))
 
 
-def _silent(found: Looked, silent: RunOnNode) -> NextStep:
+def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
     if silent.other_key:
         ssh = found.way.said_again
         return found.step(
@@ -158,7 +158,7 @@ def _silent(found: Looked, silent: RunOnNode) -> NextStep:
     return found.step(Case.SILENT, found.run, shows=shows)
 
 
-def _ended(found: Looked) -> NextStep:
+def _ended(found: StatusFacts) -> NextStep:
     """Nothing is armed. A holder that is silent was cut off: its run has not come to its end, even if all that it has begun is done."""
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)
