@@ -21,7 +21,7 @@ from kubevouch.rollout.decide.machine import (
 )
 from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
-from kubevouch.rollout.decide.run_status import Standing
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 
 NEW_PLAN = "make a new plan"
 GONE = "this Node is not there any more"
@@ -143,20 +143,20 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
     return Recheck(FoundState.OTHER, why, armed_run=run)
 
 
-def recheck_not_ready(standing: Standing) -> Recheck | None:
+def recheck_not_ready(stands: NodeState) -> Recheck | None:
     """What this run finds of a node whose Node is not Ready, by how it stands there; None if it has changed nothing: it goes without it.
 
     A node that it has changed is a failure of the run: its own restart may be the reason.
     """
     ended = {
-        Standing.DONE: (FoundState.FAILED, "done"),
-        Standing.UNDONE: (FoundState.PUT_BACK, "undone"),
+        NodeState.DONE: (FoundState.FAILED, "done"),
+        NodeState.UNDONE: (FoundState.PUT_BACK, "undone"),
     }
-    if standing is Standing.ARMED:
+    if stands in BEGUN:
         return Recheck(FoundState.ILL)
-    if standing not in ended:
+    if stands not in ended:
         return None
-    state, how = ended[standing]
+    state, how = ended[stands]
     return Recheck(state, f"this run was {how} on it, and its Node is not Ready; {NEW_PLAN}")
 
 
