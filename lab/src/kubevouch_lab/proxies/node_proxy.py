@@ -77,12 +77,12 @@ class NodeProxy:
         """Answers ("", "pods", "log"): what the kubelet has of a container's output."""
         info = call.info
         pod = self._store.get(PODS, info.name, info.namespace)
-        container = _container(pod, call.query.get("container", ""))
+        container = _container(pod, call.http.query.get("container", ""))
         node_name = pod["spec"].get("nodeName", "")
         if not node_name:
             return web.Response(content_type="text/plain")
         address = address_of(self._store.get(NODES, node_name))
-        options = {key: call.query[key] for key in _LOG_OPTIONS if call.query.get(key)}
+        options = {key: call.http.query[key] for key in _LOG_OPTIONS if call.http.query.get(key)}
         path = "/".join(map(quote, (info.namespace, info.name, container)))
         url = f"https://{address}/containerLogs/{path}"
         if options:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from kubevouch_lab.apiserver.openapi.schema import (
+from kubevouch_lab.apiserver.schema.types import (
     Field,
     ListOf,
     MapOf,

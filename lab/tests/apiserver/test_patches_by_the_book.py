@@ -1,11 +1,11 @@
-"""Patches as RFC 7396 and RFC 6902 have them in their own examples, and label selectors as Kubernetes documents them."""
+"""Patches as RFC 7396 and RFC 6902 have them in their own examples."""
 
 import json
 from typing import Any
 
 import pytest
 
-from kubevouch_lab.apiserver import patches, selectors, status
+from kubevouch_lab.apiserver import patches, status
 
 NOT_APPLIED = "the server rejected our request due to an error in our request"
 """Whatever is wrong with the patch: kube-apiserver says no more (handlers/patch.go, applyJSPatch)."""
@@ -98,25 +98,3 @@ def test_json_patches_do_what_the_rfc_says(document: Any, operations: Any, resul
     else:
         assert patches.json_patched(document, operations) == result
     assert json.dumps(document) == before
-
-
-@pytest.mark.parametrize(
-    ("selector", "matches"),
-    [
-        ("", ["a", "b", "c"]),
-        ("app=x", ["a"]),
-        ("app==x", ["a"]),
-        ("app!=x", ["b", "c"]),
-        ("app", ["a", "b"]),
-        ("!app", ["c"]),
-        ("app in (x, y)", ["a", "b"]),
-        ("app notin (x)", ["b", "c"]),
-        ("app in (x,y),tier=1", ["b"]),
-    ],
-)
-def test_labels_are_selected_as_kubernetes_does(selector: str, matches: list[str]) -> None:
-    things = {"a": {"app": "x"}, "b": {"app": "y", "tier": "1"}, "c": {}}
-    match = selectors.labels_match(selector)
-    assert [
-        name for name, labels in things.items() if match({"metadata": {"labels": labels}})
-    ] == matches
