@@ -94,7 +94,7 @@ class NodeRestriction:
             "kind": "Node",
             "name": node,
             "controller": True,
-            "uid": self._store.get(NODES, node)["metadata"]["uid"],
+            "uid": uid_of(self._store.find(NODES, node) or {"metadata": {"uid": None}}),
         }
         owner = {key: value for key, value in owner.items() if (key, value) != _NO_BLOCK}
         only = f'node "{node}" can only create'
