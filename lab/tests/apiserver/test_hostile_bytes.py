@@ -43,7 +43,40 @@ quick = settings(
 )
 
 _WORDS = st.sampled_from(
-    ["spec", "status", "metadata", "name", "namespace", "labels", "data", "stringData", "rules", "verbs", "roleRef", "subjects", "kind", "selector", "matchLabels", "template", "containers", "image", "ports", "port", "replicas", "type", "service", "group", "version", "$patch", "delete", "replace", "a", "10", "Deployment", "default"]
+    [
+        "spec",
+        "status",
+        "metadata",
+        "name",
+        "namespace",
+        "labels",
+        "data",
+        "stringData",
+        "rules",
+        "verbs",
+        "roleRef",
+        "subjects",
+        "kind",
+        "selector",
+        "matchLabels",
+        "template",
+        "containers",
+        "image",
+        "ports",
+        "port",
+        "replicas",
+        "type",
+        "service",
+        "group",
+        "version",
+        "$patch",
+        "delete",
+        "replace",
+        "a",
+        "10",
+        "Deployment",
+        "default",
+    ]
 )
 _JSON = st.recursive(
     st.none()
@@ -221,7 +254,19 @@ def test_any_query(ask: Asked) -> None:
     @given(
         query=st.dictionaries(
             st.sampled_from(
-                ["labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "resourceVersionMatch", "dryRun", "fieldValidation", "propagationPolicy", "includeObject", "pretty"]
+                [
+                    "labelSelector",
+                    "fieldSelector",
+                    "limit",
+                    "continue",
+                    "resourceVersion",
+                    "resourceVersionMatch",
+                    "dryRun",
+                    "fieldValidation",
+                    "propagationPolicy",
+                    "includeObject",
+                    "pretty",
+                ]
             ),
             values,
             max_size=3,
@@ -237,7 +282,26 @@ def test_any_query(ask: Asked) -> None:
 
 def test_any_path(ask: Asked) -> None:
     steps = st.sampled_from(
-        ["api", "apis", "v1", "apps", "watch", "namespaces", "default", "pods", "nodes", "proxy", "status", "log", "x", "..", "version", "openapi", "v2", "v3"]
+        [
+            "api",
+            "apis",
+            "v1",
+            "apps",
+            "watch",
+            "namespaces",
+            "default",
+            "pods",
+            "nodes",
+            "proxy",
+            "status",
+            "log",
+            "x",
+            "..",
+            "version",
+            "openapi",
+            "v2",
+            "v3",
+        ]
     )
 
     @quick

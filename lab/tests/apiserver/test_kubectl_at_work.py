@@ -48,29 +48,6 @@ async def test_nodes_are_read(lab: Bench) -> None:
     )
 
 
-async def test_a_namespace_is_made_once_and_deleted(lab: Bench) -> None:
-    assert await lab.does("create", "namespace", "space") == "namespace/space created\n"
-    ran = await lab.kubectl("create", "namespace", "space")
-    assert ran.code == 1
-    assert 'Error from server (AlreadyExists): namespaces "space" already exists' in ran.err
-    assert "Active" in await lab.does("get", "namespace", "space")
-    out = await lab.does("delete", "namespace", "space")
-    assert out.startswith('namespace "space" deleted')
-    assert (await lab.kubectl("get", "namespace", "space")).code == 1
-
-
-async def test_a_watch_prints_what_happens(lab: Bench) -> None:
-    lab.local.create(NODES, {"metadata": {"name": "n1"}})
-    process = await lab.start("get", "nodes", "--watch", "-o", "name")
-    assert process.stdout
-    async with asyncio.timeout(PATIENT):
-        assert await process.stdout.readline() == b"node/n1\n"
-        lab.local.create(NODES, {"metadata": {"name": "n2"}})
-        assert await process.stdout.readline() == b"node/n2\n"
-        process.kill()
-        await process.wait()
-
-
 async def test_a_watched_table_has_one_header_and_a_row_for_each_event(lab: Bench) -> None:
     lab.local.create(NODES, {"metadata": {"name": "n1"}})
     process = await lab.start("get", "nodes", "--watch", "--output-watch-events")
@@ -181,19 +158,6 @@ async def test_a_delete_waits_for_the_last_finalizer(lab: Bench) -> None:
     assert (await deleting).startswith('configmap "held" deleted')
 
 
-async def test_selectors_select(lab: Bench) -> None:
-    for name, tier in (("a", "x"), ("b", "y"), ("c", "x")):
-        body = {"metadata": {"name": name, "labels": {"tier": tier}}}
-        lab.local.create(CONFIG_MAPS, body, "default")
-    by_label = await lab.does("get", "cm", "-l", "tier=x", "-o", "name")
-    by_field = await lab.does("get", "cm", "-A", "--field-selector=metadata.name=b", "-o", "name")
-    assert (by_label.split(), by_field.split()) == (["configmap/a", "configmap/c"], ["configmap/b"])
-    ran = await lab.kubectl("get", "cm", "--field-selector=data.x=b")
-    assert (ran.code, '"data.x" is not a known field selector' in ran.err) == (1, True)
-    out = await lab.does("delete", "cm", "-l", "tier=x")
-    assert out.count("deleted") == 2
-
-
 async def test_secrets_and_accounts_and_roles_are_made(lab: Bench) -> None:
     await lab.does("create", "secret", "generic", "s", "--from-literal=k=v")
     out = await lab.does("get", "secret", "s", "-o", "jsonpath={.data.k} {.type}")
@@ -227,17 +191,3 @@ async def test_raw_paths_answer(lab: Bench) -> None:
     assert "readyz check passed" in await lab.does("get", "--raw", "/readyz?verbose")
     ran = await lab.kubectl("get", "--raw", "/nothing")
     assert "the server could not find the requested resource" in ran.err
-
-
-async def test_an_older_version_is_not_put_back(lab: Bench) -> None:
-    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"k": "1"}}, "default")
-    old = json.loads(await lab.does("get", "configmap", "a", "-o", "json"))
-    await lab.does("patch", "configmap", "a", "-p", '{"data":{"k":"2"}}')
-    ran = await lab.kubectl("replace", "-f", "-", stdin=old)
-    assert ran.code == 1
-    assert "Error from server (Conflict)" in ran.err
-    assert (
-        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply '
-        "your changes to the latest version and try again"
-    ) in ran.err
-    assert lab.local.get(CONFIG_MAPS, "a", "default")["data"] == {"k": "2"}

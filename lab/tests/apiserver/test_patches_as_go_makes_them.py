@@ -173,8 +173,6 @@ def test_a_strategic_patch_does_what_go_does(thing: Any, patch: Any) -> None:
         ("json", [{"op": "test", "path": "/spec/replicas", "value": 1}]),
         ("json", [{"op": "remove", "path": "/metadata/labels/none"}]),
         ("json", [{"op": "replace", "path": "/spec/none/x", "value": 1}]),
-        ("json", [{"op": "move", "from": "/metadata/labels/a", "path": "/metadata/labels/m"}]),
-        ("json", [{"op": "copy", "from": "/metadata/labels/a", "path": "/metadata/labels/m"}]),
     ],
 )
 def test_the_other_two_forms_do_what_go_does(form: str, patch: Any) -> None:

@@ -73,7 +73,7 @@ def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> 
     All pages bear the revision of the first: a watch from there tells what has changed since.
     """
     matches = selected(form.kind, query)
-    limit = max(0, number(query.get("limit", "0"), "limit"))
+    limit = min(max(0, number(query.get("limit", "0"), "limit")), 1 << 31)
     revision, after = _start(store, query)
     stored = store.list(form.base, namespace, trigger=trigger_of(form.kind, query))
     left = stored if after is None else stored[bisect_right(stored, after, key=_place) :]

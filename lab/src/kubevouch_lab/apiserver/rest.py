@@ -107,24 +107,15 @@ class Resources:
         self._forget_old_events(form.base)
         return form.outward(self.store.create(form.base, new))
 
-    def update(self, info: RequestInfo, body: Object) -> tuple[Object, bool]:
-        """Replaces an object; True beside it if that created it, as a few kinds allow."""
-        form = _form(info)
-        strategy = self.strategy(form.base)
-        space = _space(info, form.base)
-        if strategy.creates_on_update and not info.subresource:
-            _same_name(info, body)
-            if self.store.find(form.base, info.name, space) is None:
-                _no_other_meant(form.base, body)
-                unversioned = {**body, "metadata": {**(body.get("metadata") or {})}}
-                unversioned["metadata"].pop("resourceVersion", None)
-                return self.create(info, unversioned), True
+    def update(self, info: RequestInfo, body: Object) -> Object:
+        """Replaces an object. No PUT creates one here, also of the few kinds of which a real one does."""
+        base = _form(info).base
         version = (body.get("metadata") or {}).get("resourceVersion")
-        if not version and not strategy.unconditional_update:
+        if not version and not self.strategy(base).unconditional_update:
             text = "Invalid value: 0: must be specified for an update"
             cause = ("FieldValueInvalid", "metadata.resourceVersion", text)
-            raise status.invalid(form.base.group, form.base.kind, info.name, [cause])
-        return self._change(info, lambda _: body), False
+            raise status.invalid(base.group, base.kind, info.name, [cause])
+        return self._change(info, lambda _: body)
 
     def patch(self, info: RequestInfo, patch: Patch) -> Object:
         """Keeps what the patch makes of the object as it is now."""
@@ -203,13 +194,6 @@ class Resources:
 
     def _check(self, kind: Kind, strategy: Strategy, old: Object | None, new: Object) -> None:
         causes = [*metadata_causes(kind, new), *strategy.causes(kind, old, new)]
-        if old and "deletionTimestamp" in old["metadata"]:
-            kept = set(old["metadata"].get("finalizers") or [])
-            added = [each for each in new["metadata"].get("finalizers") or [] if each not in kept]
-            if added:
-                listed = " ".join(f'"{each}"' for each in added)
-                text = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers [{listed}]"
-                causes.append(("FieldValueForbidden", "metadata.finalizers", text))
         if causes:
             raise status.invalid(kind.group, kind.kind, name_of(new), causes)
 
@@ -282,22 +266,6 @@ def _form(info: RequestInfo) -> Form:
 
 def _space(info: RequestInfo, kind: Kind) -> str:
     return info.namespace if kind.namespaced else ""
-
-
-def _no_other_meant(kind: Kind, body: Object) -> None:
-    """A uid in what is written is a precondition, which an object that is not there does not fulfil: 409."""
-    metadata = body.get("metadata") or {}
-    if uid := metadata.get("uid"):
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
-        raise status.conflict(kind.group, kind.plural, str(metadata.get("name", "")), why)
-
-
-def _same_name(info: RequestInfo, body: Object) -> None:
-    name = (body.get("metadata") or {}).get("name")
-    if name != info.name:
-        raise status.bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({info.name})"
-        )
 
 
 def _deleted(kind: Kind, last: Object) -> Object:

@@ -107,8 +107,8 @@ class Verbs:
     async def _update(
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
-        kept, created = self._resources.update(info, await _body(info, kind, request))
-        return self._answers.object(kind, kept, request, 201 if created else 200)
+        kept = self._resources.update(info, await _body(info, kind, request))
+        return self._answers.object(kind, kept, request)
 
     async def _patch(
         self, info: RequestInfo, kind: Kind, request: web.Request

@@ -21,7 +21,7 @@ from kubevouch_lab.apiserver.schema.types import (
 
 # Types whose values are replaced whole.
 _ATOMIC: Final = frozenset(
-    {
+    [
         "ConfigMapKeySelector",
         "DiscoveryEndpointPort",
         "EndpointAddress",
@@ -40,12 +40,11 @@ _ATOMIC: Final = frozenset(
         "ParamRef",
         "ResourceFieldSelector",
         "RoleRef",
-        "ScopeSelector",
         "SecretKeySelector",
         "Subject",
         "TypedLocalObjectReference",
         "Variable",
-    }
+    ]
 )
 # Lists and mappings whose relationship is another than that of a strategic patch. (): a set. None: replaced whole.
 _DIFFERENT: Final[Mapping[tuple[str, str], tuple[str, ...] | None]] = {
@@ -54,19 +53,14 @@ _DIFFERENT: Final[Mapping[tuple[str, str], tuple[str, ...] | None]] = {
     ("ContainerRestartRuleOnExitCodes", "values"): (),
     ("Endpoint", "addresses"): (),
     ("EphemeralContainer", "ports"): ("containerPort", "protocol"),
-    ("JobStatus", "conditions"): None,
     ("NodeAllocatableResourceClaimStatus", "containers"): (),
-    ("PodFailurePolicyOnExitCodesRequirement", "values"): (),
     ("PodSpec", "nodeSelector"): None,
     ("PodSpec", "topologySpreadConstraints"): ("topologyKey", "whenUnsatisfiable"),
     ("PodStatus", "hostIPs"): None,
-    ("ReplicationControllerSpec", "selector"): None,
     ("ResourceRequirements", "claims"): ("name",),
     ("ResourceStatus", "resources"): ("resourceID",),
     ("ServiceSpec", "ports"): ("port", "protocol"),
     ("ServiceSpec", "selector"): None,
-    ("UncountedTerminatedPods", "failed"): (),
-    ("UncountedTerminatedPods", "succeeded"): (),
     ("ValidatingAdmissionPolicyBindingSpec", "validationActions"): (),
     ("ValidatingAdmissionPolicyStatus", "conditions"): ("type",),
 }

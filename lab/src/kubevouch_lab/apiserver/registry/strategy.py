@@ -38,8 +38,6 @@ class Strategy:
     first_status: str = ""
     returns_deleted: bool = False
     """registry.Store's ReturnDeletedObject: DELETE answers with the object instead of a Status."""
-    creates_on_update: bool = False
-    """AllowCreateOnUpdate: a PUT may create."""
     unconditional_update: bool = True
     """AllowUnconditionalUpdate: a PUT needs no resourceVersion."""
 

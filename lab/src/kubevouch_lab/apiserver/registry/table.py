@@ -4,7 +4,6 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
-from typing import Any
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
@@ -15,7 +14,7 @@ from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.selectors import selected_by
 from kubevouch_lab.apiserver.validation import Cause
-from kubevouch_lab.objects import Object, namespace_of, status_of, uid_of
+from kubevouch_lab.objects import Object, status_of, uid_of
 
 _MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
 
@@ -39,7 +38,7 @@ class Namespaces(Strategy):
     """A namespace is Active; its finalizer is the cluster's."""
 
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:
-        """Active."""
+        """It has no spec of its own."""
         return {**super().create(kind, info, new, now), "spec": {"finalizers": ["kubernetes"]}}
 
     def update(
@@ -93,38 +92,13 @@ def _encoded(secret: Object) -> Object:
     return secret
 
 
-class Frozen(Strategy):
-    """ConfigMaps: one that says to be immutable is."""
-
-    def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
-        """Its data stays."""
-        causes = super().causes(kind, old, new)
-        if old and old.get("immutable") and old.get("data") != new.get("data"):
-            text = "Forbidden: field is immutable when `immutable` is set"
-            causes.append(("FieldValueForbidden", "data", text))
-        return causes
-
-
-class Events(Strategy):
-    """What happened to an object stands in the object's namespace; what has none, in `default`."""
-
-    def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
-        """Whether it does."""
-        del kind, old
-        space, here = (new.get("involvedObject") or {}).get("namespace") or "", namespace_of(new)
-        if space == here or (not space and here in {"default", "kube-system"}):
-            return []
-        text = f'Invalid value: "{space}": does not match event.namespace'
-        return [("FieldValueInvalid", "involvedObject.namespace", text)]
-
-
 class Pods(Strategy):
     """Pods are bound once, and hardly changed after."""
 
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:
         """A pod starts Pending."""
         new = super().create(kind, info, new, now)
-        return {**new, "status": {"phase": "Pending", "qosClass": quality(new["spec"])}}
+        return {**new, "status": {"phase": "Pending"}}
 
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
         """A bound pod's spec stays, but for images and the like."""
@@ -171,21 +145,6 @@ def _fixed(spec: Object) -> Object:
         if containers in kept:
             kept[containers] = [{**each, "image": ""} for each in items(kept, containers)]
     return kept
-
-
-def quality(spec: Object) -> str:
-    """The QoS class (pkg/apis/core/v1/helper/qos): by requests and limits of cpu and memory."""
-    some, guaranteed = False, True
-    for container in (*items(spec, "containers"), *items(spec, "initContainers")):
-        resources: Any = container.get("resources") or {}
-        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-        for what in ("cpu", "memory"):
-            some = some or what in limits or what in requests
-            asked = requests.get(what, limits.get(what))
-            guaranteed = guaranteed and what in limits and asked == limits[what]
-    if not some:
-        return "BestEffort"
-    return "Guaranteed" if guaranteed else "Burstable"
 
 
 class Workloads(Strategy):
@@ -238,10 +197,8 @@ class Workloads(Strategy):
 
 
 _WORKLOAD = ("spec.selector", "spec.template.spec.containers")
-_ROLE = Strategy(defaults.role, creates_on_update=True)
-_BINDING = Strategy(
-    defaults.binding, ("roleRef.kind", "roleRef.name"), ("roleRef",), creates_on_update=True
-)
+_ROLE = Strategy(defaults.role)
+_BINDING = Strategy(defaults.binding, ("roleRef.kind", "roleRef.name"), ("roleRef",))
 _WEBHOOKS = Strategy(defaults.webhooks, unconditional_update=False)
 _VERSIONED = Strategy(unconditional_update=False)
 
@@ -250,7 +207,6 @@ SERVICES = Services(
     immutable=("spec.clusterIP",),
     first_status='{"loadBalancer":{}}',
     returns_deleted=True,
-    creates_on_update=True,
 )
 
 STRATEGIES: dict[str, Strategy] = {
@@ -258,16 +214,13 @@ STRATEGIES: dict[str, Strategy] = {
     "namespaces": Namespaces(defaults.namespace, first_status='{"phase":"Active"}'),
     "pods": Pods(defaults.pod, ("spec.containers",), returns_deleted=True),
     "services": SERVICES,
-    "endpoints": Strategy(creates_on_update=True),
-    "configmaps": Frozen(),
     "secrets": Secrets(immutable=("type",)),
     "serviceaccounts": Strategy(returns_deleted=True),
-    "events": Events(creates_on_update=True),
     "deployments": Workloads(defaults.deployment, _WORKLOAD, ("spec.selector",), first_status="{}"),
     "replicasets": Workloads(
         defaults.replica_set, _WORKLOAD, ("spec.selector",), first_status='{"replicas":0}'
     ),
-    "leases": Strategy(creates_on_update=True, unconditional_update=False),
+    "leases": _VERSIONED,
     "roles": _ROLE,
     "clusterroles": _ROLE,
     "rolebindings": _BINDING,

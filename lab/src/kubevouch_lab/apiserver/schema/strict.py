@@ -139,7 +139,7 @@ def _quantity(value: JSON) -> str:
     return text
 
 
-# type: whether a value fits, and how it is kept
+# Of each type: whether a value fits, and how it is kept
 _SCALARS: Mapping[str, tuple[Callable[[JSON], bool], Callable[[JSON], JSON]]] = {
     "any": (lambda _: True, _same),
     "str": (_is_text, _same),

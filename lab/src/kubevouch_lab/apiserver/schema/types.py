@@ -72,7 +72,6 @@ class Field:
     required: bool = False
     pointer: bool = False
     merge_key: str | None = None
-    retain_keys: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,6 @@ class Message:
     package: str
     real_name: str
     fields: Mapping[str, Field]
-
-    @property
-    def go_name(self) -> str:
-        """`v1.Pod`, as Go's errors have it."""
-        return f"{self.package.rpartition('.')[2]}.{self.real_name}"
 
 
 @cache
@@ -174,7 +168,6 @@ def _field(text: str) -> Field:
         required=bool(found["required"]),
         pointer=bool(found["pointer"]),
         merge_key=None if patch is None else patch[1:],
-        retain_keys=bool(found["retain"]),
     )
 
 

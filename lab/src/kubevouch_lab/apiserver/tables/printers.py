@@ -111,16 +111,6 @@ def _service(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     ]
 
 
-def _endpoints(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
-    found = [
-        f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-        for subset in items(thing, "subsets")
-        for port in (text(each, "port") for each in items(subset, "ports"))
-        for ip in (text(each, "ip") for each in items(subset, "addresses"))
-    ]
-    return [shortened(found, "" if items(thing, "subsets") else NONE), _age(thing, now)]
-
-
 def _endpoint_slice(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     ports = [text(each, "port") for each in items(thing, "ports")]
     found = [ip for each in items(thing, "endpoints") for ip in items(each, "addresses")]
@@ -128,30 +118,17 @@ def _endpoint_slice(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [text(thing, "addressType"), *shown, _age(thing, now)]
 
 
-def _workload(*counts: str) -> Row:
-    def row(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
-        containers = items(thing, "spec.template.spec.containers")
-        return [
-            *(whole(thing, count) for count in counts),
-            _age(thing, now),
-            ",".join(text(each, "name") for each in containers),
-            ",".join(text(each, "image") for each in containers),
-            labels(mapping(thing, "spec.selector.matchLabels")),
-        ]
-
-    return row
-
-
 def _deployment(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
-    ready = f"{whole(thing, 'status.readyReplicas')}/{whole(thing, 'spec.replicas')}"
-    rest = _workload("status.updatedReplicas", "status.availableReplicas")
-    return [ready, *rest(thing, now)]
-
-
-def _budget(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
-    bounds = (at(thing, f"spec.{key}") for key in ("minAvailable", "maxUnavailable"))
-    shown = ("N/A" if bound is None else str(bound) for bound in bounds)
-    return [*shown, whole(thing, "status.disruptionsAllowed"), _age(thing, now)]
+    containers = items(thing, "spec.template.spec.containers")
+    return [
+        f"{whole(thing, 'status.readyReplicas')}/{whole(thing, 'spec.replicas')}",
+        whole(thing, "status.updatedReplicas"),
+        whole(thing, "status.availableReplicas"),
+        _age(thing, now),
+        ",".join(text(each, "name") for each in containers),
+        ",".join(text(each, "image") for each in containers),
+        labels(mapping(thing, "spec.selector.matchLabels")),
+    ]
 
 
 def _request(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
@@ -169,17 +146,6 @@ def _request(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     ]
 
 
-def _binding(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
-    named: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
-    for one in items(thing, "subjects"):
-        kind, name = text(one, "kind"), text(one, "name")
-        shown = f"{text(one, 'namespace')}/{name}" if kind == "ServiceAccount" else name
-        named.setdefault(kind, []).append(shown)
-    role = f"{text(thing, 'roleRef.kind')}/{text(thing, 'roleRef.name')}"
-    subjects = (", ".join(named[kind]) for kind in ("User", "Group", "ServiceAccount"))
-    return [role, _age(thing, now), *subjects]
-
-
 def _api_service(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     service = at(thing, "spec.service")
     where = f"{text(service, 'namespace')}/{text(service, 'name')}" if service else "Local"
@@ -191,11 +157,6 @@ def _api_service(thing: ReadOnlyObject, now: datetime) -> list[Cell]:
     return [where, f"{status} ({reason})" if reason else status, _age(thing, now)]
 
 
-_BINDING = Printer("Role,Age,|Users,|Groups,|ServiceAccounts", _binding)
-_EVENT = Printer("Last Seen,Type,Reason,Object,Message", _event)
-_WEBHOOKS = Printer("#Webhooks,Age", _paths("webhooks", ""))
-_TEMPLATE = "Age,|Containers,|Images,|Selector"
-
 PRINTERS: Mapping[str, Printer] = {
     "nodes": Printer(
         "Status,Roles,Age,Version,|Internal-IP,|External-IP,|OS-Image,|Kernel-Version,|Container-Runtime",
@@ -206,29 +167,18 @@ PRINTERS: Mapping[str, Printer] = {
         "Ready,Status,Restarts,Age,|IP,|Node,|Nominated Node,|Readiness Gates", pod_cells
     ),
     "services": Printer("Type,Cluster-IP,External-IP,Port(s),Age,|Selector", _service),
-    "endpoints": Printer("Endpoints,Age", _endpoints),
     "endpointslices": Printer("AddressType,Ports,Endpoints,Age", _endpoint_slice),
     "configmaps": Printer("#Data,Age", _config_map),
     "secrets": Printer("Type,#Data,Age", _paths("type", "data", "")),
-    "serviceaccounts": Printer("Age", _paths("")),
-    "events": _EVENT,
-    "deployments": Printer(f"Ready,#Up-to-date,#Available,{_TEMPLATE}", _deployment),
-    "replicasets": Printer(
-        f"#Desired,#Current,#Ready,{_TEMPLATE}",
-        _workload("spec.replicas", "status.replicas", "status.readyReplicas"),
+    "events": Printer("Last Seen,Type,Reason,Object,Message", _event),
+    "deployments": Printer(
+        "Ready,#Up-to-date,#Available,Age,|Containers,|Images,|Selector", _deployment
     ),
     "leases": Printer("Holder,Age", _paths("spec.holderIdentity", "")),
     "certificatesigningrequests": Printer(
         "Age,SignerName,Requestor,RequestedDuration,Condition", _request
     ),
-    "rolebindings": _BINDING,
-    "clusterrolebindings": _BINDING,
     "apiservices": Printer("Service,Available,Age", _api_service),
-    "poddisruptionbudgets": Printer(
-        "Min Available,Max Unavailable,#Allowed Disruptions,Age", _budget
-    ),
-    "mutatingwebhookconfigurations": _WEBHOOKS,
-    "validatingwebhookconfigurations": _WEBHOOKS,
 }
 OTHERS = Printer(
     "Created At", lambda thing, _: [text(thing, "metadata.creationTimestamp") or UNKNOWN]

@@ -45,7 +45,7 @@ def table_for(
 
 
 def _column(name: str) -> Object:
-    """metav1.TableColumnDefinition."""
+    """As metav1.TableColumnDefinition."""
     return {
         "name": name.lstrip("|#"),
         "type": "integer" if name.startswith("#") else "string",
