@@ -20,32 +20,12 @@ from kubevouch_lab.apiserver.schema.types import (
 )
 
 # Types whose values are replaced whole.
-_ATOMIC: Final = frozenset(
-    [
-        "ConfigMapKeySelector",
-        "DiscoveryEndpointPort",
-        "EndpointAddress",
-        "EndpointPort",
-        "FileKeySelector",
-        "LabelSelector",
-        "LocalObjectReference",
-        "MatchResources",
-        "NamedRuleWithOperations",
-        "NodeSelector",
-        "NodeSelectorTerm",
-        "ObjectFieldSelector",
-        "ObjectReference",
-        "OwnerReference",
-        "ParamKind",
-        "ParamRef",
-        "ResourceFieldSelector",
-        "RoleRef",
-        "SecretKeySelector",
-        "Subject",
-        "TypedLocalObjectReference",
-        "Variable",
-    ]
-)
+_ATOMIC: Final = frozenset((
+    "ConfigMapKeySelector", "DiscoveryEndpointPort", "EndpointAddress", "EndpointPort", "FileKeySelector", "LabelSelector",
+    "LocalObjectReference", "MatchResources", "NamedRuleWithOperations", "NodeSelector", "NodeSelectorTerm",
+    "ObjectFieldSelector", "ObjectReference", "OwnerReference", "ParamKind", "ParamRef", "ResourceFieldSelector", "RoleRef",
+    "SecretKeySelector", "Subject", "TypedLocalObjectReference", "Variable",
+))  # fmt: skip
 # Lists and mappings whose relationship is another than that of a strategic patch. (): a set. None: replaced whole.
 _DIFFERENT: Final[Mapping[tuple[str, str], tuple[str, ...] | None]] = {
     ("CertificateSigningRequestStatus", "conditions"): ("type",),
