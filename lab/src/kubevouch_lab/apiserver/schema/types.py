@@ -72,27 +72,16 @@ class Field:
     required: bool = False
     pointer: bool = False
     merge_key: str | None = None
-    retain_keys: bool = False
 
 
 @dataclass(frozen=True)
 class Message:
-    """A type. name: in the table; package and real_name: as OpenAPI names it."""
+    """A type. name: in the table; package and real_name: as Kubernetes names it."""
 
     name: str
     package: str
     real_name: str
     fields: Mapping[str, Field]
-
-    @property
-    def definition(self) -> str:
-        """The name of its definition, such as `io.k8s.api.core.v1.Pod`."""
-        return f"{self.package}.{self.real_name}"
-
-    @property
-    def go_name(self) -> str:
-        """`v1.Pod`, as Go's errors have it."""
-        return f"{self.package.rpartition('.')[2]}.{self.real_name}"
 
 
 @cache
@@ -123,23 +112,11 @@ def message_for(kind: Kind) -> Message:
     return found
 
 
-def top_level() -> list[tuple[Kind, Message]]:
-    """Every kind that is served, with its type."""
-    return [(kind, message_for(kind)) for kind in KINDS.values()]
-
-
 @cache
-def _with_type_meta() -> frozenset[str]:
-    return frozenset(message.name for _, message in top_level()) | {"DeleteOptions", "Status"}
-
-
-def has_type_meta(message: Message) -> bool:
-    """Whether apiVersion and kind are fields of it: of a kind, also where it stands inside another."""
-    return message.name in _with_type_meta() or message.name in {
-        "Scale",
-        "Eviction",
-        "TokenRequest",
-    }
+def has_type_meta(name: str) -> bool:
+    """Whether apiVersion and kind are fields of a type: of a kind, also where it stands inside another."""
+    kinds = {message_for(kind).name for kind in KINDS.values()}
+    return name in kinds or name in {"Binding", "DeleteOptions", "Scale", "Status", "TokenRequest"}
 
 
 def _meta(kind: str) -> Message | None:
@@ -191,7 +168,6 @@ def _field(text: str) -> Field:
         required=bool(found["required"]),
         pointer=bool(found["pointer"]),
         merge_key=None if patch is None else patch[1:],
-        retain_keys=bool(found["retain"]),
     )
 
 
