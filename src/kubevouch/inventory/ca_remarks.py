@@ -1,14 +1,10 @@
 """What the end of a CA means for what it has signed: kube-controller-manager issues nothing that lives longer."""
 
-from typing import Final
-
 from kubevouch.evidence.authority import signing_roots
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, FoundCertificates
+from kubevouch.evidence.certificates import FoundCertificate, FoundCertificates
+from kubevouch.inventory.purpose import KUBEADMS_CAS
 from kubevouch.x509 import Certificate
 
-_AUTHORITIES: Final = frozenset(
-    {CertificateUse.CLUSTER_CA, CertificateUse.ETCD_CA, CertificateUse.FRONT_PROXY_CA}
-)
 _Chain = tuple[Certificate, ...]
 
 
@@ -25,13 +21,13 @@ class CaRemarks:
         self._roots: dict[_Chain, _Chain] = {}
         for each in found.found:
             certificate = each.certificate
-            if certificate is not None and each.use in _AUTHORITIES:
+            if certificate is not None and each.use in KUBEADMS_CAS:
                 self._authorities.setdefault(certificate.raw.subject, []).append(certificate)
 
     def of(self, found: FoundCertificate) -> tuple[str, ...]:
         """The remarks on one; mostly none."""
         certificate = found.certificate
-        if certificate is None or found.use in _AUTHORITIES:
+        if certificate is None or found.use in KUBEADMS_CAS:
             return ()
         return self._of_leaf(certificate, found.chain)
 

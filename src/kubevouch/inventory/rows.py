@@ -76,6 +76,20 @@ class CertificateRow:
         return "" if self.used is None else f"{int(self.used * 100 + 1e-9)}%"
 
     @property
+    def word(self) -> str:
+        """The state in a word or two; "ends soon" for what is valid."""
+        words = {
+            RowState.EXPIRED: "ended",
+            RowState.NOT_YET_VALID: "not valid yet",
+            RowState.MISSING: "missing",
+            RowState.UNREADABLE: self.unread,
+            RowState.NOT_READ: self.unread,
+            RowState.WRONG: "wrong",
+            RowState.SELF_SIGNED: "self-signed",
+        }
+        return words.get(self.state, "ends soon")
+
+    @property
     def unread(self) -> str:
         """How nothing could be read: a TLS alert came in its place, nothing, or something else; or nobody may read it."""
         if self.state is RowState.NOT_READ:
