@@ -235,9 +235,7 @@ class Scraper:
         before = self._results.get(node.name)
         found = ScrapeResult(
             reason=failure.reason if failure else "",
-            text=failure.text if failure else "",
             at=now,
-            since=now,
             read_at=None if failure else now,
             reached=followed.connection.reached,
         ).after(before)

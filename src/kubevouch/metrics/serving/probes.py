@@ -46,7 +46,7 @@ def checks(
         return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
 
     def stored() -> str | None:
-        if not (store.node_ready and store.pod_ready):
+        if not (store.node_points and store.container_points):
             return "no metrics to serve"
         return held_back() or None
 
