@@ -67,12 +67,12 @@ Series = tuple[str, ...]
 """The lines of one row: a text for each of FAMILIES, "" where the row has none."""
 
 
-def page_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
+def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
     """All families of the rows, as text in pieces."""
-    return pages([series_of(row, place) for row, place in placed(rows)])
+    return families_of([series_of(row, place) for row, place in placed(rows)])
 
 
-def pages(series: Sequence[Series]) -> Iterator[str]:
+def families_of(series: Sequence[Series]) -> Iterator[str]:
     """The families that have a line, as text in pieces."""
     for number, family in enumerate(FAMILIES):
         lines = [each[number] for each in series if each[number]]
@@ -85,14 +85,14 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
-        place = bounded(row.found.where)
+        place = place_label(row.found.where)
         key = (str(row.found.use), row.found.node, place)
         seen[key] += 1
         found.append((row, place if seen[key] == 1 else f"{place} ({seen[key]})"))
     return tuple(found)
 
 
-def bounded(where: str) -> str:
+def place_label(where: str) -> str:
     """A place as it may be a label."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 

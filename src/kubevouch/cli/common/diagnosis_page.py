@@ -11,7 +11,7 @@ from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.evidence.snapshot import Evidence, Served
-from kubevouch.inventory.html.page import Cell, Line, Page, Section, Table, Tile, html_of
+from kubevouch.inventory.html.page import Cell, Line, PageSection, PageTable, Tile, WebPage, html_of
 from kubevouch.inventory.kubeadm_tables import expires_text
 
 _TONES = {
@@ -31,12 +31,12 @@ def diagnosis_page(
     counts = Counter(each.severity for each in diagnosis.findings)
     by_section = groupby(diagnosis.findings, key=lambda each: each.code.section)
     sections = [
-        Section(SECTIONS[part], "long", [_finding(each) for each in findings])
+        PageSection(SECTIONS[part], "long", [_finding(each) for each in findings])
         for part, findings in by_section
     ]
     if evidence.served:
         sections.append(_served(evidence.served))
-    page = Page(
+    page = WebPage(
         "What is wrong",
         (
             f"{cluster.server}, context {cluster.context}" if cluster.context else cluster.server,
@@ -49,10 +49,10 @@ def diagnosis_page(
     return html_of(page, one_line)
 
 
-def _first(terminal: Terminal, conclusions: Sequence[Conclusion]) -> Section:
+def _first(terminal: Terminal, conclusions: Sequence[Conclusion]) -> PageSection:
     """What the terminal says in the end, in the colour of what is to be seen to."""
     if not conclusions:
-        return Section("What matters most", "first", [Line(word="No cause was found.")])
+        return PageSection("What matters most", "first", [Line(word="No cause was found.")])
     lines = []
     for each in conclusions:
         lines.append(Line(f": {each.text}", each.word, _CONCLUSION_TONES[each.colour]))
@@ -62,7 +62,9 @@ def _first(terminal: Terminal, conclusions: Sequence[Conclusion]) -> Section:
                 lines.append(Line(f"{lead} {terminal.hinted(text)}"))
             else:
                 lines.append(Line(lead, code=terminal.hint(text)))
-    return Section("What matters most", f"first {_CONCLUSION_TONES[conclusions[-1].colour]}", lines)
+    return PageSection(
+        "What matters most", f"first {_CONCLUSION_TONES[conclusions[-1].colour]}", lines
+    )
 
 
 def _finding(finding: Finding) -> Line:
@@ -82,7 +84,7 @@ def _proof(proofs: Sequence[Proof]) -> str:
     return f"{', '.join(subjects)}: {proofs[0].seen} [{proofs[0].vantage}]"
 
 
-def _served(served: Sequence[Served]) -> Section:
+def _served(served: Sequence[Served]) -> PageSection:
     rows = []
     for each in served:
         leaf, failure, verdict = each.dialled.leaf, each.dialled.failure, each.verdict
@@ -97,5 +99,5 @@ def _served(served: Sequence[Served]) -> Section:
                 Cell(seen, "wide", "good" if verdict is not None and verdict.trusted else "bad"),
             )
         )
-    table = Table(("NODE", "ADDRESS", "EXPIRES", "SEEN"), rows)
-    return Section("What each kubelet serves", "long", tables=[table])
+    table = PageTable(("NODE", "ADDRESS", "EXPIRES", "SEEN"), rows)
+    return PageSection("What each kubelet serves", "long", tables=[table])

@@ -78,7 +78,7 @@ async def _components(
     settings: MetricsServerSettings,
 ) -> Components:
     """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
-    warn(log, settings)
+    log_warnings(log, settings)
     kubelets = settings.kubelets
     return build_components(
         api,
@@ -94,7 +94,7 @@ async def _components(
     )
 
 
-def warn(log: Log, settings: MetricsServerSettings) -> None:
+def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
     """Says in the log what the flags ask for and do not get, and what they give away."""
     if settings.ignored:
         log.warning(

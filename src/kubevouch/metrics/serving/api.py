@@ -13,7 +13,6 @@ from kubevouch.metrics.serving.objects import (
     Item,
     NodeItem,
     PodItem,
-    rfc3339,
 )
 from kubevouch.metrics.serving.selectors import Selection, SelectorError, selection_of
 from kubevouch.metrics.store import MetricsStore
@@ -28,6 +27,7 @@ from kubevouch.serve.statuses import (
     not_found,
     not_supported,
 )
+from kubevouch.x509.gotext import rfc3339
 
 AT_ONCE: Final = 200
 """Nodes or pods looked at before everybody else has a turn: some 3 ms."""

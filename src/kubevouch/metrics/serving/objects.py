@@ -14,6 +14,7 @@ from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.running_pods import RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
+from kubevouch.x509.gotext import rfc3339
 
 GROUP: Final = "metrics.k8s.io"
 VERSION: Final = "v1beta1"
@@ -144,11 +145,6 @@ def _encoded(text: str) -> str:
 
 _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
 """The same, kept: for namespaces and for the names of containers, which many pods share."""
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as metav1.Time: whole seconds in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @functools.lru_cache(maxsize=4096)
