@@ -7,12 +7,14 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet, FleetNode
 from kubevouch.metrics.running_pods import RunningPod
-from kubevouch.metrics.serving.forms import TABLE, Form, form_of
 from kubevouch.metrics.serving.objects import (
     GROUP,
+    TABLE,
+    Form,
     Item,
     NodeItem,
     PodItem,
+    form_of,
 )
 from kubevouch.metrics.serving.selectors import Selection, SelectorError, selection_of
 from kubevouch.metrics.store import MetricsStore
