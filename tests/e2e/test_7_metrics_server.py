@@ -180,7 +180,9 @@ LINES = (
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_top_has_kubectls_columns_rows_and_values(cluster: Cluster, tmp_path: Path, line: str) -> None:
+def test_top_has_kubectls_columns_rows_and_values(
+    cluster: Cluster, tmp_path: Path, line: str
+) -> None:
     cluster.state("healthy")
     words = line.split()
 
