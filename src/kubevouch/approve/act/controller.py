@@ -25,8 +25,8 @@ from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.serve.logs import Log
-from kubevouch.serve.part import ServerPart
 from kubevouch.serve.probes import NamedCheck
+from kubevouch.serve.server import ServerPart
 
 LEASE: Final = "kubevouch-approver"
 
