@@ -126,11 +126,6 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
     not_claimed: tuple[str, ...] = ()
     """What the pin has and the Node does not claim, but for what the operator allowed."""
 
-    @property
-    def is_none(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.recreated or self.other_machine or self.claimed or self.not_claimed)
-
 
 def difference(pin: PinnedNode, node: Node) -> PinDifference:
     """What differs between a pin and the live Node."""
