@@ -179,8 +179,8 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
         assert ran.code == code, (words, ran)
         said = ran.out
     [undo] = [line for line in said.splitlines() if line.startswith("UNDO")]
-    _, *words = shlex.split(undo.removeprefix("UNDO"))
-    restored = cluster.kubevouch(*words, "--yes", kubeconfig=kubeconfig)
+    _, *restoring = shlex.split(undo.removeprefix("UNDO"))
+    restored = cluster.kubevouch(*restoring, "--yes", kubeconfig=kubeconfig)
     assert restored.code == 0, restored
     asked, refused = _asked(cluster, user, since)
     assert refused == []

@@ -251,29 +251,9 @@ def test_nodes_that_get_a_credential_unverified_are_named_one_by_one() -> None:
 
 def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
     found = settings("--requestheader-uid-headers=X-Remote-Uid,X-Uid")
-    assert found.delegation.given.headers.uid == ("X-Remote-Uid", "X-Uid")
+    assert found.given.headers.uid == ("X-Remote-Uid", "X-Uid")
     with pytest.raises(UsageError, match="X-Remote-Uid was expected"):
         settings("--requestheader-uid-headers=X-Uid")
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ((), ""),
-        (("--requestheader-username-headers=X-Remote-User",), ""),
-        (("--requestheader-client-ca-file=a", "--requestheader-allowed-names=b"), ""),
-        (("--requestheader-allowed-names=front-proxy",), "--requestheader-allowed-names"),
-        (
-            ("--requestheader-allowed-names=a", "--requestheader-group-headers=X-Group"),
-            "--requestheader-allowed-names, --requestheader-group-headers",
-        ),
-    ],
-)
-def test_what_is_said_of_the_front_proxy_without_its_authority_is_told_to_have_no_effect(
-    words: tuple[str, ...], told: str
-) -> None:
-    """As in metrics-server, the published names and headers count then; somebody may have meant to allow fewer."""
-    assert ", ".join(settings(*words).delegation.without_effect) == told
 
 
 @pytest.mark.parametrize("selector", ["a=b=c", "a in (b", "a,", "=b"])
@@ -307,11 +287,11 @@ async def test_the_program_ends_with_2_before_it_asks_for_a_cluster(kubevouch: P
 
 def test_a_pod_serves_on_until_nobody_is_sent_there_unless_something_else_is_said() -> None:
     """A person who ends it with Ctrl-C waits for nobody."""
-    unsaid = settings().serving
+    unsaid = settings()
     assert (unsaid.delay(in_pod=True), unsaid.delay(in_pod=False)) == (5.0, 0.0)
     for words, seconds in (
         ("--shutdown-delay-duration=0s", 0.0),
         ("--shutdown-delay-duration=9s", 9.0),
     ):
-        said = settings(words).serving
+        said = settings(words)
         assert (said.delay(in_pod=True), said.delay(in_pod=False)) == (seconds, seconds)

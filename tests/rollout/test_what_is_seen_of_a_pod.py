@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.kube.errors import ApiUnreachable, KubeError, NotFound, UnreachableKind
 from kubevouch.kube.resources import CertificateSigningRequest, Node, Pod
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.decide.by_pod import WrittenNode, asked_for_again, not_the_pinned_one
@@ -20,7 +19,6 @@ from kubevouch.rollout.decide.pod import (
     look_at,
     pod_body,
     verdict,
-    why_not_created,
 )
 from tests.support.authority import Authority
 
@@ -174,14 +172,6 @@ def test_a_pod_for_which_nobody_waits_any_more(name: str) -> None:
 
 def test_a_pod_of_unknown_age_is_nobodys_to_remove() -> None:
     assert not is_left_behind(_pod({}), NOW)
-
-
-def test_a_failure_without_a_known_remedy_has_none() -> None:
-    lost = ApiUnreachable("https://x", "connection refused", kind=UnreachableKind.REFUSED)
-    assert why_not_created(lost, PLACE) == ""
-    assert why_not_created(KubeError("https://x", "odd"), PLACE) == ""
-    gone = NotFound("https://x", "no", code=404, message='namespaces "kube-system" not found')
-    assert "there is no kube-system" in why_not_created(gone, PLACE)
 
 
 def test_a_pinned_client_certificate_is_the_one_that_must_be_shown() -> None:

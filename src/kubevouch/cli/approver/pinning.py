@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.cli.approver.credential import (
     NamedCertificates,
     certificates_on_disks,
@@ -36,6 +35,7 @@ from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.configuration import with_configured
+from kubevouch.policy.sources.watched import WatchedSources
 
 _COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES")
 

@@ -5,7 +5,7 @@ import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.http_client import RequestObserver
     from kubevouch.serve.key_pair import KeyPairSource
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.part import ServerPart
+    from kubevouch.serve.server import ServerPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,8 @@ def serve_in_cluster(
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.serve.part import serve_part
     from kubevouch.serve.process import stop_on_signals
-    from kubevouch.serve.server import Delegation, ServingOptions
+    from kubevouch.serve.server import Delegation, ServingOptions, serve_part
     from kubevouch.serve.tls_reload import TlsSources
     from kubevouch.system_clock import SystemClock
 
@@ -140,7 +139,8 @@ class _Level(click.IntRange):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """The number."""
-        return int(super().convert(str(value).removeprefix("="), param, ctx))
+        text: Any = str(value).removeprefix("=")
+        return int(super().convert(text, param, ctx))
 
 
 def access(function: F) -> F:

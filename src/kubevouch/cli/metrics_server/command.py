@@ -33,7 +33,7 @@ class _DropIn(click.Command):
 @serving
 @delegating
 @without_meaning
-@logging("1 how it ends, 2 each scrape, 3 each request, 4 who may not")
+@logging("2 each scrape, 3 each request, 4 who may not")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -215,8 +215,6 @@ def serving(function: F) -> F:
             show_default="5s in a pod, else 0s",
             help="How long it serves on after SIGTERM, while /readyz fails already.",
         ),
-        boolean_option("--permit-port-sharing", "shared_port", hidden=True),
-        _list("--strict-transport-security-directives", "hsts", hidden=True),
     ]
     return _all_of(options)(function)
 

@@ -22,6 +22,7 @@ SWITCHES: Final = [
     "log-json-split-stream",
     "log-text-split-stream",
     "permit-address-sharing",
+    "permit-port-sharing",
     "profiling",
     "runtime-config-emulation-forward-compatible",
     "shutdown-send-retry-after",
@@ -71,6 +72,7 @@ WITH_VALUES: Final = [
     "min-request-timeout",
     "shutdown-watch-termination-grace-period",
     "storage-initialization-timeout",
+    "strict-transport-security-directives",
     "tls-curve-preferences",
     "vmodule",
 ]

@@ -34,7 +34,6 @@ from kubevouch.cli.rollout.again import commands_of, words_of
 from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
-    say_which_are_outdated,
     write_pins_of,
 )
 from kubevouch.cli.rollout.declined import say_what_switches_leave, telling_what_is_armed
@@ -108,7 +107,6 @@ def apply_plan(
     _ask_first(terminal, plan, yes=yes)
 
     checked, pins = with_api(terminal, access, partial(_checked, terminal, plan, lease, word))
-    say_which_are_outdated(terminal, pins)
     if what := what_is_to_be_done(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     ):

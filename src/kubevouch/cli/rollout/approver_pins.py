@@ -19,16 +19,14 @@ from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.claims import Claim
 from kubevouch.policy.sources.pinned import PinnedNode
-from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 
 @dataclass(frozen=True)
 class PinsOfPlan:
-    """The pins that the approver lacks; outdated: nodes whose pin says otherwise; problem: why all that is not known."""
+    """The pins that the approver lacks; problem: why they are not known."""
 
     pins: tuple[PinnedNode, ...] = ()
-    outdated: tuple[str, ...] = ()
     problem: str = ""
 
     @property
@@ -65,8 +63,7 @@ async def pins_of_plan(
             proven_pin(each, certificates.get(each.node, ()), at=api.server_clock.now(), by=by)
             for each in proven
             if each.node not in stored.pins
-        ),
-        outdated=outdated_pins(proven, stored.pins),
+        )
     )
 
 
@@ -87,41 +84,8 @@ def proven_pin(
     )
 
 
-def outdated_pins(
-    proven: Iterable[NodePlan], pins: Mapping[str, PinnedNode | Unreadable]
-) -> tuple[str, ...]:
-    """The nodes of which a plan has proven otherwise than what is pinned: by that pin the approver holds their CSRs."""
-
-    def is_outdated(node: NodePlan) -> bool:
-        pin = pins.get(node.node)
-        if pin is None:
-            return False
-        if isinstance(pin, Unreadable):
-            return True
-        other = (pin.uid, node.uid), (pin.machine_id, node.machine_id)
-        if any(pinned and pinned != found for pinned, found in other):
-            return True
-        missing = {*_proven(node.names), *_proven(node.addresses)} - {*pin.names, *pin.addresses}
-        return bool(missing)
-
-    return tuple(each.node for each in proven if is_outdated(each))
-
-
 def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
     return tuple(each.value for each in claims if each.source.is_proof or each.by_operator)
-
-
-def say_which_are_outdated(terminal: Terminal, found: PinsOfPlan) -> None:
-    """Before the question: this run may end well, and the approver hold the nodes' next CSRs all the same."""
-    if not found.outdated:
-        return
-    hint = terminal.hint(f"kubevouch approver pin {' '.join(found.outdated)}")
-    terminal.note(
-        one_line(
-            f"The approver's pin says otherwise than this plan has proven, of {', '.join(found.outdated)}: it will hold "
-            f"their CSRs, also the next ones. What differs, and a new pin: {hint}"
-        )
-    )
 
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:

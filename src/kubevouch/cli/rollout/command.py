@@ -23,7 +23,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.cli.rollout.plan import NodeOptions
+    from kubevouch.rollout.act.make_plan import NodeOptions
     from kubevouch.rollout.decide.operator_word import OperatorWord
     from kubevouch.rollout.decide.plan import PodPlace, Via
 
@@ -162,14 +162,15 @@ def _node_options(
 ) -> "NodeOptions":
     """The nodes that were asked for, and the way there. Raises UsageError for what does not go together."""
     from kubevouch.cli.common.invocation import SSH_CONFIG
-    from kubevouch.cli.rollout.plan import NodeOptions
+    from kubevouch.rollout.act.make_plan import NodeOptions
 
     if ask_sudo_password and via != "ssh":
         raise UsageError(f"--via {via}", "--ask-sudo-password belongs to --via ssh")
+    config = ssh_config or terminal.environment.get(SSH_CONFIG, "")
     return NodeOptions(
         via=_via(via),
         nodes=_names(nodes),
-        ssh_config=ssh_config or terminal.environment.get(SSH_CONFIG, ""),
+        ssh_config=str(Path(config).absolute()) if config else "",
         ssh_user=ssh_user or "",
         ask_sudo_password=ask_sudo_password,
         pods=_pods(via, image, pod_namespace),

@@ -2,17 +2,16 @@
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, write_plan
-from kubevouch.cli.common.pods import pod_transport, prepared_pods, written_nodes
+from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import WatchedTransport
+from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.runs import kept_run
-from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
+from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.again import commands_of
 from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
@@ -20,29 +19,15 @@ from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.node.io.local import Local
-from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import Plan, PodPlace, Via
+from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
 
 _FILE = Path("plan.json")
 """Where NEXT writes a plan that was only shown."""
-
-
-@dataclass(frozen=True)
-class NodeOptions:
-    """The nodes that were asked for on the command line, and the way there."""
-
-    via: Via
-    nodes: tuple[str, ...]
-    ssh_config: str
-    ssh_user: str
-    ask_sudo_password: bool
-    pods: PodPlace | None = None
 
 
 def make_plan(
@@ -98,28 +83,14 @@ async def _planned(
     await prepared_pods(api, options.pods, terminal)
     rollout = RolloutContext(
         api=api,
-        transport=WatchedTransport(
-            transport_to(options, run, terminal, api, clock), progress_of(terminal)
-        ),
+        transport=transport_of(options, run, terminal, api, clock),
         clock=clock,
         progress=progress_of(terminal),
         stop=lambda: False,
         random_serial=secrets.randbits,
         written=await written_nodes(api, clock, options.pods),
     )
-    asked = PlanOptions(
-        run=run,
-        made_by=__version__,
-        via=options.via,
-        nodes=options.nodes,
-        ssh_config=str(Path(options.ssh_config).absolute()) if options.ssh_config else "",
-        ssh_user=options.ssh_user,
-        ask_sudo_password=options.ask_sudo_password,
-        accepted=accepted,
-        word=word,
-        pods=options.pods,
-    )
-    plan = await gather_plan(asked, rollout)
+    plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), rollout)
     planned = {each.node for each in plan.nodes}
     return plan, await pins_of_plan(api, plan, clock, planned, {})
 
@@ -134,14 +105,3 @@ def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
         return ""
     kept = kept_run(run, environment)
     return f"the plan of run {run}, which was begun; that one is kept in {kept}" if kept else ""
-
-
-def transport_to(
-    options: NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
-) -> NodeTransport:
-    """The transport that the options ask for."""
-    if options.pods:
-        return pod_transport(api, clock, options.pods, run, terminal)
-    if options.via == "local":
-        return Local(environment=terminal.environment)
-    return ssh_of(terminal, options.ssh_config, options.ssh_user)

@@ -12,6 +12,7 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, 
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
+_INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
 
 
 def print_plan(
@@ -136,7 +137,7 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
     _apart(terminal, f"Change   {first.config}   {hashes}   {on}")
     _print_diff(terminal, first.diff)
-    _line(terminal, f"Expect   {first.interruption}")
+    _line(terminal, f"Expect   {_INTERRUPTION}")
 
 
 def _print_node(terminal: Terminal, node: NodePlan) -> None:

@@ -12,8 +12,7 @@ from kubevouch.cli.common.armed_record import forget_ended
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.pods import prepared_pods
-from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import WatchedTransport, transport_of
+from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.run_history import as_known_here
 from kubevouch.cli.common.runs import find_run, goes_on_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
@@ -27,7 +26,6 @@ from kubevouch.cli.rollout.known_here import (
     times_here,
     with_what_was_known_here,
 )
-from kubevouch.cli.rollout.plan import NodeOptions, transport_to
 from kubevouch.cli.rollout.refusal import leading_on
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError, nearest
@@ -38,6 +36,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
+from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -90,18 +89,13 @@ def show_status(
         if plan:  # whose Lease is read is whose nodes are asked
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
-        transport = (
-            transport_of(plan, terminal, api, clock)
-            if plan
-            else transport_to(options, word or "status", terminal, api, clock)
-        )
+        transport = transport_of(plan or options, run or "status", terminal, api, clock)
         if plan:
             targets = [planned_target(each) for each in plan.nodes]
         else:
             targets = [live_target(each) for each in await api.list_all(NODES)]
             targets += await in_hand_without_a_node(targets, api, clock, terminal)
-        watched = WatchedTransport(transport, progress_of(terminal))
-        asked = await gather_statuses(_only(targets, options.nodes), run, watched, others=True)
+        asked = await gather_statuses(_only(targets, options.nodes), run, transport, others=True)
         statuses, uid = await with_what_was_known_here(asked, plan, api, clock, terminal)
         try:
             return _Asked(statuses, uid, await gather_run_holder(api))
@@ -191,9 +185,8 @@ def _reached(found: _Asked, options: NodeOptions, terminal: Terminal) -> Mapping
     """
     if options.via != "ssh" or options.ssh_user or options.ask_sudo_password:
         return {}
-    config = str(Path(options.ssh_config).absolute()) if options.ssh_config else ""
     first = found.holder.run if found.holder else ""
-    tried = WayToNodes(ssh_config=config)
+    tried = WayToNodes(ssh_config=options.ssh_config)
     return reached_here(found.statuses, tried, found.uid, first, terminal.environment)
 
 
