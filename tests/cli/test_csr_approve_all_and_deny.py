@@ -239,7 +239,7 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         ("csr-w9", 0, "every rule that was asked passes"),
         ("csr-w7", 1, "held by foreign-addresses"),
     ):
-        ran = await kubevouch("csr", "explain", name, "--trust-node-status")
+        ran = await kubevouch("csr", "explain", name)
         assert ran.code == code, ran
         words = " ".join(ran.out.split())
         assert (
@@ -247,7 +247,7 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         )
         assert f"Of what it asks for the policy says: {verdict}" in words
         assert not {"undecided", "newest", "fresh", "budget"} & set(words.split())
-        told = await kubevouch("csr", "explain", name, "--trust-node-status", "-o", "json")
+        told = await kubevouch("csr", "explain", name, "-o", "json")
         assert json.loads(told.out)["decided"] == [
             {
                 "type": "Approved",

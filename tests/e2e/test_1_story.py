@@ -11,7 +11,7 @@ from cryptography.x509 import load_der_x509_certificate
 
 from real.prober import read
 
-from .approver.installed import InstalledApprover, assert_approved_once
+from .approver.installed import InstalledApprover, assert_approved_once, clean
 from .cluster import Cluster, Node
 from .conftest import chosen_cluster
 from .in_place import in_place, pods
@@ -104,8 +104,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     try:
         _the_next_certificates_are_approved(cluster, image_reference, tmp_path / "later")
     finally:
-        removed = cluster.kubevouch("approver", "remove", "--pins", "--yes", "--wait", "3m")
-    assert removed.code == 0, removed
+        clean(cluster)
 
 
 def _the_next_certificates_are_approved(cluster: Cluster, image: str, probes: Path) -> None:

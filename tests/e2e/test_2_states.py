@@ -113,7 +113,7 @@ def test_a_superseded_request_is_named_and_never_approved(cluster: Cluster, tmp_
     found = findings(cluster.kubevouch("doctor", "-o", "json"))
     [superseded] = found["KV407"]
     assert superseded in old
-    ran = cluster.kubevouch("csr", "approve", superseded, "--trust-node-status", "--yes")
+    ran = cluster.kubevouch("csr", "approve", superseded, "--yes")
     assert ran.code == 1, ran
     assert "newest" in ran.out
     path = tmp_path / "plan.json"

@@ -33,7 +33,7 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
         ("probe", node.address): 1,
         ("csr", "list"): 0,
         ("csr", "explain", name): 1,
-        ("csr", "explain", name, "--trust-node-status"): 0,
+        ("csr", "explain", name, "--allow", f"{node.name}={node.address}"): 0,
         ("plan", "-o", str(plan), *cluster.ssh_words()): 0,
         ("verify",): 1,
     }

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 import yaml
 
-from kubevouch.approve.decide.action import approval_by
 from kubevouch.cli.approver.roles import INSTALLER
 from kubevouch.cli.common.roles import ROLLOUT
 from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_approval
@@ -25,9 +24,7 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
-from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.decide import approval
-from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
@@ -224,11 +221,7 @@ BY_HAND = [
     as_written(approval("alice", "pinned on 2026-11-25 by alice")),
     as_written(approval("run 0123456789ab")),
 ]
-BY_OUR_APPROVER = as_written(
-    approval_by(
-        SourceAnswer(IdentitySource.PIN, AllowedNames("w1"), "pinned on 2026-11-25 by alice")
-    )
-)
+BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
 
 
 def test_what_no_person_approved_an_approver_did_who_may_be_gone_since() -> None:

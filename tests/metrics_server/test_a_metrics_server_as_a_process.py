@@ -357,7 +357,7 @@ REFUSED = {
     ("--tls-cipher-suites=TLS_RSA_WITH_RC4_128_SHA",): "not broken",
     ("--tls-sni-cert-key=/none,/none",): "No such file",
     ("--authentication-kubeconfig=/none",): "no such file",
-    ("--shutdown-delay-duration=-1s",): "0s or more",
+    ("--shutdown-delay-duration=-1s",): "is not a duration",
 }
 
 

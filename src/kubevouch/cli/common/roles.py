@@ -137,11 +137,9 @@ _BINDING = """\
 #   for space in kube-system kube-public kube-node-lease; do
 #     kubectl create rolebinding {name} -n $space --role={name} --user=USER
 #   done
-# Where the approver is installed, its pins and its Lease count, too, and what it says of CSRs that it holds:
+# Where the approver is installed, its pins and its Lease count, too:
 #   kubectl create role {name} -n kubevouch-system --verb={verbs} --resource=configmaps,leases.coordination.k8s.io
 #   kubectl create rolebinding {name} -n kubevouch-system --role={name} --user=USER
-#   kubectl create role {name} -n default --verb=list --resource=events.events.k8s.io
-#   kubectl create rolebinding {name} -n default --role={name} --user=USER
 """
 _PODS = """\
 # For --via pod, in the namespace of the pods. Whoever may create pods there is root on every node:

@@ -89,11 +89,11 @@ def settings_of(
         ),
         authentication_kubeconfig=str(flags["authentication_kubeconfig"]),
         authorization_kubeconfig=str(flags["authorization_kubeconfig"]),
-        request_timeout=_duration(flags, "answer_timeout", "--request-timeout"),
+        request_timeout=_number(flags, "answer_timeout"),
         most_in_flight=int(most),
         shutdown_delay=None
         if flags["shutdown_delay"] is None
-        else _duration(flags, "shutdown_delay", "--shutdown-delay-duration"),
+        else _number(flags, "shutdown_delay"),
         server=server_flags(flags),
         tls=tls_flags(flags),
         unused=unused,
@@ -170,13 +170,6 @@ def _given(flags: Mapping[str, object]) -> ClientTrustFiles:
     return ClientTrustFiles(
         str(flags["client_ca_file"]), str(flags["proxy_ca"]), _list(flags, "allowed_names"), names
     )
-
-
-def _duration(flags: Mapping[str, object], name: str, flag: str) -> float:
-    found = _number(flags, name)
-    if found < 0:
-        raise UsageError(flag, f"{found:g}s", "0s or more was expected")
-    return found
 
 
 def _number(flags: Mapping[str, object], name: str) -> float:

@@ -136,8 +136,8 @@ def _via(word: str) -> "Via":
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
     """Where pods are made, if --via pod is said. Raises UsageError for what does not go together."""
+    from kubevouch.cli.approver.install import NO_PUBLIC_IMAGE
     from kubevouch.cli.approver.installation import checked_image
-    from kubevouch.cli.approver.options import NO_PUBLIC_IMAGE
     from kubevouch.rollout.decide.plan import PodPlace
 
     if via != "pod":

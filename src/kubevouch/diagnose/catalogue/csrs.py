@@ -118,14 +118,14 @@ DEFINITIONS = (
         "and came back, or whose names or addresses have changed, and that nobody has pinned since.",
         do="`kubevouch csr explain NAME` shows why, and so does the Event KubeletServingHeld (`kubectl describe csr NAME`). If the "
         "node is yours, and no source knows it or its names and addresses have changed since it was pinned (`kubevouch approver "
-        "pin --diff`): `kubevouch approver pin NODE`. If it asks for what is not its own, do not pin it: look at the node. One that is over its "
+        "pin --diff`): `kubevouch approver pin NODE --via ssh`. If it asks for what is not its own, do not pin it: look at the node. One that is over its "
         "node's budget (OverBudget) is approved by itself some minutes later; if its port is dark meanwhile, `kubevouch csr approve NAME "
         "--against-approver`.",
         cause_rank=55,
         cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {quoted_csr}",
         next=_EXPLAIN,
         by_hand="If the node is yours, and no source knows it or its names and addresses have changed since it was pinned: "
-        "`kubevouch approver pin {subject}` shows what it would pin, and asks. If it is over its budget, it is approved by itself some minutes "
+        "`kubevouch approver pin {subject} --via ssh` shows what it would pin, and asks. If it is over its budget, it is approved by itself some minutes "
         "later. Otherwise mend what the rule names; a pin would be wrong.",
     ),
     FindingDefinition(
