@@ -105,11 +105,15 @@ class Lab:
         self._running.callback(self._following.cancel)
         self._apply(read_active_faults(self.folder))
         self._running.push_async_callback(self._stop_machines)
-        await asyncio.gather(*(self._start(host) for host in self.site.hosts))
-        if fresh:
+        self.machines = {host.name: self._machine(host) for host in self.site.hosts}
+        whole = [each for each in self.machines.values() if not each.host.light]
+        await asyncio.gather(*(each.start() for each in whole))
+        self._light = asyncio.create_task(self._start_light())
+        self._running.callback(self._light.cancel)
+        if fresh and scenario.faults:
+            await self._light
             for fault in scenario.faults:
                 await fault(self, scenario.machines(self))
-
         self._announce()
 
     def _pod_servers(self, ca: bytes) -> PodServers:
@@ -151,7 +155,7 @@ class Lab:
         """Seconds between two samples of usage: nobody wants to wait on a laptop, unless there are hundreds of nodes."""
         return max(1.0, self.site.count / 20)
 
-    async def _start(self, host: Host) -> None:
+    def _machine(self, host: Host) -> Machine:
         machine = Machine(
             self.folder,
             self.site,
@@ -160,11 +164,18 @@ class Lab:
             entropy=self.entropy,
             servers=self.servers,
             pods=lambda: self.control_plane.store.pods_of(host.name),
+            light_api=self.control_plane.light_api,
             housekeeping=self.pace,
         )
-        self.machines[host.name] = machine
         machine.apply(self.active_faults)
-        await machine.start()
+        return machine
+
+    async def _start_light(self) -> None:
+        """One after the other, since there may be thousands, and the API server answers meanwhile."""
+        for machine in self.machines.values():
+            if machine.host.light:
+                await machine.start()
+                await self.clock.sleep(0)
 
     @property
     def active_faults(self) -> ActiveFaults:

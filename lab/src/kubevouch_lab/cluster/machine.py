@@ -13,6 +13,7 @@ from kubevouch_lab.cluster.operator_files import HOST_KEY
 from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.runtime import NodeRuntime
 from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.kubelets.api import Api, Connect
 from kubevouch_lab.kubelets.kubelet import Kubelet
 from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.files import NodeFiles
@@ -46,6 +47,7 @@ class Machine:
         entropy: Entropy,
         servers: PodServers,
         pods: Callable[[], list[Object]],
+        light_api: Connect,
         housekeeping: float = 1.0,
     ) -> None:
         self.host = host
@@ -60,6 +62,7 @@ class Machine:
             addresses=host.addresses,
             say=self._log_line,
             runtime=runtime,
+            connect=light_api if host.light else Api,
             rhythm=_LIGHT_RHYTHM if host.light else _RHYTHM,
             housekeeping=housekeeping,
         )

@@ -13,9 +13,8 @@ from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import LEASES, NODES, PODS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.events import Recorder
 from kubevouch_lab.controllers.intervals import REAL, ControllerIntervals
-from kubevouch_lab.controllers.loop import attempt
+from kubevouch_lab.controllers.loop import attempt_each
 from kubevouch_lab.objects import Object, condition, name_of, status_of
 
 _KINDS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
@@ -43,7 +42,6 @@ class NodeLifecycle:
         self._client = client
         self._clock = clock
         self._rhythm = rhythm
-        self._events = Recorder(store, client, clock, "node-controller")
         self._seen: dict[str, Seen] = {}
 
     async def run(self) -> None:
@@ -56,7 +54,7 @@ class NodeLifecycle:
         """All nodes, once; others have their turns between a hundred of them."""
         nodes = self._store.list(NODES)
         for number, node in enumerate(nodes):
-            attempt(lambda found=node: self._one(found))  # type: ignore[misc]
+            attempt_each([node], self._one)
             if number % 100 == 99:
                 await self._clock.sleep(0)
         known = {name_of(node) for node in nodes}
@@ -100,8 +98,6 @@ class NodeLifecycle:
                 changed = True
         if not changed:
             return node
-        text = f"Node {node['metadata']['name']} status is now: NodeNotReady"
-        self._events.say(node, "NodeNotReady", text)
         status = {**status_of(node), "conditions": found}
         # The heartbeat stays as it was, so that this is no sign of life.
         return self._client.update(NODES, {**node, "status": status}, "status")

@@ -17,7 +17,7 @@ from aiohttp import web
 from kubevouch.clock import Clock
 from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets import identity, serving
-from kubevouch_lab.kubelets.api import ApiEndpoint, ApiError
+from kubevouch_lab.kubelets.api import Api, ApiError, Connect
 from kubevouch_lab.kubelets.callers import Callers
 from kubevouch_lab.kubelets.csr import Template, serving_template
 from kubevouch_lab.kubelets.handlers import HandlerSources, KubeletHandlers
@@ -60,7 +60,7 @@ class _Running:
 class Kubelet:
     """The kubelet of one node.
 
-    api: where the API server is if the kubeconfig does not say (it does, on a kubeadm node).
+    connect: how it reaches the API server.
     port: where to listen; None: the configuration's, 0: any free one. addresses: the node's, and where it listens.
     say: takes each line of its log. pid: what it calls itself in it.
     rhythm: how often it reports. housekeeping: seconds between two samples of usage.
@@ -70,7 +70,7 @@ class Kubelet:
         self,
         node: NodeFiles,
         *,
-        api: ApiEndpoint | None = None,
+        connect: Connect = Api,
         clock: Clock,
         entropy: Entropy,
         addresses: Sequence[str],
@@ -87,7 +87,7 @@ class Kubelet:
         self.pid = pid
         self._wanted_port = port
         self._files = node
-        self._api = api
+        self._connect = connect
         self._clock = clock
         self._entropy = entropy
         self._say = say
@@ -161,7 +161,7 @@ class Kubelet:
         files, clock = self._files, self._clock
         hostname = files.text("/etc/hostname").strip() or self.name
         settings = read_settings(files, argv, hostname)
-        client = await identity.load(files, settings, self._api, clock, self._entropy, log)
+        client = await identity.load(files, settings, self._connect, clock, self._entropy, log)
         template = _Wanted(settings.host)
         server = await serving.load(files, settings, template.now, clock, self._entropy, log)
         told, reporter = self._told(settings, client, server)
