@@ -73,7 +73,6 @@ class Machine:
             journal=self.journal,
             clock=self.clock,
             entropy=entropy,
-            address=host.address,
             programs={"kubeadm": kubeadm(self.files, self.clock)},
         )
         self.ssh = None if host.light else self._door()

@@ -14,7 +14,7 @@ from kubevouch_lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, Conne
 from kubevouch_lab.kubelets.csr import CLIENT, Template
 from kubevouch_lab.kubelets.key_pairs import CertificateStore, ServingPair
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.rotation import Counted, Rotation
+from kubevouch_lab.kubelets.rotation import Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.services import StartFailure
@@ -52,11 +52,6 @@ class KubeletClient:
         self.api = api
         self._rotation = rotation
         self._bootstrap = bootstrap
-
-    @property
-    def counted(self) -> Counted:
-        """What /metrics says of the rotation."""
-        return self._rotation.counted if self._rotation else Counted()
 
     @property
     def not_after(self) -> datetime | None:

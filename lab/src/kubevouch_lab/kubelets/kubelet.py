@@ -6,10 +6,8 @@ one between `start` and `stop`; nothing outlives a stop but what is on the node'
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from aiohttp import web
@@ -25,7 +23,7 @@ from kubevouch_lab.kubelets.key_pairs import BadPair
 from kubevouch_lab.kubelets.listener import KubeletPort
 from kubevouch_lab.kubelets.log import Log, Say
 from kubevouch_lab.kubelets.node_object import MachineInfo
-from kubevouch_lab.kubelets.pages import Vitals, metrics_page
+from kubevouch_lab.kubelets.pages import Vitals
 from kubevouch_lab.kubelets.pods import AllRun, Runtime, running
 from kubevouch_lab.kubelets.reporter import Reporter, ReportIntervals
 from kubevouch_lab.kubelets.settings import Settings, read_settings
@@ -164,7 +162,7 @@ class Kubelet:
         client = await identity.load(files, settings, self._connect, clock, self._entropy, log)
         template = _Wanted(settings.host)
         server = await serving.load(files, settings, template.now, clock, self._entropy, log)
-        told, reporter = self._told(settings, client, server)
+        told, reporter = self._sources(settings, client, server)
         callers = Callers(settings, lambda: client.api, settings.host, clock, log)
         http = web.Server(KubeletHandlers(callers, told).handle, access_log=None)
         port = KubeletPort(server.current, lambda: _read(files, settings.client_ca), http, log)
@@ -201,7 +199,7 @@ class Kubelet:
         if self._exiting is None or self._exiting.done():
             self._exiting = asyncio.get_running_loop().create_task(end())
 
-    def _told(
+    def _sources(
         self, settings: Settings, client: identity.KubeletClient, server: serving.Serving
     ) -> tuple[HandlerSources, Reporter]:
         reporter = Reporter(
@@ -219,27 +217,14 @@ class Kubelet:
             pods = tuple(running(reporter.pods))
             return Vitals(settings.host, booted, self._clock.now().timestamp(), pods, self._every)
 
-        def metrics() -> str:
-            own = (self._left(client.not_after), client.counted)
-            rotation = server.rotation
-            served = (
-                (self._left(rotation.not_after), rotation.counted) if rotation is not None else None
-            )
-            return metrics_page(vitals(), own, served)
-
         told = HandlerSources(
             vitals,
-            metrics,
             lambda: settings.configz(server.own_files),
             lambda: reporter.pods,
             self._runtime,
-            self._clock,
             debugging=bool(settings.document["enableDebuggingHandlers"]),
         )
         return told, reporter
-
-    def _left(self, ends: datetime | None) -> float:
-        return math.inf if ends is None else (ends - self._clock.now()) / timedelta(seconds=1)
 
     def _machine(self, settings: Settings) -> MachineInfo:
         return MachineInfo(
