@@ -24,7 +24,7 @@ from kubevouch_lab.cluster.authorities import PKI, Authorities
 from kubevouch_lab.cluster.folder import Folder, LabError
 from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.light_api import ApiParts, LightApi
-from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.site import API_PORT, Site
 from kubevouch_lab.cluster.site_approver import ACCOUNT, SiteApprover
 from kubevouch_lab.controllers.run_all import controllers
 from kubevouch_lab.identity.authentication import Authentication
@@ -118,9 +118,9 @@ class ControlPlane:
             LabError: something else listens there.
         """
         try:
-            await self.server.start(self._site.api_address, self._site.api_port)
+            await self.server.start(self._site.api_address, API_PORT)
         except OSError as error:
-            where = f"{bracketed(self._site.api_address)}:{self._site.api_port}"
+            where = f"{bracketed(self._site.api_address)}:{API_PORT}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
         self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()

@@ -12,7 +12,7 @@ from kubevouch_lab.cluster.kubeadm import kubeadm
 from kubevouch_lab.cluster.operator_files import HOST_KEY
 from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.runtime import NodeRuntime
-from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.cluster.site import SSH_PORT, Host, Site
 from kubevouch_lab.kubelets.api import Api, Connect
 from kubevouch_lab.kubelets.kubelet import Kubelet
 from kubevouch_lab.kubelets.reporter import ReportIntervals
@@ -101,9 +101,9 @@ class Machine:
             _LOG.warning("%s: %s", self.host.name, self.system.no_shell)
         assert self.ssh is not None
         try:
-            await self.ssh.start(self.host.addresses, self.host.ssh_port)
+            await self.ssh.start(self.host.addresses, SSH_PORT)
         except OSError as error:
-            where = f"{bracketed(self.host.address)}:{self.host.ssh_port}"
+            where = f"{bracketed(self.host.address)}:{SSH_PORT}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
 
     async def stop(self) -> None:

@@ -23,8 +23,6 @@ from kubevouch_lab.objects import Object, labels_of, name_of, namespace_of
 from kubevouch_lab.rng import Entropy, serials
 
 PORT: Final = 10250
-_PAUSE: Final = 0.025
-"""Seconds between two scrapes of all metrics servers together: what they want steadily is 30 a second, in a lab of any size."""
 _NAMESPACE: Final = "kube-system"
 _LABEL: Final = ("k8s-app", "metrics-server")
 _INSECURE: Final = "--kubelet-insecure-tls"
@@ -51,24 +49,26 @@ class _Paced:
 
 
 class _Turns:
-    """Moments that lie a `_PAUSE` apart."""
+    """Moments that lie so many seconds apart."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pause: float) -> None:
         self._clock = clock
+        self._pause = pause
         self._free = 0.0
 
     async def next(self) -> None:
         """Returns when the next one has come."""
         now = self._clock.monotonic()
         turn = max(now, self._free)
-        self._free = turn + _PAUSE
+        self._free = turn + self._pause
         await self._clock.sleep(turn - now)
 
 
 class MetricsServerProgram:
     """What the pods of metrics-server run.
 
-    resolution: seconds from one scrape of a node to the next, whatever the pods' arguments say.
+    resolution: seconds from one scrape of a node to the next, whatever the pods' arguments say. pause: seconds between
+    two scrapes of all of them together.
     server, ca: the API server's URL, and PEM of the CA that its pods trust. token: of a pod's account.
     """
 
@@ -81,6 +81,7 @@ class MetricsServerProgram:
         entropy: Entropy,
         token: Callable[[Object], str],
         resolution: float,
+        pause: float,
     ) -> None:
         self._server = server
         self._ca = ca
@@ -88,7 +89,7 @@ class MetricsServerProgram:
         self._entropy = entropy
         self._token = token
         self._resolution = resolution
-        self._turns = _Turns(clock)
+        self._turns = _Turns(clock, pause)
 
     def runs_in(self, pod: Object) -> bool:
         """By namespace and label."""
