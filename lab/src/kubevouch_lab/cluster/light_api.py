@@ -120,5 +120,5 @@ def _told() -> Iterator[None]:
     try:
         yield
     except StatusError as error:
-        text = "Unauthorized" if error.code == 401 else str(error)
+        text = "Unauthorized" if error.code == 401 else error.message
         raise ApiError(error.code, text) from None

@@ -34,7 +34,7 @@ class _Paced:
     A refused kubelet costs this process a handshake with both ends, and new servers look at every node at once.
     """
 
-    def __init__(self, under: Credentials, turns: "_Turns") -> None:
+    def __init__(self, under: Credentials, turns: "Turns") -> None:
         self._under = under
         self._turns = turns
 
@@ -48,7 +48,7 @@ class _Paced:
         return await self._under.renewed(refused)
 
 
-class _Turns:
+class Turns:
     """Moments that lie so many seconds apart."""
 
     def __init__(self, clock: Clock, pause: float) -> None:
@@ -89,7 +89,7 @@ class MetricsServerProgram:
         self._entropy = entropy
         self._token = token
         self._resolution = resolution
-        self._turns = _Turns(clock, pause)
+        self._turns = Turns(clock, pause)
 
     def runs_in(self, pod: Object) -> bool:
         """By namespace and label."""
