@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-doctor bench-fix bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -65,7 +65,7 @@ crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what 
 lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
 
-lab-faults: $(READY) ## faults in the cluster while fix is on, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
+lab-faults: $(READY) ## faults in the cluster during a roll-out, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab $(FAULTS)
 
 # The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
@@ -113,7 +113,7 @@ deploy: $(READY) ## write deploy/ from the charts, with real Helm
 charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
-docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/fix.md from the cases
+docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/rollout.md from the cases
 	$(BIN)/python -m kubevouch.diagnose.pages
 	$(BIN)/python -m tests.faults.cases
 
@@ -168,10 +168,10 @@ bench-flood: $(READY) ## the approver while nodes flood it: memory, time until r
 bench-doctor: $(READY) ## doctor on labs of 1,000 and 5,000 nodes: time, CPU, memory, and what the lab takes
 	$(BIN)/python -m bench.doctor
 
-bench-fix: $(READY) ## fix on a lab of 200 nodes, several at once against one after the other: time, CPU, memory
-	$(BIN)/python -m bench.fix
+bench-apply: $(READY) ## apply on a lab of 200 nodes, several at once against one after the other: time, CPU, memory
+	$(BIN)/python -m bench.apply
 
-bench-plan: $(READY) ## fix --plan of 500, 1,000 and 2,000 simulated nodes whose surveys are replayed: time, CPU, memory (needs Go)
+bench-plan: $(READY) ## plan -o of 500, 1,000 and 2,000 simulated nodes whose surveys are replayed: time, CPU, memory (needs Go)
 	$(BIN)/python -m bench.plan
 
 # Needs Go, and no bed: `.venv/bin/python -m bench.metrics --help` tells how to run a part of it, or another server.

@@ -82,11 +82,11 @@ def burst(run: Run, contestant: Contestant, round_: str) -> Burst:
 
 
 def _calls(entries: Sequence[Entry], count: int) -> tuple[Counter[str], timedelta]:
-    """Requests by verb and resource from the list of CSRs to the last write to /approval, and how long that was."""
+    """Requests by verb and resource from the first look at CSRs to the last write to /approval, and how long that was."""
     began = min(
         e.request_received_timestamp
         for e in entries
-        if e.verb == "list" and e.what == "certificatesigningrequests"
+        if e.verb in ("list", "watch") and e.what == "certificatesigningrequests"
     )
     ended = max(e.request_received_timestamp for e in entries if e.what.endswith("/approval"))
     within = [e for e in entries if began <= e.request_received_timestamp <= ended]

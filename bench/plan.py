@@ -1,4 +1,4 @@
-"""`python -m bench.plan`: `fix --plan` of thousands of simulated nodes over a transport that replays surveys, on one core.
+"""`python -m bench.plan`: `plan` of thousands of simulated nodes over a transport that replays surveys, on one core.
 
 The API server and the kubelets, which are dialled, are one Go process (real/programs/fleet) on the other cores. What ssh would bring
 from a node is read from a file: a recorded survey of a lab's node that needs the change, with this node's name, machine-id and
@@ -72,7 +72,7 @@ class Replayed:
 def replayed(words: Sequence[str]) -> int:
     """The program, with nodes whose answers are in the first word's folder, on the core that the second names."""
     from kubevouch.cli.app import run
-    from kubevouch.cli.fix import plan
+    from kubevouch.cli.rollout import plan
 
     folder, core, *rest = words
     os.sched_setaffinity(0, {int(core)})
@@ -172,7 +172,7 @@ def planned(there: Fleet, folder: Path, core: int) -> Sample:
     allow_loopback(there, nodes, folder / "loopback")
     path = folder / "plan.json"
     argv = [sys.executable, "-m", "bench.plan", _REPLAYED, str(folder / "answers"), str(core)]
-    argv += ["fix", "--plan", str(path), "--kubeconfig", str(there.kubeconfig(_ACCOUNT))]
+    argv += ["plan", "-o", str(path), "--kubeconfig", str(there.kubeconfig(_ACCOUNT))]
     environment = {**os.environ, "KUBEVOUCH_LOOPBACK_ADDRESSES": str(folder / "loopback")}
     took = program(argv, {**environment, "XDG_STATE_HOME": str(folder / "state")})
     found = json.loads(path.read_bytes())
@@ -196,7 +196,7 @@ def main() -> int:
             where, more = folder / "fleet", objects(nodes)
             with fleet(binary, where, [_ACCOUNT], nodes=nodes, pods=0, mix="", objects=more) as it:
                 took = planned(it, folder, core)
-        what = f"fix --plan, {nodes} nodes"
+        what = f"plan, {nodes} nodes"
         alone(f"{what}: wall, one core", took.wall, "s", f"{nodes / took.wall:.0f} nodes a second")
         alone(f"{what}: CPU", took.cpu, "s", f"{took.cpu / nodes * 1000:.1f} s for 1,000")
         alone(f"{what}: peak memory", took.memory, "MiB")

@@ -66,11 +66,11 @@ _REPAIR = (
     ),
     Step(
         "What would be changed, and what not (this only reads, too):",
-        "kubevouch fix --plan plan.json --via ssh --ssh-config ssh_config",
+        "kubevouch plan -o plan.json --via ssh --ssh-config ssh_config",
     ),
     Step(
         "Do it: one node at a time, each proven on the wire before the next.",
-        "kubevouch fix --apply plan.json --yes --soak 5s",
+        "kubevouch apply plan.json --yes --soak 5s",
     ),
     Step("And now:", "kubevouch verify --wait 2m"),
     Step("", "kubectl get deployment metrics-server -n kube-system"),

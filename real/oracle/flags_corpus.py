@@ -29,7 +29,6 @@ _FORMS = (
     ["-l=a=b"],
     ["-la=b"],
     ["--node-selector=a=b,c!=d"],
-    ["--node-selector", "--kubelet-insecure-tls"],
     ["--kubelet-insecure-tls"],
     ["--kubelet-insecure-tls=false"],
     ["--kubelet-insecure-tls=True"],

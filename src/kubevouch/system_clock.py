@@ -16,10 +16,6 @@ class SystemClock:
         """Seconds since some fixed moment; never goes back."""
         return time.monotonic()  # noqa: TID251 - the one place
 
-    def pause(self, seconds: float) -> None:
-        """Stops this thread, and all that an event loop does in it, for that many seconds."""
-        time.sleep(seconds)  # noqa: TID251 - the one place
-
     async def sleep(self, seconds: float) -> None:
         """Returns after that many seconds, or at once for zero and less."""
         await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place

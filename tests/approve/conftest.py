@@ -24,9 +24,8 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.part import serve_part
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import Delegation, ServingOptions
+from kubevouch.serve.server import Delegation, ServingOptions, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to

@@ -1,13 +1,11 @@
-"""An approver whose machine has a wrong clock: it judges by the API server's, and says so."""
+"""An approver whose machine has a wrong clock: it judges by the API server's, and a metric shows it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubevouch.approve.act.own_clock import OwnClockWatch
 from kubevouch.kube.server_clock import ServerClock
-from kubevouch.serve.logs import Log
 from kubevouch.system_clock import SystemClock
 from tests.approve.conftest import Cluster, ago, approving
 from tests.support.clocks import WoundClock
@@ -37,7 +35,6 @@ async def test_a_fresh_csr_is_approved_whatever_this_machines_clock_shows(
     async with approving(cluster, clock=WrongClock(ahead)) as running:
         cluster.csr("csr-1", "n1")
         await cluster.until(lambda: cluster.approved("csr-1"))
-        await running.logged("One of two clocks is wrong")
         assert running.metric("kubevouch_approver_clock_ahead_seconds") == pytest.approx(
             ahead.total_seconds(), abs=5
         )
@@ -62,43 +59,6 @@ async def test_a_csr_whose_kubelet_has_given_up_is_held_whatever_this_machines_c
         assert "TooOld" in running.log
         await asyncio.sleep(0.2)
     assert not cluster.conditions("csr-1")
-
-
-@pytest.mark.parametrize(
-    ("date", "words"),
-    [
-        ("07:00:00", "this machine's clock is 4 hours ahead of the API server's"),
-        ("17:00:00", "this machine's clock is 5 hours behind the API server's"),
-    ],
-)
-def test_it_is_told_at_once_again_each_hour_and_when_it_is_over(date: str, words: str) -> None:
-    lines: list[str] = []
-    own = WoundClock(NOON)
-    clock = ServerClock(own)
-    watch = OwnClockWatch(clock, Log(lines.append, own))
-    watch.look()
-    assert not lines
-    clock.answered(f"Tue, 24 Nov 2026 {date} GMT", own.monotonic())
-    for _ in range(60):
-        own.wind(timedelta(minutes=1))
-        watch.look()
-    (line,) = lines
-    assert words in line
-    own.wind(timedelta(minutes=2))
-    watch.look()
-    assert len(lines) == 2
-    clock.answered(f"{own.now():%a, %d %b %Y %H:%M:%S GMT}", own.monotonic())
-    watch.look()
-    watch.look()
-    assert len(lines) == 3
-    assert "agrees with the API server's again" in lines[2]
-
-
-async def test_a_clock_that_is_right_is_not_spoken_of(cluster: Cluster) -> None:
-    async with approving(cluster) as running:
-        await running.logged("Began to lead")
-        assert running.metric("kubevouch_approver_clock_ahead_seconds") == 0
-        assert "clock" not in running.log
 
 
 def test_between_two_answers_the_api_servers_clock_goes_on() -> None:

@@ -91,7 +91,8 @@ async def test_of_two_that_take_one_address_while_the_watch_is_silent_one_gets_i
     cluster: Cluster,
 ) -> None:
     """Each look reads its own Node live, and of the others knows what the watch has shown."""
-    cluster.configure("sources: [inventory, node-status]")
+    rule = "{names: 'n*', cidrs: [192.0.2.0/24], perHour: 9}"
+    cluster.configure(f"sources: [inventory, new-nodes]\nnewNodes: [{rule}]")
     cluster.node("n1", "192.0.2.1")
     cluster.node("n2", "192.0.2.2")
     watch = cluster.server.faults

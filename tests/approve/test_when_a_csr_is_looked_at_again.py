@@ -6,13 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubevouch.approve.act.queue import DecisionQueue
-from kubevouch.approve.decide.action import (
-    Action,
-    action_of,
-    approval_by,
-    denial_of,
-)
-from kubevouch.approve.decide.again import HELD, is_over, next_look
+from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, next_look
 from kubevouch.approve.decide.budget import AT_ONCE, ApprovalBudget
 from kubevouch.approve.decide.served import next_served_look
 from kubevouch.approve.decide.waiting import WaitingCsrs
@@ -21,12 +15,9 @@ from kubevouch.kube.resources.certificates import CsrSpec
 from kubevouch.kube.resources.events import bounded
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
-from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult, cannot_tell, passes, refuses
-from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer
-from kubevouch.policy.sources.configuration import DenyMode
 from tests.support.clocks import SteppedClock
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -37,8 +28,8 @@ def decision(*results: RuleResult) -> Decision:
     return Decision("csr-1", combined([each.outcome for each in results]), results)
 
 
-def held(rule: str, reason: HoldReason, *, hard: bool = False) -> RuleResult:
-    return refuses(rule, reason, "no", seen="this", allowed="that", hard=hard)
+def held(rule: str, reason: HoldReason) -> RuleResult:
+    return refuses(rule, reason, "no", seen="this", allowed="that")
 
 
 DOUBT = cannot_tell("foreign-names", "the nodes could not be read")
@@ -106,40 +97,11 @@ def test_budgets_do_not_pile_up() -> None:
     assert len(budget._buckets) <= 1_000
 
 
-RESERVED = held("reserved-addresses", HoldReason.RESERVED_ADDRESS, hard=True)
-NOT_ALLOWED = held("allowed-addresses", HoldReason.ADDRESS_NOT_ALLOWED)
-
-
-@pytest.mark.parametrize(
-    ("found", "mode", "action"),
-    [
-        (decision(passes("signer", "it")), DenyMode.NONE, Action.APPROVE),
-        (decision(passes("signer", "it")), DenyMode.HARD, Action.APPROVE),
-        (decision(RESERVED), DenyMode.NONE, Action.HOLD),
-        (decision(RESERVED), DenyMode.HARD, Action.DENY),
-        (decision(NOT_ALLOWED, RESERVED), DenyMode.HARD, Action.DENY),
-        (decision(DOUBT, RESERVED), DenyMode.HARD, Action.DENY),
-        (decision(NOT_ALLOWED), DenyMode.HARD, Action.HOLD),
-        (decision(DOUBT), DenyMode.HARD, Action.CANNOT_TELL),
-        (decision(DOUBT), DenyMode.NONE, Action.CANNOT_TELL),
-    ],
-)
-def test_only_what_no_honest_kubelet_sends_is_denied_and_only_if_the_operator_says_so(
-    found: Decision, mode: DenyMode, action: Action
-) -> None:
-    assert action_of(found, mode) is action
-
-
-def test_conditions_name_the_source_and_the_rule() -> None:
-    answer = SourceAnswer(IdentitySource.PIN, AllowedNames("n1"), "pinned on 2026-11-01 by alice")
-    condition = approval_by(answer)
-    assert (condition.type, condition.reason) == ("Approved", "KubevouchApprove")
-    assert condition.message == (
-        "kubevouch approver: every rule passed; names and addresses: pinned on 2026-11-01 by alice"
-    )
-    denied = denial_of(decision(RESERVED, NOT_ALLOWED, held("newest", HoldReason.SUPERSEDED)))
-    assert (denied.type, denied.reason) == ("Denied", "KubevouchDeny")
-    assert denied.message == "kubevouch approver: reserved-addresses (ReservedAddress): this: no"
+def test_what_does_not_pass_stays_pending_and_nothing_is_denied() -> None:
+    assert action_of(decision(passes("signer", "it"))) is Action.APPROVE
+    reserved = held("reserved-addresses", HoldReason.RESERVED_ADDRESS)
+    assert action_of(decision(DOUBT, reserved)) is Action.HOLD
+    assert action_of(decision(DOUBT)) is Action.CANNOT_TELL
 
 
 def test_what_others_wrote_is_one_line_of_bounded_length() -> None:

@@ -23,8 +23,10 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
+from kubevouch.policy.credentials import MOST
 from kubevouch.policy.csr import CREDENTIAL_ID
-from tests.approve.test_the_view_of_the_cluster import PINS, node
+from kubevouch.policy.sources.stored import shard_of
+from tests.approve.test_the_view_of_the_cluster import node
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -129,16 +131,26 @@ def test_an_allowed_credential_never_loses_its_place(first: bool) -> None:
     assert waits.newest(own) == "own"
 
 
+def test_as_many_borrowed_certificates_as_are_remembered_leave_room_for_the_kubelets_own() -> None:
+    """While the first list of CSRs is read nothing is known against them. Where more were borrowed, the node is held anyway."""
+    waits = WaitingCsrs(lambda _: True, lambda _: True)
+    for number in range(MOST + 1):
+        waits.put(made(f"c{number}", by=f"X509SHA256={number}", after=number))
+    assert waits.get("c0")
+
+
 def test_which_credential_is_allowed_the_record_of_client_certificates_says() -> None:
     """In a full room the pinned one stays, though it asked first."""
     view, own = ClusterView(), "a" * 64
     pin = json.dumps({"v": 1, "clientCertificates": [own]})
-    view.sources.put(ConfigMap(metadata=Metadata(name=PINS), data={"n1": pin}))
+    view.sources.put(
+        ConfigMap(metadata=Metadata(name=shard_of("kubevouch-pins", "n1")), data={"n1": pin})
+    )
     view.put_node(node("n1", "192.0.2.1"))
     view.begin()
     for number, by in enumerate((own, *(f"{each:064x}" for each in range(9)))):
         view.put_serving_csr(made(f"c{number}", by=f"X509SHA256={by}", after=number))
-    assert sorted(each.name for each in view.waiting) == ["c0", "c7", "c8", "c9"]
+    assert sorted(each.name for each in view.waiting) == ["c0", "c6", "c7", "c8", "c9"]
 
 
 def test_usernames_without_a_node_crowd_out_their_own_kind_only() -> None:

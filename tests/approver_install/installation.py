@@ -5,17 +5,18 @@ import shlex
 from typing import Any
 
 import pytest
+import yaml
 
-from kubevouch_lab.apiserver.kinds import KINDS
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS
 from lab.tests.apiserver.bench import Bench
 from tests.cli.program import Program, Ran
 
 OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
 RULE = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
-NAMED = ("--may-approve-user", "alice smith", "--may-approve-group", "site:ops")
+UPGRADE = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
 SPACE = "kubevouch-system"
+NAME = "kubevouch-approver"
 ADMISSION = "admissionregistration.k8s.io"
-SECRETS = KINDS["", "v1", "secrets"]
 POLICIES = KINDS[ADMISSION, "v1", "validatingadmissionpolicies"]
 BINDINGS = KINDS[ADMISSION, "v1", "validatingadmissionpolicybindings"]
 BUDGETS = KINDS["policy", "v1", "poddisruptionbudgets"]
@@ -32,6 +33,25 @@ def everything(lab: Bench) -> dict[str, Any]:
         if kind.stored and kind.stored_as is None
         for each in lab.local.list(kind)
     }
+
+
+def configuration(lab: Bench) -> Any:
+    found = lab.local.get(CONFIG_MAPS, NAME, SPACE)
+    return yaml.safe_load(found["data"]["configuration.yaml"])
+
+
+def pinned_nodes(lab: Bench) -> set[str]:
+    found = [e for e in lab.local.list(CONFIG_MAPS) if "kubevouch-pins-" in e["metadata"]["name"]]
+    return {node for each in found for node in each.get("data", {})}
+
+
+def list_in_the_deployment(lab: Bench, *references: str) -> None:
+    """As a former version has written it."""
+    key = "kubevouch.dev/applied"
+    found = lab.local.get(DEPLOYMENTS, NAME, SPACE)
+    listed = "\n".join([found["metadata"]["annotations"][key], *references])
+    found["metadata"]["annotations"][key] = listed
+    lab.store.update(DEPLOYMENTS, found)
 
 
 def name_of(manifest: Any) -> str:

@@ -1,30 +1,41 @@
-"""`approver install` against the lab's API server: what is shown, what is asked, what is there then."""
+"""`approver install` and `upgrade` against the lab's API server: what is shown, what is asked, what is there then."""
 
+import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
-import yaml
 
-from kubevouch_lab.apiserver.kinds import (
-    CONFIG_MAPS,
-    CSRS,
-    DEPLOYMENTS,
-    NODES,
-)
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NODES, SERVICES
+from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill, node
 from tests.approver_install.installation import (
+    BINDINGS,
     BUDGETS,
+    NAME,
+    POLICIES,
+    RULE,
     SPACE,
+    UPGRADE,
+    as_written,
+    configuration,
     everything,
     installed,
+    list_in_the_deployment,
     name_of,
+    pinned_nodes,
     run,
+    undone_by,
 )
-from tests.cli.program import Program
+from tests.cli.program import Process, Program, ended
 from tests.support.authority import Authority
 from tests.support.manifests import folder_of_manifests, objects
+
+RBAC = "rbac.authorization.k8s.io"
+CLUSTER_ROLES = KINDS[RBAC, "v1", "clusterroles"]
+CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
 
 
 async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouch: Program) -> None:
@@ -38,112 +49,68 @@ async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouc
     assert re.search(r"worker-1 +new +worker-1 +192\.168\.88\.112", ran.out)
 
 
-async def test_a_dry_run_needs_no_decision_about_new_nodes(lab: Bench, kubevouch: Program) -> None:
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("install",), "Missing option '--image'. There is no public image yet: `make image` in a"),
+        (("install", "--image", "kubevouch"), "NAME@sha256:DIGEST was expected"),
+        (("install", "--image", "example.com/kubevouch:1.0"), "NAME@sha256:DIGEST was expected"),
+        (("install", "--image", IMAGE[:-2]), "NAME@sha256:DIGEST was expected"),
+        (("install", "--image", IMAGE.replace("4f", "4F")), "NAME@sha256:DIGEST was expected"),
+        (("install", "--image", f"{IMAGE}\n"), "NAME@sha256:DIGEST was expected"),
+        ((*HELD[1:4],), "a terminal to ask at; --yes, and --new-nodes hold, or --new-node-names"),
+        ((*HELD[1:4], "--yes"), "a terminal to ask at; --new-nodes hold, or --new-node-names"),
+        ((*HELD[1:], "--may-approve-user", ""), "--may-approve-user: is empty"),
+        ((*HELD[1:], "--may-approve-group", " "), "--may-approve-group: is empty"),
+        ((*HELD[1:], *RULE), "--new-nodes hold: has no rule"),
+        ((*HELD[1:4], "--yes", "--new-nodes", "rule"), "--new-nodes rule: is not a whole rule"),
+        ((*HELD[1:4], "--yes", *RULE[:2]), "--new-nodes rule: is not a whole rule"),
+        ((*HELD[1:4], "--yes", *RULE[:3], "10.0.0.1/8"), "10.0.0.1/8 has host bits set"),
+        ((*HELD[1:4], "--yes", RULE[0], "*", *RULE[2:]), "a lower-case pattern with * and ?"),
+        ((*HELD[1:4], "--yes", RULE[0], "w[", *RULE[2:]), "--new-nodes rule: names 'w[';"),
+        (("upgrade",), "Missing option '--image'"),
+        (("upgrade", *HELD[2:4], "--yes"), "`kubevouch approver install --image"),
+    ],
+)
+async def test_what_is_wrong_on_the_command_line_is_told_and_nothing_is_written(
+    lab: Bench, kubevouch: Program, words: tuple[str, ...], says: str
+) -> None:
     before = everything(lab)
-    ran = await run(kubevouch, "approver", "install", "--image", IMAGE, "--dry-run", code=0)
-    assert "--new-nodes hold is shown" in ran.err
-    assert "sources: [inventory, pins, renewal]" in ran.out
+    ran = await run(kubevouch, "approver", *words, code=2)
+    assert says in " ".join(ran.err.split())
     assert everything(lab) == before
 
 
-async def test_without_an_image_it_says_where_one_comes_from(
-    lab: Bench, kubevouch: Program
-) -> None:
-    for verb in ("install", "upgrade"):
-        ran = await run(kubevouch, "approver", verb, code=2)
-        assert "Missing option '--image'" in ran.err
-        assert "`make image`" in ran.err
-        assert "docs/image.md" in ran.err
-
-
-async def test_without_a_terminal_it_says_at_once_all_that_it_needs(
-    lab: Bench, kubevouch: Program
-) -> None:
-    """Whoever added what it had asked for was refused once more, for lack of --yes."""
-    words = ("approver", "install", "--image", IMAGE)
-    ran = await run(kubevouch, *words, code=2)
-    hold = "--new-nodes hold, or --new-node-names and --new-node-cidr"
-    assert f"is not a terminal to ask at; --yes, and {hold}, were expected" in ran.err
-    ran = await run(kubevouch, *words, "--yes", code=2)
-    assert f"is not a terminal to ask at; {hold}, were expected" in ran.err
-
-
-@pytest.mark.parametrize("flag", ["--may-approve-user", "--may-approve-group"])
-async def test_nobody_is_no_user_and_no_group(lab: Bench, kubevouch: Program, flag: str) -> None:
-    ran = await run(kubevouch, *HELD, flag, "", code=2)
-    assert f"{flag}: is empty" in ran.err
-
-
-async def test_a_rule_that_cannot_be_read_is_told_by_its_flag(
-    lab: Bench, kubevouch: Program
-) -> None:
-    rule = ("--new-node-names", "w[", "--new-node-cidr", "10.0.0.0/8")
-    words = ("approver", "install", "--image", IMAGE, "--yes", *rule)
-    ran = await run(kubevouch, *words, code=2)
-    assert ran.err.splitlines()[-1] == (
-        "Error: --new-nodes rule: names 'w['; a lower-case pattern with * and ? was expected that begins with a letter or a digit, "
-        "or has three of them side by side"
-    )
-
-
-async def test_where_nothing_else_approves_it_says_so_and_how_far_it_could_see(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_another_approver_is_named(lab: Bench, kubevouch: Program) -> None:
+    """What it approves, ours cannot hold."""
+    signers = {"apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "verbs": ["approve"]}
+    name = "csr-approver"
+    lab.local.create(CLUSTER_ROLES, {"metadata": {"name": name}, "rules": [signers]})
+    role = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
+    account = {"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}
+    bound = {"metadata": {"name": name}, "roleRef": role, "subjects": [account]}
+    lab.local.create(CLUSTER_ROLE_BINDINGS, bound)
     ran = await run(kubevouch, *HELD, "--dry-run", code=0)
-    assert "Nothing else approves these CSRs, as far as could be seen" in " ".join(ran.err.split())
+    assert f"Another approver is set up: kube-system/{name} (" in ran.err
 
 
-async def test_who_approved_a_csr_lately_is_not_called_an_approver_that_runs(
-    lab: Bench, kubevouch: Program
-) -> None:
-    """That is told before an installation, and where ours is taken out again."""
-    condition = {
-        "type": "Approved",
-        "status": "True",
-        "reason": "AutoApproved",
-        "lastUpdateTime": "2026-11-24T12:00:00Z",
-    }
-    csr = {
-        "apiVersion": "certificates.k8s.io/v1",
-        "kind": "CertificateSigningRequest",
-        "metadata": {"name": "csr-1", "uid": "u"},
-        "spec": {
-            "signerName": "kubernetes.io/kubelet-serving",
-            "username": "system:node:worker-1",
-            "request": "",
-        },
-        "status": {"conditions": [condition]},
-    }
-    lab.store.create(CSRS, csr)
-    ran = await run(kubevouch, *HELD, code=4)
-    seen = r"csr-1 of worker-1 was approved \d+ min ago with reason 'AutoApproved'; whether that approver still runs is not known"
-    said = " ".join(ran.err.split())
-    assert re.search(f"No other approver is seen to run. {seen}", said), said
-    assert "Another approver runs" not in said
-    assert "Nothing else approves" not in said
-    ran = await run(kubevouch, "approver", "remove", "--yes", code=0)
-    said = " ".join(ran.err.split())
-    assert re.search(f"Nothing that is seen to run approves then: {seen} .KV411.", said), said
-
-
-async def test_whether_others_approve_is_not_known_where_csrs_cannot_be_read(
+async def test_whether_others_approve_may_not_be_known(
     tmp_path: Path, authority: Authority, kubevouch: Program
 ) -> None:
     async with bench(
         tmp_path,
         authority,
-        authorize=lambda info: (info.resource != "certificatesigningrequests", ""),
+        authorize=lambda info: (info.resource != "clusterroles" or info.verb != "list", ""),
     ) as lab:
         kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
         fill(lab)
         ran = await run(kubevouch, *HELD, "--dry-run", code=0)
     assert "Whether others approve is not known" in " ".join(ran.err.split())
-    assert "Nothing else approves" not in ran.err
 
 
 async def test_what_is_applied_is_exactly_the_manifests(lab: Bench, kubevouch: Program) -> None:
     before = everything(lab)
-    await run(kubevouch, *HELD, code=4)  # nothing runs pods here
+    ran = await run(kubevouch, *HELD, code=4)  # nothing runs pods here
     made = everything(lab).keys() - before.keys()
     wanted = {name_of(each) for each in objects("*.yaml", "admission/*.yaml")}
     pins = {each for each in made if "/kubevouch-pins-" in each}
@@ -153,6 +120,8 @@ async def test_what_is_applied_is_exactly_the_manifests(lab: Bench, kubevouch: P
         assert (entry["manager"], entry["operation"]) == ("kubevouch", "Apply")
     for each in before:
         assert everything(lab)[each] == before[each]
+    assert pinned_nodes(lab) == {"cp-1", "worker-1", "worker-2"}
+    assert "UNDO  kubevouch approver remove\n" in ran.out
 
 
 @installed
@@ -160,34 +129,13 @@ async def test_a_second_install_finds_nothing_to_change_and_leaves_records_alone
     lab: Bench, kubevouch: Program
 ) -> None:
     lab.local.patch(CONFIG_MAPS, "kubevouch-recorded-3", {"data": {"worker-9": "{}"}}, SPACE)
+    lab.local.create(NODES, node("worker-9", "192.168.88.119"))
     before = everything(lab)
-    ran = await run(kubevouch, *HELD, code=4)
-    assert "Nothing to change" in ran.out
-    assert everything(lab) == before
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        "kubevouch",
-        "registry.example.com/kubevouch:1.0",
-        "registry.example.com/kubevouch@sha256:" + "4f" * 31,
-        "registry.example.com/kubevouch@sha256:" + "4F" * 32,
-        "registry.example.com/kubevouch@md5:" + "4f" * 32,
-        "registry.example.com/kubevouch@sha256:" + "4f" * 32 + "\n",
-    ],
-)
-async def test_an_image_without_its_digest_is_an_error_of_the_command_line(
-    lab: Bench, kubevouch: Program, image: str
-) -> None:
-    ran = await run(kubevouch, "approver", "install", "--image", image, "--yes", code=2)
-    assert "NAME@sha256:DIGEST was expected" in ran.err
-
-
-async def test_which_source_new_nodes_get_must_be_said(lab: Bench, kubevouch: Program) -> None:
-    before = everything(lab)
-    ran = await run(kubevouch, "approver", "install", "--image", IMAGE, "--yes", code=2)
-    assert "--new-nodes hold" in ran.err
+    for words in (HELD, (*HELD, "--dry-run"), ("approver", "upgrade", *HELD[2:4], *HELD[6:])):
+        ran = await run(kubevouch, *words, code=0 if "--dry-run" in words else 4)
+        assert "Nothing to change: the approver is installed like this." in ran.out
+        assert "UNDO" not in ran.out
+        assert "Not pinned, and not pinned by this: worker-9." in ran.err
     assert everything(lab) == before
 
 
@@ -206,72 +154,38 @@ async def test_it_asks_at_a_terminal_which_source_new_nodes_get(
         },
     )
     assert ran.code == 4, ran
-    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
     rule = {"names": "worker-*", "cidrs": ["192.168.88.0/24"], "perHour": 3}
-    assert yaml.safe_load(found)["newNodes"] == [rule]
+    assert configuration(lab)["newNodes"] == [rule]
 
 
-async def test_ctrl_c_at_the_question_about_new_nodes_says_that_nothing_was_changed(
-    lab: Bench, kubevouch: Program
+@pytest.mark.parametrize(
+    ("question", "typed", "code"),
+    [("New nodes (", b"\x03", 130), ("Go on?", b"\x03", 130), ("Go on?", b"n\n", 4)],
+)
+async def test_who_says_no_is_told_that_nothing_was_changed(
+    lab: Bench, kubevouch: Program, question: str, typed: bytes, code: int
 ) -> None:
     before = everything(lab)
-    words = ("approver", "install", "--image", IMAGE, "--wait", "0s")
-    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"New nodes (": b"\x03"})
-    assert ran.code == 130, ran
-    assert ran.out.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"]
-    assert everything(lab) == before
-
-
-async def test_a_no_changes_nothing(lab: Bench, kubevouch: Program) -> None:
-    before = everything(lab)
-    words = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold")
-    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": b"n\n"})
-    assert (ran.code, everything(lab) == before) == (4, True), ran
-    assert "Nothing was changed." in ran.out + ran.err
+    more = () if "New" in question else ("--new-nodes", "hold")
+    words = ("approver", "install", "--image", IMAGE, "--wait", "0s", *more)
+    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={question: typed})
+    assert (ran.code, everything(lab) == before) == (code, True), ran
+    assert "Nothing was changed." in ran.out
+    assert "UNDO" not in ran.out
 
 
 async def test_a_rule_for_new_nodes_is_written_as_it_was_said(
     lab: Bench, kubevouch: Program
 ) -> None:
-    words = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
     networks = ("--new-node-cidr", "fd00:88::/64", "--new-nodes-per-hour", "7")
-    common = ("approver", "install", "--image", IMAGE, "--yes", "--wait", "0s")
-    await run(kubevouch, *common, *words, *networks, code=4)
-    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
-    assert yaml.safe_load(found) == {
+    await run(kubevouch, *HELD[:4], *HELD[6:], *RULE, *networks, code=4)
+    assert configuration(lab) == {
         "schemaVersion": "kubevouch.approver/1",
         "sources": ["inventory", "pins", "renewal", "new-nodes"],
         "newNodes": [
             {"names": "worker-*", "cidrs": ["192.168.88.0/24", "fd00:88::/64"], "perHour": 7}
         ],
     }
-
-
-async def test_node_status_is_loudly_weak(lab: Bench, kubevouch: Program) -> None:
-    words = ("--new-nodes", "node-status", "--yes", "--wait", "0s")
-    ran = await run(kubevouch, "approver", "install", "--image", IMAGE, *words, code=4)
-    assert ran.err.count("WEAK: with node-status") == 1
-    found = lab.local.get(CONFIG_MAPS, "kubevouch-approver", SPACE)["data"]["configuration.yaml"]
-    assert "WEAK" in found
-    assert "node-status" in yaml.safe_load(found)["sources"]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--new-nodes", "rule"),
-        ("--new-node-names", "worker-*"),
-        ("--new-nodes", "hold", "--new-node-names", "worker-*", "--new-node-cidr", "10.0.0.0/8"),
-        ("--new-node-names", "worker-*", "--new-node-cidr", "10.0.0.1/8"),
-        ("--new-node-names", "*", "--new-node-cidr", "10.0.0.0/8"),
-    ],
-)
-async def test_half_a_rule_is_an_error_of_the_command_line(
-    lab: Bench, kubevouch: Program, words: tuple[str, ...]
-) -> None:
-    before = everything(lab)
-    await run(kubevouch, "approver", "install", "--image", IMAGE, "--yes", *words, code=2)
-    assert everything(lab) == before
 
 
 @installed
@@ -284,8 +198,6 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert ".spec.replicas" in ran.err
     assert "Nothing was changed" in ran.err
     assert everything(lab) == before
-    await run(kubevouch, *HELD, "--force-conflicts", code=4)
-    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
 
 
 async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
@@ -293,13 +205,194 @@ async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_nei
 ) -> None:
     lab.local.create(NODES, node("cp-2", "192.168.88.121", control_plane=True))
     await run(kubevouch, *HELD, code=4)
-    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 2
-    assert lab.local.get(BUDGETS, "kubevouch-approver", SPACE)["spec"]["minAvailable"] == 1
+    assert lab.local.get(DEPLOYMENTS, NAME, SPACE)["spec"]["replicas"] == 2
+    assert lab.local.get(BUDGETS, NAME, SPACE)["spec"]["minAvailable"] == 1
     lab.local.delete(NODES, "cp-2")
     ran = await run(kubevouch, *HELD, code=4)
     assert "PodDisruptionBudget kubevouch-system/kubevouch-approver: will be deleted" in ran.out
-    assert lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)["spec"]["replicas"] == 1
-    assert lab.local.find(BUDGETS, "kubevouch-approver", SPACE) is None
+    assert lab.local.get(DEPLOYMENTS, NAME, SPACE)["spec"]["replicas"] == 1
+    assert lab.local.find(BUDGETS, NAME, SPACE) is None
+
+
+@installed
+async def test_what_the_former_version_had_and_this_one_lacks_is_deleted_if_it_is_ours(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """By the list in the Deployment that is there. Nothing that is written down of nodes goes."""
+    labels = {"app.kubernetes.io/part-of": "kubevouch"}
+    ports = {"spec": {"ports": [{"port": 443}]}}
+    lab.local.create(SERVICES, {"metadata": {"name": "former", "labels": labels}, **ports}, SPACE)
+    lab.local.create(SERVICES, {"metadata": {"name": "theirs"}, **ports}, SPACE)
+    former = [f"v1 Service {SPACE}/former", f"v1 Service {SPACE}/theirs"]
+    former += [f"v1 ConfigMap {SPACE}/kubevouch-recorded-1", f"v1 Namespace /{SPACE}"]
+    before = everything(lab)
+    list_in_the_deployment(lab, *former)
+    ran = await run(kubevouch, *UPGRADE, code=4)
+    assert f"--- Service {SPACE}/former: will be deleted" in ran.out
+    assert before.keys() - everything(lab).keys() == {f"Service {SPACE}/former"}
+    list_in_the_deployment(lab, "v1 Service ../../former")
+    ran = await run(kubevouch, *UPGRADE, code=2)
+    assert "names 'v1 Service ../../former'" in ran.err
+
+
+@installed
+async def test_an_upgrade_changes_the_image_and_nothing_else_and_is_undone_by_one(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = as_written(lab)
+    ran = await run(kubevouch, *UPGRADE, code=4)
+    after = as_written(lab)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        f"Deployment {SPACE}/{NAME}"
+    }
+    assert f"-        image: {IMAGE}" in ran.out.replace("- image", "  image")
+    assert "This will upgrade the approver: make or change 1 object, on" in ran.err
+    await run(kubevouch, *undone_by(ran), code=4)
+    assert as_written(lab) == before
+
+
+async def test_policies_refuse_only_when_that_is_asked_and_stay_so(
+    lab: Bench, kubevouch: Program
+) -> None:
+    def actions() -> list[set[str]]:
+        return [set(each["spec"]["validationActions"]) for each in lab.local.list(BINDINGS)]
+
+    await run(kubevouch, *HELD, code=4)
+    assert actions() == [{"Warn", "Audit"}] * 2
+    ran = await run(kubevouch, *HELD, "--enforce", "--may-approve-group", "Platform Admins", code=4)
+    assert actions() == [{"Deny", "Audit"}] * 2
+    await run(kubevouch, *UPGRADE, code=4)
+    assert actions() == [{"Deny", "Audit"}] * 2
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")["spec"]
+    assert {each["name"]: json.loads(each["expression"]) for each in policy["variables"]} == {
+        "users": [f"system:serviceaccount:{SPACE}:kubevouch-approver"],
+        "groups": ["kubeadm:cluster-admins", "system:masters", "Platform Admins"],
+    }
+    await run(kubevouch, *undone_by(ran), code=4)
+    assert actions() == [{"Warn", "Audit"}] * 2
+
+
+@installed
+async def test_a_policy_that_says_in_another_way_who_may_decide_is_refused(
+    lab: Bench, kubevouch: Program
+) -> None:
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")
+    policy["spec"]["variables"][0]["expression"] = "params.data['users'].split(',')"
+    lab.local.update(POLICIES, policy)
+    before = everything(lab)
+    ran = await run(kubevouch, *HELD, code=2)
+    assert "its variable users is no list of names" in ran.err
+    assert everything(lab) == before
+
+
+@pytest.mark.parametrize("words", [("remove", "--yes"), UPGRADE[1:]])
+async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
+    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...]
+) -> None:
+    """A removal would leave one that refuses everybody, and an upgrade would open what is closed."""
+    readable = True
+
+    def allowed(info: RequestInfo) -> tuple[bool, str]:
+        is_binding = info.resource == "validatingadmissionpolicybindings"
+        return readable or not is_binding or info.verb != "get", ""
+
+    async with bench(tmp_path, authority, authorize=allowed) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *HELD, "--enforce", code=4)
+        before, readable = everything(lab), False
+        ran = await run(kubevouch, "approver", *words, code=3)
+        assert 'cannot get resource "validatingadmissionpolicybindings"' in ran.err
+        assert everything(lab) == before
+
+
+async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """Each of these is cut off some writes later; UNDO stands before the first write."""
+    left = 0
+
+    def so_many(info: RequestInfo) -> tuple[bool, str]:
+        nonlocal left
+        if info.dry_run or info.verb not in ("patch", "create", "delete"):
+            return True, ""
+        left -= 1
+        return left >= 0, ""
+
+    async def again_and_again(words: tuple[str, ...], pins: set[str]) -> None:
+        nonlocal left
+        for some in (0, 1, 2, 3, 5, 8, 13, 21, 34):
+            left = some
+            ran = await kubevouch(*words)
+            if "It stopped" not in ran.err:
+                break
+            assert (ran.code, "UNDO  kubevouch approver" in ran.out) == (4, True), ran
+            assert "It stopped on its way; the same command goes on with it." in ran.err
+        left = 1000
+        await kubevouch(*words)
+        assert pinned_nodes(lab) <= pins
+
+    async with bench(tmp_path, authority, authorize=so_many) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        before = everything(lab)
+        await again_and_again(HELD, {"cp-1", "worker-1", "worker-2"})
+        wanted = {name_of(each) for each in objects("*.yaml", "admission/*.yaml")}
+        assert wanted <= everything(lab).keys()
+        await again_and_again(UPGRADE, {"cp-1", "worker-1", "worker-2"})
+        assert wanted <= everything(lab).keys()
+        await again_and_again(("approver", "remove", "--pins", "--yes"), set())
+        assert everything(lab).keys() - before.keys() == {f"Namespace /{SPACE}"}
+
+
+@pytest.mark.parametrize(
+    ("words", "at"),
+    [(UPGRADE, "get"), (UPGRADE, "patch"), (("approver", "remove", "--yes"), "list")],
+    ids=["looking", "trying", "remove"],
+)
+async def test_who_interrupts_it_before_anything_is_written_is_told_that_nothing_was_changed(
+    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...], at: str
+) -> None:
+    running, sent = list[Process](), list[str]()
+
+    def looking(info: RequestInfo) -> tuple[bool, str]:
+        if running and info.verb == at and not sent:
+            sent.append(info.resource)
+            assert info.verb != "patch" or info.dry_run
+            running[0].send_signal(signal.SIGINT)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=looking) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *HELD, code=4)
+        before = everything(lab)
+        running.append(await kubevouch.started(*words))
+        ran = await ended(running[0])
+        assert ran.code == 130, ran
+        assert ran.err.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
+        assert "UNDO" not in ran.out
+        assert everything(lab) == before
+
+
+async def test_an_approver_that_was_removed_comes_back_with_the_pins_that_it_had(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """A node that nobody has pinned may be left out because it is suspect."""
+    await run(kubevouch, *HELD, code=4)
+    await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
+    await run(kubevouch, "approver", "remove", "--yes", code=0)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert "Not pinned, and not pinned by this: worker-2." in ran.err
+    assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+async def test_nobody_is_pinned_where_that_is_said_or_an_approver_is_there(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await run(kubevouch, *HELD, "--no-pins", code=4)
+    await run(kubevouch, *HELD, code=4)
+    assert pinned_nodes(lab) == set()
 
 
 async def test_kubectl_applies_the_same_files(lab: Bench) -> None:
@@ -311,9 +404,3 @@ async def test_kubectl_applies_the_same_files(lab: Bench) -> None:
         await lab.does(*words, "--dry-run=server")
         out = await lab.does(*words)
         assert "serverside-applied" in out
-
-
-async def test_a_rule_beside_another_answer_is_told_where_it_belongs(kubevouch: Program) -> None:
-    ran = await kubevouch(*HELD, "--new-node-names", "worker-*")
-    said = "Error: --new-nodes hold: has no rule; --new-node-names and --new-node-cidr belong to --new-nodes rule"
-    assert (ran.code, ran.err.strip()) == (2, said)

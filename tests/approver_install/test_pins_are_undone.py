@@ -1,22 +1,26 @@
-"""How `approver pin` is undone: whoever runs what UNDO says finds the ConfigMaps as they were, byte for byte."""
+"""`approver pin --restore FILE`: the ConfigMaps are as they were, byte for byte; or it is refused."""
 
 import json
 import shlex
+import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kubevouch.policy.sources.pinned import PINS
-from kubevouch.policy.sources.stored import shard_of
+from kubevouch.policy.sources.stored import LARGEST_ENTRY, shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
-from tests.approver_install.conftest import fill, node
-from tests.cli.program import Program
+from tests.approver_install.conftest import fill
+from tests.approver_install.installation import SPACE, run
+from tests.cli.program import Program, Ran
 from tests.support.authority import Authority
 
-SPACE = "kubevouch-system"
 PIN = ("approver", "pin", "--yes")
+OWN = shard_of(PINS, "worker-1")
+OTHER = next(each for each in (shard_of(PINS, n) for n in ("cp-1", "a", "b", "c")) if each != OWN)
 
 
 @pytest.fixture(autouse=True)
@@ -30,112 +34,165 @@ def texts(lab: Bench) -> dict[str, dict[str, str]]:
     return {each["metadata"]["name"]: each["data"] for each in found if each.get("data")}
 
 
-def undone_by(lab: Bench, out: str) -> list[str]:
-    """The command lines after UNDO; a kubectl patch among them is carried out."""
-    _, undo, after = out.partition("UNDO  ")
-    assert undo, out
-    commands = [line.strip() for line in after.splitlines()]
-    for command in commands:
-        words = shlex.split(command)
-        if words[0] == "kubectl":
-            assert words[:5] == ["kubectl", "-n", SPACE, "patch", "configmap"]
-            assert words[6:8] == ["--type=merge", "-p"]
-            lab.local.patch(CONFIG_MAPS, words[5], json.loads(words[8]), SPACE)
-    return commands
+def undo(ran: Ran) -> list[str]:
+    """The words of the command after UNDO."""
+    [line] = [each for each in ran.out.splitlines() if each.startswith("UNDO  kubevouch ")]
+    return shlex.split(line)[2:]
 
 
-async def test_of_a_pin_that_was_changed_or_removed_the_undo_puts_back_what_it_was(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20")
+def kept(ran: Ran) -> Path:
+    return Path(undo(ran)[-1])
+
+
+def moved(lab: Bench, node: str, address: str) -> None:
+    status = {"addresses": [{"type": "InternalIP", "address": address}]}
+    lab.local.patch(NODES, node, {"status": status}, subresource="status")
+
+
+def lay(lab: Bench, shard: str, text: str | None) -> None:
+    lab.local.patch(CONFIG_MAPS, shard, {"data": {"worker-1": text}}, SPACE)
+
+
+async def test_a_change_is_undone_and_so_is_its_undo(lab: Bench, kubevouch: Program) -> None:
+    first = await run(kubevouch, *PIN, "worker-1", "--allow", "worker-1=192.168.88.20", code=0)
     before = texts(lab)
-    status = {"addresses": [{"type": "InternalIP", "address": "192.168.88.99"}]}
-    lab.local.patch(NODES, "worker-1", {"status": status}, subresource="status")
-    changed = await kubevouch(*PIN, "worker-1", "worker-2")
-    assert texts(lab) != before
-    first, _ = undone_by(lab, changed.out)
-    assert first == "kubevouch approver pin worker-2 --remove"
-    assert (await kubevouch(*shlex.split(first)[1:], "--yes")).code == 0
+    moved(lab, "worker-1", "192.168.88.99")
+    changed = await run(kubevouch, *PIN, "worker-1", "worker-2", code=0)
+    after = texts(lab)
+    assert before != after
+    back = await run(kubevouch, *undo(changed), "--yes", code=0)
     assert texts(lab) == before
-    removed = await kubevouch(*PIN, "worker-1", "--remove")
-    assert not texts(lab)
-    undone_by(lab, removed.out)
-    assert texts(lab) == before
+    assert "worker-1  - 192.168.88.99" in back.out
+    assert "worker-1  + 192.168.88.112" in back.out
+    assert "worker-2  - the pin" in back.out
+    again = await run(kubevouch, *undo(changed), "--yes", code=0)
+    assert "Nothing to do: every pin is as it was." in again.out
+    ran = await run(kubevouch, *undo(back), "--yes", "-o", "json", code=0)
+    assert json.loads(ran.out)["restored"] == ["worker-1", "worker-2"]
+    assert texts(lab) == after
+    await run(kubevouch, *undo(changed), "--yes", code=0)
+    await run(kubevouch, *undo(first), "--yes", code=0)
+    assert texts(lab) == {}
 
 
-def lay(lab: Bench, shard: str, pinned: str, text: str) -> None:
-    lab.local.patch(CONFIG_MAPS, shard, {"data": {pinned: text}}, SPACE)
-
-
-async def test_an_entry_in_a_wrong_configmap_neither_hides_a_pin_nor_outlives_its_removal(
-    lab: Bench, kubevouch: Program
+@pytest.mark.parametrize(
+    "text", ["", 'no JSON; it\'s "quoted" `x` $(y)\n\t\u2028\x1b[31m', '{"v": 9}', '{ "v": 1 }']
+)
+async def test_what_cannot_be_read_or_lies_in_a_wrong_config_map_comes_back_byte_for_byte(
+    lab: Bench, kubevouch: Program, text: str
 ) -> None:
-    """The approver goes by the pin in the right one."""
-    assert (await kubevouch(*PIN)).code == 0
-    own = shard_of(PINS, "worker-1")
-    others = sorted({shard_of(PINS, each) for each in ("cp-1", "worker-2")} - {own})
-    for other in others:
-        lay(lab, other, "worker-1", texts(lab)[own]["worker-1"])
+    await run(kubevouch, *PIN, code=0)
+    own = texts(lab)[OWN]["worker-1"]
+    if OTHER not in texts(lab):
+        labels = {"kubevouch.dev/holds": "pins"}
+        lab.local.create(CONFIG_MAPS, {"metadata": {"name": OTHER, "labels": labels}}, SPACE)
+    lay(lab, OTHER, own)
+    lay(lab, OWN, text)
     before = texts(lab)
     shown = await kubevouch("approver", "pin", "--diff")
-    assert "the pin cannot be read" not in shown.out
     assert "in the wrong ConfigMap" in shown.err
-    changed = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=extra.example.com")
-    assert changed.code == 0, changed
-    undone_by(lab, changed.out)
+    pinned = await kubevouch(*PIN, "worker-1")
+    if text.startswith("{ "):
+        await run(kubevouch, *undo(pinned), "--yes", code=0)
+    else:
+        way = "NEXT  kubevouch approver pin worker-1 --remove"
+        assert (pinned.code, way in pinned.err) == (4, True), pinned
     assert texts(lab) == before
-    removed = await kubevouch(*PIN, "worker-1", "--remove")
-    assert "The pins of worker-1 are gone." in removed.out
+    removed = await run(kubevouch, *PIN, "worker-1", "--remove", code=0)
     assert not any("worker-1" in each for each in texts(lab).values())
-    undone_by(lab, removed.out)
+    back = await run(kubevouch, *undo(removed), "--yes", code=0)
+    assert "\x1b" not in back.out
+    assert texts(lab) == before
+
+
+async def test_the_file_is_the_operators_own(lab: Bench, kubevouch: Program) -> None:
+    ran = await run(kubevouch, *PIN, code=0)
+    file = kept(ran)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+async def test_where_the_file_cannot_be_written_nothing_is(
+    lab: Bench, kubevouch: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("no folder")
+    words = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    ran = await kubevouch(*PIN, environment=words)
+    assert (ran.code, texts(lab)) == (3, {}), ran
+    assert "the former pins cannot be kept" in ran.err
+    assert "UNDO" not in ran.out
+
+
+async def test_pins_that_have_changed_since_are_not_overwritten(
+    lab: Bench, kubevouch: Program
+) -> None:
+    ran = await run(kubevouch, *PIN, code=0)
+    lay(lab, OWN, '{"v":1,"names":["theirs"]}')
+    before = texts(lab)
+    refused = await run(kubevouch, *undo(ran), "--yes", code=4)
+    said = "the pin of worker-1: has changed since this file was written; nothing was changed"
+    assert said in refused.err
+    assert texts(lab) == before
+
+
+async def test_pins_of_another_cluster_are_refused(lab: Bench, kubevouch: Program) -> None:
+    ran = await run(kubevouch, *PIN, code=0)
+    lab.store.delete(NAMESPACES, SPACE)
+    refused = await run(kubevouch, *undo(ran), "--yes", code=2)
+    assert "there is no such namespace" in refused.err
+    lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+    refused = await run(kubevouch, *undo(ran), "--yes", code=2)
+    assert "has pins of another cluster" in refused.err
+
+
+def entry(**more: Any) -> Any:
+    return {"configMap": OWN, "node": "worker-1", "before": None, "after": None} | more
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schemaVersion": "kubevouch.former-pins/2"},
+        {"more": 1},
+        {"entries": {}},
+        {"entries": [entry(configMap="kubevouch-approver")]},
+        {"entries": [entry(configMap="kubevouch-pins-16")]},
+        {"entries": [entry(configMap="../secrets/a")]},
+        {"entries": [entry(node="")]},
+        {"entries": [entry(node="n" * 254)]},
+        {"entries": [entry(before="x" * (LARGEST_ENTRY + 1))]},
+        {"entries": [entry(before=1)]},
+        {"entries": [entry(), entry(before="x")]},
+        "[" * 100_000,
+        b"\xff\xfe",
+    ],
+    ids=lambda each: str(each)[:40],
+)
+async def test_a_file_that_it_would_not_have_written_is_refused(
+    lab: Bench, kubevouch: Program, tmp_path: Path, change: dict[str, Any] | str | bytes
+) -> None:
+    ran = await run(kubevouch, *PIN, code=0)
+    file, before = tmp_path / "pins.json", texts(lab)
+    if isinstance(change, dict):
+        change = json.dumps(json.loads(kept(ran).read_text()) | change)
+    file.write_bytes(change if isinstance(change, bytes) else change.encode())
+    refused = await run(kubevouch, "approver", "pin", "--restore", str(file), "--yes", code=2)
+    assert refused.err.startswith(f"Error: {file}: ")
     assert texts(lab) == before
 
 
 @pytest.mark.parametrize(
-    ("text", "is_pin"),
-    [
-        ("", False),
-        ('no JSON; it\'s "quoted" `x` $(y)\n\t\u2028\x1b[31m', False),
-        ('{"v": 9}', False),
-        ('{ "v": 1 }', True),
-    ],
+    "words",
+    [("worker-1",), ("--diff",), ("--remove",), ("--allow", "a=b"), ("--via", "ssh")],
 )
-async def test_what_was_written_by_hand_or_cannot_be_read_comes_back_byte_for_byte(
-    lab: Bench, kubevouch: Program, text: str, is_pin: bool
-) -> None:
-    assert (await kubevouch(*PIN)).code == 0
-    lay(lab, shard_of(PINS, "worker-1"), "worker-1", text)
-    before = texts(lab)
-    pinned = await kubevouch(*PIN, "worker-1")
-    way = ("kubevouch", "approver", "pin", "worker-1", "--remove")
-    if is_pin:
-        undone_by(lab, pinned.out)
-        assert texts(lab) == before
-    else:
-        assert (pinned.code, "NEXT  " + " ".join(way) in pinned.err) == (4, True), pinned
-    removed = await kubevouch(*way[1:], "--yes")
-    assert removed.code == 0, removed
-    undone_by(lab, removed.out)
-    assert texts(lab) == before
-
-
-async def test_of_many_pins_that_are_removed_each_comes_back(
-    lab: Bench, kubevouch: Program
-) -> None:
-    """No line says what they had."""
-    names = [f"more-{number}" for number in range(12)]
-    for number, each in enumerate(names):
-        lab.local.create(NODES, node(each, f"192.168.88.{130 + number}"))
-    assert (await kubevouch(*PIN)).code == 0
-    before = texts(lab)
-    removed = await kubevouch(*PIN, *names, "--remove")
-    assert "by hand" not in removed.out
-    undone_by(lab, removed.out)
-    assert texts(lab) == before
+async def test_nothing_else_goes_with_it(kubevouch: Program, words: tuple[str, ...]) -> None:
+    ran = await kubevouch("approver", "pin", "--restore", "pins.json", *words)
+    assert (ran.code, "the file was expected, and nothing else" in ran.err) == (2, True), ran
 
 
 @pytest.mark.parametrize("removes", [True, False])
-async def test_where_the_second_configmap_cannot_be_written_the_first_is_said_and_undone(
+async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on(
     tmp_path: Path, authority: Authority, kubevouch: Program, removes: bool
 ) -> None:
     first, second = sorted(("cp-1", "worker-1"), key=lambda each: shard_of(PINS, each))
@@ -148,15 +205,61 @@ async def test_where_the_second_configmap_cannot_be_written_the_first_is_said_an
         fill(lab)
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
         kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
-        assert (await kubevouch(*PIN)).code == 0
+        await run(kubevouch, *PIN, code=0)
         for number, each in enumerate((first, second)):
-            status = {"addresses": [{"type": "InternalIP", "address": f"192.168.88.{98 + number}"}]}
-            lab.local.patch(NODES, each, {"status": status}, subresource="status")
+            moved(lab, each, f"192.168.88.{98 + number}")
         before, locked = texts(lab), shard_of(PINS, second)
-        ran = await kubevouch(*PIN, first, second, *(["--remove"] if removes else []))
-        assert ran.code not in (0, 1), ran
-        said = f"It stopped on its way: done for {first}. The same command goes on with it."
-        assert said in ran.err
+        words = (*PIN, first, second, *(["--remove"] if removes else []))
+        ran = await run(kubevouch, *words, code=3)
         assert texts(lab) != before
-        undone_by(lab, ran.out)
+        await run(kubevouch, *undo(ran), "--yes", code=0)
         assert texts(lab) == before
+        ran, locked = await run(kubevouch, *words, code=3), ""
+        again = await run(kubevouch, *words, code=0)
+        await run(kubevouch, *undo(again), "--yes", code=0)
+        await run(kubevouch, *undo(ran), "--yes", code=0)
+        assert texts(lab) == before
+
+
+@pytest.mark.parametrize("words", [("--allow", "worker-1=192.168.88.20"), ("--remove",)])
+async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
+    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...]
+) -> None:
+    theirs = '{"v":1,"names":["worker-1"],"addresses":["192.168.88.77"]}'
+    looks: list[str] = []
+
+    def another_pins(info: RequestInfo) -> tuple[bool, str]:
+        if looks and (info.verb, info.resource) == ("list", "configmaps"):
+            looks.pop()
+            if not looks:
+                lay(lab, OWN, theirs)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_pins) as lab:
+        fill(lab)
+        lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *PIN, "worker-1", code=0)
+        # Pins, and but for a removal the configuration; and pins again, right before the first write.
+        looks += ["pins", "again"] if words == ("--remove",) else ["pins", "more", "again"]
+        ran = await run(kubevouch, *PIN, "worker-1", *words, code=4)
+        assert "the pin of worker-1: has changed since it was shown" in ran.err
+        assert texts(lab)[OWN] == {"worker-1": theirs}
+        assert "UNDO" not in ran.out
+
+
+async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    def one_is_quicker(info: RequestInfo) -> tuple[bool, str]:
+        if (info.verb, info.resource) == ("create", "configmaps"):
+            pins = {"metadata": {"name": OWN}, "data": {"other": "{}"}}
+            lab.local.create(CONFIG_MAPS, pins, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=one_is_quicker) as lab:
+        fill(lab)
+        lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *PIN, "worker-1", code=0)
+        assert lab.local.get(CONFIG_MAPS, OWN, SPACE)["data"].keys() == {"other", "worker-1"}

@@ -5,11 +5,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import pytest
 from prometheus_client import generate_latest
 
 from kubevouch.approve.act.instruments import ApproverInstruments, _Measured
-from kubevouch.cli.approver.yaml_text import yaml_lines
 from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.recorded import RECORDED
 from kubevouch.policy.sources.stored import shard_names
@@ -186,49 +184,6 @@ def test_every_alert_has_a_runbook_and_asks_for_metrics_that_there_are() -> None
             assert re.search(rf"^# TYPE {family}(_total)? ", page, re.MULTILINE), each
         assert len(rule["annotations"]["runbook"]) > 80
         assert rule["labels"]["severity"] in ("warning", "critical")
-
-
-@pytest.mark.parametrize(
-    "path", sorted(folder_of_manifests().rglob("*.yaml")), ids=lambda p: p.name
-)
-def test_what_is_shown_of_a_manifest_is_the_manifest(path: Path) -> None:
-    import yaml
-
-    for each in yaml.safe_load_all(path.read_text("utf-8")):
-        assert yaml.safe_load("\n".join(yaml_lines(each)) + "\n") == each
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "yes",
-        "1",
-        "1e3",
-        "null",
-        "~",
-        "",
-        " a",
-        "a: b",
-        "a #b",
-        "- a",
-        "|",
-        "a\nb\n",
-        "a\nb",
-        "0x1f",
-        "é",
-        "{}",
-        "*",
-        "a:",
-        "\x07",
-        " a\n",
-        "a\n\n",
-    ],
-)
-def test_texts_that_yaml_would_read_otherwise_are_quoted(value: str) -> None:
-    import yaml
-
-    thing = {"a": value, "b": [value, {"c": value}], value: 1}
-    assert yaml.safe_load("\n".join(yaml_lines(thing)) + "\n") == thing
 
 
 def test_the_program_carries_the_same_files() -> None:

@@ -5,13 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import (
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    LEASES,
-)
+from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, LEASES
 from lab.tests.apiserver.bench import Bench
-from tests.approver_install.conftest import HELD, IMAGE
+from tests.approver_install.conftest import HELD
 from tests.approver_install.installation import SPACE, everything, installed, run
 from tests.cli.program import Program
 
@@ -83,36 +79,3 @@ async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
     renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
     ran = await asyncio.wait_for(running, 30)
     assert "The approver is ready: all of its pods are, and one leads." in ran.out
-
-
-UNREADABLE = "schemaVersion: kubevouch.approver/1\nsources: [inventory, pinz]\n"
-
-
-def configure(lab: Bench, text: str) -> None:
-    data = {"data": {"configuration.yaml": text}}
-    lab.local.patch(CONFIG_MAPS, "kubevouch-approver", data, SPACE)
-
-
-@installed
-async def test_with_a_configuration_that_cannot_be_read_it_is_neither_ready_nor_left_alone(
-    lab: Bench, kubevouch: Program
-) -> None:
-    """It would approve nothing: "Nothing to change" and "ready" would be an all-clear."""
-    make_ready(lab)
-    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
-    configure(lab, UNREADABLE)
-    for words in (HELD[:4], ("approver", "upgrade", "--image", IMAGE)):
-        ran = await run(kubevouch, *words, "--yes", code=4)
-        assert "Nothing to change" not in ran.out
-        assert "The approver is ready" not in ran.out
-        told = " ".join((ran.err + ran.out).split())
-        assert "approves nothing: its configuration cannot be read" in told
-        assert "'pinz'" in told
-        assert "NEXT kubectl -n kubevouch-system edit configmap/kubevouch-approver" in told
-    ran = await run(kubevouch, *HELD[:4], "--dry-run", code=0)
-    assert "its configuration cannot be read" in " ".join(ran.err.split())
-    # What this install writes itself counts, and not what was there.
-    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
-    ran = await run(kubevouch, *HELD, "--force-conflicts", code=0)
-    assert "The approver is ready" in ran.out
-    assert "cannot be read" not in ran.out + ran.err

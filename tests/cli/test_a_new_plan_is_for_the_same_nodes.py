@@ -7,8 +7,8 @@ import msgspec
 
 from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.again import commands_of
-from kubevouch.cli.fix.render import print_plan
+from kubevouch.cli.rollout.again import commands_of
+from kubevouch.cli.rollout.render import print_plan
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
 from tests.rollout.recorded import plan_of, planned, recorded
@@ -29,12 +29,12 @@ def test_what_comes_after_a_plan_has_what_was_said_for_its_run_and_its_order_the
     out, path = io.StringIO(), Path("a plan.json")
     terminal = Terminal(None, out, None, {})
     times = (("--gate-timeout", "300s"), ("--soak", "5s"))
-    terminal.invocation = Invocation(given=times, verb="fix")
+    terminal.invocation = Invocation(given=times, verb="apply")
     nodes = [planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in "ab"]
     plan = plan_of(*nodes)
     commands = commands_of(plan, path, OperatorWord(domains=("c.test",)), {})
     print_plan(terminal, plan, path, commands, (), soak=5.0)
     told = out.getvalue()
     assert "when it has soaked for 5 s" in " ".join(told.split()), told
-    applies = "kubevouch fix --apply 'a plan.json' --cluster-domain c.test"
+    applies = "kubevouch apply 'a plan.json' --cluster-domain c.test"
     assert told.endswith(f"NEXT     {applies} --gate-timeout 300s --soak 5s\n"), told

@@ -16,7 +16,7 @@ from tests.support.stage import Stage
 
 ASKED = "for sudo on the nodes"
 WORD = "a word that nobody sees"
-VERBS = [("fix", "--apply"), ("undo",)]
+VERBS = [("apply",), ("undo",)]
 
 
 @pytest.fixture
@@ -39,14 +39,14 @@ async def test_ctrl_c_there_changes_nothing(
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 async def test_so_does_a_signal(kubevouch: Program, plan: str, sent: signal.Signals) -> None:
-    ran = await kubevouch.at_a_terminal("fix", "--apply", plan, typed={ASKED: sent})
+    ran = await kubevouch.at_a_terminal("apply", plan, typed={ASKED: sent})
     assert ran.code == 130, ran
     assert "Nothing was changed." in ran.out
 
 
 @pytest.mark.parametrize("typed", [b"\n", b"\x04"], ids=["empty", "its end"])
 async def test_nothing_is_no_password(kubevouch: Program, plan: str, typed: bytes) -> None:
-    ran = await kubevouch.at_a_terminal("fix", "--apply", plan, typed={ASKED: typed})
+    ran = await kubevouch.at_a_terminal("apply", plan, typed={ASKED: typed})
     assert ran.out.count(ASKED) == 1
     if typed == b"\n":
         assert (ran.code, "the password for sudo: nothing was typed in" in ran.out) == (2, True), (
@@ -56,7 +56,7 @@ async def test_nothing_is_no_password(kubevouch: Program, plan: str, typed: byte
         assert ran.code == 130, ran
 
 
-@pytest.mark.parametrize("verb", [*VERBS, ("fix", "--status")])
+@pytest.mark.parametrize("verb", [*VERBS, ("status",)])
 async def test_it_is_asked_for_once_and_not_shown(
     kubevouch: Program, plan: str, verb: tuple[str, ...]
 ) -> None:
@@ -78,17 +78,9 @@ async def test_where_there_is_no_terminal_it_says_so(
     assert "standard input: is not a terminal to ask for a password at" in ran.err
 
 
-async def test_it_belongs_to_ssh_and_to_a_new_plan(kubevouch: Program, plan: str) -> None:
-    for words, seen in (
-        (("fix", "--plan", plan, "--via", "local"), "belongs to --via ssh"),
-        (
-            ("fix", "--apply", plan),
-            "--ask-sudo-password, --image and --pod-namespace belong to --plan",
-        ),
-    ):
-        ran = await kubevouch(*words, "--ask-sudo-password")
-        assert ran.code == 2
-        assert seen in ran.err
+async def test_it_belongs_to_ssh(kubevouch: Program, plan: str) -> None:
+    ran = await kubevouch("plan", "-o", plan, "--via", "local", "--ask-sudo-password")
+    assert (ran.code, "belongs to --via ssh" in ran.err) == (2, True), ran
 
 
 def test_a_plan_by_pod_asks_for_none() -> None:

@@ -16,7 +16,7 @@ from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.run_log import RunLog, begun_log
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Declined, Terminal
-from kubevouch.cli.fix.declined import say_what_switches_leave, telling_what_is_armed
+from kubevouch.cli.rollout.declined import say_what_switches_leave, telling_what_is_armed
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.lease import RunLease
@@ -53,7 +53,7 @@ def folder(kubevouch: Program) -> Path:
 
 
 def begun(kubevouch: Program, uid: str, fires: datetime, run: str = "abcd") -> ArmedRecord:
-    """A run that has a node in hand, as `fix --apply` leaves it when it is killed."""
+    """A run that has a node in hand, as `apply` leaves it when it is killed."""
     environment = {"HOME": str(kubevouch.home)}
     plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run=run)
     keep_run(plan, environment)
@@ -84,7 +84,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_run_of_this_machine_is_arme
         assert "unless somebody has ended that since" in " ".join(ran.out.split()), ran
         assert f"{fires:%H:%M:%S} UTC" in ran.out
         assert "\nOK" not in ran.out
-        assert "NEXT     kubevouch fix --status abcd\n" in ran.out, ran
+        assert "NEXT     kubevouch status abcd\n" in ran.out, ran
         assert "`kubevouch undo abcd`" in " ".join(ran.out.split()), ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
     assert found["subjects"] == [WORKER]
@@ -98,15 +98,15 @@ async def held_since(
     """Another machine's run has the Lease, renewed so long ago."""
     renewed = SystemClock().now() - timedelta(seconds=seconds)
     spec = lease_spec(identity, 7, renewed)
-    body = {"metadata": {"name": "kubevouch-fix", "namespace": "kube-system"}, "spec": spec}
+    body = {"metadata": {"name": "kubevouch-rollout", "namespace": "kube-system"}, "spec": spec}
     stage.server.store.create(kind_of("Lease"), body, "kube-system")
 
 
 @pytest.mark.parametrize(
     ("seconds", "of", "told"),
     [
-        (1, "1", "a run of fix is under way: run bbbb of alice@laptop since"),
-        (100, "1", "a run of fix was cut off and has not ended: run bbbb of alice@laptop since"),
+        (1, "1", "a run is under way: run bbbb of alice@laptop since"),
+        (100, "1", "a run was cut off and has not ended: run bbbb of alice@laptop since"),
         (
             100,
             "undo 1",
@@ -122,7 +122,7 @@ async def test_a_run_of_another_machine_is_told_by_its_lease(
     for ran in await kubevouch.several(("verify",), ("doctor",)):
         assert ran.code == (3 if told else 0), ran
         assert (told in " ".join(ran.out.split())) if told else ("KV905" not in ran.out)
-        assert not told or "kubevouch fix --status bbbb" in ran.out
+        assert not told or "kubevouch status bbbb" in ran.out
 
 
 async def test_a_run_that_was_killed_here_is_over_once_its_switches_have_had_their_time(
@@ -132,7 +132,7 @@ async def test_a_run_that_was_killed_here_is_over_once_its_switches_have_had_the
     now, identity = SystemClock().now(), "abcd on alice@laptop (1)"
     begun(kubevouch, UID, now - LATER)
     await held_since(stage, 100, identity)
-    cut_off = "KV905 a run of fix was cut off and has not ended: run abcd of alice@laptop"
+    cut_off = "KV905 a run was cut off and has not ended: run abcd of alice@laptop"
     elsewhere = await kubevouch("doctor")  # without a log here: it may have had other nodes in hand
     assert cut_off in " ".join(elsewhere.out.split()), elsewhere
     terminal = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
@@ -162,7 +162,7 @@ async def test_it_comes_before_what_only_waits(kubevouch: Program, stage: Stage)
     for ran in await kubevouch.several(("verify",), ("doctor",), ("doctor", "-o", "short")):
         assert ran.code == 3, ran
         assert "KV904" in ran.out, ran
-        assert "NEXT     kubevouch fix --status abcd\n" in ran.out, ran
+        assert "NEXT     kubevouch status abcd\n" in ran.out, ran
 
 
 @pytest.mark.parametrize("case", ["expired"])
@@ -170,8 +170,8 @@ async def test_beside_a_cause_the_run_comes_first(kubevouch: Program, stage: Sta
     begun(kubevouch, UID, SystemClock().now() + LATER)
     ran = await kubevouch("doctor")
     assert ran.code == 1, ran
-    first = ran.out.index("FIRST  kubevouch fix --status abcd\n")
-    assert first < ran.out.index("NEXT   kubevouch fix --plan")
+    first = ran.out.index("FIRST  kubevouch status abcd\n")
+    assert first < ran.out.index("NEXT   kubevouch plan")
 
 
 async def test_what_has_ended_or_is_of_another_cluster_is_not_told(
@@ -353,9 +353,7 @@ async def test_whoever_does_not_go_on_is_told_that_the_switch_is_set(
     word = OperatorWord(domains=("cluster.example",))
     with (
         pytest.raises(type(ends)),
-        telling_what_is_armed(
-            terminal, checked, RolloutTimeouts(), ("--resume", "./a b.json"), word
-        ),
+        telling_what_is_armed(terminal, checked, RolloutTimeouts(), ("resume", "./a b.json"), word),
     ):
         raise ends
     told = " ".join(err.getvalue().split())
@@ -363,7 +361,7 @@ async def test_whoever_does_not_go_on_is_told_that_the_switch_is_set(
         assert told == ""
         return
     assert f"{ARMED_NODE} is armed by run abcd: its dead-man's switch puts it back at " in told
-    again = "`kubevouch fix --resume './a b.json' --cluster-domain cluster.example`"
+    again = "`kubevouch resume './a b.json' --cluster-domain cluster.example`"
     assert f"to go on with the run before that: {again}" in told
     assert "to put all nodes of the run back: `kubevouch undo './a b.json'`" in told
 

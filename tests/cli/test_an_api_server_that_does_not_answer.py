@@ -41,9 +41,9 @@ async def test_a_run_that_is_resumed_by_a_plans_file_is_resumed_by_that_file_aga
     file = kubevouch.home / "bobs plan.json"
     file.write_text(text_of(PLAN))
     flags = ("--yes", "--cluster-domain", "c.test", "--kubeconfig", str(away))
-    ran = await kubevouch("fix", "--resume", str(file), *flags)
+    ran = await kubevouch("resume", str(file), *flags)
     assert ran.code == 3, ran
-    again = f"kubevouch fix --resume '{file}' --cluster-domain c.test --kubeconfig {away}"
+    again = f"kubevouch resume '{file}' --cluster-domain c.test --kubeconfig {away}"
     assert leads_on(ran) == [READYZ.format(away), f"THEN     {again}"], ran
 
 

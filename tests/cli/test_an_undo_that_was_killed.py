@@ -86,7 +86,7 @@ async def test_what_a_killed_undo_has_armed_is_known_here_until_its_switch_is_du
     after = SystemClock().now()
     assert WORKER in (kubevouch.home / "known").read_text(), "before the node was told to"
     listed, doctor, document = await kubevouch.several(
-        ("fix", "--list"), ("doctor",), ("doctor", "-o", "json")
+        ("status", "--list"), ("doctor",), ("doctor", "-o", "json")
     )
     told = re.search(
         rf"{WORKER} may have been armed when it was last heard of, until ([-\d]+ [:\d]+) UTC at the latest; its undo was cut off",
@@ -111,11 +111,11 @@ async def test_of_an_undo_that_has_ended_on_its_node_nothing_is_kept(
     finally:
         (kubevouch.home / "holds").unlink()
     assert [each.name for each in folder(kubevouch).glob("*.armed")] == ["bbbb.armed"]
-    lease = kind_of("Lease"), "kubevouch-fix", "kube-system"
+    lease = kind_of("Lease"), "kubevouch-rollout", "kube-system"
     stage.server.store.delete(*lease)  # so that nobody waits for the killed one
     ran = await kubevouch("undo", "bbbb", "--yes", "--gate-timeout", "10s")
     assert "former files in place, restarted" in ran.err, ran
     assert not list(folder(kubevouch).glob("*.armed"))
-    [row] = json.loads((await kubevouch("fix", "--list", "-o", "json")).out)["runs"]
+    [row] = json.loads((await kubevouch("status", "--list", "-o", "json")).out)["runs"]
     assert row["state"].startswith("no node is in hand; its undo ended with 1 "), row
     assert "KV905" not in (await kubevouch("doctor")).out

@@ -183,7 +183,7 @@ def planned_for(stage: Stage, kubevouch: Program, uid: str = "the-cluster") -> s
     return str(path)
 
 
-HANGS = ("fix", "--plan", "plan.json", "--nodes", WORKER)
+HANGS = ("plan", "-o", "plan.json", "--nodes", WORKER)
 ASKED = "waits for the survey script"
 
 
@@ -224,7 +224,7 @@ async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) ->
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("verb", [("fix", "--apply"), ("undo",)])
+@pytest.mark.parametrize("verb", [("apply",), ("undo",)])
 async def test_a_signal_before_the_question_says_that_nothing_was_changed(
     kubevouch: Program, stage: Stage, verb: tuple[str, ...], sent: signal.Signals
 ) -> None:

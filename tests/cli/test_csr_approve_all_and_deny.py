@@ -239,7 +239,7 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         ("csr-w9", 0, "every rule that was asked passes"),
         ("csr-w7", 1, "held by foreign-addresses"),
     ):
-        ran = await kubevouch("csr", "explain", name, "--trust-node-status")
+        ran = await kubevouch("csr", "explain", name)
         assert ran.code == code, ran
         words = " ".join(ran.out.split())
         assert (
@@ -247,7 +247,7 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         )
         assert f"Of what it asks for the policy says: {verdict}" in words
         assert not {"undecided", "newest", "fresh", "budget"} & set(words.split())
-        told = await kubevouch("csr", "explain", name, "--trust-node-status", "-o", "json")
+        told = await kubevouch("csr", "explain", name, "-o", "json")
         assert json.loads(told.out)["decided"] == [
             {
                 "type": "Approved",
@@ -264,7 +264,7 @@ async def test_where_nobody_knows_a_node_what_is_next_is_the_plan_that_proves_it
     """As kubeadm leaves a cluster: there are no pins and no approver that could be told."""
     put_node(stage, NODE, "uid-9", ADDRESS)
     put_csr(stage, "csr-w9", NODE, ADDRESS)
-    leads_on = "NEXT   kubevouch fix --plan plan.json --via ssh"
+    leads_on = "NEXT   kubevouch plan -o plan.json --via ssh"
     ran = await kubevouch("csr", "approve", "--all", "--yes")
     assert leads_on in ran.out, ran
     assert "kubevouch csr explain csr-w9" in ran.out

@@ -28,7 +28,7 @@ MACHINE = "9f3ec6b5a28b4d30a4c9f4d4be0b1ae8"
 
 @pytest.fixture
 def plan(stage: Stage, tmp_path: Path) -> Plan:
-    """Of one node, which waits with a CSR; as `fix --plan` would write it now."""
+    """Of one node, which waits with a CSR; as `plan` would write it now."""
     node = {
         "apiVersion": "v1",
         "kind": "Node",

@@ -32,12 +32,10 @@ CLUSTER = "--kubeconfig '/home/me/my clusters/prod.yaml' --context admin@prod"
 
 LINES = {
     "kubevouch doctor": f"kubevouch doctor {CLUSTER}",
-    "kubevouch fix --apply plan.json": (
-        f"kubevouch fix --apply plan.json {CLUSTER} --ssh-config 'ssh config'"
-    ),
+    "kubevouch apply plan.json": (f"kubevouch apply plan.json {CLUSTER} --ssh-config 'ssh config'"),
     "kubevouch undo 1234abcd": f"kubevouch undo 1234abcd {CLUSTER} --ssh-config 'ssh config'",
-    "kubevouch fix --plan plan.json --via ssh": (
-        f"kubevouch fix --plan plan.json --via ssh {CLUSTER} --ssh-config 'ssh config'"
+    "kubevouch plan -o plan.json --via ssh": (
+        f"kubevouch plan -o plan.json --via ssh {CLUSTER} --ssh-config 'ssh config'"
     ),
     "kubevouch csr explain NAME": f"kubevouch csr explain NAME {CLUSTER}",
     "kubevouch doctor --context other": (
@@ -112,14 +110,14 @@ TIMES = (("--gate-timeout", "300s"), ("--soak", "10.5s"))
 @pytest.mark.parametrize(
     ("verb", "line", "more"),
     [
-        ("fix", "kubevouch fix --resume abcd", " --gate-timeout 300s --soak 10.5s"),
-        ("fix", "kubevouch fix --apply plan.json", " --gate-timeout 300s --soak 10.5s"),
-        ("fix", "kubevouch fix --plan plan.json --via ssh", " --gate-timeout 300s --soak 10.5s"),
-        ("fix", "kubevouch fix --apply plan.json --soak 1s", " --gate-timeout 300s"),
-        ("fix", "kubevouch fix --status abcd", ""),
-        ("fix", "kubevouch undo abcd", ""),  # there it is the time of another thing
+        ("apply", "kubevouch resume abcd", " --gate-timeout 300s --soak 10.5s"),
+        ("apply", "kubevouch apply plan.json", " --gate-timeout 300s --soak 10.5s"),
+        ("plan", "kubevouch plan -o plan.json --via ssh", " --gate-timeout 300s --soak 10.5s"),
+        ("apply", "kubevouch apply plan.json --soak 1s", " --gate-timeout 300s"),
+        ("apply", "kubevouch status abcd", ""),
+        ("apply", "kubevouch undo abcd", ""),  # there it is the time of another thing
         ("undo", "kubevouch undo abcd --nodes a,b", " --gate-timeout 300s"),
-        ("undo", "kubevouch fix --status abcd", ""),
+        ("undo", "kubevouch status abcd", ""),
     ],
 )
 def test_a_line_that_goes_on_with_the_same_has_the_times_that_were_said_for_it(
@@ -138,12 +136,12 @@ async def test_what_was_said_of_times_is_said_again_by_what_comes_next(
     there = ("--kubeconfig", str(away))
     times = ("--gate-timeout", "5m", "--soak", "10500ms")
     resumed, undone, plain = await kubevouch.several(
-        ("fix", "--resume", "bbbb", *there, *times, "--yes"),
+        ("resume", "bbbb", *there, *times, "--yes"),
         ("undo", "bbbb", *there, *times[:2], "--yes"),
         ("undo", "bbbb", *there, "--yes"),
     )
     for ran, words in (
-        (resumed, f"fix --resume bbbb --kubeconfig {away} --gate-timeout 300s --soak 10.5s"),
+        (resumed, f"resume bbbb --kubeconfig {away} --gate-timeout 300s --soak 10.5s"),
         (undone, f"undo bbbb --kubeconfig {away} --gate-timeout 300s"),
         (plain, f"undo bbbb --kubeconfig {away}"),
     ):
@@ -161,7 +159,7 @@ async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) ->
         ("doctor", *flags), ("verify", *flags), ("doctor", *flags, "-o", "json")
     )
     [then] = [line for line in table.out.splitlines() if line.startswith("NEXT ")]
-    words = ["kubevouch", "fix", "--plan", "plan.json", "--via", "ssh", *flags]
+    words = ["kubevouch", "plan", "-o", "plan.json", "--via", "ssh", *flags]
     assert shlex.split(then)[1:] == words
     assert shlex.split(json.loads(document.out)["cause"]["next"]) == words
     [then] = [line for line in verified.out.splitlines() if line.startswith("NEXT ")]
@@ -173,7 +171,7 @@ async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) ->
 async def test_what_a_server_recommends_can_be_typed_and_is_not_for_the_servers_own_account(
     kubevouch: Program, stage: Stage
 ) -> None:
-    """Its kubeconfig is that of an account which may read next to nothing: doctor and fix need the operator's."""
+    """Its kubeconfig is that of an account which may read next to nothing: doctor and apply need the operator's."""
     account = kubevouch.home / "account.kubeconfig"
     account.write_bytes(stage.kubeconfig(kubevouch.home).read_bytes())
     where = ("--kubeconfig", str(account), "--context", "story")
@@ -181,5 +179,5 @@ async def test_what_a_server_recommends_can_be_typed_and_is_not_for_the_servers_
     [ran] = await kubevouch.several(("metrics-server", *where, refused))
     assert ran.code == 2, ran
     lines = re.findall(r"`kubevouch ([^`]+)`", ran.err)
-    assert lines == ["doctor", "fix --plan plan.json"], ran
+    assert lines == ["doctor", "plan -o plan.json"], ran
     assert [why_it_cannot_be_typed(each) for each in lines] == ["", ""]

@@ -169,7 +169,7 @@ async def test_every_verb_is_refused_where_the_setting_does_not_belong(
         ["verify"],
         ["csr", "list"],
         ["csr", "approve", "a", "--yes"],
-        ["fix", "--plan", "p.json"],
+        ["plan", "-o", "p.json"],
     )
     for ran in await kubevouch.several(*words, environments=[{VARIABLE: str(listed)}] * len(words)):
         assert ran.code == 2, ran

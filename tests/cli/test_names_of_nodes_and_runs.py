@@ -17,7 +17,7 @@ NODE = "k8s-worker-1.internal.example.com"
 LINES = [
     ("csr", "list"),
     ("csr", "explain", "csr-1"),
-    ("fix", "--plan", "plan.json"),
+    ("plan", "-o", "plan.json"),
 ]
 
 
@@ -40,7 +40,7 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
     kubevouch: Program, stage: Stage
 ) -> None:
     """127.0.88.112 is its address; a typing mistake would be found only when the address is not proven."""
-    words = ("fix", "--plan", "plan.json", "--allow")
+    words = ("plan", "-o", "plan.json", "--allow")
     near, far, bare = await kubevouch.several(
         (*words, f"{NODE}=127.0.88.121"),
         (*words, f"{NODE}=zebra"),
@@ -91,9 +91,9 @@ async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> Non
         "Error: undo nosuch: there is no such run here, and no such file; none is kept in "
     )
     assert "give the plan's file in its place" in ran.err
-    assert ran.err.endswith("NEXT     kubevouch fix --list\n")
+    assert ran.err.endswith("NEXT     kubevouch status --list\n")
     ran = await kubevouch("undo", "abcd")
-    assert ran.err.endswith("NEXT     kubevouch fix --status abcd\n"), "the nodes know of it"
+    assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
 
 
 @pytest.mark.usefixtures("stage")

@@ -1,4 +1,4 @@
-"""What `fix --plan` and `fix --status` say comes next is not what was just typed, where that would come to the same; and it keeps the flags."""
+"""What `plan` and `status` say comes next is not what was just typed, where that would come to the same; and it keeps the flags."""
 
 import contextlib
 import io
@@ -15,8 +15,13 @@ from kubevouch.cli.common.rollout import run_lease
 from kubevouch.cli.common.run_log import begun_log, ending_logged, log_armed
 from kubevouch.cli.common.runs import keep_run, kept_plan
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.fix.again import commands_of
-from kubevouch.cli.fix.known_here import stopped_here, stopped_undo_here, through_here, times_here
+from kubevouch.cli.rollout.again import commands_of
+from kubevouch.cli.rollout.known_here import (
+    stopped_here,
+    stopped_undo_here,
+    through_here,
+    times_here,
+)
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.next_for_status import next_for_status
@@ -52,20 +57,17 @@ async def test_a_plan_made_locally_on_no_node_of_the_cluster_leads_to_one_by_ssh
     kubevouch: Program, stage: Stage
 ) -> None:
     """`--via local` again would find the same machine."""
-    ran = await kubevouch("fix", "--plan", "plan.json", "--via", "local", "--nodes", WORKER)
+    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER)
     assert ran.code == 3, ran
-    assert lines(ran, "NEXT", "THEN") == [
-        f"kubevouch fix --plan plan.json --via ssh --nodes {WORKER}"
-    ]
-    assert "--via local is for a node itself" in " ".join(ran.out.split()), ran
+    assert lines(ran, "NEXT", "THEN") == [f"kubevouch plan -o plan.json --via ssh --nodes {WORKER}"]
 
 
 async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("fix", "--plan", "plan.json", "--ssh-user", "ops", "--nodes", WORKER)
+    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER)
     assert ran.code == 3, ran
-    again = f"kubevouch fix --plan plan.json --via ssh --ssh-user ops --nodes {WORKER}"
+    again = f"kubevouch plan -o plan.json --via ssh --ssh-user ops --nodes {WORKER}"
     assert lines(ran, "NEXT", "THEN") == [f"ssh -l ops -- {WORKER} true", again]
 
 
@@ -73,21 +75,21 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
     kubevouch: Program, stage: Stage
 ) -> None:
     """Without a run, then with one whose plan is here and says how its nodes are reached."""
-    asked = ("fix", "--status", "--nodes", f"{WORKER},{SECOND}")
+    asked = ("status", "--nodes", f"{WORKER},{SECOND}")
     ran = await kubevouch(*asked, "--ssh-user", "ops")
     assert ran.code == 3, ran
     assert lines(ran, "NEXT") == [f"ssh -l ops -- {WORKER} true"]
     told = " ".join(ran.out.split())
-    again = f"kubevouch fix --status --nodes {WORKER},{SECOND} --ssh-user ops"
+    again = f"kubevouch status --nodes {WORKER},{SECOND} --ssh-user ops"
     assert f"once {WORKER} can be asked: `{again}`" in told, ran
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
     plan = msgspec.structs.replace(plan_of(node, run="bbbb"), ssh_user="root")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     away = kubevouch.away()
     flags = ("--nodes", WORKER, "--kubeconfig", str(away))
-    ran = await kubevouch("fix", "--status", "bbbb", *flags)
+    ran = await kubevouch("status", "bbbb", *flags)
     assert lines(ran, "NEXT") == [f"ssh -l root -- {node.host} true"], ran
-    again = f"kubevouch fix --status bbbb --nodes {WORKER} --kubeconfig {away}"
+    again = f"kubevouch status bbbb --nodes {WORKER} --kubeconfig {away}"
     assert f"`{again}`" in " ".join(ran.out.split()), ran
 
 
@@ -96,7 +98,7 @@ async def test_a_node_that_does_not_answer_and_is_known_here_to_be_armed_is_told
 ) -> None:
     """Another cluster's record of that name, and a switch that has gone off since, are nothing to tell."""
     now = SystemClock().now()
-    flags = ("fix", "--status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
+    flags = ("status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
     environment = {"HOME": str(kubevouch.home)}
     folder(kubevouch).mkdir(parents=True)
     for run, uid, fires in (
@@ -133,13 +135,15 @@ async def test_a_status_without_a_run_leads_to_the_run_whose_plan_says_how_its_n
             plan_of(node, run=run, cluster=cluster), ssh_config=str(config)
         )
         keep_run(plan, environment)
-    ran = await kubevouch("fix", "--status")
+    ran = await kubevouch(
+        "status",
+    )
     assert ran.code == 3, ran
-    assert lines(ran, "NEXT") == ["kubevouch fix --status aaaa"], ran
+    assert lines(ran, "NEXT") == ["kubevouch status aaaa"], ran
     assert "the plan of run aaaa, which is kept on this machine, does" in " ".join(ran.out.split())
-    followed = await kubevouch("fix", "--status", "aaaa")
+    followed = await kubevouch("status", "aaaa")
     assert lines(followed, "NEXT") == [f"ssh -F '{config}' -- {node.host} true"], followed
-    by_word = await kubevouch("fix", "--status", "--ssh-user", "ops", "--nodes", WORKER)
+    by_word = await kubevouch("status", "--ssh-user", "ops", "--nodes", WORKER)
     assert lines(by_word, "NEXT") == [f"ssh -l ops -- {WORKER} true"], by_word
 
 
@@ -147,28 +151,28 @@ async def test_the_runs_of_this_machine_lead_to_the_one_that_is_worth_a_look(
     kubevouch: Program,
 ) -> None:
     """Without its name the status would not know how its nodes are reached."""
-    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status"]
+    assert lines(await kubevouch("status", "--list"), "NEXT") == ["kubevouch status"]
     folder(kubevouch).mkdir(parents=True)
     (folder(kubevouch) / "eeee.json").write_text("{")
-    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status"]
+    assert lines(await kubevouch("status", "--list"), "NEXT") == ["kubevouch status"]
     environment = {"HOME": str(kubevouch.home)}
     terminal = Terminal(None, None, None, environment)
     change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
     for index, run in enumerate(("aaaa", "bbbb", "cccc")):
         keep_run(plan_of(change, run=run), environment)
         os.utime(folder(kubevouch) / f"{run}.json", (1000 + index, 1000 + index))
-    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status cccc"]
+    assert lines(await kubevouch("status", "--list"), "NEXT") == ["kubevouch status cccc"]
     for undoes in (False, True):  # each is killed: its log has no end
         log = begun_log(
             plan_of(change, run="bbbb"), "it", run_lease("bbbb", terminal, undoes=undoes), terminal
         )
-        assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status bbbb"]
+        assert lines(await kubevouch("status", "--list"), "NEXT") == ["kubevouch status bbbb"]
         log.write("ends", exit=1, error="it")
-    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status cccc"]
+    assert lines(await kubevouch("status", "--list"), "NEXT") == ["kubevouch status cccc"]
     ArmedRecord(UID, "aaaa", terminal)(
         WORKER, ArmedNode("aaaa", WORKER, SystemClock().now() + LATER)
     )
-    assert lines(await kubevouch("fix", "--list"), "NEXT") == ["kubevouch fix --status aaaa"]
+    assert lines(await kubevouch("status", "--list"), "NEXT") == ["kubevouch status aaaa"]
 
 
 async def test_a_run_that_was_cut_off_is_worth_no_look_once_a_newer_one_has_begun_on_its_cluster(
@@ -188,11 +192,11 @@ async def test_a_run_that_was_cut_off_is_worth_no_look_once_a_newer_one_has_begu
     for run, leads_to in (("cccc", "aaaa"), ("bbbb", "cccc")):
         log = begun_log(plans[run], "it", run_lease(run, terminal), terminal)
         log.write("ends", exit=0, result=msgspec.to_builtins(done))
-        ran = await kubevouch("fix", "--list")
-        assert lines(ran, "NEXT") == [f"kubevouch fix --status {leads_to}"], ran
+        ran = await kubevouch("status", "--list")
+        assert lines(ran, "NEXT") == [f"kubevouch status {leads_to}"], ran
     ArmedRecord(UID, "aaaa", terminal)(WORKER, ArmedNode("aaaa", WORKER, SystemClock().now()))
-    ran = await kubevouch("fix", "--list")
-    assert lines(ran, "NEXT") == ["kubevouch fix --status aaaa"], "it has a node in hand"
+    ran = await kubevouch("status", "--list")
+    assert lines(ran, "NEXT") == ["kubevouch status aaaa"], "it has a node in hand"
 
 
 async def test_of_a_run_that_was_cut_off_and_has_no_node_in_hand_the_list_tells_when_its_switches_were_due(
@@ -209,7 +213,7 @@ async def test_of_a_run_that_was_cut_off_and_has_no_node_in_hand_the_list_tells_
     record("proven", None)
 
     async def state() -> str:
-        [row] = json.loads((await kubevouch("fix", "--list", "-o", "json")).out)["runs"]
+        [row] = json.loads((await kubevouch("status", "--list", "-o", "json")).out)["runs"]
         return str(row["state"])
 
     log.let_go()
@@ -246,16 +250,16 @@ def test_a_plan_that_leads_to_a_run_which_is_armed_has_that_runs_times(tmp_path:
     commands = commands_of(
         msgspec.structs.replace(plan, run="abcd"), Path("plan.json"), OperatorWord(), environment
     )
-    assert commands.kept("bbbb") == "kubevouch fix --resume bbbb"
+    assert commands.kept("bbbb") == "kubevouch resume bbbb"
     begun_log(plan, "it", run_lease("bbbb", terminal), terminal, RolloutTimeouts(70, 9))
-    assert commands.kept("bbbb") == "kubevouch fix --resume bbbb --gate-timeout 70s --soak 9s"
+    assert commands.kept("bbbb") == "kubevouch resume bbbb --gate-timeout 70s --soak 9s"
     assert commands.kept("aaaa") == "", "its plan is not kept here"
 
 
 async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
     kubevouch: Program,
 ) -> None:
-    lost = ("fix", "--apply", "lost.json")
+    lost = ("apply", "lost.json")
     nowhere = await kubevouch(*lost)
     assert (nowhere.code, "NEXT" in nowhere.err) == (2, False), nowhere
     keep_run(
@@ -264,7 +268,7 @@ async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
     )
     ran = await kubevouch(*lost)
     assert "lost.json: cannot be read: No such file or directory" in ran.err
-    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list"), ran
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status --list"), ran
 
 
 async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_itself_with_yes(
@@ -272,7 +276,7 @@ async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_it
 ) -> None:
     """Before a request is sent or a node is asked."""
     path = planned_for(stage, kubevouch)
-    undo, apply = ("undo", path), ("fix", "--apply", path)
+    undo, apply = ("undo", path), ("apply", path)
     for words in (undo, (*undo, "--nodes", WORKER), apply):
         ran = await kubevouch(*words)
         assert "--yes was expected" in ran.err, ran
@@ -283,7 +287,7 @@ async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_it
 
 @pytest.mark.parametrize(
     ("left", "leads_to"),
-    [(LATER, "kubevouch fix --resume bbbb"), (-LATER, "kubevouch fix --plan ")],
+    [(LATER, "kubevouch resume bbbb"), (-LATER, "kubevouch plan -o ")],
 )
 async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_until_its_switch_has_gone_off(
     kubevouch: Program, stage: Stage, left: timedelta, leads_to: str
@@ -295,7 +299,7 @@ async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_until
     until = SystemClock().now() + left
     row = LeftOut(WORKER, "run bbbb has changed it", armed_run="bbbb", armed_until=until)
     path.write_text(text_of(msgspec.structs.replace(plan, nodes=(), left_out=(row,))))
-    ran = await kubevouch("fix", "--apply", str(path), "--yes")
+    ran = await kubevouch("apply", str(path), "--yes")
     assert ran.code in (3, 4), ran
     assert ran.err.splitlines()[-1].startswith(f"NEXT     {leads_to}"), ran
 
@@ -308,9 +312,9 @@ async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_tha
     file = kubevouch.home / "bobs plan.json"
     file.write_text(text_of(plan_of(node, run="bbbb")))
     away = kubevouch.away()
-    ran = await kubevouch("fix", "--status", str(file), "--kubeconfig", str(away))
+    ran = await kubevouch("status", str(file), "--kubeconfig", str(away))
     assert ran.code == 3, ran
-    again = f"kubevouch fix --status '{file}' --kubeconfig {away}"
+    again = f"kubevouch status '{file}' --kubeconfig {away}"
     assert f"once {WORKER} can be asked: `{again}`" in " ".join(ran.out.split()), ran
 
 
@@ -325,10 +329,10 @@ async def test_a_status_by_pod_keeps_the_image_in_what_comes_next(
     plan = plan_of(node, run="bbbb")
     cluster = msgspec.structs.replace(plan.cluster, server=server)
     keep_run(msgspec.structs.replace(plan, cluster=cluster), {"HOME": str(kubevouch.home)})
-    asked = ("fix", "--status", "--via", "pod", "--image", image, "--pod-namespace", "tools")
+    asked = ("status", "--via", "pod", "--image", image, "--pod-namespace", "tools")
     ran = await kubevouch(*asked, "--nodes", WORKER, "--kubeconfig", str(away))
     assert ran.err.splitlines()[-1] == (
-        f"NEXT     kubevouch fix --status bbbb --nodes {WORKER} --kubeconfig {away} "
+        f"NEXT     kubevouch status bbbb --nodes {WORKER} --kubeconfig {away} "
         f"--via pod --image {image} --pod-namespace tools"
     ), ran
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.cli.program import Program
-from tests.support.bombs import ALIASES, MERGES
 from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
@@ -30,7 +28,7 @@ def case() -> str:
 async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("csr", "list", "--trust-node-status")
+    ran = await kubevouch("csr", "list")
     assert (ran.code, ran.err) == (0, "")
     table, _, following = ran.out.partition("\n\n")
     assert following == "NEXT   kubevouch csr explain csr-1\n"
@@ -129,7 +127,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
         stage.server.store.put(CSRS, csr(name.replace(" ", "-"), pem))
     evil = csr("evil-user", HOSTILE["empty"], "system:node:x\x1b[2J\nforged   1s   y")
     stage.server.store.put(CSRS, evil)
-    ran = await kubevouch("csr", "list", "--trust-node-status")
+    ran = await kubevouch("csr", "list")
     assert ran.code == 0, ran
     lines = ran.out.partition("\n\n")[0].splitlines()
     assert len(lines) == 1 + 4 + len(HOSTILE) + 1
@@ -137,7 +135,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
     assert sum("unreadable" in line for line in lines[1:]) >= 4
     assert "would approve" not in ran.out.replace("csr-4", "")
     names = [*(each.replace(" ", "-") for each in HOSTILE), "evil-user"]
-    explain = [("csr", "explain", name, "--trust-node-status") for name in names]
+    explain = [("csr", "explain", name) for name in names]
     for explained in await kubevouch.several(*explain):
         assert explained.code == 1, explained
         assert "HOLD   " in explained.out
@@ -146,7 +144,7 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
 
 async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: Stage) -> None:
     ran, told = await kubevouch.several(
-        ("csr", "explain", "csr-2", "--trust-node-status"),
+        ("csr", "explain", "csr-2"),
         ("csr", "explain", "csr-2", "-o", "json"),
     )
     assert ran.code == 1
@@ -167,57 +165,7 @@ async def test_a_request_is_explained_rule_by_rule(kubevouch: Program, stage: St
         "seen",
         "allowed",
         "operatorMayAllow",
-        "hard",
     }
-
-
-GOOD = csr("from-a-file", request(NODE, [NODE], ["127.0.88.112"]))
-FILES = {
-    "request.pem": request(NODE, [NODE], ["127.0.88.112"]),
-    "request.yaml": yaml.safe_dump(GOOD).encode(),
-    "request.json": json.dumps(GOOD).encode(),
-}
-
-
-async def test_a_request_in_a_file_is_judged_against_the_cluster(
-    kubevouch: Program, stage: Stage
-) -> None:
-    for name, content in FILES.items():
-        (kubevouch.home / name).write_bytes(content)
-    answers = await kubevouch.several(*(("csr", "explain", name) for name in FILES))
-    for name, ran in zip(FILES, answers, strict=True):
-        # 127.0.88.112 is loopback: no node's. A bare request says neither who made it nor for what.
-        assert ran.code == 1
-        told = " ".join(ran.out.split())
-        assert "HOLD usable-addresses " in told
-        assert ("cannot tell signer " in told) is (name == "request.pem")
-        assert "pass canonical " in told
-
-
-BAD_FILES = {
-    "half.pem": (FILES["request.pem"][:150], 1, "HOLD canonical "),
-    "list.yaml": (b"- 1\n", 2, "is not a CertificateSigningRequest"),
-    "pod.yaml": (b"kind: Pod\n", 2, "is not a CertificateSigningRequest"),
-    "number.yaml": (b"kind: CertificateSigningRequest\nspec: 5\n", 2, "Expected `object`, got `int`"),
-    "text.yaml": (b"kind: CertificateSigningRequest\nspec: {request: '%%%'}\n", 2, "Invalid base64"),
-    "aliases.yaml": (ALIASES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, "more than"),
-    "merges.yaml": (MERGES.encode() + b"kind: CertificateSigningRequest\nspec: *i\n", 2, ""),
-    "deep.yaml": (b"[" * 50_000, 2, "nest"),
-    "date.yaml": (b"kind: 2001-99-99\n", 2, "is not a CertificateSigningRequest"),
-    "not.yaml": (b"kind: [\n", 2, "not.yaml, line 2: not YAML: "),
-    "binary": (bytes(range(256)), 2, "not YAML"),
-    "empty": (b"", 2, "is not a CertificateSigningRequest"),
-    "large": (b"x" * (1024 * 1024 + 1), 2, "is larger than any CSR"),
-}  # fmt: skip
-
-
-async def test_a_file_that_is_no_request(kubevouch: Program, stage: Stage) -> None:
-    for name, (content, _, _) in BAD_FILES.items():
-        (kubevouch.home / name).write_bytes(content)
-    answers = await kubevouch.several(*(("csr", "explain", name) for name in BAD_FILES))
-    for (name, (_, code, told)), ran in zip(BAD_FILES.items(), answers, strict=True):
-        assert ran.code == code, (name, ran)
-        assert told in " ".join((ran.out + ran.err).split()), (name, ran)
 
 
 async def test_the_name_of_no_csr_is_an_error_of_the_command_line(
@@ -225,10 +173,9 @@ async def test_the_name_of_no_csr_is_an_error_of_the_command_line(
 ) -> None:
     lines = [(*verb, name) for verb in (("explain",), ("approve", "--yes")) for name in NOT_THERE]
     answers = await kubevouch.several(*(("csr", *line) for line in lines))
-    right = {"explain": "the name of a CSR, or a file", "approve": "kubevouch csr list shows"}
     for (verb, *_, name), ran in zip(lines, answers, strict=True):
         assert (ran.code, ran.out) == (2, ""), (verb, name, ran)
-        told = f"Error: {name or repr('')}: there is no such CSR; {right[verb]}"
+        told = f"Error: {name or repr('')}: there is no such CSR; kubevouch csr list shows"
         assert ran.err.startswith(told), (verb, name, ran)
         assert ran.err.count("\n") == 1
 
@@ -244,7 +191,7 @@ async def test_a_csr_for_another_signer_is_there_and_not_judged(
     joining["spec"]["signerName"] = "kubernetes.io/kube-apiserver-client-kubelet"
     stage.server.store.put(CSRS, joining)
     for words in (("explain",), ("approve", "--yes", "csr-4")):
-        ran = await kubevouch("csr", *words, "csr-joining", "--trust-node-status")
+        ran = await kubevouch("csr", *words, "csr-joining")
         assert (ran.code, ran.out) == (2, ""), ran
         assert ran.err == (
             "Error: csr-joining: this CSR is for the signer kubernetes.io/kube-apiserver-client-kubelet; "
@@ -253,39 +200,10 @@ async def test_a_csr_for_another_signer_is_there_and_not_judged(
     assert {each.method for each in stage.server.requests} == {"GET"}
 
 
-async def test_who_may_only_list_csrs_is_told_that_the_list_has_none_of_this_name(
-    kubevouch: Program, stage: Stage
-) -> None:
-    stage.server.authorize = lambda asked: (
-        not (asked.resource == "certificatesigningrequests" and asked.verb == "get")
-    )
-    ran = await kubevouch("csr", "explain", "csr-9")
-    assert (ran.code, ran.out) == (2, "")
-    assert "the list has no such CSR for kubernetes.io/kubelet-serving; the name of a" in ran.err
-
-
 async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(
     kubevouch: Program, stage: Stage, tmp_path: Path
 ) -> None:
-    held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--trust-node-status", "--yes")
+    held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--yes")
     assert held.code == 1
     assert held.out.count("held by") == 2
     assert {each.method for each in stage.server.requests} == {"GET"}
-
-
-async def test_a_word_of_the_operator_about_nothing_is_answered_with_a_warning(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """Of csr-2's node: its status claims 127.0.88.113, and csr-2 asks for that and 10.96.0.1."""
-    node = "k8s-worker-2.internal.example.com"
-    values = (node, "127.0.88.113", "::ffff:127.0.88.113", "10.96.0.1", "10.9.9.9", node.upper())
-    allow = [word for value in values for word in ("--allow", f"{node}={value}")]
-    (kubevouch.home / "wider.pem").write_bytes(request(node, [node.upper()], ["10.9.9.9"]))
-    lines = (("list",), ("explain", "csr-2"), ("approve", "csr-2", "--yes"))
-    answers = await kubevouch.several(*(("csr", *line, *allow) for line in lines))
-    warned = "".join(
-        f"Warning: --allow {node}={value}: {node} neither claims this in its status nor asks for it in a CSR\n"
-        for value in ("10.9.9.9", node.upper())
-    )
-    assert [ran.err for ran in answers] == [warned] * 3
-    assert (await kubevouch("csr", "explain", "wider.pem", *allow)).err == ""

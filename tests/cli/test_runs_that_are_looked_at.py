@@ -1,4 +1,4 @@
-"""`fix --status`, `--list` and `--resume`: from the machine where a run was begun, and from another one."""
+"""`status`, `--list` and `resume`: from the machine where a run was begun, and from another one."""
 
 import asyncio
 import copy
@@ -36,30 +36,23 @@ def case() -> str:
     return "healthy"
 
 
-async def test_one_of_the_five_ways_is_asked_for(kubevouch: Program) -> None:
-    for words in ((), ("--list", "--status"), ("--resume", "abcd", "--apply", "p")):
-        ran = await kubevouch("fix", *words)
-        assert ran.code == 2, ran
-        assert (
-            "one of --plan FILE, --apply FILE, --status [RUN], --resume RUN and --list" in ran.err
-        )
-
-
 async def test_the_runs_of_this_machine_are_listed_with_what_is_in_hand(kubevouch: Program) -> None:
-    empty = await kubevouch("fix", "--list")
+    empty = await kubevouch("status", "--list")
     assert (empty.code, "No run was begun on this machine" in empty.out) == (0, True), empty
     begun(kubevouch, UID, datetime(2099, 1, 1, tzinfo=UTC))
     plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     (folder(kubevouch) / "cccc.json").write_text("{")
-    table, document = await kubevouch.several(("fix", "--list"), ("fix", "--list", "-o", "json"))
+    table, document = await kubevouch.several(
+        ("status", "--list"), ("status", "--list", "-o", "json")
+    )
     assert table.code == 0, table
     told = (
         f"{WORKER} was armed when it was last heard of, until 2099-01-01 00:00:00 UTC at the latest"
     )
     assert told in " ".join(table.out.split())
     begun(kubevouch, UID, datetime(2020, 1, 1, tzinfo=UTC))
-    late = await kubevouch("fix", "--list")
+    late = await kubevouch("status", "--list")
     over = f"{WORKER} was armed when it was last heard of; its switch was due at 2020-01-01 00:00:00 UTC"
     assert f"{over} at the latest" in " ".join(late.out.split()), late
     rows = {each["run"]: each["state"] for each in json.loads(document.out)["runs"]}
@@ -78,7 +71,9 @@ async def test_the_runs_of_two_clusters_whose_contexts_have_one_name_are_told_ap
         )
         change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
         keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
-    table, document = await kubevouch.several(("fix", "--list"), ("fix", "--list", "-o", "json"))
+    table, document = await kubevouch.several(
+        ("status", "--list"), ("status", "--list", "-o", "json")
+    )
     assert "kubernetes-admin@kubernetes at https://10.0.0.1:6443" in table.out
     assert "kubernetes-admin@kubernetes at https://10.0.0.2:6443" in table.out
     rows = {each["run"]: each for each in json.loads(document.out)["runs"]}
@@ -93,13 +88,13 @@ async def test_the_runs_of_two_clusters_whose_contexts_have_one_name_are_told_ap
 async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_lies(
     kubevouch: Program,
 ) -> None:
-    ran = await kubevouch("fix", "--resume", "abcd")
+    ran = await kubevouch("resume", "abcd")
     assert ran.code == 2, ran
-    assert "fix --resume abcd: there is no such run here" in ran.err
+    assert "resume abcd: there is no such run here" in ran.err
     assert "copy the plan from there" in ran.err
-    assert ran.err.endswith("NEXT     kubevouch fix --status abcd\n"), "the nodes know of it"
-    ran = await kubevouch("fix", "--resume", "./abcd.json")
-    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list"), ran
+    assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
+    ran = await kubevouch("resume", "./abcd.json")
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status --list"), ran
 
 
 async def test_a_kept_plan_that_cannot_be_read_is_not_gone_on_with_again_and_again(
@@ -107,9 +102,9 @@ async def test_a_kept_plan_that_cannot_be_read_is_not_gone_on_with_again_and_aga
 ) -> None:
     folder(kubevouch).mkdir(parents=True)
     (folder(kubevouch) / "bbbb.json").write_text("{")
-    refused = await kubevouch("fix", "--resume", "bbbb")
-    assert (refused.code, refused.err.splitlines()[-1]) == (2, "NEXT     kubevouch fix --list")
-    assert "its plan cannot be read" in (await kubevouch("fix", "--list")).out
+    refused = await kubevouch("resume", "bbbb")
+    assert (refused.code, refused.err.splitlines()[-1]) == (2, "NEXT     kubevouch status --list")
+    assert "its plan cannot be read" in (await kubevouch("status", "--list")).out
 
 
 async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
@@ -122,7 +117,7 @@ async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
     keep_run(plan, {"HOME": str(kubevouch.home)})
     config = kubevouch.home / "kubeconfig"
     document = yaml.safe_load(config.read_text())
-    asked = ("fix", "--resume", "bbbb", "--yes")
+    asked = ("resume", "bbbb", "--yes")
     nowhere = await kubevouch(*asked)
     assert (nowhere.code, nowhere.err.splitlines()[-1]) == (
         4,
@@ -136,13 +131,13 @@ async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
     )
     config.write_text(yaml.safe_dump(both))
     refused = await kubevouch(*asked)
-    assert refused.err.endswith("NEXT     kubevouch fix --resume bbbb --context theirs\n"), refused
+    assert refused.err.endswith("NEXT     kubevouch resume bbbb --context theirs\n"), refused
     [cluster] = document["clusters"]
     moved = msgspec.structs.replace(bound, server=cluster["cluster"]["server"])
     (folder(kubevouch) / "bbbb.json").write_text(text_of(plan_of(node, run="bbbb", cluster=moved)))
     config.write_text(yaml.safe_dump(document))
     replaced = await kubevouch(*asked)
-    assert replaced.err.splitlines()[-1].startswith("NEXT     kubevouch fix --plan plan.json")
+    assert replaced.err.splitlines()[-1].startswith("NEXT     kubevouch plan -o plan.json")
 
 
 async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
@@ -157,10 +152,10 @@ async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
     theirs = {**document["contexts"][0]["context"], "cluster": "theirs"}
     document["contexts"].append({"name": "theirs", "context": theirs})
     config.write_text(yaml.safe_dump(document))
-    ran = await kubevouch("fix", "--status", "bbbb")
+    ran = await kubevouch("status", "bbbb")
     assert (ran.code, ran.out) == (4, ""), ran
     assert "this is not the cluster of the plan, which is for https://10.0.0.1:6443" in ran.err
-    assert ran.err.splitlines()[-1] == "NEXT     kubevouch fix --status bbbb --context theirs"
+    assert ran.err.splitlines()[-1] == "NEXT     kubevouch status bbbb --context theirs"
 
 
 async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
@@ -171,14 +166,14 @@ async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
         {"HOME": str(kubevouch.home)},
     )
     config = kubevouch.away()
-    ran = await kubevouch("fix", "--resume", "bbbb", "--yes", "--kubeconfig", str(config))
+    ran = await kubevouch("resume", "bbbb", "--yes", "--kubeconfig", str(config))
     assert ran.code == 3, ran
     following = [
         f"NEXT     kubectl --kubeconfig {config} get --raw /readyz",
-        f"THEN     kubevouch fix --resume bbbb --kubeconfig {config}",
+        f"THEN     kubevouch resume bbbb --kubeconfig {config}",
     ]
     assert ran.err.splitlines()[-2:] == following
-    ran = await kubevouch("fix", "--resume", "bbbb", "--yes", "--context", "nobody's")
+    ran = await kubevouch("resume", "bbbb", "--yes", "--context", "nobody's")
     assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubectl config get-contexts")
 
 
@@ -187,7 +182,7 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
 ) -> None:
     """Nothing of the operator's knows these hosts."""
     table, document = await kubevouch.several(
-        ("fix", "--status"), ("fix", "--status", "abcd", "--nodes", WORKER, "-o", "json")
+        ("status",), ("status", "abcd", "--nodes", WORKER, "-o", "json")
     )
     assert table.code == 3, table
     assert "known_hosts has no key" in " ".join(table.out.split())
@@ -207,7 +202,9 @@ async def test_a_node_in_hand_whose_node_object_was_deleted_is_asked_all_the_sam
     """Its switch knows nothing of that object. Where that was due, or of a run on another cluster, nothing is to be asked."""
     begun(kubevouch, whose, SystemClock().now() + timedelta(minutes=minutes))
     stage.server.store.delete(kind_of("Node"), WORKER)
-    ran = await kubevouch("fix", "--status")
+    ran = await kubevouch(
+        "status",
+    )
     assert ran.code == 3, ran
     rows = [each for each in ran.out.splitlines() if each.startswith(WORKER)]
     asked = (whose, minutes) == (UID, 4)
@@ -218,7 +215,7 @@ async def test_a_node_in_hand_whose_node_object_was_deleted_is_asked_all_the_sam
 async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("fix", "--status", "--nodes", "k8s-worker-1")
+    ran = await kubevouch("status", "--nodes", "k8s-worker-1")
     assert ran.code == 2, ran
     assert f"did you mean {WORKER}?" in ran.err
 
@@ -229,7 +226,7 @@ async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_ser
     plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     config = kubevouch.away()
-    ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
+    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config))
     assert ran.code == 3, ran
     assert "Under way  not known: " in ran.out
     assert "nobody" not in ran.out
@@ -265,11 +262,11 @@ async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that
     """The node, which is this machine, is asked all the same, and has no record of the run: the resume would be refused now."""
     node_here(kubevouch)
     config = kubevouch.away()
-    ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(config))
+    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config))
     assert ran.code == 0, ran
     ready = f"NEXT       kubectl --kubeconfig {config} get --raw /readyz"
     assert ran.out.splitlines()[-1] == ready, ran
-    then = f"once the API server answers: `kubevouch fix --resume bbbb --kubeconfig {config}`"
+    then = f"once the API server answers: `kubevouch resume bbbb --kubeconfig {config}`"
     assert then in " ".join(ran.out.split()), ran
 
 
@@ -277,7 +274,7 @@ async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_
     kubevouch: Program, stage: Stage
 ) -> None:
     config = kubevouch.away()
-    words = ("fix", "--status", "--kubeconfig", str(config))
+    words = ("status", "--kubeconfig", str(config))
     ran = await kubevouch(*words)
     assert ran.code == 3, ran
     assert ran.err.endswith(f"NEXT     kubectl --kubeconfig {config} get --raw /readyz\n"), ran
@@ -287,19 +284,17 @@ async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_
         cluster = ClusterBinding("c", there, "uid", "sha", "v1.36.3")
         keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
     ran = await kubevouch(*words)
-    assert ran.err.endswith(f"NEXT     kubevouch fix --status bbbb --kubeconfig {config}\n"), ran
+    assert ran.err.endswith(f"NEXT     kubevouch status bbbb --kubeconfig {config}\n"), ran
 
 
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kubevouch-fix"
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kubevouch-rollout"
 
 
 async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
     kubevouch: Program, stage: Stage
 ) -> None:
     stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
-    table, document = await kubevouch.several(
-        ("fix", "--status"), ("fix", "--status", "-o", "json")
-    )
+    table, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     [line] = [each for each in table.out.splitlines() if each.startswith("Under way")]
     assert line.startswith("Under way  not known: "), table
     assert "leases" in line
@@ -308,7 +303,14 @@ async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
     assert (told["holder"], told["holderIsAlive"]) == ("", None)
     assert "leases" in told["holderDoubt"]
     stage.server.faults.clear()
-    assert "Under way  nobody" in (await kubevouch("fix", "--status")).out
+    assert (
+        "Under way  nobody"
+        in (
+            await kubevouch(
+                "status",
+            )
+        ).out
+    )
 
 
 async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
@@ -316,9 +318,7 @@ async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
 ) -> None:
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
     await held_since(stage, 60)
-    elsewhere, document = await kubevouch.several(
-        ("fix", "--status"), ("fix", "--status", "-o", "json")
-    )
+    elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     line = " ".join(elsewhere.out.split())
     assert "Under way nobody any more: run bbbb of alice@laptop" in line, elsewhere
     assert "was cut off (killed, or away from the API server)" in line, elsewhere
@@ -334,7 +334,7 @@ async def test_a_status_strikes_what_its_node_says_is_over_also_where_the_killed
     bind_to(stage, kubevouch)
     begun(kubevouch, UID, datetime(2099, 1, 1, tzinfo=UTC))
     await held_since(stage, silent)
-    ran = await kubevouch("fix", "--status", "bbbb")
+    ran = await kubevouch("status", "bbbb")
     assert "undone" in ran.out, ran
     assert len(list(folder(kubevouch).glob("*.armed"))) == left
 
@@ -352,15 +352,15 @@ async def test_a_run_that_was_killed_here_is_cut_off_at_once_and_not_only_when_i
     assert plan is not None
     log = begun_log(plan, "change 1 node", lease, terminal)
     await held_since(stage, 0, lease.identity)
-    alive = await kubevouch("fix", "--status", "bbbb")
+    alive = await kubevouch("status", "bbbb")
     assert "wait until it has ended" in " ".join(alive.out.split()), alive
     log.let_go()
-    status, doctor = await kubevouch.several(("fix", "--status", "bbbb"), ("doctor",))
+    status, doctor = await kubevouch.several(("status", "bbbb"), ("doctor",))
     told = " ".join(status.out.split())
     assert "was cut off (its process on this machine has ended)" in told, status
     assert "under way: wait" not in told
     assert "the undo that is under way" not in told
-    again = "undo bbbb" if "undo" in of else "fix --resume bbbb"
+    again = "undo bbbb" if "undo" in of else "resume bbbb"
     assert status.out.splitlines()[-1] == f"NEXT       kubevouch {again}", status
     assert "was cut off and has not ended: " in " ".join(doctor.out.split()), doctor
 
@@ -370,12 +370,12 @@ async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never
 ) -> None:
     node_here(kubevouch, RunFound(b"bbbb", b"restarted", 990, b"inactive", True, b"", b"", ()))
     away = kubevouch.away()
-    ran = await kubevouch("fix", "--status", "bbbb", "--kubeconfig", str(away))
+    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(away))
     told = " ".join(ran.out.split())
     assert "armed at work for 10 s set changed and restarted, not proven yet; its switch" in told
     bind_to(stage, kubevouch)
     await held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
-    ran = await kubevouch("fix", "--status", "bbbb")
+    ran = await kubevouch("status", "bbbb")
     told = " ".join(ran.out.split())
     assert "armed at work for 10 s set the undo that is under way puts it back Under way" in told, (
         ran
@@ -395,17 +395,15 @@ async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(
     async def renewed() -> None:
         while True:
             await asyncio.sleep(0.2)
-            stage.server.store.change(kind_of("Lease"), ("kube-system", "kubevouch-fix"), now)
+            stage.server.store.change(kind_of("Lease"), ("kube-system", "kubevouch-rollout"), now)
 
     path = planned_for(stage, kubevouch)
     renewing = asyncio.create_task(renewed())
     try:
-        for ran in await kubevouch.several(
-            ("fix", "--apply", path, "--yes"), ("undo", path, "--yes")
-        ):
+        for ran in await kubevouch.several(("apply", path, "--yes"), ("undo", path, "--yes")):
             assert ran.code == 4, ran
             assert "another run is under way, held by run bbbb of alice@laptop" in ran.err
-            assert ran.err.splitlines()[-1] == "NEXT     kubevouch fix --status bbbb", ran
+            assert ran.err.splitlines()[-1] == "NEXT     kubevouch status bbbb", ran
     finally:
         renewing.cancel()
 
@@ -415,13 +413,13 @@ async def test_a_plan_and_the_reading_verbs_say_that_it_is_not_known_whether_a_r
 ) -> None:
     stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
     plan, doctor, verify = await kubevouch.several(
-        ("fix", "--plan", "plan.json"), ("doctor",), ("verify",)
+        ("plan", "-o", "plan.json"), ("doctor",), ("verify",)
     )
     told = " ".join(plan.out.split())
     assert "Notice it is not known whether a run is under way: " in told, plan
-    assert 'cannot get leases.coordination.k8s.io "kubevouch-fix"' in told, plan
+    assert 'cannot get leases.coordination.k8s.io "kubevouch-rollout"' in told, plan
     for ran in (doctor, verify):
         assert ran.code == 3, ran
         told = " ".join(ran.out.split())
         assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in told, ran
-        assert "it is not known whether a run of fix or undo is under way" in told, ran
+        assert "it is not known whether a run or an undo is under way" in told, ran

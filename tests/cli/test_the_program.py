@@ -26,7 +26,10 @@ VERBS = {
     ("csr", "explain"): "Usage: kubevouch csr explain [OPTIONS] CSR",
     ("csr", "approve"): "Usage: kubevouch csr approve [OPTIONS] [NAME...]",
     ("csr", "deny"): "Usage: kubevouch csr deny [OPTIONS] NAME...",
-    ("fix",): "Usage: kubevouch fix [OPTIONS]",
+    ("plan",): "Usage: kubevouch plan [OPTIONS]",
+    ("apply",): "Usage: kubevouch apply [OPTIONS] FILE",
+    ("status",): "Usage: kubevouch status [OPTIONS] [RUN]",
+    ("resume",): "Usage: kubevouch resume [OPTIONS] RUN",
     ("undo",): "Usage: kubevouch undo [OPTIONS] RUN",
     ("verify",): "Usage: kubevouch verify [OPTIONS]",
     ("top",): "Usage: kubevouch top [OPTIONS] COMMAND",
@@ -57,9 +60,12 @@ async def test_every_verb_has_its_help(kubevouch: Program) -> None:
 async def test_help_lists_the_verbs_in_the_order_of_the_story(started: Program) -> None:
     ran = await started("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
-    story = ["doctor", "explain", "certs", "probe", "csr", "fix", "undo", "verify"]
+    story = ["doctor", "explain", "certs", "probe", "csr", "plan", "apply", "status"]
     assert listed == [
         *story,
+        "resume",
+        "undo",
+        "verify",
         "top",
         "metrics-server",
         "approver",
@@ -70,10 +76,10 @@ async def test_help_lists_the_verbs_in_the_order_of_the_story(started: Program) 
     ]
 
 
-async def test_fix_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:
+async def test_apply_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:
     gates = f"{RolloutTimeouts().gates:.0f}"
-    ran = await kubevouch("fix", "--help")
-    page = (Path(__file__).parents[2] / "docs" / "fix.md").read_text(encoding="utf-8")
+    ran = await kubevouch("apply", "--help")
+    page = (Path(__file__).parents[2] / "docs" / "rollout.md").read_text(encoding="utf-8")
     assert f"[default: {gates}s]" in " ".join(ran.out.split())
     assert f"`--gate-timeout` ({gates} s)" in page
 
@@ -92,27 +98,30 @@ NO_COMMAND_LINES = {
     ("csr", "explain"): "Missing argument 'CSR'",
     ("csr", "approve"): "csr approve: no name; either names of CSRs or --all was expected",
     ("csr", "deny", "csr-1"): "Missing option '--reason'",
+    ("apply",): "Missing argument 'FILE'",
+    ("resume",): "Missing argument 'RUN'",
     (
-        "fix",
-    ): "one of --plan FILE, --apply FILE, --status [RUN], --resume RUN and --list was expected",
+        "plan",
+        "-o",
+        "missing/p.json",
+    ): "missing/p.json: cannot be written: No such file or directory",
     (
-        "fix",
-        "--plan",
+        "plan",
+        "-o",
         "p",
         "--via",
         "pod",
     ): "--via pod: --image is missing; NAME@sha256:DIGEST was expected. There is no public image yet",
     (
-        "fix",
-        "--plan",
+        "plan",
+        "-o",
         "p",
         "--via",
         "pod",
         "--image",
         "x:1",
     ): "--image x:1: does not name one image",
-    ("fix", "--plan", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
-    ("fix", "--apply", "p", "--pod-namespace", "x"): "--image and --pod-namespace belong to --plan",
+    ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
     (
@@ -136,7 +145,7 @@ async def test_what_others_wrote_never_looks_like_a_line_of_ours(kubevouch: Prog
         f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
     )
     for words, ours in (
-        (("undo", FORGED), ["NEXT     kubevouch fix --list"]),
+        (("undo", FORGED), ["NEXT     kubevouch status --list"]),
         (("explain", FORGED), []),
         (("doctor", "--kubeconfig", str(kubevouch.home / "kubeconfig")), []),
     ):
@@ -306,7 +315,7 @@ def test_starting_costs_click_and_little_more(module: str) -> None:
     }
 
 
-@pytest.mark.parametrize("verb", ["", "doctor", "fix", "csr", "lab"])
+@pytest.mark.parametrize("verb", ["", "doctor", "plan", "csr", "lab"])
 def test_help_loads_nothing_of_what_the_verbs_need(verb: str) -> None:
     code = (
         "import sys; from kubevouch.cli.app import run\n"

@@ -124,7 +124,7 @@ async def test_an_age_in_what_is_waited_for_makes_no_new_line_at_each_look() -> 
     clock, log = WoundClock(MOMENT), io.StringIO()
     async with staged(CASES["healthy"], clock) as stage, client_of(stage.access, clock) as api:
         held = lease_spec("bbbb on alice@laptop (1)", 7, clock.now() - timedelta(minutes=5))
-        body = {"metadata": {"name": "kubevouch-fix", "namespace": "kube-system"}, "spec": held}
+        body = {"metadata": {"name": "kubevouch-rollout", "namespace": "kube-system"}, "spec": held}
         stage.server.store.create(kind_of("Lease"), body, "kube-system")
         timeouts = VerifyTimeouts(wait=100, handshake=60)
         await _until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, timeouts)

@@ -29,7 +29,7 @@ async def test_bash_completes_verbs_flags_and_values(kubevouch: Program) -> None
     offered = {
         ("ver",): ["verify", "version"],
         ("csr", ""): ["approve", "deny", "explain", "list"],
-        ("fix", "--kube"): ["--kubeconfig"],
+        ("apply", "--kube"): ["--kubeconfig"],
         ("doctor", "-o", ""): ["table", "short", "json", "html"],
     }
     programs = kubevouch.home / "bin"

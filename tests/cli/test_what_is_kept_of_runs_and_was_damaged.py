@@ -156,7 +156,7 @@ async def test_a_record_of_nodes_in_hand_that_is_cut_off_anywhere_calls_nothing_
 
 async def test_a_switch_may_go_off_at_the_end_of_all_time(kubevouch: Program, stage: Stage) -> None:
     begun(kubevouch, UID, datetime.max.replace(tzinfo=UTC))
-    verify, kept = await kubevouch.several(("verify",), ("fix", "--list"))
+    verify, kept = await kubevouch.several(("verify",), ("status", "--list"))
     assert (verify.code, "KV905" in verify.out) == (3, True), verify
     assert (kept.code, f"{WORKER} was armed" in " ".join(kept.out.split())) == (0, True), kept
 
@@ -174,20 +174,18 @@ async def test_a_run_whose_plan_is_lost_has_its_nodes_in_hand_all_the_same(
     path.unlink()
     if left is not None:
         path.write_bytes(left)
-    verify, kept = await kubevouch.several(("verify",), ("fix", "--list"))
+    verify, kept = await kubevouch.several(("verify",), ("status", "--list"))
     assert (verify.code, "KV905" in verify.out) == (3, True), verify
-    assert "NEXT     kubevouch fix --status abcd\n" in verify.out
+    assert "NEXT     kubevouch status abcd\n" in verify.out
     # One of that run ends with its broken plan.
-    leads_on = "kubevouch fix --status abcd" if left is None else "kubevouch fix --status"
+    leads_on = "kubevouch status abcd" if left is None else "kubevouch status"
     assert f"NEXT     {leads_on}\n" in kept.out, kept
     told = " ".join(kept.out.split())
     assert f"{WORKER} was armed when it was last heard of" in told, kept
     assert ("its plan is not here any more" if left is None else "its plan cannot be read") in told
 
 
-@pytest.mark.parametrize(
-    "verb", [("undo", "abcd"), ("fix", "--resume", "abcd"), ("fix", "--status", "abcd")]
-)
+@pytest.mark.parametrize("verb", [("undo", "abcd"), ("resume", "abcd"), ("status", "abcd")])
 async def test_the_plan_of_another_run_in_the_place_of_a_runs_own_is_not_taken_for_it(
     kubevouch: Program, stage: Stage, verb: tuple[str, ...]
 ) -> None:
@@ -196,11 +194,11 @@ async def test_the_plan_of_another_run_in_the_place_of_a_runs_own_is_not_taken_f
     folder(kubevouch).mkdir(parents=True)
     path = folder(kubevouch) / "abcd.json"
     path.write_text(text_of(other))
-    ran = await kubevouch(*verb, *(["--yes"] if verb[1] != "--status" else []))
+    ran = await kubevouch(*verb, *(["--yes"] if verb[0] != "status" else []))
     assert ran.code == 2, ran
     assert f"{path}: is the plan of run ffff, not of abcd" in ran.err
     assert stage.server.requests == []
-    kept = await kubevouch("fix", "--list", "-o", "json")
+    kept = await kubevouch("status", "--list", "-o", "json")
     [row] = json.loads(kept.out)["runs"]
     assert (row["run"], row["state"]) == ("abcd", "its plan cannot be read")
 
@@ -209,7 +207,7 @@ async def test_the_plan_of_another_run_in_the_place_of_a_runs_own_is_not_taken_f
 async def test_a_folder_of_runs_that_cannot_be_looked_into_is_not_called_empty(
     kubevouch: Program, what: str
 ) -> None:
-    """As after a `sudo kubevouch fix` that kept the user's HOME."""
+    """As after a `sudo kubevouch apply` that kept the user's HOME."""
     folder(kubevouch).parent.mkdir(parents=True)
     if what == "a link to itself":
         folder(kubevouch).symlink_to(folder(kubevouch))
@@ -219,7 +217,7 @@ async def test_a_folder_of_runs_that_cannot_be_looked_into_is_not_called_empty(
         pytest.skip("root may look into any folder")
     else:
         folder(kubevouch).mkdir(mode=0)
-    ran = await kubevouch("fix", "--list")
+    ran = await kubevouch("status", "--list")
     assert (ran.code, ran.out) == (3, ""), ran
     assert f"{folder(kubevouch)}: cannot be looked into: " in ran.err
     assert f"NEXT     ls -ld {folder(kubevouch)}\n" in ran.err

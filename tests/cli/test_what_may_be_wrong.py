@@ -192,14 +192,14 @@ async def test_where_rights_are_lacking_the_roles_of_the_verb_come_next(
     kubevouch: Program, stage: Stage
 ) -> None:
     stage.server.authorize = reviews.nothing
-    reads, writes = "kubevouch doctor --print-role", "kubevouch fix --print-role"
+    reads, writes = "kubevouch doctor --print-role", "kubevouch apply --print-role"
     whose = {
         ("csr", "list"): reads,
         ("csr", "explain", "csr-1"): reads,
         ("csr", "approve", "--all"): writes,
         ("csr", "deny", "csr-1", "--reason", "no"): writes,
         ("top", "nodes"): reads,
-        ("fix", "--status"): reads,
+        ("status",): reads,
         ("approver", "pin"): "kubevouch approver pin --print-role",
         ("approver", "remove"): "kubevouch approver install --print-role",
     }
@@ -212,7 +212,7 @@ async def test_a_plan_that_cannot_be_written_is_refused_before_a_node_is_looked_
     kubevouch: Program, stage: Stage
 ) -> None:
     for path, why in (("nowhere/plan.json", "No such file"), (".", "Is a directory")):
-        ran = await kubevouch("fix", "--plan", path)
+        ran = await kubevouch("plan", "-o", path)
         assert ran.code == 2, ran
         assert f"cannot be written: {why}" in ran.err
     assert not stage.server.requests
@@ -222,7 +222,7 @@ async def test_a_plan_without_rights_could_not_tell_and_names_the_roles(
     kubevouch: Program, stage: Stage
 ) -> None:
     stage.server.authorize = reviews.nothing
-    ran = await kubevouch("fix", "--plan", "plan.json")
+    ran = await kubevouch("plan", "-o", "plan.json")
     assert ran.code == 3, ran
     assert ran.err.count(stage.server.url) == 1, ran
     assert "cannot get namespaces" in ran.err

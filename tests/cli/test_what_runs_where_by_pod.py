@@ -1,4 +1,4 @@
-"""`fix --via pod` at the terminal: which image will be root on which nodes is said, and asked, before the first pod."""
+"""`plan --via pod` at the terminal: which image will be root on which nodes is said, and asked, before the first pod."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from tests.support.scripted.kinds import KINDS, PODS
 from tests.support.stage import Stage
 
 IMAGE = "registry.example.com/kubevouch@sha256:" + "ab" * 32
-WORDS = ("fix", "--plan", "plan.json", "--via", "pod", "--image", IMAGE)
+WORDS = ("plan", "-o", "plan.json", "--via", "pod", "--image", IMAGE)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def _pods_asked_for(stage: Stage) -> list[str]:
 async def test_the_image_that_a_plan_names_is_asked_about_before_anything_runs(
     kubevouch: Program, stage: Stage, plan: str
 ) -> None:
-    ran = await kubevouch("fix", "--apply", plan)
+    ran = await kubevouch("apply", plan)
     assert ran.code == 2, ran
     told = " ".join(ran.err.split())
     assert (
@@ -101,20 +101,20 @@ async def test_what_a_killed_run_left_is_removed_and_named(
     kubevouch: Program, stage: Stage, plan: str
 ) -> None:
     labels = {
-        "app.kubernetes.io/name": "kubevouch-fix",
+        "app.kubernetes.io/name": "kubevouch-rollout",
         "app.kubernetes.io/managed-by": "kubevouch",
     }
     old = f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
-    metadata = {"name": "kubevouch-fix-1", "namespace": "kube-system", "labels": labels}
+    metadata = {"name": "kubevouch-rollout-1", "namespace": "kube-system", "labels": labels}
     left = {
         "metadata": {**metadata, "uid": "u-left", "creationTimestamp": old, "resourceVersion": "1"},
         "spec": {"nodeName": "w1"},
         "status": {"phase": "Succeeded"},
     }
     stage.server.store.put(PODS, left)
-    ran = await kubevouch("fix", "--apply", plan, "--yes")
-    assert "w1  removed pod kubevouch-fix-1, left by a run that ended early" in ran.err, ran
-    assert "kubevouch-fix-1" not in str(stage.server.store.list(PODS, "kube-system"))
+    ran = await kubevouch("apply", plan, "--yes")
+    assert "w1  removed pod kubevouch-rollout-1, left by a run that ended early" in ran.err, ran
+    assert "kubevouch-rollout-1" not in str(stage.server.store.list(PODS, "kube-system"))
 
 
 async def _written(stage: Stage) -> dict[str, WrittenNode]:

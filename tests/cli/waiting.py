@@ -14,7 +14,6 @@ Object = dict[str, Any]
 NODE, ADDRESS = "w9.example.com", "192.168.88.90"
 OTHER, OTHERS_ADDRESS = "w8.example.com", "192.168.88.80"
 CREDENTIAL = "ab" * 32
-EVENTS = KINDS["events.k8s.io", "v1", "events"]
 LEASES = KINDS["coordination.k8s.io", "v1", "leases"]
 NODES, CONFIG_MAPS, NAMESPACES = (
     KINDS["", "v1", kind] for kind in ("nodes", "configmaps", "namespaces")
@@ -112,20 +111,6 @@ def put_leader(stage: Stage) -> None:
     spec = {"holderIdentity": "one", "renewTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}
     metadata = {"name": "kubevouch-approver", "namespace": "kubevouch-system", "uid": "l"}
     stage.server.store.put(LEASES, {"metadata": metadata, "spec": spec})
-
-
-def put_event(
-    stage: Stage, name: str, csr: str, note: str, at: datetime, reason: str = "KubeletServingHeld"
-) -> None:
-    """As the approver speaks of a CSR, by default that it holds it."""
-    body = {
-        "metadata": {"name": name, "namespace": "default", "uid": name},
-        "eventTime": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
-        "reason": reason,
-        "note": note,
-        "regarding": {"kind": "CertificateSigningRequest", "name": csr, "uid": csr},
-    }
-    stage.server.store.put(EVENTS, body)
 
 
 def conditions(stage: Stage, csr: str) -> list[Object]:

@@ -188,7 +188,7 @@ class Cluster(Protocol):
         seconds: float = 60,
     ) -> Done: ...
     def ssh_words(self) -> tuple[str, ...]:
-        """The words of `fix` that make ssh reach the nodes."""
+        """The words of `apply` that make ssh reach the nodes."""
         ...
 
     def audit(self, since: datetime) -> tuple[Audited, ...]:

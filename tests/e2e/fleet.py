@@ -49,8 +49,8 @@ class Fixer:
 
     def __post_init__(self) -> None:
         self.login()
-        self.role = self.cluster.kubevouch("fix", "--print-role").out
-        self.cluster.bind(self.role, "kubevouch-fixer", self.name)
+        self.role = self.cluster.kubevouch("apply", "--print-role").out
+        self.cluster.bind(self.role, "kubevouch-rollout", self.name)
 
     @property
     def kubeconfig(self) -> Path:
@@ -120,7 +120,7 @@ class Fleet:
 
     def start(self, path: Path, *words: str, by: Fixer | None = None) -> Running:
         under = by.under if by else ()
-        asked = ("fix", "--apply", str(path), "--yes", *words)
+        asked = ("apply", str(path), "--yes", *words)
         return self.cluster.start_kubevouch(*asked, under=under)
 
     def follow(self, ran: Ran, path: Path) -> Ran:
@@ -131,14 +131,12 @@ class Fleet:
             if program == "kubectl":
                 self.cluster.kubectl(*words)
                 continue
-            runs = {"--apply", "--resume"} & {*words}
+            runs = words[0] in ("apply", "resume")
             ended = self.cluster.kubevouch(*words, *(("--yes", *PATIENT) if runs else ()))
-            if "--plan" in words:
+            if words[0] == "plan":
                 assert ended.code == 0, ended
                 [after] = next_lines(ended)
-                assert after.startswith(f"kubevouch fix --apply {path} "), (
-                    "with the flags of the run"
-                )
+                assert after.startswith(f"kubevouch apply {path} "), "with the flags of the run"
                 self.planned = path
         return ended
 

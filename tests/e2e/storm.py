@@ -113,11 +113,11 @@ class Storm:
         with self.turn(node):
             before = kubelet_files(waits)
             for path in (self.path, other):
-                ran = self.fleet.cluster.kubevouch("fix", "--apply", str(path), "--yes")
+                ran = self.fleet.cluster.kubevouch("apply", str(path), "--yes")
                 assert ran.code == 4, ran
                 assert f"another run is under way, held by run {run} of " in ran.err, ran
                 [shows] = next_lines(ran)
-                assert shows.startswith(f"kubevouch fix --status {run}"), ran
+                assert shows.startswith(f"kubevouch status {run}"), ran
                 looked = self.fleet.cluster.kubevouch(*shlex.split(shows)[1:])
                 assert looked.code == 1, looked
                 assert f"run {run} of " in " ".join(looked.out.split()), looked

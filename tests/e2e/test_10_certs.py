@@ -87,7 +87,7 @@ def test_kubeadms_rows_are_kubeadms_and_the_kubelets_that_it_does_not_show_are_n
 
 @pytest.mark.long_on_the_bed
 def test_the_next_command_of_certs_leads_on(cluster: Cluster) -> None:
-    """Followed from word to word: what ends with kubelets ends with `fix`, or `doctor` names why not."""
+    """Followed from word to word: what ends with kubelets ends with `apply`, or `doctor` names why not."""
     cluster.state("expired")
     told = cluster.kubevouch("certs").out
     following = next(line for line in told.splitlines() if line.startswith("NEXT"))

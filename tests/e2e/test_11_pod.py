@@ -45,7 +45,7 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
     configured, began = config_map(cluster), datetime.now(UTC)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
 
-    planned = cluster.kubevouch("fix", "--plan", str(path), *_by_pod(cluster, image))
+    planned = cluster.kubevouch("plan", "-o", str(path), *_by_pod(cluster, image))
     assert planned.code == 0, planned
     plan = json.loads(path.read_text())
     assert (plan["via"], plan["pods"]) == ("pod", {"namespace": "kube-system", "image": image})
@@ -53,7 +53,7 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
     assert sources == {"the operator says so"}
 
     with cluster.probed(probes):
-        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+        applied = cluster.kubevouch("apply", str(path), "--yes")
         assert applied.code == 0, applied
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
@@ -68,7 +68,9 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
     assert undone.code == 0, undone
     assert {node.name: kubelet_files(node) for node in cluster.nodes} == files
     assert config_map(cluster) == configured
-    asked = {each.what for each in cluster.audit(began) if each.name.startswith("kubevouch-fix-")}
+    asked = {
+        each.what for each in cluster.audit(began) if each.name.startswith("kubevouch-rollout-")
+    }
     assert {"pods", "pods/status"} <= asked <= {"pods", "pods/status", "events"}
 
 
@@ -78,9 +80,9 @@ def test_nodes_whose_ports_are_dark_are_approved(
 ) -> None:
     cluster.state("pending")
     path = tmp_path / "plan.json"
-    planned = cluster.kubevouch("fix", "--plan", str(path), *_by_pod(cluster, image))
+    planned = cluster.kubevouch("plan", "-o", str(path), *_by_pod(cluster, image))
     assert planned.code == 0, planned
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    applied = cluster.kubevouch("apply", str(path), "--yes")
     assert applied.code == 0, applied
     assert all(each["status"].get("certificate") for each in serving_requests(cluster))  # type: ignore[attr-defined]
 
@@ -92,7 +94,7 @@ def test_an_address_that_nobody_vouches_for_leaves_its_node_out(
     cluster.state("expired")
     node = cluster.workers[0]
     words = ("--via", "pod", "--image", image, "--nodes", node.name)
-    planned = cluster.kubevouch("fix", "--plan", str(tmp_path / "plan.json"), *words)
+    planned = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *words)
     assert planned.code == 3, planned
     assert f"--allow {node.name}={node.address}" in planned.out.replace("\n", " ")
 
@@ -107,14 +109,11 @@ def test_a_namespace_that_lets_no_privileged_pod_in_is_named_with_what_to_do(
     account = ("get", "serviceaccount", "default", "-n", CLOSED)
     eventually(lambda: cluster.kubectl(*account, check=False).returncode == 0, "an account")
     words = (*_by_pod(cluster, image), "--pod-namespace", CLOSED)
-    planned = cluster.kubevouch("fix", "--plan", str(tmp_path / "plan.json"), *words)
+    planned = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *words)
     assert planned.code == 3, planned
     said = " ".join(planned.out.split())
     assert "violates PodSecurity" in said
-    assert (
-        "name one by --pod-namespace whose label pod-security.kubernetes.io/enforce is privileged"
-        in said
-    )
+    assert "pod-security.kubernetes.io/enforce" in said
 
 
 @pytest.mark.long
@@ -122,7 +121,7 @@ def test_what_a_killed_run_leaves_the_next_one_removes(
     cluster: Cluster, image: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "plan.json"
-    words = ("fix", "--plan", str(path), *_by_pod(cluster, image))
+    words = ("plan", "-o", str(path), *_by_pod(cluster, image))
     killed = cluster.start_kubevouch(*words)
     left = eventually(lambda: _pods(cluster), "a pod of the run")
     killed.kill()
@@ -140,7 +139,7 @@ def test_what_a_killed_run_leaves_the_next_one_removes(
 def test_a_pod_is_removed_when_the_run_is_interrupted(
     cluster: Cluster, image: str, tmp_path: Path
 ) -> None:
-    words = ("fix", "--plan", str(tmp_path / "plan.json"), *_by_pod(cluster, image))
+    words = ("plan", "-o", str(tmp_path / "plan.json"), *_by_pod(cluster, image))
     run = cluster.start_kubevouch(*words)
     eventually(lambda: _pods(cluster), "a pod of the run")
     run.interrupt()

@@ -11,7 +11,7 @@ from cryptography.x509 import load_der_x509_certificate
 
 from real.prober import read
 
-from .approver.installed import InstalledApprover, assert_approved_once
+from .approver.installed import InstalledApprover, assert_approved_once, clean
 from .cluster import Cluster, Node
 from .conftest import chosen_cluster
 from .in_place import in_place, pods
@@ -75,7 +75,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
     plan(cluster, path)
     with cluster.probed(probes):
-        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         assert applied.code == 0, applied
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
@@ -104,12 +104,11 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     try:
         _the_next_certificates_are_approved(cluster, image_reference, tmp_path / "later")
     finally:
-        removed = cluster.kubevouch("approver", "remove", "--pins", "--yes", "--wait", "3m")
-    assert removed.code == 0, removed
+        clean(cluster)
 
 
 def _the_next_certificates_are_approved(cluster: Cluster, image: str, probes: Path) -> None:
-    """The end of the story: eleven months after `fix`, while nobody is there but the approver."""
+    """The end of the story: eleven months after `apply`, while nobody is there but the approver."""
     since = datetime.now(UTC)
     before = _csrs(cluster)
     installed = cluster.kubevouch(
@@ -192,7 +191,7 @@ def test_the_run_can_be_undone_and_is_as_before(cluster: Cluster, tmp_path: Path
     leaf = worker.handshake().leaf
     path = tmp_path / "plan.json"
     made = plan(cluster, path, "--nodes", worker.name)
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert worker.handshake().leaf != leaf
     assert config_map(cluster) == data  # not all nodes are in the plan
@@ -214,7 +213,7 @@ def test_a_plan_shows_one_line_and_changes_nothing(
         worker.write(f"{KUBELET}/config.yaml", content + bad.encode() + b"\n")
     before = kubelet_files(worker)
     ran = cluster.kubevouch(
-        "fix", "--plan", str(tmp_path / "p.json"), *cluster.ssh_words(), "--nodes", worker.name
+        "plan", "-o", str(tmp_path / "p.json"), *cluster.ssh_words(), "--nodes", worker.name
     )
     assert ran.code == 0, ran
     added = [

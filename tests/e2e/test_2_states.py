@@ -46,7 +46,7 @@ def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: st
     made = plan(cluster, path)
     assert {each["change"] for each in made["nodes"]} == {change}  # type: ignore[attr-defined]
     before = {node.name: _config_and_start(node) for node in cluster.nodes}
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
@@ -71,7 +71,7 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     told = cluster.kubevouch("doctor").out
     assert "rotation stalls from 2027-" in told
     assert "ports go dark from 2027-" in told
-    ran = cluster.kubevouch("fix", "--plan", str(tmp_path / "plan.json"), *cluster.ssh_words())
+    ran = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *cluster.ssh_words())
     made = json.loads((tmp_path / "plan.json").read_text())
     assert made["nodes"] == []
     assert len(made["left_out"]) == 4
@@ -96,7 +96,7 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     made = plan(cluster, path, "--nodes", worker.name)
     assert "kubelet-server-current.pem" in made["nodes"][0]["aside"]  # type: ignore[index]
     with cluster.probed(probes):
-        applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert dark_moments(probes) == []
     assert cluster.kubevouch("undo", str(made["run"]), "--yes").code == 0
@@ -113,12 +113,12 @@ def test_a_superseded_request_is_named_and_never_approved(cluster: Cluster, tmp_
     found = findings(cluster.kubevouch("doctor", "-o", "json"))
     [superseded] = found["KV407"]
     assert superseded in old
-    ran = cluster.kubevouch("csr", "approve", superseded, "--trust-node-status", "--yes")
+    ran = cluster.kubevouch("csr", "approve", superseded, "--yes")
     assert ran.code == 1, ran
     assert "newest" in ran.out
     path = tmp_path / "plan.json"
     plan(cluster, path, "--nodes", worker.name)
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     left = next(e for e in serving_requests(cluster) if e["metadata"]["name"] == superseded)  # type: ignore[index]
     assert not left["status"]

@@ -98,7 +98,7 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
             ran = cluster.kubevouch("csr", *words, *allow)
             assert ran.code == 1, ran
             assert "BorrowedIdentity" in ran.out, ran
-        ran = cluster.kubevouch("csr", "approve", "--all", "--yes", "--trust-node-status", *allow)
+        ran = cluster.kubevouch("csr", "approve", "--all", "--yes", *allow)
         assert ran.code == 1, ran
         assert node.name in _approved_nodes(cluster), ran
         held = [e for e in serving_requests(cluster) if e["metadata"]["name"] == "thief-serving"]  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""What root on a worker would try while `fix` waits for that node's request. Each differs from a good twin in one thing."""
+"""What root on a worker would try while `apply` waits for that node's request. Each differs from a good twin in one thing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,9 +55,7 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
     words = ("create", "-f", "-")
     try:
         cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
-        ran = cluster.kubevouch(
-            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
-        )
+        ran = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert ran.code == 4, ran
         assert f"{bad} is held" in ran.out, ran
         assert f"{hostile.rule} (" in ran.out, ran
@@ -104,7 +102,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
         )
         try:
             ran = cluster.kubevouch(
-                "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
+                "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
             )
             assert ran.code == 4, ran
             assert "allowed-addresses (AddressNotAllowed)" in ran.out, ran
@@ -128,7 +126,7 @@ def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(
     cluster, node = waiting, waiting.workers[0]
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     path = tmp_path / "plan.json"
-    words = ("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    words = ("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", node.name)
 
     def left_out() -> Ran | None:
         """The kubelet takes the lie out again and again: a plan that was made in between does not have it."""

@@ -31,7 +31,7 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
 ) -> None:
     node, path = old.workers[0], tmp_path / "plan.json"
     plan(old, path, "--nodes", node.name)
-    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    words = ("apply", str(path), "--yes", "--soak", "1s")
     held = old.kubevouch(*words, "--gate-timeout", "8s")
     assert held.code == 4, held
     assert "credential-id (NoCredentialId): the CSR does not say which credential made it" in (
@@ -63,8 +63,7 @@ def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
             said = " ".join(held.out.split())
             assert f"kubectl certificate approve {name}, which is your own act" in said, held
         ran = old.kubevouch(
-            "fix",
-            "--apply",
+            "apply",
             str(path),
             "--yes",
             "--soak",

@@ -51,7 +51,7 @@ def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
         asking = threading.Thread(target=ask_on)
         asking.start()
         try:
-            ran = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+            ran = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         finally:
             over.set()
             asking.join()
@@ -76,7 +76,7 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
 
     def met() -> Ran | None:
         """The node's kubelet writes the truth again and again: a plan that was made in between meets no thief."""
-        ran = cluster.kubevouch("fix", "--plan", str(path), *words)
+        ran = cluster.kubevouch("plan", "-o", str(path), *words)
         return ran if owned.address in ran.out else None
 
     def posed(ran: Ran) -> Ran | None:
@@ -135,7 +135,7 @@ def test_an_address_that_two_nodes_claim_needs_the_operators_word(
     cluster, node, liar = waiting, waiting.workers[0], waiting.workers[1]
     kubeconfig = cluster.node_kubeconfig(liar, tmp_path)
     path = tmp_path / "plan.json"
-    words = ("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    words = ("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", node.name)
 
     def held() -> Ran | None:
         """The liar's kubelet takes the lie out again and again: a plan that was made in between does not meet it."""
@@ -176,9 +176,7 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
     try:
         asked = manifest("thief-serving", pem, SERVER)
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
-        ran = cluster.kubevouch(
-            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s"
-        )
+        ran = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert ran.code == 4, ran
         assert why in ran.out + ran.err, ran
         approved = cluster.kubevouch(

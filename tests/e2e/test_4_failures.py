@@ -63,7 +63,7 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
     try:
         path = _plan(expired, node, tmp_path)
         ran = expired.kubevouch(
-            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
+            "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
         )
         assert ran.code == 5, ran
         assert f"{node.name}  undone" in ran.err, ran
@@ -75,7 +75,7 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
 def _restarted_while_nobody_signs(expired: Cluster, path: Path) -> Running:
     """A run whose node has been restarted, and waits for its certificate."""
     expired.stop_controller_manager()
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "1s")
     running.wait_for("restarted")
     return running
 
@@ -120,7 +120,7 @@ def test_a_kubelet_that_stays_down_with_its_former_files_stops_everything_and_sh
     files = kubelet_files(node)
     plan(expired, path)
     expired.stop_controller_manager()
-    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "60s")
+    words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "60s")
     running = expired.start_kubevouch(*words)
     try:
         running.wait_for("restarted")
@@ -146,7 +146,7 @@ def test_a_request_that_nobody_signs_is_put_back(
     expired.stop_controller_manager()
     with expired.probed(probes):
         ran = expired.kubevouch(
-            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
+            "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
         )
     assert ran.code == 5, ran
     assert "not signed yet" in ran.out, ran
@@ -162,7 +162,7 @@ def test_fix_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
     files = kubelet_files(node)
     with expired.probed(probes):
-        words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
+        words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
         running = expired.start_kubevouch(*words)
         running.wait_for("restarted")
         running.kill()
@@ -183,7 +183,7 @@ def test_the_switch_tries_again_until_the_kubelet_runs_with_its_former_files(
         files, path = kubelet_files(node), _plan(expired, node, tmp_path)
         run = json.loads(path.read_text())["run"]
         running = expired.start_kubevouch(
-            *("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
+            *("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
         )
         running.wait_for("restarted")
         running.kill()
@@ -207,7 +207,7 @@ def test_a_machine_that_lost_its_switch_in_a_restart_is_put_back_at_its_start(
     path = _plan(expired, node, tmp_path)
     files = kubelet_files(node)
     running = expired.start_kubevouch(
-        "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1h"
+        "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1h"
     )
     running.wait_for("restarted")
     running.kill()
@@ -223,7 +223,7 @@ def test_ssh_cut_after_the_restart_is_put_back_by_the_nodes_own_switch(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
     path = _plan(expired, node, tmp_path)
-    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "20s")
+    words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "20s")
     running = expired.start_kubevouch(*words)
     running.wait_for("restarted")
     node.cut_ssh()
@@ -236,7 +236,7 @@ def test_a_full_disk_stops_it_before_harm(expired: Cluster, node: Node, tmp_path
     path = _plan(expired, node, tmp_path)
     node.fill(f"{KUBELET}/.kubevouch")
     started = _started(node)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert ran.code == 4, ran
     assert f"{node.name}  stopped" in ran.err, ran
     assert "nothing was changed" in ran.out, ran
@@ -252,7 +252,7 @@ def test_a_file_changed_since_the_plan_stops_the_run_before_its_first_write(
     node.sh(f"printf '# somebody was here\\n' >>{KUBELET}/config.yaml")
     started = _started(node)
     try:
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         assert ran.code == 4, ran
         assert node.name in ran.err, ran
         assert "has been changed since the plan" in ran.err, ran
@@ -278,7 +278,7 @@ def test_a_plan_for_another_cluster_or_machine_is_refused(
     ):
         assert old in text
         path.write_text(text.replace(old, new))
-        ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         assert ran.code == 4, ran
         assert why in ran.err, ran
 
@@ -287,7 +287,7 @@ def test_a_plan_for_another_cluster_or_machine_is_refused(
 def test_without_a_terminal_and_without_yes_nothing_is_written(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
-    ran = expired.kubevouch("fix", "--apply", str(_plan(expired, node, tmp_path)))
+    ran = expired.kubevouch("apply", str(_plan(expired, node, tmp_path)))
     assert ran.code == 2, ran
     assert "--yes was expected" in ran.err, ran
 
@@ -301,9 +301,7 @@ def test_somebody_without_rights_is_told_so_before_the_first_write(
     name = f"looker-{int(now.timestamp())}"
     kubeconfig = expired.user(name, tmp_path)
     expired.bind(READER, "kubevouch-reader", name)
-    ran = expired.kubevouch(
-        "fix", "--apply", str(path), "--yes", "--soak", "1s", kubeconfig=kubeconfig
-    )
+    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s", kubeconfig=kubeconfig)
     assert ran.code == 4, ran
     assert "not allowed to patch certificatesigningrequests/approval" in ran.err, ran
 

@@ -33,8 +33,8 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
         ("probe", node.address): 1,
         ("csr", "list"): 0,
         ("csr", "explain", name): 1,
-        ("csr", "explain", name, "--trust-node-status"): 0,
-        ("fix", "--plan", str(plan), *cluster.ssh_words()): 0,
+        ("csr", "explain", name, "--allow", f"{node.name}={node.address}"): 0,
+        ("plan", "-o", str(plan), *cluster.ssh_words()): 0,
         ("verify",): 1,
     }
     since = datetime.now(UTC)
@@ -66,7 +66,7 @@ def test_no_credential_reaches_a_kubelet(cluster: Cluster, tmp_path: Path) -> No
         since = datetime.now(UTC)
         assert cluster.kubevouch("doctor").code == 1
         assert cluster.kubevouch("probe", cluster.workers[0].name).code == 0
-        ran = cluster.kubevouch("fix", "--plan", str(tmp_path / "p.json"), *cluster.ssh_words())
+        ran = cluster.kubevouch("plan", "-o", str(tmp_path / "p.json"), *cluster.ssh_words())
         assert ran.code == 0, ran
         for entry in cluster.audit(since):
             assert not (entry.what == "tokenreviews" and entry.user_name.startswith("system:node:"))

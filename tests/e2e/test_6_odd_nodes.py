@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,78 +19,6 @@ def expired(cluster: Cluster) -> Cluster:
     """In these tests nothing is applied."""
     cluster.state("expired")
     return cluster
-
-
-@pytest.fixture
-def config(expired: Cluster) -> Iterator[bytes]:
-    """A worker's config.yaml, which is put back."""
-    node = expired.workers[0]
-    content = node.read(CONFIG)
-    yield content
-    node.write(CONFIG, content)
-
-
-REFUSED = {
-    "a key that is there twice": (b"maxPods: 110\nmaxPods: 110\n", "the key maxPods again"),
-    "the key in another case": (b"ServerTLSBootstrap: true\n", "ServerTLSBootstrap"),
-    "an alias as its value": (b"x: &a false\nserverTLSBootstrap: *a\n", "alias"),
-    "a second document": (b"---\nkind: Other\n", "document"),
-    "no YAML": (b"a: [b\n", "YAML"),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_a_config_that_cannot_be_edited_safely_leaves_the_node_out(
-    expired: Cluster, config: bytes, tmp_path: Path, what: str
-) -> None:
-    added, why = REFUSED[what]
-    node = expired.workers[0]
-    node.write(CONFIG, config + added)
-    ran = _plan(expired, node, tmp_path)
-    assert ran[0] == 3, ran
-    assert f"{node.name}   LEFT OUT: " in ran[1], ran
-    assert why in ran[1], ran
-    assert node.read(CONFIG) == config + added
-
-
-def test_crlf_and_anchors_elsewhere_are_kept(
-    expired: Cluster, config: bytes, tmp_path: Path
-) -> None:
-    node = expired.workers[0]
-    odd = (
-        config.replace(b"\n", b"\r\n")
-        + b"evictionHard: &e {memory.available: 100Mi}\r\nevictionSoft: {}\r\n"
-    )
-    node.write(CONFIG, odd)
-    code, out = _plan(expired, node, tmp_path)
-    assert code == 0, out
-    assert "+serverTLSBootstrap: true" in out
-
-
-def test_flags_that_win_and_files_that_are_pinned_leave_the_node_out(
-    expired: Cluster, tmp_path: Path
-) -> None:
-    node = expired.workers[0]
-    drop_in = "/etc/systemd/system/kubelet.service.d/98-flags.conf"
-    for flag, why in (
-        ("--rotate-server-certificates=false", "flag --rotate-server-certificates"),
-        (
-            f"--tls-cert-file={KUBELET}/pki/kubelet.crt --tls-private-key-file={KUBELET}/pki/kubelet.key",
-            "tlsCertFile is set",
-        ),
-    ):
-        args = f"--node-ip={node.address} {flag}"
-        node.write(
-            drop_in,
-            f'[Service]\nEnvironment="KUBELET_EXTRA_ARGS={args}"\nEnvironmentFile=\n'.encode(),
-        )
-        try:
-            node.sh("systemctl daemon-reload; systemctl restart kubelet")
-            code, out = _plan(expired, node, tmp_path)
-            assert code == 3, out
-            assert why in out, out
-        finally:
-            node.sh(f"rm -f {drop_in}; systemctl daemon-reload; systemctl restart kubelet")
 
 
 def test_nodes_that_cannot_be_reached_are_named_and_left_out(
@@ -160,18 +87,18 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
     config = _by_address(expired, node, tmp_path, known=known)
     path = tmp_path / "plan.json"
     words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
-    ran = expired.kubevouch("fix", "--plan", str(path), *words)
+    ran = expired.kubevouch("plan", "-o", str(path), *words)
     made = json.loads(path.read_text())
     if known:
         assert ran.code == 3, ran
         allow = f"{node.name}={node.address}"
         assert f"is the node's own word; if it is so: --allow {allow}" in ran.out
-        ran = expired.kubevouch("fix", "--plan", str(path), *words, "--allow", allow)
+        ran = expired.kubevouch("plan", "-o", str(path), *words, "--allow", allow)
         made = json.loads(path.read_text())
         assert ran.code == 0, ran
         assert [each["host"] for each in made["nodes"]] == [node.address]
         assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
-        done = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+        done = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
         assert done.code == 0, done
         _undo_with_a_stopped_kubelet(expired, node, path)
         return
@@ -184,10 +111,3 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
         "ssh-keyscan",
     ):
         assert word in ran.out, word
-
-
-def _plan(cluster: Cluster, node: Node, folder: Path) -> tuple[int, str]:
-    path = folder / "plan.json"
-    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", node.name)
-    assert "Traceback" not in ran.err
-    return ran.code, ran.out

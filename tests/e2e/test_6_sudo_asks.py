@@ -55,7 +55,7 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
     before = asks.read(f"{KUBELET}/config.yaml")
     path, state = tmp_path / "plan.json", tmp_path / "state"
     words = (
-        *("fix", "--plan", str(path), *cluster.ssh_words(), "--nodes", asks.name),
+        *("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", asks.name),
         *("--ssh-user", "ops", "--ask-sudo-password"),
     )
     if isinstance(cluster, BedCluster):
@@ -66,18 +66,18 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
     assert planned.code == 0, planned
     assert "with a password for sudo" in planned.out
     assert json.loads(path.read_text())["ask_sudo_password"] is True
-    alone = cluster.kubevouch("fix", "--apply", str(path), "--yes")
+    alone = cluster.kubevouch("apply", str(path), "--yes")
     assert (alone.code, "is not a terminal to ask for a password at" in alone.err) == (2, True), (
         alone
     )
     if isinstance(cluster, BedCluster):
-        refused = typed(cluster, state, "fix", "--apply", str(path), "--yes", word="another one")
+        refused = typed(cluster, state, "apply", str(path), "--yes", word="another one")
         assert refused.code == 4, refused
         assert "sudo -l" in refused.out.partition("NEXT ")[2]
-    done = typed(cluster, state, "fix", "--apply", str(path), "--yes", "--soak", "1s")
+    done = typed(cluster, state, "apply", str(path), "--yes", "--soak", "1s")
     assert done.code == 0, done
     run = json.loads(path.read_text())["run"]
-    status = typed(cluster, state, "fix", "--status", run)
+    status = typed(cluster, state, "status", run)
     assert (status.code, f"{run}   done" in status.out) == (0, True), status
     undone = typed(cluster, state, "undo", run, "--yes")
     assert undone.code == 0, undone

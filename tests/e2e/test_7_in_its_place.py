@@ -168,7 +168,7 @@ def _one_killed(cluster: Cluster, image: str, theirs: str, which: int) -> Killed
 def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
     cluster: Cluster, image_reference: str, tmp_path: Path
 ) -> None:
-    """By the docs alone: the image first, then `fix`, then the flag. Nobody who asks is ever left without an answer."""
+    """By the docs alone: the image first, then `apply`, then the flag. Nobody who asks is ever left without an answer."""
     if not isinstance(cluster, BedCluster):
         pytest.skip("a lab has no metrics server that verifies nothing")
     cluster.state("expired")
@@ -180,14 +180,14 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
             set_image(cluster, image_reference)
             held = eventually(lambda: _ours_that_wait(cluster), "a pod of ours that waits")
             log = eventually(lambda: _warning(cluster, held), "its warning")
-            assert "`kubevouch fix --plan plan.json` how to mend it" in log
+            assert "`kubevouch plan -o plan.json` how to mend it" in log
             doctor = cluster.kubevouch("doctor", "-o", "json")
             assert sorted(findings(doctor)["KV116"]) == names(cluster.nodes), doctor
             assert json.loads(doctor.out)["cause"]["code"] == "KV501"
 
             path = tmp_path / "plan.json"
             plan(cluster, path)
-            applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+            applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
             assert applied.code == 0, applied
             rolled_out(cluster)
 

@@ -40,8 +40,8 @@ def armed(node: Node) -> list[str]:
 
 
 def killed_at(cluster: Cluster, path: Path, text: str, *words: str) -> None:
-    """`fix --apply`, killed without a chance to say anything once that text is printed."""
-    running = cluster.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s", *words)
+    """`apply`, killed without a chance to say anything once that text is printed."""
+    running = cluster.start_kubevouch("apply", str(path), "--yes", "--soak", "1s", *words)
     running.wait_for(text)
     running.kill()
 
@@ -53,7 +53,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     made = plan(expired, path, "--nodes", worker.name)
     killed_at(expired, path, "serves it at")
     assert armed(worker) == [made["run"]]
-    again = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    again = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert again.code == 0, again
     assert "1 of 1 nodes done" in again.out, again
     assert armed(worker) == []
@@ -63,7 +63,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     # Done is done: nothing of the run is left that could take it back.
     assert worker.sh("systemctl list-timers --all | grep kubevouch", check=False).stdout == ""
     leaf = worker.handshake().leaf
-    third = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    third = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert third.code == 0, third
     assert "change 1 node" not in third.err, third
     assert worker.handshake().leaf == leaf
@@ -81,8 +81,7 @@ def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_
     assert [armed(each) for each in nodes] == [[], []]
     within = time.monotonic() + 120
     status = (
-        "fix",
-        "--status",
+        "status",
         *expired.ssh_words(),
     )  # of no run in particular: all nodes are asked
     while "nobody any more" not in (looked := expired.kubevouch(*status)).out:
@@ -91,8 +90,8 @@ def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_
     said = " ".join(looked.out.split())
     assert f"Under way nobody any more: run {run} of " in said, looked
     assert "was cut off (its process on this machine has ended)" in said, looked
-    assert f"NEXT       kubevouch fix --resume {run}" in looked.out, looked
-    resumed = expired.kubevouch("fix", "--resume", str(run), "--yes", "--soak", "1s")
+    assert f"NEXT       kubevouch resume {run}" in looked.out, looked
+    resumed = expired.kubevouch("resume", str(run), "--yes", "--soak", "1s")
     assert resumed.code == 0, resumed
     assert "2 of 2 nodes done" in resumed.out, resumed
     assert "Under way  nobody\n" in expired.kubevouch(*status).out
@@ -110,7 +109,7 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     made = plan(expired, path, "--nodes", worker.name)
     before = kubelet_files(worker)
     running = expired.start_kubevouch(
-        *("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1m"),
+        *("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1m"),
         *("--kubeconfig", str(expired.kubeconfig)),
     )
     running.wait_for("restarted")
@@ -126,7 +125,7 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     timing = "--gate-timeout 60s --soak 1s"
     assert f"{worker.name} is armed by run {run}: its dead-man's switch puts it back at " in ran.err
     assert 0 < int(re.findall(r"at the latest, in (\d+) s", ran.err)[0]) <= 80, ran
-    assert f"`kubevouch fix --resume {run} {flags} {timing}`" in ran.err, ran
+    assert f"`kubevouch resume {run} {flags} {timing}`" in ran.err, ran
     assert f"`kubevouch undo {run} {flags}`" in ran.err, ran
     assert armed(worker) == [run]
     undone = expired.kubevouch("undo", str(run), "--yes")
@@ -151,17 +150,17 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     killed_at(expired, path, "restarted")
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone
-    refused = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes")
+    refused = expired.kubevouch("resume", str(made["run"]), "--yes")
     assert refused.code == 4, refused
     assert "this run was undone on it" in refused.err, refused
     planned = expired.kubevouch(*next_of(refused, new), "--nodes", worker.name)
     assert planned.code == 0, planned
     worker.sh("echo '# edited' >> /var/lib/kubelet/config.yaml")
-    other = expired.kubevouch("fix", "--apply", str(new), "--yes")
+    other = expired.kubevouch("apply", str(new), "--yes")
     assert (other.code, "has been changed since the plan" in other.err) == (4, True), other
     worker.sh("systemctl restart kubelet")
     assert expired.kubevouch(*next_of(other, new), "--nodes", worker.name).code == 0
-    done = expired.kubevouch("fix", "--apply", str(new), "--yes", "--soak", "1s")
+    done = expired.kubevouch("apply", str(new), "--yes", "--soak", "1s")
     assert done.code == 0, done
 
 
@@ -189,40 +188,40 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     killed_at(expired, path, "serves it at", "--gate-timeout", "45s")
     run = made["run"]
     ran = expired.kubevouch(
-        *("fix", "--plan", str(tmp_path / "new.json"), *expired.ssh_words(), "--nodes", worker.name)
+        *("plan", "-o", str(tmp_path / "new.json"), *expired.ssh_words(), "--nodes", worker.name)
     )
     assert ran.code == 3, ran
     assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
     assert re.search(r"puts it back at [-0-9]+ [:0-9]+ UTC by its clock", ran.out), ran
     assert f"kubevouch undo {run}" in ran.out, ran
-    assert f"NEXT     kubevouch fix --resume {run} --gate-timeout 45s --soak 1s\n" in ran.out, ran
+    assert f"NEXT     kubevouch resume {run} --gate-timeout 45s --soak 1s\n" in ran.out, ran
     # The reading verbs see no disk, but this machine remembers.
     for verb in ("doctor", "verify"):
         looked = expired.kubevouch(verb)
         assert looked.code == 1, looked
         told = f"run {run} is not finished, as far as is known here: {worker.name} was armed"
         assert told in " ".join(looked.out.split())
-    replaced = expired.kubevouch("fix", "--plan", str(path), *expired.ssh_words())
+    replaced = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words())
     assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
     [kept] = re.findall(r"that one is kept in (\S+)", replaced.err)
     assert json.loads(Path(kept).read_text())["run"] == run
-    applied = expired.kubevouch("fix", "--apply", str(other), "--yes", "--soak", "1s")
+    applied = expired.kubevouch("apply", str(other), "--yes", "--soak", "1s")
     assert applied.code == 4, applied
     assert f"run {run}" in applied.err, applied
-    goes_on = f"kubevouch fix --resume {run} --gate-timeout 45s --soak 1s"
+    goes_on = f"kubevouch resume {run} --gate-timeout 45s --soak 1s"
     assert f"NEXT     {goes_on}\n" in applied.err, applied
     assert second["run"] != run
-    listed = " ".join(expired.kubevouch("fix", "--list").out.split())
+    listed = " ".join(expired.kubevouch("status", "--list").out.split())
     assert re.search(rf"{worker.name} was armed .* at the latest; it was cut off", listed), listed
     eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
     # Nobody has taken its Lease since, and nothing is left of it.
-    status = ("fix", "--status", *expired.ssh_words())
+    status = ("status", *expired.ssh_words())
     stands = " ".join(expired.kubevouch(*status).out.split())
     assert f"Under way nobody: run {run} of " in stands
     assert "what it had begun is put back, on 1 of these nodes" in stands
     over = r"no node is in hand; it was cut off; the switches of what it had in hand were due by .* UTC"
     eventually(
-        lambda: re.search(over, " ".join(expired.kubevouch("fix", "--list").out.split())),
+        lambda: re.search(over, " ".join(expired.kubevouch("status", "--list").out.split())),
         "that its switch was due",
     )
     assert "KV905" not in (found := expired.kubevouch("doctor").out), found
@@ -234,10 +233,10 @@ def test_a_finished_run_begun_again_changes_and_promises_nothing(
 ) -> None:
     path = tmp_path / "plan.json"
     made = plan(expired, path)
-    first = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    first = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert first.code == 0, first
     assert "ConfigMap kubelet-config updated" in first.out, first
-    again = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    again = expired.kubevouch("apply", str(path), "--yes")
     assert again.code == 0, again
     assert "This will" not in again.err, again
     assert "updated" not in again.out, again
@@ -257,16 +256,14 @@ def test_a_plan_that_leaves_out_every_node_is_not_applied(
 ) -> None:
     path = tmp_path / "plan.json"
     worker.cut_ssh()
-    ran = expired.kubevouch(
-        "fix", "--plan", str(path), *expired.ssh_words(), "--nodes", worker.name
-    )
+    ran = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words(), "--nodes", worker.name)
     assert ran.code == 3, ran
-    assert "fix --apply" not in ran.out, ran
+    assert "apply" not in ran.out, ran
     asks_it = rf"^NEXT +ssh .* -- {worker.name} true$"
-    plans_anew = rf"^THEN +kubevouch fix --plan {path} .*{worker.name}$"
+    plans_anew = rf"^THEN +kubevouch plan -o {path} .*{worker.name}$"
     assert re.search(f"{asks_it}\n{plans_anew}", ran.out, re.MULTILINE), ran
     assert "Undo" not in ran.out, ran
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 3, applied
     assert "leaves out" in applied.err, applied
     assert worker.name in applied.err, applied
@@ -283,7 +280,7 @@ def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
     made = plan(expired, path, "--nodes", others)
     assert [each["node"] for each in made["left_out"]] == [worker.name]  # type: ignore[attr-defined]
     before = config_map(expired)
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 3, applied
     assert "1 of 1 nodes done" in applied.out, applied
     assert f"LEFT OUT: {worker.name}" in applied.out, applied
@@ -299,7 +296,7 @@ def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
     taken = made["nodes"].pop(0)  # type: ignore[attr-defined]
     path.write_text(json.dumps(made))
     before = config_map(expired)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert ran.code == 4, ran
     assert "3 of 3 nodes done" in ran.out, ran
     assert f"{taken['node']} is not in this plan" in ran.out, ran
@@ -322,9 +319,7 @@ def test_trust_fields_of_a_plan_are_proven_again(
     ):
         assert old in text
         path.write_text(text.replace(old, new))
-        ran = expired.kubevouch(
-            "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "5s"
-        )
+        ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "5s")
         assert ran.code == 4, ran
         assert why in ran.err, ran
         assert "This will" not in ran.err, ran
@@ -337,7 +332,7 @@ def test_the_prompt_names_what_will_be_vouched_for(
 ) -> None:
     path = tmp_path / "plan.json"
     plan(expired, path, "--nodes", worker.name)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert ran.code == 0, ran
     asked, _, _ = ran.err.partition("This will change")
     assert f"{worker.name} may have {worker.name}" in " ".join(asked.split()), ran
@@ -353,12 +348,12 @@ def test_a_plan_that_only_approves_promises_no_backup_and_no_undo(
 ) -> None:
     cluster.state("pending")
     path = tmp_path / "plan.json"
-    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words())
+    ran = cluster.kubevouch("plan", "-o", str(path), *cluster.ssh_words())
     assert ran.code == 0, ran
     assert "Undo" not in ran.out, ran
     assert "backup" not in ran.out, ran
     assert "seed" not in ran.out, ran
-    applied = cluster.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert "undo" not in applied.err.lower(), applied
     assert "Undo" not in applied.out, applied

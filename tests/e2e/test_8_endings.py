@@ -29,9 +29,7 @@ def worker(expired: Cluster) -> Iterator[Node]:
     before = kubelet_files(node)
     yield node
     expired.start_controller_manager()
-    status = json.loads(
-        expired.kubevouch("fix", "--status", "-o", "json", *expired.ssh_words()).out
-    )
+    status = json.loads(expired.kubevouch("status", "-o", "json", *expired.ssh_words()).out)
     for each in status["nodes"]:
         if each["standing"] == "armed":
             expired.kubevouch("undo", each["run"], "--yes")
@@ -52,7 +50,7 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     path = tmp_path / "plan.json"
     made = plan(expired, path, "--nodes", worker.name)
     expired.stop_controller_manager()  # so that the run waits for a certificate
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "1s")
     running.wait_for("restarted")
     if signal == "INT, twice":
         running.interrupt()
@@ -63,18 +61,18 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     ran = running.finish()
     assert ran.code == 130, ran
     assert "stopped at once; its own switch puts it back" in " ".join(ran.out.split()), ran
-    assert f"NEXT     kubevouch fix --resume {made['run']} --soak 1s\n" in ran.out, ran
+    assert f"NEXT     kubevouch resume {made['run']} --soak 1s\n" in ran.out, ran
     lines = log_of(ran.out)
     assert (lines[0]["what"], lines[-1]["what"], lines[-1]["exit"]) == ("begins", "ends", 130)
-    looked = expired.kubevouch("fix", "--status", str(made["run"]))
+    looked = expired.kubevouch("status", str(made["run"]))
     assert looked.code == 1, looked
-    assert f"NEXT       kubevouch fix --resume {made['run']} --soak 1s\n" in looked.out, looked
+    assert f"NEXT       kubevouch resume {made['run']} --soak 1s\n" in looked.out, looked
     expired.start_controller_manager()
-    again = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes", "--soak", "1s")
+    again = expired.kubevouch("resume", str(made["run"]), "--yes", "--soak", "1s")
     assert again.code == 0, again
     told = "Only the plan was made with --nodes: other nodes were not looked at"
     assert told in " ".join(again.out.split()), again
-    assert expired.kubevouch("fix", "--status", str(made["run"])).code == 0
+    assert expired.kubevouch("status", str(made["run"])).code == 0
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone
 
@@ -85,29 +83,29 @@ def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
     """No node is armed, and nobody holds the Lease: what is left to do is known by its plan, and by what the nodes have not."""
     path = tmp_path / "plan.json"
     made = plan(expired, path, "--nodes", ",".join(each.name for each in expired.workers[:2]))
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "10m")
+    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "10m")
     running.wait_for("the soak of")
     running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
-    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    looked = expired.kubevouch("status", *expired.ssh_words())
     assert looked.code == 0, looked
     told = " ".join(looked.out.split())
     assert (
         f"Under way nobody Stopped run {made['run']}: it has not begun on 1 of the 2 nodes" in told
     )
-    assert f"NEXT       kubevouch fix --resume {made['run']}" in looked.out, looked
+    assert f"NEXT       kubevouch resume {made['run']}" in looked.out, looked
     listed = listed_of(expired, str(made["run"]))
     assert "no node is in hand; ended with 1 done, 1 untouched" in listed, listed
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone
-    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    looked = expired.kubevouch("status", *expired.ssh_words())
     assert "Stopped" not in looked.out, looked
 
 
 def listed_of(cluster: Cluster, run: str) -> str:
-    """What `fix --list` says of one run, on one line. Runs that other tests killed on this cluster stand beside it."""
-    lines = cluster.kubevouch("fix", "--list").out.splitlines()
+    """What `status --list` says of one run, on one line. Runs that other tests killed on this cluster stand beside it."""
+    lines = cluster.kubevouch("status", "--list").out.splitlines()
     [first] = [number for number, line in enumerate(lines) if line.startswith(f"{run} ")]
     wrapped = takewhile(lambda line: line.startswith(" "), lines[first + 1 :])
     return " ".join(" ".join([lines[first], *wrapped]).split())
@@ -119,7 +117,7 @@ def what_is_found_done_has_an_end(cluster: Cluster, run: str, told: str) -> None
     log = Path(path)
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
     assert "it was cut off" in listed_of(cluster, run)
-    resumed = cluster.kubevouch("fix", "--resume", run, "--yes")
+    resumed = cluster.kubevouch("resume", run, "--yes")
     assert (resumed.code, "Nothing was left to do." in resumed.out) == (0, True), resumed
     listed = listed_of(cluster, run)
     assert "ended with 2 done" in listed, listed
@@ -133,7 +131,7 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     path, nodes = tmp_path / "plan.json", expired.workers[:2]
     before = [kubelet_files(each) for each in nodes]
     made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     what_is_found_done_has_an_end(expired, str(made["run"]), applied.out)
     running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
@@ -141,7 +139,7 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
-    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    looked = expired.kubevouch("status", *expired.ssh_words())
     assert looked.code == 0, looked
     left = f"Stopped    undo of run {made['run']}: it has not put back 1 of the 2 nodes"
     assert left in looked.out, looked
@@ -152,7 +150,7 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     [aside] = re.findall(r"^Aside +(\S+/strays) on each node", done.out, re.MULTILINE)
     assert "kubelet-server-current.pem" in nodes[1].sh(f"ls {aside}").stdout, done
     assert [kubelet_files(each) for each in nodes] == before
-    looked = expired.kubevouch("fix", "--status", *expired.ssh_words())
+    looked = expired.kubevouch("status", *expired.ssh_words())
     assert "Stopped" not in looked.out, looked
 
 
@@ -162,18 +160,18 @@ def test_an_undo_that_was_abandoned_for_a_new_plan_does_not_come_next(
     """Whoever would do what NEXT said would take the new run's cluster apart."""
     path, nodes = tmp_path / "plan.json", expired.workers[:2]
     made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
     running.wait_for("former files in place")
     running.interrupt()
     assert running.finish().code == 130
     new = plan(expired, path, "--nodes", nodes[0].name)
-    applied = expired.kubevouch("fix", "--apply", str(path), "--yes", "--soak", "1s")
+    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     by_ssh = expired.ssh_words()
     for asked in (by_ssh, (str(made["run"]),), ("--nodes", nodes[1].name, *by_ssh)):
-        looked = expired.kubevouch("fix", "--status", *asked)
+        looked = expired.kubevouch("status", *asked)
         assert looked.code == 0, looked
         assert "Stopped" not in looked.out, looked
         [following] = re.findall(r"^NEXT +(.*)$", looked.out, re.MULTILINE)
@@ -190,7 +188,7 @@ def test_temporary_files_that_are_gone_mid_run_end_it_with_a_table_and_the_node_
     temporary.mkdir()
     plan(expired, path, "--nodes", worker.name)
     expired.stop_controller_manager()
-    words = ("fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "15s")
+    words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "15s")
     running = expired.start_kubevouch(*words, under=("env", f"TMPDIR={temporary}"))
     running.wait_for("restarted")
     shutil.rmtree(temporary)
@@ -207,10 +205,10 @@ def test_a_record_that_cannot_be_kept_here_stops_it_before_anything_was_changed(
     plan(expired, path, "--nodes", worker.name)
     state.write_text("a file in the place of the folder")
     running = expired.start_kubevouch(
-        *("fix", "--apply", str(path), "--yes"), under=("env", f"XDG_STATE_HOME={state}")
+        *("apply", str(path), "--yes"), under=("env", f"XDG_STATE_HOME={state}")
     )
     ran = running.finish()
     assert ran.code == 4, ran
     assert "the record of this run cannot be kept: Not a directory; nothing was changed" in ran.err
     assert ran.err.splitlines()[-2] == f"NEXT     ls -ld {state}", ran
-    assert ran.err.splitlines()[-1].startswith(f"THEN     kubevouch fix --apply {path}"), ran
+    assert ran.err.splitlines()[-1].startswith(f"THEN     kubevouch apply {path}"), ran

@@ -81,7 +81,7 @@ def test_an_api_server_that_is_down_before_the_first_write(fleet: Fleet) -> None
     with fleet.cluster.outage("down"):
         ran = fleet.start(path, *PATIENT).finish()
     assert (ran.code, in_short(next_lines(ran))) == (case.code, case.next), ran
-    assert next_lines(ran)[1].startswith(f"kubevouch fix --apply {path} "), ran
+    assert next_lines(ran)[1].startswith(f"kubevouch apply {path} "), ran
     fleet.planned = path
 
 
@@ -215,7 +215,7 @@ def test_one_run_goes_through_all_that_passes_and_ends_at_a_config_map_of_somebo
         denied = cluster.kubevouch("csr", "deny", name, "--reason", "not its own", "--yes")
         assert denied.code == 0, denied
     fleet.follow(ran, storm.path)
-    ended = cluster.kubevouch("fix", "--apply", str(storm.path), "--yes", *PATIENT)
+    ended = cluster.kubevouch("apply", str(storm.path), "--yes", *PATIENT)
     assert ended.code == 0, ended
     assert "serverTLSBootstrap: true" in fleet.config_text
     assert "maxPods: 77" in fleet.config_text

@@ -1,4 +1,4 @@
-"""`fix --resume` after a kill: it goes past no node that the run may have broken, and is not held up by a file that is the same."""
+"""`resume` after a kill: it goes past no node that the run may have broken, and is not held up by a file that is the same."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ def killed_while_it_is_armed(cluster: Cluster, path: Path, gates: str = "5m") ->
     """Once its kubelet has been restarted and nothing is proven yet: no certificate is issued."""
     cluster.stop_controller_manager()
     running = cluster.start_kubevouch(
-        "fix", "--apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", gates
+        "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", gates
     )
     running.wait_for("restarted")
     running.kill()
@@ -50,7 +50,7 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     is_ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
     asked = ("get", "node", first.name, "-o", is_ready)
     eventually(lambda: expired.kubectl(*asked).stdout != "True", "NotReady")
-    resumed = expired.kubevouch("fix", "--resume", str(run), "--yes", "--soak", "1s")
+    resumed = expired.kubevouch("resume", str(run), "--yes", "--soak", "1s")
     assert resumed.code == 5, resumed
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
     assert (
@@ -60,7 +60,7 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     assert f"goes without {second.name}: {only}" in said
     assert f"{first.name} undone" in told
     assert f"LEFT OUT: {second.name}: {only}" in told
-    assert "NEXT kubevouch doctor THEN kubevouch fix --plan" in told
+    assert "NEXT kubevouch doctor THEN kubevouch plan" in told
     assert [kubelet_files(each) for each in (first, second)] == before
     assert first.sh("systemctl is-active kubelet.service").stdout.strip() == "active"
 
@@ -73,7 +73,7 @@ def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_
     run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
     try:
         killed_while_it_is_armed(expired, path, "50s")  # so that the switch has 70 s
-        resumed = expired.kubevouch("fix", "--resume", str(run), "--yes")
+        resumed = expired.kubevouch("resume", str(run), "--yes")
     finally:
         expired.start_controller_manager()
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
@@ -96,25 +96,25 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     before = kubelet_files(node)
     run = str(plan(expired, path, "--nodes", node.name)["run"])
     cut_off_while_it_is_armed(expired, path)
-    listed = expired.kubevouch("fix", "--list")
-    assert next_of(listed) == f"kubevouch fix --status {run}"
-    bare = ("fix", "--status")
+    listed = expired.kubevouch("status", "--list")
+    assert next_of(listed) == f"kubevouch status {run}"
+    bare = ("status",)
     looked = expired.kubevouch(*bare)
     for _ in range(60):
         if "nobody any more" in looked.out:
             break
         waits, _, shows = next_of(looked).rpartition(" && ")
-        assert shows == f"kubevouch fix --status {run}", looked
+        assert shows == f"kubevouch status {run}", looked
         assert re.fullmatch(r"(sleep \d+)?", waits), looked
         assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
         time.sleep(int(waits.removeprefix("sleep ") or 1))
         looked = expired.kubevouch(*bare)
-    assert next_of(looked) == f"kubevouch fix --status {run}", looked
+    assert next_of(looked) == f"kubevouch status {run}", looked
     told = " ".join(looked.out.split())
     assert f"armed by run {run} until" in told, looked
     assert f"the plan of run {run}, which is kept on this machine, does" in told, looked
     looked = expired.kubevouch(*shlex.split(next_of(looked))[1:])
-    resume = f"kubevouch fix --resume {run} --gate-timeout 300s --soak 1s"
+    resume = f"kubevouch resume {run} --gate-timeout 300s --soak 1s"
     assert next_of(looked) == resume, looked
     resumed = expired.kubevouch(*shlex.split(resume)[1:], "--yes")
     assert resumed.code == 0, resumed
@@ -140,10 +140,10 @@ def test_a_file_that_is_written_again_unchanged_while_its_node_is_armed_is_no_fa
     )  # times of files are whole seconds: what was written within two of the start is not seen
     config = f"{KUBELET}/config.yaml"
     node.sh(f"cp -p {config} {config}.new && touch {config}.new && mv {config}.new {config}")
-    looked = expired.kubevouch("fix", "--status", run)
+    looked = expired.kubevouch("status", run)
     note = f"{config} was written again since, with the same content"
     assert note in " ".join(looked.out.split()), looked
-    resumed = expired.kubevouch("fix", "--resume", run, "--yes", "--soak", "1s")
+    resumed = expired.kubevouch("resume", run, "--yes", "--soak", "1s")
     assert resumed.code == 0, resumed
     assert "1 of 1 nodes done" in resumed.out, resumed
     undone = expired.kubevouch("undo", run, "--yes")

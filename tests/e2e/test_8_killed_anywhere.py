@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from .approver.installed import clean
 from .cluster import Cluster
 from .test_8_begun_again import armed
 from .told import dark_moments, kubelet_files, plan
@@ -52,18 +53,17 @@ def test_a_verb_that_is_killed_leaves_no_port_dark_and_the_next_one_ends_well(
     cluster: Cluster, image_reference: str, tmp_path: Path, sequence: str
 ) -> None:
     of_the_approver = "install" in sequence
-    # A namespace can go only while the metrics API answers.
     cluster.state("healthy" if of_the_approver else "expired")
     worker, path = cluster.workers[0], tmp_path / "plan.json"
     ssh, node = cluster.ssh_words(), ("--nodes", worker.name)
     run = "" if of_the_approver else str(plan(cluster, path, *node)["run"])
     before = kubelet_files(worker)
     verbs = {
-        "plan": ("fix", "--plan", str(tmp_path / "other.json"), *ssh, *node),
-        "apply": ("fix", "--apply", str(path), "--yes", *QUICK),
-        "resume": ("fix", "--resume", run, "--yes", *QUICK),
+        "plan": ("plan", "-o", str(tmp_path / "other.json"), *ssh, *node),
+        "apply": ("apply", str(path), "--yes", *QUICK),
+        "resume": ("resume", run, "--yes", *QUICK),
         "undo": ("undo", str(path), "--yes"),
-        "status": ("fix", "--status", *ssh),
+        "status": ("status", *ssh),
         "install": (
             "approver",
             "install",
@@ -73,7 +73,7 @@ def test_a_verb_that_is_killed_leaves_no_port_dark_and_the_next_one_ends_well(
             "hold",
             "--yes",
         ),
-        "remove": ("approver", "remove", "--pins", "--yes", "--wait", "3m"),
+        "remove": ("approver", "remove", "--pins", "--yes"),
     }
     verb = ""
     with cluster.probed(tmp_path / "handshakes") as log:
@@ -88,6 +88,8 @@ def test_a_verb_that_is_killed_leaves_no_port_dark_and_the_next_one_ends_well(
             running.wait_for_lines(int(lines or 0))
             time.sleep(float(seconds or 0))
             running.kill()
+    if of_the_approver:
+        clean(cluster)
     assert armed(worker) == []
     assert dark_moments(log) == []
     if verb in {"apply", "resume"}:

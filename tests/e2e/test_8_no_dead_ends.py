@@ -37,7 +37,7 @@ SCENARIOS = (
     "drift",
 )
 PASSING = {"insecure-flag": {"KV116", "KV103"}}
-"""Causes that pass by themselves, if doctor looks before: the metrics server reads the kubelets that `fix` has mended, and
+"""Causes that pass by themselves, if doctor looks before: the metrics server reads the kubelets that `apply` has mended, and
 then NEXT has its pods replaced, of which none may be ready for a moment on a machine that is busy."""
 
 # Of these every step but NEXT is a person's; the codes that must be named as causes, in order, are written by hand.
@@ -117,7 +117,7 @@ class Operator:
         program, *words = shlex.split(line)
         if program == "kubevouch":
             ran = self.kubevouch(*words)
-            for after in re.findall(r"^NEXT +kubevouch (fix --apply .*)$", ran.out, re.MULTILINE):
+            for after in re.findall(r"^NEXT +kubevouch (apply .*)$", ran.out, re.MULTILINE):
                 applied = self.kubevouch(*shlex.split(after), "--yes")
                 assert applied.code == 0, applied
                 lines = applied.err.splitlines()
@@ -181,7 +181,7 @@ def test_who_begins_with_a_plan_is_led_to_a_well_cluster(
     was_dark = scenario in {"pending", "rotated-expired"}
     operator = Operator(cluster, scenario, tmp_path)
     with cluster.probed(tmp_path / "probes") as probes:
-        operator.follow("kubevouch fix --plan plan.json --via ssh")
+        operator.follow("kubevouch plan -o plan.json --via ssh")
     assert was_dark or dark_moments(probes) == []
     operator.work()
     verified = cluster.kubevouch("verify", "--wait", "2m")

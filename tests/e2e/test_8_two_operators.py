@@ -12,7 +12,7 @@ import pytest
 from .cluster import Cluster, Node
 from .told import config_map, eventually, kubelet_files, next_lines, plan
 
-LEASE = ("lease", "kubevouch-fix", "-n", "kube-system")
+LEASE = ("lease", "kubevouch-rollout", "-n", "kube-system")
 
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -48,20 +48,18 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     before = kubelet_files(workers[1])
     expired.stop_controller_manager()  # so that the run waits for a certificate
     try:
-        running = expired.start_kubevouch("fix", "--apply", str(first), "--yes")
+        running = expired.start_kubevouch("apply", str(first), "--yes")
         running.wait_for("restarted")
         assert holder(expired).startswith(f"{made['run']} on ")
         asked = first if whose == "the same plan" else second
-        ran = expired.kubevouch("fix", "--apply", str(asked), "--yes")
+        ran = expired.kubevouch("apply", str(asked), "--yes")
         put_back = expired.kubevouch("undo", str(first), "--yes")
     finally:
         expired.start_controller_manager()
     assert ran.code == 4, ran
     assert f"another run is under way, held by run {made['run']} of " in ran.err, ran
     assert "This will" not in ran.err, ran
-    leads_on = (
-        f"NEXT     kubevouch fix --status {made['run']}\n"  # where it stands, whoever is refused
-    )
+    leads_on = f"NEXT     kubevouch status {made['run']}\n"  # where it stands, whoever is refused
     assert leads_on in ran.err, ran
     assert leads_on in put_back.err, put_back
     assert put_back.code == 4, put_back
@@ -71,7 +69,7 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     assert kubelet_files(workers[1]) == before
     assert holder(expired) == ""
     if whose == "another plan":
-        after = expired.kubevouch("fix", "--apply", str(second), "--yes")
+        after = expired.kubevouch("apply", str(second), "--yes")
         assert after.code == 0, after
 
 
@@ -82,10 +80,10 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
     path = tmp_path / "plan.json"
     plan(expired, path, "--nodes", workers[0].name)
     before = config_map(expired)
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes")
+    running = expired.start_kubevouch("apply", str(path), "--yes")
     running.wait_for("restarted")
     running.stop()
-    second = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    second = expired.kubevouch("apply", str(path), "--yes")
     assert second.code == 0, second
     assert "was not renewed and is taken over" in second.err, second
     leaf = workers[0].handshake().leaf
@@ -94,7 +92,7 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
     assert first.code in (0, 4), first  # it may find that the node is proven, and lost nothing
     assert workers[0].handshake().leaf == leaf
     assert config_map(expired) == before
-    again = expired.kubevouch("fix", "--apply", str(path), "--yes")
+    again = expired.kubevouch("apply", str(path), "--yes")
     assert again.code == 0, again
 
 
@@ -124,7 +122,7 @@ def test_a_run_whose_lease_another_takes_between_two_nodes_begins_no_other_and_s
     path, (canary, second) = tmp_path / "plan.json", workers[:2]
     made = plan(expired, path, "--nodes", f"{canary.name},{second.name}")
     before, config = kubelet_files(second), config_map(expired)
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", "--soak", "10m")
+    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "10m")
     running.wait_for("the soak of")
     identity = takes_over(expired, "bbbb")
     ran = running.finish(60)  # and does not wait for the end of the soak
@@ -135,8 +133,8 @@ def test_a_run_whose_lease_another_takes_between_two_nodes_begins_no_other_and_s
     assert "this run has lost it and stops here: held by run bbbb of bob@elsewhere" in told, ran
     assert "no other node was begun" in told, ran
     other, on = next_lines(ran)
-    assert other.startswith("kubevouch fix --status bbbb --ssh-config "), ran
-    assert on == f"kubevouch fix --resume {made['run']} --soak 600s", ran
+    assert other.startswith("kubevouch status bbbb --ssh-config "), ran
+    assert on == f"kubevouch resume {made['run']} --soak 600s", ran
     assert holder(expired) == identity, "a Lease that is another's is not given back"
     assert (kubelet_files(second), config_map(expired)) == (before, config)
     looked = expired.kubevouch(*shlex.split(other)[1:])
@@ -156,7 +154,7 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     before = [kubelet_files(each) for each in (node, second)]
     expired.stop_controller_manager()  # so that the run waits for a certificate
     quick = ("--soak", "1s", "--gate-timeout", "10s")
-    running = expired.start_kubevouch("fix", "--apply", str(path), "--yes", *quick)
+    running = expired.start_kubevouch("apply", str(path), "--yes", *quick)
     running.wait_for("restarted")
     identity = takes_over(expired, "bbbb")
     ran = running.finish(60)
@@ -166,9 +164,9 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert "this run has lost it and stops here: held by run bbbb" in told, ran
     assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", told), ran
     other, on = next_lines(ran)
-    assert other.startswith("kubevouch fix --status bbbb"), ran
-    assert on == f"kubevouch fix --resume {made['run']} --gate-timeout 10s --soak 1s", ran
-    looked = expired.kubevouch("fix", "--status", str(made["run"]))
+    assert other.startswith("kubevouch status bbbb"), ran
+    assert on == f"kubevouch resume {made['run']} --gate-timeout 10s --soak 1s", ran
+    looked = expired.kubevouch("status", str(made["run"]))
     assert looked.code == 1, looked
     assert re.search(rf"^{node.name} .* armed +in \d+ s", looked.out, re.MULTILINE), looked
     eventually(lambda: kubelet_files(node) == before[0], "that its switch has put it back", 60)
@@ -183,7 +181,7 @@ def test_whoever_deletes_the_lease_stops_the_run(
     made = plan(expired, path, "--nodes", workers[0].name)
     expired.stop_controller_manager()  # so that the run waits for a certificate
     try:
-        running = expired.start_kubevouch("fix", "--apply", str(path), "--yes")
+        running = expired.start_kubevouch("apply", str(path), "--yes")
         running.wait_for("restarted")
         expired.kubectl("delete", *LEASE)
         ran = running.finish()
@@ -191,9 +189,9 @@ def test_whoever_deletes_the_lease_stops_the_run(
         expired.start_controller_manager()
     assert ran.code == 4, ran
     assert "somebody has deleted it: this run stops here" in " ".join(ran.out.split()), ran
-    assert f"NEXT     kubevouch fix --resume {made['run']}\n" in ran.out, ran
+    assert f"NEXT     kubevouch resume {made['run']}\n" in ran.out, ran
     path.unlink()
-    gone_on = expired.kubevouch("fix", "--resume", str(made["run"]), "--yes")
+    gone_on = expired.kubevouch("resume", str(made["run"]), "--yes")
     assert gone_on.code == 0, gone_on
     assert "goes on with this run" in gone_on.err, gone_on
     assert str(made["run"]) in gone_on.out, gone_on
@@ -204,17 +202,17 @@ def test_the_printed_role_is_enough_to_fix_and_to_undo(
 ) -> None:
     user = f"fixer-{int(datetime.now(UTC).timestamp())}"
     kubeconfig = expired.user(user, tmp_path)
-    printed = expired.kubevouch("fix", "--print-role").out
+    printed = expired.kubevouch("apply", "--print-role").out
     path = tmp_path / "plan.json"
     made = plan(expired, path, "--nodes", workers[0].name)
-    without = printed.replace("resourceNames: [kubevouch-fix]", "resourceNames: [another]")
-    expired.bind(without, "kubevouch-fixer", user)
-    refused = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
+    without = printed.replace("resourceNames: [kubevouch-rollout]", "resourceNames: [another]")
+    expired.bind(without, "kubevouch-rollout", user)
+    refused = expired.kubevouch("apply", str(path), "--yes", kubeconfig=kubeconfig)
     assert refused.code == 4, refused
-    assert "not allowed to get leases kube-system/kubevouch-fix" in refused.err, refused
-    assert "`kubevouch fix --print-role" in refused.err, refused
+    assert "not allowed to get leases kube-system/kubevouch-rollout" in refused.err, refused
+    assert "`kubevouch apply --print-role" in refused.err, refused
     expired.kubectl("apply", "-f", "-", stdin=printed)
-    ran = expired.kubevouch("fix", "--apply", str(path), "--yes", kubeconfig=kubeconfig)
+    ran = expired.kubevouch("apply", str(path), "--yes", kubeconfig=kubeconfig)
     assert ran.code == 0, ran
     undone = expired.kubevouch("undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
     assert undone.code == 0, undone
@@ -226,15 +224,15 @@ def test_an_undo_goes_on_without_the_right_to_the_lease_and_says_so(
 ) -> None:
     user = f"undoer-{int(datetime.now(UTC).timestamp())}"
     kubeconfig = expired.user(user, tmp_path)
-    printed = expired.kubevouch("fix", "--print-role").out
+    printed = expired.kubevouch("apply", "--print-role").out
     expired.bind(
-        printed.replace("resourceNames: [kubevouch-fix]", "resourceNames: [another]"),
-        "kubevouch-fixer",
+        printed.replace("resourceNames: [kubevouch-rollout]", "resourceNames: [another]"),
+        "kubevouch-rollout",
         user,
     )
     path, before = tmp_path / "plan.json", kubelet_files(workers[0])
     made = plan(expired, path, "--nodes", workers[0].name)
-    assert expired.kubevouch("fix", "--apply", str(path), "--yes").code == 0
+    assert expired.kubevouch("apply", str(path), "--yes").code == 0
     undone = expired.kubevouch("undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
     assert undone.code == 0, undone
     assert "nothing keeps another run away but the lock on each node" in undone.err, undone

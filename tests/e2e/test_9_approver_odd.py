@@ -118,7 +118,7 @@ def test_nothing_looks_a_name_up(installed: Cluster, nameless: NameServer, tmp_p
     assert (found.code, found.out.splitlines()[0]) == (before.code, before.out.splitlines()[0])
     assert time.monotonic() - began < 60
     path = str(tmp_path / "plan.json")
-    planned = cluster.kubevouch("fix", "--plan", path, *cluster.ssh_words(), under=under)
+    planned = cluster.kubevouch("plan", "-o", path, *cluster.ssh_words(), under=under)
     assert planned.code == 0, planned
     with approving(cluster, account(cluster, tmp_path), "-v=2", under=under) as approver:
         eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")

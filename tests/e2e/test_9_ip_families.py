@@ -97,14 +97,14 @@ def _is_the_nodes_own(cluster: LabCluster, csr: dict[str, object]) -> None:
 def test_the_whole_way_from_a_plan_to_verify(other: LabCluster, tmp_path: Path) -> None:
     other.state("expired")
     path = str(tmp_path / "plan.json")
-    ran = other.kubevouch("fix", "--plan", path, *other.ssh_words())
+    ran = other.kubevouch("plan", "-o", path, *other.ssh_words())
     assert ran.code == 0, ran
     for node in other.nodes:
         for address in node.host.addresses:
             assert f"may have   {address}   (its ssh host key answered there)" in ran.out
         shown = f"[{node.address}]" if ":" in node.address else node.address
         assert f"proof      at {shown}:10250" in ran.out
-    done = other.kubevouch("fix", "--apply", path, "--yes", "--soak", "1s")
+    done = other.kubevouch("apply", path, "--yes", "--soak", "1s")
     assert done.code == 0, done
     verified = other.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified

@@ -200,11 +200,11 @@ def test_fix_pins_what_its_plan_proved_and_the_approver_approves(
     cluster = nobody_pinned
     assert cluster.kubevouch("approver", "pin", "--diff").code == 1
     plan = str(tmp_path / "plan.json")
-    made = cluster.kubevouch("fix", "--plan", plan, *cluster.ssh_words())
+    made = cluster.kubevouch("plan", "-o", plan, *cluster.ssh_words())
     assert made.code == 0, made
     assert "Pins     for the approver, before a kubelet asks: " in made.out
     assert "Notice   no approver runs here" not in made.out
-    applied = cluster.kubevouch("fix", "--apply", plan, "--yes", "--soak", "1s")
+    applied = cluster.kubevouch("apply", plan, "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert "pin 4 nodes for the approver" in applied.err
     assert "The approver runs: each CSR is left to it for 20 s" in applied.err
@@ -231,9 +231,9 @@ def test_where_the_approver_holds_what_fix_has_proven_fix_waits_and_says_so(
     assert node.address in pins
     cluster.kubectl("replace", "-f", "-", stdin=pins.replace(node.address, "192.0.2.99"))
     plan = str(tmp_path / "plan.json")
-    made = cluster.kubevouch("fix", "--plan", plan, "--nodes", node.name, *cluster.ssh_words())
+    made = cluster.kubevouch("plan", "-o", plan, "--nodes", node.name, *cluster.ssh_words())
     assert made.code == 0, made
-    applied = cluster.kubevouch("fix", "--apply", plan, "--yes", "--soak", "1s")
+    applied = cluster.kubevouch("apply", plan, "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert "pinned for the approver" not in applied.err
     assert "approved by this run: the approver had not approved it within 20 s" in applied.err

@@ -82,7 +82,7 @@ def findings(ran: Ran) -> dict[str, list[str]]:
 
 def plan(cluster: Cluster, path: Path, *words: str) -> dict[str, object]:
     """A plan for these nodes (all, if none is named), made over ssh."""
-    ran = cluster.kubevouch("fix", "--plan", str(path), *cluster.ssh_words(), *words)
+    ran = cluster.kubevouch("plan", "-o", str(path), *cluster.ssh_words(), *words)
     assert ran.code == 0, ran
     found: dict[str, object] = json.loads(path.read_text())
     return found

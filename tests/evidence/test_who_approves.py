@@ -8,9 +8,8 @@ import msgspec
 import pytest
 import yaml
 
-from kubevouch.approve.decide.action import approval_by
 from kubevouch.cli.approver.roles import INSTALLER
-from kubevouch.cli.common.roles import FIXER
+from kubevouch.cli.common.roles import ROLLOUT
 from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_approval
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -25,9 +24,7 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
 from kubevouch.kube.resources.rbac import RoleRef, Subject
-from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.decide import approval
-from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
@@ -102,9 +99,9 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
     assert found == ((namespace, "the-approver", bound_to),)
 
 
-@pytest.mark.parametrize("printed", [FIXER, INSTALLER], ids=["fix", "approver install"])
+@pytest.mark.parametrize("printed", [ROLLOUT, INSTALLER], ids=["apply", "approver install"])
 def test_whoever_has_the_rights_that_we_print_for_a_person_is_no_approver(printed: str) -> None:
-    """A pipeline that runs `approver install` or `fix` approves nothing when it has ended."""
+    """A pipeline that runs `approver install` or `apply` approves nothing when it has ended."""
     documents = list(yaml.safe_load_all(printed))
     [ours] = [msgspec.convert(each, Role) for each in documents if each["kind"] == "ClusterRole"]
     renamed = msgspec.structs.replace(ours, metadata=Metadata(name="by-any-other-name"))
@@ -224,11 +221,7 @@ BY_HAND = [
     as_written(approval("alice", "pinned on 2026-11-25 by alice")),
     as_written(approval("run 0123456789ab")),
 ]
-BY_OUR_APPROVER = as_written(
-    approval_by(
-        SourceAnswer(IdentitySource.PIN, AllowedNames("w1"), "pinned on 2026-11-25 by alice")
-    )
-)
+BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
 
 
 def test_what_no_person_approved_an_approver_did_who_may_be_gone_since() -> None:

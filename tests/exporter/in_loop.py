@@ -17,9 +17,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.part import serve_part
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.server import ServingOptions, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from tests.support.front_proxy import client_context
 from tests.support.scripted.kinds import KINDS

@@ -70,7 +70,7 @@ def test_each_cause_has_a_rank_of_its_own() -> None:
     assert len(ranks) == len(set(ranks))
 
 
-MENDS = ("kubevouch fix", "kubectl patch", "kubectl scale", "ssh {subject} sudo rm")
+MENDS = ("kubevouch plan", "kubectl patch", "kubectl scale", "ssh {subject} sudo rm")
 
 
 @ALL

@@ -115,6 +115,13 @@ def test_both_parsers_and_both_doors_read_the_same(
     assert composed(text).value == goyaml.read(text.encode())
 
 
+@given(VALUES)
+def test_what_is_written_is_read_again_and_moves_no_cursor(value: object) -> None:
+    text = goyaml.written({"a": value})
+    assert goyaml.read(text.encode()) == {"a": value}
+    assert all(line.isprintable() and line.isascii() for line in text.splitlines())
+
+
 @given(st.text(max_size=60) | st.text("{}[]:,-&*!|>'\"%@`#?<~ \n\tay01.\\\ufeff\x85", max_size=60))
 def test_any_text_is_composed_or_refused(text: str) -> None:
     try:

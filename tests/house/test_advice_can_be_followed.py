@@ -95,7 +95,7 @@ def _exit_codes(text: str) -> dict[str, str]:
     [
         "README.md",
         "docs/lab.md",
-        "docs/fix.md",
+        "docs/rollout.md",
         "docs/approver.md",
         "docs/migrate.md",
         "docs/certs.md",
@@ -158,7 +158,7 @@ BEGINNING = re.compile(r"\.\.\.|…|^\S*$|\bVERB\b|\[")
 
 
 def test_every_command_line_in_backticks_can_be_typed() -> None:
-    """By the real command line. What only names a verb stands without the program: `fix --plan`."""
+    """By the real command line. What only names a verb stands without the program: `plan`."""
     found = {
         (path, " ".join(line.split()))
         for path, text in _texts().items()

@@ -48,7 +48,6 @@ def test_what_is_not_like_the_others_is_named_with_its_reason() -> None:
         "old": "ended",
         "soon": "ends soon",
         "foreign": "signed by another authority",
-        "short": "another length of life",
     }
 
 

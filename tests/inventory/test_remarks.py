@@ -96,8 +96,7 @@ def test_a_certificate_that_reaches_its_cas_end_says_so(
     leaf = _kubelet(read_certificates(pair.chain, "n")[0])
     rows = {row.found.use: row for row in rows_of(FoundCertificates(AT, (ca, leaf)))}
     assert rows[CertificateUse.KUBELET_SERVING].remarks == ((remark,) if remark else ())
-    said = "ends no later than 1 of the 1 certificates here that it has signed"
-    assert rows[CertificateUse.CLUSTER_CA].remarks == ((said,) if remark else ())
+    assert rows[CertificateUse.CLUSTER_CA].remarks == ()
 
 
 def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:
@@ -126,25 +125,6 @@ def test_an_authority_of_the_same_name_that_has_not_signed_it_bounds_nothing() -
     ca = FoundCertificate(CertificateUse.CLUSTER_CA, "there", Vantage.API_SERVER, AT, chain=chain)
     leaf = _kubelet(read_certificates(pair.chain, "n")[0])
     assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, (ca, leaf))))
-
-
-def test_an_authority_counts_what_it_has_signed_and_not_what_names_one_of_its_name() -> None:
-    """Two clusters' CAs that bear no key id, so that the name alone tells nothing."""
-    found = []
-    for number, days in enumerate((10, 30)):
-        ends = AT + timedelta(days=days)
-        ca = DatedAuthority(AT - timedelta(days=1), ends, key_id=False)
-        chain = read_certificates(ca.pem, "ca")
-        where = f"disk {number}"
-        found.append(
-            FoundCertificate(CertificateUse.CLUSTER_CA, where, Vantage.NODE_DISK, AT, chain=chain)
-        )
-        for _ in range(2):
-            pair = ca.serving("n", node="n", not_before=AT, not_after=ends)
-            found.append(_kubelet(read_certificates(pair.chain, "n")[0]))
-    rows = rows_of(FoundCertificates(AT, tuple(found)))
-    said = [row.remarks for row in rows if row.found.use is CertificateUse.CLUSTER_CA]
-    assert said == [("ends no later than 2 of the 2 certificates here that it has signed",)] * 2
 
 
 def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -> None:

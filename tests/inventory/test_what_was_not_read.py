@@ -2,7 +2,7 @@
 
 from kubevouch.evidence.certificates import CertificateUse, NotRead
 from kubevouch.evidence.measured import Doubt, DoubtKind
-from kubevouch.inventory.not_read import all_unread, none_there, unread_of
+from kubevouch.inventory.not_read import all_unread, unread_of
 from tests.inventory.found import DAY, at_node, rows
 
 USES = CertificateUse
@@ -58,7 +58,6 @@ def test_what_a_worker_never_has_is_nothing_that_was_not_read() -> None:
     file = _not_read("cp", "timeout")
     lines = [each.text for each in unread_of((none, file), rows())]
     assert lines[:-1] == ["the kubelet of cp: timeout"]
-    assert none_there((none, file)) == ("kubeadm's certificates of w: a worker has none",)
 
 
 def test_programs_are_given_all_that_a_person_is() -> None:

@@ -65,7 +65,7 @@ async def test_the_preferred_address_is_used_again_once_it_is_covered(cluster: C
 async def test_another_address_that_the_next_certificate_does_not_cover_is_left_at_once(
     cluster: Cluster,
 ) -> None:
-    """As after `kubevouch fix`: the kubelet comes back with a certificate for the preferred address alone."""
+    """As after `kubevouch apply`: the kubelet comes back with a certificate for the preferred address alone."""
     running = await cluster.add("n1", host="0.0.0.0", addresses=ADDRESSES)
     async with cluster.collecting(addressing=BOTH) as collector:
         await cluster.round()

@@ -80,7 +80,7 @@ def test_every_recorded_page_is_read_the_same() -> None:
         for page in json.loads(line)["pages"]:
             if page is not None and full(page.encode()) is not None:
                 known += agree(_sorted(page))
-    assert known > 1000
+    assert known > 700
 
 
 def _sorted(page: str) -> bytes:
@@ -153,7 +153,7 @@ def test_a_container_that_began_anew_is_seen_at_once() -> None:
     [line, *_] = [line for line in LINES if line.startswith(b"container_start_time_seconds{")]
     new = line.rsplit(b" ", 1)[0] + b" 1.7955580e+09\n"
     assert agree(PAGE.replace(line, new), USED)
-    assert agree(PAGE.replace(line, b""), USED)
+    assert quick_page(PAGE.replace(line, b""), USED) is None
     assert quick_page(PAGE + new, USED) is None
 
 

@@ -1,6 +1,6 @@
 """Equal texts are one object, and no stream of new ones fills the memory."""
 
-from kubevouch.metrics.texts import SharedTexts
+from kubevouch.metrics.fleet import SharedTexts
 
 
 def made(text: str) -> str:

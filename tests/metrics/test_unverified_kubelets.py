@@ -48,7 +48,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
         assert reason == "unknown-authority"
         assert text == (
             f'Get "https://127.0.0.1:{stranger.port}/metrics/resource": {UNTRUSTED}; '
-            'asked without a token, it answered "401 Scripted": `kubevouch fix` gets it a certificate'
+            'asked without a token, it answered "401 Scripted": `kubevouch apply` gets it a certificate'
         )
         assert collector.store.node("n2") is not None
         assert collector.results["n1"].reached.doubt.endswith(UNTRUSTED)
@@ -109,7 +109,7 @@ async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
         for _ in range(2):
             await cluster.round()
         assert collector.held_back == (
-            "ready nodes that are not read: n1; `kubevouch fix` gets kubelets certificates"
+            "ready nodes that are not read: n1; `kubevouch apply` gets kubelets certificates"
         )
         assert (collector.coverage.ready, collector.coverage.unread) == (2, ("n1",))
         assert collector.coverage.share == 0.5

@@ -17,7 +17,7 @@ AGGREGATED = (
 )
 
 
-apis = Discovery(lambda: ":10250").answer
+apis = Discovery(":10250").answer
 
 
 def request(path: str, accept: str = "", **headers: str) -> HttpRequest:

@@ -10,11 +10,11 @@ from kubevouch.metrics.running_pods import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.support.clocks import WoundClock
-from tests.support.metered import AT, FixedFleet, metered, node, pod
+from tests.support.metered import AT, fixed_fleet, metered, node, pod
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PREFIX = "/apis/metrics.k8s.io/v1beta1"
-FLEET = FixedFleet(
+FLEET = fixed_fleet(
     {each.name: each for each in (node("n2"), node("n1", zone="a", tier="1"), node("n3"))},
     RunningPods([pod("b", "p"), pod("a", "q", app="x"), pod("a", "p", app="y"), pod("a", "new")]),
 )
@@ -196,38 +196,13 @@ async def test_a_table_is_what_kubectl_get_prints() -> None:
     assert (nothing["rows"], nothing["columnDefinitions"]) == (None, None)
 
 
-async def test_only_the_metadata_of_objects_can_be_asked_for() -> None:
-    """As clients that count or watch labels do; a list has a form of its own."""
-    partial = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
-    several = partial.replace("Metadata;", "MetadataList;").replace("v1;", "v1beta1;")
-    own = {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": POD["metadata"],
-    }
-    assert await told("/namespaces/a/pods/p", accept=partial) == own
-    assert await told("/namespaces/a/pods", accept=several) == {
-        "kind": "PartialObjectMetadataList",
-        "apiVersion": "meta.k8s.io/v1beta1",
-        "metadata": {},
-        "items": [{**own, "apiVersion": "meta.k8s.io/v1beta1"}],
-    }
-    for path, accept, what in (
-        ("/pods", partial, "PartialObjectMetadata, but the requested object is a list (*metrics.PodMetricsList)"),
-        ("/nodes/n1", several, "PartialObjectMetadataList, but the requested object is not a list (*metrics.NodeMetrics)"),
-    ):  # fmt: skip
-        answer = await ask(path, accept=accept)
-        assert answer.code == 406
-        assert json.loads(answer.body)["message"] == f"you requested {what}"
-
-
 FORMS = {
     "application/vnd.kubernetes.protobuf, */*": "NodeMetricsList",
     "*/*": "NodeMetricsList",
     "application/json": "NodeMetricsList",
-    "application/json;q=0.5, application/json;as=Table;v=v1beta1;g=meta.k8s.io": "Table",
+    "application/json;q=0.5, application/json;as=Table;v=v1;g=meta.k8s.io": "Table",
     "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json": (
-        "PartialObjectMetadataList"
+        "NodeMetricsList"
     ),
     "application/json;as=Other;v=v1;g=meta.k8s.io,application/json": "NodeMetricsList",
 }
@@ -241,23 +216,4 @@ async def test_the_best_form_that_both_know_is_sent(accept: str) -> None:
 async def test_a_form_that_is_not_known_is_a_406() -> None:
     answer = await ask("/nodes", accept="application/vnd.kubernetes.protobuf")
     assert answer.code == 406
-    text = "406: Not Acceptable\n\nAvailable representations: application/json"
-    assert json.loads(answer.body)["message"] == text
-
-
-INDENTED = {
-    "/nodes": {"pretty": "true"},
-    "/pods": {"pretty": "1", "accept": TABLE},
-    "/namespaces/a/pods/p": {"accept": "application/json;pretty=1"},
-    "/namespaces/none/pods": {"pretty": "true"},
-    "/nodes/none": {"pretty": "true"},
-}
-
-
-@pytest.mark.parametrize("path", INDENTED)
-async def test_json_in_lines_is_the_same_json(path: str) -> None:
-    """Python's own indentation is Go's for what stands in these objects."""
-    said = INDENTED[path]
-    lines = await ask(path, **said)
-    line = await ask(path, accept=said.get("accept", "").partition(";pretty")[0])
-    assert lines.body.decode() == json.dumps(json.loads(line.body), indent=2)
+    assert json.loads(answer.body)["reason"] == "NotAcceptable"

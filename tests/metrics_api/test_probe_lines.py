@@ -9,7 +9,7 @@ from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.probes import Probes
 from tests.support.clocks import WoundClock
-from tests.support.metered import AT, FixedFleet, metered
+from tests.support.metered import AT, fixed_fleet, metered
 
 GENERIC = (
     "ping",
@@ -37,7 +37,7 @@ async def asked(
     clock = WoundClock(AT)
     found = checks(
         FULL if other.get("stored", True) else metered({}),
-        FixedFleet(synced=other.get("synced", True)),
+        fixed_fleet(synced=other.get("synced", True)),
         clock,
         last_round=lambda: AT - timedelta(seconds=late),
         held_back=lambda: "n1 is not read" if other.get("held_back") else "",

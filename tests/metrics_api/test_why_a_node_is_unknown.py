@@ -2,8 +2,8 @@
 
 import pytest
 
-from kubevouch.cli.top.why import UnknownReason, why_unknown
 from kubevouch.diagnose.doctor import diagnose
+from kubevouch.metrics.top.why import UnknownReason, why_unknown
 from tests.diagnose.cases import CASES, snapshot
 
 # Where a kubelet answers as it should, the reason lies nearer to the API: that of the cluster's own metrics-server.

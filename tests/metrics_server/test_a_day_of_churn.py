@@ -8,14 +8,11 @@ import contextlib
 import gc
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from kubevouch.serve import garbage
 from tests.support.clocks import SteppedClock
 from tests.support.contexts import server_context
 from tests.support.scripted.kinds import KINDS
@@ -209,18 +206,6 @@ async def hour(churn: Churn, number: int) -> None:
     churn.forget()
 
 
-@pytest.fixture
-def what_survives_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Of garbage collections, as a server of thousands of nodes does; here of however little."""
-    thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
-    monkeypatch.setattr(garbage, "MOST_SURVIVORS", 0)
-    garbage.keep_full_collections_short(SteppedClock(datetime.now(UTC)))
-    yield
-    gc.callbacks[:] = callbacks
-    gc.set_threshold(*thresholds)
-
-
-@pytest.mark.usefixtures("what_survives_is_taken_out")
 async def test_what_a_server_holds_after_a_day_is_what_it_held_in_the_morning(
     tmp_path: Path,
 ) -> None:

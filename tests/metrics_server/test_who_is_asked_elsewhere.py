@@ -1,11 +1,6 @@
 """Nodes of one cluster, users of another: --authentication-kubeconfig and --authorization-kubeconfig; and what the log warns of."""
 
-import asyncio
-import shutil
-import subprocess
 from pathlib import Path
-
-import pytest
 
 from kubevouch import __version__
 from tests.cli.program import Program
@@ -66,44 +61,15 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             assert len(users.reviews.access_reviews) == 3
             assert not nodes.reviews.token_reviews
             assert not nodes.reviews.access_reviews
-            await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch fix")
+            await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch apply")
             await server.told(r"^W.*/readyz fails until 12.5% of the ready nodes were read")
-            await server.told(r'^W.*have no effect.*flags="--requestheader-allowed-names"')
+            await server.told(r"^W.*--requestheader-allowed-names has no effect")
             await server.told(r'^W.*--kubelet-insecure-tls-nodes: .* nodes="n1" credential="token"')
             await server.told(r'^W.*"Flags without a meaning.*flags="--audit-log-path"')
             await server.told(r"^W.*TLS_RSA_WITH_RC4_128_SHA is broken")
             await server.told(r'^W.*belong to no flag.* words="false"')
             assert "profiling" not in "".join(server.lines)
             assert TOKEN not in "".join(server.lines)
-
-
-@pytest.mark.skipif(not shutil.which("curl"), reason="asks with curl")
-async def test_a_user_of_a_certificate_asks_with_curl(kubevouch: Program, tmp_path: Path) -> None:
-    async with small_cluster(tmp_path) as cluster:
-        words = (
-            "metrics-server",
-            f"--kubeconfig={cluster.kubeconfig}",
-            "--strict-transport-security-directives=max-age=60,includeSubDomains",
-        )
-        pair = cluster.authorities.cluster.client("admin")
-        (tmp_path / "user.pem").write_bytes(pair.chain + pair.key)
-        async with serving(kubevouch, tmp_path / "certs", *words) as server:
-            await server.listens()
-            asked = await asyncio.to_thread(
-                subprocess.run,
-                [
-                    *("curl", "-si", "--max-time", "30", "--http1.1"),
-                    *("--cacert", str(server.folder / "apiserver.crt")),
-                    *("--cert", str(tmp_path / "user.pem")),
-                    f"https://127.0.0.1:{server.port}{METRICS}",
-                ],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-    assert asked.stdout.startswith("HTTP/1.1 200 ")
-    assert "\nStrict-Transport-Security: max-age=60; includeSubDomains\n" in asked.stdout
-    assert "NodeMetrics" in asked.stdout
 
 
 async def test_the_version_is_a_line(kubevouch: Program) -> None:

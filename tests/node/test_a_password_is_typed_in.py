@@ -41,13 +41,13 @@ async def looked(host: SudoHost, folder: Path, *verb: str, typed: str) -> tuple[
 async def test_the_right_one(machine_with_sudo: SudoHost, tmp_path: Path) -> None:
     machine_with_sudo.allows(f"{USER} ALL=(root) {SHELLS}")
     code, shown = await looked(
-        machine_with_sudo, tmp_path, "fix", "--status", "--nodes", "n1", typed=PASSWORD
+        machine_with_sudo, tmp_path, "status", "--nodes", "n1", typed=PASSWORD
     )
     assert (code, "no run" in shown) == (0, True), shown
     assert "COMMAND=" in machine_with_sudo.log()
 
 
-@pytest.mark.parametrize("verb", [("fix", "--status", "--nodes", "n1"), ("certs", "--via", "ssh")])
+@pytest.mark.parametrize("verb", [("status", "--nodes", "n1"), ("certs", "--via", "ssh")])
 async def test_a_wrong_one(
     machine_with_sudo: SudoHost, tmp_path: Path, verb: tuple[str, ...]
 ) -> None:

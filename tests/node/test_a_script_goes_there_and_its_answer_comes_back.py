@@ -36,32 +36,32 @@ def local() -> Local:
     return Local(environment=os.environ)
 
 
-async def test_a_local_shell_answers(local: Local) -> None:
-    assert (await local.run_script("node-1", HELLO, timeout=60)).answer.said == "hello"
+MARK = "kubevouch-answer: "
+ANSWERS = {
+    # what is run, and what it is taken to have said
+    "a local shell": (HELLO.text, "hello"),
+    "the last of two": (f"""echo '{MARK}{{"said":"early"}}'; echo '{MARK}{{"said":"late"}}'""", "late"),
+    "a script that cannot eat the rest of it": (f"cat >/dev/null\n{HELLO.text}", "hello"),
+    "a flood, which is bounded": (f"head -c 40000000 /dev/zero >&2\n{HELLO.text}", "hello"),
+    "a child that stays, and is not waited for": (f"sleep 300 & echo $! >&2\n{HELLO.text}", "hello"),
+}  # fmt: skip
+NO_ANSWERS = {
+    "a complaint": ("echo no space left >&2", r"no answer; .*no space left"),
+    "another shape": (f"echo '{MARK}{{\"said\":1}}'", "cannot be read"),
+    "cut in the middle": (f"printf '{MARK}{{\"sa'", "cannot be read"),
+}
 
 
-async def test_the_last_answer_counts(local: Local) -> None:
-    twice = script(
-        """printf 'kubevouch-answer: {"said":"early"}\\nkubevouch-answer: {"said":"late"}\\n' """
-    )
-    assert (await local.run_script("node-1", twice, timeout=60)).answer.said == "late"
+@pytest.mark.parametrize(("text", "said"), ANSWERS.values(), ids=ANSWERS)
+async def test_a_local_shell_answers(local: Local, text: str, said: str) -> None:
+    async with asyncio.timeout(120):
+        assert (await local.run_script("node-1", script(text), timeout=250)).answer.said == said
 
 
-async def test_a_script_without_an_answer_says_what_it_complained_of(local: Local) -> None:
-    with pytest.raises(ScriptFailed, match=r"no answer; .*no space left"):
-        await local.run_script("node-1", script("echo no space left >&2"), timeout=60)
-
-
-async def test_an_answer_of_another_shape_is_refused(local: Local) -> None:
-    with pytest.raises(ScriptFailed, match="cannot be read"):
-        await local.run_script(
-            "node-1", script("echo 'kubevouch-answer: {\"said\":1}'"), timeout=60
-        )
-
-
-async def test_an_answer_cut_in_the_middle_is_refused(local: Local) -> None:
-    with pytest.raises(ScriptFailed, match="cannot be read"):
-        await local.run_script("node-1", script("printf 'kubevouch-answer: {\"sa'"), timeout=60)
+@pytest.mark.parametrize(("text", "why"), NO_ANSWERS.values(), ids=NO_ANSWERS)
+async def test_what_is_no_answer_is_told(local: Local, text: str, why: str) -> None:
+    with pytest.raises(ScriptFailed, match=why):
+        await local.run_script("node-1", script(text), timeout=60)
 
 
 async def test_a_script_that_is_cut_off_runs_nothing(tmp_path: Path) -> None:
@@ -77,16 +77,6 @@ async def test_a_script_that_is_cut_off_runs_nothing(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec("sh", "-s", stdin=asyncio.subprocess.PIPE)
     await process.communicate(sealed)
     assert mark.exists()
-
-
-async def test_a_command_in_the_script_cannot_eat_the_rest_of_it(local: Local) -> None:
-    eats = script("cat >/dev/null\n" + HELLO.text)
-    assert (await local.run_script("node-1", eats, timeout=60)).answer.said == "hello"
-
-
-async def test_a_flood_of_output_is_bounded_and_the_script_still_ends(local: Local) -> None:
-    flood = script("head -c 40000000 /dev/zero >&2\n" + HELLO.text)
-    assert (await local.run_script("node-1", flood, timeout=120)).answer.said == "hello"
 
 
 async def test_a_script_that_hangs_is_killed_with_its_children(
@@ -114,13 +104,6 @@ async def test_a_cancelled_caller_leaves_no_process(local: Local, tmp_path: Path
         await task
     with pytest.raises(ProcessLookupError):
         _reap(int(pids.read_text()))
-
-
-async def test_a_child_that_stays_in_the_background_is_not_waited_for(local: Local) -> None:
-    """An ssh that goes to the background keeps standard error open: that must not hold us."""
-    script_ = script(f"sleep 300 & echo $! >&2\n{HELLO.text}")
-    async with asyncio.timeout(60):
-        assert (await local.run_script("node-1", script_, timeout=250)).answer.said == "hello"
 
 
 def _reap(pid: int) -> None:
@@ -205,22 +188,23 @@ async def test_what_send_env_names_goes_along_where_sshd_accepts_it(sshd: Sshd) 
     assert found.answer.said == "x tr_TR.UTF-8"
 
 
-async def test_an_unknown_host_key_is_refused_by_ssh_and_said(sshd: Sshd) -> None:
-    with pytest.raises(NodeUnreachable, match="Host key verification failed"):
-        await sshd.ssh().run_script("stranger", HELLO, timeout=60)
-
-
-async def test_a_login_that_is_refused_is_said(sshd: Sshd) -> None:
-    with pytest.raises(NodeUnreachable, match="Permission denied"):
-        await sshd.ssh(user="nobody-of-that-name").run_script("node-1", HELLO, timeout=60)
-
-
-async def test_a_host_that_is_not_there_is_unreachable(sshd: Sshd) -> None:
-    config = sshd.folder / "closed"
-    config.write_text("Host *\n HostName 127.0.0.1\n Port 1\n")
-    ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
-    with pytest.raises(NodeUnreachable, match="Connection refused"):
-        await ssh.run_script("node-1", HELLO, timeout=60)
+@pytest.mark.parametrize(
+    ("host", "user", "why"),
+    [
+        ("stranger", None, "Host key verification failed"),
+        ("node-1", "nobody-of-that-name", "Permission denied"),
+        ("closed", None, "Connection refused"),
+    ],
+)
+async def test_why_ssh_does_not_get_in_is_said(
+    sshd: Sshd, host: str, user: str | None, why: str
+) -> None:
+    config = sshd.folder / "with-closed"
+    closed = "Host closed\n HostName 127.0.0.1\n Port 1\n"
+    config.write_text(closed + sshd.config.read_text())
+    ssh = Ssh(SshOptions(config=str(config), user=user), environment=os.environ)
+    with pytest.raises(NodeUnreachable, match=why):
+        await ssh.run_script(host, HELLO, timeout=60)
 
 
 @needs_root

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeUnreachable
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.node.script import DialAddress, Script
 
 from .conftest import Sshd
@@ -97,20 +97,6 @@ async def test_its_own_log_tells_whose_key_answered_and_where(sshd: Sshd, folder
         alone = await said(ssh, at=DialAddress("127.0.0.1", carried.known_as))
         assert alone != carried.answer.said  # another address is dialled by itself
     await all_ended(folder)
-
-
-async def test_nothing_of_the_operators_is_used_or_left(sshd: Sshd, folder: Path) -> None:
-    config = sshd.folder / "sharing"
-    config.write_text(
-        "Host *\n  ControlMaster auto\n  ControlPersist yes\n  ControlPath /tmp/kvmux-%C\n"
-        "  ForwardAgent yes\n  RemoteCommand id\n" + sshd.config.read_text()
-    )
-    ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
-    async with ssh.holding("node-1"):
-        assert await said(ssh) == await said(ssh)
-        assert await said(ssh, script(ANSWER + '"$SSH_AUTH_SOCK"')) == ""
-    await all_ended(folder)
-    assert list(Path("/tmp").glob("kvmux-*")) == []
 
 
 async def test_who_is_not_let_in_learns_why(sshd: Sshd, folder: Path) -> None:

@@ -50,25 +50,52 @@ async def who(host: SudoHost, **options: object) -> str:
     return (await host.ssh(**options).run_script("node-1", WHO, timeout=60)).answer.said
 
 
-@pytest.mark.parametrize("also", ["", "requiretty", "use_pty", "!use_pty", "log_input, log_output", "timestamp_timeout=0"])  # fmt: skip
-async def test_one_who_is_asked_for_no_password(machine_with_sudo: SudoHost, also: str) -> None:
-    machine_with_sudo.allows(ALL_WITHOUT, *([f"Defaults {also}"] if also else []))
-    if also == "requiretty":
-        with pytest.raises(NodeUnreachable, match="you must have a tty to run sudo"):
-            await who(machine_with_sudo)
-        return
+TRUE_ONLY = f"{USER} ALL=(root) NOPASSWD: /bin/true, /usr/bin/true"
+NEEDED = "root, or sudo that asks no password, is needed"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [SHELL_WITHOUT],
+        *(
+            [ALL_WITHOUT, f"Defaults {also}"]
+            for also in (
+                "use_pty",
+                "!use_pty",
+                "log_input, log_output",
+                "timestamp_timeout=0",
+                "passwd_tries=1",
+            )
+        ),
+    ],
+    ids=str,
+)
+async def test_one_who_is_asked_for_no_password_is_given_none(
+    machine_with_sudo: SudoHost, rules: list[str]
+) -> None:
+    machine_with_sudo.allows(*rules)
     assert await who(machine_with_sudo) == "root"
+    password = typed_in("never said")
+    assert await who(machine_with_sudo, password=password) == "root"
+    assert password.taken_at == set()
 
 
-async def test_no_more_than_a_shell_need_be_allowed(machine_with_sudo: SudoHost) -> None:
-    machine_with_sudo.allows(SHELL_WITHOUT)
-    assert await who(machine_with_sudo) == "root"
-
-
-async def test_somebody_who_may_not_run_a_shell_has_no_root(machine_with_sudo: SudoHost) -> None:
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ([ALL_WITHOUT, "Defaults requiretty"], "you must have a tty to run sudo"),
+        ([TRUE_ONLY], NEEDED),
+        ([SHELL_WITH], rf"a password is required.*{NEEDED}"),
+    ],
+    ids=str,
+)
+async def test_who_is_not_made_root_is_told_why(
+    machine_with_sudo: SudoHost, rules: list[str], why: str
+) -> None:
     """Nothing of the script has run, so this is no script that failed."""
-    machine_with_sudo.allows(f"{USER} ALL=(root) NOPASSWD: /bin/true, /usr/bin/true")
-    with pytest.raises(NodeUnreachable, match="root, or sudo that asks no password, is needed"):
+    machine_with_sudo.allows(*rules)
+    with pytest.raises(NodeUnreachable, match=why):
         await who(machine_with_sudo)
 
 
@@ -79,12 +106,6 @@ async def test_a_login_that_works_is_not_advised(machine_with_sudo: SudoHost) ->
     assert "(or --ask-sudo-password)" in str(told.value)
     assert "so nothing else is tried" in str(told.value)
     assert "true` work" not in str(told.value)
-
-
-async def test_nobody_is_asked_where_no_password_was_given(machine_with_sudo: SudoHost) -> None:
-    machine_with_sudo.allows(SHELL_WITH)
-    with pytest.raises(NodeUnreachable, match=r"a password is required.*is needed"):
-        await who(machine_with_sudo)
 
 
 async def test_a_password_that_sudo_remembers_will_do(machine_with_sudo: SudoHost) -> None:
@@ -113,22 +134,6 @@ async def test_a_password_that_was_typed_in_is_given_where_sudo_asks(
     # What it ran, not what it was asked for without a password.
     assert machine_with_sudo.log().count("TSID=") == 2
     assert not machine_with_sudo.remembers()
-
-
-@pytest.mark.parametrize(
-    "rules", [[ALL_WITHOUT], [f"{ALL_WITHOUT}", "Defaults passwd_tries=1"]], ids=str
-)
-async def test_a_password_that_was_typed_in_is_not_given_where_sudo_does_not_ask(
-    machine_with_sudo: SudoHost, rules: list[str]
-) -> None:
-    machine_with_sudo.allows(*rules)
-    password = typed_in("never said")
-    assert await who(machine_with_sudo, password=password) == "root"
-    assert password.taken_at == set()
-
-
-async def test_root_is_not_asked(sshd: Sshd) -> None:
-    await _root_is_not_asked(sshd, typed_in("never said"))
 
 
 async def test_a_wrong_password_is_tried_once_in_all(machine_with_sudo: SudoHost) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kubevouch.kube.resources import Node
 from kubevouch.node.destination import destination_of
-from kubevouch.node.errors import NodeError, NodeUnreachable, ScriptFailed
+from kubevouch.node.errors import NodeUnreachable, ScriptFailed
 from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import Script
@@ -83,21 +83,13 @@ def test_the_name_comes_first_then_internal_addresses_then_external_ones() -> No
 
 
 @needs_root
-async def test_a_node_whose_name_nobody_resolves_is_reached_at_its_address(
+async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
     operator: Operator,
 ) -> None:
     context = operator.knows(operator.at("127.0.0.1"))
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
     assert (host, surveyed.known_as) == ("127.0.0.1", operator.at("127.0.0.1"))
     assert surveyed.host_key == operator.sshd.host_key
-
-
-@needs_root
-async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
-    operator: Operator,
-) -> None:
-    context = operator.knows(operator.at("127.0.0.1"))
-    host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
     proven = await confirm_addresses(ADDRESSES, host, surveyed, context)
     assert proven == {"127.0.0.1": NameSource.SSH_HOST_KEY}
 
@@ -124,18 +116,6 @@ async def test_an_alias_of_the_ssh_configuration_will_do(operator: Operator, has
         operator.hashes_names()
     host, surveyed = await survey_node(node(UNKNOWN), context)
     assert (host, surveyed.known_as) == (UNKNOWN, operator.at("127.0.0.2"))
-
-
-@needs_root
-async def test_a_name_that_is_known_and_does_not_answer_is_not_followed_by_an_address(
-    operator: Operator,
-) -> None:
-    """The addresses are the node's claims: another machine, whose key is known too, could wait there."""
-    context = operator.knows(operator.at(UNKNOWN), operator.at("127.0.0.1"))
-    before = operator.sshd.log()
-    with pytest.raises(NodeUnreachable, match="Could not resolve hostname"):
-        await survey_node(node(UNKNOWN, *BOTH), context)
-    assert operator.sshd.log() == before
 
 
 @needs_root
@@ -182,33 +162,23 @@ async def test_a_revoked_key_is_no_known_one(operator: Operator) -> None:
     assert (await context.transport.destination("127.0.0.1")).is_known is False
 
 
+@pytest.mark.parametrize("resolved", [False, True])
 async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
-    operator: Operator,
+    operator: Operator, resolved: bool
 ) -> None:
-    context = operator.knows(operator.at(UNKNOWN))
-    with pytest.raises(NodeError) as caught:
-        await survey_node(node(UNKNOWN, *BOTH), context)
-    told = str(caught.value)
-    assert "Could not resolve hostname" in told
-    assert f"make `ssh {UNKNOWN} true` work" in told
-    assert (
-        "by a Host entry with its HostName, in your ssh configuration or one for --ssh-config FILE"
-        in told
-    )
-    assert "--via pod needs no ssh" in told
-
-
-async def test_a_host_that_is_resolved_and_does_not_answer_needs_no_other_name(
-    operator: Operator,
-) -> None:
-    context = operator.knows(
-        "[127.0.0.1]:1", config=f"Host {UNKNOWN}\n  HostName 127.0.0.1\n  Port 1"
-    )
-    with pytest.raises(NodeError) as caught:
+    """The addresses are the node's claims: another machine, whose key is known too, could wait there."""
+    at_a_closed_port = f"Host {UNKNOWN}\n  HostName 127.0.0.1\n  Port 1" if resolved else ""
+    names = ("[127.0.0.1]:1", operator.at(UNKNOWN), operator.at("127.0.0.1"))
+    context = operator.knows(*names, config=at_a_closed_port)
+    before = operator.sshd.log()
+    with pytest.raises(NodeUnreachable) as caught:
         await survey_node(node(UNKNOWN, *BOTH), context)
     told = str(caught.value)
     assert f"make `ssh {UNKNOWN} true` work" in told
-    assert "HostName" not in told
+    assert ("Could not resolve hostname" in told) is not resolved
+    assert ("by a Host entry with its HostName" in told) is not resolved
+    assert ("--via pod needs no ssh" in told) is not resolved
+    assert operator.sshd.log() == before
 
 
 PRINTED = "host a\nhostname 10.0.0.1\nport 2222\nuserknownhostsfile /a/b c/kh /d\nglobalknownhostsfile none\n"

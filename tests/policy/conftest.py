@@ -12,7 +12,6 @@ from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import RuleResult
 from kubevouch.x509.csr import read_csr
 from kubevouch.x509.errors import X509Error
 from tests.support.requests import request
@@ -31,20 +30,19 @@ class Case:
     names: tuple[Claim, ...] = (Claim(NODE, NameSource.NODE_NAME),)
     addresses: tuple[Claim, ...] = (Claim(ADDRESS, NameSource.SSH_HOST_KEY),)
     control_plane: bool = False
-    trusts_node: bool = False
     unknown: str = ""
     known: bool = True
-    username: str | None = f"system:node:{NODE}"
-    groups: tuple[str, ...] | None = ("system:nodes", "system:authenticated")
-    signer: str | None = "kubernetes.io/kubelet-serving"
-    usages: tuple[str, ...] | None = ("digital signature", "server auth")
+    username: str = f"system:node:{NODE}"
+    groups: tuple[str, ...] = ("system:nodes", "system:authenticated")
+    signer: str = "kubernetes.io/kubelet-serving"
+    usages: tuple[str, ...] = ("digital signature", "server auth")
     expiration_seconds: int | None = None
     age: timedelta = timedelta(seconds=5)
     conditions: tuple[str, ...] = ()
     node_exists: bool | None = True
     newest: str | None = "csr-1"
     kubelet_started: datetime | None = None
-    credential_ids: tuple[str, ...] | None = ()
+    credential_ids: tuple[str, ...] = ()
     client_certificates: frozenset[str] | None = None
     without_credential_id: bool = False
     credentials_told: bool = False
@@ -85,7 +83,6 @@ class Case:
                 names=self.names,
                 addresses=self.addresses,
                 control_plane=self.control_plane,
-                trusts_node=self.trusts_node,
                 unknown=self.unknown,
             )
             if self.known
@@ -124,36 +121,6 @@ class Case:
 
     def judged(self) -> Decision:
         return decide(self.facts())
-
-
-def lets_through(rule: str, seen: str, allowed: str = "") -> RuleResult:
-    """The whole answer of a rule that passes."""
-    return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
-
-
-def holds(
-    rule: str,
-    reason: HoldReason,
-    message: str,
-    seen: str,
-    allowed: str,
-    *word: str,
-    hard: bool = False,
-) -> RuleResult:
-    """The whole answer of a rule that refuses. word: what the operator's word may change."""
-    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, word, hard)
-
-
-def doubts(
-    rule: str,
-    message: str,
-    reason: HoldReason = HoldReason.NOT_IN_EVIDENCE,
-    *word: str,
-    seen: str = "",
-    allowed: str = "",
-) -> RuleResult:
-    """The whole answer of a rule that cannot tell."""
-    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, word)
 
 
 OWN = CredentialAnswer(Outcome.PASS, HoldReason.PASSES, "why")

@@ -9,13 +9,15 @@ import pytest
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, ClaimedBy, OtherNodes
-from kubevouch.policy.facts import CsrLimits
+from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.ownership import allowed_addresses, allowed_names, foreign_addresses
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.sources.choice import IdentitySources, answer_for
 from kubevouch.policy.sources.difference import PinDifference, difference
 from kubevouch.policy.sources.pinned import PinnedNode
+from tests.support.requests import request
+
+from .conftest import Case
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PIN = PinnedNode("w1", "uid-1", ("w1", "w1.example.com"), ("10.0.0.5", "fd00::5"), "m-1", (), NOW, "alice")  # fmt: skip
@@ -63,20 +65,11 @@ def test_a_pin_that_states_no_uid_and_no_machine_differs_in_neither() -> None:
     assert difference(bare, node(*SAME)).is_none
 
 
-class Asked(msgspec.Struct, frozen=True):
-    asked: AskedNames
-    live: Node
-    other_nodes: OtherNodes = OtherNodes()
-    reserved: ReservedNames = ReservedNames()
-    limits: CsrLimits = CsrLimits()
-
-    @property
-    def allowed(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - as NameFacts has it
-        return answer_for(self.live, self.asked, IdentitySources(pins={"w1": PIN}), at=NOW).allowed
-
-
-def asking(*values: str, live: Node, others: OtherNodes = NONE) -> Asked:
-    return Asked(AskedNames(("w1",), tuple(map(ip_address, values))), live, others)
+def asking(*values: str, live: Node, others: OtherNodes = NONE) -> CsrFacts:
+    asked = AskedNames(("w1",), tuple(map(ip_address, values)))
+    allowed = answer_for(live, asked, IdentitySources(pins={"w1": PIN}), at=NOW).allowed
+    facts = Case(pem=request("w1", asked.names, values)).facts()
+    return msgspec.structs.replace(facts, allowed=allowed, other_nodes=others)
 
 
 def test_what_came_since_the_pin_is_held_and_the_difference_is_pointed_at() -> None:

@@ -25,7 +25,7 @@ from kubevouch.policy.claims import (
     with_said,
 )
 from kubevouch.policy.credentials import CredentialAnswer
-from kubevouch.policy.csr import Csr, bare_csr, csr_of
+from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
@@ -140,13 +140,6 @@ def test_a_csr_that_cannot_be_read_says_why_and_which_one() -> None:
     assert broken.unreadable == f"csr-2: {NO_BLOCK}"
 
 
-def test_a_csr_of_a_file_has_no_requestor() -> None:
-    assert bare_csr("kubelet.csr", PEM) == Csr("kubelet.csr", PEM, read_csr(PEM, "kubelet.csr"))
-    assert bare_csr("kubelet.csr", b"hello") == Csr(
-        "kubelet.csr", b"hello", None, f"kubelet.csr: {NO_BLOCK}"
-    )
-
-
 def test_what_is_reserved_in_a_cluster() -> None:
     assert reserved_of(CLUSTER, NODES) == RESERVED
 
@@ -247,69 +240,9 @@ def test_a_node_that_is_gone_and_nodes_that_are_not_known() -> None:
     assert (unknown.node_exists, unknown.other_nodes, unknown.newest) == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("common_name", "foreign"),
-    [(None, set()), ("system:node:", {NODE}), ("somebody", {NODE}), ("system:node:w2", {NODE})],
-)
-def test_what_a_csr_without_a_requestor_asks_for_is_another_nodes_unless_its_common_name_has_it(
-    common_name: str | None, foreign: set[str]
-) -> None:
-    """None: as the node itself writes it. That its Node is there is not known by that: anybody may write the name."""
-    pem = PEM if common_name is None else request(NODE, [NODE], common_name=common_name)
-    facts = csr_facts(bare_csr("kubelet.csr", pem), evidence(), at=NOW, allowed=None)
-    assert facts.node_exists is False
-    assert facts.other_nodes is not None
-    assert set(facts.other_nodes.names) == foreign, "of what is asked for"
-
-
 def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
     facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=AllowedNames(NODE))
     assert decide(facts).about == "csr-1"
-
-
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("kubernetes.default", "the API server"),
-        ("Kubernetes.Default.", "the API server"),
-        ("x.kubernetes", "the API server"),
-        ("api.example.com", "the control plane's endpoint"),
-        ("localhost.localdomain", "every machine's own"),
-        ("x.localhost", "every machine's own"),
-        ("vault.kube-system.svc.anything", "a Service"),
-        ("x.vault.kube-system.svc.anything", "a Service"),
-        ("metrics", "Service kube-system/metrics"),
-        ("Metrics.Kube-System.", "Service kube-system/metrics"),
-        ("metrics-0.metrics.kube-system", "Service kube-system/metrics"),
-        ("vault.default.svc", "a Service"),
-        ("x.corp.internal.", "the cluster's own domain"),
-        ("x.cluster.local", "the cluster's own domain"),
-    ],
-)
-def test_a_reserved_name_says_what_it_is_reserved_for(name: str, what: str) -> None:
-    assert reserved_name(name, RESERVED, None) == Reservation(what)
-
-
-@pytest.mark.parametrize(
-    ("source", "reservation"),
-    [
-        (NameSource.NODE_STATUS, Reservation("Service web/shop", by_pin=True)),
-        (NameSource.SSH_HOST_KEY, Reservation("Service web/shop", by_pin=True)),
-        (NameSource.OPERATOR, None),
-    ],
-)
-def test_a_load_balancers_name_is_a_nodes_by_the_operators_word_only(
-    source: NameSource, reservation: Reservation | None
-) -> None:
-    reserved = ReservedNames(load_balancer_names={"shop.example.com": "Service web/shop"})
-    allowed = AllowedNames(NODE, (Claim("shop.example.com", source),))
-    assert reserved_name("shop.example.com", reserved, allowed) == reservation
-    assert reserved_name("shop.example.com", reserved, None) == Reservation("Service web/shop")
-
-
-@pytest.mark.parametrize("name", [NODE, ".kubernetes.default"])
-def test_any_other_name_is_not_reserved(name: str) -> None:
-    assert reserved_name(name, RESERVED, None) is None
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,9 @@ MAY_NAMES, MAY_ADDRESSES = {NODE, "worker-1"}, {ADDRESS, "10.0.0.7"}
     names=st.lists(st.sampled_from(NAMES), max_size=4),
     addresses=st.lists(st.sampled_from(ADDRESSES), max_size=4),
     proven=st.booleans(),
-    trusts=st.booleans(),
     known=st.booleans(),
-    username=st.sampled_from([f"system:node:{NODE}", "system:node:worker-2", "admin", None]),
-    credential_ids=st.sampled_from([(OWN,), (STOLEN,), (OWN, STOLEN), (), None]),
+    username=st.sampled_from([f"system:node:{NODE}", "system:node:worker-2", "admin", ""]),
+    credential_ids=st.sampled_from([(OWN,), (STOLEN,), (OWN, STOLEN), ()]),
     surveyed=st.booleans(),
     contested=st.booleans(),
     minutes=st.integers(-3, 20),
@@ -62,10 +61,9 @@ def test_what_passes_is_within_the_allowance(
     names: list[str],
     addresses: list[str],
     proven: bool,
-    trusts: bool,
     known: bool,
-    username: str | None,
-    credential_ids: tuple[str, ...] | None,
+    username: str,
+    credential_ids: tuple[str, ...],
     surveyed: bool,
     contested: bool,
     minutes: int,
@@ -75,7 +73,6 @@ def test_what_passes_is_within_the_allowance(
         pem=request(NODE, names, addresses, key=KEY),
         names=tuple(Claim(name, source) for name in sorted(MAY_NAMES)),
         addresses=tuple(Claim(address, source) for address in sorted(MAY_ADDRESSES)),
-        trusts_node=trusts,
         known=known,
         username=username,
         credential_ids=credential_ids,
@@ -97,7 +94,7 @@ def test_what_passes_is_within_the_allowance(
     assert passed == (
         asked_well
         and known
-        and (proven or trusts)
+        and proven
         and username == f"system:node:{NODE}"
         and (not surveyed or credential_ids == (OWN,))
         and -1 <= minutes <= 14

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from kubevouch.policy.sources.configuration import (
     ApproverConfiguration,
-    DenyMode,
     SourceWord,
     read_configuration,
     with_configured,
@@ -19,47 +18,6 @@ from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.stored import Unreadable
 from tests.policy.kubeadm_cluster import NAMES
 from tests.support.bombs import ALIASES
-
-INVENTORY = """
-schemaVersion: kubevouch.inventory/1
-nodes:
-  worker-1:
-    names: [worker-1, worker-1.example.com]
-    addresses: [192.168.88.112, "fd00::112"]
-    machineId: 0f0f
-  worker-2: {addresses: [192.168.88.113]}
-  worker-3: {addresses: [somewhere]}
-  worker-4: {adresses: []}
-  worker-5: [192.168.88.115]
-  worker-6: {names: [no]}
-"""
-CONFIGURATION = """
-schemaVersion: kubevouch.approver/1
-sources: [new-nodes, pins, inventory]
-newNodes:
-- {names: "worker-*", cidrs: [192.168.88.0/24, "fd00::/64"], perHour: 5}
-- {names: "db-?.example.com", cidrs: [10.1.0.0/16], perHour: 1}
-clusterDomain: Corp.Internal.
-serviceCIDRs: [10.96.0.0/12]
-deny: hard
-maxLifetime: 90d
-"""
-
-
-def test_the_inventory_lists_nodes_and_a_bad_one_stands_alone() -> None:
-    found = read_inventory(INVENTORY)
-    assert isinstance(found, Inventory)
-    assert found.nodes["worker-1"] == InventoryNode(
-        "worker-1", ("worker-1", "worker-1.example.com"), ("192.168.88.112", "fd00::112"), "0f0f"
-    )
-    assert found.nodes["worker-2"] == InventoryNode("worker-2", (), ("192.168.88.113",))
-    bad = [name for name, entry in found.nodes.items() if isinstance(entry, Unreadable)]
-    assert bad == ["worker-3", "worker-4", "worker-5", "worker-6"]
-    assert found.problems[0] == (
-        "kubevouch-inventory, inventory.yaml, worker-3: address 'somewhere'; "
-        "IP addresses without a prefix were expected"
-    )
-    assert len(found.problems) == 4
 
 
 @pytest.mark.parametrize(
@@ -99,113 +57,17 @@ def test_an_inventory_that_says_two_things_says_nothing(rest: str, seen: str) ->
 
 
 def test_a_configuration_that_says_two_things_says_nothing() -> None:
-    text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nsources: [node-status]\n"
+    text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nsources: [renewal]\n"
     found = read_configuration(text)
     assert isinstance(found, Unreadable)
     assert found.seen == "line 3: sources again"
-
-
-def test_the_configuration_says_what_counts_and_the_order_is_always_that_of_strength() -> None:
-    assert read_configuration(CONFIGURATION) == ApproverConfiguration(
-        sources=(SourceWord.INVENTORY, SourceWord.PINS, SourceWord.NEW_NODES),
-        new_nodes=(
-            NewNodeRule("worker-*", (ip_network("192.168.88.0/24"), ip_network("fd00::/64")), 5),
-            NewNodeRule("db-?.example.com", (ip_network("10.1.0.0/16"),), 1),
-        ),
-        cluster_domain="corp.internal",
-        service_networks=(ip_network("10.96.0.0/12"),),
-        deny=DenyMode.HARD,
-        max_lifetime=timedelta(days=90),
-    )
 
 
 def test_without_anything_said_only_what_is_written_down_or_served_counts() -> None:
     found = read_configuration("schemaVersion: kubevouch.approver/1")
     assert found == ApproverConfiguration()
     assert found.sources == (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
-    assert found.deny is DenyMode.NONE
     assert found.limits.lifetime == timedelta(days=366)
-
-
-@pytest.mark.parametrize(
-    ("text", "life"), [("12h", timedelta(hours=12)), ("1d", timedelta(days=1))]
-)
-def test_the_longest_lifetime_reaches_the_rule(text: str, life: timedelta) -> None:
-    found = read_configuration(f"schemaVersion: kubevouch.approver/1\nmaxLifetime: {text}")
-    assert isinstance(found, ApproverConfiguration)
-    assert found.limits.lifetime == life
-
-
-WRONG = {
-    "sources: [pins, dns]": "sources: 'dns'; one of inventory",
-    "sources: []": "no source",
-    "sources: [new-nodes, node-status]": "new-nodes and node-status",
-    "deny: all": "deny: 'all'; one of none",
-    "maxLifetime: 90": "Expected `str`",
-    "maxLifetime: 0d": "maxLifetime '0d'",
-    "maxLifetime: forever": "maxLifetime 'forever'",
-    "maxLifetme: 3d": "'maxLifetme'",
-    "serviceCIDRs: [10.96.0.1/12]": "serviceCIDRs: 10.96.0.1/12 has host bits set",
-    "serviceCIDRs: [" + "10.0.0.0/8, " * 65 + "]": "65 serviceCIDRs",
-    "clusterDomain: '*.example.com'": "clusterDomain '*.example.com' (a wildcard)",
-    'clusterDomain: "a\\nb"': "clusterDomain 'a\\nb'",
-    "newNodes: [" + "{}, " * 65 + "]": "65 rules for new nodes",
-    "newNodes: {}": "Expected `array`",
-    "[": "not YAML",
-    "x: " + "y" * 70_000: "at most 65536",
-}
-
-
-@pytest.mark.parametrize("line", WRONG)
-def test_with_a_wrong_configuration_nothing_counts(line: str) -> None:
-    found = read_configuration(f"schemaVersion: kubevouch.approver/1\n{line}\n")
-    assert isinstance(found, Unreadable)
-    assert WRONG[line] in str(found).replace("\\\\", "\\")
-    assert str(found).startswith("kubevouch-approver, configuration.yaml: ")
-
-
-@pytest.mark.parametrize("text", ["", "3", "schemaVersion: kubevouch.approver/2", "a: \ud800"])
-def test_another_version_is_not_guessed_at(text: str) -> None:
-    assert isinstance(read_configuration(text), Unreadable)
-
-
-def test_a_word_that_looks_like_one_of_ours_is_asked_about() -> None:
-    found = read_configuration("schemaVersion: kubevouch.approver/1\nmaxLifetme: 3d")
-    assert str(found).endswith("'maxLifetme'; did you mean maxLifetime?")
-
-
-BAD_RULES = {
-    "names: '*'": "names '*'",
-    "names: '*.?'": "names '*.?'",
-    "names: '*-*'": "names '*-*'",
-    "names: Worker-*": "names 'Worker-*'",
-    "names: '[a-z]*'": "names '[a-z]*'",
-    "names: worker-*\n  perHour: 0": "perHour 0",
-    "names: worker-*\n  perHour: 1001": "perHour 1001",
-    "names: worker-*\n  cidrs: []": "no cidrs",
-    "names: worker-*\n  cidrs: [10.0.0.1/8]": "cidrs: 10.0.0.1/8 has host bits set",
-    "names: db-*": "names 'db-*' again",
-    "name: worker-*": "unknown field `name`",
-}
-
-
-@pytest.mark.parametrize("rule", BAD_RULES)
-def test_a_bad_rule_for_new_nodes_admits_nobody_and_the_others_count(rule: str) -> None:
-    defaults = "".join(
-        f"  {key}: {value}\n"
-        for key, value in {"cidrs": "[10.0.0.0/8]", "perHour": "3"}.items()
-        if key not in rule
-    )
-    found = read_configuration(
-        "schemaVersion: kubevouch.approver/1\nnewNodes:\n"
-        "- {names: db-*, cidrs: [10.0.0.0/8], perHour: 3}\n"
-        f"- {rule}\n{defaults}"
-    )
-    assert isinstance(found, ApproverConfiguration)
-    assert [each.names for each in found.new_nodes] == ["db-*"]
-    assert len(found.problems) == 1
-    assert found.problems[0].startswith("kubevouch-approver, configuration.yaml, newNodes 2: ")
-    assert BAD_RULES[rule] in found.problems[0]
 
 
 def test_what_the_configuration_tells_of_the_cluster_comes_besides_its_own_names() -> None:
@@ -227,3 +89,194 @@ def test_whatever_stands_there_is_read_or_refused(text: str) -> None:
     head = "schemaVersion: kubevouch.approver/1\n"
     assert isinstance(read_configuration(head + text), ApproverConfiguration | Unreadable)
     assert isinstance(read_inventory(head + text), Inventory | Unreadable)
+
+
+HEAD = "schemaVersion: kubevouch.approver/1\n"
+LISTED = "schemaVersion: kubevouch.inventory/1\n"
+DEFAULT = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
+TEN = ip_network("10.0.0.0/8")
+
+
+def test_each_field_of_the_inventory_is_read_and_a_bad_node_stands_alone() -> None:
+    text = LISTED + (
+        "nodes:\n"
+        '  worker-1: {names: [worker-1, shop], addresses: ["::ffff:10.0.0.1", "fd00::1"], machineId: m-1}\n'
+        "  worker-2: {}\n"
+        '  "a\\nb": {}\n'
+        "  worker-4: {names: ['*']}\n"
+        "  worker-5: {addresses: [there]}\n"
+        '  worker-6: {machineId: "a\\nb"}\n'
+        "  worker-7: {machineID: m-1}\n"
+        "  worker-8:\n"
+        "  worker-9: {names: [1]}\n"
+    )
+    bad = {
+        "a\nb": "node 'a\\nb'",
+        "worker-4": "name '*' (a wildcard)",
+        "worker-5": "address 'there'",
+        "worker-6": "machineId 'a\\nb'",
+        "worker-7": "Object contains unknown field `machineID`",
+        "worker-8": "Expected `object`, got `null`",
+        "worker-9": "Expected `str`, got `int` - at `$.names[0]`",
+    }
+    found = read_inventory(text)
+    assert isinstance(found, Inventory)
+    good = {name: each for name, each in found.nodes.items() if name not in bad}
+    assert good == {
+        "worker-1": InventoryNode("worker-1", ("worker-1", "shop"), ("10.0.0.1", "fd00::1"), "m-1"),
+        "worker-2": InventoryNode("worker-2"),
+    }
+    assert list(bad) == [name for name in found.nodes if name not in good]
+    starts = zip(found.problems, bad.items(), strict=True)
+    assert all(
+        said.startswith(f"kubevouch-inventory, inventory.yaml, {name}: {seen}; ")
+        for said, (name, seen) in starts
+    )
+
+
+def test_each_field_of_the_configuration_is_read() -> None:
+    said = HEAD + (
+        "sources: [renewal, pins, new-nodes, inventory]\n"
+        "newNodes: [{names: w-*, cidrs: [10.0.0.0/8, 'fd00::/64'], perHour: 5}]\n"
+        "clusterDomain: .Xen.Corp.\n"
+        "serviceCIDRs: [10.96.0.0/12, 'fd00:96::/112']\n"
+        "podCIDRs: [10.244.0.0/16, 'fd00:97::/56']\n"
+        "maxLifetime: 36h\n"
+    )
+    assert read_configuration(said) == ApproverConfiguration(
+        sources=(*DEFAULT, SourceWord.NEW_NODES),
+        new_nodes=(NewNodeRule("w-*", (TEN, ip_network("fd00::/64")), 5),),
+        cluster_domain="xen.corp",
+        service_networks=(ip_network("10.96.0.0/12"), ip_network("fd00:96::/112")),
+        pod_networks=(ip_network("10.244.0.0/16"), ip_network("fd00:97::/56")),
+        max_lifetime=timedelta(hours=36),
+        problems=(),
+    )
+
+
+RIGHT = {
+    "sources: [pins, new-nodes]": ("sources", (SourceWord.PINS, SourceWord.NEW_NODES)),
+    "serviceCIDRs: [" + "10.0.0.0/8, " * 64 + "]": ("service_networks", (TEN,) * 64),
+    "maxLifetime: 1h": ("max_lifetime", timedelta(hours=1)),
+    "maxLifetime: 999999h": ("max_lifetime", timedelta(hours=999_999)),
+    "maxLifetime: 90d": ("max_lifetime", timedelta(days=90)),
+    "clusterDomain: .": ("cluster_domain", ""),
+    "# " + "x" * (65_536 - len(HEAD) - 2): ("problems", ()),
+}
+WRONG = {
+    "sources: []": "no source",
+    "sources: [pins, dns]": "sources: 'dns'",
+    "sources: [pin]": "sources: 'pin'",
+    "maxLifetime: 90": "Expected `str`, got `int` - at `$.maxLifetime`",
+    "maxLifetime: 0d": "maxLifetime '0d'",
+    "maxLifetime: 1000000h": "maxLifetime '1000000h'",
+    "maxLifetime: " + "h" * 81: f"maxLifetime '{'h' * 80}'",
+    "zzz: 1\nmaxLifetme: 1": "'maxLifetme'",
+    "zzz: 1\nyyy: 2": "'yyy'",
+    "serviceCIDRs: [10.96.0.1/12]": "serviceCIDRs: 10.96.0.1/12 has host bits set",
+    "serviceCIDRs: [" + "10.0.0.0/8, " * 65 + "]": "65 serviceCIDRs",
+    "podCIDRs: [10.244.0.1/16]": "podCIDRs: 10.244.0.1/16 has host bits set",
+    "clusterDomain: '*.corp'": "clusterDomain '*.corp' (a wildcard)",
+    "clusterDomain: " + "a" * 81: f"clusterDomain '{'a' * 80}' (not an RFC 1123 name)",
+    'clusterDomain: "a\\nb"': "clusterDomain 'a\\nb'",
+    "newNodes: [" + "{}, " * 65 + "]": "65 rules for new nodes",
+    "newNodes: {}": "Expected `array`, got `object` - at `$.newNodes`",
+    "# " + "x" * (65_537 - len(HEAD) - 2): "65537 characters",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", RIGHT)
+def test_what_a_line_of_the_configuration_sets(line: str) -> None:
+    field, value = RIGHT[line]
+    found = read_configuration(HEAD + line)
+    assert isinstance(found, ApproverConfiguration)
+    assert getattr(found, field) == value
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_with_a_wrong_configuration_nothing_counts(line: str) -> None:
+    found = read_configuration(HEAD + line)
+    assert isinstance(found, Unreadable)
+    assert found.seen == WRONG[line]
+    assert found.where == "kubevouch-approver, configuration.yaml"
+    near = {
+        "sources: [pin]": "did you mean pins?",
+        "zzz: 1\nmaxLifetme: 1": "did you mean maxLifetime?",
+    }
+    assert found.expected == near.get(line, found.expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "3", "schemaVersion: kubevouch.approver/2", "a: \ud800", "a: ["]
+)
+def test_another_version_is_not_guessed_at(text: str) -> None:
+    assert isinstance(read_configuration(text), Unreadable)
+
+
+GOOD_RULES = {
+    "{names: db-*, cidrs: [10.0.0.0/8], perHour: 1}": NewNodeRule("db-*", (TEN,), 1),
+    "{names: db-*, cidrs: [10.0.0.0/8], perHour: 1000}": NewNodeRule("db-*", (TEN,), 1000),
+    "{names: " + "a" * 253 + ", cidrs: [10.0.0.0/8], perHour: 2}": NewNodeRule("a" * 253, (TEN,), 2),
+    "{names: '0*', cidrs: [10.0.0.0/8], perHour: 2}": NewNodeRule("0*", (TEN,), 2),
+    "{names: '*-a9z-?', cidrs: [10.0.0.0/8], perHour: 2}": NewNodeRule("*-a9z-?", (TEN,), 2),
+    "{names: 'x.?', cidrs: [" + "10.0.0.0/8, " * 64 + "], perHour: 2}": NewNodeRule("x.?", (TEN,) * 64, 2),
+}  # fmt: skip
+BAD_RULES = {
+    "{names: '*.?', cidrs: [10.0.0.0/8], perHour: 1}": "names '*.?'",
+    "{names: '*-*', cidrs: [10.0.0.0/8], perHour: 1}": "names '*-*'",
+    "{names: '-a*', cidrs: [10.0.0.0/8], perHour: 1}": "names '-a*'",
+    "{names: '?ab-cd*', cidrs: [10.0.0.0/8], perHour: 1}": "names '?ab-cd*'",
+    "{names: '*1', cidrs: [10.0.0.0/8], perHour: 1}": "names '*1'",
+    "{names: db-*, cidrs: [10.0.0.0/8, 0.0.0.0/0], perHour: 1}": "cidrs: 0.0.0.0/0",
+    "{names: db-*, cidrs: ['::/0'], perHour: 1}": "cidrs: ::/0",
+    "{names: W-*, cidrs: [10.0.0.0/8], perHour: 1}": "names 'W-*'",
+    "{names: " + "a" * 254 + ", cidrs: [10.0.0.0/8], perHour: 1}": f"names '{'a' * 80}'",
+    "{names: w-*, cidrs: [10.0.0.0/8], perHour: 1}": "names 'w-*' again",
+    "{names: db-*, cidrs: [10.0.0.0/8], perHour: 0}": "perHour 0",
+    "{names: db-*, cidrs: [10.0.0.0/8], perHour: 1001}": "perHour 1001",
+    "{names: db-*, cidrs: [], perHour: 1}": "no cidrs",
+    "{names: db-*, cidrs: [10.0.0.1/8], perHour: 1}": "cidrs: 10.0.0.1/8 has host bits set",
+    "{names: db-*, cidrs: [" + "10.0.0.0/8, " * 65 + "], perHour: 1}": "65 cidrs",
+    "{names: db-*, cidrs: [10.0.0.0/8]}": "Object missing required field `perHour`",
+    "{name: db-*}": "Object contains unknown field `name`",
+    "db-*": "Expected `object`, got `str`",
+}  # fmt: skip
+FIRST = NewNodeRule("w-*", (TEN,), 3)
+
+
+@pytest.mark.parametrize("rule", GOOD_RULES)
+def test_a_rule_for_new_nodes_is_read_as_it_stands(rule: str) -> None:
+    found = read_configuration(
+        f"{HEAD}newNodes: [{{names: w-*, cidrs: [10.0.0.0/8], perHour: 3}}, {rule}]"
+    )
+    assert found == ApproverConfiguration(new_nodes=(FIRST, GOOD_RULES[rule]))
+
+
+@pytest.mark.parametrize("rule", BAD_RULES)
+def test_a_bad_rule_for_new_nodes_admits_nobody_and_the_others_count(rule: str) -> None:
+    found = read_configuration(
+        f"{HEAD}newNodes: [{{names: w-*, cidrs: [10.0.0.0/8], perHour: 3}}, {rule}]"
+    )
+    assert isinstance(found, ApproverConfiguration)
+    assert found.new_nodes == (FIRST,)
+    [problem] = found.problems
+    where = "kubevouch-approver, configuration.yaml, newNodes 2: "
+    assert problem.startswith(f"{where}{BAD_RULES[rule]}; ")
+
+
+def test_an_inventory_of_twenty_thousand_nodes_is_read_and_one_of_more_is_not() -> None:
+    nodes = ",".join(f'"n{number}":{{}}' for number in range(20_000))
+    text = f'{{"schemaVersion":"kubevouch.inventory/1","nodes":{{{nodes}%s}}}}'
+    found = read_inventory(text % "")
+    assert isinstance(found, Inventory)
+    assert len(found.nodes) == 20_000
+    assert found.problems == ()
+    assert getattr(read_inventory(text % ',"more":{}'), "seen", "") == "20001 nodes"
+
+
+def test_sixty_four_rules_for_new_nodes_are_read() -> None:
+    rules = ",".join(f"{{names: n{i}, cidrs: [10.0.0.0/8], perHour: 1}}" for i in range(64))
+    found = read_configuration(f"{HEAD}newNodes: [{rules}]")
+    assert found == ApproverConfiguration(
+        new_nodes=tuple(NewNodeRule(f"n{i}", (TEN,), 1) for i in range(64))
+    )

@@ -20,9 +20,9 @@ ROWS = {
     )
 }
 OF_OTHERS = dict(re.findall(r"^\| ([MF]\d+) \| [^|]+ \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE))
-"""On the metrics server, and on a run of fix."""
+"""On the metrics server, and on a run of apply."""
 RULES = {each.rule for each in Case().judged().results}
-OTHER_CODE = {"kubevouch-recorded-*", "fix", "deny: hard", ".svc", "podCIDRs", "*-*"}
+OTHER_CODE = {"kubevouch-recorded-*", "apply", ".svc", "podCIDRs", "*-*"}
 """What stands in `backticks` beside rules and is none."""
 
 

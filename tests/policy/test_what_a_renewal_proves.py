@@ -5,11 +5,19 @@ from ipaddress import ip_address
 
 import msgspec
 import pytest
+import trustme
 
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import AskedNames, Claim, ClaimedBy, NameSource, OtherNodes
+from kubevouch.policy.claims import (
+    AllowedNames,
+    AskedNames,
+    Claim,
+    ClaimedBy,
+    NameSource,
+    OtherNodes,
+)
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
@@ -19,153 +27,235 @@ from kubevouch.policy.sources.choice import (
     SourceAnswer,
     answer_for,
 )
-from kubevouch.policy.sources.renewal import RenewalEvidence
+from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.x509 import Certificate, read_certificates
-from tests.support.authority import Authority
 
-NOW = datetime.now(UTC)
-NODE, FIRST, SECOND = "worker-1", "192.168.88.112", "fd00::112"
-CA, STRANGER = Authority(), Authority()
-
-
-def leaf(*identities: str, node: str = NODE, by: Authority = CA, old: bool = False) -> Certificate:
-    ends = NOW - timedelta(minutes=1) if old else NOW + timedelta(days=1)
-    pair = by.serving(*identities, node=node, not_before=NOW - timedelta(days=2), not_after=ends)
-    return read_certificates(pair.chain, "leaf")[0]
-
-
-def at(
-    address: str, served: Certificate | None, *, failure: HandshakeFailure | None = None
-) -> DialResult:
-    chain = (served,) if served else ()
-    return DialResult(Target(address, NODE), NOW, 0.01, chain=chain, failure=failure)
-
-
-def answered(*dialled: DialResult, asked: AskedNames | None = None) -> SourceAnswer:
-    node = msgspec.convert({"metadata": {"name": NODE, "uid": "uid-1"}}, Node)
-    evidence = RenewalEvidence(dialled, read_certificates(CA.pem, "CA"), NOW)
-    return answer_for(node, asked or asking(), IdentitySources(), at=NOW, renewal=evidence)
-
-
-def asking(*addresses: str, names: tuple[str, ...] = (NODE,)) -> AskedNames:
-    return AskedNames(names, tuple(map(ip_address, addresses or (FIRST, SECOND))))
-
-
-GOOD = leaf(NODE, FIRST, SECOND)
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+FIRST, SECOND = "10.0.0.1", "fd00::1"
+CA, STRANGER = trustme.CA(), trustme.CA(organization_name="somebody else")
+BETWEEN = CA.create_child_ca()
 TIMEOUT = HandshakeFailure(FailureKind.CONNECT_TIMEOUT, "no answer within 5 s")
+BY_SERVED = NameSource.LIVE_CERTIFICATE
+LACKS = "the certificate that it serves lacks it. "
+YOURS = f"{LACKS}If it is yours: kubevouch approver pin w1 --via ssh"
 
 
-def test_the_same_certificate_at_every_address_allows_what_is_in_it() -> None:
-    answer = answered(at(FIRST, GOOD), at(SECOND, GOOD))
-    assert answer.source is IdentitySource.LIVE_CERTIFICATE
-    assert answer.allowed.names == (Claim(NODE, NameSource.NODE_NAME),)
-    assert answer.allowed.addresses == (
-        Claim(FIRST, NameSource.LIVE_CERTIFICATE),
-        Claim(SECOND, NameSource.LIVE_CERTIFICATE),
+def served(
+    *identities: str,
+    by: trustme.CA = CA,
+    user: str | None = "system:node:w1",
+    group: str | None = "system:nodes",
+    ends: datetime = NOW + timedelta(days=1),
+) -> tuple[Certificate, ...]:
+    pair = by.issue_cert(
+        *identities,
+        common_name=user,
+        organization_name=group,
+        not_before=NOW - timedelta(days=1),
+        not_after=ends,
     )
-    assert not answer.allowed.outdated
+    return read_certificates(b"".join(each.bytes() for each in pair.cert_chain_pems), "chain")
+
+
+def at(address: str, *chain: Certificate, failure: HandshakeFailure | None = None) -> DialResult:
+    return DialResult(Target(address), NOW, 0.01, chain=chain, failure=failure)
+
+
+def allowed(
+    *dialled: DialResult,
+    names: tuple[str, ...] = ("w1",),
+    addresses: tuple[str, ...] = (FIRST, SECOND),
+    control_plane: bool = False,
+    claimed: tuple[str, ...] = ("alias", "10.0.0.9"),
+) -> AllowedNames | str:
+    roots = read_certificates(CA.cert_pem.bytes(), "roots")
+    asked = AskedNames(names, tuple(map(ip_address, addresses)))
+    labels = {"node-role.kubernetes.io/control-plane": ""} if control_plane else {}
+    status = {"addresses": [{"type": "InternalIP", "address": each} for each in claimed]}
+    node = msgspec.convert({"metadata": {"name": "w1", "labels": labels}, "status": status}, Node)
+    return allowed_by_renewal(node, asked, RenewalEvidence(dialled, roots, NOW))
+
+
+GOOD = served("w1", "shop", FIRST, SECOND)
+
+
+def by_good(
+    *, outdated: str = "", unlisted: tuple[str, ...] = (), cp: bool = False
+) -> AllowedNames:
+    return AllowedNames(
+        node="w1",
+        names=(Claim("w1", NameSource.NODE_NAME), Claim("shop", BY_SERVED)),
+        addresses=(Claim(FIRST, BY_SERVED), Claim(SECOND, BY_SERVED)),
+        control_plane=cp,
+        outdated=outdated,
+        not_valid=HoldReason.NOT_SERVED,
+        unlisted=unlisted,
+        listed=YOURS,
+    )
+
+
+@pytest.mark.parametrize("cp", [True, False])
+def test_only_the_nodes_own_name_is_its_own_and_all_else_is_by_the_certificate(cp: bool) -> None:
+    assert allowed(at(FIRST, *GOOD), at(SECOND, *GOOD), control_plane=cp) == by_good(cp=cp)
+
+
+def test_what_the_node_does_not_claim_no_pin_is_advised_for() -> None:
+    """It would have the words of whoever asks, to be copied into the operator's pin."""
+    found = allowed(at(FIRST, *GOOD), names=("w1", "shop.example.com"), addresses=(FIRST,))
+    assert isinstance(found, AllowedNames)
+    assert found.listed == f"{LACKS}The Node itself does not claim shop.example.com"
+
+
+def answered(*dialled: DialResult, names: tuple[str, ...] = ("w1",)) -> SourceAnswer:
+    node = msgspec.convert({"metadata": {"name": "w1"}}, Node)
+    evidence = RenewalEvidence(dialled, read_certificates(CA.cert_pem.bytes(), "roots"), NOW)
+    asked = AskedNames(names, (ip_address(FIRST),))
+    return answer_for(node, asked, IdentitySources(), at=NOW, renewal=evidence)
+
+
+def test_a_node_that_only_its_certificate_knows_gets_what_is_in_it() -> None:
+    answer = answered(at(FIRST, *GOOD))
+    assert (answer.source, answer.allowed) == (IdentitySource.LIVE_CERTIFICATE, by_good())
     assert decide_entitlement(answer.allowed, OtherNodes(), ReservedNames()).outcome is Outcome.PASS
-
-
-def test_what_it_asks_for_besides_is_not_allowed_and_is_said_to_be_new() -> None:
-    asked = asking(FIRST, "10.0.0.9", names=(NODE, "alias.example.com"))
-    answer = answered(at(FIRST, GOOD), at("10.0.0.9", GOOD), asked=asked)
-    assert answer.allowed.outdated == ""
-    assert answer.allowed.unlisted == ("alias.example.com", "10.0.0.9")
-    assert answer.allowed.listed == (
-        "the certificate that it serves lacks it, and the Node itself does not claim alias.example.com, 10.0.0.9"
-    )
-
-
-def test_a_pin_of_the_node_is_advised_only_where_it_would_have_all_that_is_lacking() -> None:
-    """What the Node does not claim is in no pin without the operator's word for it."""
-    status = {"addresses": [{"type": "InternalIP", "address": "10.0.0.9"}]}
-    node = msgspec.convert({"metadata": {"name": NODE, "uid": "uid-1"}, "status": status}, Node)
-    evidence = RenewalEvidence((at(FIRST, GOOD),), read_certificates(CA.pem, "CA"), NOW)
-
-    def advice(*names: str) -> str:
-        asked = asking(FIRST, "10.0.0.9", names=(NODE, *names))
-        return answer_for(
-            node, asked, IdentitySources(), at=NOW, renewal=evidence
-        ).allowed.listed.removeprefix("the certificate that it serves lacks it")
-
-    assert advice() == ": kubevouch approver pin worker-1"
-    assert advice("shop.example.com") == ", and the Node itself does not claim shop.example.com"
-
-
-def test_the_address_is_the_same_however_it_is_dialled() -> None:
-    answer = answered(at("fd00:0::112", GOOD), at(f"::ffff:{FIRST}", GOOD))
-    assert answer.allowed.outdated == ""
-    assert answer.source is IdentitySource.LIVE_CERTIFICATE
-
-
-NOT_THERE = {
-    "nobody has looked": (None, f"{SECOND}: nobody has looked at what is served there"),
-    "a time-out": (at(SECOND, None, failure=TIMEOUT), f"{SECOND}: no answer within 5 s"),
-    "no certificate": (at(SECOND, None), f"{SECOND}: no certificate is served"),
-    "another node's certificate": (
-        at(SECOND, leaf("worker-2", SECOND, node="worker-2")),
-        f"{SECOND}: the certificate of system:node:worker-2 is served",
-    ),
-    "another of its own": (
-        at(SECOND, leaf(NODE, FIRST, SECOND)),
-        f"{FIRST}, {SECOND}: not the same certificate is served at all of them",
-    ),
-    "a name that was dialled": (
-        at(NODE, GOOD),
-        f"{SECOND}: nobody has looked at what is served there",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", NOT_THERE)
-def test_an_address_where_the_same_certificate_is_not_served_leaves_all_in_doubt(case: str) -> None:
-    dialled, why = NOT_THERE[case]
-    answer = answered(at(FIRST, GOOD), *([dialled] if dialled else []))
-    assert answer.source is IdentitySource.LIVE_CERTIFICATE
-    assert answer.allowed.not_valid is HoldReason.NOT_SERVED
-    assert answer.allowed.outdated == why
-
-
-NOT_ITS_OWN = {
-    "expired": leaf(NODE, FIRST, old=True),
-    "of another authority": leaf(NODE, FIRST, by=STRANGER),
-    "of another node": leaf("worker-2", FIRST, node="worker-2"),
-    "of nobody": read_certificates(CA.serving(FIRST).chain, "leaf")[0],
-}
-
-
-@pytest.mark.parametrize("case", NOT_ITS_OWN)
-def test_a_certificate_that_does_not_show_the_node_is_no_source(case: str) -> None:
-    answer = answered(at(FIRST, NOT_ITS_OWN[case]), asked=asking(FIRST))
-    assert answer.source is IdentitySource.NONE
-    assert answer.allowed.not_valid is HoldReason.NODE_UNKNOWN
-    assert f"renewal: {FIRST}: " in answer.why
-
-
-def test_a_csr_without_an_address_has_nowhere_to_look() -> None:
-    answer = answered(asked=AskedNames((NODE,), ()))
-    assert "renewal: the CSR asks for no address at which to look" in answer.why
-
-
-def test_a_name_of_hostile_characters_does_not_reach_the_terminal() -> None:
-    hostile = leaf(FIRST, node="w\x1b[2J")
-    assert answered(at(FIRST, hostile), asked=asking(FIRST)).why.isprintable()
 
 
 def test_what_another_node_claims_is_held_although_it_is_served() -> None:
     """An address that went to another machine would stay in the old one's certificates for ever."""
-    others = OtherNodes(addresses={ip_address(FIRST): ClaimedBy("worker-2", proven=False)})
-    allowed = answered(at(FIRST, GOOD), at(SECOND, GOOD)).allowed
-    decision = decide_entitlement(allowed, others, ReservedNames())
+    others = OtherNodes(addresses={ip_address(FIRST): ClaimedBy("w2", proven=False)})
+    decision = decide_entitlement(answered(at(FIRST, *GOOD)).allowed, others, ReservedNames())
     assert [each.reason for each in decision.held_by] == [HoldReason.FOREIGN_ADDRESS]
 
 
 def test_a_bad_certificate_is_not_renewed() -> None:
     """Whoever got the name of the API server once does not keep it by serving it."""
-    bad = leaf(NODE, "kubernetes.default.svc", FIRST)
-    asked = asking(FIRST, names=(NODE, "kubernetes.default.svc"))
-    allowed = answered(at(FIRST, bad), asked=asked).allowed
-    decision = decide_entitlement(allowed, OtherNodes(), ReservedNames())
+    name = "kubernetes.default.svc"
+    found = answered(at(FIRST, *served("w1", name, FIRST)), names=("w1", name)).allowed
+    decision = decide_entitlement(found, OtherNodes(), ReservedNames())
     assert "reserved-names" in {each.rule for each in decision.held_by}
+
+
+def test_a_certificate_that_does_not_show_the_node_is_no_source() -> None:
+    answer = answered(at(FIRST, *served("w2", FIRST, user="system:node:w2")))
+    assert answer.source is IdentitySource.NONE
+    assert answer.allowed.not_valid is HoldReason.NODE_UNKNOWN
+    assert f"renewal: {FIRST}: " in answer.why
+
+
+def test_what_is_asked_for_and_not_in_the_certificate_is_listed_as_it_is_asked() -> None:
+    found = allowed(
+        at(FIRST, *GOOD),
+        at("10.0.0.9", *GOOD),
+        names=("alias", "shop", "w1"),
+        addresses=(FIRST, "10.0.0.9"),
+    )
+    assert found == by_good(unlisted=("alias", "10.0.0.9"))
+
+
+def test_an_address_that_the_certificate_lacks_need_not_serve_it() -> None:
+    found = allowed(at(FIRST, *GOOD), addresses=(FIRST, "10.0.0.9"))
+    assert found == by_good(unlisted=("10.0.0.9",))
+
+
+def test_a_certificate_that_an_intermediate_signed_is_verified_with_what_is_served_besides() -> (
+    None
+):
+    chain = served("w1", "shop", FIRST, SECOND, by=BETWEEN)
+    assert len(chain) == 2
+    assert allowed(at(FIRST, *chain), at(SECOND, *chain)) == by_good()
+    assert allowed(at(FIRST, chain[0]), addresses=(FIRST,)) == (
+        f"{FIRST}: x509: certificate signed by unknown authority"
+    )
+
+
+NOT_SERVED = {
+    "no answer": ((at(SECOND, failure=TIMEOUT),), f"{SECOND}: no answer within 5 s"),
+    "nobody looked": ((), f"{SECOND}: nobody has looked at what is served there"),
+    "no certificate": ((at(SECOND),), f"{SECOND}: no certificate is served"),
+    "another": (
+        (at(SECOND, *served("w1", "shop", FIRST, SECOND)),),
+        f"{FIRST}, {SECOND}: not the same certificate is served at all of them",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_SERVED)
+def test_where_it_is_not_served_everywhere_the_words_say_where(case: str) -> None:
+    dialled, why = NOT_SERVED[case]
+    assert allowed(at(FIRST, *GOOD), *dialled) == by_good(outdated=why)
+
+
+def test_each_address_where_it_is_not_served_is_named() -> None:
+    good = served("w1", FIRST, SECOND, "10.0.0.2")
+    found = allowed(
+        at(FIRST, *good), at(SECOND, failure=TIMEOUT), addresses=(FIRST, SECOND, "10.0.0.2")
+    )
+    assert isinstance(found, AllowedNames)
+    assert found.outdated == (
+        f"{SECOND}: no answer within 5 s; 10.0.0.2: nobody has looked at what is served there"
+    )
+
+
+LATE = "current time 2026-11-25T12:00:00Z is after 2026-11-25T11:59:59Z"
+NONE_SHOWS_IT = {
+    "nobody looked": ((), f"{FIRST}: nobody has looked at what is served there"),
+    "the first of two": (
+        (at(FIRST, failure=TIMEOUT), at(SECOND)),
+        f"{FIRST}: no answer within 5 s",
+    ),
+    "expired": (
+        (at(FIRST, *served("w1", FIRST, ends=NOW - timedelta(seconds=1))),),
+        f"{FIRST}: x509: certificate has expired or is not yet valid: {LATE}",
+    ),
+    "of another authority": (
+        (at(FIRST, *served("w1", FIRST, by=STRANGER)),),
+        f"{FIRST}: x509: certificate signed by unknown authority",
+    ),
+    "of another node": (
+        (at(FIRST, *served("w1", FIRST, user="system:node:w2")),),
+        f"{FIRST}: the certificate of system:node:w2 is served",
+    ),
+    "of a user of that name": (
+        (at(FIRST, *served("w1", FIRST, user="w1")),),
+        f"{FIRST}: the certificate of w1 is served",
+    ),
+    "of another group": (
+        (at(FIRST, *served("w1", FIRST, group="system:masters")),),
+        f"{FIRST}: the certificate of system:node:w1 is served",
+    ),
+    "of nobody": (
+        (at(FIRST, *served("w1", FIRST, user=None, group=None)),),
+        f"{FIRST}: the certificate of nobody is served",
+    ),
+    "of a hostile name": (
+        (at(FIRST, *served("w1", FIRST, user="w\x1b[2J")),),
+        f"{FIRST}: the certificate of w\\x1b[2J is served",
+    ),
+    "at a name": (
+        (at("w1", *GOOD),),
+        f"{FIRST}: nobody has looked at what is served there",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NONE_SHOWS_IT)
+def test_where_no_certificate_shows_the_node_the_words_of_the_first_address_count(
+    case: str,
+) -> None:
+    dialled, why = NONE_SHOWS_IT[case]
+    assert allowed(*dialled) == why
+
+
+def test_a_csr_without_an_address_says_nothing_of_where_to_look() -> None:
+    why = "the CSR asks for no address at which to look"
+    assert allowed(at(FIRST, *GOOD), addresses=()) == why
+
+
+def test_an_address_in_ipv6_clothes_is_the_one_that_it_stands_for() -> None:
+    assert allowed(at(f"::ffff:{FIRST}", *GOOD), at("fd00:0:0::1", *GOOD)) == by_good()
+    dressed = f"::ffff:{FIRST}"
+    for first in (FIRST, dressed):
+        asked = allowed(at(first, *GOOD), at(SECOND, *GOOD), addresses=(dressed, SECOND))
+        assert asked == by_good()
+    why = f"{FIRST}: nobody has looked at what is served there"
+    assert allowed(at(SECOND, *GOOD), addresses=(dressed, SECOND)) == by_good(outdated=why)

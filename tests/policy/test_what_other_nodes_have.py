@@ -159,26 +159,6 @@ def test_what_was_written_down_can_be_taken_back() -> None:
     assert [value for value in vars(written).values() if value] == []
 
 
-def test_what_is_written_down_is_found_by_value_and_goes_with_its_node() -> None:
-    written = WrittenClaims()
-    address, name = Claim("192.0.2.1", NameSource.PIN), Claim("N1.example", NameSource.PIN)
-    also = Claim("::ffff:192.0.2.1", NameSource.INVENTORY)
-    written.put("n1", (address, address, name))
-    written.put("n2", (also,))
-    asked = AskedNames(("n1.EXAMPLE", "n2"), (ip_address("192.0.2.1"), ip_address("192.0.2.2")))
-    assert list(written.among(asked)) == [
-        ("n1", name),
-        ("n1", address),
-        ("n1", address),
-        ("n2", also),
-    ]
-    written.put("n1", ())
-    assert list(written.among(asked)) == [("n2", also)]
-    written.put("n2", ())
-    written.put("n2", ())
-    assert list(written.among(asked)) == []
-
-
 def test_a_node_whose_name_differs_by_case_only_hides_nobodys() -> None:
     index = NodeIndex([node("w2", []), node("W2", [])])
     assert index.others("W2", ASKED).names == {"w2": ClaimedBy("w2", proven=True, by_name=True)}
@@ -197,88 +177,6 @@ def test_nothing_stays_of_a_node_that_is_gone() -> None:
     index.remove("w1")
     assert index.others("w2", ASKED) == OtherNodes()
     assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
-
-
-def test_what_several_nodes_claim_stays_claimed_until_the_last_of_them_is_gone() -> None:
-    place = ip_address("10.0.0.1")
-    index = NodeIndex()
-    for name in ("w1", "w1", "w2", "w3"):
-        index.put(node(name, ["10.0.0.1", "10.0.0.1"]))
-
-    def claimed_by() -> ClaimedBy | None:
-        return index.others("w9", ASKED).addresses.get(place)
-
-    assert claimed_by() == ClaimedBy("w1", proven=False)
-    assert index.others("w1", ASKED).addresses == {place: ClaimedBy("w2", proven=False)}
-    index.remove("w1")
-    assert claimed_by() == ClaimedBy("w2", proven=False)
-    index.put(node("w2", ["10.0.0.2"]))
-    assert claimed_by() == ClaimedBy("w3", proven=False)
-    index.put(node("w1", ["10.0.0.1"]))
-    index.remove("w3")
-    assert claimed_by() == ClaimedBy("w1", proven=False)
-    index.remove("w1")
-    assert claimed_by() is None
-    index.remove("w2")
-    assert [value for value in vars(index).values() if isinstance(value, dict) and value] == []
-
-
-def test_of_several_nodes_that_claim_a_value_the_one_with_proof_is_told_else_the_first() -> None:
-    index = NodeIndex()
-    for name, addresses in {
-        "w9": ["10.0.0.1", "Shared", "w2"],
-        "w2": ["10.0.0.1", "shared", "127.0.0.1", "10.0.0.2"],
-        "w3": ["::ffff:10.0.0.1", "FD00:0::1"],
-    }.items():
-        index.put(node(name, addresses))
-    written = WrittenClaims()
-    written.put("gone", (Claim("10.0.0.2", NameSource.PIN), Claim("fd00::1", NameSource.NODE_STATUS)))  # fmt: skip
-    asked = AskedNames(
-        ("SHARED", "w2", "nobody"),
-        tuple(map(ip_address, ("10.0.0.1", "10.0.0.2", "fd00::1", "127.0.0.1", "10.0.0.7", "10.0.0.8"))),
-    )  # fmt: skip
-    pinned = [
-        ("w3", Claim("10.0.0.7", NameSource.NODE_STATUS)),
-        ("w1", Claim("10.0.0.8", NameSource.PIN)),
-        ("w9", Claim("10.0.0.8", NameSource.OPERATOR)),
-    ]
-    shared = {ip_address("127.0.0.1")}
-    assert index.others("w1", asked, shared, [*written.among(asked), *pinned]) == OtherNodes(
-        names={
-            "shared": ClaimedBy("w9", proven=False),
-            "w2": ClaimedBy("w2", proven=True, by_name=True),
-        },
-        addresses={
-            ip_address("10.0.0.1"): ClaimedBy("w9", proven=False),
-            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True, by_pin=True),
-            ip_address("fd00::1"): ClaimedBy("w3", proven=False),
-            ip_address("10.0.0.7"): ClaimedBy("w3", proven=False),
-            ip_address("10.0.0.8"): ClaimedBy("w9", proven=True),
-        },
-    )
-    assert index.others("w9", asked, shared, written.among(asked)) == OtherNodes(
-        names={
-            "shared": ClaimedBy("w2", proven=False),
-            "w2": ClaimedBy("w2", proven=True, by_name=True),
-        },
-        addresses={
-            ip_address("10.0.0.1"): ClaimedBy("w2", proven=False),
-            ip_address("10.0.0.2"): ClaimedBy("gone", proven=True, by_pin=True),
-            ip_address("fd00::1"): ClaimedBy("w3", proven=False),
-        },
-    )
-
-
-def test_what_is_written_down_twice_for_a_node_is_proven_once_and_gone_at_once() -> None:
-    index, written = NodeIndex(), WrittenClaims()
-    place = ip_address("10.0.0.1")
-    asked = AskedNames((), (place,))
-    written.put("w1", (Claim("10.0.0.1", NameSource.PIN), Claim("::ffff:10.0.0.1", NameSource.NODE_STATUS)))  # fmt: skip
-    found = index.others("w2", asked, (), written.among(asked))
-    assert found == OtherNodes(addresses={place: ClaimedBy("w1", proven=True, by_pin=True)})
-    written.put("w1", ())
-    written.put("w1", ())
-    assert index.others("w2", asked, (), written.among(asked)) == OtherNodes()
 
 
 PINNED = Claim("10.0.0.9", NameSource.PIN)

@@ -193,6 +193,5 @@ def test_there_is_a_case_for_each_source() -> None:
         "pins",
         "recorded",
         "new-nodes",
-        "node-status",
         "none",
     }

@@ -8,14 +8,16 @@ import msgspec
 import pytest
 
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AskedNames, Claim, NameSource
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import (
     IdentitySource,
     IdentitySources,
     SourceAnswer,
     answer_for,
+    unknown_by_writing,
     wants_renewal,
+    written_answer,
     written_claims,
 )
 from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
@@ -23,55 +25,40 @@ from kubevouch.policy.sources.inventory import Inventory, InventoryNode
 from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.recorded import Admitted, RecordedNode
+from kubevouch.policy.sources.renewal import RenewalEvidence
 from kubevouch.policy.sources.stored import Unreadable
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-NODE, ADDRESS, UID = "worker-1", "192.168.88.112", "uid-1"
-RULE = NewNodeRule("worker-*", (ip_network("192.168.88.0/24"),), per_hour=2)
-BROKEN = Unreadable("kubevouch-pins-3, worker-1", "not JSON", "an entry was expected")
-ADMITTED = "admitted by the rule for new nodes (worker-*) on 2026-11-25"
+RULE = NewNodeRule("w*", (ip_network("10.0.0.0/24"), ip_network("fd00::/64")), per_hour=2)
 ALL = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL, SourceWord.NEW_NODES)
-
-
-def node(*addresses: str, uid: str = UID, machine_id: str = "m-1", cp: bool = False) -> Node:
-    labels = {"node-role.kubernetes.io/control-plane": ""} if cp else {}
-    return msgspec.convert(
-        {
-            "metadata": {"name": NODE, "uid": uid, "labels": labels},
-            "status": {
-                "addresses": [{"type": "Hostname", "address": NODE}]
-                + [{"type": "InternalIP", "address": each} for each in addresses or (ADDRESS,)],
-                "nodeInfo": {"machineID": machine_id},
-            },
+NODE = msgspec.convert(
+    {
+        "metadata": {
+            "name": "w1",
+            "uid": "uid-1",
+            "labels": {"node-role.kubernetes.io/control-plane": ""},
         },
-        Node,
-    )
-
-
-def asking(*addresses: str, names: tuple[str, ...] = (NODE,)) -> AskedNames:
-    return AskedNames(names, tuple(map(ip_address, addresses or (ADDRESS,))))
-
-
-def inventory(**more: Any) -> Inventory:
-    return Inventory({NODE: InventoryNode(NODE, (NODE,), (ADDRESS,), **more)})
-
-
-def pin(*addresses: str, uid: str = UID, **more: Any) -> PinnedNode:
-    return PinnedNode(
-        NODE,
-        uid,
-        (NODE,),
-        addresses or (ADDRESS,),
-        pinned_at=datetime(2026, 11, 24, tzinfo=UTC),
-        by="alice",
-        **more,
-    )
-
-
-def recorded(
-    name: str = NODE, *, uid: str = UID, at: datetime = NOW, addresses: tuple[str, ...] = (ADDRESS,)
-) -> RecordedNode:
-    return RecordedNode(name, uid, Admitted((name,), addresses, at, "worker-*"))
+        "status": {
+            "addresses": [
+                {"type": "Hostname", "address": "w1"},
+                {"type": "InternalIP", "address": "10.0.0.1"},
+                {"type": "InternalIP", "address": "fd00::1"},
+                {"type": "ExternalIP", "address": "192.0.2.1"},
+            ],
+            "nodeInfo": {"machineID": "m-1"},
+        },
+    },
+    Node,
+)
+ASKED = AskedNames(("w1", "shop"), (ip_address("10.0.0.1"), ip_address("fd00::1")))
+BROKEN = Unreadable("kubevouch-pins-3, w1", "not JSON", "an entry was expected")
+LISTED = InventoryNode("w1", ("w1", "shop"), ("10.0.0.1",), "m-1")
+PIN = PinnedNode("w1", "uid-1", ("w1", "shop"), ("10.0.0.1",), "m-1", (), NOW, "alice")
+RECORD = RecordedNode("w1", "uid-1", Admitted(("w1",), ("10.0.0.1",), NOW, "w*"))
+PINNED = "pinned on 2026-11-25 by alice"
+ADMITTED = "admitted by the rule for new nodes (w*) on 2026-11-25"
+ADVICE = "kubevouch approver pin w1 --via ssh"
+DIFF = "kubevouch approver pin w1 --diff"
 
 
 def sources(
@@ -80,201 +67,239 @@ def sources(
     return IdentitySources(ApproverConfiguration(sources=words or ALL, new_nodes=rules), **more)
 
 
-def answered(
-    found: IdentitySources, seen: Node | None = None, asked: AskedNames | None = None
-) -> SourceAnswer:
-    return answer_for(seen or node(), asked or asking(), found, at=NOW)
+def answered(known: IdentitySources, **more: Any) -> SourceAnswer:
+    return answer_for(NODE, ASKED, known, at=NOW, **more)
 
 
-EVERYTHING: dict[str, Any] = {
-    "inventory": inventory(),
-    "pins": {NODE: pin()},
-    "recorded": {NODE: recorded()},
-}
+def nothing(why: str, kind: HoldReason) -> AllowedNames:
+    return AllowedNames("w1", (), (), control_plane=True, outdated=why, not_valid=kind)
+
+
+def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames:
+    return AllowedNames(
+        "w1",
+        (Claim("w1", source), Claim("shop", source)),
+        (Claim("10.0.0.1", source),),
+        control_plane=True,
+        outdated=outdated,
+        unlisted=("fd00::1", "192.0.2.1"),
+        listed=listed,
+    )
+
+
+MACHINE = "the Node is on another machine than {} says, by its machine-id: " + DIFF
+BY_INVENTORY = "the Node claims it, and the inventory does not list it"
+BY_PIN = f"changed since it was {PINNED}: {DIFF}"
 
 
 @pytest.mark.parametrize(
-    ("words", "left_out", "source", "claims"),
+    ("known", "answer"),
     [
-        (ALL, (), IdentitySource.INVENTORY, NameSource.INVENTORY),
-        (ALL[1:], (), IdentitySource.PIN, NameSource.PIN),
-        (ALL, ("inventory",), IdentitySource.PIN, NameSource.PIN),
-        (ALL, ("inventory", "pins"), IdentitySource.RECORDED, NameSource.NEW_NODE_RULE),
-        (ALL[3:], (), IdentitySource.RECORDED, NameSource.NEW_NODE_RULE),
         (
-            ALL,
-            ("inventory", "pins", "recorded"),
-            IdentitySource.NEW_NODE_RULE,
-            NameSource.NEW_NODE_RULE,
+            {"inventory": Inventory({"w1": LISTED}), "pins": {"w1": PIN}},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                allowed(NameSource.INVENTORY, BY_INVENTORY),
+                "listed in the inventory",
+            ),
         ),
+        (
+            {"inventory": Inventory({"w1": msgspec.structs.replace(LISTED, machine_id="m-2")})},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                allowed(NameSource.INVENTORY, BY_INVENTORY, MACHINE.format("the inventory")),
+                "listed in the inventory",
+            ),
+        ),
+        (
+            {"inventory": Inventory({"w2": LISTED}), "pins": {"w1": PIN}},
+            SourceAnswer(IdentitySource.PIN, allowed(NameSource.PIN, BY_PIN), PINNED),
+        ),
+        (
+            {"pins": {"w1": msgspec.structs.replace(PIN, machine_id="m-2")}},
+            SourceAnswer(
+                IdentitySource.PIN,
+                allowed(NameSource.PIN, BY_PIN, MACHINE.format("the pin")),
+                PINNED,
+            ),
+        ),
+        (
+            {"pins": {"w1": msgspec.structs.replace(PIN, uid="uid-0")}},
+            SourceAnswer(
+                IdentitySource.PIN,
+                allowed(
+                    NameSource.PIN,
+                    BY_PIN,
+                    f"the Node has been recreated since it was {PINNED}: {DIFF}",
+                ),
+                PINNED,
+            ),
+        ),
+        (
+            {"inventory": BROKEN},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
+                str(BROKEN),
+            ),
+        ),
+        (
+            {"inventory": Inventory({"w1": BROKEN})},
+            SourceAnswer(
+                IdentitySource.INVENTORY,
+                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
+                str(BROKEN),
+            ),
+        ),
+        (
+            {"pins": {"w1": BROKEN}},
+            SourceAnswer(
+                IdentitySource.PIN, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
+            ),
+        ),
+        (
+            {"recorded": {"w1": BROKEN}},
+            SourceAnswer(
+                IdentitySource.RECORDED,
+                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
+                str(BROKEN),
+            ),
+        ),
+    ],
+)
+def test_what_is_written_down_for_a_node_is_the_whole_answer(
+    known: dict[str, Any], answer: SourceAnswer
+) -> None:
+    assert answered(sources(**known)) == answer
+    assert written_answer(NODE, sources(**known)) == answer
+    assert not wants_renewal(NODE, sources(**known))
+
+
+@pytest.mark.parametrize(
+    ("uid", "outdated"),
+    [("uid-1", ""), ("uid-0", f"the Node has been recreated since it was {ADMITTED}: {DIFF}")],
+)
+def test_what_was_admitted_once_is_the_whole_answer(uid: str, outdated: str) -> None:
+    record = msgspec.structs.replace(RECORD, uid=uid)
+    answer = SourceAnswer(
+        IdentitySource.RECORDED,
+        AllowedNames(
+            "w1",
+            (Claim("w1", NameSource.NODE_NAME),),
+            (Claim("10.0.0.1", NameSource.NEW_NODE_RULE),),
+            control_plane=True,
+            outdated=outdated,
+            unlisted=("fd00::1", "192.0.2.1"),
+            listed=f"changed since it was {ADMITTED}: {DIFF}",
+        ),
+        ADMITTED,
+    )
+    for words in (ALL, (SourceWord.PINS,), (SourceWord.NEW_NODES,)):
+        assert answered(sources(*words, recorded={"w1": record})) == answer
+
+
+@pytest.mark.parametrize("record", [RECORD, BROKEN])
+@pytest.mark.parametrize("word", [SourceWord.INVENTORY, SourceWord.RENEWAL])
+def test_where_neither_pins_nor_new_nodes_count_no_record_does(
+    word: SourceWord, record: RecordedNode | Unreadable
+) -> None:
+    known = sources(word, recorded={"w1": record})
+    assert answered(known).source is IdentitySource.NONE
+    assert written_answer(NODE, known) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "left_out", "source"),
+    [
+        (ALL, 0, IdentitySource.INVENTORY),
+        (ALL[1:], 0, IdentitySource.PIN),
+        (ALL, 1, IdentitySource.PIN),
+        (ALL, 2, IdentitySource.RECORDED),
+        (ALL[3:], 0, IdentitySource.RECORDED),
+        (ALL, 3, IdentitySource.NEW_NODE_RULE),
     ],
 )
 def test_the_highest_source_that_knows_the_node_decides(
-    words: tuple[SourceWord, ...],
-    left_out: tuple[str, ...],
-    source: IdentitySource,
-    claims: NameSource,
+    words: tuple[SourceWord, ...], left_out: int, source: IdentitySource
 ) -> None:
-    known = {key: value for key, value in EVERYTHING.items() if key not in left_out}
+    written = {
+        "inventory": Inventory({"w1": LISTED}),
+        "pins": {"w1": PIN},
+        "recorded": {"w1": RECORD},
+    }
+    known: dict[str, Any] = dict(list(written.items())[left_out:])
     answer = answered(sources(*words, **known))
     assert answer.source is source
-    assert answer.allowed.addresses == (Claim(ADDRESS, claims),)
-    own = claims if claims.is_written else NameSource.NODE_NAME
-    assert answer.allowed.names == (Claim(NODE, own),)
     assert not answer.allowed.outdated
+    assert answer.allowed.control_plane
 
 
-def test_an_inventory_that_does_not_list_the_node_does_not_know_it() -> None:
-    answer = answered(sources(**{**EVERYTHING, "inventory": Inventory({})}))
-    assert answer.source is IdentitySource.PIN
+@pytest.mark.parametrize("loose", [{"uid": ""}, {"machine_id": ""}])
+def test_a_pin_that_says_less_is_for_more(loose: dict[str, str]) -> None:
+    pin = msgspec.structs.replace(PIN, **loose)
+    assert answered(sources(pins={"w1": pin})).allowed.outdated == ""
 
 
-def test_a_node_that_no_source_knows_is_unknown_and_the_way_out_is_named() -> None:
-    answer = answered(sources(*ALL[:3]))
-    assert answer.source is IdentitySource.NONE
-    assert answer.allowed.not_valid is HoldReason.NODE_UNKNOWN
-    assert answer.allowed.names == answer.allowed.addresses == ()
-    assert answer.why == (
-        "no source knows this node (inventory, pins, renewal); renewal: nobody has looked at what it serves. "
-        "If it is yours: kubevouch approver pin worker-1"
-    )
-    assert answered(sources(SourceWord.PINS)).why == (
-        "no source knows this node (pins). If it is yours: kubevouch approver pin worker-1"
-    )
-
-
-def test_the_nodes_own_word_counts_only_where_the_operator_asks_for_it() -> None:
-    answer = answered(sources(SourceWord.PINS, SourceWord.NODE_STATUS, rules=()))
-    assert answer.source is IdentitySource.NODE_STATUS
-    assert answer.allowed.trusts_node
-    assert answer.allowed.addresses == (Claim(ADDRESS, NameSource.NODE_STATUS),)
-
-
-@pytest.mark.parametrize(
-    ("broken", "source"),
-    [
-        ({"inventory": BROKEN}, IdentitySource.INVENTORY),
-        ({"inventory": Inventory({NODE: BROKEN})}, IdentitySource.INVENTORY),
-        ({"inventory": None, "pins": {NODE: BROKEN}}, IdentitySource.PIN),
-        ({"inventory": None, "pins": {}, "recorded": {NODE: BROKEN}}, IdentitySource.RECORDED),
-    ],
-)
-def test_what_cannot_be_read_holds_its_node_and_no_weaker_source_is_asked(
-    broken: dict[str, Any], source: IdentitySource
-) -> None:
-    answer = answered(sources(**{**EVERYTHING, **broken}))
-    assert answer.source is source
-    assert answer.allowed.not_valid is HoldReason.SOURCE_UNREADABLE
-    assert answer.allowed.outdated == answer.why == str(BROKEN)
-    assert answer.allowed.addresses == ()
-
-
-def test_with_a_configuration_that_cannot_be_read_nothing_counts() -> None:
-    found = IdentitySources(BROKEN, **EVERYTHING)
-    answer = answered(found)
-    assert (answer.source, answer.allowed.not_valid) == (
-        IdentitySource.NONE,
-        HoldReason.SOURCE_UNREADABLE,
-    )
-    assert not wants_renewal(node(), found)
-
-
-def test_a_pin_of_a_node_that_has_been_recreated_is_outdated_and_beaten_by_nothing() -> None:
-    answer = answered(sources(pins={NODE: pin(uid="uid-0")}, recorded={NODE: recorded()}))
-    assert answer.source is IdentitySource.PIN
-    assert answer.allowed.not_valid is HoldReason.PIN_OUTDATED
-    assert answer.allowed.outdated == (
-        "the Node has been recreated since it was pinned on 2026-11-24 by alice: "
-        "kubevouch approver pin worker-1 --diff"
-    )
-
-
-def test_a_pin_without_a_uid_is_for_any_node_of_that_name() -> None:
-    assert answered(sources(pins={NODE: pin(uid="")})).allowed.outdated == ""
-
-
-def test_what_the_rule_admitted_was_one_node_and_not_the_next_of_its_name() -> None:
-    answer = answered(sources(recorded={NODE: recorded(uid="uid-0")}))
-    assert answer.source is IdentitySource.RECORDED
-    assert answer.allowed.outdated.startswith("the Node has been recreated since it was admitted")
-
-
-@pytest.mark.parametrize(
-    ("known", "who"),
-    [
-        ({"inventory": inventory(machine_id="m-2")}, "the inventory"),
-        ({"pins": {NODE: pin(machine_id="m-2")}}, "the pin"),
-    ],
-)
-def test_another_machine_of_that_name_gets_nothing(known: dict[str, Any], who: str) -> None:
-    allowed = answered(sources(**known)).allowed
-    assert allowed.outdated.startswith(f"the Node is on another machine than {who} says")
-    assert allowed.not_valid is HoldReason.PIN_OUTDATED
-
-
-@pytest.mark.parametrize(
-    "known", [{"inventory": inventory(machine_id="m-1")}, {"pins": {NODE: pin(machine_id="m-1")}}]
-)
-def test_the_machine_that_is_stated_is_this_one(known: dict[str, Any]) -> None:
-    assert answered(sources(**known)).allowed.outdated == ""
-
-
-@pytest.mark.parametrize(
-    ("known", "says"),
-    [
-        (
-            {"inventory": inventory()},
-            "the Node claims it, and the inventory does not list it",
-        ),
-        (
-            {"pins": {NODE: pin()}},
-            "changed since it was pinned on 2026-11-24 by alice: kubevouch approver pin worker-1 --diff",
-        ),
-        (
-            {"recorded": {NODE: recorded()}},
-            f"changed since it was {ADMITTED}: kubevouch approver pin worker-1 --diff",
-        ),
-    ],
-)
-def test_what_the_node_claims_besides_is_said_to_be_new(known: dict[str, Any], says: str) -> None:
-    allowed = answered(sources(**known), node(ADDRESS, "10.0.0.9", "fd00::9")).allowed
-    assert allowed.unlisted == ("10.0.0.9", "fd00::9")
-    assert allowed.listed == says
-
-
-def test_the_rule_admits_a_nodes_own_name_and_what_it_claims_within_the_networks() -> None:
-    seen = node(ADDRESS, "10.0.0.9", "192.168.88.113")
-    asked = asking(ADDRESS, "10.0.0.9", "192.168.88.50", names=(NODE, "worker-2"))
-    answer = answered(sources(), seen, asked)
-    assert answer.admits == Admitted((NODE,), (ADDRESS,), NOW, "worker-*")
-    assert answer.allowed.names == (Claim(NODE, NameSource.NODE_NAME),)
-    assert answer.allowed.addresses == (Claim(ADDRESS, NameSource.NEW_NODE_RULE),)
-    assert answer.allowed.unlisted == ("10.0.0.9", "192.168.88.113")
-    assert answer.allowed.listed == (
-        "the rule for new nodes (worker-*) admits a Node's own name, and addresses in 192.168.88.0/24"
-    )
-
-
-def test_the_rule_admits_so_many_nodes_within_an_hour() -> None:
-    earlier = {
-        "worker-7": recorded("worker-7", at=NOW - timedelta(minutes=59)),
-        "worker-8": recorded("worker-8", at=NOW - timedelta(hours=1)),
-        "db-1": RecordedNode("db-1", "", Admitted(("db-1",), (), NOW, "db-*")),
-        "worker-9": RecordedNode("worker-9", "uid-9"),
+def test_a_source_that_is_not_named_does_not_count() -> None:
+    known: dict[str, Any] = {
+        "inventory": Inventory({"w1": LISTED}),
+        "pins": {"w1": PIN},
+        "recorded": {"w1": RECORD},
     }
-    assert answered(sources(recorded=earlier)).admits
-    full = {**earlier, "worker-5": recorded("worker-5")}
-    answer = answered(sources(recorded=full))
-    assert (answer.source, answer.admits) == (IdentitySource.NEW_NODE_RULE, None)
-    assert answer.allowed.not_valid is HoldReason.TOO_MANY_NEW_NODES
-    assert answer.why == (
-        "the rule for new nodes (worker-*) has admitted 2 within an hour: kubevouch approver pin worker-1"
+    assert answered(sources(SourceWord.RENEWAL, **known)).source is IdentitySource.NONE
+    assert answered(sources(SourceWord.PINS, inventory=BROKEN)).source is IdentitySource.NONE
+    assert answered(sources(SourceWord.INVENTORY, pins={"w1": BROKEN})).source is (
+        IdentitySource.NONE
     )
 
 
-def test_a_record_that_cannot_be_read_counts_as_one_that_the_rule_admitted_just_now() -> None:
-    unread = {"worker-7": BROKEN, "worker-8": recorded("worker-8")}
-    assert answered(sources(recorded=unread)).allowed.not_valid is HoldReason.TOO_MANY_NEW_NODES
+def test_of_a_node_that_nothing_written_down_knows_nothing_is_answered_without_its_csr() -> None:
+    others = sources(pins={"w2": PIN}, recorded={"w1": RecordedNode("w1", "uid-1"), "w2": RECORD})
+    for known in (sources(), others):
+        assert written_answer(NODE, known) is None
+        assert wants_renewal(NODE, known)
+
+
+def test_with_a_configuration_that_cannot_be_read_each_answer_is_why() -> None:
+    known = IdentitySources(BROKEN, pins={"w1": PIN})
+    answer = SourceAnswer(
+        IdentitySource.NONE, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
+    )
+    assert answered(known) == answer
+    assert written_answer(NODE, known) == answer
+    assert not wants_renewal(NODE, known)
+    # Others get nothing of what is written down for it, all the same.
+    assert written_claims(known, "w1") == written_claims(sources(pins={"w1": PIN}), "w1") != ()
+
+
+ADMITS = (
+    "the rule for new nodes (w*) admits a Node's own name, and addresses in 10.0.0.0/24, fd00::/64"
+)
+
+
+def test_what_the_rule_for_new_nodes_admits_is_the_whole_answer() -> None:
+    assert answered(sources()) == SourceAnswer(
+        IdentitySource.NEW_NODE_RULE,
+        AllowedNames(
+            "w1",
+            (Claim("w1", NameSource.NODE_NAME),),
+            (
+                Claim("10.0.0.1", NameSource.NEW_NODE_RULE),
+                Claim("fd00::1", NameSource.NEW_NODE_RULE),
+            ),
+            control_plane=True,
+            unlisted=("192.0.2.1",),
+            listed=ADMITS,
+        ),
+        "by the rule for new nodes (w*)",
+        Admitted(("w1",), ("10.0.0.1", "fd00::1"), NOW, "w*"),
+    )
+
+
+def test_the_rule_admits_only_what_the_node_claims() -> None:
+    asked = AskedNames(("w1", "w2"), tuple(map(ip_address, ("10.0.0.1", "10.0.0.50", "192.0.2.1"))))
+    answer = answer_for(NODE, asked, sources(), at=NOW)
+    assert answer.admits == Admitted(("w1",), ("10.0.0.1",), NOW, "w*")
 
 
 @pytest.mark.parametrize(
@@ -302,45 +327,145 @@ def test_the_pattern_is_for_the_whole_name_label_by_label(
     assert NewNodeRule(pattern, (), per_hour=1).matches(name) is matches
 
 
-def test_no_rule_is_about_a_node_of_another_name() -> None:
-    other = NewNodeRule("db-?", (ip_network("0.0.0.0/0"),), per_hour=9)
-    answer = answered(sources(rules=(other,)))
-    assert answer.source is IdentitySource.NONE
+def test_the_rule_for_new_nodes_is_asked_only_where_it_counts_and_is_about_the_node() -> None:
+    assert answered(sources(*ALL[:3])).source is IdentitySource.NONE
+    other = NewNodeRule("db*", (ip_network("10.0.0.0/8"),), 2)
     assert not other.has(ip_address("fd00::1"))
+    assert answered(sources(rules=(other,))).source is IdentitySource.NONE
+    assert answered(sources(rules=(other, RULE))).admits is not None
 
 
-def test_a_control_plane_is_one_by_its_label() -> None:
-    for known in (EVERYTHING, {}, {"pins": {NODE: BROKEN}}):
-        assert answered(sources(**known), node(cp=True)).allowed.control_plane
-        assert not answered(sources(**known)).allowed.control_plane
+@pytest.mark.parametrize(
+    ("records", "full"),
+    [
+        ({"w2": RECORD}, False),
+        ({"w2": RECORD, "w3": RECORD}, True),
+        ({"w2": RECORD, "w3": BROKEN}, True),
+        ({"w2": BROKEN}, False),
+        ({"w2": BROKEN, "w3": BROKEN}, True),
+        ({"w2": RecordedNode("w2", ""), "w3": RecordedNode("w3", "")}, False),
+    ],
+)
+def test_a_rule_without_room_is_the_whole_answer(
+    records: dict[str, RecordedNode | Unreadable], full: bool
+) -> None:
+    why = "the rule for new nodes (w*) has admitted 2 within an hour: kubevouch approver pin w1 --via ssh"
+    answer = answered(sources(recorded=records))
+    assert (answer.admits is None) is full
+    if full:
+        assert answer == SourceAnswer(
+            IdentitySource.NEW_NODE_RULE, nothing(why, HoldReason.TOO_MANY_NEW_NODES), why
+        )
 
 
-def test_what_is_served_is_looked_at_only_where_nothing_is_written_down() -> None:
-    assert wants_renewal(node(), sources())
-    assert not wants_renewal(node(), sources(SourceWord.PINS))
-    for key, value in EVERYTHING.items():
-        assert not wants_renewal(node(), sources(**{key: value}))
+def test_an_admission_of_an_hour_ago_makes_room_and_one_of_59_minutes_does_not() -> None:
+    rule = NewNodeRule("w*", RULE.networks, 1)
+    for age, left in ((timedelta(minutes=59, seconds=59), 0), (timedelta(hours=1), 1)):
+        assert rule.left([Admitted((), (), NOW - age, "w*")], NOW) == left
+    assert rule.left([Admitted((), (), NOW, "w*")] * 3, NOW) == 0
+    assert rule.left([Admitted((), (), NOW, "db*")] * 3, NOW) == 1
 
 
-def test_what_is_written_down_is_no_other_nodes_even_if_the_node_is_gone() -> None:
-    found = sources(**EVERYTHING)
-    assert [(each.value, each.source) for each in written_claims(found, NODE)] == [
-        (NODE, NameSource.INVENTORY),
-        (ADDRESS, NameSource.INVENTORY),
-        (NODE, NameSource.PIN),
-        (ADDRESS, NameSource.PIN),
-        (NODE, NameSource.NEW_NODE_RULE),
-        (ADDRESS, NameSource.NEW_NODE_RULE),
+SHOP = "The Node itself does not claim shop"
+
+
+@pytest.mark.parametrize(
+    ("words", "renewal", "why"),
+    [
+        (
+            (SourceWord.INVENTORY, SourceWord.PINS),
+            None,
+            f"no source knows this node (inventory, pins). {SHOP}",
+        ),
+        (
+            ALL[:3],
+            None,
+            (
+                "no source knows this node (inventory, pins, renewal); renewal: nobody has looked at what it serves. "
+                f"{SHOP}"
+            ),
+        ),
+        (
+            (SourceWord.RENEWAL,),
+            RenewalEvidence((), (), NOW),
+            (
+                "no source knows this node (renewal); renewal: 10.0.0.1: nobody has looked at what is served there. "
+                f"{SHOP}"
+            ),
+        ),
+    ],
+)
+def test_of_a_node_that_is_not_known_the_whole_answer_is_why(
+    words: tuple[SourceWord, ...], renewal: RenewalEvidence | None, why: str
+) -> None:
+    assert answered(sources(*words), renewal=renewal) == SourceAnswer(
+        IdentitySource.NONE, nothing(why, HoldReason.NODE_UNKNOWN), why
+    )
+
+
+def test_of_a_node_that_is_not_known_a_pin_is_advised_that_has_all_it_asks_for() -> None:
+    asked = AskedNames(("w1",), ASKED.addresses[:1])
+    answer = answer_for(NODE, asked, sources(SourceWord.PINS), at=NOW)
+    assert answer.why == f"no source knows this node (pins). If it is yours: {ADVICE}"
+
+
+def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:
+    known = sources(
+        inventory=Inventory({"w1": InventoryNode("w1", ("a",), ("10.0.0.1",))}),
+        pins={"w1": PinnedNode("w1", "", ("b",), ("10.0.0.2",))},
+        recorded={"w1": RecordedNode("w1", "", Admitted(("c",), ("10.0.0.3",), NOW, "w*"))},
+    )
+    assert written_claims(known, "w1") == (
+        Claim("a", NameSource.INVENTORY),
+        Claim("10.0.0.1", NameSource.INVENTORY),
+        Claim("b", NameSource.PIN),
+        Claim("10.0.0.2", NameSource.PIN),
+        Claim("c", NameSource.NEW_NODE_RULE),
+        Claim("10.0.0.3", NameSource.NEW_NODE_RULE),
+    )
+    assert written_claims(known, "w2") == ()
+
+
+def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
+    inventory, pins = Inventory({"w1": LISTED}), {"w1": PIN}
+    by_pin = written_claims(sources(SourceWord.PINS, inventory=inventory, pins=pins), "w1")
+    assert {each.source for each in by_pin} == {NameSource.PIN}
+    listed = written_claims(sources(SourceWord.INVENTORY, inventory=inventory, pins=pins), "w1")
+    assert {each.source for each in listed} == {NameSource.INVENTORY}
+    bad = sources(inventory=Inventory({"w1": BROKEN}), pins={"w1": BROKEN}, recorded={"w1": BROKEN})
+    broken = msgspec.structs.replace(BROKEN, mentioned=("192.0.2.1", "w1"))
+    # What is written down and cannot be read is nobody else's; of what the approver itself recorded nothing counts then.
+    assert [each.value for each in written_claims(bad, "w1")] == ["w1", "w1"]
+    bad = sources(inventory=Inventory({"w1": broken}), pins={"w1": broken}, recorded={"w1": broken})
+    claims = [(each.value, each.source) for each in written_claims(bad, "w1")]
+    assert claims == [
+        ("w1", NameSource.INVENTORY),
+        ("192.0.2.1", NameSource.INVENTORY),
+        ("w1", NameSource.PIN),
+        ("192.0.2.1", NameSource.PIN),
     ]
-    assert written_claims(found, "worker-2") == ()
-    assert [
-        each.source for each in written_claims(sources(SourceWord.PINS, **EVERYTHING), NODE)
-    ] == [
-        NameSource.PIN,
-        NameSource.PIN,
-        NameSource.NEW_NODE_RULE,
-        NameSource.NEW_NODE_RULE,
-    ]
-    broken = sources(inventory=BROKEN, pins={NODE: BROKEN}, recorded={NODE: RecordedNode(NODE, "")})
-    # The key of a pin that cannot be read is a name all the same.
-    assert [(c.value, c.source) for c in written_claims(broken, NODE)] == [(NODE, NameSource.PIN)]
+    assert written_claims(sources(inventory=BROKEN), "w1") == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        (("inventory", "pins"), ""),
+        (
+            ("pins", "renewal", "new-nodes"),
+            "; renewal, new-nodes: only the running approver asks that",
+        ),
+    ],
+)
+def test_of_a_node_that_nothing_written_down_knows_is_said_who_else_is_asked(
+    words: tuple[str, ...], others: str
+) -> None:
+    found = sources(*map(SourceWord, words))
+    assert (
+        unknown_by_writing(found) == f"no pin, inventory or record of the approver knows it{others}"
+    )
+
+
+def test_where_the_configuration_cannot_be_read_nobody_else_is_named() -> None:
+    found = IdentitySources(configuration=BROKEN)
+    assert unknown_by_writing(found) == "no pin, inventory or record of the approver knows it"

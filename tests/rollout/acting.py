@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,8 +28,9 @@ from kubevouch.node.script import (
 )
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
+from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
+from kubevouch.rollout.decide.operator_word import NO_WORD
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.rollout.decide.transaction import TransactionAnswer, TransactionState
@@ -208,17 +209,10 @@ class Acting:
     progress: Progress
 
     async def plan(self, *nodes: str, **options: Any) -> Plan:
-        """Made as `fix --plan` makes it."""
-        asked = PlanOptions(
-            run="abcd",
-            made_by="0",
-            via="ssh",
-            nodes=nodes,
-            ssh_config="",
-            ssh_user="",
-            accepted={},
-        )
-        return await gather_plan(replace(asked, **options), self.context)
+        """Made as `plan` makes it."""
+        accepted, word = options.pop("accepted", {}), options.pop("word", NO_WORD)
+        way = NodeOptions(nodes=nodes, **options)
+        return await gather_plan(PlanOptions("abcd", "0", way, accepted, word), self.context)
 
     def change(self, kind: str, name: str, change: Callable[[Any], Any], space: str = "") -> None:
         """Changes one object of the API server."""

@@ -55,7 +55,7 @@ async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_hav
         (file,) = getattr(here.machines.by_name[WORKER].survey, what)
         path = b"/var/lib/kubelet/../../etc"
         forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
-        plan = await plan_without(here, "no plan can have it: a path that is not absolute")
+        plan = await plan_without(here, "no plan can have it: Expected `str`")
         assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
 
 

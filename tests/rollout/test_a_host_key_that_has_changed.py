@@ -43,7 +43,7 @@ async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible() -> Non
     assert ended[SECOND].outcome is NodeOutcome.UNDONE
     assert sent_to(here, WORKER) == {"survey"}
     step = next_after_undo(result, "kubevouch undo abcd", lambda _: True)
-    assert step.command == "kubevouch fix --status abcd", "the same again would come to the same"
+    assert step.command == "kubevouch status abcd", "the same again would come to the same"
 
 
 async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> None:
@@ -60,7 +60,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> N
     way = WayToNodes(ssh_config="/etc/config", ssh_user="ops")
     command, note = next_for_status(rows, "abcd", None, frozenset({"abcd"}), way=way)
     flags = "--ssh-config /etc/config --ssh-user ops"
-    assert command == f"kubevouch fix --status --nodes {WORKER} {flags}"
+    assert command == f"kubevouch status --nodes {WORKER} {flags}"
     assert "whichever key your own ssh knows it by" in note
     assert [each.standing for each in by_own_ssh] == [Standing.NONE]
 

@@ -16,7 +16,7 @@ from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
-NAME, SPACE = "kubevouch-fix", "kube-system"
+NAME, SPACE = "kubevouch-rollout", "kube-system"
 AUTHORITY = Authority()
 BOB = "bbbb on bob@desk (22)"
 

@@ -217,7 +217,7 @@ async def test_an_undone_run_does_not_begin_again(machine: Machine) -> None:
 
 
 async def test_a_rollback_leaves_what_somebody_else_has_committed(machine: Machine) -> None:
-    """Two `fix --apply` of one plan: the one that gives up takes nothing back that the other has proven."""
+    """Two `apply` of one plan: the one that gives up takes nothing back that the other has proven."""
     await machine.call(TransactionStep.BEGIN)
     _what_a_kubelet_writes(machine)
     await machine.call(TransactionStep.COMMIT)

@@ -50,7 +50,7 @@ from kubevouch.x509 import issue
 from .forgeries import Forgery, forgeries
 from .recorded import Recorded, plan_of, planned, recorded
 
-_RUNS_COMMAND = r"fix --(status|resume)( [0-9a-f]{4,32})?"
+_RUNS_COMMAND = r"(status|resume)( [0-9a-f]{4,32})?"
 _SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|{_RUNS_COMMAND})"
 LONGEST = 20_000
 """The most characters that are shown to a person about one node."""
@@ -180,8 +180,8 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
 @pytest.mark.parametrize(
     ("status", "why"),
     [
-        ({"machine_id": "a b; reboot"}, "'a b; reboot' is not a machine id"),
-        ({"port": 70000}, "no address and port to dial"),
+        ({"machine_id": "a b; reboot"}, "$.machine_id"),
+        ({"port": 70000}, "$.port"),
     ],
 )
 def test_a_node_whose_status_no_plan_can_have_is_left_out(status: dict[str, Any], why: str) -> None:
@@ -195,9 +195,9 @@ def test_a_node_whose_status_no_plan_can_have_is_left_out(status: dict[str, Any]
     told = msgspec.structs.replace(IDLE.node.status, node_info=info, daemon_endpoints=ends)
     seen = replace(IDLE, node=msgspec.structs.replace(IDLE.node, status=told))
     survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id.encode())
-    assert list(_planned_of(seen, replace(seen.facts(), survey=survey))) == [
-        f"no plan can have it: {why}"
-    ]
+    [said] = _planned_of(seen, replace(seen.facts(), survey=survey))
+    assert said.startswith("no plan can have it: ")
+    assert why in said
 
 
 HONEST_STATUS = RunsFound(

@@ -64,7 +64,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
     "a control plane by the plan's word": ({"control_plane": True}, "control plane in the plan"),
     "another Node's name": (
         {"names": (Claim(SECOND, NameSource.NODE_NAME),)},
-        f"takes {SECOND} for its name",
+        f"the plan says of {SECOND}: the name of its Node object; that does not hold now",
     ),
     "an address that its key does not answer at": (
         {"addresses": (Claim("127.0.88.113", NameSource.SSH_HOST_KEY),)},

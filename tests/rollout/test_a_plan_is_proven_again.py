@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from kubevouch.kube.resources import Node, NodeAddress
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address
+from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.entitled import Neighbours, not_proven_again
+from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.machine import restart_pending, state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
 from kubevouch.rollout.decide.recheck import (
@@ -210,92 +210,74 @@ def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
 # Names and addresses.
 
 PROVEN = NameSource.SSH_HOST_KEY
-ALLOWED = AllowedNames("w1", (Claim("w1", NameSource.NODE_NAME),), (Claim("10.0.0.5", PROVEN),))
+HERE, SAID = NameSource.THIS_MACHINE, NameSource.OPERATOR
 
 
-def test_sources_that_hold_again_are_sources() -> None:
-    assert not_proven_again(ALLOWED, {"10.0.0.5": PROVEN}) == ""
-    here = msgspec.structs.replace(ALLOWED, addresses=(Claim("10.0.0.5", NameSource.THIS_MACHINE),))
-    assert not_proven_again(here, {"10.0.0.5": NameSource.THIS_MACHINE}) == ""
-    said = msgspec.structs.replace(ALLOWED, addresses=(Claim("10.0.0.9", NameSource.OPERATOR),))
-    assert not_proven_again(said, {}) == ""
-
-
-@pytest.mark.parametrize(
-    ("names", "addresses", "proven", "value"),
-    [
-        ((), (Claim("10.0.0.5", PROVEN),), {}, "10.0.0.5"),
-        ((), (Claim("10.0.0.5", PROVEN),), {"10.0.0.6": PROVEN}, "10.0.0.5"),
-        ((), (Claim("10.0.0.5", PROVEN),), {"10.0.0.5": NameSource.THIS_MACHINE}, "10.0.0.5"),
-        ((), (Claim("10.0.0.5", NameSource.NODE_STATUS),), {}, "10.0.0.5"),
-        ((Claim("w2", NameSource.NODE_NAME),), (), {}, "w2"),
-        ((Claim("w2", PROVEN),), (), {}, "w2"),
-        ((), (Claim("10.0.0.5", NameSource.NODE_NAME),), {}, "10.0.0.5"),
-    ],
-)
-def test_a_source_that_only_the_plan_states_proves_nothing(
-    names: tuple[Claim, ...],
-    addresses: tuple[Claim, ...],
-    proven: dict[str, NameSource],
-    value: str,
-) -> None:
-    assert value in not_proven_again(AllowedNames("w1", names, addresses), proven)
-
-
-def entitled(seen: Recorded, plan: NodePlan, *others: Node) -> str:
-    address = plan.addresses[0].value
+def entitled(
+    seen: Recorded, plan: NodePlan, *others: Node, proven: NameSource | None = PROVEN
+) -> str:
+    """proven: how the node's address is proven now."""
+    address = next(a.address for a in seen.node.status.addresses if a.type == "InternalIP")
     known = as_address(address)
     assert known is not None
-    reserved = ReservedNames(loopback=frozenset({known}))
-    neighbours = Neighbours(NodeIndex([seen.node, *others]), reserved)
-    return not_entitled_as_planned(plan, seen.node, neighbours, {address: PROVEN})
-
-
-def test_a_node_is_entitled_to_what_is_proven_and_nobody_elses() -> None:
-    seen = recorded("expired-worker")
-    assert entitled(seen, planned(seen, BOOTSTRAP)) == ""
-
-
-def test_a_name_of_another_node_is_not_given_by_a_plan() -> None:
-    seen, other = recorded("expired-worker"), recorded("expired-control-plane")
-    plan = planned(
-        seen,
-        BOOTSTRAP,
-        names=(
-            Claim(seen.node.name, NameSource.NODE_NAME),
-            Claim(other.node.name, NameSource.OPERATOR),
-        ),
+    reserved = ReservedNames(
+        loopback=frozenset({known}), endpoint_addresses={known: "the API server"} if others else {}
     )
-    assert other.node.name in entitled(seen, plan, other.node)
+    neighbours = Neighbours(NodeIndex([seen.node, *others]), reserved)
+    return not_entitled_as_planned(plan, seen.node, neighbours, {address: proven} if proven else {})
+
+
+WORKER, MASTER = recorded("expired-worker"), recorded("expired-control-plane")
+OWN = planned(WORKER, BOOTSTRAP)
+[NAME], [ADDRESS] = OWN.names, OWN.addresses
+ITS = ADDRESS.value
+
+
+def claim(value: str, source: NameSource) -> tuple[Claim, ...]:
+    return (Claim(value, source),)
+
+
+STALE = "that does not hold now"
+CLAIMS: dict[str, tuple[dict[str, tuple[Claim, ...]], NameSource | None, str]] = {
+    # name: (what the plan says, how the address is proven now, why the node may not have it)
+    "as proven": ({}, PROVEN, ""),
+    "by this machine": ({"addresses": claim(ITS, HERE)}, HERE, ""),
+    "by the operator": ({"addresses": claim(ITS, SAID)}, None, ""),
+    "by the operator, and proven by now": ({"addresses": claim(ITS, SAID)}, PROVEN, ""),
+    "not proven any more": ({}, None, STALE),
+    "proven otherwise": ({}, HERE, STALE),
+    "only the node says so": ({"addresses": claim(ITS, NameSource.NODE_STATUS)}, PROVEN, STALE),
+    "as if it were its name": ({"addresses": claim(ITS, NameSource.NODE_NAME)}, PROVEN, STALE),
+    "another address": ({"addresses": (ADDRESS, *claim("10.0.0.6", SAID))}, PROVEN, STALE),
+    "another name": ({"names": claim("w2", NameSource.NODE_NAME)}, PROVEN, STALE),
+    "another name, proven": ({"names": claim("w2", PROVEN)}, PROVEN, STALE),
+    "another node's name": ({"names": (NAME, *claim(MASTER.node.name, SAID))}, PROVEN, STALE),
+    "an address among names": ({"names": (NAME, ADDRESS), "addresses": ()}, PROVEN, STALE),
+    "less than its Node has": ({"addresses": ()}, PROVEN, "which the plan has not"),
+}
+
+
+@pytest.mark.parametrize(("says", "proven", "why"), CLAIMS.values(), ids=CLAIMS)
+def test_what_a_plan_gives_to_a_node_is_what_is_proven_now(
+    says: dict[str, tuple[Claim, ...]], proven: NameSource | None, why: str
+) -> None:
+    found = entitled(WORKER, msgspec.structs.replace(OWN, **says), proven=proven)
+    assert (found == "") is (why == ""), found
+    assert why in found
 
 
 def test_an_api_servers_address_is_a_control_planes_by_the_live_label_only() -> None:
     """The plan calls a worker a control plane, and gives it the address of the API server."""
-    for name, may in (("expired-control-plane", True), ("expired-worker", False)):
-        seen = recorded(name)
-        plan = planned(seen, BOOTSTRAP, control_plane=True)
-        address = as_address(plan.addresses[0].value)
-        assert address is not None
-        reserved = ReservedNames(
-            loopback=frozenset({address}), endpoint_addresses={address: "the API server"}
-        )
-        neighbours = Neighbours(NodeIndex([seen.node]), reserved)
-        why = not_entitled_as_planned(plan, seen.node, neighbours, {str(address): PROVEN})
-        assert (why == "") is may, why
+    for seen, other in ((MASTER, WORKER), (WORKER, MASTER)):
+        why = entitled(seen, planned(seen, BOOTSTRAP, control_plane=True), other.node)
+        assert (why == "") is (seen is MASTER), why
 
 
 def test_an_address_that_another_node_claims_is_told() -> None:
-    seen, other = recorded("expired-worker"), recorded("expired-control-plane")
-    plan = planned(seen, BOOTSTRAP)
-    status = msgspec.structs.replace(
-        other.node.status,
-        addresses=(
-            *other.node.status.addresses,
-            NodeAddress(type="InternalIP", address=plan.addresses[0].value),
-        ),
-    )
-    claims = msgspec.structs.replace(other.node, status=status)
-    assert plan.addresses[0].value in entitled(seen, plan, claims)
+    claimed = NodeAddress(type="InternalIP", address=ITS)
+    addresses = (*MASTER.node.status.addresses, claimed)
+    status = msgspec.structs.replace(MASTER.node.status, addresses=addresses)
+    assert ITS in entitled(WORKER, OWN, msgspec.structs.replace(MASTER.node, status=status))
 
 
 # The ConfigMap is everybody's.

@@ -284,7 +284,7 @@ async def test_what_others_have_written_as_planned_is_not_offered_to_be_undone()
 async def test_a_run_that_is_carried_out_again_tells_how_its_former_change_is_undone(
     run: str, undo: str
 ) -> None:
-    """`fix --status` did, and the second `fix --apply` did not: nothing was left to do. What another run changed is not this one's."""
+    """`status` did, and the second `apply` did not: nothing was left to do. What another run changed is not this one's."""
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = msgspec.structs.replace(await here.plan(WORKER), config_map=None)
         as_the_run_left_it(here, plan, state="committed")

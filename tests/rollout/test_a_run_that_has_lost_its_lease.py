@@ -156,11 +156,11 @@ def undo_ended(by: LostLease, *outcomes: NodeOutcome, failed: bool = False) -> R
 @pytest.mark.parametrize(
     ("result", "step"),
     [
-        (undo_ended(TO_BOB, UNDONE, STOPPED, NOT_PUT_BACK), NextStep("kubevouch fix --status bbbb", "again")),
-        (undo_ended(TO_BOB, UNDONE, UNDONE, failed=True), NextStep("kubevouch fix --status bbbb", "again")),
+        (undo_ended(TO_BOB, UNDONE, STOPPED, NOT_PUT_BACK), NextStep("kubevouch status bbbb", "again")),
+        (undo_ended(TO_BOB, UNDONE, UNDONE, failed=True), NextStep("kubevouch status bbbb", "again")),
         (undo_ended(DELETED, UNDONE, NOT_PUT_BACK), NextStep("again")),
         # Somebody carries out, or takes back, this very run.
-        (undo_ended(LostLease("aaaa"), UNDONE, NOT_PUT_BACK), NextStep("kubevouch fix --status aaaa")),
+        (undo_ended(LostLease("aaaa"), UNDONE, NOT_PUT_BACK), NextStep("kubevouch status aaaa")),
         (undo_ended(TO_BOB, UNDONE, NodeOutcome.NOT_CHANGED), NextStep("kubevouch doctor")),
     ],
 )  # fmt: skip

@@ -190,4 +190,4 @@ def test_it_is_said_of_how_many_nodes_and_comes_next_before_a_new_plan() -> None
         assert command == TWO_LEFT.again
         assert note == "what it has put back stays so"
     command, _ = next_for_status(ARMED_BY_ANOTHER, "", None, frozenset({"bbbb"}), undo=TWO_LEFT)
-    assert command == "kubevouch fix --resume bbbb", "its switch is set"
+    assert command == "kubevouch resume bbbb", "its switch is set"

@@ -1,6 +1,5 @@
 """The order of a run: plain cases, and what holds for every run, whatever becomes of its nodes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -13,7 +12,7 @@ from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once
 from kubevouch.rollout.decide.order import IN_HAND, Course, Stage, Turn, next_turn
 from kubevouch.rollout.decide.strata import Stratum, stratum_of
-from kubevouch.rollout.decide.workloads import DisruptionBudget, ServedBy, Workloads
+from kubevouch.rollout.decide.workloads import HeldInCommon, Workloads
 
 DEBIAN = Stratum("Debian 12", "1.34", "amd64")
 UBUNTU = Stratum("Ubuntu 24.04", "1.34", "amd64")
@@ -259,36 +258,31 @@ def test_approvals_come_first_and_more_at_once_when_some_are_done() -> None:
 # What nodes hold in common.
 
 
-def budget(allowed: int, *nodes: str, whole: bool = True) -> Workloads:
-    return Workloads((DisruptionBudget("shop/cart", allowed, dict.fromkeys(nodes, 1), whole),))
+def held(spare: int, nodes: str, *, whole: bool = True) -> Workloads:
+    return Workloads((HeldInCommon("Service shop/cart", spare, dict.fromkeys(nodes, 1), whole),))
 
 
-def served(ready: Iterable[str], nodes: Iterable[str] = ()) -> Workloads:
-    ready = frozenset(ready)
-    return Workloads(services=(ServedBy("shop/cart", ready, ready | frozenset(nodes)),))
+BESIDE_B = "b holds pods of the same Service shop/cart"
 
 
 @pytest.mark.parametrize(
     ("workloads", "in_hand", "why"),
     [
-        (budget(0, "a", "b"), "", ""),
-        (budget(0, "a", "b"), "c", ""),
-        (budget(0, "a", "b"), "b", "b holds pods of the same PodDisruptionBudget shop/cart"),
-        (budget(1, "a", "b"), "b", "b holds pods of the same PodDisruptionBudget shop/cart"),
-        (budget(2, "a", "b", "c"), "b", ""),
-        (budget(2, "a", "b", "c"), "bc", "b holds pods of the same PodDisruptionBudget shop/cart"),
-        (served("a"), "", ""),
-        (served("ab"), "", ""),
-        (served("ab"), "b", "b and it hold the last ready endpoints of Service shop/cart"),
-        (served("abc"), "b", ""),
-        (served("abc"), "bc", "b and it hold the last ready endpoints of Service shop/cart"),
-        (served("a", "b"), "b", "b and it hold the last ready endpoints of Service shop/cart"),
-        (served("a", "b"), "", ""),
-        (served("b"), "b", ""),
+        (held(0, "ab"), "", ""),
+        (held(0, "ab"), "c", ""),
+        (held(0, "ab"), "b", BESIDE_B),
+        (held(1, "ab"), "b", BESIDE_B),
+        (held(2, "abc"), "b", ""),
+        (held(2, "abc"), "bc", BESIDE_B),
+        (held(0, "b"), "b", ""),
         (Workloads(unread="not allowed to list pods"), "", ""),
-        (Workloads(unread="not allowed to list pods"), "b", "one node at a time: not allowed to list pods"),
+        (
+            Workloads(unread="not allowed to list pods"),
+            "b",
+            "one node at a time: not allowed to list pods",
+        ),
     ],
-)  # fmt: skip
+)
 def test_who_may_not_be_on_the_way_beside_whom(
     workloads: Workloads, in_hand: str, why: str
 ) -> None:
@@ -296,18 +290,14 @@ def test_who_may_not_be_on_the_way_beside_whom(
 
 
 def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
-    broken = budget(1, "a", "b", whole=False)
+    broken = held(1, "ab", whole=False)
     assert broken.objection("a", [], []) == ""  # for reasons of its own
-    assert broken.objection("a", [], ["b"]) == (
-        "not all pods of PodDisruptionBudget shop/cart are healthy since b"
-    )
-    last = served("a", "b")
-    assert last.objection("a", [], ["b"]) == (
-        "it holds the last ready endpoint of Service shop/cart until b's is ready again"
-    )
-    run = Played(Lineup(workers(3), 0), workloads=served(["w1"], ["w0"]))
+    why = "not all pods of Service shop/cart are ready since b"
+    assert broken.objection("a", [], ["b"]) == why
+    shared = HeldInCommon("Service shop/cart", 0, {"w0": 1, "w1": 1}, is_whole=False)
+    run = Played(Lineup(workers(3), 0), workloads=Workloads((shared,)))
     run.soaked()
-    assert run.turn().waits_for.startswith("w1: it holds the last ready endpoint")
+    assert run.turn().waits_for.startswith("w1: not all pods of Service shop/cart")
     assert run.turn().again is not None
     assert run.begins() == ("w2",)
     run.come(Stage.DONE, "w2")
@@ -340,32 +330,22 @@ kinds = st.tuples(
 def lineups(draw: st.DrawFn) -> tuple[Lineup, Workloads]:
     drawn = draw(st.lists(kinds, min_size=1, max_size=25))
     nodes = tuple(TaskedNode(f"n{i}", *kind) for i, kind in enumerate(drawn))
-    budgets = draw(
+    held = draw(
         st.lists(
             st.builds(
-                DisruptionBudget,
+                HeldInCommon,
                 st.just("a/b"),
                 st.integers(0, 3),
                 st.dictionaries(names, st.integers(1, 3), max_size=8),
                 st.booleans(),
             ),
-            max_size=3,
-        )
-    )
-    services = draw(
-        st.lists(
-            st.builds(
-                lambda ready, others: ServedBy("a/b", ready, ready | others),
-                st.frozensets(names, max_size=4),
-                st.frozensets(names, max_size=2),
-            ),
-            max_size=3,
+            max_size=6,
         )
     )
     unread = draw(st.sampled_from(["", "", "", "not allowed"]))
     lineup = Lineup(nodes, soak=draw(st.sampled_from([0.0, 60.0])))
     object.__setattr__(lineup, "cap", draw(st.integers(1, 10)))  # as if it had more nodes
-    return lineup, Workloads(tuple(budgets), tuple(services), unread)
+    return lineup, Workloads(tuple(held), unread)
 
 
 @given(lineups(), st.integers(0, 2**32).map(Random))
@@ -412,12 +392,9 @@ def check_what_holds(
     assert not (turn.begin and Stage.TROUBLE in stages.values())
     begun = [n for n in turn.begin if by_name[n].task is NodeTask.CHANGE]
     for n in begun:
-        for shared in run.workloads.budgets:
-            others = [each for each in in_hand if each != n and each in shared.pods]
-            assert n not in shared.pods or not others or shared.allowed > 1
-        for service in run.workloads.services:
-            if n in service.ready and len(service.ready) > 1:
-                assert service.ready - set(in_hand), "a Service keeps a ready endpoint"
+        for shared in run.workloads.held:
+            taken = [shared.pods[each] for each in in_hand if each in shared.pods]
+            assert n not in shared.pods or len(taken) == 1 or sum(taken) <= shared.spare
         if run.workloads.unread:
             assert in_hand == [n]
         if by_name[n].control_plane:

@@ -5,7 +5,7 @@ import msgspec
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import NameSource
 from kubevouch.policy.machines import HOST_KEY, sharing
-from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
+from kubevouch.rollout.decide.entitled import shared_among, without_shared_keys
 
 BY_KEY, OPERATOR = NameSource.SSH_HOST_KEY, NameSource.OPERATOR
 

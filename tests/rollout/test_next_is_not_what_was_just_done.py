@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.cli.fix.again import commands_of
+from kubevouch.cli.rollout.again import commands_of
 from kubevouch.errors import UsageError
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.act.status import gather_statuses, planned_target
@@ -32,7 +32,7 @@ NO_ANSWER = RunOnNode("w1", "aaaa", Standing.UNKNOWN, host="w1", lacks_answer=Tr
 ARMED = RunOnNode("w1", "eeee", Standing.ARMED, fires_in=143)
 OVERDUE = RunOnNode("w1", "eeee", Standing.ARMED, fires_in=-4)
 ALIVE = RunHolder("aaaa on alice@laptop (1)", None, timedelta(seconds=1))
-AGAIN = "kubevouch fix --status aaaa --nodes w1,w2"
+AGAIN = "kubevouch status aaaa --nodes w1,w2"
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ AGAIN = "kubevouch fix --status aaaa --nodes w1,w2"
         ([ROOTLESS], BY_SSH, "ssh -F '/etc/my ssh' -l ops -t -- w1 sudo -l", f"`{AGAIN}`"),
         ([NO_ANSWER], BY_SSH, "ssh -F '/etc/my ssh' -l ops -- w1", f"`{AGAIN}`"),
         ([CUT], BY_POD, "kubectl describe node w1", f"`{AGAIN}`"),
-        ([CUT], LOCAL, "kubevouch fix --status --nodes w1,w2 --via ssh", "asks this machine only, and w1 is another one"),
+        ([CUT], LOCAL, "kubevouch status --nodes w1,w2 --via ssh", "asks this machine only, and w1 is another one"),
         # The answer got lost: it may come another time.
         ([RunOnNode("w1", "aaaa", Standing.UNKNOWN)], BY_SSH, AGAIN, "once the nodes that did not answer"),
         # The plan of what is armed is not here: its switch is waited for.
-        ([ARMED, DONE], BY_SSH, "sleep 158 && kubevouch fix --status eeee --nodes w1,w2", "in 143 s"),
-        ([OVERDUE], BY_SSH, "sleep 15 && kubevouch fix --status eeee --nodes w1,w2", "wait until the switch"),
+        ([ARMED, DONE], BY_SSH, "sleep 158 && kubevouch status eeee --nodes w1,w2", "in 143 s"),
+        ([OVERDUE], BY_SSH, "sleep 15 && kubevouch status eeee --nodes w1,w2", "wait until the switch"),
     ],
 )  # fmt: skip
 def test_after_a_status(
@@ -70,16 +70,16 @@ def test_a_node_that_the_plan_of_a_run_reaches_in_another_way_is_asked_by_that_r
     others = [RunOnNode(each, "", Standing.UNKNOWN, host=each) for each in ("w0", "w1", "w2")]
     reached = {"w1": "aaaa", "w2": "bbbb"}
     command, note = next_for_status(others, "", None, frozenset(), reached=reached)
-    assert command == "kubevouch fix --status aaaa"
+    assert command == "kubevouch status aaaa"
     assert note.endswith(
         "how w1 is reached; the plan of run aaaa, which is kept on this machine, does"
     )
     known = [*others[:2], msgspec.structs.replace(others[2], last_known_armed="bbbb")]
     command, _ = next_for_status(known, "", None, frozenset(), reached=reached)
-    assert command == "kubevouch fix --status bbbb", "what is known to be armed comes first"
+    assert command == "kubevouch status bbbb", "what is known to be armed comes first"
     some = ("w1", "w0", "w2")
     command, _ = next_for_status(others, "", None, frozenset(), nodes=some, reached=reached)
-    assert command == "kubevouch fix --status aaaa --nodes w1", "the run has no other of them"
+    assert command == "kubevouch status aaaa --nodes w1", "the run has no other of them"
     command, _ = next_for_status(others[:1], "", None, frozenset(), reached=reached)
     assert command == "ssh -- w0 true"
 
@@ -111,12 +111,12 @@ def test_a_run_goes_on_with_the_times_that_it_was_carried_out_with() -> None:
             0
         ]
 
-    assert resumed(RolloutTimeouts()) == "kubevouch fix --resume aaaa"
+    assert resumed(RolloutTimeouts()) == "kubevouch resume aaaa"
     assert (
         resumed(RolloutTimeouts(300, 1.5), "p.json")
-        == "kubevouch fix --resume p.json --gate-timeout 300s --soak 1.5s"
+        == "kubevouch resume p.json --gate-timeout 300s --soak 1.5s"
     )
-    assert resumed(RolloutTimeouts(180, 1e6)) == "kubevouch fix --resume aaaa --soak 1000000s"
+    assert resumed(RolloutTimeouts(180, 1e6)) == "kubevouch resume aaaa --soak 1000000s"
 
 
 SILENT = LeftOut("w1", "connection timed out", unreached="w1")
@@ -170,12 +170,12 @@ def test_where_another_run_stands_is_asked_by_the_same_way_to_the_nodes(tmp_path
         environment = {"XDG_STATE_HOME": str(tmp_path)}
         return commands_of(plan, Path("plan.json"), NO_WORD, environment).looks("eeee")
 
-    assert looks(PLAN) == "kubevouch fix --status eeee"
+    assert looks(PLAN) == "kubevouch status eeee"
     over = msgspec.structs.replace(PLAN, ssh_config="/my ssh", ssh_user="ops")
-    assert looks(over) == "kubevouch fix --status eeee --ssh-config '/my ssh' --ssh-user ops"
+    assert looks(over) == "kubevouch status eeee --ssh-config '/my ssh' --ssh-user ops"
     image = "registry.example.com/kubevouch@sha256:" + "ab" * 32
     by_pod = msgspec.structs.replace(PLAN, via="pod", pods=PodPlace("kube-system", image))
-    asked = f"kubevouch fix --status eeee --via pod --image {image} --pod-namespace kube-system"
+    asked = f"kubevouch status eeee --via pod --image {image} --pod-namespace kube-system"
     assert looks(by_pod) == asked
 
 
@@ -236,5 +236,5 @@ def _with(node: Any, part: str, **fields: str) -> Any:
 def test_a_plan_in_which_such_a_host_is_none_is_refused(field: str) -> None:
     away = msgspec.structs.replace(LeftOut("w1", "away"), **{field: "-oProxyCommand=x"})
     bent = msgspec.structs.replace(PLAN, left_out=(away,))
-    with pytest.raises(UsageError, match="is not a host name or address that ssh can take"):
+    with pytest.raises(UsageError, match="is not a valid plan"):
         plan_in(text_of(bent).encode(), "plan.json")

@@ -33,7 +33,7 @@ from tests.support.scripted.kinds import KINDS
 from .acting import DARK, MASTER, SELF_SIGNED, WORKER, Acting, a_signer, acting, answered
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
-NAME, SPACE = "kubevouch-fix", "kube-system"
+NAME, SPACE = "kubevouch-rollout", "kube-system"
 PATH = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases"
 AUTHORITY = Authority()
 ALICE, BOB = "abcd on alice@laptop (11)", "bbbb on bob@desk (22)"
@@ -203,7 +203,7 @@ async def test_a_run_that_was_killed_is_followed_once_its_time_is_over_and_that_
         assert spec(server)["leaseTransitions"] > before
     assert "run abcd of alice@laptop" in bob.said[0]
     assert "waits up to 15 s" in bob.said[0]
-    assert bob.said[1] == "Lease kube-system/kubevouch-fix was not renewed and is taken over"
+    assert bob.said[1] == "Lease kube-system/kubevouch-rollout was not renewed and is taken over"
 
 
 async def test_of_two_that_follow_at_the_same_moment_one_is_refused(

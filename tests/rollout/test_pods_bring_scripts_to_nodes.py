@@ -225,13 +225,11 @@ async def test_what_no_pod_may_be_given_is_not_sent(pods: Pods) -> None:
     assert pods.server.requests == []
 
 
-REFUSALS = {
-    'pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged': "whose label pod-security",
-    'admission webhook "deny.example.com" denied the request: no': "holds it: except pods labelled",
-    "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no": "holds it: except pods labelled",
-    'pods "x" is forbidden: exceeded quota: q, requested: pods=1': "another namespace by --pod-namespace",
-    'User "u" cannot create resource "pods" in API group ""': "--print-role",
-}
+REFUSALS = (
+    'pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged',
+    'admission webhook "deny.example.com" denied the request: no',
+    'User "u" cannot create resource "pods" in API group ""',
+)
 
 
 @pytest.mark.parametrize("message", REFUSALS)
@@ -242,7 +240,7 @@ async def test_what_refuses_a_pod_is_named_with_what_to_do(pods: Pods, message: 
     with pytest.raises(NodeUnreachable) as raised:
         await pods.transport.run_script("node-1", HELLO, timeout=60)
     assert message.split(":", maxsplit=1)[0] in str(raised.value)
-    assert REFUSALS[message] in str(raised.value)
+    assert "--pod-namespace names another" in str(raised.value)
 
 
 @pytest.mark.parametrize("made", [True, False])

@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode
 from kubevouch.rollout.decide.order import Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.strata import Stratum
-from kubevouch.rollout.decide.workloads import DisruptionBudget, ServedBy
+from kubevouch.rollout.decide.workloads import HeldInCommon
 from tests.support.scripted import faults
 from tests.support.stage import kind_of
 
@@ -113,11 +113,12 @@ async def test_what_nodes_hold_in_common_is_read(here: Acting) -> None:
     a_service(here, "cart", w1=True, w2=None, w3=False)
     a_service(here, "single", w1=True)
     a_service(here, "wide", **dict.fromkeys((f"w{i}" for i in range(9)), True))
+    a_service(here, "down", w1=True, w2=False)
     found = await read_workloads(here.context.api, most=8)
-    assert found.budgets == (DisruptionBudget("shop/cart", 1, {"w1": 1, "w2": 2}, is_whole=False),)
-    both = frozenset({"w1", "w2"})
-    assert [each for each in found.services if each.name.startswith("shop/")] == [
-        ServedBy("shop/cart", both, both | {"w3"})
+    assert [each for each in found.held if "shop/" in each.name] == [
+        HeldInCommon("PodDisruptionBudget shop/cart", 1, {"w1": 1, "w2": 2}, is_whole=False),
+        HeldInCommon("Service shop/cart", 1, {"w1": 1, "w2": 1, "w3": 1}, is_whole=True),
+        HeldInCommon("Service shop/down", 0, {"w1": 1, "w2": 1}, is_whole=False),
     ]
     assert found.unread == ""
 

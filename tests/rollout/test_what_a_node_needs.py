@@ -83,9 +83,8 @@ def test_a_port_that_swallows_what_comes_is_not_helped_by_an_approval() -> None:
     )
     found = need_of(replace(seen, served=(), failure=failure).facts())
     assert found.kind is NeedKind.UNKNOWN
-    assert found.why == (
-        "its port does not finish a handshake: net/http: TLS handshake timeout; kubevouch doctor says more"
-    )
+    assert found.seen_outside
+    assert found.why == "its port does not finish a handshake: net/http: TLS handshake timeout"
 
 
 def test_a_kubelet_without_a_config_or_without_folders_is_left_out() -> None:

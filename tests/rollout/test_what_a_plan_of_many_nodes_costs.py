@@ -18,11 +18,10 @@ from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.act.node_facts import pins_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all
-from kubevouch.rollout.decide.entitled import Neighbours
+from kubevouch.rollout.decide.entitled import Neighbours, shared_among
 from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.recheck import not_entitled_as_planned
-from kubevouch.rollout.decide.shared import shared_among
 from tests.support.stage import cluster_ca
 
 from .recorded import recorded

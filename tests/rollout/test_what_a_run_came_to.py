@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     "no shell": (Course(GONE), STOPPED, "nothing was changed"),
     "refused before harm": (Course(REFUSED), STOPPED, "changed since the plan"),
     "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
-    "another fix --apply of this plan is at it": (
+    "another apply of this plan is at it": (
         Course(BEGUN_BEFORE),
         STOPPED,
         "it is left to that one",
@@ -295,7 +295,7 @@ class _Silent:
 
 
 ARMED = {
-    "another fix --apply of this plan is at it",
+    "another apply of this plan is at it",
     "undone by half",
     "undone by half, and the kubelet is down",
     "before and after look the same: the wire tells nothing",

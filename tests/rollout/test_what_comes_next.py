@@ -98,9 +98,9 @@ def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeRes
         ([left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
         ([left(UNKNOWN), left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
         ([left(UNKNOWN, by="ffff")] * 2, "kubevouch undo ffff --nodes n9,n9"),
-        ([left(STOPPED, by="eeee")], "kubevouch fix --status eeee"),
-        ([left(STOPPED, by="; reboot")], "kubevouch fix --status"),
-        ([left(UNKNOWN)], "kubevouch fix --status abcd"),
+        ([left(STOPPED, by="eeee")], "kubevouch status eeee"),
+        ([left(STOPPED, by="; reboot")], "kubevouch status"),
+        ([left(UNKNOWN)], "kubevouch status abcd"),
     ],
 )
 def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_else(
@@ -122,7 +122,7 @@ def test_after_an_undo_that_may_not_write_the_config_map_the_role_comes_before_t
     None
 ):
     result = RunResult("abcd", (), "", config_map_failed=True, config_map_forbidden=True)
-    expected = NextStep("kubevouch fix --print-role", "again")
+    expected = NextStep("kubevouch apply --print-role", "again")
     assert next_after_undo(result, "again", lambda _: True) == expected
 
 
@@ -132,7 +132,7 @@ def test_after_an_undo_that_may_not_write_the_config_map_the_role_comes_before_t
         ([ILL], "anew"),
         ([NOT_READY, ILL], "kubevouch doctor"),
         ([NOT_READY, ARMED], "go on with ffff"),
-        ([ARMED_ELSEWHERE], "kubevouch fix --status eeee"),
+        ([ARMED_ELSEWHERE], "kubevouch status eeee"),
         ([WELL, ILL], "anew"),
     ],
 )
@@ -173,19 +173,19 @@ UNDO = f"kubevouch undo aaaa --nodes {NODE.node}"
     ("error", "armed", "command", "then"),
     [
         # Where the run stands that holds the Lease, and not this one, which may never have begun.
-        (NotTheHolder("Lease", "another run is under way", run="bbbb"), {"w1"}, "kubevouch fix --status bbbb", ""),
-        (NotTheHolder("Lease", "another run has begun"), (), "kubevouch fix --status", ""),
-        (NotTheHolder("Lease", "another run", run="a;touch b"), (), "kubevouch fix --status", ""),
+        (NotTheHolder("Lease", "another run is under way", run="bbbb"), {"w1"}, "kubevouch status bbbb", ""),
+        (NotTheHolder("Lease", "another run has begun"), (), "kubevouch status", ""),
+        (NotTheHolder("Lease", "another run", run="a;touch b"), (), "kubevouch status", ""),
         (StoppedBefore("w1", "undone on it"), (), "anew", ""),
         # A new plan leaves out what is armed: without the first step it would lead back to this run.
         (StoppedBefore("w2", "edited"), {NODE.node}, UNDO, "anew"),
         (StoppedBefore("w2", "edited", begun=("w3", "w1")), {"w1"}, "kubevouch undo aaaa --nodes w1,w3", "anew"),
         (StoppedBefore(NODE.node, "another file", way=WayOn.OTHER_RUN, run="aaaa"), (), UNDO, "anew"),
         (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="ffff"), {"w1"}, "go on with ffff", ""),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), (), "kubevouch fix --status eeee", ""),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="a;touch b"), (), "kubevouch fix --status", ""),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), (), "kubevouch status eeee", ""),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="a;touch b"), (), "kubevouch status", ""),
         (StoppedBefore("context c", "another", way=WayOn.ITS_CLUSTER), {"w1"}, "there", ""),
-        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), (), "kubevouch fix --print-role", ""),
+        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), (), "kubevouch apply --print-role", ""),
         (StoppedBefore("w1", "cannot be dialled", way=WayOn.LOOK), (), "kubevouch doctor", ""),
         (StoppedBefore(NODE.node, "no answer", way=WayOn.REACH), (), f"ssh -F '/etc/my ssh' -l ops -- {NODE.host} true", ""),
         (StoppedBefore(NODE.node, "no root", way=WayOn.ROOT), (), f"ssh -F '/etc/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
@@ -213,10 +213,10 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     seen = recorded("healthy-worker", {"runs": [["eeee", "committed"], ["abcd", "armed", 100]]})
     found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
-    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch fix --apply p")
+    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch apply p")
     assert said.startswith("w1 is armed by run abcd: ")
     assert f"puts it back at {found.fires:%H:%M:%S} UTC at the latest, in 60 s" in said
-    assert "`kubevouch fix --apply p`" in said
+    assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 
 

@@ -12,14 +12,12 @@ from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.access import LoopbackKubelets
-from kubevouch.kube.resources import (
-    ConfigMap,
-)
+from kubevouch.kube.resources import ConfigMap, Node
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.assess import NodeFacts, assess, readiness_notice
 from kubevouch.rollout.decide.change import change_of, change_to_undo
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.intent import (
@@ -65,7 +63,9 @@ def alone(seen: Recorded, reserved: ReservedNames) -> Neighbours:
     return Neighbours(NodeIndex([seen.node]), reserved)
 
 
-def assessed(seen: Recorded, *, csr_waits: bool = False, proven: bool = True) -> NodePlan | LeftOut:
+def assessed(
+    seen: Recorded, *, csr_waits: bool = False, proven: bool = True, flags: tuple[str, ...] = ()
+) -> NodePlan | LeftOut:
     address = next(a.address for a in seen.node.status.addresses if a.type == "InternalIP")
     known = as_address(address)
     assert known is not None
@@ -76,7 +76,7 @@ def assessed(seen: Recorded, *, csr_waits: bool = False, proven: bool = True) ->
         host_key="ssh-ed25519 SHA256:key",
         confirmed={address: NameSource.SSH_HOST_KEY} if proven else {},
         accepted=(),
-        flags=(),
+        flags=flags,
     )
     return assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
 
@@ -90,50 +90,44 @@ def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:
         assert getattr(plan, what) == getattr(expected, what), what
     assert plan.content_sha256 == expected.content_sha256
     assert plan.seed is SeedKind.CERTIFIED  # its own has expired
-    assert "refuses connections for about a second" in plan.interruption
     assert plan.control_plane is False
-
-
-def test_a_control_plane_is_planned_as_one() -> None:
-    plan = assessed(recorded("expired-control-plane"))
-    assert isinstance(plan, NodePlan)
-    assert plan.control_plane is True
+    master = assessed(recorded("expired-control-plane"))
+    assert isinstance(master, NodePlan)
+    assert master.control_plane is True
 
 
 def test_a_renewal_that_waits_is_planned_for_and_changes_nothing() -> None:
     plan = assessed(recorded("healthy-worker"), csr_waits=True)
     assert isinstance(plan, NodePlan)
     assert plan.change is APPROVE
-    assert plan.interruption == "none: nothing is restarted"
     assert (plan.config, plan.diff) == ("", "")
 
 
-def test_nodes_are_left_out_with_their_reason() -> None:
-    well = assessed(recorded("healthy-worker"))
-    assert isinstance(well, LeftOut)
-    assert well.is_well
-    armed = assessed(recorded("healthy-worker", {"runs": [["aaaa", "armed", 10]]}))
-    assert isinstance(armed, LeftOut)
-    assert not armed.is_well
-    assert "run aaaa" in armed.reason
-    unproven = assessed(recorded("expired-worker"), proven=False)
-    assert isinstance(unproven, LeftOut)
-    assert "--allow k8s-worker-1.internal.example.com=127." in unproven.reason
+EXTERNAL = ("--kubelet-preferred-address-types=ExternalIP",)
+ARMED = recorded("healthy-worker", {"runs": [["aaaa", "armed", 10]]})
+LEFT_OUT: dict[str, tuple[LeftOut | NodePlan, bool, str]] = {
+    "it is well": (assessed(recorded("healthy-worker")), True, "nothing to do"),
+    "a run is armed there": (assessed(ARMED), False, "run aaaa"),
+    "nothing is proven": (
+        assessed(recorded("expired-worker"), proven=False),
+        False,
+        "--allow k8s-worker-1.internal.example.com=127.",
+    ),
+    "it has no address that scrapers would dial": (
+        assessed(recorded("expired-worker"), flags=EXTERNAL),
+        False,
+        "no address",
+    ),
+}
 
 
-def test_a_node_without_an_address_is_left_out() -> None:
-    seen = recorded("expired-worker")
-    status = msgspec.structs.replace(seen.node.status, addresses=())
-    facts = NodeFacts(
-        node=msgspec.structs.replace(seen.node, status=status),
-        need=need_of(seen.facts()),
-        domain="",
-        host_key="",
-        confirmed={},
-        accepted=(),
-        flags=(),
-    )
-    assert isinstance(assess(facts, alone(seen, ReservedNames())), LeftOut)
+@pytest.mark.parametrize(("found", "is_well", "why"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_a_node_is_left_out_with_its_reason(
+    found: LeftOut | NodePlan, is_well: bool, why: str
+) -> None:
+    assert isinstance(found, LeftOut)
+    assert found.is_well is is_well
+    assert why in found.reason
 
 
 def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
@@ -238,40 +232,32 @@ def test_the_config_map_is_changed_when_every_node_is_planned_for_or_well() -> N
     assert is_its_edit(change)
 
 
+def unread(doubt: Doubt | None = None) -> Measured[KubeletConfigMap]:
+    return Measured(Vantage.API_SERVER, NOW, doubt=doubt)
+
+
+OTHER = recorded("expired-control-plane").node
+
+
 @pytest.mark.parametrize(
-    ("known", "left_out", "note"),
+    ("known", "left_out", "others", "note"),
     [
-        (config_map(bootstrap=True), [], "has serverTLSBootstrap: true already"),
-        (config_map(), [LeftOut("x", "it is NotReady")], "leaves out 1 node"),
-        (config_map("a: [\n"), [], "cannot be edited"),
-        (
-            Measured(Vantage.API_SERVER, NOW, None),
-            [],
-            "there is none: kubeadm did not make this cluster",
-        ),
-        (
-            Measured(Vantage.API_SERVER, NOW, doubt=Doubt(DoubtKind.FAILED, "forbidden")),
-            [],
-            "forbidden",
-        ),
+        (config_map(bootstrap=True), [], [], "has serverTLSBootstrap: true already"),
+        (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
+        (config_map(), [], [OTHER], "does not look at 1 node"),
+        (config_map("a: [\n"), [], [], "cannot be edited"),
+        (unread(), [], [], "there is none: kubeadm did not make this cluster"),
+        (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )
 def test_the_config_map_is_left_as_it_is_and_why(
-    known: Measured[KubeletConfigMap], left_out: list[LeftOut], note: str
+    known: Measured[KubeletConfigMap], left_out: list[LeftOut], others: list[Node], note: str
 ) -> None:
     seen = recorded("expired-worker")
-    change, told = plan_config_map(known, [planned(seen, BOOTSTRAP)], left_out, [seen.node])
+    nodes = [seen.node, *others]
+    change, told = plan_config_map(known, [planned(seen, BOOTSTRAP)], left_out, nodes)
     assert change is None
     assert note in told
-
-
-def test_the_config_map_waits_for_nodes_that_the_plan_does_not_look_at() -> None:
-    seen, other = recorded("expired-worker"), recorded("expired-control-plane")
-    change, told = plan_config_map(
-        config_map(), [planned(seen, BOOTSTRAP)], [], [seen.node, other.node]
-    )
-    assert change is None
-    assert "does not look at 1 node" in told
 
 
 def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -> None:
@@ -413,25 +399,6 @@ def test_nodes_left_out_are_3_once_the_rest_is_done_and_never_hide_worse() -> No
     assert RunResult("r", (done,), "").exit_code is ExitCode.OK
 
 
-def test_a_node_without_an_address_that_scrapers_would_dial_is_left_out() -> None:
-    seen = recorded("expired-worker")
-    [address] = [a.address for a in seen.node.status.addresses if a.type == "InternalIP"]
-    known = as_address(address)
-    assert known is not None
-    facts = NodeFacts(
-        node=seen.node,
-        need=need_of(seen.facts()),
-        domain="",
-        host_key="",
-        confirmed={address: NameSource.SSH_HOST_KEY},
-        accepted=(),
-        flags=("--kubelet-preferred-address-types=ExternalIP",),
-    )
-    found = assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
-    assert isinstance(found, LeftOut)
-    assert "no address" in found.reason
-
-
 def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_nodes_that_it_put_back() -> (
     None
 ):
@@ -464,3 +431,23 @@ def test_names_that_the_operator_and_the_kubelets_tell_are_the_clusters_too() ->
     told = replace(NOTHING_KNOWN, domains=("cluster.example",))
     assert names_with_word(told, OperatorWord(), kubelets).domains == ("cluster.example",)
     assert names_with_word(NOTHING_KNOWN, OperatorWord(), []).domains == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "is_said"),
+    [
+        ("v1.34.4", True),
+        ("v1.29.9+k3s1", True),
+        ("v1.35.0", False),
+        ("v1.100.0", False),
+        ("v2.0.0", False),
+        ("", False),
+    ],
+)
+def test_only_kubelets_before_1_35_forget_which_pods_were_ready(
+    version: str, *, is_said: bool
+) -> None:
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, kubelet_version=version)
+    assert bool(readiness_notice([node])) is is_said
+    approved = msgspec.structs.replace(node, change=ChangeKind.APPROVE)
+    assert readiness_notice([approved]) == ()

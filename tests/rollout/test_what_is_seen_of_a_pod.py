@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.kube.errors import ApiUnreachable, KubeError, NotFound, UnreachableKind
 from kubevouch.kube.resources import CertificateSigningRequest, Node, Pod
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.decide.by_pod import WrittenNode, asked_for_again, not_the_pinned_one
@@ -20,7 +19,6 @@ from kubevouch.rollout.decide.pod import (
     look_at,
     pod_body,
     verdict,
-    why_not_created,
 )
 from tests.support.authority import Authority
 
@@ -30,7 +28,7 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
 
 def _pod(status: dict[str, Any], **metadata: object) -> Pod:
-    body = pod_body(PLACE, "kubevouch-fix-1", node="n", run="abcd", script="x", seconds=60)
+    body = pod_body(PLACE, "kubevouch-rollout-1", node="n", run="abcd", script="x", seconds=60)
     body["metadata"] |= metadata
     return msgspec.convert({**body, "status": status}, Pod)
 
@@ -121,7 +119,7 @@ def test_that_nothing_ran_is_said_only_of_what_surely_has_not(
 
 
 def test_the_pod_has_no_more_rights_than_its_script_needs_and_ends_by_itself() -> None:
-    body = pod_body(PLACE, "kubevouch-fix-1", node="n", run="abcd", script="x", seconds=60)
+    body = pod_body(PLACE, "kubevouch-rollout-1", node="n", run="abcd", script="x", seconds=60)
     spec = body["spec"]
     (script,) = spec["initContainers"]
     assert script["securityContext"]["privileged"]
@@ -143,7 +141,7 @@ def test_what_a_webhook_may_and_may_not_make_of_it() -> None:
     assert changed_by_admission(_pod({}), mirror) == ""
     other = PodPlace("kube-system", "registry.example.com/kubevouch@sha256:" + "cd" * 32)
     assert "another image" in changed_by_admission(_pod({}), other)
-    body = pod_body(PLACE, "kubevouch-fix-1", node="n", run="abcd", script="x", seconds=60)
+    body = pod_body(PLACE, "kubevouch-rollout-1", node="n", run="abcd", script="x", seconds=60)
     body["spec"]["containers"].append({"name": "istio-proxy", "image": PLACE.image})
     with_more = changed_by_admission(msgspec.convert(body, Pod), PLACE)
     assert "added container istio-proxy" in with_more
@@ -174,14 +172,6 @@ def test_a_pod_for_which_nobody_waits_any_more(name: str) -> None:
 
 def test_a_pod_of_unknown_age_is_nobodys_to_remove() -> None:
     assert not is_left_behind(_pod({}), NOW)
-
-
-def test_a_failure_without_a_known_remedy_has_none() -> None:
-    lost = ApiUnreachable("https://x", "connection refused", kind=UnreachableKind.REFUSED)
-    assert why_not_created(lost, PLACE) == ""
-    assert why_not_created(KubeError("https://x", "odd"), PLACE) == ""
-    gone = NotFound("https://x", "no", code=404, message='namespaces "kube-system" not found')
-    assert "there is no kube-system" in why_not_created(gone, PLACE)
 
 
 def test_a_pinned_client_certificate_is_the_one_that_must_be_shown() -> None:

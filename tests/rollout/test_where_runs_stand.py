@@ -1,4 +1,4 @@
-"""`fix --status`: what runs have left on a node, as its own script tells it, and what comes next."""
+"""`status`: what runs have left on a node, as its own script tells it, and what comes next."""
 
 import hashlib
 import os
@@ -130,7 +130,7 @@ def test_what_comes_next_is_of_the_run_that_is_armed_whichever_was_asked_for() -
     assert command == "kubevouch undo aaaa", "its undo was cut off"
     own = RunOnNode("m", "bbbb", Standing.ARMED, fires_in=100)
     command, _ = next_for_status([armed, own], "bbbb", None, kept)
-    assert command == "kubevouch fix --resume bbbb", "that was asked for comes first"
+    assert command == "kubevouch resume bbbb", "that was asked for comes first"
     left = who_writes(DEAD_UNDO, [undone, armed], "")
     assert left.endswith("it has left 1 of these nodes armed")
     both = [armed, RunOnNode("m", "bbbb", Standing.UNDONE), RunOnNode("m", "aaaa", Standing.ARMED)]
@@ -208,27 +208,27 @@ DEAD_UNDO = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=6
         ([DONE, NONE], "", None, set(), "kubevouch verify --wait 2m", ""),
         ([NONE, NONE], "", None, set(), "kubevouch doctor", ""),
         ([DONE, UNDONE], "", None, set(), "kubevouch doctor", ""),
-        ([DONE, NONE], "aaaa", None, {"aaaa"}, "kubevouch fix --resume aaaa", "it has not begun on every node"),
+        ([DONE, NONE], "aaaa", None, {"aaaa"}, "kubevouch resume aaaa", "it has not begun on every node"),
         ([DONE, UNDONE], "aaaa", None, {"aaaa"}, "kubevouch doctor", "that takes a new plan"),
-        ([DONE, SILENT], "", None, set(), "kubevouch fix --status", "once the nodes that did not answer"),
-        ([ARMED, SILENT], "", None, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
-        ([ARMED], "aaaa", ALIVE, {"aaaa"}, "kubevouch fix --status aaaa", "run aaaa is under way: wait until it has ended"),
-        ([ARMED], "aaaa", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
-        ([ARMED], "aaaa", DEAD, set(), "sleep 15 && kubevouch fix --status aaaa", "Where it was begun, by alice@laptop"),
-        ([DONE, NONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "to put back instead what it has changed: `kubevouch undo aaaa`"),
-        ([DONE], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
-        ([OLDER], "", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
-        ([DONE], "aaaa", DEAD, {"aaaa"}, "kubevouch fix --resume aaaa", "no node is in its hand"),
+        ([DONE, SILENT], "", None, set(), "kubevouch status", "once the nodes that did not answer"),
+        ([ARMED, SILENT], "", None, {"aaaa"}, "kubevouch resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
+        ([ARMED], "aaaa", ALIVE, {"aaaa"}, "kubevouch status aaaa", "run aaaa is under way: wait until it has ended"),
+        ([ARMED], "aaaa", DEAD, {"aaaa"}, "kubevouch resume aaaa", "to put its nodes back instead: `kubevouch undo aaaa`"),
+        ([ARMED], "aaaa", DEAD, set(), "sleep 15 && kubevouch status aaaa", "Where it was begun, by alice@laptop"),
+        ([DONE, NONE], "", DEAD, {"aaaa"}, "kubevouch resume aaaa", "to put back instead what it has changed: `kubevouch undo aaaa`"),
+        ([DONE], "", DEAD, {"aaaa"}, "kubevouch resume aaaa", "no node is in its hand"),
+        ([OLDER], "", DEAD, {"aaaa"}, "kubevouch resume aaaa", "no node is in its hand"),
+        ([DONE], "aaaa", DEAD, {"aaaa"}, "kubevouch resume aaaa", "no node is in its hand"),
         ([DONE, UNDONE], "", DEAD, {"aaaa"}, "kubevouch doctor", "to put back what it has not: `kubevouch undo aaaa`"),
-        ([DONE], "", DEAD, set(), "kubevouch doctor", "goes on where it was begun, by alice@laptop: `kubevouch fix --resume aaaa`"),
+        ([DONE], "", DEAD, set(), "kubevouch doctor", "goes on where it was begun, by alice@laptop: `kubevouch resume aaaa`"),
         ([DONE, UNDONE], "", DEAD, set(), "kubevouch doctor", ""),
         ([OLDER], "bbbb", DEAD, {"bbbb"}, "kubevouch doctor", "that takes a new plan"),
-        ([DONE, SILENT], "", DEAD, {"aaaa"}, "kubevouch fix --status", "once the nodes that did not answer"),
+        ([DONE, SILENT], "", DEAD, {"aaaa"}, "kubevouch status", "once the nodes that did not answer"),
         ([DONE, UNDONE], "", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
         ([DONE, UNDONE], "aaaa", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
         ([ARMED, UNDONE], "", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
         ([DONE, SILENT], "", DEAD_UNDO, {"aaaa"}, "kubevouch undo aaaa", "what that has put back stays so"),
-        ([DONE, UNDONE], "", DEAD_UNDO, set(), "kubevouch fix --status aaaa", "where it was begun, by alice@laptop: `kubevouch undo aaaa`"),
+        ([DONE, UNDONE], "", DEAD_UNDO, set(), "kubevouch status aaaa", "where it was begun, by alice@laptop: `kubevouch undo aaaa`"),
         ([OLDER], "bbbb", DEAD_UNDO, {"bbbb"}, "kubevouch doctor", "that takes a new plan"),
         ([DONE, UNDONE], "aaaa", None, {"aaaa"}, "kubevouch doctor", "to put back what it has not: `kubevouch undo aaaa`"),
     ],
@@ -252,15 +252,15 @@ FILE = "plans/of bob.json"
 @pytest.mark.parametrize(
     ("statuses", "holder", "command", "note"),
     [
-        ([ARMED, DONE], None, f"kubevouch fix --resume '{FILE}'", f"`kubevouch undo '{FILE}'`"),
-        ([ARMED], ALIVE, f"kubevouch fix --status '{FILE}'", "under way"),
-        ([DONE, NONE], None, f"kubevouch fix --resume '{FILE}'", "it has not begun on every node"),
-        ([DONE], DEAD, f"kubevouch fix --resume '{FILE}'", f"`kubevouch undo '{FILE}'`"),
+        ([ARMED, DONE], None, f"kubevouch resume '{FILE}'", f"`kubevouch undo '{FILE}'`"),
+        ([ARMED], ALIVE, f"kubevouch status '{FILE}'", "under way"),
+        ([DONE, NONE], None, f"kubevouch resume '{FILE}'", "it has not begun on every node"),
+        ([DONE], DEAD, f"kubevouch resume '{FILE}'", f"`kubevouch undo '{FILE}'`"),
         ([UNDONE, DONE], None, "kubevouch doctor", f"`kubevouch undo '{FILE}'`"),
         ([DONE], DEAD_UNDO, f"kubevouch undo '{FILE}'", "this goes on with the undo"),
-        ([SILENT], None, f"kubevouch fix --status '{FILE}'", "can be asked"),
+        ([SILENT], None, f"kubevouch status '{FILE}'", "can be asked"),
         # Another run than that of the file is armed, whose plan is not here.
-        ([RunOnNode("n", "eeee", Standing.ARMED, fires_in=143)], None, "sleep 158 && kubevouch fix --status eeee", "is not kept on this machine"),
+        ([RunOnNode("n", "eeee", Standing.ARMED, fires_in=143)], None, "sleep 158 && kubevouch status eeee", "is not kept on this machine"),
     ],
 )  # fmt: skip
 def test_where_the_plan_was_given_by_its_file_what_comes_next_has_that_file(
@@ -282,14 +282,14 @@ LATE_UNDO = RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=1
 @pytest.mark.parametrize(
     ("holder", "command", "note"),
     [
-        (ALIVE, "kubevouch fix --status aaaa", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
-        (LATE, "sleep 11 && kubevouch fix --status aaaa", "run aaaa has not renewed its Lease for 9 s, as it does every 2 s: if it was killed, that shows in 11 s"),
-        (LATE_UNDO, "sleep 1 && kubevouch fix --status aaaa", "the undo of run aaaa has not renewed its Lease for 19 s"),
-        (RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=2)), "kubevouch fix --status aaaa", "the undo of run aaaa is under way"),
+        (ALIVE, "kubevouch status aaaa", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
+        (LATE, "sleep 11 && kubevouch status aaaa", "run aaaa has not renewed its Lease for 9 s, as it does every 2 s: if it was killed, that shows in 11 s"),
+        (LATE_UNDO, "sleep 1 && kubevouch status aaaa", "the undo of run aaaa has not renewed its Lease for 19 s"),
+        (RunHolder("aaaa on alice@laptop (undo 1)", None, timedelta(seconds=2)), "kubevouch status aaaa", "the undo of run aaaa is under way"),
         # A Lease of the future, and one that says what no run is called.
-        (RunHolder(ALICE, None, timedelta(seconds=-90)), "kubevouch fix --status aaaa", "that shows in 20 s"),
-        (RunHolder("a;b`c on alice@laptop (1)", None, timedelta(seconds=1)), "kubevouch fix --status", "a run is under way"),
-        (RunHolder("a;b`c on alice@laptop (undo 1)", None, timedelta(seconds=1)), "kubevouch fix --status", "an undo is under way"),
+        (RunHolder(ALICE, None, timedelta(seconds=-90)), "kubevouch status aaaa", "that shows in 20 s"),
+        (RunHolder("a;b`c on alice@laptop (1)", None, timedelta(seconds=1)), "kubevouch status", "a run is under way"),
+        (RunHolder("a;b`c on alice@laptop (undo 1)", None, timedelta(seconds=1)), "kubevouch status", "an undo is under way"),
     ],
 )  # fmt: skip
 def test_of_a_run_that_has_perhaps_just_been_killed_it_is_said_when_that_will_show(
@@ -307,7 +307,7 @@ def armed_for(*seconds: int) -> list[RunOnNode]:
     ]
 
 
-RESUME = "kubevouch fix --resume aaaa"
+RESUME = "kubevouch resume aaaa"
 
 
 @pytest.mark.parametrize(
@@ -315,16 +315,16 @@ RESUME = "kubevouch fix --resume aaaa"
     [
         # 15 s for the Lease, 5 s for a look at the nodes, 20 s for the proof.
         ((41,), DEAD, "", RESUME),
-        ((39,), DEAD, "", "sleep 54 && kubevouch fix --status aaaa"),
-        ((0,), DEAD, "", "sleep 15 && kubevouch fix --status aaaa"),
-        ((-8,), DEAD, "", "sleep 15 && kubevouch fix --status aaaa"),
+        ((39,), DEAD, "", "sleep 54 && kubevouch status aaaa"),
+        ((0,), DEAD, "", "sleep 15 && kubevouch status aaaa"),
+        ((-8,), DEAD, "", "sleep 15 && kubevouch status aaaa"),
         # Where the Lease was given back, nobody watches it; where it cannot be read, somebody may.
         ((26,), None, "", RESUME),
-        ((24,), None, "", "sleep 39 && kubevouch fix --status aaaa"),
-        ((26,), None, "not allowed", "sleep 41 && kubevouch fix --status aaaa"),
+        ((24,), None, "", "sleep 39 && kubevouch status aaaa"),
+        ((26,), None, "not allowed", "sleep 41 && kubevouch status aaaa"),
         # One that can be reached in time is gone on with; of several that cannot, the last is waited for.
         ((3, 140), DEAD, "", RESUME),
-        ((-3, 12), DEAD, "", "sleep 27 && kubevouch fix --status aaaa"),
+        ((-3, 12), DEAD, "", "sleep 27 && kubevouch status aaaa"),
         # At work for so long that it does not come to its end by itself.
         ((-61,), DEAD, "", RESUME),
     ],
@@ -342,7 +342,7 @@ def test_a_resume_that_would_come_after_the_switch_is_not_what_comes_next(
 def test_a_node_that_says_its_switch_goes_off_in_years_has_nobody_sleep_that_long() -> None:
     for kept in (set[str](), {"bbbb"}):
         command, _ = next_for_status(armed_for(2**33), "", None, frozenset(kept))
-        assert command == "sleep 615 && kubevouch fix --status aaaa"
+        assert command == "sleep 615 && kubevouch status aaaa"
 
 
 STOPPED_PLAN = plan_of(
@@ -381,12 +381,12 @@ def test_a_run_that_was_stopped_is_known_by_its_plan_and_the_nodes_on_which_it_h
     assert stopped_run(hidden, [STOPPED_PLAN]) is None, "put back there, and then another run was"
     if stopped:
         kept = frozenset({"aaaa"})
-        assert next_for_status(rows, "aaaa", None, kept)[0] == "kubevouch fix --resume aaaa"
+        assert next_for_status(rows, "aaaa", None, kept)[0] == "kubevouch resume aaaa"
 
 
 def test_where_the_lease_cannot_be_read_nothing_is_said_of_who_carries_the_run_out() -> None:
     command, note = next_for_status([ARMED], "", None, frozenset({"aaaa"}), doubt="not allowed")
-    assert command == "kubevouch fix --resume aaaa"
+    assert command == "kubevouch resume aaaa"
     assert note.startswith("if nobody carries it out any more, which is not known here; ")
 
 
@@ -396,13 +396,13 @@ READY = "kubectl get --raw /readyz"
 @pytest.mark.parametrize(
     ("statuses", "kept", "first", "then"),
     [
-        ([ARMED], {"aaaa"}, READY, "`kubevouch fix --resume aaaa`; to put its nodes back instead: `kubevouch undo aaaa`"),
-        ([DONE, NONE], {"aaaa"}, READY, "`kubevouch fix --resume aaaa`; it has not begun on every node"),
+        ([ARMED], {"aaaa"}, READY, "`kubevouch resume aaaa`; to put its nodes back instead: `kubevouch undo aaaa`"),
+        ([DONE, NONE], {"aaaa"}, READY, "`kubevouch resume aaaa`; it has not begun on every node"),
         ([DONE], set(), READY, "`kubevouch verify --wait 2m`"),
         ([UNDONE], set(), READY, "`kubevouch doctor`"),
         # These need no API server.
-        ([ARMED], set(), "sleep 15 && kubevouch fix --status aaaa", ""),
-        ([SILENT], {"aaaa"}, "kubevouch fix --status aaaa", ""),
+        ([ARMED], set(), "sleep 15 && kubevouch status aaaa", ""),
+        ([SILENT], {"aaaa"}, "kubevouch status aaaa", ""),
     ],
 )  # fmt: skip
 def test_while_the_api_server_is_away_what_needs_it_comes_after_what_shows_that_it_is_back(
@@ -499,15 +499,15 @@ HOSTILE = "d21d76ea;touch${IFS}/tmp/here"
 def test_no_command_line_holds_what_a_lease_or_a_node_calls_a_run_and_is_no_runs_name() -> None:
     holder = RunHolder(f"{HOSTILE} on root@ops-1 (1)", None, timedelta(seconds=1))
     command, _ = next_for_status([NONE], "", holder, frozenset())
-    assert command == "kubevouch fix --status"
+    assert command == "kubevouch status"
     silent = RunHolder(f"{HOSTILE} on root@ops-1 (undo 1)", None, timedelta(seconds=60))
     command, note = next_for_status([NONE], "", silent, frozenset())
-    assert command == "kubevouch fix --status"
+    assert command == "kubevouch status"
     assert f"`kubevouch undo '{HOSTILE}'`" in note
     on_node = RunOnNode("n", HOSTILE, Standing.ARMED)
     command, note = next_for_status([on_node], "", None, frozenset())
-    assert command == "sleep 15 && kubevouch fix --status"
-    assert f"`kubevouch fix --resume '{HOSTILE}'`" in note
+    assert command == "sleep 15 && kubevouch status"
+    assert f"`kubevouch resume '{HOSTILE}'`" in note
 
 
 # The script itself.

@@ -10,8 +10,7 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.serve import listener as listening
-from kubevouch.serve.accepting import AcceptError
-from kubevouch.serve.addresses import listening_sockets
+from kubevouch.serve.accepting import AcceptError, listening_sockets
 from kubevouch.tls.io import ServerConnection, ServerTls
 from tests.serve.test_a_server_ends import ASKING as ASKING_LIVEZ
 from tests.serve.test_a_server_ends import Ending, ending
@@ -88,8 +87,8 @@ async def test_a_server_whose_listening_socket_is_broken_ends_and_says_so(
     """As by `ss -K`. Trying again helps nothing: a process that ends is started again, as apiserver's is, which panics."""
     sockets: list[socket.socket] = []
 
-    async def kept(host: str, port: int, *, shared: bool) -> list[socket.socket]:
-        sockets.extend(await listening_sockets(host, port, shared=shared))
+    async def kept(host: str, port: int) -> list[socket.socket]:
+        sockets.extend(await listening_sockets(host, port))
         return sockets
 
     monkeypatch.setattr(listening, "listening_sockets", kept)

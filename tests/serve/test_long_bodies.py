@@ -200,9 +200,8 @@ async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> N
     assert (await gate.answer(request)).code == 429
 
 
-@pytest.mark.parametrize("fails", ["audit_id", "log"])
-async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more(fails: str) -> None:
-    """An answer is logged, and gets its headers, after its handler has begun a body that nobody would have closed."""
+async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more() -> None:
+    """An answer is logged after its handler has begun a body that nobody would have closed."""
     everybody, made, broken = Everybody(), list[Made](), [True]
 
     async def answer(request: HttpRequest) -> HttpResponse:
@@ -210,13 +209,8 @@ async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more(fail
         return await made[-1].answer(request)
 
     def write(_: str) -> None:
-        if broken and fails == "log":
+        if broken:
             raise ValueError("of a test")
-
-    def audit_id() -> str:
-        if broken and fails == "audit_id":
-            raise ValueError("of a test")
-        return "made"
 
     gate = AccessGate(
         everybody,  # type: ignore[arg-type]
@@ -224,7 +218,6 @@ async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more(fail
         {"/": answer},
         Log(write, WoundClock(), verbosity=3),
         WoundClock(),
-        audit_id=audit_id,
         most_in_flight=1,
     )
     for _ in range(2):
@@ -232,31 +225,6 @@ async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more(fail
         assert made[-1].closed.is_set()
     broken.clear()
     assert (await gate.answer(HttpRequest("GET", "/"))).code == 200
-
-
-@pytest.mark.parametrize(
-    ("given", "own"),
-    {
-        "": "made",
-        "4f0c6ae5-1": "4f0c6ae5-1",
-        "a b": "made",
-        "x" * 200: "made",
-        "\u00e4": "made",
-    }.items(),
-)
-async def test_a_request_has_an_id_that_both_servers_log(given: str, own: str) -> None:
-    everybody = Everybody()
-    gate = AccessGate(
-        everybody,  # type: ignore[arg-type]
-        everybody,  # type: ignore[arg-type]
-        {"/long": Made(10).answer},
-        Log(list[str]().append, WoundClock()),
-        WoundClock(),
-        audit_id=lambda: "made",
-    )
-    for path in ("/long", "/missing"):
-        answer = await gate.answer(HttpRequest("GET", path, {}, {"audit-id": (given,)}))
-        assert answer.headers["Audit-Id"] == own
 
 
 def _joined(chunked: bytes) -> bytes:

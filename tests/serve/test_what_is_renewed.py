@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import errno
-import json
 import os
 import random
 import ssl
-from base64 import b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.certificate_lines import certificate_detail
 from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, NamedPair, key_pair_source
 from kubevouch.serve.listener import Listener
@@ -231,40 +228,3 @@ async def test_a_pair_that_cannot_be_loaded_for_want_of_files_is_loaded_later(
     assert renewing.said('"Failed to renew') == 2  # of either name
     await renewing.look()
     assert await renewing.served() == pair
-
-
-async def test_what_was_loaded_is_said_in_apiservers_words(renewing: Renewing) -> None:
-    published = "client-ca::kube-system::extension-apiserver-authentication::"
-    for index, key in enumerate(("client-ca-file", "requestheader-client-ca-file")):
-        line = f'"Loaded client CA" index={index} certName="{published}{key}" certDetail="\\"'
-        [found] = [each for each in renewing.lines if line in each]
-        assert "issuer" in found
-    assert renewing.said('"Loaded serving cert" certName="') == 1
-    assert renewing.said('"Loaded SNI cert" index=0 certName="named" certDetail="') == 1
-
-
-DETAILS = (
-    (
-        '"system:node:k8s-master.internal.example.com" [serving] groups=[system:nodes] '
-        "validServingFor=[192.168.88.111,k8s-master.internal.example.com] "
-        'issuer="kubernetes" (2026-11-24 22:57:20 +0000 UTC to 2027-11-24 22:57:20 +0000 UTC (now='
-    ),
-    (
-        '"system:node:k8s-worker-1.internal.example.com" [client] groups=[system:nodes] '
-        'issuer="kubernetes" (2026-11-24 22:54:36 +0000 UTC to 2027-11-24 22:54:36 +0000 UTC (now='
-    ),
-)
-"""What apiserver's GetHumanCertDetail printed of two certificates of the recorded cluster."""
-
-
-def test_a_certificate_is_described_as_apiserver_describes_it() -> None:
-    now = datetime(2026, 11, 26, 6, 20, 28, 591863, tzinfo=UTC)
-    issued = json.loads((RECORDED / "csr.json").read_text(encoding="utf-8"))["items"]
-    details = [
-        certificate_detail(found, now)
-        for each in issued
-        if (pem := each["status"].get("certificate"))
-        for found in read_certificates(b64decode(pem), "issued")[:1]
-    ]
-    for each in DETAILS:
-        assert f"{each}2026-11-26 06:20:28.591863 +0000 UTC))" in details

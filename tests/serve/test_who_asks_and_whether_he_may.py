@@ -212,29 +212,6 @@ async def test_a_no_is_a_403_with_the_api_servers_words(served: Served) -> None:
     assert not served.seen
 
 
-@pytest.mark.parametrize(
-    ("headers", "code", "said"),
-    [
-        ([("User-Agent", "curl/8.5.0")], 403, '{\n  "kind": "Status",\n'),
-        ([("Accept", "text/html")], 403, '{\n  "kind": "Status",\n'),
-        (
-            [("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,*/*")],
-            403,
-            '{"kind":"Status",',
-        ),
-        ([("User-Agent", "curl/8.5.0"), ("Authorization", "Bearer bad")], 401, '{\n  "kind": "St'),
-    ],
-)
-async def test_a_refusal_is_written_as_the_api_server_writes_it(
-    served: Served, headers: list[tuple[str, str]], code: int, said: str
-) -> None:
-    served.reviews.allow = lambda _: False
-    answer = await served.get("/apis/g/v1/things", headers=headers)
-    assert (answer.code, answer.text[: len(said)]) == (code, said)
-    assert ("X-Content-Type-Options" in answer.headers) is (code == 403)
-    assert answer.headers["Content-Type"] == "application/json"
-
-
 @pytest.mark.parametrize("path", ["/apis/g/v1/things", "/readyz"])
 @pytest.mark.parametrize("name", ["User", "Group", "Uid", "Extra-Scopes"])
 async def test_nobody_is_answered_as_another_user(served: Served, path: str, name: str) -> None:

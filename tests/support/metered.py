@@ -1,11 +1,10 @@
 """A fleet whose usage is known: two points of everything, laid into the real store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from kubevouch.metrics.columns import Owner
-from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.fleet import Fleet, FleetNode
 from kubevouch.metrics.pages import Measurement, Page, columns_of
 from kubevouch.metrics.points import PodKey, Point
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
@@ -16,13 +15,14 @@ AT = datetime(2026, 11, 24, 23, 3, 0, 456_000, tzinfo=UTC)
 WINDOW_NS = 15_023_000_000
 
 
-@dataclass
-class FixedFleet:
+def fixed_fleet(
+    nodes: Mapping[str, FleetNode] | None = None,
+    pods: RunningPods | None = None,
+    *,
+    synced: bool = True,
+) -> Fleet:
     """Nodes and pods that the API server would have."""
-
-    nodes: Mapping[str, FleetNode] = field(default_factory=dict)
-    pods: RunningPods = field(default_factory=RunningPods)
-    synced: bool = True
+    return Fleet(dict(nodes or {}), pods if pods is not None else RunningPods(), synced=synced)
 
 
 def node(name: str, **labels: str) -> FleetNode:

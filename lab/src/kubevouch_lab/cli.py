@@ -157,7 +157,7 @@ def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
     for name, value in _exports(folder).items():
         terminal.out(f"export {name}={_quoted(value)}")
     others = (
-        "kubectl get nodes; kubevouch doctor; kubevouch fix --plan plan.json --via ssh; "
+        "kubectl get nodes; kubevouch doctor; kubevouch plan -o plan.json --via ssh; "
         "kubevouch lab status; kubevouch lab down"
     )
     terminal.out(f"# {terminal.hint(others)}")
@@ -244,7 +244,7 @@ def break_(
 ) -> int:
     """Breaks (or, with `healthy`, mends) every node of the running lab, or only those that are named.
 
-    The kubelets' files of these nodes are put into the scenario's state first: what you, or a run of fix, had changed
+    The kubelets' files of these nodes are put into the scenario's state first: what you, or a run of apply, had changed
     there is gone.
 
     CSRs for these nodes' serving certificates are deleted. Of all nodes, kube-system/kubelet-csr-approver goes, too. Most
@@ -279,7 +279,7 @@ def break_(
 def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
     """Does the part of a person after `lab break SCENARIO`: sets a clock, opens a port, brings a bootstrap token.
 
-    The rest is for doctor and fix. Returns when what follows from it has come about.
+    The rest is for doctor and apply. Returns when what follows from it has come about.
     """
     from kubevouch_lab.scenarios.catalogue import scenario_of
 

@@ -66,7 +66,7 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     up = run("up", root, "--detach", "--nodes", "1")
     assert up.returncode == 0, up
     assert f"export KUBECONFIG='{root}/kubeconfig'" in up.stdout
-    # What doctor advises, `fix --plan plan.json --via ssh`, reaches the nodes with what is exported.
+    # What doctor advises, `plan -o plan.json --via ssh`, reaches the nodes with what is exported.
     assert f"export KUBEVOUCH_SSH_CONFIG='{root}/ssh_config'" in up.stdout
     assert kubectl(root, "create", "namespace", "shop").returncode == 0
     assert kubectl(root, "delete", "clusterrolebinding", "system:metrics-server").returncode == 0

@@ -82,7 +82,7 @@ async def node(machine: Machine, tmp_path: Path) -> AsyncIterator[Reached]:
 
 @pytest.fixture
 def change(machine: Machine) -> NodeChange:
-    """What `fix` would do to it."""
+    """What `apply` would do to it."""
     client = Authority().client(f"system:node:{NAME}", "system:nodes")
     own = kubelet_self_signed(NAME, datetime(2025, 9, 30, tzinfo=UTC), lambda: 5)
     files = machine.files

@@ -13,22 +13,25 @@ from kubevouch.cli.common.signals import deaf_to_ctrl_c, ended_as_by_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 
-# The module of each verb, in the order of the story; its command is called `command` there.
+# Where each verb's command is, in the order of the story.
 _VERBS = {
-    "doctor": "kubevouch.cli.doctor",
-    "explain": "kubevouch.cli.explain",
-    "certs": "kubevouch.cli.certs.command",
-    "probe": "kubevouch.cli.probe.command",
-    "csr": "kubevouch.cli.csr.command",
-    "fix": "kubevouch.cli.fix.command",
-    "undo": "kubevouch.cli.undo.command",
-    "verify": "kubevouch.cli.verify",
-    "top": "kubevouch.cli.top.command",
-    "metrics-server": "kubevouch.cli.metrics_server.command",
-    "approver": "kubevouch.cli.approver.command",
-    "exporter": "kubevouch.cli.exporter.command",
-    "version": "kubevouch.cli.version",
-    "completion": "kubevouch.cli.completion",
+    "doctor": "kubevouch.cli.doctor:command",
+    "explain": "kubevouch.cli.explain:command",
+    "certs": "kubevouch.cli.certs.command:command",
+    "probe": "kubevouch.cli.probe.command:command",
+    "csr": "kubevouch.cli.csr.command:command",
+    "plan": "kubevouch.cli.rollout.command:plan",
+    "apply": "kubevouch.cli.rollout.command:apply",
+    "status": "kubevouch.cli.rollout.command:status",
+    "resume": "kubevouch.cli.rollout.command:resume",
+    "undo": "kubevouch.cli.rollout.command:undo",
+    "verify": "kubevouch.cli.verify:command",
+    "top": "kubevouch.cli.top.command:command",
+    "metrics-server": "kubevouch.cli.metrics_server.command:command",
+    "approver": "kubevouch.cli.approver.command:command",
+    "exporter": "kubevouch.cli.exporter.command:command",
+    "version": "kubevouch.cli.version:command",
+    "completion": "kubevouch.cli.completion:command",
 }
 
 
@@ -56,7 +59,8 @@ class VerbGroup(click.Group):
         """The verb; None if it cannot be loaded, so that the help leaves it out."""
         if cmd_name not in _VERBS:
             return _added_or_none(cmd_name)
-        found: click.Command = import_module(_VERBS[cmd_name]).command
+        module, _, name = _VERBS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(module), name)
         return found
 
 
@@ -97,10 +101,10 @@ def program() -> None:
     """From metrics-server 0/3 to verified TLS on every kubelet, without the port going dark.
 
     \b
-      kubevouch doctor                 what is wrong, and its cause (reads only)
-      kubevouch fix --plan plan.json   each change, before it is made (reads only)
-      kubevouch fix --apply plan.json  make it, each node proven on the wire
-      kubevouch verify                 that all of it holds (reads only)
+      kubevouch doctor              what is wrong, and its cause (reads only)
+      kubevouch plan -o plan.json   each change, before it is made (reads only)
+      kubevouch apply plan.json     make it, each node proven on the wire
+      kubevouch verify              that all of it holds (reads only)
 
     Exit codes: 0 nothing found that counts, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with
     some nodes done, or before anything was changed; 5 undone; 130 interrupted.

@@ -27,7 +27,7 @@ OUR_APPROVER = f"{NAMESPACE}/{NAME}"
 """Namespace and service account of the approver that this product installs."""
 
 BY_US = "KubevouchApprove"
-"""Reason of the condition with which this product approves: our approver, and a person by `csr approve` or `fix`."""
+"""Reason of the condition with which this product approves: our approver, and a person by `csr approve` or `apply`."""
 
 APPROVER_SAYS = "kubevouch approver: "
 """What the message of a condition begins with that our approver wrote, and no person."""
@@ -44,11 +44,11 @@ OTHERS_APPROVED_EVENT = "KubeletServingApprovedByOthers"
 WOULD_HOLD = "our policy would hold it: "
 """What stands in that Event before the rules."""
 
-FIXER_ROLE = "kubevouch-fixer"
+ROLLOUT_ROLE = "kubevouch-rollout"
 INSTALLER_ROLE = "kubevouch-approver-installer"
-"""The roles that we print for those who run `fix` and `approver install`. They may approve, and are for people."""
+"""The roles that we print for those who run `apply` and `approver install`. They may approve, and are for people."""
 
-_FOR_PEOPLE = {FIXER_ROLE, INSTALLER_ROLE}
+_FOR_PEOPLE = {ROLLOUT_ROLE, INSTALLER_ROLE}
 _BY_HAND = {"KubectlApprove", BY_US}
 _ACCOUNT_USER = "system:serviceaccount:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -127,7 +127,7 @@ class LastApproval:
 
 
 def is_by_our_approver(condition: CsrCondition) -> bool:
-    """Whether our approver wrote it, and no person with `csr approve` or `fix`; by what the writer says of itself."""
+    """Whether our approver wrote it, and no person with `csr approve` or `apply`; by what the writer says of itself."""
     return condition.reason == BY_US and condition.message.startswith(APPROVER_SAYS)
 
 

@@ -1,11 +1,11 @@
-"""Who carries out a run of `fix` or `undo` on the cluster at this moment: by a Lease, so that two operators do not act at once."""
+"""Who carries out a run of `apply` or `undo` on the cluster at this moment: by a Lease, so that two operators do not act at once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
 NAMESPACE = "kube-system"
-NAME = "kubevouch-fix"
+NAME = "kubevouch-rollout"
 LEASE = f"Lease {NAMESPACE}/{NAME}"
 
 _SILENT = timedelta(seconds=20)

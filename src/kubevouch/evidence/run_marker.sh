@@ -1,4 +1,4 @@
-# Which folders are records of runs of `fix`, and which state one says: the marker that is there, of several the later one.
+# Which folders are records of runs of `apply`, and which state one says: the marker that is there, of several the later one.
 #
 # Nothing is set above this text.
 is_run() { # NAME: as runs are called (RUN_NAME in evidence/survey.py)

@@ -124,7 +124,7 @@ class SurveyedStart(msgspec.Struct, frozen=True):
 
 
 class SurveyedRun(msgspec.Struct, frozen=True):
-    """A run of `fix` with a run folder on the node."""
+    """A run of `apply` with a run folder on the node."""
 
     run: bytes
     state: _Name

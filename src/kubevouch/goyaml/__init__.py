@@ -7,6 +7,7 @@ kubelet's in tests/kubelet.
 
 - `read`: the value in a file; `compose`: nodes with their positions, for an edit, and whatever is odd about them
 - `scalars`: what a single scalar means
+- `written`: a value as YAML, for people to read
 
 The text may be hostile. Nodes are built from parser events, so that depth, number of values and the values that
 aliases multiply are counted before anything is built, and no tag constructs an object. Therefore no other file
@@ -28,6 +29,7 @@ from kubevouch.goyaml.reader import (
     read,
 )
 from kubevouch.goyaml.scalars import Scalar
+from kubevouch.goyaml.writer import written
 
 __all__ = [
     "MAX_BYTES",
@@ -43,4 +45,5 @@ __all__ = [
     "YamlNode",
     "compose",
     "read",
+    "written",
 ]

@@ -1,4 +1,4 @@
-"""What the end of a CA means for what it has signed, and the other way round: kube-controller-manager issues nothing that lives longer."""
+"""What the end of a CA means for what it has signed: kube-controller-manager issues nothing that lives longer."""
 
 from typing import Final
 
@@ -22,25 +22,17 @@ class CaRemarks:
     def __init__(self, found: FoundCertificates) -> None:
         self._authorities: dict[bytes, list[Certificate]] = {}
         """By subject: a rotation has two."""
-        self._signed: dict[bytes, list[_Chain]] = {}
-        """By the issuer's name."""
         self._roots: dict[_Chain, _Chain] = {}
         for each in found.found:
             certificate = each.certificate
-            if certificate is None:
-                continue
-            if each.use in _AUTHORITIES:
+            if certificate is not None and each.use in _AUTHORITIES:
                 self._authorities.setdefault(certificate.raw.subject, []).append(certificate)
-            else:
-                self._signed.setdefault(certificate.raw.issuer, []).append(each.chain)
 
     def of(self, found: FoundCertificate) -> tuple[str, ...]:
         """The remarks on one; mostly none."""
         certificate = found.certificate
-        if certificate is None:
+        if certificate is None or found.use in _AUTHORITIES:
             return ()
-        if found.use in _AUTHORITIES:
-            return self._of_authority(certificate)
         return self._of_leaf(certificate, found.chain)
 
     def _of_leaf(self, leaf: Certificate, chain: _Chain) -> tuple[str, ...]:
@@ -53,19 +45,6 @@ class CaRemarks:
         if leaf.not_after == max(ends):
             return ("its CA ends at the same moment, so no other can be issued for longer",)
         return (f"its CA ends before it, on {max(ends):%b %d, %Y %H:%M} UTC",)
-
-    def _of_authority(self, certificate: Certificate) -> tuple[str, ...]:
-        """How many of those that it has signed end with it."""
-        named = self._signed.get(certificate.raw.subject, ())
-        if not any(chain[0].not_after >= certificate.not_after for chain in named):
-            return ()
-        ends = [chain[0].not_after for chain in named if certificate in self._signers(chain)]
-        bound = sum(each >= certificate.not_after for each in ends)
-        if not bound:
-            return ()
-        return (
-            f"ends no later than {bound} of the {len(ends)} certificates here that it has signed",
-        )
 
     def _signers(self, chain: _Chain) -> _Chain:
         """Those of the authorities here that have signed the first of the chain."""

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
-from kubevouch.evidence.certificates import CertificateUse
-from kubevouch.evidence.measured import Vantage
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
+from kubevouch.evidence.measured import DoubtKind, Vantage
+from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES, harm_of
 from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState, waiting_remark
@@ -71,6 +73,46 @@ class Trouble:
         reasons = [each.found.fault or "; ".join(each.remarks[:1]) for each in self.rows]
         is_all = len(set(reasons)) == 1
         return reasons[0] if is_all else f"of {place_of(self.rows[0])}, {reasons[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What matters most. first: what ends first of what is good in time. unknown: something could not be read.
+
+    besides: sentences about what is good in time, and yet remarked. advice: None where nothing is to be done.
+    """
+
+    troubles: tuple[Trouble, ...]
+    doubted: tuple[CertificateRow, ...]
+    besides: tuple[str, ...]
+    first: CertificateRow | None
+    unknown: bool
+    advice: Advice | None
+
+
+def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Limits) -> Outlook:
+    """The same for the terminal and for the page."""
+    troubles, doubted = troubles_of(rows, limits), doubted_of(rows)
+    unknown = not all(each.is_ordinary for each in found.not_read)
+    if troubles:
+        advice: Advice | None = advice_of(
+            troubles[0].rows[0], without_cluster=found.without_cluster
+        )
+    else:
+        advice = advice_on_unread(found) or _advice(found, unknown=unknown, doubted=bool(doubted))
+    return Outlook(troubles, doubted, besides(rows), first_to_end(rows), unknown, advice)
+
+
+def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice | None:
+    if unknown and found.without_cluster:
+        return Advice(by_hand="as root, `kubevouch certs --root DIR`; DIR is what is / on the node")
+    if doubted and found.without_cluster:
+        # What is good on a disk, and yet remarked, ends with its CA.
+        return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)))
+    if not (unknown or doubted):
+        return None
+    lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
+    return Advice(("kubevouch", "doctor", *(("--print-role",) if lacks else ())))
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:

@@ -1,7 +1,7 @@
 """Many certificates of one use in a few lines: how many, the first to end, and those that are not like the others."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -10,7 +10,7 @@ from typing import Final
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.rows import CertificateRow, RowState
-from kubevouch.x509 import Certificate, CertificateKind, classify
+from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
 """Rows of one use up to which each is shown."""
@@ -103,17 +103,14 @@ def signed_by(row: CertificateRow) -> str:
 def _outliers(
     rows: Sequence[CertificateRow], read: Sequence[CertificateRow], limits: Limits
 ) -> Iterable[Outlier]:
-    """What is worth a word; then, of the rest, who is signed by another authority, or lives longer or shorter."""
+    """What is worth a word; then, of the rest, who is signed by another authority."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     by_word = sorted(worth, key=lambda each: state_word(each, limits))
     for word, same in groupby(by_word, key=lambda each: state_word(each, limits)):
         yield from _some(list(same), word)
     rest = [each for each in read if limits.concern(each) is Concern.NONE]
-    other = _unusual(rest, signed_by)
+    other = _others(rest)
     yield from _some(other, "signed by another authority")
-    yield from _some(
-        [each for each in _unusual(rest, _days) if each not in other], "another length of life"
-    )
     doubted = [each for each in rest if each.remarks and each not in other]
     yield from _some(doubted, "does not verify")
 
@@ -124,21 +121,9 @@ def _some(rows: Sequence[CertificateRow], why: str) -> Iterable[Outlier]:
         yield Outlier(row, why, max(0, more) if number == _SHOWN else 0)
 
 
-def _unusual(
-    rows: Sequence[CertificateRow], what: Callable[[CertificateRow], object]
-) -> list[CertificateRow]:
-    """Those that differ from what more than half have in common; none where nothing is that common."""
-    usual = Counter(map(what, rows)).most_common(1)
+def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
+    """Those that are not signed by whom more than half are; none where nothing is that common."""
+    usual = Counter(map(signed_by, rows)).most_common(1)
     if not usual or usual[0][1] * 2 <= len(rows):
         return []
-    return [each for each in rows if what(each) != usual[0][0]]
-
-
-def _days(row: CertificateRow) -> int:
-    """The length of its life in days: a signer's five minutes of backdating do not count."""
-    certificate = row.found.certificate
-    return round(_life(certificate) / timedelta(days=1)) if certificate else 0
-
-
-def _life(certificate: Certificate) -> timedelta:
-    return certificate.not_after - certificate.not_before
+    return [each for each in rows if signed_by(each) != usual[0][0]]

@@ -4,9 +4,9 @@ Sources: certTextPrinter in cmd/kubeadm/app/cmd/certs.go of 1.36.3, Go's text/ta
 pkg/util/duration/duration.go.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.measured import Vantage
@@ -34,8 +34,8 @@ SHOWN_BY_KUBEADM: Final = frozenset(
 """What has a row in kubeadm's tables. Each value is the name that kubeadm gives to the row."""
 
 _MANAGED = "EXTERNALLY MANAGED"
-_LEAVES = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)
-_AUTHORITIES = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
+LEAF_COLUMNS = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)
+AUTHORITY_COLUMNS = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", _MANAGED)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NARROWEST, _GAP = 10, 3
 
@@ -70,24 +70,35 @@ def unseen_of_kubeadm(rows: Iterable[CertificateRow]) -> tuple[str, ...]:
     return tuple(sorted(use.value for use in SHOWN_BY_KUBEADM - seen))
 
 
-def kubeadm_tables(rows: Iterable[CertificateRow], at: datetime) -> tuple[str, ...]:
-    """Both tables of one node as lines, byte for byte as kubeadm prints them, without what it says before them.
+class DiskTables(NamedTuple):
+    """Both tables of one node as cells; without rows where kubeadm shows none."""
 
-    Rows that kubeadm does not show are passed over, and a table of which no row is left. Where kubeadm would end with an error,
-    since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins with `!MISSING!`; with `!NOT READ!` where
-    only we may not read it.
+    node: str
+    leaves: Sequence[tuple[str, ...]]
+    authorities: Sequence[tuple[str, ...]]
 
-    rows: of one node. at: an aware moment, from which the residual time is counted.
+
+def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
+    """Tables for each node of which a row is in kubeadm's."""
+    nodes: dict[str, list[CertificateRow]] = {}
+    for row in filter(is_in_kubeadms_tables, rows):
+        nodes.setdefault(row.found.node, []).append(row)
+    for node in sorted(nodes):
+        found = _one_a_use(nodes[node])
+        cas = [_cells(each) for each in found if PURPOSES[each.found.use].is_ca]
+        leaves = [_cells(each) for each in found if not PURPOSES[each.found.use].is_ca]
+        yield DiskTables(node, leaves, [(*each[:3], each[4]) for each in cas])
+
+
+def kubeadm_lines(tables: DiskTables) -> tuple[str, ...]:
+    """Both tables byte for byte as kubeadm prints them, without what it says before them.
+
+    Where kubeadm would end with an error, since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins
+    with `!MISSING!`; with `!NOT READ!` where only we may not read it.
     """
-    found = _one_a_use(rows)
-    leaves = [_leaf(each, at) for each in found if not PURPOSES[each.found.use].is_ca]
-    authorities = [_authority(each, at) for each in found if PURPOSES[each.found.use].is_ca]
-    tables = [
-        _table(headings, lines)
-        for headings, lines in ((_LEAVES, leaves), (_AUTHORITIES, authorities))
-        if lines
-    ]
-    return tuple(line for table in tables for line in ("", *table))[1:]
+    both = ((LEAF_COLUMNS, tables.leaves), (AUTHORITY_COLUMNS, tables.authorities))
+    found = [_table(headings, rows) for headings, rows in both if rows]
+    return tuple(line for table in found for line in ("", *table))[1:]
 
 
 def human_duration(seconds: int) -> str:
@@ -102,36 +113,22 @@ def human_duration(seconds: int) -> str:
 
 
 def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
-    """What kubeadm shows, by name. Of several certificates in a file it looks at the first, whose chain is the whole file."""
+    """By name. Of several certificates in a file kubeadm looks at the first, whose chain is the whole file."""
     found: dict[CertificateUse, CertificateRow] = {}
-    for each in filter(is_in_kubeadms_tables, rows):
+    for each in rows:
         held = found.get(each.found.use)
         if held is None or len(each.found.chain) > len(held.found.chain):
             found[each.found.use] = each
     return sorted(found.values(), key=lambda each: each.found.use.value)
 
 
-def _leaf(row: CertificateRow, at: datetime) -> tuple[str, ...]:
-    cells = _cells(row, at)
-    if len(cells) == 1:
-        return (*cells, "", "", "", "")
-    return (*cells, row.found.ca, f"{managed_elsewhere(row):8}")
-
-
-def _authority(row: CertificateRow, at: datetime) -> tuple[str, ...]:
-    cells = _cells(row, at)
-    if len(cells) == 1:
-        return (*cells, "", "", "")
-    return (*cells, f"{managed_elsewhere(row):8}")
-
-
-def _cells(row: CertificateRow, at: datetime) -> tuple[str, ...]:
-    """Name, end and residual time; the name only where there is no certificate."""
+def _cells(row: CertificateRow) -> tuple[str, ...]:
+    """Name, end, residual time, authority, and whether it is managed elsewhere; the name only where there is no certificate."""
     certificate = row.found.certificate
     if certificate is None:
-        return (f"!{absent_word(row)}! {row.found.use}",)
-    ends = certificate.not_after
-    return str(row.found.use), expires_text(ends), human_duration(_whole_seconds(ends - at))
+        return f"!{absent_word(row)}! {row.found.use}", "", "", "", ""
+    ends = expires_text(certificate.not_after)
+    return row.found.use.value, ends, residual_time(row), row.found.ca, managed_elsewhere(row)
 
 
 def absent_word(row: CertificateRow) -> str:
@@ -162,8 +159,8 @@ def _whole_seconds(left: timedelta) -> int:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """As Go's tabwriter lays it out: the last cell ends no column, so it is neither measured nor padded."""
-    lines = [headings, *rows]
+    """As Go's tabwriter lays it out: the last cell ends no column, so it is not measured; kubeadm pads it to 8 where there is one."""
+    lines = [headings, *((*row[:-1], row[-1] and f"{row[-1]:8}") for row in rows)]
     widths = [
         max(_NARROWEST, *(len(line[at]) + _GAP for line in lines))
         for at in range(len(headings) - 1)

@@ -60,11 +60,6 @@ def unread_of(
     return _lines(all_unread(not_read, rows, asked_disks=asked_disks))
 
 
-def none_there(not_read: Iterable[NotRead]) -> tuple[str, ...]:
-    """Lines about what is not there, as it should be."""
-    return tuple(each.text for each in _lines(each for each in not_read if each.is_not_missed))
-
-
 def _lines(not_read: Iterable[NotRead]) -> tuple[Unread, ...]:
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
     for each in not_read:

@@ -70,10 +70,11 @@ class Collector:
             check_time=check_time,
             look_up=look_up,
         )
-        self._fleet = WatchedFleet(
+        self._watched = WatchedFleet(
             api,
             addressing,
-            self._scraper,
+            put=self._scraper.put,
+            remove=self._scraper.remove,
             clock=clock,
             rng=rng,
             report=observer.watch_failed,
@@ -84,7 +85,7 @@ class Collector:
     @property
     def fleet(self) -> Fleet:
         """The nodes and pods of the cluster, as of the last watch event."""
-        return self._fleet
+        return self._watched.fleet
 
     @property
     def last_round(self) -> datetime:
@@ -100,7 +101,7 @@ class Collector:
     def coverage(self) -> Coverage:
         """How many nodes are ready, and which of them are not read (any more)."""
         recent = _RECENT * self._settings.interval
-        return coverage_of(self._fleet.nodes, self.results, now=self._clock.now(), recent=recent)
+        return coverage_of(self.fleet.nodes, self.results, now=self._clock.now(), recent=recent)
 
     @property
     def held_back(self) -> str:
@@ -111,7 +112,7 @@ class Collector:
         with --kubelet-insecure-tls, each of them, since nodes that cannot be verified have no metrics. Then it stays ready: taking it
         away would leave fewer metrics still.
         """
-        if not self._fleet.synced:
+        if not self.fleet.synced:
             return "nodes were not listed yet"
         if not self._scraper.has_begun:
             return "not every ready node was measured twice yet"
@@ -121,25 +122,25 @@ class Collector:
             return ""
         found = self.coverage
         if found.share < share:
-            return f"ready nodes that are not read: {found.unread_named}; `kubevouch fix` gets kubelets certificates"
+            return f"ready nodes that are not read: {found.unread_named}; `kubevouch apply` gets kubelets certificates"
         self._enough_were_read = True
         return ""
 
     def _look_for_nodes(self) -> None:
         """Whether the nodes that the settings name are there."""
-        nodes = self._fleet.nodes
+        nodes = self.fleet.nodes
         if self._node_selector and not nodes:
             self._observer.selects_nothing(self._node_selector)
         elif missing := self._settings.insecure_nodes.difference(nodes):
             self._observer.no_such_nodes(tuple(sorted(missing)))
 
     def _node_of(self, pod: PodKey) -> str:
-        return self._fleet.pods.node_of(pod)
+        return self.fleet.pods.node_of(pod)
 
     async def run(self) -> None:
         """Watches and scrapes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._fleet.run())
+            tasks.create_task(self._watched.run())
             tasks.create_task(self._scraper.run())
 
 

@@ -7,7 +7,8 @@ it, so that a kubelet can report its own pods only: pods are read as rows of a T
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -20,12 +21,12 @@ from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.tables import RowForm
 from kubevouch.kubelet.io.names import LONGEST_NAME
 from kubevouch.metrics.running_pods import RunningPod, RunningPods
-from kubevouch.metrics.texts import SharedTexts
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
 """Characters of a path: a kubelet may write this annotation of its own Node, and each scrape asks for it."""
+_MOST_TEXTS: Final = 20_000
 _MOST_ADDRESSES: Final = 8
 """Of a node: it writes them itself, and each may be dialled."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
@@ -103,39 +104,40 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(found))[:_MOST_ADDRESSES]
 
 
-class Fleet(Protocol):
-    """The nodes and pods, as the metrics API reads them."""
+@dataclass(slots=True)
+class Fleet:
+    """The nodes by name, and the running pods. synced: both were listed once. Live: only `WatchedFleet` changes them."""
 
-    @property
-    def nodes(self) -> Mapping[str, FleetNode]:
-        """Every node, by name."""
-        ...
-
-    @property
-    def pods(self) -> RunningPods:
-        """Every running pod, by namespace and name."""
-        ...
-
-    @property
-    def synced(self) -> bool:
-        """Whether both were listed once: metrics-server's metadata-informer-sync and metric-informer-sync."""
-        ...
+    nodes: dict[str, FleetNode] = field(default_factory=dict)
+    pods: RunningPods = field(default_factory=RunningPods)
+    synced: bool = False
 
 
-class NodeHandler(Protocol):
-    """Called when nodes change. The scraper implements it."""
+class SharedTexts:
+    """Equal texts as one object: a fleet's labels are the same few, over and over. The table begins anew when it is full.
 
-    def put(self, node: FleetNode) -> None:
-        """A node is new, or anything about it has changed."""
-        ...
+    What sys.intern has seen never goes again on some versions of Python (3.12.1), and whoever makes up labels fills the memory.
+    """
 
-    def remove(self, name: str) -> None:
-        """A node is gone from the cluster."""
-        ...
+    def __init__(self) -> None:
+        self._table: dict[str, str] = {}
+
+    def one(self, text: str) -> str:
+        """The text, as the object that was given first."""
+        found = self._table.get(text)
+        if found is None:
+            if len(self._table) >= _MOST_TEXTS:
+                self._table.clear()
+            found = self._table[text] = text
+        return found
+
+    def labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
+        """The labels, of shared texts."""
+        return {self.one(name): self.one(text) for name, text in labels.items()}
 
 
 class WatchedFleet:
-    """The fleet by two watches. The mappings are live; only `run` changes them.
+    """Keeps `fleet` up to date by two watches. put, remove: called with a node that is new or has changed, and the name of one that is gone.
 
     report: called with "nodes" or "pods" and each failure of that watch, which then tries again. first_listed: called
     when the nodes were listed for the first time.
@@ -145,8 +147,9 @@ class WatchedFleet:
         self,
         api: ApiClient,
         addressing: KubeletAddressing,
-        handler: NodeHandler,
         *,
+        put: Callable[[FleetNode], None],
+        remove: Callable[[str], None],
         clock: Clock,
         rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
@@ -155,9 +158,8 @@ class WatchedFleet:
     ) -> None:
         self._first_listed = first_listed
         self._addressing = addressing
-        self._handler = handler
-        self._nodes: dict[str, FleetNode] = {}
-        self._pods = RunningPods()
+        self._put_node, self._remove_node = put, remove
+        self.fleet = Fleet()
         self._texts = SharedTexts()
         self._listed: set[str] = set()
         self._node_watch = Watch(
@@ -178,21 +180,6 @@ class WatchedFleet:
             rows=_ROWS,
         )
 
-    @property
-    def nodes(self) -> Mapping[str, FleetNode]:
-        """Every node, by name."""
-        return self._nodes
-
-    @property
-    def pods(self) -> RunningPods:
-        """Every running pod, by namespace and name."""
-        return self._pods
-
-    @property
-    def synced(self) -> bool:
-        """Whether both were listed once."""
-        return self._listed == {"nodes", "pods"}
-
     async def run(self) -> None:
         """Follows both watches until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -203,28 +190,32 @@ class WatchedFleet:
             )
             tasks.create_task(
                 self._pod_watch.follow(
-                    lambda pod: self._pods.put(self._running(pod)),
-                    self._pods.remove,
-                    lambda: self._listed.add("pods"),
+                    lambda pod: self.fleet.pods.put(self._running(pod)),
+                    self.fleet.pods.remove,
+                    lambda: self._is_listed("pods"),
                 )
             )
 
     def _put(self, node: Node) -> None:
         found = self._addressing.fleet_node(node)
         found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
-        before = self._nodes.get(found.name)
-        self._nodes[found.name] = found
+        before = self.fleet.nodes.get(found.name)
+        self.fleet.nodes[found.name] = found
         if before != found:
-            self._handler.put(found)
+            self._put_node(found)
 
     def _remove(self, name: str) -> None:
-        self._nodes.pop(name, None)
-        self._handler.remove(name)
+        self.fleet.nodes.pop(name, None)
+        self._remove_node(name)
 
     def _nodes_are_listed(self) -> None:
         if "nodes" not in self._listed:
-            self._listed.add("nodes")
+            self._is_listed("nodes")
             self._first_listed()
+
+    def _is_listed(self, what: str) -> None:
+        self._listed.add(what)
+        self.fleet.synced = self._listed == {"nodes", "pods"}
 
     def _running(self, pod: _PlacedPod) -> RunningPod:
         namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)

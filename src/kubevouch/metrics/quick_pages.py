@@ -3,7 +3,7 @@
 Five families of a page count, and from one scrape to the next their lines differ in their numbers only. So each family
 is split into words at once: if the labels are those of the last page (by their hash), only the numbers are converted,
 in bulk. New labels are read by one pattern. If a page is not exactly as kubelets write it (labels in another order,
-escapes, a family in two places, NaN), `quick_page` returns None and the full reader is used. Otherwise both give the
+escapes, a family in two places, NaN), or a container lacks a sample, `quick_page` returns None and the full reader is used. Otherwise both give the
 same measurements. Only errors that the full reader finds in families that do not count, or in the kind of blank between
 two words, go unnoticed here.
 """
@@ -11,11 +11,11 @@ two words, go unnoticed here.
 import re
 from array import array
 from collections.abc import Sequence
-from typing import Annotated, Final, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from kubevouch.metrics.columns import ABSENT, Columns, Layout, Owner, columns, layout_of
+from kubevouch.metrics.columns import Layout, Owner, columns, layout_of
 from kubevouch.metrics.pages import Page
 from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point, is_sample, node_point, start_of
 
@@ -45,9 +45,6 @@ _COMMENT: Final = (b"\n# HELP ", b"\n# TYPE ")
 """What may stand before the name of a family, besides a line end."""
 
 
-Number = TypeVar("Number", int, float)
-
-
 class _UnusualPage(ValueError):
     """The page is not in the exact form that kubelets write."""
 
@@ -55,7 +52,7 @@ class _UnusualPage(ValueError):
 class Form(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
-    labels: hashes of the labels of each family; None if the families differ in them. length: bytes of the shorter
+    labels: hashes of the labels of each family; None before the first page. length: bytes of the shorter
     family's labels, which its lines have at least. starts: the lines of start times, by their length and hash. They carry
     no timestamps, so they stay the same byte by byte until a container starts. (A kubelet that forges a collision
     deceives about its own containers only.)
@@ -132,7 +129,7 @@ def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
     else:
         texts = [_after(_CPU, cpu), _after(_MEMORY, memory), _after(_START, starts)]
         if texts[0] != texts[1] or (starts.labels and texts[2] != texts[0]):
-            return _joined(node, texts, (cpu, memory, starts)), Form()
+            raise _UnusualPage
         layout = layout_of(_owners(texts[0]))
     began = _starts_ns(_numbers(starts.values, starts.rows)) or [NEVER] * cpu.rows
     new = Form(
@@ -284,14 +281,8 @@ def _page(node: Point | None, cpu: _Family, memory: _Family, form: Form) -> Page
     if used and not (
         is_sample(min(used), min(held), min(at_ns)) and is_sample(sum(used), sum(held), 0)
     ):
-        return _with_gaps(node, (used, held, at_ns), form)
-    return Page(node, _columns(form, used, held, at_ns))
-
-
-def _columns(
-    form: Form, used: Sequence[float], held: Sequence[float], at_ns: Sequence[int]
-) -> Columns:
-    return columns(
+        raise _UnusualPage
+    found = columns(
         form.layout,
         array("d", used),
         array("d", held),
@@ -299,22 +290,7 @@ def _columns(
         form.start_ns,
         latest_start_ns=form.latest_start_ns,
     )
-
-
-def _with_gaps(
-    node: Point | None, numbers: tuple[list[float], list[float], list[int]], form: Form
-) -> Page:
-    """The page if some containers have no measurement: their pods have none then."""
-    good = [is_sample(*each) for each in zip(*numbers, strict=True)]
-    used, held, at_ns = numbers
-    incomplete: list[PodKey] = []
-    for pod, rows in form.layout.pods.items():
-        if all(good[row] for row in rows):
-            continue
-        incomplete.append(pod)
-        for row in rows:
-            used[row], held[row], at_ns[row] = 0.0, 0.0, ABSENT
-    return Page(node, _columns(form, used, held, at_ns), tuple(incomplete))
+    return Page(node, found)
 
 
 # ---- new labels
@@ -352,33 +328,3 @@ def _owners(labels: bytes) -> list[Owner]:
             key = pods[namespace, pod] = (text(namespace), pod.decode("ascii"))
         owners.append((key, text(container)))
     return owners
-
-
-def _joined(node: Point | None, texts: Sequence[bytes], families: Sequence[_Family]) -> Page:
-    """The page of families that differ in their labels: a pod has no measurement if one of its containers lacks one."""
-    cpu, memory, starts = (
-        _by_label(text, _numbers(family.values, family.rows))
-        for text, family in zip(texts, families, strict=True)
-    )
-    at_ns = _by_label(texts[1], _times_ns(families[1].times, families[1].rows))
-    _times_ns(families[0].times, families[0].rows)
-    every = list(dict.fromkeys((*cpu, *memory, *starts)))
-    began = _starts_ns([starts.get(each, -1.0) for each in every])
-    form = Form(
-        layout_of(_owners(b"\n".join(every))),
-        start_ns=array("q", began),
-        latest_start_ns=max(began, default=NEVER),
-    )
-    numbers = (
-        [cpu.get(each, 0.0) for each in every],
-        [memory.get(each, 0.0) for each in every],
-        [at_ns.get(each, 0) for each in every],
-    )
-    return _with_gaps(node, numbers, form)
-
-
-def _by_label(text: bytes, numbers: Sequence[Number]) -> dict[bytes, Number]:
-    found = dict(zip(text.splitlines(), numbers, strict=True))
-    if len(found) != len(numbers):
-        raise _UnusualPage
-    return found

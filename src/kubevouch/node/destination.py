@@ -34,7 +34,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 _PORT = 22
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
+HOST = r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?"
 _LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
 _NOWHERE = ("none", "/dev/null")
 
@@ -53,7 +53,7 @@ NO_LOGIN = "is not a login name that ssh can take"
 
 def is_host(text: str) -> bool:
     """Whether it is a host name or an address that ssh can take: never one that it would read as an option."""
-    return _HOST.fullmatch(text) is not None
+    return re.fullmatch(HOST, text) is not None
 
 
 def is_login(text: str) -> bool:

@@ -95,9 +95,6 @@ class AllowedNames(msgspec.Struct, frozen=True):
     control_plane: bool = False
     """Whether the node is a control plane, by a label that it cannot set itself (NodeRestriction)."""
 
-    trusts_node: bool = False
-    """Whether the operator accepts NODE_STATUS claims, which only the node itself makes."""
-
     outdated: str = ""
     """Why these claims are not valid now; empty if they are."""
 
@@ -209,7 +206,6 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
     said: Collection[str] = (),
-    trusts_node: bool = False,
 ) -> AllowedNames:
     """What a Node's status claims, each with the best that is known of it.
 
@@ -234,7 +230,6 @@ def allowed_names_of(
         names=tuple(names.values()),
         addresses=tuple(addresses.values()),
         control_plane=is_control_plane(node),
-        trusts_node=trusts_node,
     )
 
 

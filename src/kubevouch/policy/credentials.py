@@ -20,6 +20,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.client_csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
@@ -41,6 +42,12 @@ class LiveNode(msgspec.Struct, frozen=True):
     name: str
     uid: str
     created: datetime
+
+
+def live_node(node: Node) -> LiveNode:
+    """The Node. Where nobody knows when it was created, whatever somebody else asked for came later."""
+    created = node.metadata.creation_timestamp or UNKNOWN_TIME
+    return LiveNode(node.name, node.uid, created)
 
 
 class AllowedCertificate(

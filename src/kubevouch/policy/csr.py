@@ -23,7 +23,7 @@ MOST_NAMES = 64
 
 
 class Csr(msgspec.Struct, frozen=True):
-    """A CSR from the API server, or from a PEM file; then all fields but the request itself are None."""
+    """A CSR from the API server."""
 
     name: str
     pem: bytes
@@ -31,13 +31,13 @@ class Csr(msgspec.Struct, frozen=True):
     unreadable: str = ""
     """Why the request could not be parsed; empty if it was."""
 
-    username: str | None = None
-    groups: tuple[str, ...] | None = None
-    signer: str | None = None
-    usages: tuple[str, ...] | None = None
+    username: str = ""
+    groups: tuple[str, ...] = ()
+    signer: str = ""
+    usages: tuple[str, ...] = ()
     expiration_seconds: int | None = None
     created: datetime | None = None
-    credential_ids: tuple[str, ...] | None = None
+    credential_ids: tuple[str, ...] = ()
     """spec.extra["authentication.kubernetes.io/credential-id"]: which credential made it. Empty: the API server does
     not tell (before Kubernetes 1.32)."""
 
@@ -45,10 +45,8 @@ class Csr(msgspec.Struct, frozen=True):
     """Types of its conditions: Approved, Denied, Failed."""
 
     uid: str = ""
-    """Of the object; "" of a file."""
-
     version: int = 0
-    """`resourceVersion` of the object as it was read; 0 of a file."""
+    """`resourceVersion` of the object as it was read."""
 
     dropped: int = 0
     """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
@@ -88,12 +86,6 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
     )
 
 
-def bare_csr(name: str, pem: bytes) -> Csr:
-    """A CSR from a PEM file, without requestor, signer and usages."""
-    parsed, unreadable = parsed_of(pem, name)
-    return Csr(name=name, pem=pem, parsed=parsed, unreadable=unreadable)
-
-
 def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
     """The CSR in these bytes, or None and why it cannot be read. where: what the reason begins with."""
     try:
@@ -107,20 +99,9 @@ def requestor_node(csr: Csr) -> str | None:
 
     Source: pkg/registry/certificates/certificates/strategy.go, PrepareForCreate.
     """
-    if csr.username is None or not csr.username.startswith(NODE_USER):
+    if not csr.username.startswith(NODE_USER):
         return None
     return csr.username.removeprefix(NODE_USER) or None
-
-
-def presumed_node(csr: Csr) -> str | None:
-    """The node whose credential made the CSR; of one that does not say who made it, the node of its common name.
-
-    Anybody may write that name: it is good for saying what would be asked of this node, and the rules about the requestor hold it.
-    """
-    if csr.username is not None or csr.parsed is None:
-        return requestor_node(csr)
-    name = csr.parsed.subject.common_name
-    return name.removeprefix(NODE_USER) or None if name.startswith(NODE_USER) else None
 
 
 def asked_of(csr: Csr) -> AskedNames | None:

@@ -1,12 +1,11 @@
-"""All rules over one CSR, and the named subsets of them: the one judge of `csr`, `fix` and `doctor`."""
+"""All rules over one CSR, and the named subsets of them: the one judge of `csr`, `apply` and `doctor`."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from kubevouch.evidence.approvers import BY_US, DENIED_BY_US
+from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
 from kubevouch.kube.resources.events import bounded
 from kubevouch.outcome import Outcome, combined
@@ -128,28 +127,6 @@ def _in_words(results: list[RuleResult]) -> str:
     return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
 
 
-class NamedRule(msgspec.Struct, frozen=True):
-    """A rule that holds a CSR, and its reason, as a text names them."""
-
-    rule: str
-    reason: HoldReason
-
-
-_REASONS = {each.value: each for each in HoldReason}
-_NAMED = re.compile(r"(?:^|; )((?:[a-z-]+, )*[a-z-]+) \(([A-Za-z]+)\)")
-
-
-def rules_named(why: str) -> tuple[NamedRule, ...]:
-    """The rules that a text names as `Decision.why` does. Of whatever else stands in it nothing is believed."""
-    return tuple(
-        NamedRule(rule, _REASONS[reason])
-        for rules, reason in _NAMED.findall(why)
-        if reason in _REASONS
-        for rule in rules.split(", ")
-        if rule in RULE_NAMES
-    )
-
-
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
     """Applies every rule to a CSR. It may be approved only if all of them pass."""
     return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
@@ -175,12 +152,13 @@ def approval(
 ) -> CsrCondition:
     """The condition that approves a CSR. An approval can never be withdrawn, and its message stays as it is.
 
-    names_by: whose word the names are. not_asked: the rules that nobody asked. besides: what the running approver thinks of it.
+    who: the person or the run that approves; "": our approver. names_by: whose word the names are. not_asked: the rules that nobody asked. besides: what the running approver thinks of it.
     """
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]
     parts.append(f"names and addresses: {names_by}" if names_by else "")
-    message = bounded(f"kubevouch: {who}: {'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
+    says = f"kubevouch: {who}: " if who else APPROVER_SAYS
+    message = bounded(f"{says}{'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 

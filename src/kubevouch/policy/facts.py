@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
 from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
 from kubevouch.policy.credentials import CredentialAnswer
-from kubevouch.policy.csr import Csr, asked_of, presumed_node, requestor_node
+from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.reserved import ReservedNames
 
@@ -29,30 +28,6 @@ class CsrLimits(msgspec.Struct, frozen=True):
 
     skew: timedelta = timedelta(minutes=1)
     """How far in the future a CSR may be made, by the API server's clock as far as it is known."""
-
-
-class NameFacts(Protocol):
-    """The facts for rules about names and addresses, of a CSR or of what a node would request."""
-
-    @property
-    def asked(self) -> AskedNames | None:
-        """The requested names and addresses; None if the CSR cannot be parsed."""
-
-    @property
-    def allowed(self) -> AllowedNames | None:
-        """None: no source knows this node."""
-
-    @property
-    def other_nodes(self) -> OtherNodes | None:
-        """None: the nodes of the cluster could not be read."""
-
-    @property
-    def reserved(self) -> ReservedNames:
-        """The cluster's own names and addresses."""
-
-    @property
-    def limits(self) -> CsrLimits:
-        """The limits of their number."""
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
@@ -132,6 +107,10 @@ class CsrFacts(msgspec.Struct, frozen=True):
         return asked_of(self.csr)
 
 
+NameFacts = CsrFacts | EntitlementFacts
+"""The facts for rules about names and addresses, of a CSR or of what a node would request."""
+
+
 def csr_facts(
     csr: Csr,
     evidence: IndexedEvidence,
@@ -147,8 +126,7 @@ def csr_facts(
 ) -> CsrFacts:
     """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
-    whose = presumed_node(csr) or ""
-    others = evidence.claimed.others(whose, asked or AskedNames(), reserved.shared, pinned)
+    others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
         csr=csr,
         at=at,

@@ -2,7 +2,7 @@
 
 from kubevouch.policy.facts import CsrFacts, NameFacts
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult, cannot_tell, listed, passes, refuses, unreadable
+from kubevouch.policy.rule import RuleResult, listed, passes, refuses, unreadable
 
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
@@ -18,7 +18,6 @@ def size(facts: CsrFacts) -> RuleResult:
             "it is larger than any kubelet's CSR",
             seen=f"{seen} bytes",
             allowed=f"at most {allowed} bytes",
-            hard=True,
         )
     return passes("size", f"{seen} bytes", f"at most {allowed} bytes")
 
@@ -38,7 +37,6 @@ def canonical(facts: CsrFacts) -> RuleResult:
             csr.unreadable or "it cannot be read",
             seen="unreadable",
             allowed=allowed,
-            hard=True,
         )
     quirks = csr.parsed.quirks
     if quirks:
@@ -48,7 +46,6 @@ def canonical(facts: CsrFacts) -> RuleResult:
             "; ".join(quirk.message for quirk in quirks),
             seen=listed([quirk.code for quirk in quirks]),
             allowed=allowed,
-            hard=True,
         )
     return passes("canonical", "canonical", allowed)
 
@@ -57,8 +54,6 @@ def usages(facts: CsrFacts) -> RuleResult:
     """Digital signature and server auth; older kubelets also sent key encipherment. Never client auth."""
     seen = facts.csr.usages
     allowed = "digital signature, server auth (and key encipherment)"
-    if seen is None:
-        return cannot_tell("usages", "a bare CSR names no usages", allowed=allowed)
     if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
         return refuses(
             "usages",
@@ -66,7 +61,6 @@ def usages(facts: CsrFacts) -> RuleResult:
             "a serving certificate is for server authentication and nothing else",
             seen=listed(seen),
             allowed=allowed,
-            hard=True,
         )
     return passes("usages", listed(seen), allowed)
 
@@ -83,7 +77,6 @@ def key(facts: CsrFacts) -> RuleResult:
             "no kubelet makes a key of this kind",
             seen=parsed.key_description,
             allowed=allowed,
-            hard=True,
         )
     return passes("key", parsed.key_description, allowed)
 
@@ -104,16 +97,12 @@ def lifetime(facts: CsrFacts) -> RuleResult:
             "it asks for a longer lifetime than allowed",
             seen=f"{seconds} s",
             allowed=allowed,
-            hard=True,
         )
     return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """Not too many names and addresses, and at least one address, as kubelets require by default.
-
-    Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
-    """
+    """Not too many names and addresses, and at least one address, as kubelets require without AllowDNSOnlyNodeCSR."""
     asked, limits = facts.asked, facts.limits
     if asked is None:
         return unreadable("count")
@@ -126,18 +115,13 @@ def count(facts: NameFacts) -> RuleResult:
             "more names or addresses than any node has",
             seen=seen,
             allowed=allowed,
-            hard=True,
         )
-    said = {c.value for c in (facts.allowed.names if facts.allowed else ()) if c.by_operator}
-    unsaid = tuple(name for name in asked.names if name not in said)
-    if not asked.addresses and (unsaid or not asked.names):
+    if not asked.addresses:
         return refuses(
             "count",
             HoldReason.NOTHING_ASKED,
-            "kubelets ask for at least one address, unless AllowDNSOnlyNodeCSR is on",
+            "kubelets ask for at least one address",
             seen=seen,
             allowed=allowed,
-            operator_may_allow=unsaid,
-            hard=not unsaid,
         )
     return passes("count", seen, allowed)

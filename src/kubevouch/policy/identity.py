@@ -22,8 +22,6 @@ from kubevouch.policy.rule import (
 def signer(facts: CsrFacts) -> RuleResult:
     """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy knows."""
     seen = facts.csr.signer
-    if seen is None:
-        return cannot_tell("signer", "a bare CSR names no signer", allowed=KUBELET_SERVING)
     if seen != KUBELET_SERVING:
         return refuses(
             "signer",
@@ -43,8 +41,6 @@ def requestor(facts: CsrFacts) -> RuleResult:
     """
     csr = facts.csr
     allowed = f"user {NODE_USER}<node>, group {NODES_GROUP}"
-    if csr.username is None or csr.groups is None:
-        return cannot_tell("requestor", "a bare CSR does not say who made it", allowed=allowed)
     seen = f"user {csr.username}, groups {listed(csr.groups)}"
     if requestor_node(csr) is None or NODES_GROUP not in csr.groups:
         return refuses(
@@ -53,7 +49,6 @@ def requestor(facts: CsrFacts) -> RuleResult:
             "only a kubelet may ask for a kubelet's serving certificate",
             seen=seen,
             allowed=allowed,
-            hard=True,
         )
     return passes("requestor", seen, allowed)
 
@@ -67,8 +62,6 @@ def subject(facts: CsrFacts) -> RuleResult:
     if csr.parsed is None:
         return unreadable("subject")
     seen = str(csr.parsed.subject)
-    if csr.username is None:
-        return cannot_tell("subject", "a bare CSR does not say who made it", seen=seen)
     allowed = f"O={NODES_GROUP}, CN={csr.username}"
     name = csr.parsed.subject
     exact = (
@@ -83,7 +76,6 @@ def subject(facts: CsrFacts) -> RuleResult:
             "its subject is not the requestor's own name",
             seen=seen,
             allowed=allowed,
-            hard=True,
         )
     return passes("subject", seen, allowed)
 
@@ -181,7 +173,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
 def _way_out(facts: CsrFacts) -> str:
     """The command by which the operator says that it is the node's own."""
     csr, node = facts.csr, requestor_node(facts.csr)
-    certificate = certificate_id(csr.credential_ids or ())
+    certificate = certificate_id(csr.credential_ids)
     if node is None or (csr.credential_ids and not certificate):
         return ""
     words: tuple[str, ...] = ("kubevouch", "csr", "approve", csr.name, "--credential", certificate)
@@ -204,8 +196,6 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):
         return not_asked(rule, "without a survey the node's client certificate is not known")
-    if ids is None:
-        return cannot_tell(rule, "a bare CSR does not say which credential made it")
     allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)

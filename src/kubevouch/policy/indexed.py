@@ -54,7 +54,7 @@ class IndexedEvidence:
 
         Whoever borrowed a node's identity with a bootstrap token has another one, and makes no CSR of its kubelet an old one.
         """
-        return self._newest.get((csr.username, csr.credential_ids or ()))
+        return self._newest.get((csr.username, csr.credential_ids))
 
     @cached_property
     def _nodes(self) -> dict[str, Node]:

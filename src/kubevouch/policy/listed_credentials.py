@@ -6,11 +6,10 @@ from datetime import datetime
 
 import msgspec
 
-from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.client_csr import ClientCsr, certificate_id, client_csr_of
 from kubevouch.policy.credentials import (
-    UNKNOWN_TIME,
     CredentialAnswer,
     LiveNode,
     NodeCredentials,
@@ -32,12 +31,6 @@ class KnownOfNode(msgspec.Struct, frozen=True):
     pinned: tuple[str, ...] = ()
     pinned_at: datetime | None = None
     admitted: bool = False
-
-
-def live_node(node: Node) -> LiveNode:
-    """The Node. Where nobody knows when it was created, whatever somebody else asked for came later."""
-    created = node.metadata.creation_timestamp or UNKNOWN_TIME
-    return LiveNode(node.name, node.uid, created)
 
 
 class ListedCredentials:
@@ -83,7 +76,7 @@ class ListedCredentials:
             self._of[known] = self._looked_up(known)
         credentials, newest, several = self._of[known]
         found = self._judged(credentials, csr.credential_ids, known)
-        if found.outcome is not Outcome.PASS or not certificate_id(csr.credential_ids or ()):
+        if found.outcome is not Outcome.PASS or not certificate_id(csr.credential_ids):
             return found, None
         if several:
             return CredentialAnswer(Outcome.REFUSE, HoldReason.UNKNOWN_CREDENTIAL, _SEVERAL), None

@@ -6,7 +6,6 @@ The rules about names and the rules about addresses have one shape; a `Kind` say
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
     Address,
     AllowedNames,
@@ -100,10 +99,6 @@ def allowed_addresses(facts: NameFacts) -> RuleResult:
 
 
 def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
-    """Hard only where a source says besides that something which is asked for is not the node's.
-
-    A tenant's Service, or the networks of pods that a new Node names, can reserve what an honest node has.
-    """
     values = kind.of(facts.asked)
     if values is None:
         return unreadable(rule)
@@ -127,7 +122,6 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             seen=listed([f"{value} ({why.what})" for value, why in found.items()]),
             allowed=f"none of the cluster's own {kind.word}",
             operator_may_allow=tuple(map(str, found)) if by_pin else (),
-            hard=not by_pin and _allowed(rule, facts, kind).outcome is Outcome.REFUSE,
         )
     if facts.reserved.doubts:
         return cannot_tell(rule, listed(facts.reserved.doubts))
@@ -214,15 +208,15 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
     """Whether each value is among what its sources say of the node."""
     claims = {value: allowed.claim(value) for value in values}
-    unknown = "" if allowed.trusts_node else allowed.unknown
+    unknown = allowed.unknown
     vouched = any(each.by_operator for each in (*allowed.names, *allowed.addresses))
 
     def is_allowed(claim: Claim) -> bool:
-        """What only the node says is no permission, unless the operator takes its word.
+        """What only the node says is no permission.
 
         A node that no source knows has not even its own name, as long as the operator does not speak of it.
         """
-        return allowed.trusts_node or (claim.source.is_proof and (vouched or not unknown))
+        return claim.source.is_proof and (vouched or not unknown)
 
     said = allowed.names if kind is NAMES else allowed.addresses
     known = listed([each for each in said if is_allowed(each)])

@@ -1,4 +1,4 @@
-"""The result of a rule about a CSR, in one form for `explain`, `approve`, `fix`, logs and JSON."""
+"""The result of a rule about a CSR, in one form for `explain`, `approve`, `apply`, logs and JSON."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -21,9 +21,6 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     allowed: str = ""
     operator_may_allow: tuple[str, ...] = ()
     """Values that the operator can give to this node, so that the rule passes. Empty: nothing overrides it."""
-
-    hard: bool = False
-    """Whether no honest kubelet's CSR is refused so, however its cluster changes. `deny: hard` denies then."""
 
     def __str__(self) -> str:
         return f"{self.seen}: {self.message}" if self.seen else self.message
@@ -52,12 +49,9 @@ def refuses(
     seen: str,
     allowed: str,
     operator_may_allow: tuple[str, ...] = (),
-    hard: bool = False,
 ) -> RuleResult:
     """The rule holds the CSR."""
-    return RuleResult(
-        rule, Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow, hard
-    )
+    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
 
 
 def cannot_tell(

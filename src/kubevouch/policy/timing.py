@@ -40,7 +40,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
     csr, limit = facts.csr, facts.limits.freshness
     allowed = f"made less than {limit.total_seconds() / 60:.0f} minutes ago"
     if csr.created is None:
-        return cannot_tell("fresh", "a bare CSR does not say when it was made", allowed=allowed)
+        return cannot_tell("fresh", "it is not known when it was made", allowed=allowed)
     age = facts.at - csr.created
     seconds = int(age.total_seconds())
     # The API server's clock is known to the second.

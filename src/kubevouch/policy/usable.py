@@ -89,7 +89,6 @@ def plain_names(facts: NameFacts) -> RuleResult:
             "no node has such a name",
             seen=listed([f"{name!r} ({why})" for name, why in bad.items()]),
             allowed=allowed,
-            hard=True,
         )
     known = {each.value: each for each in (facts.allowed.names if facts.allowed else ())}
     odd = {

@@ -1,4 +1,4 @@
-# What the runs of `fix` have left on a node. Reads only, and works while the kubelet is down.
+# What the runs of `apply` have left on a node. Reads only, and works while the kubelet is down.
 #
 # Set above this text: proc, units, root_said (where the run's record is by its plan; may be empty), the functions of
 # root_owned.sh, of run_marker.sh and those of kubelet_process.sh

@@ -9,8 +9,8 @@
 - `probes`: /livez, /readyz, /healthz; `exposition`: /metrics
 - `key_pair`: the serving certificate and its key, from files or made at the start; `shared_authority`: signed by one that replicas share
 - `logs`: klog's lines, and the same as JSON
-- `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `addresses`: its sockets,
-  `accepting`: what comes to them, `connections`: which of them are kept when too many come
+- `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `accepting`: its
+  sockets, and what comes to them, `connections`: which of them are kept when too many come
 - `tls_reload`: certificates and authorities, renewed while a server runs; `process`: signals, and what a process may take;
   `server`: all of these together
 

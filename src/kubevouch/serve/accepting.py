@@ -1,4 +1,4 @@
-"""Accepting connections: on and on, whatever the kernel refuses, and to an end where the listening socket itself is broken."""
+"""The sockets at which a server listens, and accepting: on and on, until the listening socket itself is broken."""
 
 import asyncio
 import errno
@@ -9,6 +9,10 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 
+_BACKLOG: Final = 512
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what the flag says by default
+"""Each means every address of both families, as in every program of Go: an IPv6-only pod is probed at its own."""
+_NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 _PAUSE: Final = 1.0
 """Seconds, as asyncio pauses. What fails for so long is told."""
 _BREATH: Final = 0.02
@@ -22,6 +26,50 @@ _BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
 class AcceptError(KubevouchError):
     """No connection can be accepted at this address any more: the process has to be started again."""
+
+
+async def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """One for each address of the host, not blocking. Raises OSError."""
+    if host in _EVERY_ADDRESS:
+        return [_at_every_address(port)]
+    # asyncio resolves and binds, but would not bound the handshakes.
+    server = await asyncio.get_running_loop().create_server(
+        asyncio.Protocol,
+        host,
+        port,
+        reuse_address=True,
+        start_serving=False,
+    )
+    sockets = [each.dup() for each in server.sockets]
+    server.close()
+    for each in sockets:
+        each.setblocking(False)  # noqa: FBT003 - its only argument
+        each.listen(_BACKLOG)
+    return sockets
+
+
+def _at_every_address(port: int) -> socket.socket:
+    """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go).
+
+    Where the machine has no IPv6, one of IPv4.
+    """
+    try:
+        listening = socket.create_server(
+            ("::", port),
+            family=socket.AF_INET6,
+            backlog=_BACKLOG,
+            dualstack_ipv6=True,
+        )
+    except (OSError, ValueError) as error:
+        # ValueError: Python was told at its compilation, or by the system, that there are no such sockets.
+        if isinstance(error, OSError) and error.errno not in _NO_IPV6:
+            raise
+        listening = socket.create_server(
+            ("0.0.0.0", port),  # noqa: S104
+            backlog=_BACKLOG,
+        )
+    listening.setblocking(False)  # noqa: FBT003 - its only argument
+    return listening
 
 
 async def accept_connections(

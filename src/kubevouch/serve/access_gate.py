@@ -1,8 +1,9 @@
 """In front of every handler: the limit of requests in flight, authentication, authorization, and routing."""
 
+import asyncio
 import contextlib
-import re
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Self
 
@@ -11,7 +12,6 @@ from kubevouch.clock import Clock
 from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated, bearer_token
 from kubevouch.serve.authorization import Authorizer
-from kubevouch.serve.indented import refusal_as_wanted
 from kubevouch.serve.logs import Log, Value
 from kubevouch.serve.messages import (
     ANONYMOUS,
@@ -30,7 +30,6 @@ from kubevouch.serve.statuses import (
     too_many_requests,
     unauthorized,
 )
-from kubevouch.serve.turns import Turns
 
 MAX_IN_FLIGHT: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
@@ -39,14 +38,11 @@ _A_ROUND: Final = 8
 _EACH_REQUEST: Final = 3
 """The level of -v that shows each request."""
 _ASK_THERE: Final = "ask the API server, which impersonates, and then asks here"
-_AUDIT_ID: Final = re.compile(r"[!-~]{1,128}")
-"""The API server's aggregator sends its own, so that both servers' logs can be put together."""
 
 
 class AccessGate:
     """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers.
 
-    audit_id: makes the Audit-Id of a request that has none; without it, responses have none either.
     most_in_flight: requests at a time; 0 for any number.
     """
 
@@ -58,7 +54,6 @@ class AccessGate:
         log: Log,
         clock: Clock,
         *,
-        audit_id: Callable[[], str] | None = None,
         most_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         self._most_in_flight = most_in_flight
@@ -67,8 +62,7 @@ class AccessGate:
         self._authorization = authorization
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
         self._log = log
-        self._audit_id = audit_id
-        self._turns = Turns(_A_ROUND)
+        self._turns = _Turns(_A_ROUND)
         self._in_flight = 0
         self._strangers = 0
         """Requests of all but the front proxy of which it is not known yet who sent them, or whether he may."""
@@ -90,11 +84,7 @@ class AccessGate:
             return _failed(request)
 
     def _completed(self, request: HttpRequest, answer: HttpResponse, began: float) -> HttpResponse:
-        """The answer with its Audit-Id, logged."""
-        if self._audit_id is not None:
-            given = request.header("audit-id")
-            own = given if _AUDIT_ID.fullmatch(given) else self._audit_id()
-            answer = replace(answer, headers={**answer.headers, "Audit-Id": own})
+        """The answer, logged."""
         if self._log.shows(_EACH_REQUEST):
             self._log_answer(request, answer, self._clock.monotonic() - began)
         return answer
@@ -106,7 +96,7 @@ class AccessGate:
             "URI": request.uri or request.path,
             "latency": f"{seconds * 1000:.6g}ms",
             "userAgent": request.header("user-agent"),
-            "audit-ID": answer.headers.get("Audit-Id", ""),
+            "audit-ID": request.header("audit-id"),
             "srcIP": request.peer,
             "resp": answer.code,
         }
@@ -174,14 +164,13 @@ class AccessGate:
             user = await self._authentication.authenticate(request, first=first)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
-            return ending(refusal_as_wanted(request, unauthorized()))
+            return ending(unauthorized())
         refusal = _impersonation(request, user)
         if refusal is None:
             refusal = await self._authorization.refusal(user, attributes, first=first)
         if refusal is None:
             return user
-        wanted = refusal_as_wanted(request, refusal) if refusal.code == 403 else refusal
-        return _for(user, wanted)
+        return _for(user, refusal)
 
     def _handler(self, path: str) -> Handler | None:
         return next(
@@ -217,6 +206,42 @@ def _failed(request: HttpRequest) -> HttpResponse:
     return _if_stranger(
         request, internal_error(request.path, "the server failed while it answered")
     )
+
+
+class _Turns:
+    """Requests wait for a turn: so many begin in one round of the event loop, in the order in which they came.
+
+    A thousand at once would otherwise hold up every scrape and every API server.
+    """
+
+    def __init__(self, a_round: int) -> None:
+        self._a_round = self._left = a_round
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._ends: asyncio.Handle | None = None
+
+    async def take(self) -> None:
+        """Returns when it is the caller's turn: mostly at once."""
+        loop = asyncio.get_running_loop()
+        if self._ends is None:
+            self._ends = loop.call_soon(self._next_round)
+        if self._left and not self._waiting:
+            self._left -= 1
+            return
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _next_round(self) -> None:
+        self._ends = None
+        self._left = self._a_round
+        while self._left and self._waiting:
+            turn = self._waiting.popleft()
+            # Its caller may have been cancelled.
+            if not turn.done():
+                turn.set_result(None)
+                self._left -= 1
+        if self._left < self._a_round or self._waiting:
+            self._ends = asyncio.get_running_loop().call_soon(self._next_round)
 
 
 class _InFlight:

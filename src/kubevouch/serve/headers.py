@@ -3,11 +3,15 @@
 These headers count only beside the front proxy's verified certificate, which the caller has checked.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from kubevouch.serve.messages import HttpRequest, UserInfo
+
+_INVALID_ESCAPE: Final = re.compile("%(?![0-9a-fA-F]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,6 @@ def _extra(request: HttpRequest, prefixes: Sequence[str]) -> dict[str, tuple[str
 
 def _unescaped(key: str) -> str:
     """The key percent-decoded as by Go's url.PathUnescape; an invalid escape leaves it as it is."""
-    for place, character in enumerate(key):
-        digits = key[place + 1 : place + 3]
-        if character == "%" and not (len(digits) == 2 and _is_hex(digits)):
-            return key
+    if _INVALID_ESCAPE.search(key):
+        return key
     return unquote_to_bytes(key).decode(errors="replace").lower()
-
-
-def _is_hex(text: str) -> bool:
-    return all(each in "0123456789abcdefABCDEF" for each in text)

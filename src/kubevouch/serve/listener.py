@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -13,8 +13,7 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.serve.accepting import accept_connections
-from kubevouch.serve.addresses import listening_sockets
+from kubevouch.serve.accepting import accept_connections, listening_sockets
 from kubevouch.serve.connections import ConnectionLimits, Connections
 from kubevouch.serve.messages import (
     Handler,
@@ -41,8 +40,7 @@ class ListenError(KubevouchError):
 class Listener:
     """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
 
-    request_timeout: seconds for one request. shared_port: other processes may listen there, too. hsts: directives of
-    Strict-Transport-Security. limits: how many connections are kept, and for how long.
+    request_timeout: seconds for one request. limits: how many connections are kept, and for how long.
     goes_first: whether these certificates are the front proxy's, whose connections have room apart.
     cannot_accept: called with why nobody is accepted for now, once while that lasts. Entering raises ListenError.
     """
@@ -57,8 +55,6 @@ class Listener:
         port: int,
         drain: float = 10.0,
         request_timeout: float = 60.0,
-        shared_port: bool = False,
-        hsts: Sequence[str] = (),
         limits: ConnectionLimits = _LIMITS,
         goes_first: Callable[[tuple[bytes, ...]], bool] = lambda _: False,
         cannot_accept: Callable[[OSError], None] = lambda _: None,
@@ -70,8 +66,6 @@ class Listener:
         self._requested_port = port
         self._drain = drain
         self._request_timeout = request_timeout
-        self._shared_port = shared_port
-        self._hsts = "; ".join(hsts)
         self._limits = limits
         self._goes_first = goes_first
         self._cannot_accept = cannot_accept
@@ -100,9 +94,7 @@ class Listener:
         )
         await self._runner.setup()
         try:
-            self._sockets = await listening_sockets(
-                self._host, self._requested_port, shared=self._shared_port
-            )
+            self._sockets = await listening_sockets(self._host, self._requested_port)
         except OSError as error:
             await self._runner.cleanup()
             where = joined(self._host, self._requested_port)
@@ -223,8 +215,6 @@ class Listener:
     async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
         """Removes the header that names the HTTP library and its version, and ends the connection where that is due."""
         answer.headers.pop("Server", None)
-        if self._hsts:
-            answer.headers["Strict-Transport-Security"] = self._hsts
         ends = self.leaving or answer.headers.get("Connection") == "close"
         # Whoever expects something unknown is answered by the HTTP library at once, without a turn: once, as by Go's server.
         if ends or answer.status == HTTPStatus.EXPECTATION_FAILED:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.serve.messages import HttpRequest, HttpResponse
-from kubevouch.serve.statuses import not_acceptable, wrong_form
+from kubevouch.serve.statuses import status
 
 _MOST: Final = 32
 _JSON: Final = "application/json"
@@ -47,12 +47,10 @@ def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
     )
 
 
-def not_accepted(request: HttpRequest) -> HttpResponse:
-    """406 for a request that accepts nothing we serve: by go-restful, or by apiserver if it is JSON of another kind."""
-    forms = media_types(",".join(request.headers.get("accept", ())))
-    if any(each.accepts_json for each in forms):
-        return wrong_form(f"only the following media types are accepted: {_JSON}")
-    return not_acceptable((_JSON,))
+def not_accepted() -> HttpResponse:
+    """406 for a request that accepts nothing we serve."""
+    text = f"only the following media types are accepted: {_JSON}"
+    return status(406, "NotAcceptable", text, {})
 
 
 def media_types(header: str) -> tuple[MediaType, ...]:

@@ -1,25 +1,28 @@
 """A whole server: TLS that is reloaded, the access gate, the routes behind it, and the work that goes on meanwhile."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.access_gate import MAX_IN_FLIGHT, AccessGate
+from kubevouch.serve.access_gate import MAX_IN_FLIGHT, AccessGate, version
 from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
+from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
+from kubevouch.serve.probes import NamedCheck, Probes, shutdown_check
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from kubevouch.tls import joined
 
 DRAIN: Final = 10.0
 """Seconds for requests in flight to finish at shutdown."""
-_EVENT: Final = "[graceful-termination] shutdown event"
-"""With -v=1, as apiserver's pkg/server/genericapiserver.go."""
+_PAGES: Final = ("readyz", "livez", "healthz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,6 @@ class ServingOptions:
 
     shutdown_delay: seconds to go on serving after shutdown is requested, until nobody is sent here any more.
     request_timeout: seconds for one request. most_in_flight: requests at a time; 0 for any number.
-    shared_port: other processes may listen at the same address and port. hsts: of Strict-Transport-Security.
     """
 
     host: str
@@ -56,8 +58,6 @@ class ServingOptions:
     shutdown_delay: float = 0.0
     request_timeout: float = 60.0
     most_in_flight: int = MAX_IN_FLIGHT
-    shared_port: bool = False
-    hsts: tuple[str, ...] = ()
 
 
 async def serve_routes(
@@ -70,11 +70,10 @@ async def serve_routes(
     work: Callable[[], Coroutine[Any, Any, None]],
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
-    audit_id: Callable[[], str] | None = None,
 ) -> None:
     """Serves and works until stop is requested and the delay is over; then what is being asked is still answered.
 
-    work: made once the server listens. ready: called with the port. audit_id: see AccessGate. Raises KubevouchError, OSError.
+    work: made once the server listens. ready: called with the port. Raises KubevouchError, OSError.
     """
     asked = options.delegation
     reloader = TlsReloader(
@@ -95,7 +94,6 @@ async def serve_routes(
         routes,
         log,
         clock,
-        audit_id=audit_id,
         most_in_flight=options.most_in_flight,
     )
     async with Listener(
@@ -106,8 +104,6 @@ async def serve_routes(
         port=options.port,
         drain=DRAIN,
         request_timeout=options.request_timeout,
-        shared_port=options.shared_port,
-        hsts=options.hsts,
         goes_first=authentication.is_front_proxy,
         cannot_accept=lambda error: log.error(
             error, "Failed to accept connections, and tries again"
@@ -120,15 +116,12 @@ async def serve_routes(
         async def end() -> None:
             await stop.wait()
             log.info("Shutting down")
-            log.verbose(1, _EVENT, name="ShutdownInitiated")
             listener.leaving = True
             await clock.sleep(options.shutdown_delay)
-            log.verbose(1, _EVENT, name="AfterShutdownDelayDuration")
 
         authority = options.tls.authority
         kept = () if authority is None else (authority.run(),)
         await _until(end(), work(), reloader.run(), listener.accepts(), *kept)
-    log.verbose(1, _EVENT, name="HTTPServerStoppedListening")
 
 
 async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
@@ -144,3 +137,52 @@ async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
+
+
+async def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPart:
+    """What a server runs and serves.
+
+    work: runs until cancelled. checks: of `readyz`, `livez`, `healthz`. pages: metrics that are made as text, besides
+    those of the registry. end: called at the very end, whatever has happened.
+    """
+
+    work: Callable[[], Coroutine[Any, Any, None]]
+    checks: Mapping[str, Sequence[NamedCheck]] = field(default_factory=dict)
+    pages: Callable[[], Iterable[str]] = tuple
+    end: Callable[[], Awaitable[None]] = _nothing
+
+
+async def serve_part(
+    api: ApiClient,
+    clock: Clock,
+    log: Log,
+    options: ServingOptions,
+    *,
+    part: ServerPart,
+    registry: CollectorRegistry,
+    stop: StopEvent,
+    ready: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Runs a program until stop is requested, or it fails. registry: its metrics. ready: called with the port.
+
+    Raises KubevouchError, OSError.
+    """
+    checks = {page: list(part.checks.get(page, ())) for page in _PAGES}
+    checks["readyz"].append(shutdown_check(lambda: stop.requested))
+    probes = Probes(checks, log)
+    routes: dict[str, Handler] = {
+        "/metrics": Exposition(registry, part.pages).answer,
+        "/version": version,
+        **dict.fromkeys(probes.paths, probes.answer),
+    }
+    try:
+        await serve_routes(
+            api, clock, log, options, routes=routes, work=part.work, stop=stop, ready=ready
+        )
+    finally:
+        await part.end()

@@ -71,26 +71,6 @@ def bad_request(why: str) -> HttpResponse:
     return status(400, "BadRequest", why)
 
 
-def invalid(group: str, kind: str, name: str, causes: list[Details]) -> HttpResponse:
-    """422 (NewInvalid). causes: with reason, message and field."""
-    told = list(dict.fromkeys(f"{each['field']}: {each['message']}" for each in causes))
-    why = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
-    details = _filled({"name": name, "group": group, "kind": kind, "causes": causes})
-    message = f'{_qualified(group, kind)} "{name}" is invalid: {why}'
-    return status(422, "Invalid", message, details)
-
-
-def not_acceptable(served: tuple[str, ...]) -> HttpResponse:
-    """406: none of the accepted media types is served (go-restful's router)."""
-    text = f"406: Not Acceptable\n\nAvailable representations: {', '.join(served)}"
-    return status(406, "NotAcceptable", text, {})
-
-
-def wrong_form(why: str) -> HttpResponse:
-    """406: the object cannot be converted to what was asked for (newNotAcceptableError in handlers/response.go)."""
-    return status(406, "NotAcceptable", why)
-
-
 def timed_out() -> HttpResponse:
     """504: the handler took too long (NewTimeoutError in filters.WithTimeoutForNonLongRunningRequests)."""
     text = "Timeout: request did not complete within the allotted timeout"

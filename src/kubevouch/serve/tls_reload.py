@@ -2,7 +2,7 @@
 
 import functools
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -10,19 +10,11 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.authentication import Authenticator
-from kubevouch.serve.certificate_lines import LEVEL, log_loaded
-from kubevouch.serve.client_trust import (
-    CONFIG_MAP,
-    NAMESPACE,
-    ClientTrust,
-    ca_pool,
-    published_trust,
-)
+from kubevouch.serve.client_trust import ClientTrust, published_trust
 from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name, usable_pair
 from kubevouch.serve.logs import Log
 from kubevouch.serve.shared_authority import SharedAuthority
 from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
-from kubevouch.x509 import Certificate, read_certificates
 
 T = TypeVar("T")
 
@@ -127,7 +119,6 @@ class TlsReloader:
         trust = self._loaded.trust
         self.authentication = Authenticator(self._api, self._clock, trust, ttl=self._token_ttl)
         self.tls = ServerTls(*self._contexts(self._loaded))
-        self._tell()
         return self.authentication, self.tls
 
     async def run(self) -> None:
@@ -196,20 +187,6 @@ class TlsReloader:
         self.tls.replace(*contexts)
         self._loaded = found
         self._log.info("Reloaded the serving certificate and the client authorities")
-        self._tell()
-
-    def _tell(self) -> None:
-        """Logs the certificates and authorities that were loaded."""
-        if not self._log.shows(LEVEL):
-            return
-        loaded, now = self._loaded, self._clock.now()
-        for index, (name, found) in enumerate(_authorities(loaded)):
-            log_loaded(self._log, "client CA", name, found, now, index=index)
-        where = self._sources.pair.where
-        log_loaded(self._log, "serving cert", where, _leaf(loaded.pair, where), now)
-        for index, (named, pair) in enumerate(zip(self._sources.named, loaded.named, strict=True)):
-            where = named.source.where
-            log_loaded(self._log, "SNI cert", where, _leaf(pair, where), now, index=index)
 
     def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
         """The context for everybody, and those for the names of the other pairs."""
@@ -225,23 +202,3 @@ class TlsReloader:
         return server_context(
             pair, client_roots=trust.all_ca, where=where, settings=self._sources.settings
         )
-
-
-def _leaf(pair: KeyPair, where: str) -> Certificate:
-    return read_certificates(pair.chain, where)[0]
-
-
-def _authorities(loaded: _Loaded) -> Iterator[tuple[str, Certificate]]:
-    """Every authority of client certificates, with the name of where it comes from in apiserver's words."""
-    published = f"client-ca::{NAMESPACE}::{CONFIG_MAP}::"
-    for pem, given, flag, key in (
-        (loaded.trust.client_ca, loaded.given.client_ca, "client-ca-bundle", "client-ca-file"),
-        (
-            loaded.trust.proxy_ca,
-            loaded.given.proxy_ca,
-            "request-header",
-            "requestheader-client-ca-file",
-        ),
-    ):
-        name = flag if given else published + key
-        yield from ((name, found) for found in ca_pool(pem, name))

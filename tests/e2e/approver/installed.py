@@ -174,9 +174,10 @@ def installed(
 
 
 def clean(cluster: Cluster) -> Ran:
-    """Nothing of an approver is there any more. A namespace can go only while the metrics API answers."""
-    ran = cluster.kubevouch("approver", "remove", "--pins", "--yes", "--wait", "3m")
+    """Nothing of an approver is there any more, nor its namespace, which can go only while the metrics API answers."""
+    ran = cluster.kubevouch("approver", "remove", "--pins", "--yes")
     assert ran.code == 0, ran
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
     return ran
 
 

@@ -9,7 +9,6 @@ from typing import Final
 from kubevouch.approve.act.cluster_facts import ClusterFacts
 from kubevouch.approve.act.decider import Decider
 from kubevouch.approve.act.instruments import ApproverInstruments
-from kubevouch.approve.act.own_clock import OwnClockWatch
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.approve.act.records import RecordWriter
@@ -26,8 +25,8 @@ from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.policy.sources.stored import Unreadable
 from kubevouch.serve.logs import Log
-from kubevouch.serve.part import ServerPart
 from kubevouch.serve.probes import NamedCheck
+from kubevouch.serve.server import ServerPart
 
 LEASE: Final = "kubevouch-approver"
 
@@ -85,7 +84,6 @@ class ApproverController:
             changed=self._reactions.names_changed,
             report=self._reporter("Failed to read the cluster's own names or CAs"),
         )
-        self._own_clock = OwnClockWatch(clock, log)
         self._watches = self._make_watches()
         self._decider = self._make_decider()
         self._measure()
@@ -176,7 +174,7 @@ class ApproverController:
             queue_depth=lambda: self._queue.depth,
             served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
-            clock_ahead_seconds=lambda: self._own_clock.seconds_ahead,
+            clock_ahead_seconds=lambda: self._clock.own_is_ahead / timedelta(seconds=1),
             last_gap_timestamp_seconds=lambda: self._reactions.last_gap,
             tasks=lambda: len(asyncio.all_tasks()),
             synced=lambda: float(self._knows_the_cluster()),
@@ -231,7 +229,6 @@ class ApproverController:
                 self._records,
                 self._events,
                 self._served,
-                self._own_clock,
             ):
                 tasks.create_task(part.run())
 

@@ -9,8 +9,7 @@ from kubevouch.approve.act.live_nodes import A_CROWD, NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
-from kubevouch.approve.decide.action import Action, action_of, approval_by, denial_of
-from kubevouch.approve.decide.again import HELD, is_over, next_look
+from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, next_look
 from kubevouch.approve.decide.look import LookedAt, look, may_be_dialled
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr
@@ -19,14 +18,15 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import Conflict, NotFound, NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
-from kubevouch.kube.resources import CsrCondition, Node
+from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.csr import Csr, asked_of
+from kubevouch.policy.decide import approval
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.sources.choice import SourceAnswer, wants_renewal
+from kubevouch.policy.sources.choice import wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
 WRITTEN_AT_ONCE: Final = 32
@@ -235,16 +235,15 @@ class Decider:
     async def _act(
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, began: float
     ) -> None:
-        mode = self._view.sources.configuration_or_default.deny
-        action = action_of(looked.decision, mode)
-        if action in (Action.HOLD, Action.CANNOT_TELL):
+        action = action_of(looked.decision)
+        if action is not Action.APPROVE:
             self._hold(waiting, live, looked, action)
         elif self._dry_run:
-            self._telling.would_write(waiting, looked, action)
+            self._telling.would_approve(waiting, looked)
             self._queue.put(waiting.requestor, HELD)
         else:
             async with self._writing:
-                await self._decide(waiting, looked, action, began)
+                await self._approve(waiting, looked, began)
 
     def _hold(
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
@@ -253,13 +252,12 @@ class Decider:
         self._again(waiting, looked)
         self._telling.held(waiting, live, looked, action)
 
-    async def _decide(
-        self, waiting: WaitingCsr, looked: LookedAt, action: Action, began: float
-    ) -> None:
+    async def _approve(self, waiting: WaitingCsr, looked: LookedAt, began: float) -> None:
         def wanted() -> bool:
             return self._clock.monotonic() - began <= OLDEST_FACTS and self._may_write()
 
-        condition = _condition(looked, action)
+        assert looked.answer is not None  # no rule passes without a Node
+        condition = approval("", looked.answer.why)
         self._tell_writing(waiting.found.uid, condition.message)
         try:
             with only_while(wanted):
@@ -278,7 +276,7 @@ class Decider:
             self._telling.not_written(waiting, error)
             return
         self._view.put_decided_csr(found)
-        self._telling.wrote(found, looked, action)
+        self._telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
         """Queues the next look. looked: None if there was no decision."""
@@ -289,11 +287,3 @@ class Decider:
         wait = next_look(decision, waiting.failures, self._rng, budget)
         if wait is not None:
             self._queue.put(waiting.requestor, wait)
-
-
-def _condition(looked: LookedAt, action: Action) -> CsrCondition:
-    if action is Action.DENY:
-        return denial_of(looked.decision)
-    answer: SourceAnswer | None = looked.answer
-    assert answer is not None  # no rule passes without a Node
-    return approval_by(answer)

@@ -24,18 +24,12 @@ from kubevouch.serve.logs import Log
 
 APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
 HELD: Final = EventWord(HELD_EVENT, "Hold")
-DENIED: Final = EventWord("KubeletServingDenied", "Deny")
 NOT_SERVED: Final = EventWord("KubeletServingNotServed", "Probe")
 BY_OTHERS: Final = EventWord(OTHERS_APPROVED_EVENT, "Report")
 _DOUBTS_BEFORE_EVENT: Final = 3
 """Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
 
-_NOT_ALLOWED: Final = frozenset({HoldReason.NAME_NOT_ALLOWED, HoldReason.ADDRESS_NOT_ALLOWED})
-_LONGEST_WHOLE: Final = 700
-"""Bytes of why a CSR is held, where nothing is said besides but the next command."""
-
-_LONGEST_WHY: Final = 500
-_LONGEST_ALLOWED: Final = 200
+_LONGEST_WHY: Final = 700
 """Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
 
 
@@ -75,27 +69,23 @@ class Telling:
         self._count(Action.CANNOT_TELL, NOT_WRITTEN, IdentitySource.NONE)
         self._log.error(error, "Failed to write the decision", csr=waiting.name, node=waiting.node)
 
-    def would_write(self, waiting: WaitingCsr, looked: LookedAt, action: Action) -> None:
-        """A dry run: this would have been written."""
-        self._count_looked(looked, action)
-        why = looked.decision.why or (looked.answer.why if looked.answer else "")
-        text = f"{action} {why}"
-        if waiting.held_for != text:
-            waiting.held_for = text
-            words = {"outcome": str(action), "source": _source(looked), "why": why}
+    def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
+        """A dry run: it would have been approved."""
+        self._count_looked(looked, Action.APPROVE)
+        why = looked.answer.why if looked.answer else ""
+        if waiting.held_for != f"{Action.APPROVE} {why}":
+            waiting.held_for = f"{Action.APPROVE} {why}"
+            words = {"outcome": str(Action.APPROVE), "source": _source(looked), "why": why}
             self._log.info("Would decide", csr=waiting.name, node=waiting.node, **words)
 
-    def wrote(self, found: CertificateSigningRequest, looked: LookedAt, action: Action) -> None:
-        """It was approved, or denied."""
-        self._count_looked(looked, action)
+    def approved(self, found: CertificateSigningRequest, looked: LookedAt) -> None:
+        """It was approved."""
+        self._count_looked(looked, Action.APPROVE)
         node = found.spec.username.removeprefix(NODE_USER)
-        approved = action is Action.APPROVE
-        why = looked.answer.why if approved and looked.answer else looked.decision.why
-        source = _source(looked)
-        message = "Approved" if approved else "Denied"
-        self._log.info(message, csr=found.name, node=node, source=source, why=why)
-        note = f"every rule passed; names and addresses: {why}" if approved else why
-        self._events.tell(found, CSRS, APPROVED if approved else DENIED, note)
+        why = looked.answer.why if looked.answer else ""
+        self._log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
+        note = f"every rule passed; names and addresses: {why}"
+        self._events.tell(found, CSRS, APPROVED, note)
 
     def held(
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
@@ -145,7 +135,7 @@ class Telling:
             who = f"by {manager} (self-declared) with reason {reason!r}"
             if not manager:
                 who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
-            why = bounded(decision.why, _LONGEST_WHOLE)
+            why = bounded(decision.why, _LONGEST_WHY)
             note = f"approved {who}; {WOULD_HOLD}{why}. See: {_explaining(found.name)}"
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
@@ -197,14 +187,10 @@ def _approver(found: CertificateSigningRequest) -> str:
 
 
 def why_held(decision: Decision, csr: str) -> str:
-    """Why a CSR is held, for an Event; where something is not the node's, what is (a part of it); and the next command."""
+    """Why a CSR is held, for an Event, and the next command."""
     why = decision.why
-    measured = [r for r in decision.held_by if r.reason in _NOT_ALLOWED and r.allowed]
-    allowed = ", ".join(dict.fromkeys(each.allowed for each in measured))
     hint = "" if "kubevouch " in why else f". See: {_explaining(csr)}"
-    if not measured:
-        return f"{bounded(why, _LONGEST_WHOLE)}{hint}"
-    return f"{bounded(why, _LONGEST_WHY)}; allowed: {bounded(allowed, _LONGEST_ALLOWED)}{hint}"
+    return f"{bounded(why, _LONGEST_WHY)}{hint}"
 
 
 def _explaining(csr: str) -> str:

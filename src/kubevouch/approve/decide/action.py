@@ -1,18 +1,17 @@
-"""What becomes of a CSR after the policy has decided, and the words of the condition."""
+"""What becomes of a CSR after the policy has decided, and when one that was not approved is looked at again."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
-from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
-from kubevouch.kube.resources import CsrCondition
-from kubevouch.kube.resources.events import bounded
 from kubevouch.outcome import Outcome
-from kubevouch.policy.decide import LONGEST_MESSAGE, Decision
-from kubevouch.policy.sources.choice import SourceAnswer
-from kubevouch.policy.sources.configuration import DenyMode
+from kubevouch.policy.decide import Decision
+from kubevouch.policy.reasons import HoldReason
 
 
 class Action(StrEnum):
-    """What becomes of a CSR."""
+    """What becomes of a CSR. Nothing is denied: a kubelet whose CSR is denied sends another one every 32 seconds."""
 
     APPROVE = "approve"
     HOLD = "hold"
@@ -21,32 +20,46 @@ class Action(StrEnum):
     CANNOT_TELL = "cannot-tell"
     """It stays pending, and is looked at again soon."""
 
-    DENY = "deny"
+
+_ACTIONS: Final = {
+    Outcome.PASS: Action.APPROVE,
+    Outcome.REFUSE: Action.HOLD,
+    Outcome.CANNOT_TELL: Action.CANNOT_TELL,
+}
 
 
-def action_of(decision: Decision, mode: DenyMode) -> Action:
-    """The action for this decision. mode: whether a hard refusal is a denial."""
-    if decision.outcome is Outcome.PASS:
-        return Action.APPROVE
-    if mode is DenyMode.HARD and any(each.hard for each in decision.held_by):
-        return Action.DENY
-    return Action.HOLD if decision.outcome is Outcome.REFUSE else Action.CANNOT_TELL
+def action_of(decision: Decision) -> Action:
+    """The action for this decision."""
+    return _ACTIONS[decision.outcome]
 
 
-def approval_by(answer: SourceAnswer) -> CsrCondition:
-    """The condition that approves. It names the source, and can never be withdrawn."""
-    message = f"{APPROVER_SAYS}every rule passed; names and addresses: {answer.why}"
-    return CsrCondition(
-        type="Approved", status="True", reason=BY_US, message=bounded(message, LONGEST_MESSAGE)
-    )
+FIRST: Final = 2.0
+LONGEST: Final = 60.0
+HELD: Final = 300.0
+"""Seconds. A refusal is looked at again earlier when a Node, a pin or the configuration changes."""
+
+_FOR_GOOD: Final = {HoldReason.ALREADY_DECIDED, HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
-def denial_of(decision: Decision) -> CsrCondition:
-    """The condition that denies. A kubelet whose CSR is denied sends another one every 32 seconds."""
-    hard = "; ".join(f"{r.rule} ({r.reason}): {r}" for r in decision.held_by if r.hard)
-    return CsrCondition(
-        type="Denied",
-        status="True",
-        reason=DENIED_BY_US,
-        message=bounded(f"{APPROVER_SAYS}{hard}", LONGEST_MESSAGE),
-    )
+def is_over(decision: Decision) -> bool:
+    """Whether the CSR can never pass any more, whatever changes: its kubelet has given up or asked anew."""
+    return any(each.reason in _FOR_GOOD for each in decision.held_by)
+
+
+def next_look(
+    decision: Decision | None, failures: int, rng: Callable[[], float], budget: timedelta
+) -> float | None:
+    """Seconds until the next look; None: never by itself.
+
+    decision: None if the Node could not be read. failures: looks in a row, this one included, that could not tell.
+    budget: how long until the node may have one more.
+    """
+    if decision is None or decision.outcome is Outcome.CANNOT_TELL:
+        longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))
+        # Half of the wait is fixed, half is random: many that wait for one thing are spread.
+        return longest * (1 + rng()) / 2
+    if is_over(decision):
+        return None
+    if any(each.reason is HoldReason.OVER_BUDGET for each in decision.held_by):
+        return min(HELD, budget.total_seconds() + 1)
+    return HELD

@@ -4,13 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubevouch.approve.decide.view import ClusterView, live_node
+from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
+from kubevouch.policy.credentials import live_node
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.decide import EVEN_IF_DECIDED, Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
@@ -142,7 +143,7 @@ def _facts(
             (*view.sources.written.among(asked), *view.approved_lately.among(asked, at)),
         ),
         reserved=reserved,
-        newest=view.waiting.newest((csr.username or "", csr.credential_ids or ())),
+        newest=view.waiting.newest((csr.username, csr.credential_ids)),
         credentials_told=told,
         node_seen=node_seen,
         key_shown_by=view.keys.shown_by(csr),

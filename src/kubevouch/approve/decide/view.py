@@ -12,7 +12,6 @@ import msgspec
 from kubevouch.approve.decide.approved_lately import ApprovedLately
 from kubevouch.approve.decide.budget import ApprovalBudget
 from kubevouch.approve.decide.credentials import WatchedCredentials
-from kubevouch.approve.decide.sources import WatchedSources
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
@@ -23,13 +22,14 @@ from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.client_csr import ClientCsr, client_csr_of
-from kubevouch.policy.credentials import LiveNode, NodeCredentials
+from kubevouch.policy.credentials import NodeCredentials, live_node
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.recorded import credentials_in
+from kubevouch.policy.sources.watched import WatchedSources
 
 _RESERVED_AGAIN: Final = 1.0
 """Seconds between two looks at all Nodes for their networks of pods, however many join."""
@@ -95,7 +95,7 @@ class ClusterView:
         """These Nodes or their pins are new. Returns those of whose client certificates something else is known now."""
         found = [(name, live_node(self.nodes[name])) for name in names if name in self.nodes]
         seen = self.credentials
-        return {n for n, live in found if seen is not None and live is not None and seen.node(live)}
+        return {name for name, live in found if seen is not None and seen.node(live)}
 
     # Nodes
 
@@ -164,10 +164,9 @@ class ClusterView:
         """Whether nothing is known against this credential of a node."""
         username, credential = requestor
         node = self.nodes.get(node_of(username) or "")
-        live = live_node(node) if node else None
-        if live is None or self.credentials is None:
+        if node is None or self.credentials is None:
             return False
-        return self.credentials.of(live, credential).outcome is Outcome.PASS
+        return self.credentials.of(live_node(node), credential).outcome is Outcome.PASS
 
     def put_client_csr(self, found: CertificateSigningRequest, *, listed: bool) -> set[str]:
         """A CSR of a kubelet's client certificate. Returns the nodes of which something else is known now.
@@ -200,12 +199,6 @@ class ClusterView:
         """The cluster's own names and addresses were read."""
         self.names = names
         self._reserved = None
-
-
-def live_node(node: Node) -> LiveNode | None:
-    """The Node as client certificates are judged by; None if it does not say when it was created."""
-    created = node.metadata.creation_timestamp
-    return None if created is None else LiveNode(node.name, node.uid, created)
 
 
 def _slim(node: Node) -> Node:

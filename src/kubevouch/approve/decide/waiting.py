@@ -15,6 +15,7 @@ import msgspec
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import AskedNames, as_address
 from kubevouch.policy.client_csr import certificate_id
+from kubevouch.policy.credentials import MOST
 from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr, asked_of
 from kubevouch.policy.written import Value
 from kubevouch.x509 import unmapped
@@ -26,8 +27,11 @@ Of each credential, and not of each user: whoever borrowed a node's identity wit
 every CSR of its kubelet an old one.
 """
 
-MOST_CREDENTIALS: Final = 4
-"""Of a username. One that the record of client certificates allows never loses its place to one that it does not."""
+MOST_CREDENTIALS: Final = MOST + 1
+"""Of a username: as many as can be borrowed before its node is held altogether, and the kubelet's own.
+
+One that the record of client certificates allows never loses its place to one that it does not.
+"""
 
 MOST_STRANGERS: Final = 500
 """Usernames of no Node, the newest. With a bootstrap token anybody can ask in any number of names."""

@@ -1,14 +1,14 @@
-"""`approver run | ...`: the approver in the cluster. Each command is `command` in a file of its own beside this one."""
+"""`approver run | ...`: the approver in the cluster. Each command is a function of its name in a file beside this one."""
 
 from importlib import import_module
 
 import click
 
-_COMMANDS = {
+_FILES = {
     "install": "kubevouch.cli.approver.install",
-    "upgrade": "kubevouch.cli.approver.upgrade",
+    "upgrade": "kubevouch.cli.approver.install",
     "pin": "kubevouch.cli.approver.pin",
-    "remove": "kubevouch.cli.approver.remove",
+    "remove": "kubevouch.cli.approver.install",
     "run": "kubevouch.cli.approver.run",
 }
 
@@ -18,13 +18,13 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """In the order in which an operator needs them."""
-        return list(_COMMANDS)
+        return list(_FILES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of this name."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in _FILES:
             return None
-        found: click.Command = import_module(_COMMANDS[cmd_name]).command
+        found: click.Command = getattr(import_module(_FILES[cmd_name]), cmd_name)
         return found
 
 

@@ -1,9 +1,76 @@
-"""`approver install`: the manifests of deploy/approver, applied after a look at every change."""
+"""`approver install`, `upgrade` and `remove`: the manifests of deploy/approver, applied and deleted after a look at every change."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubevouch.cli.approver.options import applying
-from kubevouch.cli.common.options import cluster, print_role, terminal_of
+from kubevouch.cli.common.options import cluster, print_role, seconds, terminal_of
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.kube.access import ClusterAccess
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NO_PUBLIC_IMAGE = (
+    "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
+    "yours, and name it with its digest."
+)
+
+
+class _Image(click.ParamType[str]):
+    """An image's name, as any text; where it is missing, the error says where an image comes from."""
+
+    name = "image"
+
+    def get_missing_message(self, *_: object, **__: object) -> str:
+        """What is said besides "Missing option"."""
+        return NO_PUBLIC_IMAGE
+
+
+def _applying(function: F) -> F:
+    """Which image, who may decide, and how it is applied."""
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal."),
+        click.option(
+            "--wait",
+            type=seconds,
+            default="2m",
+            show_default=True,
+            metavar="DURATION",
+            help="How long to wait until the pods are ready and one leads.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
+        click.option(
+            "--may-approve-user",
+            "users",
+            multiple=True,
+            metavar="USER",
+            help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
+        ),
+        click.option(
+            "--may-approve-group",
+            "groups",
+            multiple=True,
+            metavar="GROUP",
+            help="The admission policy lets this group decide on CSRs of kubelets. May be repeated.",
+        ),
+        click.option(
+            "--enforce/--no-enforce",
+            default=None,
+            help="Admission policies refuse, or only warn. Default: as they are; at first they warn.",
+        ),
+        click.option(
+            "--image",
+            type=_Image(),
+            required=True,
+            metavar="NAME@sha256:DIGEST",
+            help="The image, by its digest.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def _roles() -> str:
@@ -12,21 +79,23 @@ def _roles() -> str:
     return INSTALLER
 
 
-@click.command("install", short_help="Put the approver into the cluster. Shows every change, asks.")
+@click.command(short_help="Put the approver into the cluster. Shows every change, asks.")
 @cluster
-@applying
+@_applying
 @click.option(
     "--new-nodes",
-    type=click.Choice(["hold", "rule", "node-status"]),
-    help="Nodes that nobody has pinned are held; admitted by a rule; or (weak) believed. Asked if not said.",
+    type=click.Choice(["hold", "rule"]),
+    help="Nodes that nobody has pinned are held, or admitted by a rule. Asked if not said.",
 )
-@click.option("--new-node-names", default="", metavar="PATTERN", help="Of the rule: worker-*, say.")
+@click.option(
+    "--new-node-names", default="", metavar="PATTERN", help="Name pattern for `rule`, e.g. worker-*"
+)
 @click.option(
     "--new-node-cidr",
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="Of the rule: where their addresses lie. May be repeated.",
+    help="Network of their addresses for `rule`. May be repeated.",
 )
 @click.option(
     "--new-nodes-per-hour",
@@ -34,55 +103,81 @@ def _roles() -> str:
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="Of the rule: how many it admits in an hour.",
+    help="How many nodes `rule` admits in an hour.",
 )
-@click.option(
-    "--no-pins", is_flag=True, help="Pin no node now. Where there are pins none is added."
-)
+@click.option("--no-pins", is_flag=True, help="Pin no node now.")
 @print_role(_roles, "whoever installs, upgrades or removes needs")
 @click.pass_context
-def command(
+def install(
     ctx: click.Context,
-    kubeconfig: str | None,
-    context: str | None,
-    image: str,
+    /,
     new_nodes: str | None,
     new_node_names: str,
     networks: tuple[str, ...],
     per_hour: int,
     no_pins: bool,
-    enforce: bool | None,
-    users: tuple[str, ...],
-    groups: tuple[str, ...],
-    force: bool,
-    dry_run: bool,
-    wait: float,
-    yes: bool,
+    **flags: Any,  # noqa: ANN401 - those of `_applying`
 ) -> int:
     """Installs the approver: shows the diff against what is live, asks, applies exactly that, waits until it is ready.
 
-    All nodes that are there now are pinned, once you have looked at their names and addresses. `approver remove` takes
-    it out again.
+    The first install pins the nodes that are there now, once you have looked at their names and addresses. `approver remove`
+    takes it out again.
     """
-    from kubevouch.cli.approver.apply import InstallOptions, run
-    from kubevouch.cli.approver.installation import checked_image
     from kubevouch.cli.approver.new_nodes import wish_of
+
+    wish = wish_of(new_nodes, new_node_names, networks, per_hour)
+    return _run(ctx, upgrade=False, new_nodes=wish, pins=not no_pins, **flags)
+
+
+@click.command(short_help="Another image and this version's manifests. Asks first.")
+@cluster
+@_applying
+@click.pass_context
+def upgrade(ctx: click.Context, /, **flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
+    """Changes an installed approver: shows the diff, asks, applies, waits. Pins and configuration stay as they are."""
+    return _run(ctx, upgrade=True, new_nodes=None, pins=False, **flags)
+
+
+def _run(
+    ctx: click.Context,
+    *,
+    kubeconfig: str | None,
+    context: str | None,
+    image: str,
+    **options: Any,  # noqa: ANN401 - those of InstallOptions
+) -> int:
+    from kubevouch.cli.approver import apply
+    from kubevouch.cli.approver.installation import checked_image
+
+    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
+    wanted = apply.InstallOptions(image=checked_image(image), **options)
+    return apply.run(terminal, access, wanted)
+
+
+@click.command(short_help="Take the approver out again. Asks first; pins stay.")
+@cluster
+@click.option("--pins", is_flag=True, help="Pins, records and the configuration go, too.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.pass_context
+def remove(
+    ctx: click.Context, kubeconfig: str | None, context: str | None, pins: bool, yes: bool
+) -> int:
+    """Deletes the objects that `install` made, which bear its label, after it has listed them.
+
+    What operators wrote and what the approver recorded stays, unless --pins is given. The namespace stays.
+    """
+    from kubevouch.cli.approver import removal
+
+    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
+    return removal.run(terminal, access, pins=pins, yes=yes)
+
+
+def _terminal_and_access(
+    ctx: click.Context, kubeconfig: str | None, context: str | None
+) -> "tuple[Terminal, ClusterAccess]":
     from kubevouch.cli.common.connect import access_of
 
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver install --print-role"
     terminal.nothing_changed = True
-    options = InstallOptions(
-        image=checked_image(image),
-        upgrade=False,
-        new_nodes=wish_of(new_nodes, new_node_names, networks, per_hour),
-        enforce=enforce,
-        users=users,
-        groups=groups,
-        pins=not no_pins,
-        force=force,
-        dry_run=dry_run,
-        yes=yes,
-        wait=wait,
-    )
-    return run(terminal, access_of(terminal, kubeconfig, context), options)
+    return terminal, access_of(terminal, kubeconfig, context)

@@ -5,58 +5,50 @@ Pure, but for the files, which are part of this program.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from importlib import resources
 from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.errors import UsageError
+from kubevouch.evidence import our_approver
 from kubevouch.kube.images import names_an_image
 from kubevouch.kube.resources import Resource
 from kubevouch.kube.resources.applied import applied_resource
 from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
 from kubevouch.policy.sources.stored import HOLDS, labels_of
 
-NAMESPACE: Final = "kubevouch-system"
-DEPLOYMENT: Final = "kubevouch-approver"
+NAMESPACE: Final = our_approver.NAMESPACE
+DEPLOYMENT: Final = our_approver.NAME
 ITS_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
 """The label by which the Deployment selects its pods."""
 
-DECIDED_BY: Final = "kubevouch-serving-csr-is-decided-by"
-"""The policy that names who may decide, in its variables `users` and `groups`."""
+THE_DEPLOYMENT: Final = f"apps/v1 Deployment {NAMESPACE}/{DEPLOYMENT}"
+THE_CONFIGURATION: Final = f"v1 ConfigMap {NAMESPACE}/{CONFIGURATION}"
+THE_POLICY: Final = (
+    "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy /kubevouch-serving-csr-is-decided-by"
+)
+"""It names who may decide, in its variables `users` and `groups`."""
 
-_BASE: Final = (
+_BINDING: Final = "ValidatingAdmissionPolicyBinding"
+_APPLIED: Final = "kubevouch.dev/applied"
+"""The annotation of the Deployment that names what its version consists of, so that the next one deletes what it lacks."""
+
+_REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
+_FILES: Final = (
     "00-namespace.yaml",
     "10-rbac.yaml",
     "20-recorded.yaml",
     "30-network-policy.yaml",
     "40-service.yaml",
-    "50-deployment.yaml",
-)
-_TWO_REPLICAS: Final = "two-replicas/disruption-budget.yaml"
-_ADMISSION: Final = (
     "admission/policies.yaml",
     "admission/bindings.yaml",
+    "two-replicas/disruption-budget.yaml",
+    "50-deployment.yaml",
 )
-
-
-class Enforcement(StrEnum):
-    """What the admission policies do."""
-
-    NONE = "none"
-    """They are not there."""
-
-    WARN = "warn"
-    """They warn the client and leave a mark in the audit log."""
-
-    DENY = "deny"
-
-
-KEPT: Final = ("recorded",)
-"""What ConfigMaps of the manifests hold that a removal leaves with the pins."""
+"""The Deployment comes last: all that it needs, and the pins, are there before it runs."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +69,19 @@ class Manifest:
         return str(self.body["metadata"].get("namespace", ""))
 
     @property
-    def holds(self) -> str:
-        """What a ConfigMap holds: recorded, configuration; "" for anything else."""
-        return str(self.body["metadata"].get("labels", {}).get(HOLDS, ""))
+    def is_admission(self) -> bool:
+        """Whether it belongs to the admission policies, which API servers have since Kubernetes 1.30."""
+        return self.resource.group == "admissionregistration.k8s.io"
+
+    @property
+    def stays(self) -> bool:
+        """Whether a removal leaves it: the namespace, and what is written down of nodes."""
+        return self.resource.kind == "Namespace" or HOLDS in self.body["metadata"].get("labels", {})
+
+    @property
+    def reference(self) -> str:
+        """Which object it is, whatever its content."""
+        return f"{self.resource.api_version} {self.resource.kind} {self.namespace}/{self.name}"
 
     def __str__(self) -> str:
         place = f"{self.namespace}/" if self.namespace else ""
@@ -90,16 +92,51 @@ class Manifest:
 class Settings:
     """How the approver is to be installed.
 
-    users, groups: who may decide on CSRs of kubelets besides the manifest's own. configuration: the text of
-    configuration.yaml; None leaves what is there.
+    enforces: whether the admission policies refuse; else they warn; None leaves them out. users, groups: who may decide on
+    CSRs of kubelets besides the manifest's own. configuration: the text of configuration.yaml; None leaves what is there.
     """
 
     image: str
     replicas: int = 1
-    enforcement: Enforcement = Enforcement.WARN
+    enforces: bool | None = False
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     configuration: str | None = None
+
+
+Live = Mapping[str, Mapping[str, Any]]
+"""Objects of ours that are there, by reference."""
+
+
+def image_in(live: Live) -> str:
+    """The image that the Deployment runs; empty where there is none."""
+    if THE_DEPLOYMENT not in live:
+        return ""
+    (container, *_) = live[THE_DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
+    return str(container["image"])
+
+
+def enforces(live: Live) -> bool:
+    """Whether the admission policies refuse now."""
+    bindings = [each for each in live.values() if each["kind"] == _BINDING]
+    return any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
+
+
+def may_decide(live: Live, name: str) -> tuple[str, ...]:
+    """The `users` or `groups` that the admission policy names now. Raises UsageError if it says so in another way than ours."""
+    policy = live.get(THE_POLICY, {"spec": {}})
+    for variable in policy["spec"].get("variables") or ():
+        if variable["name"] != name:
+            continue
+        try:
+            found = json.loads(variable["expression"])
+        except ValueError:
+            found = None
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            seen = f"its variable {name} is no list of names"
+            raise UsageError(THE_POLICY, seen, "delete the policy, then run the same command")
+        return tuple(found)
+    return ()
 
 
 def checked_image(reference: str) -> str:
@@ -110,34 +147,47 @@ def checked_image(reference: str) -> str:
     return reference
 
 
-def manifests(settings: Settings) -> tuple[Manifest, ...]:
-    """All objects, in the order in which they are applied."""
-    found = [*_read(*_BASE)]
-    if settings.replicas > 1:
-        found += _read(_TWO_REPLICAS)
-    if settings.enforcement is not Enforcement.NONE:
-        found += _read(*_ADMISSION)
-    made = [_adapted(each, settings) for each in found]
-    if settings.configuration is not None:
-        made.insert(1, configuration_map(settings.configuration))
-    return tuple(made)
-
-
-def no_longer_wanted(settings: Settings) -> tuple[Manifest, ...]:
-    """What an install with other settings may have made, and these settings do not have; the last one first."""
-    found = list(_read(_TWO_REPLICAS)) if settings.replicas == 1 else []
-    if settings.enforcement is Enforcement.NONE:
-        found += _read(*_ADMISSION)
-    return tuple(reversed(found))
-
-
 def everything() -> tuple[Manifest, ...]:
-    """Every object that any install may have made, the last one first; the namespace is the last of all."""
-    found = (*_read(*_BASE), *_read(_TWO_REPLICAS), *_read(*_ADMISSION), configuration_map(""))
-    return tuple(reversed(found))
+    """Every object that an install may make, in the order in which they are applied, and deleted."""
+    namespace, *others = (_manifest(json.loads(each)) for each in _documents())
+    return namespace, _configuration_map(""), *others
 
 
-def configuration_map(text: str) -> Manifest:
+def manifests(settings: Settings) -> tuple[Manifest, ...]:
+    """The objects that these settings want, in the order in which they are applied; the Deployment is the last one."""
+    found = [_adapted(each, settings) for each in everything() if _is_wanted(each, settings)]
+    references = [each.reference for each in found if not each.stays]
+    found[-1].body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
+    return tuple(found)
+
+
+def _is_wanted(manifest: Manifest, settings: Settings) -> bool:
+    if manifest.reference == THE_CONFIGURATION:
+        return settings.configuration is not None
+    if manifest.is_admission:
+        return settings.enforces is not None
+    return settings.replicas > 1 or manifest.resource.kind != "PodDisruptionBudget"
+
+
+def no_longer_wanted(live: Live, wanted: tuple[Manifest, ...]) -> tuple[Manifest, ...]:
+    """What the version that is there has by its own list, and these manifests do not have."""
+    deployment = live.get(THE_DEPLOYMENT, {"metadata": {}})
+    listed = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
+    known = {each.reference for each in wanted}
+    return tuple(_referenced(each) for each in listed if each and each not in known)
+
+
+def _referenced(reference: str) -> Manifest:
+    found = _REFERENCE.fullmatch(reference)
+    if found is None:
+        where, expected = f"annotation {_APPLIED} of {THE_DEPLOYMENT}", "the objects of a version"
+        raise UsageError(where, f"names {reference!r}", f"{expected} were expected")
+    api_version, kind, namespace, name = found.groups()
+    metadata = {"name": name, "namespace": namespace}
+    return _manifest({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+
+
+def _configuration_map(text: str) -> Manifest:
     """The ConfigMap with the approver's configuration."""
     labels = labels_of("configuration")
     metadata = {"name": CONFIGURATION, "namespace": NAMESPACE, "labels": labels}
@@ -158,9 +208,11 @@ def _adapted(manifest: Manifest, settings: Settings) -> Manifest:
             (container,) = body["spec"]["template"]["spec"]["containers"]
             container["image"] = settings.image
             body["spec"]["replicas"] = settings.replicas
-        case "ValidatingAdmissionPolicyBinding" if settings.enforcement is Enforcement.DENY:
+        case "ConfigMap" if manifest.reference == THE_CONFIGURATION:
+            body["data"] = {CONFIGURATION_KEY: settings.configuration}
+        case "ValidatingAdmissionPolicyBinding" if settings.enforces:
             body["spec"]["validationActions"] = ["Deny", "Audit"]
-        case "ValidatingAdmissionPolicy" if manifest.name == DECIDED_BY:
+        case "ValidatingAdmissionPolicy" if manifest.reference == THE_POLICY:
             more = {"users": settings.users, "groups": settings.groups}
             for variable in body["spec"]["variables"]:
                 known = json.loads(variable["expression"])
@@ -169,19 +221,12 @@ def _adapted(manifest: Manifest, settings: Settings) -> Manifest:
     return Manifest(manifest.resource, body)
 
 
-def _read(*names: str) -> Iterator[Manifest]:
-    """The manifests in files of deploy/approver, fresh: the caller may change them."""
-    for name in names:
-        for document in _documents(name):
-            yield _manifest(json.loads(document))
-
-
 @cache
-def _documents(name: str) -> tuple[str, ...]:
-    """Those of one file as JSON, which is read sooner than YAML: a command wants them several times."""
-    file = resources.files(__package__).joinpath("manifests", *name.split("/"))
-    text = file.read_text(encoding="utf-8")
-    documents = re.split(r"^---\n", text, flags=re.MULTILINE)
+def _documents() -> tuple[str, ...]:
+    """The files of deploy/approver as JSON, which is read sooner than YAML: a command wants them several times."""
+    folder = resources.files(__package__).joinpath("manifests")
+    texts = [folder.joinpath(*each.split("/")).read_text(encoding="utf-8") for each in _FILES]
+    documents = (each for text in texts for each in re.split(r"^---\n", text, flags=re.MULTILINE))
     return tuple(json.dumps(goyaml.read(each.encode())) for each in documents)
 
 

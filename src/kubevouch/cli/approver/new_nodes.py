@@ -5,10 +5,10 @@ from enum import StrEnum
 from ipaddress import ip_network
 from typing import Final
 
+from kubevouch import goyaml
 from kubevouch.errors import UsageError
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION_SCHEMA,
-    SourceWord,
     read_configuration,
 )
 from kubevouch.policy.sources.stored import Unreadable
@@ -23,39 +23,37 @@ class NewNodes(StrEnum):
     RULE = "rule"
     """A rule admits it once: a pattern of names, networks, so many an hour."""
 
-    NODE_STATUS = "node-status"
-    """Whatever the node says of itself counts. Weak."""
-
 
 QUESTION: Final = """\
 A node that nobody has pinned asks for a certificate when it joins. What is to become of its CSR?
-  hold         it waits until somebody runs `kubevouch approver pin NODE` (an Event on it and on its Node says so)
-  rule         admitted once if its name matches a pattern, its addresses lie in networks, and not too many came this hour
-  node-status  WEAK: what the node says of itself counts. Whoever has a bootstrap token gets any free name and address"""
-
-WEAK: Final = (
-    "WEAK: with node-status a new node gets whatever names and addresses it claims, unless another node or the cluster "
-    "has them. Whoever can join a node can take any other address."
-)
+  hold  it waits until somebody runs `kubevouch approver pin NODE` (an Event on it and on its Node says so)
+  rule  admitted once if its name matches a pattern, its addresses lie in networks, and not too many came this hour"""
 
 
 @dataclass(frozen=True)
 class NewNodeWish:
-    """The operator's answer. names, networks, per_hour: of the rule."""
+    """The operator's answer: a rule; without one new nodes are held."""
 
-    source: NewNodes
     names: str = ""
     networks: tuple[str, ...] = ()
     per_hour: int = 0
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        """The flags of `approver install` that state it."""
-        if self.source is not NewNodes.RULE:
-            return ("--new-nodes", str(self.source))
-        networks = [word for each in self.networks for word in ("--new-node-cidr", each)]
-        hourly = ("--new-nodes-per-hour", str(self.per_hour))
-        return ("--new-node-names", self.names, *networks, *hourly)
+    def configuration(self) -> str:
+        """The text of configuration.yaml. Raises UsageError if the approver could not read it."""
+        sources = ["inventory", "pins", "renewal", *(["new-nodes"] if self.names else [])]
+        content: dict[str, object] = {"schemaVersion": CONFIGURATION_SCHEMA, "sources": sources}
+        if self.names:
+            rule = {"names": self.names, "cidrs": [*self.networks], "perHour": self.per_hour}
+            content["newNodes"] = [rule]
+        text = goyaml.written(content)
+        read = read_configuration(text)
+        if isinstance(read, Unreadable):
+            raise UsageError("--new-nodes", read.seen, read.expected)
+        if read.problems:
+            # Behind the place in a file that is not there yet.
+            raise UsageError("--new-nodes rule", read.problems[0].partition(": ")[2])
+        return text
 
 
 def wish_of(
@@ -70,7 +68,7 @@ def wish_of(
         if ruled:
             expected = "--new-node-names and --new-node-cidr belong to --new-nodes rule"
             raise UsageError(f"--new-nodes {chosen}", "has no rule", expected)
-        return NewNodeWish(chosen)
+        return NewNodeWish()
     if not (names and networks):
         expected = "--new-node-names PATTERN and --new-node-cidr CIDR were expected"
         raise UsageError("--new-nodes rule", "is not a whole rule", expected)
@@ -81,49 +79,4 @@ def wish_of(
             raise UsageError(
                 f"--new-node-cidr {each}", str(error), "192.168.88.0/24, say"
             ) from None
-    return NewNodeWish(chosen, names, networks, per_hour)
-
-
-def configuration_text(wish: NewNodeWish) -> str:
-    """The text of configuration.yaml. Raises UsageError if the approver could not read it."""
-    sources = ["inventory", "pins", "renewal"]
-    lines = [f"schemaVersion: {CONFIGURATION_SCHEMA}"]
-    match wish.source:
-        case NewNodes.HOLD:
-            lines.append(f"sources: [{', '.join(sources)}]")
-        case NewNodes.NODE_STATUS:
-            lines.append(f"# {WEAK}")
-            lines.append(f"sources: [{', '.join([*sources, 'node-status'])}]")
-        case NewNodes.RULE:
-            lines.append(f"sources: [{', '.join([*sources, 'new-nodes'])}]")
-            lines.append("newNodes:")
-            lines.append(f"- names: {_quoted(wish.names)}")
-            lines.append(f"  cidrs: [{', '.join(map(_quoted, wish.networks))}]")
-            lines.append(f"  perHour: {wish.per_hour}")
-    text = "\n".join(lines) + "\n"
-    read = read_configuration(text)
-    if isinstance(read, Unreadable):
-        raise UsageError("--new-nodes", read.seen, read.expected)
-    if read.problems:
-        # Behind the place in a file that is not there yet.
-        raise UsageError("--new-nodes rule", read.problems[0].partition(": ")[2])
-    return text
-
-
-def wish_in(text: str) -> NewNodeWish | None:
-    """The wish that a configuration states; None where it states more, or in other words, so that no flags would."""
-    found = read_configuration(text)
-    if isinstance(found, Unreadable):
-        return None
-    wish = NewNodeWish(NewNodes.HOLD)
-    if SourceWord.NODE_STATUS in found.sources:
-        wish = NewNodeWish(NewNodes.NODE_STATUS)
-    elif found.new_nodes:
-        rule = found.new_nodes[0]
-        wish = NewNodeWish(NewNodes.RULE, rule.names, tuple(map(str, rule.networks)), rule.per_hour)
-    said = read_configuration(configuration_text(wish))
-    return wish if said == found else None
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return NewNodeWish(names, networks, per_hour)

@@ -19,7 +19,7 @@ def _roles() -> str:
     return PINNER
 
 
-@click.command("pin", short_help="Write down which names and addresses nodes have. Asks first.")
+@click.command(short_help="Write down which names and addresses nodes have. Asks first.")
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
 @cluster
 @output("table", "json")
@@ -33,11 +33,12 @@ def _roles() -> str:
 )
 @via_ssh("Name the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
+@click.option("--restore", metavar="FILE", help="Put back what a change has kept in FILE.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @print_role(_roles, "whoever pins needs")
 @click.pass_context
-def command(
+def pin(
     ctx: click.Context,
     nodes: tuple[str, ...],
     kubeconfig: str | None,
@@ -49,6 +50,7 @@ def command(
     ssh_user: str | None,
     ask_sudo_password: bool,
     remove: bool,
+    restore: str | None,
     allow: tuple[str, ...],
     yes: bool,
 ) -> int:
@@ -58,7 +60,7 @@ def command(
     by --via ssh, or by --csr. Otherwise the pin's list of certificates stays as it was. What --allow gave stays in the pin until --remove, or until the Node is
     another. Exit code 3: a disk could not be read. Exit code of --diff: 1 if something differs; otherwise 1 if a value of --allow was refused.
     """
-    from kubevouch.cli.approver import pin_removal, pinning
+    from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values
     from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.common.ssh_choice import asked_ssh
@@ -66,6 +68,8 @@ def command(
     terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
     terminal.nothing_changed = True
+    if restore and (diff or csr or via or allow or nodes or remove):
+        raise UsageError("--restore", "the file was expected, and nothing else")
     if csr and len(nodes) != 1:
         raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
     if csr and via:
@@ -73,8 +77,10 @@ def command(
     if remove and (diff or csr or via or allow or not nodes):
         raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
     access = access_of(terminal, kubeconfig, context)
+    if restore:
+        return pin_change.restore(terminal, access, restore, yes=yes)
     if remove:
-        return pin_removal.remove(terminal, access, nodes, yes=yes)
+        return pin_change.remove(terminal, access, nodes, yes=yes)
     ssh = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
     looked = pinning.look(terminal, access, nodes, node_values(allow), csr or "", ssh)
     pinning.show(terminal, looked)

@@ -1,11 +1,9 @@
 """What `approver pin` and `approver install` do about pins: look, show the table, ask, write."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.approve.decide.sources import WatchedSources
-from kubevouch.cli.approver.as_shown import ChangedSinceShown, check_pins_as_shown
 from kubevouch.cli.approver.credential import (
     NamedCertificates,
     certificates_on_disks,
@@ -13,16 +11,15 @@ from kubevouch.cli.approver.credential import (
     issued_to,
 )
 from kubevouch.cli.approver.installation import NAMESPACE
-from kubevouch.cli.approver.pin_writes import carried_out, say_that_it_has_changed
+from kubevouch.cli.approver.pin_change import Texts, carry_out, written
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals, still_allowed
-from kubevouch.cli.approver.stored_pins import StoredPins, Wrote, read_stored_pins, write_pins
-from kubevouch.cli.approver.undo_pins import Former, say_how_pins_are_undone
+from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins
 from kubevouch.cli.common.absent import no_such_node
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.rollout import named
-from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
@@ -31,25 +28,23 @@ from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.measured import Measured
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NAMESPACES, NODES, Namespace
+from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.configuration import with_configured
-from kubevouch.policy.sources.pinned import PINS
-from kubevouch.policy.sources.stored import shard_of
+from kubevouch.policy.sources.watched import WatchedSources
 
-_COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES", "UID", "MACHINE-ID")
+_COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES")
 
 
 @dataclass(frozen=True)
 class Looked:
     """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
 
-    named: the client certificates that are named now. issued: who got that of --csr, and when. not_yet: why nothing can be pinned before an install.
+    named: the client certificates that are named now. issued: who got that of --csr, and when. absent: no approver is installed.
     """
 
     found: Sequence[Proposal]
@@ -57,18 +52,9 @@ class Looked:
     gone: tuple[str, ...] = ()
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
-    not_yet: str = ""
-    texts: Former = field(default_factory=dict)
+    absent: bool = False
+    texts: Texts = field(default_factory=dict)
     """What is stored of each pinned node, by ConfigMap."""
-
-    def replaced(self, nodes: Iterable[str]) -> Former:
-        """What new pins of these nodes replace, by ConfigMap: what stands in a wrong one stays there."""
-        return {node: self._replaced_text(node) for node in nodes}
-
-    def _replaced_text(self, node: str) -> Mapping[str, str]:
-        own = shard_of(PINS, node)
-        text = self.texts.get(node, {}).get(own)
-        return {} if text is None else {own: text}
 
 
 class NamesNotKnown(KubevouchError):
@@ -120,22 +106,11 @@ def look(
         found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
-        space = None if stored.pins else await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
-        not_yet = _why_not_yet(space) if space is not None else ""
-        return Looked(found, stored.problems, gone, named, issued, not_yet, stored.texts)
+        space = await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
+        absent = space.is_known and space.value is None
+        return Looked(found, stored.problems, gone, named, issued, absent, stored.texts)
 
     return with_api(terminal, access, looking)
-
-
-def _why_not_yet(namespace: Measured[Namespace]) -> str:
-    if namespace.value is not None and namespace.value.status.phase == "Terminating":
-        return (
-            f"Nothing can be pinned while the namespace {NAMESPACE} is being deleted. This says what keeps it, and once it "
-            "is gone it installs the approver and pins nodes as well:"
-        )
-    if namespace.is_known and namespace.value is None:
-        return "Nothing can be pinned before the approver is installed, which pins nodes as well:"
-    return ""
 
 
 async def _who(api: ApiClient) -> str:
@@ -152,7 +127,7 @@ def show(terminal: Terminal, looked: Looked) -> None:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
-        _print(terminal, [_row(each) for each in looked.found])
+        terminal.table(_COLUMNS, [_row(each) for each in looked.found])
         terminal.out()
         terminal.out(
             "How we know: each Node's own status, which the node writes. Look at every line."
@@ -170,22 +145,6 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.note(f"{text}: {over_ssh}")
 
 
-def _print(terminal: Terminal, rows: Sequence[tuple[str, ...]]) -> None:
-    """A table; where it would be folded, a block for each node, since no name and no address may be broken."""
-    from kubevouch.cli.common.layout import fits
-
-    shown = [tuple(map(one_line, row)) for row in rows]
-    if fits((_COLUMNS, *shown), terminal.columns(terminal.stdout)):
-        terminal.table(_COLUMNS, shown)
-        return
-    wide = max(map(len, _COLUMNS))
-    for node, state, *cells in shown:
-        terminal.out(f"{node}   {state}")
-        for heading, cell in zip(_COLUMNS[2:], cells, strict=True):
-            for number, value in enumerate(cell.split(", ")):
-                terminal.out(f"  {'' if number else heading:<{wide}}   {value}")
-
-
 def _said_of(found: Proposal) -> tuple[str, ...]:
     """What the table does not show of a pin that would be written."""
     if not found.writes:
@@ -201,7 +160,7 @@ def _said_of(found: Proposal) -> tuple[str, ...]:
 def _row(found: Proposal) -> tuple[str, ...]:
     pin = found.pin
     names, addresses = ", ".join(pin.names) or "-", ", ".join(pin.addresses) or "-"
-    return pin.node, found.state, names, addresses, pin.uid, pin.machine_id or "-"
+    return pin.node, found.state, names, addresses
 
 
 def _json(found: Proposal) -> Mapping[str, object]:
@@ -240,8 +199,8 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
         terminal.out(f"Every pin is as its Node is{but}.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        if looked.not_yet:
-            terminal.wrapped(looked.not_yet)
+        if looked.absent:
+            terminal.out("Nothing can be pinned before the approver is installed:")
             terminal.command("NEXT  ", INSTALL_APPROVER)
             return ExitCode.FINDINGS
         terminal.out("If these are yours, and what the table says of them is so:")
@@ -265,19 +224,8 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             terminal.command("NEXT  ", first, beside_an_error=True)
     if pins:
         _ask(terminal, access, looked, yes=yes)
-        former = looked.replaced(pin.node for pin in pins)
-
-        async def writing(api: ApiClient, wrote: Wrote) -> None:
-            await check_pins_as_shown(api, [each for each in looked.found if each.writes])
-            terminal.nothing_changed = False
-            await write_pins(api, pins, wrote)
-
-        try:
-            carried_out(terminal, access, former, writing)
-        except ChangedSinceShown as error:
-            return say_that_it_has_changed(terminal, error)
+        carry_out(terminal, access, written(pins, looked.texts))
         terminal.out(f"{counted(len(pins), 'node')} pinned.")
-        say_how_pins_are_undone(terminal, former)
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
     for node, value in refused:

@@ -55,7 +55,7 @@ class Proposal:
         """What writing it would change of the pin there is, in words."""
         if not self.writes or not isinstance(self.now, PinnedNode):
             return ()
-        return _changes(self.now, self.pin, again=self.names)
+        return pin_changes(self.now, self.pin, again=self.names)
 
     @property
     def writes(self) -> bool:
@@ -259,7 +259,8 @@ def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
-def _changes(now: PinnedNode, pin: PinnedNode, *, again: bool) -> tuple[str, ...]:
+def pin_changes(now: PinnedNode, pin: PinnedNode, *, again: bool = False) -> tuple[str, ...]:
+    """What the second pin changes of the first one, in words. again: also that a client certificate is named once more."""
     before, after = (*now.names, *now.addresses), (*pin.names, *pin.addresses)
     words = [f"+ {value}" for value in after if value not in before]
     for value in before:

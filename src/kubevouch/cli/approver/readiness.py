@@ -1,27 +1,16 @@
-"""Waits until the approver's pods are ready and one of them leads, and says what keeps them from it.
-
-Also whether its configuration can be read.
-"""
+"""Waits until the approver's pods are ready and one of them leads, and says what keeps them from it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from kubevouch.approve.act.controller import LEASE
-from kubevouch.cli.approver.changes import Change
 from kubevouch.cli.approver.installation import DEPLOYMENT, ITS_PODS, NAMESPACE
-from kubevouch.cli.approver.present import Present
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import DEPLOYMENTS, LEASES, PODS, Pod
-from kubevouch.policy.sources.configuration import (
-    CONFIGURATION,
-    CONFIGURATION_KEY,
-    why_unreadable,
-)
-from kubevouch.policy.sources.stored import Unreadable
 
 _PAUSE: Final = 1.0
 _RENEWED: Final = timedelta(seconds=5)
@@ -89,33 +78,13 @@ def _hindrance(pod: Pod) -> str:
     return one_line(f"pod {pod.name}: {pod.status.phase or 'not seen by a kubelet'}, not ready")
 
 
-def unreadable_configuration(present: Present, changes: Sequence[Change]) -> Unreadable | None:
-    """What is wrong with the approver's configuration, as it will be after the changes; None if it can be read."""
-    key = f"ConfigMap {NAMESPACE}/{CONFIGURATION}"
-    after = {str(each.manifest): each.after for each in changes}
-    found = after.get(key) or present.live.get(key) or {}
-    text = (found.get("data") or {}).get(CONFIGURATION_KEY)
-    return why_unreadable(None if text is None else str(text))
-
-
-def say_that_it_cannot_read(terminal: Terminal, unread: Unreadable) -> None:
-    """Of an approver that holds every CSR, whatever its pods say."""
-    text = f"The approver approves nothing: its configuration cannot be read: {unread}"
-    terminal.error(one_line(text))
-
-
-def say_how_it_ended(
-    terminal: Terminal, hindrances: Sequence[str], wait: float, unread: Unreadable | None
-) -> None:
+def say_how_it_ended(terminal: Terminal, hindrances: Sequence[str], wait: float) -> None:
     """Whether the approver is at work now, and what comes next. hindrances: of its pods, after so many seconds."""
-    if unread:
-        say_that_it_cannot_read(terminal, unread)
-        terminal.command("NEXT  ", f"kubectl -n {NAMESPACE} edit configmap/{CONFIGURATION}")
-    elif not hindrances:
+    if not hindrances:
         terminal.out("The approver is ready: all of its pods are, and one leads.")
         terminal.command("NEXT  ", "kubevouch csr list")
-    else:
-        terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
-        for text in hindrances[1:]:
-            terminal.wrapped(text, "      ")
-        terminal.command("NEXT  ", f"kubectl -n {NAMESPACE} get pods,events")
+        return
+    terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
+    for text in hindrances[1:]:
+        terminal.wrapped(text, "      ")
+    terminal.command("NEXT  ", f"kubectl -n {NAMESPACE} get pods,events")

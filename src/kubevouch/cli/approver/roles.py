@@ -19,7 +19,7 @@ _BIND: Final = """\
 _INSTALLER_ABOUT: Final = """\
 # What `approver install`, `upgrade` and `remove` need. As good as the right to approve any kubelet's CSR: whoever
 # has them can run any image with the approver's account. They may be bound for the time of the installation only.
-# The namespace comes first, so that a Role can lie in it. `remove --pins` leaves it, since it may not look what else is there.
+# The namespace comes first, so that a Role can lie in it.
 """
 _INSTALLER: Final = """\
 apiVersion: v1
@@ -190,10 +190,9 @@ metadata:
   name: {name}
   namespace: kubevouch-system
 rules:
-# `get` is for the kubectl command that puts back a pin that was changed.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, create, patch]
+  verbs: [list, create, patch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

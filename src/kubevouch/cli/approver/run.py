@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.part import ServerPart
+    from kubevouch.serve.server import ServerPart
 
 
-@click.command("run", short_help="The controller itself. Writes.")
+@click.command(short_help="The controller itself. Writes.")
 @access
 @click.option(
     "-n",
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @listening(8443)
 @logging("2 what is served, 3 each request")
 @click.pass_context
-def command(
+def run(
     ctx: click.Context,
     /,
     kubeconfig: str | None,

@@ -1,6 +1,5 @@
 """Reads and writes the pins: ConfigMaps of the approver's namespace, one key for each node."""
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -48,8 +47,11 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
     return StoredPins(pins, tuple(problems), texts)
 
 
+Entries = Mapping[str, Mapping[str, str | None]]
+"""By ConfigMap and node, the text that stands there; None for no entry."""
+
 Wrote = Callable[[Collection[str]], None]
-"""Is told the nodes whose entries have just been written or removed, or may have been where an interruption came: the next ConfigMap may fail."""
+"""Is told the nodes whose entries have just been written: the next ConfigMap may fail."""
 
 
 def _nobody(_: Collection[str]) -> None:
@@ -58,51 +60,36 @@ def _nobody(_: Collection[str]) -> None:
 
 async def write_pins(api: ApiClient, pins: Iterable[PinnedNode], wrote: Wrote = _nobody) -> None:
     """Writes each pin into its shard. Raises UsageError where the approver's namespace is missing."""
-    shards: dict[str, dict[str, str | None]] = {}
+    await write_entries(api, entries_of(pins), wrote)
+
+
+def entries_of(pins: Iterable[PinnedNode]) -> Entries:
+    """The entries of these pins."""
+    found: dict[str, dict[str, str | None]] = {}
     for pin in pins:
-        shards.setdefault(shard_of(PINS, pin.node), {})[pin.node] = written_pin(pin)
-    await _write(api, shards, wrote)
+        found.setdefault(shard_of(PINS, pin.node), {})[pin.node] = written_pin(pin)
+    return found
 
 
-async def remove_pins(api: ApiClient, texts: Mapping[str, Iterable[str]], wrote: Wrote) -> None:
-    """Removes what stands of these nodes in these ConfigMaps."""
-    shards: dict[str, dict[str, str | None]] = {}
-    for node, names in texts.items():
-        for name in names:
-            shards.setdefault(name, {})[node] = None
-    await _write(api, shards, wrote)
-
-
-async def _write(
-    api: ApiClient, shards: Mapping[str, Mapping[str, str | None]], wrote: Wrote
-) -> None:
-    for name, data in sorted(shards.items()):
+async def write_entries(api: ApiClient, entries: Entries, wrote: Wrote = _nobody) -> None:
+    """Writes and removes entries, one ConfigMap after the other."""
+    for name, data in sorted(entries.items()):
         try:
-            await _write_one(api, name, data)
-        except asyncio.CancelledError:
-            wrote(data)  # it may have been sent, and carried out
-            raise
-        wrote(data)
-
-
-async def _write_one(api: ApiClient, name: str, data: Mapping[str, str | None]) -> None:
-    try:
-        await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
-    except NotFound:
-        try:
-            await _create(api, name, data)
-        except Conflict:  # somebody else has just made it
             await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
+        except NotFound:
+            await _create(api, name, data)
+        wrote(data)
 
 
 async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> None:
     kept = {node: text for node, text in data.items() if text is not None}
     if not kept:
         return
-    labels = labels_of("pins")
-    body = {"metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}, "data": kept}
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": labels_of("pins")}
     try:
-        await api.create(CONFIG_MAPS, body, NAMESPACE)
+        await api.create(CONFIG_MAPS, {"metadata": metadata, "data": kept}, NAMESPACE)
+    except Conflict:  # somebody else has just made it
+        await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
     except NotFound:
         seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None

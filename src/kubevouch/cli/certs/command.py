@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.certs.options import warn_and_fail
 from kubevouch.cli.common.options import (
+    F,
     cluster,
     handshake_timeout,
     output,
@@ -18,10 +18,52 @@ if TYPE_CHECKING:
     from kubevouch.inventory.limits import LifeLimit
 
 
+class _LimitText(click.ParamType["LifeLimit"]):
+    """A time that is left, or a percentage of life that is used."""
+
+    name = "limit"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "LifeLimit":
+        """The limit."""
+        from kubevouch.inventory.limits import read_life_limit
+
+        text = str(value)
+        if (found := read_life_limit(text)) is None:
+            self.fail(
+                f"{text!r} is neither a time such as 30d or 12h nor a part such as 92%", param, ctx
+            )
+        return found
+
+
+def _warn_and_fail(function: F) -> F:
+    """From when on a certificate is told, and from when on the exit code is 1."""
+    limit = _LimitText()
+    for option in (
+        click.option(
+            "--fail",
+            type=limit,
+            metavar="LIMIT",
+            help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
+        ),
+        click.option(
+            "--warn",
+            type=limit,
+            default="92%",
+            show_default=True,
+            metavar="LIMIT",
+            help="Tell from then on. The exit code stays 0.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
 @cluster
 @output("table", "wide", "short", "json", "prometheus", "html")
-@warn_and_fail
+@_warn_and_fail
 @click.option(
     "--root",
     "roots",

@@ -1,16 +1,19 @@
 """How the inventory is shown, and the exit code."""
 
-from kubevouch.cli.certs.documents import inventory_json
+from collections import Counter
+from dataclasses import replace
+
 from kubevouch.cli.certs.tables import print_tables, print_wide
+from kubevouch.cli.common.certificates import certificate_json
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.certificates import FoundCertificates, NotRead
 from kubevouch.inventory.ending import csrs_that_wait, place_of
 from kubevouch.inventory.fleet import state_word
 from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import rows_not_read, unread_of
+from kubevouch.inventory.not_read import all_unread, rows_not_read, unread_of
 from kubevouch.inventory.rows import CertificateRow, RowState, rows_of
 
 _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
@@ -27,20 +30,19 @@ def print_rows(
     code = _exit_code(found, rows, limits)
     match form:
         case "json":
-            print_document(terminal, "kubevouch.certs/1", inventory_json(found, rows, limits))
+            print_document(terminal, "kubevouch.certs/1", _inventory_json(found, rows, limits))
         case "short":
             _print_short(terminal, found, rows, limits)
         case "prometheus":
-            from kubevouch.cli.certs.prometheus import exposition
+            from kubevouch.inventory.metrics import page_of
 
-            terminal.document(exposition(rows))
+            terminal.document("".join(page_of(map(_printable, rows))))
         case "html":
-            from kubevouch.inventory.html.page import Writer
+            from kubevouch.inventory.html.page import html_of
             from kubevouch.inventory.html.report import report
 
-            write = Writer(one_line)
-            page = report(cluster, found, rows, limits, write=write, hint=terminal.hint)
-            terminal.document(page)
+            page = report(cluster, found, rows, limits, terminal.hint)
+            terminal.document(html_of(page, one_line))
         case "wide":
             print_wide(terminal, (*rows, *rows_not_read(found.not_read)), limits)
         case _:
@@ -80,3 +82,51 @@ def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) ->
     when = f", {expires_text(certificate.not_after)} ({residual_time(row)})" if certificate else ""
     text = f"{concern:<4}  {row.found.use} of {place_of(row)}: {state_word(row, limits)}{why}{when}"
     terminal.long_line(text, hang=6, colour=_COLOURS[concern])
+
+
+def _printable(row: CertificateRow) -> CertificateRow:
+    """Signs of a path that cannot be printed are escaped: a label is UTF-8."""
+    node, where = one_line(row.found.node), one_line(row.found.where)
+    return replace(row, found=replace(row.found, node=node, where=where))
+
+
+def _inventory_json(
+    found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
+) -> dict[str, object]:
+    """Stable names; times in RFC 3339. counts: how many rows stand how against the limits."""
+    counts = Counter(limits.concern(row) for row in rows)
+    return {
+        "at": found.at,
+        "counts": {each: counts[each] for each in Concern},
+        "certificates": [_row_json(row, limits) for row in rows],
+        "notRead": [
+            _unread_json(each)
+            for each in all_unread(found.not_read, rows, asked_disks=found.asked_disks)
+        ],
+    }
+
+
+def _unread_json(each: NotRead) -> dict[str, object]:
+    return {"what": each.what, "node": each.node, "why": each.doubt.text, "kind": each.doubt.kind}
+
+
+def _row_json(row: CertificateRow, limits: Limits) -> dict[str, object]:
+    found = row.found
+    return {
+        "use": found.use,
+        "node": found.node,
+        "where": found.where,
+        "vantage": found.vantage,
+        "at": found.at,
+        "state": row.state,
+        "concern": limits.concern(row),
+        "residualSeconds": None if row.remaining is None else int(row.remaining.total_seconds()),
+        "lifeUsed": None if row.used is None else round(row.used, 4),
+        "authority": found.authority,
+        "externallyManaged": found.externally_managed,
+        "renewedBy": row.renewed_by,
+        "stops": row.stops,
+        "remarks": row.remarks,
+        "certificate": certificate_json(found.certificate) if found.certificate else None,
+        "chain": [each.fingerprint for each in found.chain],
+    }

@@ -2,28 +2,26 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 
 from kubevouch.cli.certs.ending import Shorten, print_end, print_heading
 from kubevouch.cli.common.diagnosis import shortener
-from kubevouch.cli.common.layout import fits
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.ending import what_stops
 from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
 from kubevouch.inventory.kubeadm_tables import (
+    AUTHORITY_COLUMNS,
+    LEAF_COLUMNS,
     SHOWN_BY_KUBEADM,
-    absent_word,
+    disk_tables,
     expires_text,
     is_in_kubeadms_tables,
-    kubeadm_tables,
-    managed_elsewhere,
+    kubeadm_lines,
     residual_time,
 )
 from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.not_read import none_there, rows_not_read, unread_of
-from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.rows import CertificateRow, RowState
 
 _COLUMNS = (
@@ -35,11 +33,6 @@ _COLUMNS = (
     "RENEWED BY",
 )
 _MOST_NOT_READ = 8
-_PLACE = 24
-_LEAST_NEEDED = ("EXTERNALLY MANAGED", "CERTIFICATE AUTHORITY", "RENEWED BY")
-"""Columns that a narrow terminal has no room for, in the order in which they go."""
-_LEAVES = (*_COLUMNS[:1], *_COLUMNS[2:5], "EXTERNALLY MANAGED")
-_AUTHORITIES = ("CERTIFICATE AUTHORITY", *_COLUMNS[2:4], "EXTERNALLY MANAGED")
 
 
 def print_tables(
@@ -49,13 +42,12 @@ def print_tables(
     limits: Limits,
     cluster: str = "",
 ) -> None:
-    """All of it. What matters most stands first, and with what is to be done once more at the end."""
+    """All of it. What matters most, and what is to be done, stand at the end."""
     names = [row.found.node for row in rows if row.found.node]
     shorten = shortener(list(dict.fromkeys(names)))
-    print_heading(terminal, found, rows, shorten=shorten, limits=limits, cluster=cluster)
+    print_heading(terminal, found, cluster)
     with_unread = (*rows, *rows_not_read(found.not_read))
-    on_disk = [row for row in with_unread if is_in_kubeadms_tables(row)]
-    _print_kubeadms(terminal, found, on_disk)
+    _print_kubeadms(terminal, with_unread)
     others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
@@ -66,38 +58,26 @@ def print_tables(
     print_end(terminal, found, rows, shorten=shorten, limits=limits)
 
 
-def _print_kubeadms(
-    terminal: Terminal, found: FoundCertificates, on_disk: Sequence[CertificateRow]
-) -> None:
-    """As kubeadm lays them out; where that is wider than the terminal, as all others."""
-    by_node = sorted(on_disk, key=lambda row: (row.found.node, row.found.use))
+def _print_kubeadms(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
+    """As kubeadm lays them out; where that is wider than the terminal, folded."""
     width = terminal.columns(terminal.stdout)
-    for node, group in groupby(by_node, key=lambda row: row.found.node):
-        rows = list(group)
-        where = f" on {node}" if node else ""
+    for tables in disk_tables(rows):
         terminal.out()
-        leaves = [_kubeadm_cells(row) for row in rows if not PURPOSES[row.found.use].is_ca]
         # On a worker kubeadm would miss all the others: it is not what shows a CA there.
-        shown = "as `kubeadm certs check-expiration` shows it" if leaves else "in kubeadm's form"
-        terminal.wrapped(f"{shown}{where}")
-        lines = [line.rstrip() for line in kubeadm_tables(rows, found.at)]
+        shown = (
+            "as `kubeadm certs check-expiration` shows it" if tables.leaves else "in kubeadm's form"
+        )
+        terminal.wrapped(f"{shown} on {tables.node}" if tables.node else shown)
+        lines = [line.rstrip() for line in kubeadm_lines(tables)]
         if width is None or max(map(len, lines)) <= width:
             for line in lines:
                 terminal.out(line)
             continue
-        if leaves:
-            _print_fitting(terminal, _LEAVES, leaves)
+        if tables.leaves:
+            terminal.table(LEAF_COLUMNS, tables.leaves)
+        if tables.authorities:
             terminal.out()
-        cas = [_kubeadm_cells(row) for row in rows if PURPOSES[row.found.use].is_ca]
-        _print_fitting(terminal, _AUTHORITIES, [(*each[:3], each[4]) for each in cas])
-
-
-def _kubeadm_cells(row: CertificateRow) -> tuple[str, ...]:
-    certificate = row.found.certificate
-    if certificate is None:
-        return f"!{absent_word(row)}! {row.found.use}", "", "", "", ""
-    ends = expires_text(certificate.not_after)
-    return row.found.use, ends, residual_time(row), row.found.ca, managed_elsewhere(row)
+            terminal.table(AUTHORITY_COLUMNS, tables.authorities)
 
 
 def _print_section(
@@ -119,39 +99,7 @@ def _print_section(
             lines.append(_cells(each, _place(each, shorten, is_alone=is_alone)))
     if lines:
         terminal.out(f"\n{heading}")
-        _print_fitting(terminal, _COLUMNS, lines)
-
-
-def _print_fitting(
-    terminal: Terminal, columns: Sequence[str], lines: Sequence[Sequence[str]]
-) -> None:
-    """As many columns as the terminal is wide enough for. Which ones are left out is said."""
-    kept, left_out = list(columns), []
-    width = terminal.columns(terminal.stdout)
-    for each in _LEAST_NEEDED:
-        if each in kept and each != columns[0] and not _fits(columns, lines, kept, width):
-            kept.remove(each)
-            left_out.append(each)
-    terminal.table(kept, _only(columns, lines, kept))
-    if left_out:
-        terminal.wrapped(f"(left out, the terminal is too narrow: {', '.join(left_out)})")
-
-
-def _only(
-    columns: Sequence[str], lines: Sequence[Sequence[str]], kept: Sequence[str]
-) -> list[list[str]]:
-    return [[line[columns.index(each)] for each in kept] for line in lines]
-
-
-def _fits(
-    columns: Sequence[str],
-    lines: Sequence[Sequence[str]],
-    kept: Sequence[str],
-    width: int | None,
-) -> bool:
-    """Whether the terminal is wide enough. A long place is folded: no column has to go for it."""
-    shown = [[cell[:_PLACE] for cell in line] for line in _only(columns, lines, kept)]
-    return fits([kept, *shown], width)
+        terminal.table(_COLUMNS, lines)
 
 
 def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
@@ -247,7 +195,3 @@ def _print_not_read(
     more = len(unread) - _MOST_NOT_READ
     if more > 0:
         terminal.out(f"  and {more} more (-o json has all)")
-    if lines := none_there(found.not_read):
-        terminal.out("\nnot there, and not missed")
-        for line in lines:
-            terminal.wrapped(line, "  ")

@@ -3,7 +3,7 @@
 from kubevouch.errors import UsageError, nearest
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, PODS
+from kubevouch.kube.resources import NODES
 
 
 async def no_such_node(
@@ -16,13 +16,3 @@ async def no_such_node(
         known = []
     expected = nearest(name, known, otherwise="the name of a Node was expected")
     return UsageError(name, seen, expected)
-
-
-async def no_such_pod(api: ApiClient, name: str, namespace: str) -> UsageError:
-    """The error for the name of no Pod of this namespace: the nearest one, where the API server lists them."""
-    try:
-        known = [each.name for each in await api.list_all(PODS, namespace)]
-    except KubeError:
-        known = []
-    expected = nearest(name, known, otherwise="the name of a Pod was expected, and -n NAMESPACE")
-    return UsageError(name, f"there is no such Pod in the namespace {namespace}", expected)

@@ -1,6 +1,6 @@
 """Which nodes a run of this machine has in hand, beside the plans of runs: $XDG_STATE_HOME/kubevouch/runs/RUN.armed.
 
-`fix --apply` and `undo` write a node down before it may be armed and strike it when it is not armed any more, so that it outlives a kill.
+`apply` and `undo` write a node down before it may be armed and strike it when it is not armed any more, so that it outlives a kill.
 `doctor` and `verify` only read it. It is about what this machine has done; the truth is on the node, and whoever looks there
 strikes what has ended. A file that cannot be read (a power cut, a full disk) counts as what the run's log says of the same.
 """

@@ -1,7 +1,6 @@
 """Connects to the cluster that --kubeconfig and --context name, in the same way for every verb."""
 
 from collections.abc import Awaitable, Callable
-from selectors import BaseSelector
 from typing import TypeVar
 
 import msgspec
@@ -30,9 +29,8 @@ def with_api(
     terminal: Terminal,
     access: ClusterAccess,
     work: Callable[[ApiClient, Clock], Awaitable[T]],
-    selector: Callable[[], BaseSelector] | None = None,
 ) -> T:
-    """Runs the work with an open client, in an event loop of its own. selector: see run_loop.
+    """Runs the work with an open client, in an event loop of its own.
 
     Where the API server does not allow something, the error leads on to the roles that the verb needs.
     """
@@ -53,7 +51,7 @@ def with_api(
             return await work(api, clock)
 
     try:
-        return run_loop(connected(), selector)
+        return run_loop(connected())
     except KubevouchError as error:
         if error.lacks_rights and not error.leads_on:
             error.leads_on = tuple(filter(None, (terminal.roles,)))

@@ -1,7 +1,7 @@
 """Findings as a page, in the same frame as that of `certs`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from kubevouch.cli.common.conclusion import THEN, Conclusion
@@ -11,7 +11,7 @@ from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.evidence.snapshot import Evidence, Served
-from kubevouch.inventory.html.page import Writer, section, tiles
+from kubevouch.inventory.html.page import Cell, Line, Page, Section, Table, Tile, html_of
 from kubevouch.inventory.kubeadm_tables import expires_text
 
 _TONES = {
@@ -27,50 +27,52 @@ def diagnosis_page(
     terminal: Terminal, evidence: Evidence, diagnosis: Diagnosis, conclusions: Sequence[Conclusion]
 ) -> str:
     """The conclusions and what to do next, every finding with its proofs, and what each kubelet serves."""
-    write = Writer(one_line)
     cluster = evidence.cluster
-    about = (
-        f"{cluster.server}, context {cluster.context}" if cluster.context else cluster.server,
-        f"Looked {evidence.at:%Y-%m-%d %H:%M:%S} UTC",
-    )
     counts = Counter(each.severity for each in diagnosis.findings)
-    parts = [
-        _first(terminal, conclusions, write),
-        tiles((counts[each], each, _TONES[each]) for each in Severity),
-    ]
     by_section = groupby(diagnosis.findings, key=lambda each: each.code.section)
-    for part, findings in by_section:
-        content = "".join(line for each in findings for line in _finding(each, write))
-        parts.append(section(SECTIONS[part], content, "long"))
+    sections = [
+        Section(SECTIONS[part], "long", [_finding(each) for each in findings])
+        for part, findings in by_section
+    ]
     if evidence.served:
-        parts.append(section("What each kubelet serves", _served(evidence.served, write), "long"))
-    return write.page("What is wrong", about, parts)
+        sections.append(_served(evidence.served))
+    page = Page(
+        "What is wrong",
+        (
+            f"{cluster.server}, context {cluster.context}" if cluster.context else cluster.server,
+            f"Looked {evidence.at:%Y-%m-%d %H:%M:%S} UTC",
+        ),
+        _first(terminal, conclusions),
+        [Tile(counts[each], each, _TONES[each]) for each in Severity],
+        sections,
+    )
+    return html_of(page, one_line)
 
 
-def _first(terminal: Terminal, conclusions: Sequence[Conclusion], write: Writer) -> str:
+def _first(terminal: Terminal, conclusions: Sequence[Conclusion]) -> Section:
     """What the terminal says in the end, in the colour of what is to be seen to."""
     if not conclusions:
-        return section("What matters most", '<p class="word">No cause was found.</p>', "first")
+        return Section("What matters most", "first", [Line(word="No cause was found.")])
     lines = []
     for each in conclusions:
-        word = f'<span class="word {_CONCLUSION_TONES[each.colour]}">{each.word}</span>'
-        lines.append(f"<p>{word}: {write.text(each.text)}</p>")
+        lines.append(Line(f": {each.text}", each.word, _CONCLUSION_TONES[each.colour]))
         for heading, text in each.lines:
-            shown = write.text(terminal.hinted(text))
-            if heading != THEN:
-                shown = f"<code>{write.text(terminal.hint(text))}</code>"
-            lines.append(f"<p>{heading.capitalize()}: {shown}</p>")
-    tone = _CONCLUSION_TONES[conclusions[-1].colour]
-    return section("What matters most", "".join(lines), f"first {tone}")
+            lead = f"{heading.capitalize()}:"
+            if heading == THEN:
+                lines.append(Line(f"{lead} {terminal.hinted(text)}"))
+            else:
+                lines.append(Line(lead, code=terminal.hint(text)))
+    return Section("What matters most", f"first {_CONCLUSION_TONES[conclusions[-1].colour]}", lines)
 
 
-def _finding(finding: Finding, write: Writer) -> Iterator[str]:
+def _finding(finding: Finding) -> Line:
     because = f" (because of {finding.because_of})" if finding.because_of else ""
-    word = f'<span class="word {_TONES[finding.severity]}">{finding.severity} {finding.code}</span>'
-    yield f"<p>{word} {write.text(finding.title + because)}</p>"
-    if finding.proofs:
-        proofs = "".join(f"<li>{write.text(_proof(each))}</li>" for each in grouped(finding.proofs))
-        yield f'<ul class="soft">{proofs}</ul>'
+    return Line(
+        f" {finding.title}{because}",
+        f"{finding.severity} {finding.code}",
+        _TONES[finding.severity],
+        proofs=[_proof(each) for each in grouped(finding.proofs)],
+    )
 
 
 def _proof(proofs: Sequence[Proof]) -> str:
@@ -80,20 +82,20 @@ def _proof(proofs: Sequence[Proof]) -> str:
     return f"{', '.join(subjects)}: {proofs[0].seen} [{proofs[0].vantage}]"
 
 
-def _served(served: Sequence[Served], write: Writer) -> str:
+def _served(served: Sequence[Served]) -> Section:
     rows = []
     for each in served:
         leaf, failure, verdict = each.dialled.leaf, each.dialled.failure, each.verdict
         seen = (failure.go_text or failure.text) if failure else ""
         if verdict is not None:
             seen = "verifies" if verdict.trusted else verdict.go_text
-        tone = "good" if verdict is not None and verdict.trusted else "bad"
         rows.append(
-            [
-                write.cell(each.node, kind="wide"),
-                write.cell(str(each.dialled.target), kind="whole"),
-                write.cell(expires_text(leaf.not_after) if leaf else "", kind="whole"),
-                write.cell(seen, kind="wide", tone=tone),
-            ]
+            (
+                Cell(each.node, "wide"),
+                Cell(str(each.dialled.target), "whole"),
+                Cell(expires_text(leaf.not_after) if leaf else "", "whole"),
+                Cell(seen, "wide", "good" if verdict is not None and verdict.trusted else "bad"),
+            )
         )
-    return write.table(("NODE", "ADDRESS", "EXPIRES", "SEEN"), rows)
+    table = Table(("NODE", "ADDRESS", "EXPIRES", "SEEN"), rows)
+    return Section("What each kubelet serves", "long", tables=[table])

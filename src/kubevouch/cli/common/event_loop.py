@@ -8,8 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Coroutine, Iterator
-from selectors import BaseSelector
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from kubevouch.cli.common.signals import ENDING, interrupt
@@ -17,13 +16,8 @@ from kubevouch.cli.common.signals import ENDING, interrupt
 T = TypeVar("T")
 
 
-def run_loop(
-    coroutine: Coroutine[Any, Any, T], selector: Callable[[], BaseSelector] | None = None
-) -> T:
-    """asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it.
-
-    selector: makes the loop's own, where the system's would not do.
-    """
+def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it."""
     interruption = _Interruption()
     logging.getLogger("asyncio").addFilter(_is_of_the_loop)
 
@@ -33,10 +27,7 @@ def run_loop(
         return await coroutine
 
     try:
-        with (
-            interruption.handled(),
-            asyncio.Runner(loop_factory=_loop_with(selector) if selector else None) as runner,
-        ):
+        with interruption.handled(), asyncio.Runner() as runner:
             return runner.run(work())
     except asyncio.CancelledError:
         if interruption.asked:
@@ -51,10 +42,6 @@ def run_loop(
             coroutine.close()  # a signal came first, and Python would say that nobody has awaited it
         if interruption.cut_short:
             _nothing_more_is_told()
-
-
-def _loop_with(selector: Callable[[], BaseSelector]) -> Callable[[], asyncio.AbstractEventLoop]:
-    return lambda: asyncio.SelectorEventLoop(selector())
 
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -20,11 +20,12 @@ _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
 _PODS = ("--image", "--pod-namespace")
+_CARRY_OUT = ("plan", "apply", "resume")
 _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "fix": (("fix --plan", "fix --apply", "fix --resume"), ("--gate-timeout", "--soak")),
+    **dict.fromkeys(_CARRY_OUT, (_CARRY_OUT, ("--gate-timeout", "--soak"))),
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""By verb, the lines that go on with what it was called for, and the times that were said for it. Another verb's are of other things."""
+"""By verb, the verbs that go on with what it was called for, and the times that were said for it. Another verb's are of other things."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
@@ -34,9 +35,9 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
         _CLUSTER,
     ),
     "certs": (*_CLUSTER, *_SSH),
-    **dict.fromkeys(("top", "run"), (*_CLUSTER, "--namespace")),
-    "fix": (*_CLUSTER, "--ssh-config"),
-    "undo": (*_CLUSTER, "--ssh-config"),
+    "top": (*_CLUSTER, "--namespace"),
+    **dict.fromkeys(("plan", "status"), (*_CLUSTER, "--ssh-config", *_OF_A_PLAN)),
+    **dict.fromkeys(("apply", "resume", "undo"), (*_CLUSTER, "--ssh-config")),
     "lab": _LAB,
 }
 
@@ -80,11 +81,10 @@ class Invocation:
             return " ".join(["ssh", *self._ssh_flags(rest), rest])
         if program != OURS or not rest:
             return command
-        takes = _TAKES.get(rest.split()[0], ())
-        if rest.startswith(("fix --plan", "fix --status")):
-            takes = (*takes, *_OF_A_PLAN)
-        lines, times = _TIMES.get(self.verb, ((), ()))
-        if rest.startswith(lines):
+        verb = rest.split()[0]
+        takes = _TAKES.get(verb, ())
+        verbs, times = _TIMES.get(self.verb, ((), ()))
+        if verb in verbs:
             takes = (*takes, *times)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
@@ -140,8 +140,8 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     from click.core import ParameterSource
 
     # A plan keeps how its nodes are reached: only what comes in place of that has to be said again.
-    kept = {*_SSH, *_PODS} if ctx.params.get("plan_file") is not None else set()
-    if ctx.info_name != "fix":  # the approver's image is its own
+    kept = {*_SSH, *_PODS} if ctx.info_name == "plan" else set()
+    if ctx.info_name != "status":  # the approver's image is its own
         kept.update(_PODS)
     if ctx.info_name in _SERVERS:
         kept.update(_CLUSTER)

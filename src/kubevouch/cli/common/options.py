@@ -103,6 +103,16 @@ def output(*formats: str) -> Callable[[F], F]:
     )
 
 
+output_or_file = click.option(
+    "-o",
+    "--output",
+    metavar="FILE|json",
+    default="table",
+    callback=_keep_apart,
+    help="Write the plan to FILE, or print it as JSON. Without it, only show it.",
+)
+
+
 def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     from kubevouch.cli.common.terminal import Terminal
 

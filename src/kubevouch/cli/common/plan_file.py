@@ -1,4 +1,4 @@
-"""Plans as files: written for a person and for `fix --apply`, and read again."""
+"""Plans as files: written for a person and for `apply`, and read again."""
 
 import errno
 import os

@@ -1,36 +1,20 @@
-"""Pods that bring scripts to nodes, for `fix` and `undo`: what is said of them, and the transport that makes them."""
+"""Before scripts go to nodes by pods: what operators have written down of the nodes, and what earlier pods have left."""
 
-import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Mapping
 
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
 from kubevouch.policy.sources.choice import written_answer
-from kubevouch.rollout.act.pod_transport import PodTransport, prepare_pods
+from kubevouch.rollout.act.pod_transport import prepare_pods
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.plan import PodPlace
 from kubevouch.rollout.errors import StoppedBefore, WayOn
-
-
-def pod_transport(
-    api: ApiClient, clock: Clock, place: PodPlace, run: str, terminal: Terminal
-) -> PodTransport:
-    """The transport. A pod that could not be removed is named on the terminal."""
-    return PodTransport(
-        api,
-        clock,
-        place,
-        run,
-        token=lambda: secrets.token_hex(5),
-        rng=secrets.SystemRandom().random,
-        stays=lambda text: terminal.note(one_line(text)),
-    )
 
 
 async def written_nodes(

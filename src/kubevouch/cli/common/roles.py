@@ -4,7 +4,7 @@ Rights for one namespace are granted in that namespace only: a cluster-wide righ
 reveal what applications keep there.
 """
 
-from kubevouch.evidence.approvers import FIXER_ROLE
+from kubevouch.evidence.approvers import ROLLOUT_ROLE
 
 _CLUSTER = """\
 apiVersion: rbac.authorization.k8s.io/v1
@@ -21,7 +21,7 @@ rules:
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [get, list]
-# Which nodes must not be restarted at once. Without it `fix --apply` changes one at a time.
+# Which nodes must not be restarted at once. Without it `apply` changes one at a time.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list]
@@ -66,10 +66,10 @@ rules:
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-# Whether a run of `fix` is under way.
+# Whether a run of `apply` is under way.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [kubevouch-fix]
+  resourceNames: [kubevouch-rollout]
   verbs: [get]
 """
 _PUBLIC = """\
@@ -128,7 +128,7 @@ _EXCLUDES = """\
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [kubevouch-fix]
+  resourceNames: [kubevouch-rollout]
   verbs: [get, update]
 """
 _BINDING = """\
@@ -137,11 +137,9 @@ _BINDING = """\
 #   for space in kube-system kube-public kube-node-lease; do
 #     kubectl create rolebinding {name} -n $space --role={name} --user=USER
 #   done
-# Where the approver is installed, its pins and its Lease count, too, and what it says of CSRs that it holds:
+# Where the approver is installed, its pins and its Lease count, too:
 #   kubectl create role {name} -n kubevouch-system --verb={verbs} --resource=configmaps,leases.coordination.k8s.io
 #   kubectl create rolebinding {name} -n kubevouch-system --role={name} --user=USER
-#   kubectl create role {name} -n default --verb=list --resource=events.events.k8s.io
-#   kubectl create rolebinding {name} -n default --role={name} --user=USER
 """
 _PODS = """\
 # For --via pod, in the namespace of the pods. Whoever may create pods there is root on every node:
@@ -158,7 +156,7 @@ def _manifest(name: str, about: str, *parts: str, pins: str = "get,list", pods: 
 
 READER = _manifest(
     "kubevouch-reader",
-    "# What `doctor`, `probe`, `certs`, `csr list`, `csr explain`, `fix --plan`, `verify` and `top` read. No\n"
+    "# What `doctor`, `probe`, `certs`, `csr list`, `csr explain`, `plan`, `verify` and `top` read. No\n"
     "# Secrets (`certs --secrets` needs `list` on them), no nodes/proxy (a GET on it can run commands in pods), nothing that\n"
     "# writes.\n",
     _CLUSTER,
@@ -168,9 +166,9 @@ READER = _manifest(
     _PUBLIC,
     _LEASES,
 )
-FIXER = _manifest(
-    FIXER_ROLE,
-    "# What `fix --apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
+ROLLOUT = _manifest(
+    ROLLOUT_ROLE,
+    "# What `apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
     "# approval of CSRs for serving certificates, the change of one ConfigMap, and one Lease. They may be bound for the time of the run\n"
     "# only.\n",
     _CLUSTER,

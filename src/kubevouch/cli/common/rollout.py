@@ -1,4 +1,4 @@
-"""Shared by `fix --apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
+"""Shared by `apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,6 @@ from types import MappingProxyType
 import msgspec
 
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.pods import pod_transport
 from kubevouch.cli.common.progress import Progress, progress_of
 from kubevouch.cli.common.run_log import LoggedProgress, RunLog
 from kubevouch.cli.common.runs import kept_run
@@ -28,6 +27,8 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
+from kubevouch.rollout.act.make_plan import NodeOptions
+from kubevouch.rollout.act.pod_transport import PodTransport
 from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.next_step import NextStep
@@ -69,13 +70,26 @@ class WatchedTransport:
             self._progress.end(key)
 
 
-def transport_of(plan: Plan, terminal: Terminal, api: ApiClient, clock: Clock) -> NodeTransport:
-    """The transport of scripts to the nodes of the plan."""
-    if plan.pods is not None:
-        return pod_transport(api, clock, plan.pods, plan.run, terminal)
-    if plan.via == "local":
-        return Local(environment=terminal.environment)
-    return ssh_of(terminal, plan.ssh_config, plan.ssh_user)
+def transport_of(
+    way: Plan | NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
+) -> WatchedTransport:
+    """The transport of scripts to nodes that the plan or the options say. A pod that could not be removed is named on the terminal."""
+    transport: NodeTransport
+    if way.pods is not None:
+        transport = PodTransport(
+            api,
+            clock,
+            way.pods,
+            run,
+            token=lambda: secrets.token_hex(5),
+            rng=secrets.SystemRandom().random,
+            stays=lambda text: terminal.note(one_line(text)),
+        )
+    elif way.via == "local":
+        transport = Local(environment=terminal.environment)
+    else:
+        transport = ssh_of(terminal, way.ssh_config, way.ssh_user)
+    return WatchedTransport(transport, progress_of(terminal))
 
 
 def rollout_context(
@@ -96,7 +110,7 @@ def rollout_context(
     progress: ProgressReport = progress_of(terminal)
     return RolloutContext(
         api=api,
-        transport=WatchedTransport(transport_of(plan, terminal, api, clock), progress_of(terminal)),
+        transport=transport_of(plan, plan.run, terminal, api, clock),
         clock=clock,
         progress=LoggedProgress(progress, log) if log else progress,
         stop=stop,

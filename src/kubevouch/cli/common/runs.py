@@ -126,7 +126,7 @@ def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     except UsageError as error:
         # Where no plan of it is kept, the nodes know of it all the same.
         here = kept_run(word, environment) or not re.fullmatch(RUN_NAME, word)
-        error.leads_on = ("kubevouch fix --list" if here else f"kubevouch fix --status {word}",)
+        error.leads_on = ("kubevouch status --list" if here else f"kubevouch status {word}",)
         raise
 
 

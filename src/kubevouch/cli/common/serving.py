@@ -5,12 +5,11 @@ import os
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubevouch.cli.common.options import F
-from kubevouch.cli.common.pflag import any_port
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.http_client import RequestObserver
     from kubevouch.serve.key_pair import KeyPairSource
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.part import ServerPart
+    from kubevouch.serve.server import ServerPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,8 @@ def serve_in_cluster(
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.serve.part import serve_part
     from kubevouch.serve.process import stop_on_signals
-    from kubevouch.serve.server import Delegation, ServingOptions
+    from kubevouch.serve.server import Delegation, ServingOptions, serve_part
     from kubevouch.serve.tls_reload import TlsSources
     from kubevouch.system_clock import SystemClock
 
@@ -142,19 +140,15 @@ def _writer(terminal: "Terminal") -> Callable[[str], None]:
     return write
 
 
-class _Level(click.ParamType[int]):
+class _Level(click.IntRange):
     """A number, also as Go's flags take it behind one letter: -v=3."""
-
-    name = "number"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """The number."""
-        text = str(value).removeprefix("=")
-        if not text.isascii() or not text.isdigit():
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return int(text)
+        text: Any = str(value).removeprefix("=")
+        return int(super().convert(text, param, ctx))
 
 
 def access(function: F) -> F:
@@ -195,7 +189,7 @@ def listening(port: int) -> Callable[[F], F]:
             click.option(
                 "--secure-port",
                 "port",
-                type=any_port,
+                type=click.IntRange(0, 65535),
                 default=port,
                 show_default=True,
             ),
@@ -216,7 +210,7 @@ def logging(more: str) -> Callable[[F], F]:
                 "-v",
                 "--v",
                 "verbosity",
-                type=_Level(),
+                type=_Level(0),
                 default=0,
                 metavar="NUMBER",
                 help=f"How much is logged: {more}.",

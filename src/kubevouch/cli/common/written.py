@@ -1,11 +1,11 @@
 """Reads what operators and the approver wrote down in the cluster: pins, the inventory, and the approver's configuration."""
 
-from kubevouch.approve.decide.sources import WatchedSources, is_source
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
+from kubevouch.policy.sources.watched import WatchedSources, is_source
 
 
 async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSources]:

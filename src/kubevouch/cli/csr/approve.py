@@ -1,35 +1,39 @@
-"""Approving CSRs: the policy first, then the operator, then one by one at the version that was judged."""
+"""Approving and denying CSRs: the policy first, then the operator, then one by one at the version that was shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.find import serving_csr
-from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement
 from kubevouch.cli.csr.render import (
+    COLUMNS,
     exit_of,
     print_decision,
     say_that_the_approver_holds_it,
+    undecided_row,
     warn,
     what_was_decided,
 )
-from kubevouch.cli.csr.sources import Sources
+from kubevouch.cli.csr.sources import Sources, warnings
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, combined_exit_code
+from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.outcome import Outcome
+from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, judged_by_hand
 from kubevouch.policy.csr import csr_of, requestor_node
-from kubevouch.policy.decide import Decision, approval
+from kubevouch.policy.decide import Decision, approval, denial
 from kubevouch.policy.rule import listed
 
-_EXPECTED = "kubevouch csr list shows what there is"
 AGAINST_APPROVER: Final = "--against-approver"
-"""The flag for what the running approver refuses."""
+"""The flag for what the installed approver has not approved."""
+
+_LONGEST_REASON = 512
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,8 @@ class Judged:
         return self.decision.outcome is Outcome.PASS
 
     def may_be_approved(self, *, against_approver: bool) -> bool:
-        """Whether every rule passes, and the approver does not refuse it by Events that could be read, or is known to be wrong."""
-        held = self.judgement.held
-        refused = self.judgement.outcome is Outcome.REFUSE or (held is not None and held.unread)
-        return self.passes and (against_approver or not refused)
+        """Whether every rule passes, and it is not left to the approver."""
+        return self.passes and (against_approver or not self.judgement.held)
 
 
 def approve_named(
@@ -69,16 +71,15 @@ def approve_named(
 ) -> ExitCode:
     """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding.
 
-    So is one that the running approver holds by a rule that an Event names, unless it is to be approved against that. What the
-    approver says is shown before the question.
+    Where our approver is installed, what it has not approved is left to it, unless it is to be approved against that.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
         evidence = await sources.gather(api, clock)
-        warn(terminal, sources.warnings(evidence))
-        found = [await serving_csr(api, name, expected=_EXPECTED) for name in dict.fromkeys(names)]
+        warn(terminal, warnings(evidence))
+        found = [await serving_csr(api, name) for name in dict.fromkeys(names)]
         waiting, settled = undecided(terminal, found)
-        return [judged(each, sources, evidence, tries_a_word=True) for each in waiting], settled
+        return [judged(each, sources, evidence) for each in waiting], settled
 
     seen, settled = with_api(terminal, access, judge)
     passing = [each for each in seen if each.may_be_approved(against_approver=against_approver)]
@@ -105,10 +106,9 @@ def _refuse(terminal: Terminal, each: Judged) -> None:
         print_decision(terminal, each.judgement, each.node, each.found, behind=behind)
         return
     say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
-    held = each.judgement.held
-    may = " It may be that the approver refuses it." if held and held.unread else ""
-    text = f"It was not approved.{may} If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
-    terminal.wrapped(text)
+    terminal.wrapped(
+        f"It was not approved. If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
+    )
 
 
 def undecided(
@@ -123,17 +123,11 @@ def undecided(
     )
 
 
-def judged(
-    found: CertificateSigningRequest,
-    sources: Sources,
-    evidence: CsrEvidence,
-    *,
-    tries_a_word: bool = False,
-) -> Judged:
-    """Asks the policy. Writes nothing. tries_a_word: as of Sources.judged."""
+def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence) -> Judged:
+    """Asks the policy. Writes nothing."""
     csr = csr_of(found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
-    judgement = sources.judged(csr, evidence, tries_a_word=tries_a_word)
+    judgement = judged_by_hand(csr, evidence, sources.word)
     return Judged(found, judgement, requestor_node(csr), listed(asked))
 
 
@@ -161,8 +155,8 @@ def approve_judged(
         for each in passing:
             found = each.found
             evidence = await sources.gather(api, clock)
-            again = sources.judged(csr_of(found), evidence, tries_a_word=True)
-            known = again.held is None or again.held == each.judgement.held
+            again = judged_by_hand(csr_of(found), evidence, sources.word)
+            known = again.held == each.judgement.held
             outcome = again.decision.outcome if known else again.outcome
             if outcome is not Outcome.PASS:
                 codes.append(exit_of(again))
@@ -172,7 +166,7 @@ def approve_judged(
                 found.spec.username,
                 again.names.why,
                 not_asked=again.decision.not_asked,
-                besides=again.held.text if again.held else "",
+                besides=again.held,
             )
             codes.append(await decided(terminal, api, found, condition))
         return combined_exit_code(codes)
@@ -192,3 +186,47 @@ async def decided(
         return error.exit_code
     terminal.out(one_line(f"{found.name} {condition.type.lower()}"))
     return ExitCode.OK
+
+
+def deny_named(
+    terminal: Terminal,
+    access: ClusterAccess,
+    names: tuple[str, ...],
+    reason: str,
+    *,
+    yes: bool,
+) -> ExitCode:
+    """Denies the CSRs of these names. One that somebody has decided about is a finding: it stays as it is."""
+    reason = _checked(reason)
+
+    async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:
+        found = [await serving_csr(api, each) for each in dict.fromkeys(names)]
+        return found, api.server_clock.now()
+
+    found, at = with_api(terminal, access, look)
+    waiting, codes = undecided(terminal, found)
+    if not waiting:
+        return combined_exit_code(codes)
+    terminal.table(COLUMNS[:4], [undecided_row(each, at) for each in waiting])
+    named = listed([each.name for each in waiting])
+    terminal.confirm(
+        f"deny {named} on {where(access)}. A denial is for good, and a kubelet that is denied "
+        "sends another CSR about every half minute",
+        yes=yes,
+    )
+
+    async def work(api: ApiClient, _: Clock) -> ExitCode:
+        done = [await decided(terminal, api, each, denial(reason)) for each in waiting]
+        return combined_exit_code(done)
+
+    return combined_exit_code([*codes, with_api(terminal, access, work)])
+
+
+def _checked(reason: str) -> str:
+    """The same text. Raises UsageError."""
+    text = reason.strip()
+    if not text or len(text) > _LONGEST_REASON or not text.isprintable():
+        seen = "is empty" if not text else "is too long, or not one line"
+        expected = f"one line of at most {_LONGEST_REASON} characters was expected"
+        raise UsageError("--reason", seen, expected)
+    return text

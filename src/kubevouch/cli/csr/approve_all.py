@@ -5,16 +5,17 @@ from datetime import datetime
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.approve import Judged, approve_judged, judged, unasked, where
-from kubevouch.cli.csr.leading_on import explaining, print_way_on
 from kubevouch.cli.csr.render import (
     age,
     exit_of,
+    explaining,
+    print_way_on,
     say_doubts,
     shortened,
     undecided_row,
     warn,
 )
-from kubevouch.cli.csr.sources import Sources
+from kubevouch.cli.csr.sources import Sources, warnings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
@@ -36,7 +37,7 @@ def approve_all(
         if csrs.doubt is not None:
             say_doubts(terminal, [csrs.doubt])
             return None, evidence.at
-        warn(terminal, sources.warnings(evidence))
+        warn(terminal, warnings(evidence))
         waiting = [each for each in csrs.or_else(()) if not each.status.conditions]
         return [judged(each, sources, evidence) for each in waiting], evidence.at
 
@@ -86,6 +87,6 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
     if each.judgement.held and each.passes:
-        return (*undecided_row(each.found, at), shortened(each.judgement.held.text))
+        return (*undecided_row(each.found, at), shortened(each.judgement.held))
     rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
     return (*undecided_row(each.found, at), rules)

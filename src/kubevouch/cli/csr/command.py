@@ -1,22 +1,71 @@
 """`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
 
+import functools
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import cluster, output, terminal_of
-from kubevouch.cli.csr.options import allowing, credential
+from kubevouch.cli.common.options import (
+    allow,
+    cluster,
+    cluster_domain,
+    output,
+    service_cidr,
+    terminal_of,
+)
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.cli.csr.find import NamedCsr
-    from kubevouch.cli.csr.judgement import CsrEvidence, CsrJudgement
     from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
     from kubevouch.evidence.policy_evidence import PolicyEvidence
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.kube.resources import CertificateSigningRequest
+    from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement
+
+
+def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Also with the colons and capitals of openssl."""
+    text = value.rpartition("=")[2].replace(":", "").lower()
+    if value and not re.fullmatch("[0-9a-f]{64}", text):
+        raise click.BadParameter(f"expected a SHA-256 in 64 hexadecimal digits, got {value!r}")
+    return text
+
+
+def allowing(function: Callable[..., int]) -> Callable[..., int]:
+    """Where the allowed names of a node come from; the verb gets them as `sources`."""
+
+    @functools.wraps(function)
+    def with_sources(
+        allow: tuple[str, ...],
+        plan_file: Path | None,
+        cluster_domain: str,
+        service_cidr: tuple[str, ...],
+        **others: object,
+    ) -> int:
+        from kubevouch.cli.csr.sources import Sources
+
+        sources = Sources.of(
+            allow, plan_file, cluster_domain=cluster_domain, service_cidr=service_cidr
+        )
+        return function(sources=sources, **others)
+
+    verb: Callable[..., int] = with_sources
+    plan = click.option(
+        "--plan",
+        "plan_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A plan of `apply`, not older than a day: names and addresses of each node, with how we know.",
+    )
+    for option in (plan, cluster_domain, service_cidr, allow):
+        verb = option(verb)
+    return verb
 
 
 @click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve, deny.")
@@ -49,9 +98,9 @@ def list_(
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.leading_on import print_next
-    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, warn
-    from kubevouch.cli.csr.sources import with_what_it_would_have_held
+    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, print_next, warn
+    from kubevouch.cli.csr.sources import warnings
+    from kubevouch.policy.by_hand import judged_by_hand
     from kubevouch.policy.csr import csr_of
 
     terminal = terminal_of(ctx)
@@ -60,11 +109,10 @@ def list_(
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[CsrJudgement]]":
         evidence = await sources.gather(api, clock)
         csrs = [csr_of(each) for each in evidence.cluster.csrs.or_else(())]
-        judgements = [sources.judged(each, evidence) for each in csrs]
-        return evidence, await with_what_it_would_have_held(judgements, csrs, api, clock)
+        return evidence, [judged_by_hand(each, evidence, sources.word) for each in csrs]
 
     evidence, judgements = with_api(terminal, access, judge)
-    warn(terminal, sources.warnings(evidence))
+    warn(terminal, warnings(evidence))
     found = evidence.cluster.csrs.or_else(())
     if terminal.prints_json:
         content = {"csrs": list(map(csr_json, found, judgements))}
@@ -102,33 +150,35 @@ def explain(
 ) -> int:
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
 
-    CSR is the name of an object in the cluster, or a file: PEM, or a CertificateSigningRequest in YAML or JSON.
-    A file is judged against the cluster too. Of a CSR that somebody has decided about it is said who that was, and what
+    Of a CSR that somebody has decided about it is said who that was, and what
     the policy says of what it asks for.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.find import csr_named
+    from kubevouch.cli.csr.find import serving_csr
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
-    from kubevouch.cli.csr.sources import with_what_it_would_have_held
-    from kubevouch.policy.csr import presumed_node
+    from kubevouch.cli.csr.sources import warnings
+    from kubevouch.policy.by_hand import judged_by_hand, word_that_helps
+    from kubevouch.policy.csr import csr_of, requestor_node
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
 
-    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[NamedCsr, CsrJudgement]":
+    async def judge(
+        api: "ApiClient", clock: "Clock"
+    ) -> "tuple[CertificateSigningRequest, CsrJudgement, tuple[str, ...]]":
         evidence = await sources.gather(api, clock)
-        named = await csr_named(word, api, evidence.cluster)
-        warn(terminal, sources.warnings(evidence, named.csr))
-        judgement = sources.judged(named.csr, evidence, tries_a_word=True)
-        [judgement] = await with_what_it_would_have_held([judgement], [named.csr], api, clock)
-        return named, judgement
+        found = await serving_csr(api, word)
+        csr = csr_of(found)
+        warn(terminal, warnings(evidence))
+        judgement = judged_by_hand(csr, evidence, sources.word)
+        return found, judgement, word_that_helps(csr, evidence, sources.word, judgement)
 
-    named, judgement = with_api(terminal, access, judge)
+    found, judgement, helps = with_api(terminal, access, judge)
     if terminal.prints_json:
-        print_document(terminal, "kubevouch.decision/1", explained_json(judgement, named.found))
+        print_document(terminal, "kubevouch.decision/1", explained_json(judgement, found))
     else:
-        print_decision(terminal, judgement, presumed_node(named.csr), named.found)
+        print_decision(terminal, judgement, requestor_node(csr_of(found)), found, word=helps)
     return exit_of(judgement)
 
 
@@ -136,12 +186,18 @@ def explain(
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @cluster
 @allowing
-@credential
+@click.option(
+    "--credential",
+    default="",
+    callback=_sha256,
+    metavar="SHA256",
+    help="You say that this client certificate is the kubelet's own, as the node's disk shows it. Of one NAME.",
+)
 @click.option("--all", "all_", is_flag=True, help="All that wait and pass; the others are listed.")
 @click.option(
     "--against-approver",
     is_flag=True,
-    help="Approve NAME although the running approver holds it by such a rule, as its Events say.",
+    help="Approve NAME although the approver is installed and has not approved it.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
@@ -159,8 +215,8 @@ def approve(
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
     --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
-    their rules; of one node it never approves two. What the running approver holds by a rule that only it asks is not approved, unless it is named and
-    --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
+    their rules; of one node it never approves two. Where the approver is installed, what it has not approved is left to
+    it, unless it is named and --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
     approval says what was not asked.
     """
     from kubevouch.cli.common.connect import access_of
@@ -177,10 +233,10 @@ def approve(
     if credential and len(set(names)) != 1:
         raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
     terminal = terminal_of(ctx)
-    terminal.roles = "kubevouch fix --print-role"
+    terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
-    sources = replace(sources, credential=credential)
+    sources = replace(sources, word=replace(sources.word, credential=credential))
     if all_:
         return approve_all(terminal, access, sources, yes=yes)
     return approve_named(
@@ -213,10 +269,10 @@ def deny(
     soon sends another CSR. The policy is not asked. What somebody has decided about stays as it is.
     """
     from kubevouch.cli.common.connect import access_of
-    from kubevouch.cli.csr.deny import deny_named
+    from kubevouch.cli.csr.approve import deny_named
 
     terminal = terminal_of(ctx)
-    terminal.roles = "kubevouch fix --print-role"
+    terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     return deny_named(terminal, access, names, reason, yes=yes)

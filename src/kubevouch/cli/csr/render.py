@@ -1,28 +1,26 @@
-"""Shows CSRs and the policy's decisions about them."""
+"""Shows CSRs, the policy's decisions about them, and what comes next for those that are held."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from shlex import quote
+from shlex import join, quote
 
 from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
 from kubevouch.cli.common.allow import allow_flag
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
-from kubevouch.cli.csr.judgement import CsrJudgement
-from kubevouch.cli.csr.leading_on import (
-    print_denial,
-    print_the_word_that_helps,
-    print_way_on,
-)
+from kubevouch.diagnose.catalogue.definition import PLAN
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.approvers import decided_by
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
+from kubevouch.policy.by_hand import CsrJudgement
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult
+from kubevouch.policy.rule import RuleResult, listed
+from kubevouch.policy.sources.choice import IdentitySource
+from kubevouch.policy.sources.inventory import INVENTORY
 
 _MOST_SHOWN = 4
 _LONGEST = 64
@@ -32,6 +30,19 @@ _ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 _NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
+_NOBODY_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO}
+_OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
+_DENIED = {
+    HoldReason.NO_SUCH_NODE: (
+        "there is no such Node",
+        "It waits until there is a Node of that name. If there never will be one:",
+    ),
+    HoldReason.NOT_A_NODE: (
+        "no kubelet asks so",
+        "No kubelet asks so, and it does nothing as long as nobody approves it. To end it:",
+    ),
+}
+"""Why one is denied that no word of an operator and no plan helps, and what is said before the command."""
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
@@ -68,26 +79,24 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
     }
 
 
-def explained_json(
-    judgement: CsrJudgement, found: CertificateSigningRequest | None
-) -> dict[str, object]:
-    """A decision as JSON, and what somebody has decided about the CSR. found: None of a PEM file."""
+def explained_json(judgement: CsrJudgement, found: CertificateSigningRequest) -> dict[str, object]:
+    """A decision as JSON, and what somebody has decided about the CSR."""
     decision = judgement.decision
     return {
         "name": decision.about,
         "decided": _decided(found),
         "outcome": judgement.outcome,
-        "approverHolds": judgement.held.text if judgement.held else "",
+        "approverHolds": judgement.held,
         "namesBy": {"source": judgement.names.source, "why": judgement.names.why},
         "results": decision.results,
     }
 
 
-def _decided(found: CertificateSigningRequest | None) -> list[dict[str, object]]:
+def _decided(found: CertificateSigningRequest) -> list[dict[str, object]]:
     """What somebody has decided about the CSR as JSON; empty while it waits. by: as its writer calls itself."""
     return [
         {"type": each.type, "by": decided_by(each), "reason": each.reason, "message": each.message}
-        for each in (found.status.conditions if found else ())
+        for each in found.status.conditions
     ]
 
 
@@ -155,18 +164,16 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
     """What the policy says. is_decided: somebody has decided about the CSR, so that no approval of ours comes any more."""
     passes, holds = ("passes", "would hold") if is_decided else ("would approve", "holds")
     if judgement.decision.outcome is Outcome.PASS:
-        return shortened(judgement.held.text) if judgement.held else passes
-    # What the approver says of a decided CSR is about the approval, and not about the rule that is named here.
-    told = exit_of(replace(judgement, held=None) if is_decided else judgement)
-    word = "cannot tell" if told is ExitCode.COULD_NOT_TELL else holds
+        return shortened(judgement.held) if judgement.held else passes
+    word = "cannot tell" if exit_of(judgement) is ExitCode.COULD_NOT_TELL else holds
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 
 def say_that_the_approver_holds_it(terminal: Terminal, name: str, judgement: CsrJudgement) -> None:
-    """What the running approver thinks, where every rule passes that could be asked here."""
+    """That it is left to the approver, where every rule passes that could be asked here."""
     if judgement.held:
         log = f"{_ITS_LOG} | grep -F {quote(name)}"
-        text = f"{judgement.held.text}. Its log tells what it saw: `{log}`"
+        text = f"{judgement.held}. Its log tells what it saw: `{log}`"
         terminal.wrapped(text, f"{name}: ")
 
 
@@ -184,35 +191,35 @@ def print_decision(
     terminal: Terminal,
     judgement: CsrJudgement,
     node: str | None,
-    found: CertificateSigningRequest | None = None,
+    found: CertificateSigningRequest,
     *,
     behind: str = "",
+    word: tuple[str, ...] = (),
 ) -> None:
     """Each rule with the value seen and allowed, and the outcome of all.
 
     node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided. behind: what became of one
-    that waits.
+    that waits. word: values that the Node does not claim, and with which it would pass by the operator's word.
     """
     decision = judgement.decision
     _print_results(terminal, decision, node)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
-    if judgement.names.advice and decision.outcome is not Outcome.PASS and not judgement.word:
+    if judgement.names.advice and decision.outcome is not Outcome.PASS and not word:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
-    if found is None or not found.status.conditions:
+    if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
-        if found is not None and found.uid:
-            print_denial(terminal, judgement)
-            print_way_on(terminal, [judgement])
-        print_the_word_that_helps(terminal, judgement, node or "")
+        _print_denial(terminal, decision)
+        print_way_on(terminal, [judgement])
+        if word:
+            _print_the_word_that_helps(terminal, judgement, node or "", word)
         return
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
     terminal.wrapped(
         f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(judgement)}"
     )
-    say_that_the_approver_holds_it(terminal, decision.about, judgement)
 
 
 def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> None:
@@ -259,6 +266,78 @@ def _verdict(judgement: CsrJudgement) -> str:
     decision = judgement.decision
     if decision.outcome is Outcome.PASS:
         return "every rule that was asked passes" if decision.not_asked else "every rule passes"
-    told = exit_of(replace(judgement, held=None))
+    told = exit_of(replace(judgement, held=""))
     word = "cannot tell:" if told is ExitCode.COULD_NOT_TELL else "held by"
     return f"{word} {', '.join(each.rule for each in decision.held_by)}"
+
+
+def print_next(
+    terminal: Terminal,
+    found: Sequence[CertificateSigningRequest],
+    judgements: Sequence[CsrJudgement],
+) -> None:
+    """The command that says why one is held that waits. One that its kubelet has replaced needs nobody."""
+    pairs = zip(found, judgements, strict=True)
+    held = [
+        (each.name, by)
+        for each, by in pairs
+        if not each.status.conditions
+        and by.outcome is not Outcome.PASS
+        and HoldReason.SUPERSEDED not in _reasons(by.decision)
+    ]
+    if held:
+        terminal.out()
+        terminal.command("NEXT   ", explaining(held))
+
+
+def explaining(held: Sequence[tuple[str, CsrJudgement]]) -> str:
+    """The command that says why the first of these is held, by name; before what its kubelet has stopped waiting for comes what waits."""
+    waits = (name for name, by in held if not _OVER & _reasons(by.decision))
+    return join(("kubevouch", "csr", "explain", next(waits, held[0][0])))
+
+
+def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
+    """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
+    if any(not each.names.advice and _wants_a_plan(each.decision) for each in held):
+        terminal.command("NEXT   ", join(PLAN))
+
+
+def _wants_a_plan(decision: Decision) -> bool:
+    """Whether nothing else holds it than that nobody says what its node has, or that it is not its kubelet's newest."""
+    reasons = _reasons(decision)
+    return bool(reasons & _NOBODY_SAYS) and reasons <= _NOBODY_SAYS | _OVER
+
+
+def _reasons(decision: Decision) -> set[HoldReason]:
+    return {each.reason for each in decision.held_by}
+
+
+def _print_denial(terminal: Terminal, decision: Decision) -> None:
+    """What becomes of a CSR that no word of an operator and no plan helps: nothing, until somebody denies it."""
+    reasons = _reasons(decision)
+    if HoldReason.WRONG_SUBJECT in reasons:
+        reasons.add(HoldReason.NOT_A_NODE)
+    for reason, (why, text) in _DENIED.items():
+        if reason in reasons:
+            terminal.wrapped(text)
+            deny = ("kubevouch", "csr", "deny", decision.about, "--reason", why)
+            terminal.command("       ", join(deny))
+            return
+
+
+def _print_the_word_that_helps(
+    terminal: Terminal, judgement: CsrJudgement, node: str, word: tuple[str, ...]
+) -> None:
+    """How the operator says that the node has what it does not claim itself: with the caution that this is his word."""
+    names = judgement.names
+    flags = [each for value in word for each in ("--allow", f"{node}={value}")]
+    terminal.wrapped(
+        f"It would pass by your word that {node} has {listed(word)}, though the Node itself does not claim that. "
+        "Give it only if you know that it is this node's and nobody else's: whoever has the certificate can answer for it."
+    )
+    if names.source == IdentitySource.INVENTORY:
+        terminal.wrapped(f"Then list it with {node} in the inventory (ConfigMap {INVENTORY}).")
+    elif names.advice or names.source in (IdentitySource.PIN, IdentitySource.RECORDED):
+        terminal.command("       ", join(("kubevouch", "approver", "pin", node, *flags)))
+    else:
+        terminal.command("       ", join(flags))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
-    from kubevouch.serve.part import ServerPart
+    from kubevouch.serve.server import ServerPart
 
 _SHORTEST = 10.0
 

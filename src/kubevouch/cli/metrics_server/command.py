@@ -1,19 +1,31 @@
 """`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
 
+import re
+
 import click
 
 from kubevouch.cli.common.options import terminal_of
-from kubevouch.cli.common.pflag import IGNORED_WORDS, PflagCommand, boolean_option
 from kubevouch.cli.common.serving import access, listening, logging
-from kubevouch.cli.metrics_server.options import delegating, kubelets, serving
+from kubevouch.cli.metrics_server.options import boolean_option, delegating, kubelets, serving
 from kubevouch.cli.metrics_server.without_meaning import GIVEN, without_meaning
+
+
+class _DropIn(click.Command):
+    """A command whose line is written for metrics-server: a switch takes no word for its value, and `-l=a` is `-la`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Gives bare switches their value."""
+        switches = {name for each in self.params if each.type is click.BOOL for name in each.opts}
+        words = [re.sub("^(-[a-z])=", r"\1", each) for each in args]
+        return super().parse_args(ctx, [f"{w}=true" if w in switches else w for w in words])
 
 
 @click.command(
     "metrics-server",
-    cls=PflagCommand,
+    cls=_DropIn,
     short_help="Serves the metrics API, from verified kubelets only.",
 )
+@click.argument("words", nargs=-1, metavar="")
 @access
 @boolean_option("--version", "version", help="Print the version, and exit.")
 @kubelets
@@ -21,7 +33,7 @@ from kubevouch.cli.metrics_server.without_meaning import GIVEN, without_meaning
 @serving
 @delegating
 @without_meaning
-@logging("1 how it ends, 2 each scrape, 3 each request, 4 who may not")
+@logging("2 each scrape, 3 each request, 4 who may not")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -29,6 +41,7 @@ def command(
     kubeconfig: str | None,
     context: str | None,
     version: bool,
+    words: tuple[str, ...],
     **flags: object,
 ) -> int:
     """Reads every kubelet's usage and serves it as metrics.k8s.io/v1beta1, as metrics-server does.
@@ -48,8 +61,6 @@ def command(
     if version:
         terminal.out(f"v{__version__}")
         return ExitCode.OK
-    settings = settings_of(
-        flags, unused=tuple(ctx.meta.get(GIVEN, ())), ignored=ctx.meta[IGNORED_WORDS]
-    )
+    settings = settings_of(flags, unused=tuple(ctx.meta.get(GIVEN, ())), ignored=words)
     check_node_selector(settings.kubelets.node_selector)
     return run(terminal, access_of(terminal, kubeconfig, context), settings)

@@ -1,11 +1,10 @@
 """The options of `metrics-server`, by metrics-server's names. Those that mean nothing here: `without_meaning`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import click
 
-from kubevouch.cli.common.options import F
-from kubevouch.cli.common.pflag import boolean_option, duration, integer, list_option
+from kubevouch.cli.common.options import F, seconds
 
 
 def _all_of(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -24,8 +23,55 @@ def _text(name: str, variable: str, metavar: str, text: str) -> Callable[[F], F]
 
 
 def _seconds(name: str, variable: str, default: str, text: str) -> Callable[[F], F]:
+    return click.option(name, variable, type=seconds, default=default, show_default=True, help=text)
+
+
+def boolean_option(
+    name: str,
+    variable: str,
+    *,
+    help: str = "",  # noqa: A002 - click's word
+    hidden: bool = False,
+) -> Callable[[F], F]:
+    """A bool: --name, --name=true or --name=false."""
     return click.option(
-        name, variable, type=duration, default=default, show_default=True, help=text
+        name,
+        variable,
+        is_flag=False,
+        default=False,
+        type=bool,
+        metavar="",
+        help=help,
+        hidden=hidden,
+    )
+
+
+def _list(
+    name: str,
+    variable: str,
+    *,
+    default: str = "",
+    metavar: str = "LIST",
+    help: str = "",  # noqa: A002 - click's word
+    hidden: bool = False,
+) -> Callable[[F], F]:
+    """A list with commas. Given again it grows; given at all it replaces its default."""
+
+    def joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tuple[str, ...]:
+        if any('"' in text for text in given):
+            raise click.BadParameter("names without quotes and commas were expected")
+        return tuple(filter(None, (each.strip() for text in given for each in text.split(","))))
+
+    return click.option(
+        name,
+        variable,
+        multiple=True,
+        default=[default] if default else [],
+        show_default=bool(default),
+        callback=joined,
+        metavar=metavar,
+        help=help,
+        hidden=hidden,
     )
 
 
@@ -46,7 +92,7 @@ def kubelets(function: F) -> F:
         click.option(
             "--kubelet-port", type=click.IntRange(1, 65535), default=10250, show_default=True
         ),
-        list_option(
+        _list(
             "--kubelet-preferred-address-types",
             "address_types",
             default="Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
@@ -84,7 +130,7 @@ def kubelets(function: F) -> F:
             "insecure",
             help="Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read.",
         ),
-        list_option(
+        _list(
             "--kubelet-insecure-tls-nodes",
             "insecure_nodes",
             metavar="NAMES",
@@ -134,7 +180,7 @@ def serving(function: F) -> F:
             "NAME",
             "VersionTLS12, which is the default, or VersionTLS13.",
         ),
-        list_option(
+        _list(
             "--tls-cipher-suites",
             "tls_cipher_suites",
             metavar="NAMES",
@@ -157,7 +203,7 @@ def serving(function: F) -> F:
         click.option(
             "--max-requests-inflight",
             "most_in_flight",
-            type=integer,
+            type=int,
             default="400",
             show_default=True,
             help="Requests at a time; 0 for any number.",
@@ -165,12 +211,10 @@ def serving(function: F) -> F:
         click.option(
             "--shutdown-delay-duration",
             "shutdown_delay",
-            type=duration,
+            type=seconds,
             show_default="5s in a pod, else 0s",
             help="How long it serves on after SIGTERM, while /readyz fails already.",
         ),
-        boolean_option("--permit-port-sharing", "shared_port", hidden=True),
-        list_option("--strict-transport-security-directives", "hsts", hidden=True),
     ]
     return _all_of(options)(function)
 
@@ -190,18 +234,16 @@ def delegating(function: F) -> F:
             "FILE",
             "The front proxy's authorities, in place of the published ones.",
         ),
-        list_option(
+        _list(
             "--requestheader-allowed-names",
             "allowed_names",
             metavar="NAMES",
             help="Names of the front proxy; empty allows every one that its authority signed.",
         ),
-        list_option("--requestheader-username-headers", "user_headers", default="x-remote-user"),
-        list_option("--requestheader-uid-headers", "uid_headers"),
-        list_option("--requestheader-group-headers", "group_headers", default="x-remote-group"),
-        list_option(
-            "--requestheader-extra-headers-prefix", "extra_headers", default="x-remote-extra-"
-        ),
+        _list("--requestheader-username-headers", "user_headers", default="x-remote-user"),
+        _list("--requestheader-uid-headers", "uid_headers"),
+        _list("--requestheader-group-headers", "group_headers", default="x-remote-group"),
+        _list("--requestheader-extra-headers-prefix", "extra_headers", default="x-remote-extra-"),
         _text(
             "--authentication-kubeconfig",
             "authentication_kubeconfig",
@@ -230,7 +272,7 @@ def delegating(function: F) -> F:
             "FILE",
             "The API server that says who may do what, if it is another one.",
         ),
-        list_option(
+        _list(
             "--authorization-always-allow-paths",
             "always_allowed",
             default="/healthz,/readyz,/livez",

@@ -4,6 +4,7 @@ import functools
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +21,12 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import Components, build_components, serve
 from kubevouch.named_files import bytes_in
-from kubevouch.serve.garbage import keep_full_collections_short
-from kubevouch.serve.gathering import GatheringSelector
 from kubevouch.serve.key_pair import ServingPairSource
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit, stop_on_signals
-from kubevouch.serve.server import Delegation, ServingOptions
+from kubevouch.serve.server import ServingOptions
 from kubevouch.serve.shared_authority import SharedAuthority
 from kubevouch.serve.tls_reload import TlsSources
-from kubevouch.system_clock import SystemClock
 from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
@@ -40,8 +38,6 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
     freeze_what_is_loaded()
-    machine = SystemClock()
-    keep_full_collections_short(machine)
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.server.log(terminal, clock)
@@ -59,8 +55,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
             await serve(parts, serving, stop)
         return ExitCode.OK
 
-    gathering = functools.partial(GatheringSelector, machine.monotonic, machine.pause)
-    return with_api(terminal, access, work, gathering)
+    return with_api(terminal, access, work)
 
 
 def check_token(access: ClusterAccess) -> None:
@@ -103,10 +98,9 @@ def warn(log: Log, settings: MetricsServerSettings) -> None:
         )
     if settings.unused:
         log.warning("Flags without a meaning here are ignored", flags=", ".join(settings.unused))
-    if settings.delegation.without_effect:
+    if settings.given.allowed_names and not settings.given.proxy_ca:
         log.warning(
-            "Flags about the front proxy have no effect without --requestheader-client-ca-file: what the API server publishes counts",
-            flags=", ".join(settings.delegation.without_effect),
+            "--requestheader-allowed-names has no effect without --requestheader-client-ca-file: what the API server publishes counts"
         )
     for text in settings.tls.warnings:
         log.warning(text)
@@ -117,7 +111,7 @@ def warn(log: Log, settings: MetricsServerSettings) -> None:
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
             f"403 and have no metrics; /readyz fails until {awaited} read. `kubevouch doctor` says why a kubelet "
-            "cannot be verified, `kubevouch fix --plan plan.json` how to mend it"
+            "cannot be verified, `kubevouch plan -o plan.json` how to mend it"
         )
         log.warning(text)
     if scraping.insecure_nodes:
@@ -132,11 +126,10 @@ def _other_accesses(
     terminal: Terminal, settings: MetricsServerSettings
 ) -> dict[str, ClusterAccess]:
     """The API servers that --authentication-kubeconfig and --authorization-kubeconfig name, by the path."""
-    asked = settings.delegation
     found: dict[str, ClusterAccess] = {}
     for flag, path in (
-        ("--authentication-kubeconfig", asked.authentication_kubeconfig),
-        ("--authorization-kubeconfig", asked.authorization_kubeconfig),
+        ("--authentication-kubeconfig", settings.authentication_kubeconfig),
+        ("--authorization-kubeconfig", settings.authorization_kubeconfig),
     ):
         if path and path not in found:
             try:
@@ -225,29 +218,18 @@ def _serving(
     *,
     in_pod: bool,
 ) -> ServingOptions:
-    asked, served = settings.delegation, settings.serving
     return ServingOptions(
         settings.server.host,
         settings.server.port,
         TlsSources(
-            pair,
-            settings.tls.named,
-            asked.given.read,
-            asked.follow,
-            settings.tls.settings,
+            pair, settings.tls.named, settings.given.read, settings.follow, settings.tls.settings
         ),
-        Delegation(
-            clients.get(asked.authentication_kubeconfig),
-            clients.get(asked.authorization_kubeconfig),
-            asked.token_ttl,
-            asked.allowed_ttl,
-            asked.denied_ttl,
-            asked.always_allowed,
-            asked.tolerate,
+        replace(
+            settings.delegation,
+            authentication=clients.get(settings.authentication_kubeconfig),
+            authorization=clients.get(settings.authorization_kubeconfig),
         ),
-        shutdown_delay=served.delay(in_pod=in_pod),
-        request_timeout=served.request_timeout,
-        most_in_flight=served.most_in_flight,
-        shared_port=served.shared_port,
-        hsts=served.hsts,
+        shutdown_delay=settings.delay(in_pod=in_pod),
+        request_timeout=settings.request_timeout,
+        most_in_flight=settings.most_in_flight,
     )

@@ -13,13 +13,14 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
 from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.headers import HeaderNames
+from kubevouch.serve.server import Delegation
 
 _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds from the deletion of a pod until API servers and kube-proxy have heard of it, also on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
     "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
-    "`kubevouch fix --plan plan.json` how to mend it"
+    "`kubevouch plan -o plan.json` how to mend it"
 )
 
 
@@ -36,55 +37,33 @@ class KubeletFlags:
 
 
 @dataclass(frozen=True, slots=True)
-class DelegationFlags:
-    """Who is asked about those who ask. Kubeconfigs are "" where nothing is given, times are in seconds.
+class MetricsServerSettings:
+    """Checked flags. Times in seconds; shutdown_delay: None where nobody has said.
 
-    without_effect: flags about the front proxy that count beside its authority only, which is not given.
+    given: whom the flags trust. follow: whether what is published counts, too. delegation: without its clients, which
+    `authentication_kubeconfig` and `authorization_kubeconfig` name; "" where nothing is given.
+    unused: flags without a meaning. ignored: words of the command line that belong to no flag.
     """
 
+    kubelets: KubeletFlags
     given: ClientTrustFiles
     follow: bool
-    tolerate: bool
-    always_allowed: tuple[str, ...]
+    delegation: Delegation
     authentication_kubeconfig: str
     authorization_kubeconfig: str
-    token_ttl: float
-    allowed_ttl: float
-    denied_ttl: float
-    without_effect: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ServingFlags:
-    """How requests are answered. Times in seconds. shutdown_delay: None where nobody has said."""
-
     request_timeout: float
     most_in_flight: int
     shutdown_delay: float | None
-    shared_port: bool
-    hsts: tuple[str, ...]
+    server: ServerFlags
+    tls: TlsFlags
+    unused: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     def delay(self, *, in_pod: bool) -> float:
         """Seconds to serve on after SIGTERM: what was said, else in a pod as long as somebody may still be sent there."""
         if self.shutdown_delay is not None:
             return self.shutdown_delay
         return _UNTIL_WITHDRAWN if in_pod else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsServerSettings:
-    """Checked flags.
-
-    unused: flags without a meaning. ignored: words of the command line that belong to no flag.
-    """
-
-    kubelets: KubeletFlags
-    delegation: DelegationFlags
-    serving: ServingFlags
-    server: ServerFlags
-    tls: TlsFlags
-    unused: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
 
 
 def settings_of(
@@ -94,10 +73,27 @@ def settings_of(
     ignored: tuple[str, ...] = (),
 ) -> MetricsServerSettings:
     """What click has read, as values. Raises UsageError."""
+    most = _number(flags, "most_in_flight")
+    if most < 0:
+        raise UsageError("--max-requests-inflight", f"{most:g}", "0 or more was expected")
     return MetricsServerSettings(
         kubelets=_kubelets(flags),
-        delegation=_delegation(flags),
-        serving=_serving(flags),
+        given=_given(flags),
+        follow=not flags["skip_lookup"],
+        delegation=Delegation(
+            token_ttl=_number(flags, "token_ttl"),
+            allowed_ttl=_number(flags, "allowed_ttl"),
+            denied_ttl=_number(flags, "denied_ttl"),
+            always_allowed=_list(flags, "always_allowed"),
+            tolerate_missing=bool(flags["tolerate"]),
+        ),
+        authentication_kubeconfig=str(flags["authentication_kubeconfig"]),
+        authorization_kubeconfig=str(flags["authorization_kubeconfig"]),
+        request_timeout=_number(flags, "answer_timeout"),
+        most_in_flight=int(most),
+        shutdown_delay=None
+        if flags["shutdown_delay"] is None
+        else _number(flags, "shutdown_delay"),
         server=server_flags(flags),
         tls=tls_flags(flags),
         unused=unused,
@@ -160,7 +156,7 @@ def _check_pairs(flags: Mapping[str, object]) -> None:
         raise UsageError(where, "one of them is missing", "both or none were expected")
 
 
-def _delegation(flags: Mapping[str, object]) -> DelegationFlags:
+def _given(flags: Mapping[str, object]) -> ClientTrustFiles:
     uid_headers = _list(flags, "uid_headers")
     if uid_headers and "x-remote-uid" not in (each.lower() for each in uid_headers):
         seen, expected = ", ".join(uid_headers), "X-Remote-Uid was expected among them"
@@ -171,65 +167,9 @@ def _delegation(flags: Mapping[str, object]) -> DelegationFlags:
         _list(flags, "extra_headers"),
         uid_headers,
     )
-    given = ClientTrustFiles(
+    return ClientTrustFiles(
         str(flags["client_ca_file"]), str(flags["proxy_ca"]), _list(flags, "allowed_names"), names
     )
-    return DelegationFlags(
-        given=given,
-        follow=not flags["skip_lookup"],
-        tolerate=bool(flags["tolerate"]),
-        always_allowed=_list(flags, "always_allowed"),
-        authentication_kubeconfig=str(flags["authentication_kubeconfig"]),
-        authorization_kubeconfig=str(flags["authorization_kubeconfig"]),
-        token_ttl=_number(flags, "token_ttl"),
-        allowed_ttl=_number(flags, "allowed_ttl"),
-        denied_ttl=_number(flags, "denied_ttl"),
-        without_effect=() if given.proxy_ca else _about_the_proxy(given),
-    )
-
-
-def _about_the_proxy(given: ClientTrustFiles) -> tuple[str, ...]:
-    """The flags about the front proxy that say something else than they do where nobody gives them."""
-    usual, headers = HeaderNames(), given.headers
-
-    def differs(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
-        return [each.lower() for each in names] != [each.lower() for each in others]
-
-    found = {
-        "--requestheader-allowed-names": bool(given.allowed_names),
-        "--requestheader-username-headers": differs(headers.user, usual.user),
-        "--requestheader-uid-headers": bool(headers.uid),
-        "--requestheader-group-headers": differs(headers.group, usual.group),
-        "--requestheader-extra-headers-prefix": differs(headers.extra, usual.extra),
-    }
-    return tuple(name for name, says in found.items() if says)
-
-
-def _serving(flags: Mapping[str, object]) -> ServingFlags:
-    most = _number(flags, "most_in_flight")
-    if most < 0:
-        raise UsageError("--max-requests-inflight", f"{most:g}", "0 or more was expected")
-    hsts = _list(flags, "hsts")
-    for each in hsts:
-        if each not in ("includeSubDomains", "preload") and not each.startswith("max-age="):
-            expected = "max-age=SECONDS, includeSubDomains or preload was expected"
-            raise UsageError("--strict-transport-security-directives", each, expected)
-    return ServingFlags(
-        request_timeout=_duration(flags, "answer_timeout", "--request-timeout"),
-        most_in_flight=int(most),
-        shutdown_delay=None
-        if flags["shutdown_delay"] is None
-        else _duration(flags, "shutdown_delay", "--shutdown-delay-duration"),
-        shared_port=bool(flags["shared_port"]),
-        hsts=hsts,
-    )
-
-
-def _duration(flags: Mapping[str, object], name: str, flag: str) -> float:
-    found = _number(flags, name)
-    if found < 0:
-        raise UsageError(flag, f"{found:g}s", "0s or more was expected")
-    return found
 
 
 def _number(flags: Mapping[str, object], name: str) -> float:

@@ -5,7 +5,6 @@ from typing import Final
 import click
 
 from kubevouch.cli.common.options import F
-from kubevouch.cli.common.pflag import boolean
 
 GIVEN: Final = "kubevouch.cli.metrics_server.without_meaning.given"
 """Where a context's `meta` has the names of those that were given."""
@@ -23,6 +22,7 @@ SWITCHES: Final = [
     "log-json-split-stream",
     "log-text-split-stream",
     "permit-address-sharing",
+    "permit-port-sharing",
     "profiling",
     "runtime-config-emulation-forward-compatible",
     "shutdown-send-retry-after",
@@ -72,6 +72,7 @@ WITH_VALUES: Final = [
     "min-request-timeout",
     "shutdown-watch-termination-grace-period",
     "storage-initialization-timeout",
+    "strict-transport-security-directives",
     "tls-curve-preferences",
     "vmodule",
 ]
@@ -85,9 +86,9 @@ def without_meaning(function: F) -> F:
             context.meta.setdefault(GIVEN, []).append(parameter.opts[0])
 
     for name in (*SWITCHES, *WITH_VALUES):
-        kind = boolean if name in SWITCHES else click.STRING
+        kind = click.BOOL if name in SWITCHES else click.STRING
         option = click.option(
-            f"--{name}", type=kind, expose_value=False, hidden=True, callback=note
+            f"--{name}", is_flag=False, type=kind, expose_value=False, hidden=True, callback=note
         )
         function = option(function)
     return function

@@ -7,9 +7,12 @@ import click
 from kubevouch.cli.common.options import F, cluster, output, seconds, terminal_of
 
 if TYPE_CHECKING:
-    from kubevouch.cli.top.gather import NodesFound, PodsFound
+    from collections.abc import Callable
+
+    from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
     from kubevouch.kube.io.client import ApiClient
+    from kubevouch.metrics.top.gather import TopFound
 
 _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 
@@ -45,9 +48,6 @@ def _showing(function: F) -> F:
             help="How long to wait for kubelets' handshakes, where a value is missing.",
         ),
         output("table", "json"),
-        click.option(
-            "--show-swap", is_flag=True, help="Swap, too, where the metrics API tells it."
-        ),
         click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
         click.option(
             "--sort-by",
@@ -63,6 +63,13 @@ def _showing(function: F) -> F:
     return function
 
 
+def _noting(terminal: "Terminal") -> "Callable[[str], None]":
+    """Notes a text of somebody else on one line."""
+    from kubevouch.cli.common.terminal import one_line
+
+    return lambda text: terminal.note(one_line(text))
+
+
 @command.command("nodes", short_help="Usage of nodes.")
 @click.argument("name", required=False)
 @_showing
@@ -76,27 +83,22 @@ def nodes(
     selector: str,
     sort_by: str | None,
     no_headers: bool,
-    show_swap: bool,
     timeout: float,
     show_capacity: bool,
 ) -> int:
     """Usage of all nodes, or of the one called NAME."""
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.top.gather import TopNodesOptions, chosen_by, exit_code, gather_nodes
     from kubevouch.cli.top.render import print_nodes
+    from kubevouch.metrics.top.gather import TopClient, TopOptions
 
     terminal = terminal_of(ctx)
-    options = TopNodesOptions(
-        name or "", selector, sort_by or "", timeout, capacity=show_capacity, swap=show_swap
-    )
+    options = TopOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
 
-    async def work(api: "ApiClient", clock: "Clock") -> "NodesFound":
-        with chosen_by("top nodes", selector):
-            return await gather_nodes(terminal, api, clock, options)
+    async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
+        return await TopClient(api, clock, terminal.doing, _noting(terminal)).nodes(options)
 
     found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
-    print_nodes(terminal, found, options, headers=not no_headers)
-    return exit_code(found.reasons.values(), found.complaint)
+    return print_nodes(terminal, found, headers=not no_headers)
 
 
 @command.command("pods", short_help="Usage of pods.")
@@ -117,7 +119,6 @@ def pods(
     field_selector: str,
     sort_by: str | None,
     no_headers: bool,
-    show_swap: bool,
     timeout: float,
     namespace: str | None,
     all_namespaces: bool,
@@ -126,27 +127,23 @@ def pods(
 ) -> int:
     """Usage of a namespace's pods, or of the one called NAME."""
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.top.gather import TopPodsOptions, chosen_by, exit_code, gather_pods
     from kubevouch.cli.top.render import print_pods
+    from kubevouch.metrics.top.gather import TopClient, TopOptions
 
     terminal = terminal_of(ctx)
     access = access_of(terminal, kubeconfig, context)
-    options = TopPodsOptions(
-        "" if all_namespaces else namespace or access.namespace,
+    options = TopOptions(
         name or "",
         selector,
-        field_selector,
         sort_by or "",
         timeout,
+        "" if all_namespaces else namespace or access.namespace,
+        field_selector,
         containers=containers,
-        total=total,
-        swap=show_swap,
     )
 
-    async def work(api: "ApiClient", clock: "Clock") -> "PodsFound":
-        with chosen_by("top pods", selector, field_selector):
-            return await gather_pods(terminal, api, clock, options)
+    async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
+        return await TopClient(api, clock, terminal.doing, _noting(terminal)).pods(options)
 
     found = with_api(terminal, access, work)
-    print_pods(terminal, found, options, headers=not no_headers)
-    return exit_code(found.reasons, found.complaint)
+    return print_pods(terminal, found, options, headers=not no_headers, with_sum=total)

@@ -1,166 +1,137 @@
-"""What `top` prints: kubectl's lines, the reasons below them, and the same as JSON."""
+"""What `top` prints: kubectl's columns, the reasons below them, and the same as JSON."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.top.gather import NodesFound, PodsFound, TopNodesOptions, TopPodsOptions
-from kubevouch.cli.top.reason_groups import Unknown, reason_groups
-from kubevouch.cli.top.rows import UNKNOWN, Usage, node_lines, pod_lines
 from kubevouch.diagnose.make import counted, named
+from kubevouch.errors import ExitCode, combined_exit_code
+from kubevouch.metrics.top.gather import Missing, TopFound, TopOptions
+from kubevouch.metrics.top.rows import UsageRow, total
 from kubevouch.x509.reasons import TLS_PREFIX
 
-SCHEMA = "kubevouch.top/1"
+_UNKNOWN = "<unknown>"
 _MOST_NAMED = 5
+_LONGEST = 2000
+"""Characters of a reason: a node may write a megabyte into a pod's status."""
 
 
-def print_nodes(
-    terminal: Terminal, found: NodesFound, options: TopNodesOptions, *, headers: bool
-) -> None:
-    """headers: whether the table has its line of headings."""
+def print_nodes(terminal: Terminal, found: TopFound, *, headers: bool) -> ExitCode:
+    """The table and the reasons; returns the exit code. headers: whether the table has headings."""
     if terminal.prints_json:
-        print_document(terminal, SCHEMA, _nodes_json(found))
-        return
-    if found.complaint:
-        terminal.error(found.complaint)
-    if found.rows:
-        for line in node_lines(found.rows, headers=headers, swap=options.swap):
-            terminal.out(one_line(line))
-        if options.swap:
-            sized = any(row.used is not None and row.swap is not None for row in found.rows)
-            _note_swap(terminal, [row.used for row in found.rows], shows_none=sized)
-        _note_old(terminal, found.old)
-    elif not found.complaint:
-        terminal.note("No resources found.")
-    _print_reasons(terminal, [Unknown(why, name, name, 0) for name, why in found.reasons.items()])
+        reasons = {each.name: each.why for each in found.missing}
+        nodes = [{**_json(row), "unknown": reasons.get(row.name)} for row in found.rows]
+        print_document(terminal, _SCHEMA, {"nodes": nodes, "error": found.complaint or None})
+        return _exit_code(found)
+    columns = ("NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)")
+    _print_table(terminal, found, columns if headers else (), list(map(_node_cells, found.rows)))
+    return _print_reasons(terminal, found)
 
 
 def print_pods(
-    terminal: Terminal, found: PodsFound, options: TopPodsOptions, *, headers: bool
-) -> None:
-    """headers: whether the table has its line of headings."""
+    terminal: Terminal, found: TopFound, options: TopOptions, *, headers: bool, with_sum: bool
+) -> ExitCode:
+    """As print_nodes. with_sum: adds a row with the sum of all."""
     if terminal.prints_json:
-        print_document(terminal, SCHEMA, _pods_json(found))
-        return
+        missing = [
+            {"namespace": e.namespace, "name": e.name, "node": e.node, "unknown": e.why}
+            for e in found.missing
+        ]
+        pods = [_json(row) for row in found.rows]
+        document = {"pods": pods, "missing": missing, "error": found.complaint or None}
+        print_document(terminal, _SCHEMA, document)
+        return _exit_code(found)
+    names = (("NAMESPACE",) if not options.namespace else ()) + (
+        ("POD", "NAME") if options.containers else ("NAME",)
+    )
+    cells = [
+        (
+            *((row.namespace,) if not options.namespace else ()),
+            row.name,
+            *((row.container,) if options.containers else ()),
+            *(row.used.cells if row.used else (_UNKNOWN, _UNKNOWN)),
+        )
+        for row in found.rows
+    ]
+    if with_sum and cells:
+        cells.append((*[""] * len(names), "________", "________"))
+        cells.append((*[""] * len(names), *total(row.used for row in found.rows).cells))
+    columns = (*names, "CPU(cores)", "MEMORY(bytes)") if headers else ()
+    _print_table(terminal, found, columns, cells)
+    return _print_reasons(terminal, found)
+
+
+_SCHEMA = "kubevouch.top/1"
+
+
+def _print_table(
+    terminal: Terminal,
+    found: TopFound,
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+) -> None:
     if found.complaint:
         terminal.error(found.complaint)
-    elif found.rows:
-        _print_pod_lines(terminal, found, options, headers=headers)
-        _note_old(terminal, found.old)
-    elif not found.missing:
-        place = f" in {options.namespace} namespace" if options.namespace else ""
-        terminal.note(f"No resources found{place}.")
-    _print_reasons(terminal, _of_pods(found))
+    if cells:
+        # The first row takes the place of headings that are not wanted.
+        first, rows = (columns, cells) if columns else (cells[0], cells[1:])
+        terminal.table(first, rows, folds=False)
+    elif not found.complaint and not found.missing:
+        terminal.note("No resources found.")
+    if found.old:
+        shown = one_line(named(found.old, _MOST_NAMED))
+        terminal.note(f"stale (over 5 minutes): {shown}")
 
 
-def _print_pod_lines(
-    terminal: Terminal, found: PodsFound, options: TopPodsOptions, *, headers: bool
-) -> None:
-    lines = pod_lines(
-        found.rows,
-        headers=headers,
-        namespaces=not options.namespace,
-        containers=options.containers,
-        total=options.total,
-        swap=options.swap,
-    )
-    for line in lines:
-        terminal.out(one_line(line))
-    if options.swap:
-        _note_swap(terminal, [row.used for row in found.rows], shows_none=True)
+def _node_cells(row: UsageRow) -> tuple[str, ...]:
+    if row.used is None:
+        return (row.name, *[_UNKNOWN] * 4)
+    cpu, memory = (_UNKNOWN if each is None else f"{each}%" for each in row.percents)
+    used = row.used.cells
+    return row.name, used[0], cpu, used[1], memory
 
 
-def _note_swap(terminal: Terminal, used: Sequence[Usage | None], *, shows_none: bool) -> None:
-    """Kubectl shows swap that nobody tells as 0Mi, and so do we; that it means nothing is said beside it.
+def _print_reasons(terminal: Terminal, found: TopFound) -> ExitCode:
+    """Below the table: each finding once, with the text of the first that has it; other reasons by their text."""
+    groups: dict[tuple[str, ...], list[Missing]] = {}
+    for each in found.missing:
+        why = each.why
+        key = (why.code, why.vantage, "" if why.code else why.text)
+        groups.setdefault(key, []).append(each)
+    if groups:
+        terminal.out()
+    for same in groups.values():
+        why = same[0].why
+        names = dict.fromkeys(
+            f"{e.namespace}/{e.name}" if e.namespace and not e.of_its_node else e.node for e in same
+        )
+        pods = sum(each.of_its_node for each in same)
+        shown = named(list(names), _MOST_NAMED) + (f" ({counted(pods, 'pod')})" if pods else "")
+        text = why.text[:_LONGEST].removeprefix(TLS_PREFIX)
+        code = f"{why.code}  " if why.code else ""
+        terminal.wrapped(f"{shown}: {text} [{why.vantage}]", f"{_UNKNOWN}  {code}")
+    if groups:
+        terminal.command("NEXT       ", "kubevouch doctor")
+    return _exit_code(found)
 
-    shows_none: whether 0Mi stands there at all: of a node that does not tell how much swap it has, it is <unknown>.
-    """
-    measured = [each for each in used if each is not None]
-    if measured and all(each.swap is None for each in measured):
-        zero = ": 0Mi stands for that, as kubectl has it" if shows_none else ""
-        terminal.note(f"the metrics API does not tell swap{zero}")
 
-
-def _note_old(terminal: Terminal, names: Sequence[str]) -> None:
-    """Kubectl shows them like all others."""
-    if names:
-        shown = one_line(named(names, _MOST_NAMED))
-        terminal.note(f"more than 5 minutes old are the numbers of {shown}")
-
-
-def _of_pods(found: PodsFound) -> list[Unknown]:
-    """For each reason a node with the number of its missing pods, or a pod."""
-    of_nodes = Counter((m.why, m.pod.spec.node_name) for m in found.missing if m.of_its_node)
-    of_pods = [
-        Unknown(m.why, f"{m.pod.namespace}/{m.pod.name}", m.pod.spec.node_name, 0)
-        for m in found.missing
-        if not m.of_its_node
+def _exit_code(found: TopFound) -> ExitCode:
+    """1 where something is missing and it is known why, 3 where it is not."""
+    codes = [
+        ExitCode.FINDINGS if each.why.known else ExitCode.COULD_NOT_TELL for each in found.missing
     ]
-    return [*(Unknown(why, node, node, pods) for (why, node), pods in of_nodes.items()), *of_pods]
+    return combined_exit_code([*codes, *([ExitCode.COULD_NOT_TELL] if found.complaint else [])])
 
 
-def _print_reasons(terminal: Terminal, found: Sequence[Unknown]) -> None:
-    """Below the table, the same reason once."""
-    if not found:
-        return
-    terminal.out()
-    for each in reason_groups(found):
-        shown = named(each.names, _MOST_NAMED)
-        counted_pods = f" ({counted(each.pods, 'pod')})" if each.pods else ""
-        code = f"{each.code}  " if each.code else ""
-        text = each.text.removeprefix(TLS_PREFIX)
-        terminal.wrapped(f"{shown}{counted_pods}: {text} [{each.vantage}]", f"{UNKNOWN}  {code}")
-    terminal.command("NEXT       ", "kubevouch doctor")
-
-
-def _nodes_json(found: NodesFound) -> dict[str, object]:
-    times = {each.name: (each.timestamp, each.window) for each in found.metrics}
-    nodes = []
-    for row in found.rows:
-        at, window = times.get(row.name, (None, ""))
-        cpu, memory, swap = row.percents
-        nodes.append({
-            "name": row.name,
-            **_numbers(row.used),
-            "cpuPercent": cpu,
-            "memoryPercent": memory,
-            "swapPercent": swap,
-            "timestamp": at,
-            "window": window or None,
-            "unknown": found.reasons.get(row.name),
-        })  # fmt: skip
-    return {"nodes": nodes, "error": found.complaint or None}
-
-
-def _pods_json(found: PodsFound) -> dict[str, object]:
-    times = {(each.namespace, each.name): (each.timestamp, each.window) for each in found.metrics}
-    pods = []
-    for row in found.rows:
-        at, window = times[row.namespace, row.pod]
-        pods.append({
-            "namespace": row.namespace,
-            "name": row.pod,
-            **({"container": row.container} if row.container else {}),
-            **_numbers(row.used),
-            "timestamp": at,
-            "window": window or None,
-        })  # fmt: skip
-    missing = [
-        {
-            "namespace": each.pod.namespace,
-            "name": each.pod.name,
-            "node": each.pod.spec.node_name,
-            "unknown": each.why,
-        }
-        for each in found.missing
-    ]
-    return {"pods": pods, "missing": missing, "error": found.complaint or None}
-
-
-def _numbers(used: Usage | None) -> dict[str, int | None]:
+def _json(row: UsageRow) -> dict[str, object]:
+    used, (cpu, memory) = row.used, row.percents
     return {
+        **({"namespace": row.namespace} if row.namespace else {}),
+        "name": row.name,
+        **({"container": row.container} if row.container else {}),
         "cpuMillicores": used.millicores if used else None,
         "memoryBytes": int(used.memory) if used else None,
-        "swapBytes": int(used.swap) if used and used.swap is not None else None,
+        **({} if row.namespace else {"cpuPercent": cpu, "memoryPercent": memory}),
+        "timestamp": row.timestamp,
+        "window": row.window or None,
     }

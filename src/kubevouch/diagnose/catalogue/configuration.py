@@ -10,7 +10,7 @@ DEFINITIONS = (
         severity=ERROR,
         see="Kubelets serve certificates that they made themselves.",
         why="serverTLSBootstrap is off, which is kubeadm's default: kubelets never ask the cluster for a certificate.",
-        do="kubevouch fix --plan plan.json",
+        do="kubevouch plan -o plan.json",
         related=("CIS 4.2.11 passes here; it looks at the feature gate",),
         cause_rank=100,
         cause="{kubelets} because serverTLSBootstrap is off{worst}: {subjects}. {refused}{nobody}",
@@ -22,7 +22,7 @@ DEFINITIONS = (
         severity=WARNING,
         see="The kubelet-config ConfigMap and the nodes disagree on serverTLSBootstrap.",
         why="The next `kubeadm join` or `kubeadm upgrade` copies the ConfigMap to a node, and with it the other setting.",
-        do="kubevouch fix --plan plan.json changes both.",
+        do="kubevouch plan -o plan.json changes both.",
         symptom_of=(Code.BOOTSTRAP_OFF,),
     ),
     FindingDefinition(

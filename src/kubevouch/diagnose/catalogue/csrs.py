@@ -22,7 +22,7 @@ DEFINITIONS = (
         severity=ERROR,
         see="`kubectl get csr` shows CSRs of the signer kubernetes.io/kubelet-serving that stay Pending.",
         why="Kubernetes itself never approves serving certificates, and nothing on this cluster does.",
-        do="kubevouch fix --plan plan.json, or for a single CSR: `kubevouch csr explain NAME`. For those to come: "
+        do="kubevouch plan -o plan.json, or for a single CSR: `kubevouch csr explain NAME`. For those to come: "
         f"`{INSTALL_APPROVER}`.",
         related=("kubernetes#73356",),
         cause_rank=60,
@@ -118,14 +118,14 @@ DEFINITIONS = (
         "and came back, or whose names or addresses have changed, and that nobody has pinned since.",
         do="`kubevouch csr explain NAME` shows why, and so does the Event KubeletServingHeld (`kubectl describe csr NAME`). If the "
         "node is yours, and no source knows it or its names and addresses have changed since it was pinned (`kubevouch approver "
-        "pin --diff`): `kubevouch approver pin NODE`. If it asks for what is not its own, do not pin it: look at the node. One that is over its "
+        "pin --diff`): `kubevouch approver pin NODE --via ssh`. If it asks for what is not its own, do not pin it: look at the node. One that is over its "
         "node's budget (OverBudget) is approved by itself some minutes later; if its port is dark meanwhile, `kubevouch csr approve NAME "
         "--against-approver`.",
         cause_rank=55,
         cause="{title}: {subjects}. Why is in the Events of the CSR: kubectl describe csr {quoted_csr}",
         next=_EXPLAIN,
         by_hand="If the node is yours, and no source knows it or its names and addresses have changed since it was pinned: "
-        "`kubevouch approver pin {subject}` shows what it would pin, and asks. If it is over its budget, it is approved by itself some minutes "
+        "`kubevouch approver pin {subject} --via ssh` shows what it would pin, and asks. If it is over its budget, it is approved by itself some minutes "
         "later. Otherwise mend what the rule names; a pin would be wrong.",
     ),
     FindingDefinition(
@@ -158,7 +158,7 @@ DEFINITIONS = (
         "self-signed certificate, which at least was served.",
         do=f"If your platform approves these CSRs itself, there is nothing to do. Otherwise run an approver: `{INSTALL_APPROVER}`; where ours is installed already, `kubevouch doctor` says what keeps it "
         "from approving. Where none runs, CSRs wait from the first date that the finding names, and `kubevouch csr "
-        "list` shows them: `kubevouch fix --plan plan.json` then plans the approval of each, with names and addresses "
+        "list` shows them: `kubevouch plan -o plan.json` then plans the approval of each, with names and addresses "
         "that are proven to be its node's.",
         counts_in=DOCTOR_AND_VERIFY,
     ),

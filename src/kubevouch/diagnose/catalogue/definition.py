@@ -34,7 +34,7 @@ class CountsIn(StrEnum):
     DOCTOR = "doctor"
     VERIFY = "verify"
     GATE = "gate"
-    """The gates of `fix`, for the one node whose turn it is."""
+    """The gates of `apply`, for the one node whose turn it is."""
 
 
 DOCTOR_ONLY = frozenset({CountsIn.DOCTOR})
@@ -94,7 +94,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Commands that several findings have after NEXT.
-PLAN = ("kubevouch", "fix", "--plan", "plan.json", "--via", "ssh")
+PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 PROBE = ("kubevouch", "probe", "{subject}")
 CSR_LIST = ("kubevouch", "csr", "list")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"

@@ -50,12 +50,12 @@ DEFINITIONS = (
         code=Code.RUN_NOT_FINISHED,
         name="RunNotFinished",
         severity=INFO,
-        see="A run of `fix` is under way, or was begun and has not ended: a node may be changed and not proven yet.",
+        see="A run of `apply` is under way, or was begun and has not ended: a node may be changed and not proven yet.",
         why="What such a node serves may be taken back at any moment by its dead-man's switch.",
-        do="`kubevouch fix --status RUN` reads off the nodes where the run stands, and says what comes next: let it end, go on with it by "
-        "`kubevouch fix --resume RUN`, or put its nodes back by `kubevouch undo RUN`.",
+        do="`kubevouch status RUN` reads off the nodes where the run stands, and says what comes next: let it end, go on with it by "
+        "`kubevouch resume RUN`, or put its nodes back by `kubevouch undo RUN`.",
         counts_in=DOCTOR_AND_VERIFY,
-        next=("kubevouch", "fix", "--status", "{run}"),
+        next=("kubevouch", "status", "{run}"),
         by_hand="If this run is still at work in another terminal, let it end. To put its nodes back: `kubevouch undo {run}`.",
     ),
 )

@@ -14,7 +14,7 @@ from kubevouch.diagnose.catalogue.definition import (
     FindingDefinition,
 )
 
-_PLAN_TEXT = "kubevouch fix --plan plan.json"
+_PLAN_TEXT = "kubevouch plan -o plan.json"
 _ASIDE = "which sets that certificate aside and has the kubelet ask for another; its port keeps answering."
 
 DEFINITIONS = (
@@ -152,7 +152,7 @@ DEFINITIONS = (
         see="`remote error: tls: internal error`: for scrapes, `kubectl logs` and `kubectl exec`.",
         why="serverTLSBootstrap is on and the kubelet has no valid certificate: its CSR is pending, denied or failed, "
         "or the last certificate has expired.",
-        do="kubevouch fix --plan plan.json, which approves each node's newest CSR after checking it.",
+        do="kubevouch plan -o plan.json, which approves each node's newest CSR after checking it.",
         related=("kubeadm#591",),
         counts_in=EVERYWHERE,
         symptom_of=(*CSR_NOT_SERVED, Code.CSR_NEVER_MADE),

@@ -109,7 +109,7 @@ DEFINITIONS = (
         see="metrics-server runs with --kubelet-insecure-tls, or ours with --kubelet-insecure-tls-nodes.",
         why="It does not verify kubelets (ours: those that --kubelet-insecure-tls-nodes names): whoever answers at a node's "
         "address can feed the autoscaler any number, and is sent metrics-server's token.",
-        do="Fix the kubelets' certificates first (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release by its values alone, "
+        do="Fix the kubelets' certificates first (`kubevouch plan -o plan.json`), then remove the flag; of a Helm release by its values alone, "
         'since Helm 4 ends its next upgrade or rollback with `conflict with "kubectl-patch"` after a patch of the Deployment '
         "(`--force-conflicts` gets past it).",
         counts_in=DOCTOR_AND_VERIFY,
@@ -216,7 +216,7 @@ DEFINITIONS = (
         why="The flag came with the manifest of the metrics-server that it replaces. Ours verifies every kubelet all the same: "
         "one that is not verified gets no token, and so has no metrics (unless it lets anybody read them). While the flag is "
         "set, a replica is ready only once it has read every Ready node, so that a rolling update leaves the former pods serving.",
-        do="Fix the nodes that are named (`kubevouch fix --plan plan.json`), then remove the flag; of a Helm release by its values alone, "
+        do="Fix the nodes that are named (`kubevouch plan -o plan.json`), then remove the flag; of a Helm release by its values alone, "
         'since Helm 4 ends its next upgrade or rollback with `conflict with "kubectl-patch"` after a patch of the Deployment '
         "(`--force-conflicts` gets past it). A node that must be read unverified can be named in "
         "--kubelet-insecure-tls-nodes.",

@@ -125,7 +125,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.IGNORED_KEY)
 def ignored_key(evidence: Evidence) -> Iterator[Finding]:
-    """In the ConfigMap only; what stands on a node's disk the plan of `fix` tells."""
+    """In the ConfigMap only; what stands on a node's disk the plan of `apply` tells."""
     known = evidence.kubelet_config
     if known.value is not None and known.value.ignored:
         proofs = [api_proof(known.value.object.name, str(p), known) for p in known.value.ignored]

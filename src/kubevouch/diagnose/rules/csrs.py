@@ -42,7 +42,7 @@ _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
 
-_IF_GONE = f"; if it is gone, `kubevouch fix --plan plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
+_IF_GONE = f"; if it is gone, `kubevouch plan -o plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
 _MEANWHILE = ". Meanwhile `kubevouch csr approve --all` asks the same policy"
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3

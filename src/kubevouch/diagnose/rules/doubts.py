@@ -60,7 +60,7 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
         title = f"not allowed to {named(asked, most=len(asked))}"
         holder = evidence.run_holder.doubt
         if holder is not None and holder.kind is DoubtKind.NOT_ALLOWED:
-            title += f"; without {LEASE} it is not known whether a run of fix or undo is under way"
+            title += f"; without {LEASE} it is not known whether a run or an undo is under way"
         yield finding(Code.NOT_ALLOWED, title, subjects=asked)
 
 
@@ -118,7 +118,7 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
     holder = unfinished_holder(evidence)
     if holder is not None:
         state = "is under way" if holder.is_alive else "was cut off and has not ended"
-        title = f"{'an undo' if holder.undoes else 'a run of fix'} {state}: {holder}"
+        title = f"{'an undo' if holder.undoes else 'a run'} {state}: {holder}"
         yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})
     for each in evidence.unfinished_runs:
         if not each.may_last(evidence.at):

@@ -1,4 +1,4 @@
-"""Runs of `fix` and `undo` that have not ended: who holds the cluster's Lease, and what this machine's own record adds to it."""
+"""Runs of `apply` and `undo` that have not ended: who holds the cluster's Lease, and what this machine's own record adds to it."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Reads the Lease by which runs of `fix` and `undo` exclude one another."""
+"""Reads the Lease by which runs of `apply` and `undo` exclude one another."""
 
 from datetime import datetime
 

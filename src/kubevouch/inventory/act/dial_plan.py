@@ -43,7 +43,6 @@ class DialPlan:
         self._regular: list[tuple[float, str]] = []
         self._failed: list[tuple[float, str]] = []
         self._failed_out = 0
-        self._unasked = 0
         self._dialled: set[str] = set()
         """The nodes that are being dialled, perhaps where they are no more."""
 
@@ -78,18 +77,13 @@ class DialPlan:
     @property
     def unasked(self) -> int:
         """How many were not dialled yet."""
-        return self._unasked
+        return sum(not each.asked for each in self._planned.values())
 
     @property
     def late(self) -> float:
         """For how many seconds the one that has waited longest is due; those that failed do not count."""
-        while self._regular:
-            due, name = self._regular[0]
-            each = self._planned.get(name)
-            if each and each.due == due and not each.out and not each.failures:
-                return max(0.0, self._clock.monotonic() - due)
-            heapq.heappop(self._regular)
-        return 0.0
+        due = [each.due for each in self._planned.values() if not each.out and not each.failures]
+        return max(0.0, self._clock.monotonic() - min(due)) if due else 0.0
 
     def put(self, target: Target, *, now: bool = False) -> None:
         """A kubelet is there. It is dialled at once if it is new or at another place, or if `now` says so."""
@@ -101,14 +95,12 @@ class DialPlan:
         self.remove(target.node)
         moment = self._clock.monotonic()
         self._planned[target.node] = made = PlannedKubelet(target, phase_of(target.node), moment)
-        self._unasked += 1
         self._push(made)
 
     def remove(self, name: str) -> None:
         """A kubelet is gone."""
         gone = self._planned.pop(name, None)
         if gone is not None:
-            self._unasked -= not gone.asked
             self._failed_out -= gone.out and bool(gone.failures)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
@@ -134,7 +126,6 @@ class DialPlan:
             self._push(each)
             return False
         self._failed_out -= bool(each.failures)
-        self._unasked -= not each.asked
         each.asked, each.out = True, False
         each.failures = each.failures + 1 if failed else 0
         each.due = self._clock.monotonic() + self._wait(each)

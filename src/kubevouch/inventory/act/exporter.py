@@ -19,14 +19,14 @@ from kubevouch.inventory.act.instruments import (
 )
 from kubevouch.inventory.act.kubelets import Kubelets
 from kubevouch.inventory.act.other_certificates import OtherCertificates
-from kubevouch.inventory.act.watching import ClusterWatches
+from kubevouch.inventory.act.watching import CALLED, ClusterWatches
 from kubevouch.inventory.metrics import pages
 from kubevouch.inventory.pending_csrs import PendingCsrs, age
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
+from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest
 from kubevouch.serve.logs import Log
-from kubevouch.serve.part import ServerPart
 from kubevouch.serve.probes import NamedCheck
+from kubevouch.serve.server import ServerPart
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
@@ -79,30 +79,24 @@ class Exporter:
             report=self._read_failed,
             unread=self._not_read,
         )
-        self._watches = ClusterWatches(api, clock, self, rng=rng, report=self._watch_failed)
+        self._watches = ClusterWatches(api, clock, rng=rng, report=self._watch_failed)
+        self._watches.follow(NODES, self.kubelets.put, self._node_gone)
+        self._watches.follow(CSRS, self._csr, self._csrs.remove)
+        for resource in CALLED:
+            self._watches.follow(resource, self._called, self._called)
         instruments.measure(self._measured)
 
     # What the watches show
 
-    def node(self, node: Node) -> None:
-        """A Node is new or has changed."""
-        self.kubelets.put(node)
-
-    def node_gone(self, name: str) -> None:
-        """A Node is gone."""
+    def _node_gone(self, name: str) -> None:
         self.kubelets.remove(name)
         self._csrs.forget_node(name)
 
-    def csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR is new or has changed."""
+    def _csr(self, csr: CertificateSigningRequest) -> None:
         if node := self._csrs.put(csr):
             self.kubelets.dial_soon(node)
 
-    def csr_gone(self, name: str) -> None:
-        """A CSR is gone."""
-        self._csrs.remove(name)
-
-    def called(self) -> None:
+    def _called(self, _: object) -> None:
         """Something that the API server calls has changed."""
         self._others.read_soon()
 

@@ -1,22 +1,15 @@
 """Follows the watches: Nodes and CSRs for what they say, APIServices and webhooks for when they are read again."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import ApiUnreachable
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Watch
-from kubevouch.kube.resources import (
-    CSRS,
-    NODES,
-    CertificateSigningRequest,
-    Node,
-    Object,
-    Resource,
-)
+from kubevouch.kube.resources import Object, Resource
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -32,65 +25,53 @@ CALLED: Final = (
 _UNTIL_LISTED: Final = 0.5
 
 
-class ClusterHandler(Protocol):
-    """Told what has happened."""
-
-    def node(self, node: Node) -> None:
-        """A Node is new or has changed."""
-        ...
-
-    def node_gone(self, name: str) -> None:
-        """A Node is gone."""
-        ...
-
-    def csr(self, csr: CertificateSigningRequest) -> None:
-        """A CSR is new or has changed."""
-        ...
-
-    def csr_gone(self, name: str) -> None:
-        """A CSR is gone."""
-        ...
-
-    def called(self) -> None:
-        """Something that the API server calls is new, has changed, or is gone."""
-        ...
-
-
 class ClusterWatches:
-    """All watches. report: called with the resource and each failure of its watch, which then tries again."""
+    """Watches that `follow` adds and `run` follows. report: called with the resource and each failure of its watch, which then tries again."""
 
     def __init__(
         self,
         api: ApiClient,
         clock: Clock,
-        handler: ClusterHandler,
         *,
         rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
     ) -> None:
         self._api = api
         self._clock = clock
-        self._handler = handler
         self._rng = rng
         self._report = report
-        self._nodes = self._watch(NODES)
-        self._csrs = self._watch(CSRS)
-        self._called = tuple(self._watch(each) for each in CALLED)
-        self._watches: dict[str, Watch[Node] | Watch[CertificateSigningRequest] | Watch[Object]] = {
-            NODES.plural: self._nodes,
-            CSRS.plural: self._csrs,
-            **{each.plural: watch for each, watch in zip(CALLED, self._called, strict=True)},
-        }
+        self._heard: dict[str, Callable[[], float]] = {}
+        self._following: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self.listed: dict[str, float] = {}
         """When each resource was listed for the first time, by the monotonic clock."""
         self._failures: dict[str, tuple[KubevouchError, float]] = {}
         """Why each failed last, and when it had heard something before that."""
 
+    def follow(
+        self,
+        resource: Resource[ObjectT],
+        put: Callable[[ObjectT], None],
+        gone: Callable[[str], None],
+    ) -> None:
+        """put: called with an object that is new or has changed; gone: with the name of one that is gone."""
+        name = resource.plural
+        watch = Watch(
+            self._api,
+            resource,
+            clock=self._clock,
+            rng=self._rng,
+            report=lambda error: self._failed(name, error),
+        )
+        self._heard[name] = lambda: watch.heard
+        self._following.append(
+            lambda: watch.follow(put, lambda key: gone(key[1]), lambda: self._is_listed(name))
+        )
+
     async def until_listed(self, what: str) -> None:
         """Returns once it is known. Raises the error if the API server refuses it now, or has never answered."""
         while True:
             error, heard = self._failures.get(what, (None, 0.0))
-            is_failing = error is not None and self._watches[what].heard == heard
+            is_failing = error is not None and self._heard[what]() == heard
             is_listed = what in self.listed
             # What was known before a connection broke is good until there is another.
             if error and is_failing and not (is_listed and isinstance(error, ApiUnreachable)):
@@ -103,49 +84,19 @@ class ClusterWatches:
         """When each watch that has listed was last sent something, in seconds since 1970."""
         wall, now = self._clock.now().timestamp(), self._clock.monotonic()
         return {
-            name: wall - (now - watch.heard)
-            for name, watch in self._watches.items()
+            name: wall - (now - heard())
+            for name, heard in self._heard.items()
             if name in self.listed
         }
 
     async def run(self) -> None:
         """Follows all of them until cancelled."""
-        handler = self._handler
-
-        def has_listed(what: str) -> Callable[[], None]:
-            return lambda: self._is_listed(what)
-
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                self._nodes.follow(
-                    handler.node, lambda key: handler.node_gone(key[1]), has_listed(NODES.plural)
-                )
-            )
-            tasks.create_task(
-                self._csrs.follow(
-                    handler.csr, lambda key: handler.csr_gone(key[1]), has_listed(CSRS.plural)
-                )
-            )
-            for resource, watch in zip(CALLED, self._called, strict=True):
-                tasks.create_task(
-                    watch.follow(
-                        lambda _: handler.called(),
-                        lambda _: handler.called(),
-                        has_listed(resource.plural),
-                    )
-                )
-
-    def _watch(self, resource: Resource[ObjectT]) -> Watch[ObjectT]:
-        return Watch(
-            self._api,
-            resource,
-            clock=self._clock,
-            rng=self._rng,
-            report=lambda error: self._failed(resource.plural, error),
-        )
+            for following in self._following:
+                tasks.create_task(following())
 
     def _failed(self, what: str, error: KubevouchError) -> None:
-        self._failures[what] = error, self._watches[what].heard
+        self._failures[what] = error, self._heard[what]()
         self._report(what, error)
 
     def _is_listed(self, name: str) -> None:

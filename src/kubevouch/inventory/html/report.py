@@ -2,45 +2,38 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from kubevouch.diagnose.make import counted
 from kubevouch.evidence.certificates import FoundCertificates
-from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
+from kubevouch.inventory.advice import Advice
 from kubevouch.inventory.ending import (
-    Trouble,
-    besides,
-    doubted_of,
-    first_to_end,
+    Outlook,
     most_harmful,
+    outlook_of,
     place_of,
-    troubles_of,
     what_stops,
 )
 from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
-from kubevouch.inventory.html.chains import chains
-from kubevouch.inventory.html.page import Writer, section, tiles
-from kubevouch.inventory.html.timeline import TONES, timeline
+from kubevouch.inventory.html.page import Cell, Line, Page, Section, Table, Tile
+from kubevouch.inventory.html.pictures import MOST_CHAINS, TONES, chains, timeline
 from kubevouch.inventory.kubeadm_tables import (
-    absent_word,
+    AUTHORITY_COLUMNS,
+    LEAF_COLUMNS,
+    disk_tables,
     expires_text,
     is_in_kubeadms_tables,
-    managed_elsewhere,
     residual_time,
 )
 from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import Unread, none_there, rows_not_read, unread_of
-from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.rows import CertificateRow, RowState
 from kubevouch.x509 import duration_text
 
 _MOST_ROWS: Final = 50
 _MOST_TROUBLES: Final = 6
-_LEAVES = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", "EXTERNALLY MANAGED")
-_AUTHORITIES = ("CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "EXTERNALLY MANAGED")
-_COLUMNS = (
+_COLUMNS: Final = (
     "CERTIFICATE",
     "WHERE",
     "STATE",
@@ -57,125 +50,110 @@ def report(
     found: FoundCertificates,
     rows: Sequence[CertificateRow],
     limits: Limits,
-    *,
-    write: Writer,
     hint: Callable[[str], str] = str,
-) -> str:
+) -> Page:
     """The page. cluster: its name for a person. hint: a command line of ours as it acts on this cluster."""
-    at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
     with_unread = (*rows, *rows_not_read(found.not_read))
-    on_disk = [row for row in with_unread if is_in_kubeadms_tables(row)]
-    others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     unread = unread_of(found.not_read, rows, asked_disks=found.asked_disks)
-    parts = [
-        _first(found, rows, limits, write, hint),
-        _counts(unread, rows, limits),
-        section("What ends when", timeline(rows, limits, write)),
-        _what_stops(with_unread, write),
-        section("Who has signed what", chains(rows, limits, write)),
-        *_kubeadms(on_disk, write),
-    ]
-    if others:
-        heading = "What kubeadm does not show" if on_disk else "Every certificate"
-        parts.append(section(heading, _table(others, limits, write), "long"))
-    for title, lines in (
-        ("Not read", [each.text for each in unread]),
-        ("Not there, and not missed", none_there(found.not_read)),
-    ):
-        if lines:
-            each = "".join(f"<li>{write.text(line)}</li>" for line in lines)
-            parts.append(section(title, f"<ul>{each}</ul>", "long"))
-    return write.page("Certificates", (cluster, f"Read {at}"), parts)
-
-
-def _first(
-    found: FoundCertificates,
-    rows: Sequence[CertificateRow],
-    limits: Limits,
-    write: Writer,
-    hint: Callable[[str], str],
-) -> str:
-    troubles = troubles_of(rows, limits)
-    if troubles:
-        shown = most_harmful(troubles, _MOST_TROUBLES)
-        lines = [line for each in shown for line in _told(each, found, write)]
-        if more := len(troubles) - len(shown):
-            lines.append(f"<p>and {counted(more, 'more kind')}, in the table below</p>")
-        lines += _besides(rows, write)
-        advice = advice_of(troubles[0].rows[0], without_cluster=found.without_cluster)
-        lines += _advised(advice, write, hint)
-        return section("What matters most", "".join(lines), f"first {TONES[troubles[0].concern]}")
-    doubted = doubted_of(rows)
-    unknown = not all(each.is_ordinary for each in found.not_read)
-    tone = "warn" if unknown or doubted else "good"
-    text = "Nothing that was read has ended or is near its end."
-    lines = [f'<p class="word {tone}">{text}</p>']
-    if unknown:
-        lines.append("<p>What could not be read may have ended, too.</p>")
-    lines += _besides(rows, write)
-    first = first_to_end(rows)
-    if first is not None and first.remaining is not None:
-        ends = f"First to end: {first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
-        lines.append(
-            f'<p>{write.text(ends)}</p><p class="soft">Then stops: {write.text(first.stops)}</p>'
-        )
-    if advice_to_read := advice_on_unread(found):
-        lines += _advised(advice_to_read, write, hint)
-    return section("What matters most", "".join(lines), f"first {tone}")
-
-
-def _besides(rows: Sequence[CertificateRow], write: Writer) -> list[str]:
-    return [f"<p>{write.text(f'Besides: {each}')}</p>" for each in besides(rows)]
-
-
-def _advised(advice: Advice, write: Writer, hint: Callable[[str], str]) -> list[str]:
-    lines = [f"<p>Before: {write.text(advice.before)}</p>"] if advice.before else []
-    for lead, words in (("Before", advice.try_first), ("Next", advice.command)):
-        if words:
-            command = write.text(hint(shlex.join(words)))
-            lines.append(f"<p>{lead}: <code>{command}</code></p>")
-    if advice.by_hand:
-        lines.append(f"<p>By hand: {write.text(advice.by_hand)}</p>")
-    return lines
-
-
-def _told(trouble: Trouble, found: FoundCertificates, write: Writer) -> tuple[str, str]:
-    word = trouble.word.capitalize()
-    return (
-        f'<p><span class="word {TONES[trouble.concern]}">{word}</span>: {write.text(trouble.text(found.at))}</p>',
-        f'<p class="soft">Stops: {write.text(trouble.rows[0].stops)}</p>',
+    return Page(
+        "Certificates",
+        (cluster, f"Read {found.at:%Y-%m-%d %H:%M:%S} UTC"),
+        _first(found, outlook_of(found, rows, limits), hint),
+        _tiles(len(unread), rows, limits),
+        [
+            _ends_when(rows, limits),
+            _stops(with_unread),
+            _signed(rows, limits),
+            *_disks(with_unread),
+            *_others(with_unread, limits),
+            *(
+                [Section("Not read", "long", items=[each.text for each in unread])]
+                if unread
+                else []
+            ),
+        ],
     )
 
 
-def _counts(unread: Sequence[Unread], rows: Sequence[CertificateRow], limits: Limits) -> str:
+def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str]) -> Section:
+    troubles = outlook.troubles
+    tone = "warn" if outlook.unknown or outlook.doubted else "good"
+    lines = []
+    if troubles:
+        tone = TONES[troubles[0].concern]
+        shown = most_harmful(troubles, _MOST_TROUBLES)
+        for each in shown:
+            text = f": {each.text(found.at)}"
+            lines.append(Line(text, each.word.capitalize(), TONES[each.concern]))
+            lines.append(Line(f"Stops: {each.rows[0].stops}", soft=True))
+        if more := len(troubles) - len(shown):
+            lines.append(Line(f"and {counted(more, 'more kind')}, in the table below"))
+    else:
+        text = "Nothing that was read has ended or is near its end."
+        lines.append(Line(word=text, tone=tone))
+        if outlook.unknown:
+            lines.append(Line("What could not be read may have ended, too."))
+    lines += [Line(f"Besides: {each}") for each in outlook.besides]
+    first = outlook.first
+    if not troubles and first is not None and first.remaining is not None:
+        ends = f"{first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
+        lines.append(Line(f"First to end: {ends}"))
+        lines.append(Line(f"Then stops: {first.stops}", soft=True))
+    if outlook.advice is not None:
+        lines += _advised(outlook.advice, hint)
+    return Section("What matters most", f"first {tone}", lines)
+
+
+def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
+    if advice.before:
+        yield Line(f"Before: {advice.before}")
+    for lead, words in (("Before:", advice.try_first), ("Next:", advice.command)):
+        if words:
+            yield Line(lead, code=hint(shlex.join(words)))
+    if advice.by_hand:
+        yield Line(f"By hand: {advice.by_hand}")
+
+
+def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple[Tile, ...]:
     """What may be missing is in no tile: it is not good for that."""
     counts = Counter(
         concern
         for row in rows
         if (concern := limits.concern(row)) is not Concern.NONE or row.found.certificate
     )
-    return tiles(
-        (
-            (counts[Concern.FAIL], "ended, wrong or not there", "bad"),
-            (counts[Concern.WARN], "near their end, or signed by the kubelet itself", "warn"),
-            (counts[Concern.NONE], "good", "good"),
-            (len(unread), "not read", "warn"),
-        )
+    return (
+        Tile(counts[Concern.FAIL], "ended, wrong or not there", "bad"),
+        Tile(counts[Concern.WARN], "near their end, or signed by the kubelet itself", "warn"),
+        Tile(counts[Concern.NONE], "good", "good"),
+        Tile(unread, "not read", "warn"),
     )
 
 
-def _what_stops(rows: Sequence[CertificateRow], write: Writer) -> str:
+def _ends_when(rows: Sequence[CertificateRow], limits: Limits) -> Section:
+    picture = timeline(rows, limits)
+    none = [] if picture else [Line("Nothing was read that has an end.", soft=True)]
+    return Section("What ends when", lines=none, timeline=picture)
+
+
+def _stops(rows: Sequence[CertificateRow]) -> Section:
     lines = [
         (
-            write.cell(row.found.use, kind="whole"),
-            write.cell(_ends_at(row) or when, kind="whole"),
-            write.cell(row.stops, kind="wide"),
-            write.cell(row.renewed_by),
+            Cell(row.found.use, "whole"),
+            Cell(_ends_at(row) or when, "whole"),
+            Cell(row.stops, "wide"),
+            Cell(row.renewed_by),
         )
         for row, when in what_stops(rows)
     ]
-    columns = ("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY")
-    return section("What stops when it ends", write.table(columns, lines))
+    table = Table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY"), lines)
+    return Section("What stops when it ends", tables=[table])
+
+
+def _signed(rows: Sequence[CertificateRow], limits: Limits) -> Section:
+    pictures = chains(rows, limits)
+    more = len(pictures) - MOST_CHAINS
+    lines = [Line(f"the first {MOST_CHAINS}, and {more} more", soft=True)] if more > 0 else []
+    return Section("Who has signed what", lines=lines, chains=pictures[:MOST_CHAINS])
 
 
 def _ends_at(row: CertificateRow) -> str:
@@ -183,81 +161,63 @@ def _ends_at(row: CertificateRow) -> str:
     return expires_text(certificate.not_after) if certificate else ""
 
 
-def _kubeadms(rows: Sequence[CertificateRow], write: Writer) -> list[str]:
+def _disks(rows: Sequence[CertificateRow]) -> Iterator[Section]:
     """As kubeadm shows it, a part for each node."""
-    found = []
-    by_node = sorted(rows, key=lambda row: (row.found.node, row.found.use))
-    for node, group in groupby(by_node, key=lambda row: row.found.node):
-        same = list(group)
-        leaves = [row for row in same if not PURPOSES[row.found.use].is_ca]
-        authorities = [row for row in same if PURPOSES[row.found.use].is_ca]
-        tables = [
-            write.table(headings, [_kubeadm_cells(row, write, with_ca=is_leaf) for row in shown])
-            for headings, shown, is_leaf in (
-                (_LEAVES, leaves, True),
-                (_AUTHORITIES, authorities, False),
-            )
-            if shown
-        ]
-        where = f'<p class="soft">on {write.text(node)}</p>' if node else ""
-        found.append(section("kubeadm certs check-expiration", where + "<br>".join(tables)))
-    return found
+    for node, leaves, authorities in disk_tables(rows):
+        both = ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
+        tables = [Table(names, list(map(_disk_cells, lines))) for names, lines in both if lines]
+        where = [Line(f"on {node}", soft=True)] if node else []
+        yield Section("kubeadm certs check-expiration", lines=where, tables=tables)
 
 
-def _kubeadm_cells(row: CertificateRow, write: Writer, *, with_ca: bool = False) -> list[str]:
-    if row.found.certificate is None:
-        return [
-            write.cell(f"!{absent_word(row)}! {row.found.use}", tone="bad"),
-            *["<td></td>"] * (3 + with_ca),
-        ]
-    cells = [
-        write.cell(row.found.use),
-        write.cell(_ends_at(row), kind="whole"),
-        write.cell(residual_time(row)),
-    ]
-    if with_ca:
-        cells.append(write.cell(row.found.ca))
-    return [*cells, write.cell(managed_elsewhere(row))]
+def _disk_cells(line: Sequence[str]) -> list[Cell]:
+    name, ends, *more = line
+    tone = "" if ends else "bad"
+    return [Cell(name, tone=tone), Cell(ends, "whole"), *map(Cell, more)]
 
 
-def _table(rows: Sequence[CertificateRow], limits: Limits, write: Writer) -> str:
-    lines: list[list[str]] = []
-    for each in summed_up(rows, limits, _MOST_ROWS):
+def _others(rows: Sequence[CertificateRow], limits: Limits) -> Iterator[Section]:
+    others = [row for row in rows if not is_in_kubeadms_tables(row)]
+    lines: list[Sequence[Cell]] = []
+    for each in summed_up(others, limits, _MOST_ROWS):
         if isinstance(each, UseSummary):
-            states = ", ".join(f"{count} {word}" for word, count in each.states)
-            first = each.first
-            ends, left = (_ends_at(first), residual_time(first)) if first else ("", "")
-            cells = [
-                each.use,
-                f"{each.count} places",
-                states,
-                ends,
-                left,
-                "",
-                ", ".join(each.authorities[:3]),
-            ]
-            lines.append([write.cell(cell) for cell in (*cells, first.renewed_by if first else "")])
-            lines.extend(_cells(one.row, limits, write, f": {one.why}") for one in each.outliers)
+            lines.append(_summary_cells(each))
+            lines.extend(_cells(one.row, limits, f": {one.why}") for one in each.outliers)
         else:
-            lines.append(_cells(each, limits, write))
-    return write.table(_COLUMNS, lines)
+            lines.append(_cells(each, limits))
+    if lines:
+        heading = "What kubeadm does not show" if len(others) < len(rows) else "Every certificate"
+        yield Section(heading, "long", tables=[Table(_COLUMNS, lines)])
 
 
-def _cells(row: CertificateRow, limits: Limits, write: Writer, why: str = "") -> list[str]:
+def _summary_cells(each: UseSummary) -> list[Cell]:
+    first = each.first
+    texts = (
+        each.use,
+        f"{each.count} places",
+        ", ".join(f"{count} {word}" for word, count in each.states),
+        _ends_at(first) if first else "",
+        residual_time(first) if first else "",
+        "",
+        ", ".join(each.authorities[:3]),
+        first.renewed_by if first else "",
+    )
+    return list(map(Cell, texts))
+
+
+def _cells(row: CertificateRow, limits: Limits, why: str = "") -> tuple[Cell, ...]:
     found = row.found
     where = f"{found.node} {found.where}".strip()
     # What has ended is told by its state: x509's words would say it again.
     told = () if row.state is RowState.EXPIRED else row.remarks
     remarks = "".join(f" ({each})" for each in told)
-    return [
-        write.cell(found.use, kind="whole"),
-        write.cell(f"{where}{why}{remarks}", kind="wide"),
-        write.cell(
-            state_word(row, limits), kind="whole", tone=TONES[limits.concern(row)] or "good"
-        ),
-        write.cell(_ends_at(row), kind="whole"),
-        write.cell(residual_time(row), kind="whole"),
-        write.cell(row.percent_used),
-        write.cell(signed_by(row)),
-        write.cell(row.renewed_by),
-    ]
+    return (
+        Cell(found.use, "whole"),
+        Cell(f"{where}{why}{remarks}", "wide"),
+        Cell(state_word(row, limits), "whole", TONES[limits.concern(row)] or "good"),
+        Cell(_ends_at(row), "whole"),
+        Cell(residual_time(row), "whole"),
+        Cell(row.percent_used),
+        Cell(signed_by(row)),
+        Cell(row.renewed_by),
+    )

@@ -95,7 +95,6 @@ class Endpoint(Narrow, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
     node_name: str = ""
-    target_ref: ObjectReference = ObjectReference()
 
 
 class EndpointPort(Narrow, frozen=True, kw_only=True):

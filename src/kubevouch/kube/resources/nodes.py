@@ -19,10 +19,6 @@ class NodeAddress(Narrow, frozen=True, kw_only=True):
     address: str = ""
 
 
-class _Swap(Narrow, frozen=True, kw_only=True):
-    capacity: int | None = None
-
-
 class NodeInfo(Narrow, frozen=True, kw_only=True):
     """What the kubelet reports about its machine."""
 
@@ -32,7 +28,6 @@ class NodeInfo(Narrow, frozen=True, kw_only=True):
     kubelet_version: str = ""
     operating_system: str = ""
     architecture: str = ""
-    swap: _Swap = _Swap()
 
 
 class _Endpoint(Narrow, frozen=True, kw_only=True):

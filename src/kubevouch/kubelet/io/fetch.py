@@ -226,7 +226,7 @@ class KubeletClient:
             )
         # The connection is kept; Go's text names the time, which is the present one in a line that is written again.
         doubt = self._go_reason(url, doubt.chain) or doubt
-        text = f'{doubt.text}; asked without a token, it answered "{said}": `kubevouch fix` gets it a certificate'
+        text = f'{doubt.text}; asked without a token, it answered "{said}": `kubevouch apply` gets it a certificate'
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:

@@ -1,6 +1,6 @@
 """metrics.k8s.io/v1beta1 as metrics-server serves it: requests and responses as values, without HTTP.
 
-- `api`: nodes and pods, get and list; `objects`: their JSON; `tables`: the same as kubectl's tables
+- `api`: nodes and pods, get and list; `objects`: their JSON; `forms`: lists and kubectl's tables
 - `selectors`: labels and fields; `discovery`, `openapi`: what the API server's aggregator asks for
 - `probes`: what makes the server ready and alive
 

@@ -7,8 +7,7 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet, FleetNode
 from kubevouch.metrics.running_pods import RunningPod
-from kubevouch.metrics.serving.forms import Form, form_of, negotiated
-from kubevouch.metrics.serving.list_options import ListOptions, list_options
+from kubevouch.metrics.serving.forms import TABLE, Form, form_of
 from kubevouch.metrics.serving.objects import (
     GROUP,
     Item,
@@ -16,12 +15,12 @@ from kubevouch.metrics.serving.objects import (
     PodItem,
     rfc3339,
 )
+from kubevouch.metrics.serving.selectors import Selection, SelectorError, selection_of
 from kubevouch.metrics.store import MetricsStore
-from kubevouch.serve.attributes import Attributes, attributes_of, is_true
-from kubevouch.serve.indented import as_wanted
+from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.long_bodies import response_in_pieces
 from kubevouch.serve.messages import HttpRequest, HttpResponse
-from kubevouch.serve.negotiation import MediaType
+from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
     bad_request,
     no_such_method,
@@ -51,28 +50,22 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request; errors are responses, too."""
-        answer = await self._answer(request)
-        return answer if answer.code == 200 else as_wanted(request, answer)
-
-    async def _answer(self, request: HttpRequest) -> HttpResponse:
-        """What is wrong is found in apiserver's order."""
+        """The response to a request; errors are responses, too, found in apiserver's order."""
         attributes = attributes_of(request)
         refusal = _refusal(request.method, attributes)
         if refusal is not None:
             return refusal
-        media = negotiated(request)
-        if isinstance(media, HttpResponse):
-            return media
-        if attributes.verb == "get":
-            return self._one(attributes, media, request)
-        return await self._many(attributes, media, request)
+        media = accepted(request, (TABLE,))
+        if media is None:
+            return not_accepted()
+        single = attributes.verb == "get"
+        kind, as_table = _KINDS[attributes.resource], bool(media.converts_to)
+        form = form_of(request, kind, as_table=as_table, single=single)
+        if single:
+            return self._one(attributes, form)
+        return await self._many(attributes, form, request)
 
-    def _one(self, attributes: Attributes, media: MediaType, request: HttpRequest) -> HttpResponse:
-        if is_true(request, "export"):
-            return bad_request(
-                "the export parameter, deprecated since v1.14, is no longer supported"
-            )
+    def _one(self, attributes: Attributes, form: Form) -> HttpResponse:
         found: FleetNode | RunningPod | None
         kind, name = _KINDS[attributes.resource], attributes.name
         if attributes.resource == "nodes":
@@ -85,38 +78,31 @@ class MetricsApi:
         measured = self._measured([found])
         if not measured:
             return not_found(GROUP, kind.lower(), name)
-        form = form_of(media, request, kind, single=True)
-        if isinstance(form, HttpResponse):
-            return form
         text = f"{form.begin}{form.write(measured[0])}{form.end}"
         return HttpResponse(200, text.encode())
 
-    async def _many(
-        self, attributes: Attributes, media: MediaType, request: HttpRequest
-    ) -> HttpResponse:
-        options = list_options(request)
-        if isinstance(options, HttpResponse):
-            return options
+    async def _many(self, attributes: Attributes, form: Form, request: HttpRequest) -> HttpResponse:
+        try:
+            selection = selection_of(request)
+        except SelectorError as error:
+            return bad_request(str(error))
         if attributes.verb == "watch":
             return not_supported(GROUP, attributes.resource, "watch")
-        form = form_of(media, request, _KINDS[attributes.resource], single=False)
-        if isinstance(form, HttpResponse):
-            return form
-        return await response_in_pieces(request, self._list(attributes, options, form))
+        return await response_in_pieces(request, self._list(attributes, selection, form))
 
     async def _list(
-        self, attributes: Attributes, options: ListOptions, form: Form
+        self, attributes: Attributes, selection: Selection, form: Form
     ) -> AsyncGenerator[bytes, None]:
         """The text of a list, in pieces of at most AT_ONCE objects."""
         now, before = rfc3339(self._clock.now()), form.begin
-        found, at_once = self._listed(attributes), max(1, AT_ONCE // options.effort)
+        found, at_once = self._listed(attributes), max(1, AT_ONCE // selection.effort)
         while looked_at := list(islice(found, at_once)):
-            if not options.everything:
-                looked_at = [each for each in looked_at if _chosen(each, options)]
+            if not selection.everything:
+                looked_at = [each for each in looked_at if _chosen(each, selection)]
             rows = [form.write(each) for each in self._measured(looked_at, now)]
             if rows:
-                yield f"{before}{form.between.join(rows)}".encode()
-                before = form.between
+                yield f"{before}{','.join(rows)}".encode()
+                before = ","
             await self._clock.sleep(0)
         yield (form.nothing if before == form.begin else form.end).encode()
 
@@ -159,6 +145,6 @@ def _fits(attributes: Attributes) -> bool:
     return bool(attributes.namespace) or attributes.verb != "get"
 
 
-def _chosen(each: FleetNode | RunningPod, options: ListOptions) -> bool:
+def _chosen(each: FleetNode | RunningPod, selection: Selection) -> bool:
     namespace = "" if isinstance(each, FleetNode) else each.namespace
-    return options.labels(each.labels) and options.fields(namespace, each.name)
+    return selection.labels(each.labels) and selection.fields(namespace, each.name)

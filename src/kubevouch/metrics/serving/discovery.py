@@ -5,13 +5,11 @@ In both forms: the classic lists, and the aggregated one that the aggregator pre
 """
 
 import hashlib
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
-from kubevouch.serve.indented import as_wanted
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
@@ -57,14 +55,11 @@ class Discovery:
     address: what clients of any network should dial, as apiserver states it.
     """
 
-    def __init__(self, address: Callable[[], str]) -> None:
+    def __init__(self, address: str) -> None:
         self._address = address
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request."""
-        return as_wanted(request, self._answer(request))
-
-    def _answer(self, request: HttpRequest) -> HttpResponse:
         path = request.path.removesuffix("/")
         document = _DOCUMENTS.get(path)
         if document is None:
@@ -74,14 +69,14 @@ class Discovery:
             return no_such_method()
         form = accepted(request, (_AGGREGATED,) if path == "/apis" else ())
         if form is None:
-            return not_accepted(request)
+            return not_accepted()
         if form.converts_to:
             return _aggregated(request)
         return json_response(self._with_address() if path == "/apis" else document)
 
     def _with_address(self) -> dict[str, Any]:
         """The list of groups says where this server is, which the documents of one group do not."""
-        here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address()}]
+        here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
         return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
 
 

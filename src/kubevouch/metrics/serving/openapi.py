@@ -22,7 +22,7 @@ _INFO: Final = {"info": {"title": "Kubernetes metrics-server", "version": f"v{__
 async def openapi(request: HttpRequest) -> HttpResponse:
     """The response for /openapi/v2, /openapi/v3 and the documents that v3 lists."""
     if accepted(request, ()) is None:
-        return not_accepted(request)
+        return not_accepted()
     name = request.path.partition("/openapi/")[2].removesuffix("/")
     body = _bodies().get(name)
     if body is None:

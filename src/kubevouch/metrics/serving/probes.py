@@ -24,7 +24,7 @@ def checks(
     fleet: Fleet,
     clock: Clock,
     *,
-    last_round: Callable[[], datetime | None],
+    last_round: Callable[[], datetime],
     held_back: Callable[[], str],
     resolution: float,
     stopping: Callable[[], bool],
@@ -35,8 +35,7 @@ def checks(
     """
 
     def since_round() -> float:
-        began = last_round()
-        return 0.0 if began is None else (clock.now() - began).total_seconds()
+        return (clock.now() - last_round()).total_seconds()
 
     def timely() -> str | None:
         late = since_round() > _MAX_ROUNDS * resolution

@@ -65,7 +65,7 @@ class ScrapeLog:
             )
             self._log.error(reached.doubt, text, node=node.name, credential=reached.credential)
         else:
-            text = "A kubelet is not verified, so it gets no credential; `kubevouch fix` gets it a certificate"
+            text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
             self._log.error(reached.doubt, text, node=node.name)
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:

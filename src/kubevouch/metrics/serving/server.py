@@ -3,11 +3,8 @@
 It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
-from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
@@ -16,7 +13,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import Fleet, KubeletAddressing
+from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery
@@ -30,47 +27,27 @@ from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import NamedCheck, Probes
+from kubevouch.serve.probes import Probes
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
 
 
-class MetricsSource(Protocol):
-    """Fills the store."""
-
-    @property
-    def fleet(self) -> Fleet:
-        """The nodes and pods of the cluster."""
-        ...
-
-    @property
-    def last_round(self) -> datetime | None:
-        """The moment up to which every node was scraped when it was due."""
-        ...
-
-    @property
-    def held_back(self) -> str:
-        """Why the server must not become ready although it has metrics; "" if it may."""
-        ...
-
-    async def run(self) -> None:
-        """Fills the store until cancelled."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The parts of a metrics server. resolution: seconds between two scrapes of a node. rng: as of Collector."""
+    """The parts of a metrics server. resolution: seconds between two scrapes of a node."""
 
     api: ApiClient
     clock: Clock
     log: Log
-    store: MetricsStore
-    source: MetricsSource
+    collector: Collector
     registry: CollectorRegistry
     instruments: Instruments
     resolution: float
-    rng: Callable[[], float]
+
+    @property
+    def store(self) -> MetricsStore:
+        """What is served."""
+        return self.collector.store
 
 
 def build_components(
@@ -111,15 +88,7 @@ def build_components(
         lambda: collector.results,
     )
     return Components(
-        api,
-        clock,
-        log,
-        collector.store,
-        collector,
-        numbers,
-        scrape_log.instruments,
-        settings.resolution,
-        rng,
+        api, clock, log, collector, numbers, scrape_log.instruments, settings.resolution
     )
 
 
@@ -130,70 +99,40 @@ async def serve(
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
-    listens = _Port(options.port, ready)
     await serve_routes(
         parts.api,
         parts.clock,
         parts.log,
         options,
-        routes=_routes(parts, stop, listens),
-        work=parts.source.run,
+        routes=_routes(parts, stop, f":{options.port}"),
+        work=parts.collector.run,
         stop=stop,
-        ready=listens,
-        audit_id=lambda: _random_id(parts.rng),
+        ready=ready,
     )
 
 
-def _random_id(rng: Callable[[], float]) -> str:
-    """A UUID, which apiserver gives to every request."""
-    bits = 0
-    for _ in range(4):
-        bits = bits << 32 | int(rng() * 2**32)
-    return str(UUID(int=bits, version=4))
-
-
-class _Port:
-    """The port that is listened on, once it is known."""
-
-    def __init__(self, port: int, ready: Callable[[int], None]) -> None:
-        self._port = port
-        self._ready = ready
-
-    def __call__(self, port: int) -> None:
-        self._port = port
-        self._ready(port)
-
-    def address(self) -> str:
-        return f":{self._port}"
-
-
-def _routes(parts: Components, stop: StopEvent, listens: _Port) -> dict[str, Handler]:
-    fleet = parts.source.fleet
-    found = _checks(parts, lambda: stop.requested)
+def _routes(parts: Components, stop: StopEvent, address: str) -> dict[str, Handler]:
+    collector = parts.collector
+    found = checks(
+        parts.store,
+        collector.fleet,
+        parts.clock,
+        last_round=lambda: collector.last_round,
+        held_back=lambda: collector.held_back,
+        resolution=parts.resolution,
+        stopping=lambda: stop.requested,
+    )
     probes = Probes(found, parts.log)
-    served = MetricsApi(parts.store, fleet, parts.clock, parts.instruments.served)
-    exposition = Exposition(parts.registry, parts.instruments.pages)
-    discovery = Discovery(listens.address)
+    served = MetricsApi(parts.store, collector.fleet, parts.clock, parts.instruments.served)
+    discovery = Discovery(address)
     return {
         "/apis": discovery.answer,
         f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
         "/openapi": openapi,
-        "/metrics": exposition.answer,
+        "/metrics": Exposition(parts.registry, parts.instruments.pages).answer,
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }
-
-
-def _checks(parts: Components, stopping: Callable[[], bool]) -> Mapping[str, Sequence[NamedCheck]]:
-    return checks(
-        parts.store,
-        parts.source.fleet,
-        parts.clock,
-        last_round=lambda: parts.source.last_round,
-        held_back=lambda: parts.source.held_back,
-        resolution=parts.resolution,
-        stopping=stopping,
-    )
 
 
 def _api_or_discovery(served: MetricsApi, discovery: Discovery) -> Handler:

@@ -19,11 +19,10 @@ from kubevouch.errors import UsageError
 from kubevouch.node.destination import NO_LOGIN, Destination, is_host, is_login
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.io import shell
-from kubevouch.node.io.known_hosts import look_up
 from kubevouch.node.io.shell import ProcessResult
 from kubevouch.node.io.ssh_log import SshLog, SshLogPipe
 from kubevouch.node.io.ssh_master import HeldHost, SshMaster, open_master
-from kubevouch.node.io.ssh_settings import SETTINGS, newer_settings
+from kubevouch.node.io.ssh_settings import SETTINGS, look_up, newer_settings
 from kubevouch.node.io.sudo import (
     NO_ROOT,
     NOT_ROOT,

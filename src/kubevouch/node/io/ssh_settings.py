@@ -7,9 +7,14 @@ far side's shell by standard input, without a terminal; and ssh's log has the fo
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
+
+from kubevouch.node.destination import Destination, destination_of
+from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io import shell
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -58,3 +63,47 @@ async def _is_known(name: str, environment: Mapping[str, str]) -> bool:
     words = ["ssh", "-F", "/dev/null", "-G", "-o", f"{name}={_NEWER[name]}", "--", "localhost"]
     asked = await shell.run(words, stdin=b"", environment=environment, timeout=_TIMEOUT)
     return asked.status == 0
+
+
+_LOOK_UP = 20.0
+"""Seconds: `Match exec` of the operator's configuration runs here, too."""
+
+
+async def look_up(
+    host: str, words: Sequence[str], *, environment: Mapping[str, str]
+) -> Destination:
+    """How ssh would reach a host. words: what goes before it on ssh's command line (-F, -l).
+
+    Raises:
+        NodeUnreachable: there is no ssh.
+    """
+    asked = await shell.run(
+        ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
+    )
+    if asked.status != 0:
+        complaint = asked.stderr.decode(errors="replace").strip()
+        return Destination(host, is_known=None, why=f"ssh -G: {complaint or 'it gave no answer'}")
+    found = destination_of(host, asked.stdout.decode(errors="replace"))
+    if not found.files:
+        return found
+    known = [await _has_key(found.lookup, file, environment) for file in found.files]
+    is_known = True if True in known else None if None in known else False
+    return msgspec.structs.replace(found, is_known=is_known)
+
+
+async def _has_key(name: str, file: str, environment: Mapping[str, str]) -> bool | None:
+    """Whether a known_hosts file has a key for the name that is not revoked; None where that cannot be told."""
+    if not Path(file).exists():
+        return False
+    try:
+        found = await shell.run(
+            ["ssh-keygen", "-F", name, "-f", file],
+            stdin=b"",
+            environment=environment,
+            timeout=_LOOK_UP,
+        )
+    except NodeUnreachable:
+        return None
+    lines = found.stdout.decode(errors="replace").splitlines()
+    keys = [line for line in lines if line and not line.startswith(("#", "@revoked"))]
+    return bool(keys) if found.status in (0, 1) else None

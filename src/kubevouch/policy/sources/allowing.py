@@ -1,11 +1,13 @@
 """What a node may have by a source, together with what its Node claims besides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from shlex import join
 
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address, claims_value
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rule import listed as in_words
 
 
 def allowed_by(
@@ -49,3 +51,19 @@ def not_valid_now(node: Node, why: str, kind: HoldReason) -> AllowedNames:
     return AllowedNames(
         node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
     )
+
+
+def pinning(node: str) -> str:
+    """The command that pins a node, with the client certificate on its disk."""
+    return join(("kubevouch", "approver", "pin", node, "--via", "ssh"))
+
+
+def pin_that_helps(node: Node, values: Sequence[str]) -> str:
+    """The pin after which a node has these values; or which of them no pin of it would have.
+
+    No command then: it would have the words of whoever asks, to be copied into the operator's pin.
+    """
+    unclaimed = [value for value in values if not claims_value(node, value)]
+    if unclaimed:
+        return f"The Node itself does not claim {in_words(unclaimed)}"
+    return f"If it is yours: {pinning(node.name)}"

@@ -7,20 +7,22 @@ from enum import StrEnum
 
 import msgspec
 
-from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import (
     AllowedNames,
     AskedNames,
     Claim,
     NameSource,
-    allowed_names_of,
     as_address,
-    claims_value,
 )
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import listed
-from kubevouch.policy.sources.allowing import allowed_by, another_machine, not_valid_now
+from kubevouch.policy.sources.allowing import (
+    allowed_by,
+    another_machine,
+    not_valid_now,
+    pin_that_helps,
+    pinning,
+)
 from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode
 from kubevouch.policy.sources.new_nodes import rule_for
@@ -38,7 +40,6 @@ class IdentitySource(StrEnum):
     RECORDED = "recorded"
     LIVE_CERTIFICATE = SourceWord.RENEWAL.value
     NEW_NODE_RULE = SourceWord.NEW_NODES.value
-    NODE_STATUS = SourceWord.NODE_STATUS.value
     NONE = "none"
 
     @property
@@ -90,12 +91,7 @@ def answer_for(
     if written := _by_writing(node, sources):
         return written
     question = _Question(node, asked, sources, sources.configuration, at, renewal)
-    return (
-        _by_what_it_serves(question)
-        or _by_rule(question)
-        or _by_its_own_word(question)
-        or _unknown(question)
-    )
+    return _by_what_it_serves(question) or _by_rule(question) or _unknown(question)
 
 
 def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
@@ -195,13 +191,7 @@ class _Question:
         """What the certificate allows that its kubelet serves; or why none shows that it is this node's."""
         if self.renewal is None:
             return "nobody has looked at what it serves"
-        return allowed_by_renewal(
-            self.node.name,
-            self.asked,
-            self.renewal,
-            control_plane=is_control_plane(self.node),
-            claims=lambda value: claims_value(self.node, value),
-        )
+        return allowed_by_renewal(self.node, self.asked, self.renewal)
 
 
 def _by_what_it_serves(question: _Question) -> SourceAnswer | None:
@@ -228,7 +218,7 @@ def _by_rule(question: _Question) -> SourceAnswer | None:
     if rule.left(earlier, at) <= unread:
         why = (
             f"the rule for new nodes ({rule.names}) has admitted {rule.per_hour} within an hour: "
-            f"kubevouch approver pin {node.name}"
+            f"{pinning(node.name)}"
         )
         allowed = not_valid_now(node, why, HoldReason.TOO_MANY_NEW_NODES)
         return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, why)
@@ -248,13 +238,6 @@ def _by_rule(question: _Question) -> SourceAnswer | None:
     return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, words, admits)
 
 
-def _by_its_own_word(question: _Question) -> SourceAnswer | None:
-    if not question.sources.counts(SourceWord.NODE_STATUS):
-        return None
-    allowed = allowed_names_of(question.node, trusts_node=True)
-    return SourceAnswer(IdentitySource.NODE_STATUS, allowed, "only the node itself says so")
-
-
 def unknown_by_writing(sources: IdentitySources) -> str:
     """What is to be said of a node that nothing written down knows, by somebody who asks no other source."""
     configuration = sources.configuration
@@ -262,17 +245,6 @@ def unknown_by_writing(sources: IdentitySources) -> str:
     asked = ", ".join(word for word in words if word not in _WRITTEN)
     others = f"; {asked}: only the running approver asks that" if asked else ""
     return f"no pin, inventory or record of the approver knows it{others}"
-
-
-def _pin_that_helps(node: Node, asked: AskedNames) -> str:
-    """The pin after which a node that no source knows gets what it asks for; or what it asks for that no pin of it would have.
-
-    No command then: it would have the words of whoever asks, to be copied into the operator's pin.
-    """
-    unclaimed = [value for value in asked.values if not claims_value(node, value)]
-    if unclaimed:
-        return f". The Node itself does not claim {listed(unclaimed)}"
-    return f". If it is yours: kubevouch approver pin {node.name}"
 
 
 _WRITTEN = (SourceWord.INVENTORY, SourceWord.PINS)
@@ -283,7 +255,7 @@ def _unknown(question: _Question) -> SourceAnswer:
     why = f"no source knows this node ({', '.join(question.configuration.sources)})"
     if sources.counts(SourceWord.RENEWAL):
         why += f"; renewal: {question.served()}"
-    why += _pin_that_helps(node, question.asked)
+    why += f". {pin_that_helps(node, question.asked.values)}"
     return SourceAnswer(IdentitySource.NONE, not_valid_now(node, why, HoldReason.NODE_UNKNOWN), why)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import TypeVar
 
 import msgspec
 
@@ -22,8 +21,6 @@ from kubevouch.policy.usable import malformed
 CONFIGURATION = our_approver.NAME
 CONFIGURATION_KEY = our_approver.CONFIGURATION_KEY
 CONFIGURATION_SCHEMA = "kubevouch.approver/1"
-
-W = TypeVar("W", bound=StrEnum)
 
 _WHERE = f"{CONFIGURATION}, {CONFIGURATION_KEY}"
 _MOST_RULES = 64
@@ -43,17 +40,6 @@ class SourceWord(StrEnum):
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
-    NODE_STATUS = "node-status"
-
-
-class DenyMode(StrEnum):
-    """What becomes of a CSR that no honest kubelet would send."""
-
-    NONE = "none"
-    """It is held, as every other."""
-
-    HARD = "hard"
-    """It is denied."""
 
 
 class ApproverConfiguration(msgspec.Struct, frozen=True):
@@ -64,7 +50,6 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
     cluster_domain: str = ""
     service_networks: tuple[Network, ...] = ()
     pod_networks: tuple[Network, ...] = ()
-    deny: DenyMode = DenyMode.NONE
     max_lifetime: timedelta = CsrLimits().lifetime
     problems: tuple[str, ...] = ()
     """Rules for new nodes that cannot be read. They admit nobody."""
@@ -82,7 +67,6 @@ class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     cluster_domain: str = ""
     service_networks: list[str] = msgspec.field(default_factory=list, name="serviceCIDRs")
     pod_networks: list[str] = msgspec.field(default_factory=list, name="podCIDRs")
-    deny: str = DenyMode.NONE
     max_lifetime: str = ""
 
 
@@ -112,7 +96,6 @@ def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
             cluster_domain=_domain(document.cluster_domain),
             service_networks=_networks(document.service_networks, "serviceCIDRs"),
             pod_networks=_networks(document.pod_networks, "podCIDRs"),
-            deny=_word(DenyMode, document.deny, "deny"),
             max_lifetime=_lifetime(document.max_lifetime),
             problems=problems,
         )
@@ -146,25 +129,20 @@ def _document(text: str) -> _Document:
         ) from None
 
 
-def _word(kind: type[W], said: str, where: str) -> W:
+def _word(said: str) -> SourceWord:
     try:
-        return kind(said)
+        return SourceWord(said)
     except ValueError:
-        right = nearest(said, kind, otherwise=f"one of {', '.join(kind)} was expected")
-        raise NotAnEntry(f"{where}: {said!r}", right) from None
+        right = nearest(said, SourceWord, otherwise=f"one of {', '.join(SourceWord)} was expected")
+        raise NotAnEntry(f"sources: {said!r}", right) from None
 
 
 def _sources(said: list[str]) -> tuple[SourceWord, ...]:
-    words = [_word(SourceWord, each, "sources") for each in said]
+    words = [_word(each) for each in said]
     found = tuple(word for word in SourceWord if word in words)
     if not found:
         raise NotAnEntry(
             "no source", "sources: [inventory, pins, renewal] was expected, or some of them"
-        )
-    if {SourceWord.NEW_NODES, SourceWord.NODE_STATUS} <= set(found):
-        raise NotAnEntry(
-            "new-nodes and node-status",
-            "one of them was expected: node-status takes every node that the rules do not",
         )
     return found
 

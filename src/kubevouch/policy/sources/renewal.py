@@ -5,17 +5,18 @@ is, at each address where the same certificate is served. It proves no more than
 would keep it for ever, so all other rules are asked as well, and what another node claims is held.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
+from kubevouch.evidence.snapshot import is_control_plane
+from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.csr import NODE_USER, NODES_GROUP
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import listed
+from kubevouch.policy.sources.allowing import pin_that_helps
 from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 
@@ -32,17 +33,10 @@ class RenewalEvidence:
 
 
 def allowed_by_renewal(
-    node: str,
-    asked: AskedNames,
-    evidence: RenewalEvidence,
-    *,
-    control_plane: bool,
-    claims: Callable[[str], bool],
+    live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """What the served certificate allows; or, if none shows that it is this node's, why not.
-
-    claims: whether the Node claims a value, so that a pin of the node has it.
-    """
+    """What the served certificate allows; or, if none shows that it is this node's, why not."""
+    node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
     asked_addresses = [unmapped(each) for each in asked.addresses]
@@ -70,23 +64,12 @@ def allowed_by_renewal(
         node=node,
         names=names,
         addresses=addresses,
-        control_plane=control_plane,
+        control_plane=is_control_plane(live),
         outdated=_outdated(served, {a: why for a, why in not_served.items() if str(a) in has}),
         not_valid=HoldReason.NOT_SERVED,
         unlisted=unlisted,
-        listed=f"the certificate that it serves lacks it{_pinnable(node, unlisted, claims)}",
+        listed=f"the certificate that it serves lacks it. {pin_that_helps(live, unlisted)}",
     )
-
-
-def _pinnable(node: str, lacking: Sequence[str], claims: Callable[[str], bool]) -> str:
-    """The pin that helps; or, where no pin has it without the operator's word, what that would have to be about.
-
-    No command then: it would have the words of whoever asks, to be copied into the operator's pin.
-    """
-    unclaimed = [value for value in lacking if not claims(value)]
-    if unclaimed:
-        return f", and the Node itself does not claim {listed(unclaimed)}"
-    return f": kubevouch approver pin {node}"
 
 
 def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]) -> str:

@@ -1,4 +1,4 @@
-"""`fix --apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
+"""`apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
 
 import asyncio
 from collections.abc import Collection, Mapping

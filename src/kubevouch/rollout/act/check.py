@@ -1,10 +1,9 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -13,18 +12,17 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
-from kubevouch.evidence.snapshot import Served, TrustedRoots
+from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
-from kubevouch.policy.claims import NameSource
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.away_nodes import look_at_away_nodes
 from kubevouch.rollout.act.config_map import is_written
-from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.look import Look, SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
@@ -35,20 +33,18 @@ from kubevouch.rollout.act.precheck import (
     check_cluster,
     check_rights,
     check_vantage,
-    survey_machine,
-    survey_planned,
 )
-from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.decide.armed import has_ended
-from kubevouch.rollout.decide.entitled import Neighbours
+from kubevouch.rollout.decide.entitled import Neighbours, shared_among, without_shared_keys
 from kubevouch.rollout.decide.expected_metrics import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
-from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of, serves_its_own
+from kubevouch.rollout.decide.need import serves_its_own
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
-from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits, csrs_by_node
+from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered, without_nodes
 from kubevouch.rollout.decide.recheck import (
+    NEW_PLAN,
     FoundState,
     Recheck,
     finished_only,
@@ -57,7 +53,6 @@ from kubevouch.rollout.decide.recheck import (
     not_entitled_as_planned,
     recheck,
 )
-from kubevouch.rollout.decide.shared import shared_among, without_shared_keys
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
 
@@ -96,7 +91,7 @@ class CheckedNode:
 class CheckedPlan:
     """A plan that passed every check.
 
-    well: nodes that the plan leaves out since they are well, and that were found well again. writes_config_map: the
+    well: nodes that the plan leaves out since they are well, and that serve like it. writes_config_map: the
     ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
     although the plan would change it. not_well: nodes that the plan calls well, and that do not serve like it; and nodes that
     have joined since. away: nodes of the plan that the run goes without.
@@ -143,17 +138,13 @@ async def check(
         StoppedBefore: something is not as the plan says, naming the node.
         KubeError: the API server does not answer.
     """
-    if why := why_not_applicable(plan):
-        raise NothingApplicable(
-            f"plan of run {plan.run}", why, "make a new plan when that is fixed"
-        )
+    _check_applicable(plan, "make a new plan when that is fixed")
     trust, nodes, away = await check_cluster(plan, context)
     looked = await look_at_away_nodes(plan, nodes, away, known, context)
     away, failures = looked.left_out, looked.failures
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
-    if why := why_not_applicable(plan):
-        raise NothingApplicable(f"plan of run {plan.run}", why, "make a new plan")
+    _check_applicable(plan, NEW_PLAN)
     await check_rights(context, config_map=plan.config_map is not None)
     dialled = [each for each in plan.nodes if each.node not in failures]
     served = await check_vantage(dialled, trust, context)
@@ -164,19 +155,21 @@ async def check(
         list_csrs(context.api),
         gather_our_approver(context.api, inquiry),
     )
-    checker = _Checker(
-        context, plan, trust, nodes, served, csrs_by_node(csrs), metrics.flags, failures
-    )
-    surveyed = await checker.surveyed()
-    names = names_with_word(names, word, [each.domain for each in surveyed])
-    found = {each.plan.node: each.found for each in surveyed}
-    left = tuple(LeftOut(node, why) for node, why in finished_only(found).items())
-    away, plan = (*away, *left), without_nodes(plan, left)
-    checker = replace(checker, plan=plan)
+    live = {node.name: node for node in nodes}
+    outside = SeenOutside(served, csrs_by_node(csrs), metrics.flags)
+    seen = await _looks(plan, live, outside, failures, context)
+    names = names_with_word(names, word, [each.look.facts.files.cluster_domain for each in seen])
+    left = finished_only({each.plan.node: each.found for each in seen})
+    away = (*away, *(LeftOut(node, why) for node, why in left.items()))
+    plan = without_nodes(plan, away)
     neighbours = Neighbours(NodeIndex(nodes), reserved_of(names, nodes), pins)
-    checked = checker.checked(surveyed, neighbours)
-    writes, kept, well = await checker.config_map()
-    not_well = await checker.not_well()
+    checked = _checked(plan, seen, live, neighbours, context)
+    not_well = await _not_well(plan, live, trust, outside.flags, context)
+    well = {each.node for each in plan.left_out if each.is_well} - {each.node for each in not_well}
+    writes, kept = False, ""
+    if plan.config_map is not None and not await is_written(context.api, plan.config_map):
+        kept = not_accounted_for(plan, live, frozenset(well))
+        writes = not kept
     inputs = RunInputs(
         plan,
         trust,
@@ -186,168 +179,106 @@ async def check(
         pins=pins,
         approver_decides=ours.value is not None and ours.value.decides,
     )
-    new = joined_since(plan, nodes)
-    return CheckedPlan(inputs, checked, well, writes, kept, (*not_well, *new), away)
+    not_well = (*not_well, *joined_since(plan, nodes))
+    return CheckedPlan(inputs, checked, frozenset(well), writes, kept, not_well, away)
+
+
+def _check_applicable(plan: Plan, expected: str) -> None:
+    if why := why_not_applicable(plan):
+        raise NothingApplicable(f"plan of run {plan.run}", why, expected)
 
 
 @dataclass(frozen=True)
-class _Surveyed:
-    """A machine, the addresses that are proven to be its own, and the ssh host key that answered for it.
-
-    found: what this run finds on its disk. domain: the cluster's, as its kubelet has it. known_as: the name under which known_hosts
-    has that key. asked: when the survey was asked for. at: when it was there.
-    """
+class _Seen:
+    """A node of the plan, what was seen of its machine, and what this run finds there."""
 
     plan: NodePlan
-    survey: NodeSurvey
+    look: Look
     found: Recheck
-    domain: str
-    asked: datetime
-    at: datetime
-    proven: dict[str, NameSource]
-    host_key: str
-    known_as: str
 
 
-@dataclass(frozen=True)
-class _Checker:
-    """Checks the nodes of a plan, with what is known of the cluster."""
+async def _looks(
+    plan: Plan,
+    live: Mapping[str, Node],
+    outside: SeenOutside,
+    failures: Mapping[str, Recheck],
+    context: RolloutContext,
+) -> tuple[_Seen, ...]:
+    """Looks at every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed.
 
-    context: RolloutContext
-    plan: Plan
-    trust: TrustedRoots
-    nodes: tuple[Node, ...]
-    served: dict[str, Served]
-    csrs: Mapping[str, Csrs]
-    flags: tuple[str, ...]
-    failures: Mapping[str, Recheck]
-    """Of nodes that this run has begun, and that are not Ready."""
+    failures: of nodes that this run has begun, and that are not Ready.
+    """
+    planned = [live[each.node] for each in plan.nodes]
+    for node, why in (await asked_for_again_by_pod(context, planned)).items():
+        raise StoppedBefore(node, why)
 
-    async def surveyed(self) -> tuple[_Surveyed, ...]:
-        """Every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed."""
-        planned = {each.node for each in self.plan.nodes}
-        live = [each for each in self.nodes if each.name in planned]
-        for node, why in (await asked_for_again_by_pod(self.context, live)).items():
-            raise StoppedBefore(node, why)
-        return tuple(await of_each(ordered(self.plan.nodes), self._surveyed, at_once=_AT_ONCE))
-
-    async def _surveyed(self, node: NodePlan) -> _Surveyed:
-        asked = self.context.clock.now()
+    async def seen(node: NodePlan) -> _Seen:
         try:
-            result = await survey_planned(node, self.context)
-            at = self.context.clock.now()
-            values = [claim.value for claim in node.addresses]
-            proven = await confirm_addresses(values, node.host, result, self.context)
+            look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
-        if has_ended(self.plan.run, result.answer):
-            self.context.armed(node.node, None)
-        facts = MachineFacts(
-            node=node.node,
-            machine_id=node.machine_id,
-            survey=result.answer,
-            at=at,
-            served=self.served.get(node.node),
-            csr_waits=csr_waits(
-                self.csrs.get(node.node, ()), client_certificates_of(result.answer)
-            ),
-        )
-        facts = await with_running_configuration(facts, self.context)
-        return _Surveyed(
-            plan=node,
-            survey=facts.survey,
-            found=self.failures.get(node.node) or recheck(node, self.plan.run, facts),
-            domain=facts.files.cluster_domain,
-            asked=asked,
-            at=at,
-            proven=proven,
-            host_key=result.host_key or "",
-            known_as=result.known_as or "",
-        )
+        if has_ended(plan.run, look.facts.survey):
+            context.armed(node.node, None)
+        found = failures.get(node.node) or recheck(node, plan.run, look.facts)
+        return _Seen(node, look, found)
 
-    def checked(
-        self, surveyed: tuple[_Surveyed, ...], neighbours: Neighbours
-    ) -> tuple[CheckedNode, ...]:
-        """What is to be done on each that is not left out. Raises StoppedBefore for the first that is not as planned.
+    return tuple(await of_each(ordered(plan.nodes), seen, at_once=_AT_ONCE))
 
-        surveyed: those that are left out, too: whose host key is another node's as well proves nothing.
-        """
-        planned = {each.node for each in self.plan.nodes}
-        keys = {each.plan.node: each.host_key for each in surveyed}
-        cloned = sharing(shared_among(self.nodes, keys), HOST_KEY)
-        live = {each.name: each for each in self.nodes}
-        armed = (FoundState.BEGUN, FoundState.ILL)
-        begun = tuple(each.plan.node for each in surveyed if each.found.state in armed)
-        found = []
-        for seen in (each for each in surveyed if each.plan.node in planned):
-            node = seen.plan
-            state = seen.found
-            why = state.why
-            if not why and state.state not in (FoundState.WELL, FoundState.ILL):
-                proven = without_shared_keys(node.node, seen.proven, cloned)
-                why = not_entitled_as_planned(
-                    node, live.get(node.node), neighbours, proven, known_as=seen.known_as
-                )
-            if why:
-                way = WayOn.OTHER_RUN if state.armed_run else WayOn.NEW_PLAN
-                way = WayOn.LOOK if state.state is FoundState.FAILED else way
-                raise StoppedBefore(node.node, why, way=way, run=state.armed_run, begun=begun)
-            self.context.progress.step(node.node, _SAID[state.state])
-            found.append(
-                CheckedNode(node, state.state, seen.survey, seen.at, seen.asked, state.content)
+
+def _checked(
+    plan: Plan,
+    seen: tuple[_Seen, ...],
+    live: Mapping[str, Node],
+    neighbours: Neighbours,
+    context: RolloutContext,
+) -> tuple[CheckedNode, ...]:
+    """What is to be done on each that is not left out. Raises StoppedBefore for the first that is not as planned.
+
+    seen: those that are left out, too: whose host key is another node's as well proves nothing.
+    """
+    planned = {each.node for each in plan.nodes}
+    keys = {each.plan.node: each.look.host_key for each in seen}
+    cloned = sharing(shared_among(live.values(), keys), HOST_KEY)
+    armed = (FoundState.BEGUN, FoundState.ILL)
+    begun = tuple(each.plan.node for each in seen if each.found.state in armed)
+    checked = []
+    for each in seen:
+        node, look, found = each.plan, each.look, each.found
+        if node.node not in planned:
+            continue
+        why = found.why
+        if not why and found.state not in (FoundState.WELL, FoundState.ILL):
+            proven = without_shared_keys(node.node, look.confirmed, cloned)
+            why = not_entitled_as_planned(
+                node, live[node.node], neighbours, proven, known_as=look.known_as
             )
-        return tuple(found)
-
-    async def config_map(self) -> tuple[bool, str, frozenset[str]]:
-        """Whether the ConfigMap is to be written, or why it is left as it is; and the nodes left out that are well."""
-        plan = self.plan
-        if plan.config_map is None or await is_written(self.context.api, plan.config_map):
-            return False, "", frozenset()
-        left_out = {each.node for each in plan.left_out if each.is_well}
-        well = await self._well([node for node in self.nodes if node.name in left_out])
-        kept = not_accounted_for(plan, [node.name for node in self.nodes], well)
-        return not kept, kept, well
-
-    async def not_well(self) -> tuple[LeftOut, ...]:
-        """The nodes that the plan calls well, and that do not serve a certificate of their own that verifies."""
-        called = [each.node for each in self.plan.left_out if each.is_well]
-        wanted = set(called)
-        served = await self._served([node for node in self.nodes if node.name in wanted])
-        return tuple(
-            LeftOut(node, _NOT_WELL)
-            for node in called
-            if not serves_its_own(served.get(node), node)
+        if why:
+            way = WayOn.OTHER_RUN if found.armed_run else WayOn.NEW_PLAN
+            way = WayOn.LOOK if found.state is FoundState.FAILED else way
+            raise StoppedBefore(node.node, why, way=way, run=found.armed_run, begun=begun)
+        context.progress.step(node.node, _SAID[found.state])
+        facts = look.facts
+        checked.append(
+            CheckedNode(node, found.state, facts.survey, facts.at, look.asked, found.content)
         )
+    return tuple(checked)
 
-    async def _served(self, nodes: list[Node]) -> dict[str, Served]:
-        dialled = targets(nodes, preferred_types(self.flags))
-        found = await gather_served(
-            dialled, self.trust, clock=self.context.clock, timeout=HANDSHAKE
-        )
-        return {each.node: each for each in found}
 
-    async def _well(self, nodes: list[Node]) -> frozenset[str]:
-        """Those that the plan calls well, and are: asked the same question as when the plan was made."""
-        served = await self._served(nodes)
-
-        async def is_well(node: Node) -> bool:
-            machine_id = node.status.node_info.machine_id
-            try:
-                found = await survey_machine(node.name, node.name, machine_id, "", self.context)
-            except KubevouchError:
-                return False
-            facts = MachineFacts(
-                node=node.name,
-                machine_id=machine_id,
-                survey=found.answer,
-                at=self.context.clock.now(),
-                served=served.get(node.name),
-                csr_waits=False,
-            )
-            return need_of(facts).kind is NeedKind.NOTHING
-
-        answers = await of_each(nodes, is_well, at_once=_AT_ONCE)
-        return frozenset(node.name for node, well in zip(nodes, answers, strict=True) if well)
+async def _not_well(
+    plan: Plan,
+    live: Mapping[str, Node],
+    trust: TrustedRoots,
+    flags: tuple[str, ...],
+    context: RolloutContext,
+) -> tuple[LeftOut, ...]:
+    """The nodes that the plan calls well, and that do not serve a certificate of their own that verifies."""
+    called = [each.node for each in plan.left_out if each.is_well]
+    dialled = targets([live[each] for each in called if each in live], preferred_types(flags))
+    found = await gather_served(dialled, trust, clock=context.clock, timeout=HANDSHAKE)
+    served = {each.node: each for each in found}
+    return tuple(
+        LeftOut(node, _NOT_WELL) for node in called if not serves_its_own(served.get(node), node)
+    )
 
 
 def _way_on(error: NodeError) -> WayOn:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.rollout.act.check import CheckedNode
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.look import with_running_configuration
 from kubevouch.rollout.act.node_facts import served_by
 from kubevouch.rollout.act.precheck import survey_planned
-from kubevouch.rollout.act.running_configuration import with_running_configuration
 from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import NEW_PLAN, FoundState, recheck

@@ -1,6 +1,6 @@
-"""`fix --plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
+"""`plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
@@ -17,23 +17,21 @@ from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.snapshot import Evidence, Served
+from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import asked_for_again_by_pod, client_certificates_of
-from kubevouch.rollout.act.read_lone_services import read_lone_services
-from kubevouch.rollout.act.running_configuration import with_running_configuration
-from kubevouch.rollout.act.survey_node import hosts_of, survey_node
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all
-from kubevouch.rollout.decide.need import MachineFacts, need_of
+from kubevouch.rollout.act.look import SeenOutside, look_at_machine
+from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
+from kubevouch.rollout.act.survey_node import hosts_of
+from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
+from kubevouch.rollout.decide.entitled import shared_among
+from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
-from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits, csrs_by_node
+from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
-    ChangeKind,
     ClusterBinding,
     LeadsOn,
     LeftOut,
@@ -43,8 +41,6 @@ from kubevouch.rollout.decide.plan import (
     Via,
 )
 from kubevouch.rollout.decide.plan_config_map import plan_config_map
-from kubevouch.rollout.decide.readiness import forgets_readiness, readiness_notice
-from kubevouch.rollout.decide.shared import shared_among
 from kubevouch.rollout.errors import ClusterNotRead
 
 _AT_ONCE = 16
@@ -53,19 +49,26 @@ _MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
+class NodeOptions:
+    """The nodes that were asked for, all if none is named, and the way there. ssh_config: absolute, or empty."""
+
+    via: Via = "ssh"
+    nodes: tuple[str, ...] = ()
+    ssh_config: str = ""
+    ssh_user: str = ""
+    ask_sudo_password: bool = False
+    pods: PodPlace | None = None
+
+
+@dataclass(frozen=True)
 class PlanOptions:
-    """The operator's options. nodes: only these; empty means all. accepted: values that the operator vouches for, by node."""
+    """The operator's options. accepted: values that the operator vouches for, by node."""
 
     run: str
     made_by: str
-    via: Via
-    nodes: tuple[str, ...]
-    ssh_config: str
-    ssh_user: str
-    accepted: dict[str, tuple[str, ...]]
+    way: NodeOptions
+    accepted: Mapping[str, tuple[str, ...]]
     word: OperatorWord = NO_WORD
-    pods: PodPlace | None = None
-    ask_sudo_password: bool = False
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
@@ -83,7 +86,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     chosen = _chosen(nodes, options)
     uncertain = await asked_for_again_by_pod(context, chosen)
 
-    known = _Known(
+    outside = SeenOutside(
         served={each.node: each for each in evidence.served},
         csrs=csrs_by_node(evidence.csrs.or_else(())),
         flags=evidence.metrics.flags,
@@ -92,7 +95,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     async def judged(node: Node) -> NodeFacts | LeftOut:
         if why := uncertain.get(node.name):
             return LeftOut(node.name, why, leads_on=LeadsOn.SSH)
-        return await _judged(node, options, context, known)
+        return await _judged(node, options, context, outside)
 
     seen = await of_each(chosen, judged, at_once=_AT_ONCE)
     surveyed = [each for each in seen if isinstance(each, NodeFacts)]
@@ -108,25 +111,24 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         run=options.run,
         made_at=context.clock.now(),
         made_by=options.made_by,
-        via=options.via,
-        ssh_config=options.ssh_config,
-        ssh_user=options.ssh_user,
-        ask_sudo_password=options.ask_sudo_password,
+        via=options.way.via,
+        ssh_config=options.way.ssh_config,
+        ssh_user=options.way.ssh_user,
+        ask_sudo_password=options.way.ask_sudo_password,
         cluster=binding,
         nodes=tuple(planned),
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
         approver=approvers[-1].name if approvers else "",
-        only=options.nodes,
-        pods=options.pods,
+        only=options.way.nodes,
+        pods=options.way.pods,
         notices=(
             *_under_way(evidence),
             *_of_this_machine(names),
-            *_of_another_machine(options, seen),
             *(str(each) for each in shared),
             *((_why_nobody_approves(evidence),) if planned and not approvers else ()),
-            *await _of_readiness(planned, context),
+            *readiness_notice(planned),
         ),
     )
 
@@ -154,7 +156,7 @@ def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
 
 def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
-    for name in (*options.nodes, *options.accepted):
+    for name in (*options.way.nodes, *options.accepted):
         if name not in known:
             few = ", ".join(sorted(known)[:_MOST_NAMED])
             more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
@@ -163,7 +165,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
             _check_claimed(node, value)
-    wanted = set(options.nodes)
+    wanted = set(options.way.nodes)
     return tuple(node for node in nodes if not wanted or node.name in wanted)
 
 
@@ -178,19 +180,10 @@ def _check_claimed(node: Node, value: str) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the evidence says about single nodes. served, csrs: by node. flags: metrics-server's."""
-
-    served: Mapping[str, Served]
-    csrs: Mapping[str, Csrs]
-    flags: tuple[str, ...]
-
-
 async def _judged(
-    node: Node, options: PlanOptions, context: RolloutContext, known: _Known
+    node: Node, options: PlanOptions, context: RolloutContext, outside: SeenOutside
 ) -> NodeFacts | LeftOut:
-    """What a survey of the node's machine says it needs, and what its ways prove; or why the node is left out."""
+    """What a look at the node's machine says it needs, and what its ways prove; or why the node is left out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
@@ -200,7 +193,7 @@ async def _judged(
         why = f"its status has {len(node.status.addresses)} addresses"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
-        host, carried = await survey_node(node, context)
+        seen = await look_at_machine(node, outside, context)
     except KubevouchError as error:
         asked = isinstance(error, NodeUnreachable | ScriptFailed)
         return LeftOut(
@@ -210,31 +203,19 @@ async def _judged(
             lacks_root=isinstance(error, NoRoot),
             lacks_answer=isinstance(error, ScriptFailed),
         )
-    if options.via == "ssh" and not carried.host_key:
+    if options.way.via == "ssh" and not seen.host_key:
         return LeftOut(node.name, "ssh does not show which host key answered")
-    at = context.clock.now()
     context.progress.step(node.name, "surveyed")
-    values = [each.address for each in node.status.addresses]
-    confirmed = await confirm_addresses(values, host, carried, context)
-    facts = MachineFacts(
-        node=node.name,
-        machine_id=node.status.node_info.machine_id,
-        survey=carried.answer,
-        at=at,
-        served=known.served.get(node.name),
-        csr_waits=csr_waits(known.csrs.get(node.name, ()), client_certificates_of(carried.answer)),
-    )
-    facts = await with_running_configuration(facts, context)
     return NodeFacts(
         node=node,
-        need=need_of(facts),
-        domain=facts.files.cluster_domain,
-        host_key=carried.host_key or "",
-        confirmed=confirmed,
+        need=need_of(seen.facts),
+        domain=seen.facts.files.cluster_domain,
+        host_key=seen.host_key,
+        confirmed=seen.confirmed,
         accepted=options.accepted.get(node.name, ()),
-        flags=known.flags,
-        host=host,
-        known_as=carried.known_as or "",
+        flags=outside.flags,
+        host=seen.host,
+        known_as=seen.known_as,
     )
 
 
@@ -256,18 +237,6 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     )
 
 
-def _of_another_machine(
-    options: PlanOptions, seen: Sequence[NodeFacts | LeftOut]
-) -> tuple[str, ...]:
-    """Where this machine was to be the node, and is none of them."""
-    here = [each for each in seen if not (isinstance(each, NodeFacts) and each.need.is_another)]
-    if options.via != "local" or here:
-        return ()
-    return (
-        "--via local is for a node itself, and this machine is none of these: run it there, or go by ssh from here",
-    )
-
-
 def _why_nobody_approves(evidence: Evidence) -> str:
     """What comes of it that nobody approves, and what is to be done: install an approver, or mend the one that is there."""
     stalls = (
@@ -281,15 +250,3 @@ def _why_nobody_approves(evidence: Evidence) -> str:
         told = unseen.told(evidence.at)
         return f"no approver is seen to run here: {told}. If it does not, {stalls}. Then run one before: `{INSTALL_APPROVER}`"
     return f"no approver runs here: {stalls}. Run an approver before then: `{INSTALL_APPROVER}`"
-
-
-async def _of_readiness(planned: list[NodePlan], context: RolloutContext) -> tuple[str, ...]:
-    """Services are looked at only where a kubelet is restarted that forgets which pods were ready."""
-    old = {
-        each.node: each.kubelet_version
-        for each in planned
-        if each.change is ChangeKind.BOOTSTRAP and forgets_readiness(each.kubelet_version)
-    }
-    if not old:
-        return ()
-    return (readiness_notice(old.values(), await read_lone_services(context.api, old)),)

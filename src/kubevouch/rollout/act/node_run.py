@@ -171,7 +171,7 @@ class NodeRun:
         if answer.outcome is not TransactionState.BEGUN:
             return await self._not_begun(answer, since)
         if answer.reason and not self.begun:  # by somebody else, since the check
-            how = "by another `fix --apply` of this plan; it is left to that one"
+            how = "by another `apply` of this plan; it is left to that one"
             return NodeOutcome.STOPPED, f"{answer.reason}, {how}"
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
@@ -283,7 +283,7 @@ class NodeRun:
         if answer.outcome is TransactionState.NOTHING:
             return NodeOutcome.STOPPED, "nothing was changed"
         if answer.outcome is TransactionState.COMMITTED:
-            return await self._committed_before(answer, "done in this run by another `fix --apply`")
+            return await self._committed_before(answer, "done in this run by another `apply`")
         return NodeOutcome.UNKNOWN, answer.reason
 
     async def _committed_before(

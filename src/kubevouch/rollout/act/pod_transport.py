@@ -38,10 +38,13 @@ from kubevouch.rollout.decide.pod import (
     look_at,
     pod_body,
     verdict,
-    why_not_created,
 )
 from kubevouch.rollout.errors import StoppedBefore, WayOn
 
+_ADMITTED = (
+    "a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
+    f"app.kubernetes.io/name={NAME} above all, was expected: --pod-namespace names another; or --via ssh"
+)
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
 """Seconds for the API server to take a pod's removal, and again for the kubelet to confirm it where that matters."""
@@ -68,7 +71,7 @@ async def prepare_pods(
         raise StoppedBefore(
             api.access.server,
             f"not allowed to {', '.join(lacking)} pods in the namespace {space}, which --via pod needs",
-            "`kubevouch fix --print-role` shows what is needed",
+            "`kubevouch apply --print-role` shows what is needed",
             way=WayOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
@@ -169,7 +172,7 @@ class PodTransport:
             # A time-out of its etcd (500, 504) says nothing of what became of the request; the pod's removal does.
             if isinstance(error, ServerError) and await self._removed(name):
                 raise AnswerLost(where, f"its pod {name} may have run: {error}") from None
-            raise NodeUnreachable(where, str(error), why_not_created(error, self._place)) from None
+            raise NodeUnreachable(where, str(error), _ADMITTED) from None
         except BaseException as error:  # it may have been made
             await self._removed(name)
             if not isinstance(error, KubeError):

@@ -154,7 +154,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
         raise StoppedBefore(
             context.api.access.server,
             f"not allowed to {', '.join(lacking)}",
-            "the roles that are needed: `kubevouch fix --print-role`",
+            "the roles that are needed: `kubevouch apply --print-role`",
             way=WayOn.RIGHTS,
         )
 

@@ -7,14 +7,14 @@ from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     DISRUPTION_BUDGETS,
+    ENDPOINT_SLICES,
     PODS,
     Narrow,
     Object,
     PodDisruptionBudget,
     Resource,
 )
-from kubevouch.rollout.act.service_endpoints import service_endpoints
-from kubevouch.rollout.decide.workloads import DisruptionBudget, ServedBy, Workloads
+from kubevouch.rollout.decide.workloads import HeldInCommon, Workloads
 
 _AT_ONCE = 8
 _ENDED = ("Succeeded", "Failed")
@@ -49,10 +49,10 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
         return Workloads(unread=f"not allowed to {error.verb} {error.resource}")
     except KubeError as error:
         return Workloads(unread=str(error))
-    return Workloads(budgets, services)
+    return Workloads((*budgets, *services))
 
 
-async def _budgets(api: ApiClient, most: int) -> tuple[DisruptionBudget, ...]:
+async def _budgets(api: ApiClient, most: int) -> list[HeldInCommon]:
     """Of budgets that allow more than `most`, and of those with one pod, there is nothing to keep."""
     found = await api.list_all(DISRUPTION_BUDGETS)
     tight = [
@@ -62,10 +62,10 @@ async def _budgets(api: ApiClient, most: int) -> tuple[DisruptionBudget, ...]:
         and each.status.expected_pods > 1
         and each.spec.selector is not None
     ]
-    return tuple(await of_each(tight, lambda each: _budget(api, each), at_once=_AT_ONCE))
+    return list(await of_each(tight, lambda each: _budget(api, each), at_once=_AT_ONCE))
 
 
-async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> DisruptionBudget:
+async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> HeldInCommon:
     pods: Counter[str] = Counter()
     pages = api.pages(_PLACED, _Placed, budget.namespace, label_selector=str(budget.spec.selector))
     async for page in pages:
@@ -75,26 +75,34 @@ async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> DisruptionBudg
             if pod.spec.node_name and pod.status.phase not in _ENDED
         )
     status = budget.status
-    return DisruptionBudget(
-        name=f"{budget.namespace}/{budget.name}",
-        allowed=status.disruptions_allowed,
+    return HeldInCommon(
+        name=f"PodDisruptionBudget {budget.namespace}/{budget.name}",
+        spare=status.disruptions_allowed,
         pods=pods,
         is_whole=status.current_healthy >= status.expected_pods,
     )
 
 
-async def _services(api: ApiClient, most: int) -> tuple[ServedBy, ...]:
-    """Services whose ready endpoints could all be on nodes that are on their way at once."""
-    ready: dict[tuple[str, str], set[str]] = {}
-    nodes: dict[tuple[str, str], set[str]] = {}
-    async for service, endpoint in service_endpoints(api):
-        if not endpoint.node_name or len(ready.get(service, ())) > most:
-            continue
-        nodes.setdefault(service, set()).add(endpoint.node_name)
-        if endpoint.conditions.is_ready:
-            ready.setdefault(service, set()).add(endpoint.node_name)
-    return tuple(
-        ServedBy("/".join(key), frozenset(found), frozenset(nodes[key]))
-        for key, found in ready.items()
-        if len(found) <= most and len(nodes[key]) > 1
-    )
+async def _services(api: ApiClient, most: int) -> list[HeldInCommon]:
+    """Services whose ready endpoints could all be on nodes that are on their way at once: each node counts once."""
+    ready: dict[str, set[str]] = {}
+    nodes: dict[str, set[str]] = {}
+    async for page in api.pages(ENDPOINT_SLICES, ENDPOINT_SLICES.struct):
+        for each in page.items:
+            name = f"Service {each.namespace}/{each.service}"
+            for endpoint in each.endpoints if each.service else ():
+                if not endpoint.node_name or len(ready.get(name, ())) > most:
+                    continue
+                nodes.setdefault(name, set()).add(endpoint.node_name)
+                if endpoint.conditions.is_ready:
+                    ready.setdefault(name, set()).add(endpoint.node_name)
+    return [
+        HeldInCommon(
+            name=name,
+            spare=len(found) - 1,
+            pods=dict.fromkeys(nodes[name], 1),
+            is_whole=len(found) > 1 or found == nodes[name],
+        )
+        for name, found in ready.items()
+        if len(found) <= most and len(nodes[name]) > 1
+    ]

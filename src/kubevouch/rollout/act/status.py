@@ -1,4 +1,4 @@
-"""`fix --status`: asks every node where its runs stand. Reads only, and needs no API server where the nodes are known."""
+"""`status`: asks every node where its runs stand. Reads only, and needs no API server where the nodes are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -144,7 +144,7 @@ async def _sent(
 ) -> TransactionAnswer:
     """What the node answers to its undo. It may be armed by it from the moment at which it is sent, and is not any more once it is put back.
 
-    Sent also where no record is seen: an `--apply` that is about to begin must find that it is too late.
+    Sent also where no record is seen: an `apply` that is about to begin must find that it is too late.
     """
     change = change_to_undo(node, seen, run)
     script = render(TransactionStep.UNDO, change, None, fence=context.fence)

@@ -1,5 +1,6 @@
 """The plan of one node, or why it has none: what it needs, and which names and addresses it is entitled to. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,15 +12,12 @@ from kubevouch.policy.claims import NameSource, allowed_names_of
 from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
+from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
 from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, NodePlan
-from kubevouch.rollout.decide.plan_text import node_problem, too_long
-from kubevouch.rollout.decide.shared import without_shared_keys
+from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.decide.strata import stratum_of
-
-_INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
 
 
 @dataclass(frozen=True)
@@ -102,11 +100,10 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         port=node.kubelet_port,
         names=allowed.names,
         addresses=allowed.addresses,
-        interruption="none: nothing is restarted",
         stratum=stratum_of(node),
     )
     plan = _with_change(plan, need.change)
-    if why := node_problem(plan) or too_long(plan):  # one node's word would spoil the plan of all
+    if why := node_problem(plan):
         return LeftOut(node.name, f"no plan can have it: {why}", leads_on=LeadsOn.STATUS)
     return plan
 
@@ -127,5 +124,19 @@ def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
         aside=change.aside,
         no_boot_unit=change.no_boot_unit,
         runs_before=change.runs_before,
-        interruption=_INTERRUPTION,
     )
+
+
+def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
+    """What is said of a restart of kubelets before Kubernetes 1.35 (pkg/kubelet/prober, worker.go and prober_manager.go)."""
+    restarted = [each for each in planned if each.change is ChangeKind.BOOTSTRAP]
+    old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
+    if not old:
+        return ()
+    said = "pods with a readiness or startup probe are not ready after its restart, until they are probed again"
+    return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; not from 1.35 on)",)
+
+
+def _is_before_1_35(node: NodePlan) -> bool:
+    found = re.match(r"v?1\.(\d{1,3})\.", node.kubelet_version)
+    return found is not None and int(found[1]) < 35

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import NameSource
-from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials, live_node
+from kubevouch.policy.credentials import live_node
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ Asked when the plan is made, about what the node claims and what was proven of i
 out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, NameSource
 from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.machines import MachineIdentity, SharedIdentity, shared_identities
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.written import WrittenClaims
@@ -39,18 +41,23 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
     return f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
 
 
-def not_proven_again(planned: AllowedNames, proven: Mapping[str, NameSource]) -> str:
-    """Which source that the plan states does not hold now; empty if all do. Nothing is taken from the plan on trust.
+def shared_among(nodes: Iterable[Node], host_keys: Mapping[str, str]) -> tuple[SharedIdentity, ...]:
+    """The machine-ids of all nodes of the cluster, and the ssh host keys of those that were surveyed, compared."""
+    return shared_identities(
+        MachineIdentity(node.name, node.status.node_info.machine_id, host_keys.get(node.name, ""))
+        for node in nodes
+    )
 
-    proven: addresses that were proven just now, by value. What the operator said when the plan was made stays said: it
-    is shown once more before anything is done.
+
+def without_shared_keys(
+    node: str, confirmed: Mapping[str, NameSource], cloned: Collection[str]
+) -> dict[str, NameSource]:
+    """The addresses of a node that are proven, less those that only a host key proves which another node has as well.
+
+    Whoever holds the key of a cloned machine can answer for each of them. cloned: all nodes with such a key.
     """
-    for claim in (*planned.names, *planned.addresses):
-        if claim.source is NameSource.OPERATOR:
-            continue
-        if claim.source is NameSource.NODE_NAME:
-            if claim.value != planned.node:
-                return f"the plan takes {claim.value} for its name, and it is {planned.node}"
-        elif proven.get(claim.value) is not claim.source:
-            return f"the plan says of {claim.value}: {claim.source}; that does not hold now"
-    return ""
+    return {
+        value: source
+        for value, source in confirmed.items()
+        if node not in cloned or source is not NameSource.SSH_HOST_KEY
+    }

@@ -3,6 +3,7 @@
 The rules are those of the other verbs: the policy decides about the CSR, `diagnose` judges the certificate served.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ from kubevouch.diagnose.make import wire_text
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.snapshot import Served
 from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.outcome import Outcome
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
@@ -88,110 +90,108 @@ def refusal(csr: CertificateSigningRequest) -> str:
     return ""
 
 
+_Judged = tuple[Outcome, str]
+"""CANNOT_TELL: it waits for what the text says. REFUSE: it can never pass."""
+
+
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
     """The gates up to the first that is not passed."""
     found: list[GateResult] = []
-    for judge in (
-        _process,
-        _own_csr,
-        _approved,
-        _issued,
-        _names,
-        _served,
-        _api_path,
-        _ready,
-        _metrics,
-    ):
-        result = judge(evidence)
-        found.append(result)
-        if not result.passed:
+    for gate, judge in _JUDGES.items():
+        outcome, text = judge(evidence)
+        passed = outcome is Outcome.PASS
+        found.append(GateResult(gate, passed, text, hopeless=outcome is Outcome.REFUSE))
+        if not passed:
             break
     return tuple(found)
 
 
-def _process(evidence: GateEvidence) -> GateResult:
-    text = "nothing was restarted" if evidence.new_process is None else "restarted"
+def _process(evidence: GateEvidence) -> _Judged:
     if evidence.new_process is False:
-        return GateResult(
-            ProofGate.PROCESS, passed=False, text="the kubelet has not been restarted"
-        )
-    return GateResult(ProofGate.PROCESS, passed=True, text=text)
+        return Outcome.CANNOT_TELL, "the kubelet has not been restarted"
+    return Outcome.PASS, "nothing was restarted" if evidence.new_process is None else "restarted"
 
 
-def _own_csr(evidence: GateEvidence) -> GateResult:
+def _own_csr(evidence: GateEvidence) -> _Judged:
     if evidence.csr is None:
-        return GateResult(ProofGate.CSR, passed=False, text=evidence.held)
-    return GateResult(ProofGate.CSR, passed=True, text=evidence.csr.name)
+        return Outcome.CANNOT_TELL, evidence.held
+    return Outcome.PASS, evidence.csr.name
 
 
-def _approved(evidence: GateEvidence) -> GateResult:
+def _approved(evidence: GateEvidence) -> _Judged:
     assert evidence.csr is not None
-    name = evidence.csr.name
+    name, approved = evidence.csr.name, evidence.csr.condition("Approved") is not None
     if refused := refusal(evidence.csr):
-        return GateResult(ProofGate.APPROVED, passed=False, text=refused)
-    if evidence.held:
-        approved = evidence.csr.condition("Approved") is not None
-        text = f"{name} is held: {evidence.held}"
-        return GateResult(ProofGate.APPROVED, passed=False, text=text, hopeless=approved)
-    if evidence.csr.condition("Approved") is None or name not in evidence.approved_here:
-        return GateResult(ProofGate.APPROVED, passed=False, text=f"{name} is not decided yet")
-    return GateResult(ProofGate.APPROVED, passed=True, text=name)
+        return Outcome.CANNOT_TELL, refused
+    if evidence.held:  # what somebody has approved cannot be taken back
+        held = Outcome.REFUSE if approved else Outcome.CANNOT_TELL
+        return held, f"{name} is held: {evidence.held}"
+    if not approved or name not in evidence.approved_here:
+        return Outcome.CANNOT_TELL, f"{name} is not decided yet"
+    return Outcome.PASS, name
 
 
-def _issued(evidence: GateEvidence) -> GateResult:
+def _issued(evidence: GateEvidence) -> _Judged:
     if issued_certificate(evidence.csr) is None:
-        return GateResult(ProofGate.ISSUED, passed=False, text="not signed yet")
-    return GateResult(ProofGate.ISSUED, passed=True, text="signed")
+        return Outcome.CANNOT_TELL, "not signed yet"
+    return Outcome.PASS, "signed"
 
 
-def _names(evidence: GateEvidence) -> GateResult:
-    """The gate about the names in the certificate that was actually signed."""
+def _names(evidence: GateEvidence) -> _Judged:
+    """The names in the certificate that was actually signed."""
     certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
     signed = {*certificate.dns_names, *map(str, certificate.ip_addresses)}
+    named = ", ".join(sorted(signed))
     if node_name_of(certificate) != evidence.plan.node or signed != planned:
-        text = f"the signed certificate is for {', '.join(sorted(signed))} ({certificate.subject})"
-        return GateResult(ProofGate.NAMES, passed=False, text=text, hopeless=True)
-    return GateResult(ProofGate.NAMES, passed=True, text=", ".join(sorted(signed)))
+        return Outcome.REFUSE, f"the signed certificate is for {named} ({certificate.subject})"
+    return Outcome.PASS, named
 
 
-def _served(evidence: GateEvidence) -> GateResult:
-    """The gate about the wire: every address serves the issued certificate, and metrics-server would trust it."""
+def _served(evidence: GateEvidence) -> _Judged:
+    """Every address serves the issued certificate, and metrics-server would trust it."""
     certificate = issued_certificate(evidence.csr)
     for served in evidence.served:
         where = str(served.dialled.target)
         if code := code_of(served):
-            text = f"{where}: {code} {wire_text(served)}"
-            return GateResult(ProofGate.SERVED, passed=False, text=text)
+            return Outcome.CANNOT_TELL, f"{where}: {code} {wire_text(served)}"
         if served.dialled.leaf != certificate:
-            text = f"{where} still serves another certificate"
-            return GateResult(ProofGate.SERVED, passed=False, text=text)
+            return Outcome.CANNOT_TELL, f"{where} still serves another certificate"
     if not evidence.served:
-        return GateResult(ProofGate.SERVED, passed=False, text="not dialled yet")
-    where = ", ".join(str(served.dialled.target) for served in evidence.served)
-    return GateResult(ProofGate.SERVED, passed=True, text=where)
+        return Outcome.CANNOT_TELL, "not dialled yet"
+    return Outcome.PASS, ", ".join(str(served.dialled.target) for served in evidence.served)
 
 
-def _api_path(evidence: GateEvidence) -> GateResult:
+def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
-        return GateResult(ProofGate.API_PATH, passed=False, text=evidence.api_path)
-    return GateResult(ProofGate.API_PATH, passed=True, text="/healthz answers")
+        return Outcome.CANNOT_TELL, evidence.api_path
+    return Outcome.PASS, "/healthz answers"
 
 
-def _ready(evidence: GateEvidence) -> GateResult:
+def _ready(evidence: GateEvidence) -> _Judged:
     if evidence.ready is not None:
-        return GateResult(ProofGate.READY, passed=False, text=evidence.ready)
-    return GateResult(ProofGate.READY, passed=True, text="Ready")
+        return Outcome.CANNOT_TELL, evidence.ready
+    return Outcome.PASS, "Ready"
 
 
-def _metrics(evidence: GateEvidence) -> GateResult:
+def _metrics(evidence: GateEvidence) -> _Judged:
     if evidence.metrics_not_asked:
-        text = f"no new sample is waited for, since {evidence.metrics_not_asked}"
-        return GateResult(ProofGate.METRICS, passed=True, text=text)
+        return Outcome.PASS, f"no new sample is waited for, since {evidence.metrics_not_asked}"
     now, before = evidence.metrics_now, evidence.metrics_before
     if now is None or (before is not None and now <= before):
-        return GateResult(
-            ProofGate.METRICS, passed=False, text="no newer sample in the metrics API yet"
-        )
-    return GateResult(ProofGate.METRICS, passed=True, text=f"sample of {now:%H:%M:%S}")
+        return Outcome.CANNOT_TELL, "no newer sample in the metrics API yet"
+    return Outcome.PASS, f"sample of {now:%H:%M:%S}"
+
+
+_JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
+    ProofGate.PROCESS: _process,
+    ProofGate.CSR: _own_csr,
+    ProofGate.APPROVED: _approved,
+    ProofGate.ISSUED: _issued,
+    ProofGate.NAMES: _names,
+    ProofGate.SERVED: _served,
+    ProofGate.API_PATH: _api_path,
+    ProofGate.READY: _ready,
+    ProofGate.METRICS: _metrics,
+}

@@ -135,39 +135,32 @@ class Need:
         return self.kind is NeedKind.UNKNOWN and not (self.seen_outside or self.is_another)
 
 
-class _CannotBeHelpedError(Exception):
-    """Why the node cannot be planned for."""
+class _CannotBePlannedError(Exception):
+    """Why the node cannot be planned for. seen_outside, is_another: as `Need` has them."""
 
-
-class _AnotherMachineError(_CannotBeHelpedError):
-    """Another machine has answered."""
-
-
-class _WrongOnTheWireError(_CannotBeHelpedError):
-    """It is seen on the wire."""
+    def __init__(self, why: str, *, seen_outside: bool = False, is_another: bool = False) -> None:
+        super().__init__(why)
+        self.need = Need(NeedKind.UNKNOWN, why, seen_outside=seen_outside, is_another=is_another)
 
 
 def need_of(facts: MachineFacts) -> Need:
     """What a node needs, or why it cannot be planned for."""
     try:
         return _need_of(facts)
-    except (_CannotBeHelpedError, ConfigurationError) as error:
-        return Need(
-            NeedKind.UNKNOWN,
-            str(error),
-            seen_outside=isinstance(error, _WrongOnTheWireError),
-            is_another=isinstance(error, _AnotherMachineError),
-        )
+    except _CannotBePlannedError as error:
+        return error.need
+    except ConfigurationError as error:
+        return Need(NeedKind.UNKNOWN, str(error))
 
 
 def _need_of(facts: MachineFacts) -> Need:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
-        raise _AnotherMachineError(why)
+        raise _CannotBePlannedError(why, is_another=True)
     if (
         survey.unsafe
     ):  # the run folders cannot be trusted either, so it is not known whether a run is armed
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             f"{node_text(survey.unsafe)}: what is written there as root must be root's alone"
         )
     if runs := armed_runs(survey):
@@ -175,7 +168,7 @@ def _need_of(facts: MachineFacts) -> Need:
         name = run.run.decode(errors="replace")
         return Need(
             NeedKind.ARMED,
-            f"{said_of_armed(survey, run)}; where the run was begun, kubevouch fix --resume {name} goes on with it, "
+            f"{said_of_armed(survey, run)}; where the run was begun, kubevouch resume {name} goes on with it, "
             f"and kubevouch undo {name} --nodes {facts.node} puts the node back now",
             armed_run=name,
             armed_until=facts.at + timedelta(seconds=run.fires - survey.clock)
@@ -184,12 +177,12 @@ def _need_of(facts: MachineFacts) -> Need:
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
-        raise _CannotBeHelpedError(f"its clock is {off:+.0f} s off from this machine's")
+        raise _CannotBePlannedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
     asks = next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)
     if not asks or _is_as_good_as_none(facts.served, facts.node):
         if why := restart_hazards(survey, next_one, facts.running):
-            raise _CannotBeHelpedError(why)
+            raise _CannotBePlannedError(why)
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
     _check_answers(facts.served)
     if _is_trusted(facts.served) and not facts.csr_waits:
@@ -225,11 +218,8 @@ def _check_answers(served: Served | None) -> None:
         return
     failure = served.dialled.failure
     seen = failure.go_text or failure.text
-    if is_ours(served):
-        raise _WrongOnTheWireError(f"its port cannot be dialled from here: {seen}")
-    raise _WrongOnTheWireError(
-        f"its port does not finish a handshake: {seen}; kubevouch doctor says more"
-    )
+    how = "cannot be dialled from here" if is_ours(served) else "does not finish a handshake"
+    raise _CannotBePlannedError(f"its port {how}: {seen}", seen_outside=True)
 
 
 def _is_trusted(served: Served | None) -> bool:
@@ -240,21 +230,21 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     """What the next start makes of its files and flags. Raises where that cannot be told, or serves another file."""
     survey = facts.survey
     if not survey.unit.active:
-        raise _CannotBeHelpedError("it has no systemd, which the change and its undo need")
+        raise _CannotBePlannedError("it has no systemd, which the change and its undo need")
     if not survey.words:
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             node_text(survey.no_kubelet) or "no kubelet runs as kubelet.service"
         )
     if not survey.config:
-        raise _CannotBeHelpedError("its kubelet runs without --config")
+        raise _CannotBePlannedError("its kubelet runs without --config")
     found = facts.files.next_start
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             f"tlsCertFile is set ({source}): the kubelet would serve that file by address"
         )
     if found.configuration.bootstrap_gate_off:
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             "its feature gate RotateKubeletServerCertificate is off: it would not start"
         )
     return found
@@ -264,26 +254,26 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
     """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
     survey = facts.survey
     if survey.missing:
-        raise _CannotBeHelpedError(f"it lacks {node_text(survey.missing)}, which the change needs")
+        raise _CannotBePlannedError(f"it lacks {node_text(survey.missing)}, which the change needs")
     if not survey.root or not survey.pki:
-        raise _CannotBeHelpedError("its kubelet's folders cannot be read")
+        raise _CannotBePlannedError("its kubelet's folders cannot be read")
     config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
     if not config.device == root.device == pki.device:
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             f"{config.text_path}, {root.text_path} and {pki.text_path} are not on one file system"
         )
     seed = seed_kind(survey, facts.at, RolloutTimeouts().seed_life)
     if seed is None:
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             f"{pki.text_path} has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made; "
             "a kubelet makes its own at a start without serverTLSBootstrap"
         )
     edit = set_in_document(facts.files.document)
     if isinstance(edit, Refusal):
-        raise _CannotBeHelpedError(f"{config.text_path}: {edit}")
+        raise _CannotBePlannedError(f"{config.text_path}: {edit}")
     after = facts.files.next_start_with(edit.new)
     if not after.configuration.server_tls_bootstrap:
-        raise _CannotBeHelpedError(
+        raise _CannotBePlannedError(
             f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which wins"
         )
     return DiskChange(

@@ -1,4 +1,4 @@
-"""What `fix --status` says after its table: who carries a run out, and which command comes next. Pure."""
+"""What `status` says after its table: who carries a run out, and which command comes next. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -122,7 +122,7 @@ class _Words:
 
     def resume(self, run: str) -> str:
         times = self.times[run].words if run in self.times else ()
-        return join(["kubevouch", "fix", "--resume", self.files.get(run, run), *times])
+        return join(["kubevouch", "resume", self.files.get(run, run), *times])
 
     def undo(self, run: str, nodes: Sequence[str] = ()) -> str:
         some = ["--nodes", ",".join(nodes)] if nodes else []
@@ -131,9 +131,7 @@ class _Words:
     def status(self, run: str, nodes: Sequence[str]) -> str:
         some = ["--nodes", ",".join(nodes)] if nodes else []
         given = self.files.get(run)
-        return (
-            join(["kubevouch", "fix", "--status", given, *some]) if given else status_of(run, nodes)
-        )
+        return join(["kubevouch", "status", given, *some]) if given else status_of(run, nodes)
 
 
 def _next_for_armed(
@@ -173,8 +171,8 @@ def _next_for_armed_elsewhere(
     )
     where = f", by {holder.where}" if holder is not None and holder.run == run else ""
     note = (
-        f"the plan of run {run} is not kept on this machine, or cannot be read. Where it was begun{where}: `kubevouch fix --resume {run}`. "
-        f"Else copy the file {run}.json from there (in ~/.local/state/kubevouch/runs) and give its path to --resume or "
+        f"the plan of run {run} is not kept on this machine, or cannot be read. Where it was begun{where}: `kubevouch resume {run}`. "
+        f"Else copy the file {run}.json from there (in ~/.local/state/kubevouch/runs) and give its path to resume or "
         f"to `kubevouch undo`; or {switch}"
     )
     return after_switch(armed, status_of(armed[0].run, nodes)), note
@@ -245,7 +243,7 @@ def status_of(run: str, nodes: Sequence[str] = ()) -> str:
     """
     named = [run] if re.fullmatch(RUN_NAME, run) else []
     some = ["--nodes", ",".join(nodes)] if nodes else []
-    return join(["kubevouch", "fix", "--status", *named, *some])
+    return join(["kubevouch", "status", *named, *some])
 
 
 def _next_for_unarmed(
@@ -264,7 +262,7 @@ def _next_for_unarmed(
     if asked in kept:
         found = _next_for_kept(asked, of_it, words, cut_off=cut_off)
     elif silent is not None and cut_off and not of_it & _PUT_BACK:
-        goes_on = f"`kubevouch fix --resume {quote(asked)}`"
+        goes_on = f"`kubevouch resume {quote(asked)}`"
         found = (
             "kubevouch doctor",
             f"that run goes on where it was begun, by {silent.where}: {goes_on}",

@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
 
 _DOCTOR = "kubevouch doctor"
-_ROLES = "kubevouch fix --print-role"
+_ROLES = "kubevouch apply --print-role"
 _BY_SSH = WayToNodes()
 
 
@@ -51,7 +51,7 @@ class Commands:
 
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
-    """What comes after `fix --apply`. A run does not begin again on a node where it was undone: that takes a new plan."""
+    """What comes after `apply`. A run does not begin again on a node where it was undone: that takes a new plan."""
     outcomes = {each.outcome for each in result.nodes}
     lost = result.lost_lease
     on = _after_loss(lost.run, result.run, commands) if lost else NextStep(commands.again)

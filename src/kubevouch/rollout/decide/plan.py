@@ -12,12 +12,29 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from kubevouch.errors import UsageError
+from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.node.destination import HOST
 from kubevouch.policy.claims import Claim
 from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
 
 SCHEMA: Final = "kubevouch.plan/1"
 
 _MOST_NAMED = 8
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+
+def _all_of(pattern: str) -> msgspec.Meta:
+    """The whole text matches: a plan with any other one is refused when it is read."""
+    return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z")
+
+
+RunName = Annotated[str, _all_of(RUN_NAME)]
+ObjectName = Annotated[str, _all_of(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")]
+"""Nodes and ConfigMaps are named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
+Host = Annotated[str, _all_of(HOST)]
+HostIfAny = Annotated[str, _all_of(f"({HOST})?")]
+FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
+"""An absolute path that nowhere goes up."""
 
 Via = Literal["ssh", "local", "pod"]
 """How scripts get to the nodes."""
@@ -60,17 +77,17 @@ class ClusterBinding(msgspec.Struct, frozen=True):
 class PodPlace(msgspec.Struct, frozen=True):
     """Where pods that bring scripts to nodes are made, and the image that they run, by its digest."""
 
-    namespace: str
+    namespace: Annotated[str, _all_of(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")]
     image: str
 
 
 class NodePlan(msgspec.Struct, frozen=True):
     """The plan of one node."""
 
-    node: str
+    node: ObjectName
     uid: str
-    machine_id: str
-    host: str
+    machine_id: Annotated[str, _all_of("[0-9A-Za-z-]{1,64}")]
+    host: Host
     """The host given to ssh."""
 
     host_key: str
@@ -79,15 +96,15 @@ class NodePlan(msgspec.Struct, frozen=True):
     control_plane: bool
     kubelet_version: str
     change: ChangeKind
-    dial: tuple[str, ...]
+    dial: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     """Addresses at which the certificate must be seen on the wire."""
 
-    port: int
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     names: tuple[Claim, ...]
     addresses: tuple[Claim, ...]
-    root: str = ""
-    pki: str = ""
-    config: str = ""
+    root: FolderIfAny = ""
+    pki: FolderIfAny = ""
+    config: FolderIfAny = ""
     config_sha256: str = ""
     content_sha256: str = ""
     diff: str = ""
@@ -98,7 +115,6 @@ class NodePlan(msgspec.Struct, frozen=True):
     no_boot_unit: str = ""
     """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
 
-    interruption: str = ""
     known_as: str = ""
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 
@@ -131,7 +147,7 @@ class LeadsOn(StrEnum):
 class LeftOut(msgspec.Struct, frozen=True):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
-    node: str
+    node: ObjectName
     reason: str
     is_well: bool = False
     armed_run: str = ""
@@ -143,7 +159,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     seen_outside: bool = False
     """The reason shows in the API or on the wire: doctor says more about it."""
 
-    unreached: str = ""
+    unreached: HostIfAny = ""
     """The host at which it could not be asked, or where another machine has answered; empty if it has answered itself."""
 
     lacks_root: bool = False
@@ -153,14 +169,14 @@ class LeftOut(msgspec.Struct, frozen=True):
     """A shell on that host ran our script, and gave no answer that can be read."""
 
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
-    host: str = ""
+    host: HostIfAny = ""
     """The host at which it answered, if it is on the node that something is to be done."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):
     """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""
 
-    name: str
+    name: ObjectName
     uid: str
     resource_version: str
     before: str
@@ -171,13 +187,13 @@ class ConfigMapPlan(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """A plan."""
 
-    run: str
+    run: RunName
     made_at: Annotated[datetime, msgspec.Meta(tz=True)]
     made_by: str
     """Version of kubevouch."""
 
     via: Via
-    ssh_config: str
+    ssh_config: Annotated[str, _all_of(r"[^\0]*")]
     ssh_user: str
     cluster: ClusterBinding
     nodes: tuple[NodePlan, ...]
@@ -190,7 +206,7 @@ class Plan(msgspec.Struct, frozen=True):
     """The approver of kubelets' CSRs on this cluster; empty if there is none."""
 
     notices: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
+    only: tuple[ObjectName, ...] = ()
     """The nodes that it was asked for; empty if it looks at all of them."""
 
     pods: PodPlace | None = None

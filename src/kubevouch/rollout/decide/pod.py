@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from kubevouch.kube.errors import Forbidden, KubeError, NotFound, StatusError
 from kubevouch.kube.images import digest_of
 from kubevouch.kube.refusals import one_line
 from kubevouch.kube.resources import ContainerStatus, Pod
 from kubevouch.node.messages import MOST_MESSAGES, SCRIPT_VARIABLE, count_in
 from kubevouch.rollout.decide.plan import PodPlace
 
-NAME: Final = "kubevouch-fix"
+NAME: Final = "kubevouch-rollout"
 SELECTOR: Final = f"app.kubernetes.io/name={NAME},app.kubernetes.io/managed-by=kubevouch"
 RUN_LABEL: Final = "kubevouch/run"
 
@@ -247,26 +246,3 @@ def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str
         return PodState.REFUSED, look.why
     why = f"{look.why}; its removal is not confirmed, so whether it has run cannot be told"
     return PodState.LOST, why
-
-
-def why_not_created(error: KubeError, place: PodPlace) -> str:
-    """What is to be done about a pod that the API server did not take; empty if that is not known."""
-    said = error.message if isinstance(error, StatusError) else ""
-    space = place.namespace
-    if "violates PodSecurity" in said:
-        return (
-            f"Pod Security lets no privileged pod into the namespace {space}: name one by --pod-namespace whose label "
-            "pod-security.kubernetes.io/enforce is privileged, or that has none where that is not the cluster's default"
-        )
-    if "denied the request" in said or "denied request" in said:
-        return (
-            f"an admission policy of this cluster holds it: except pods labelled app.kubernetes.io/name={NAME} in the "
-            f"namespace {space} from it for the time of the run, or take --via ssh"
-        )
-    if "exceeded quota" in said or "being terminated" in said or "service account" in said:
-        return f"name another namespace by --pod-namespace: this is about {space}"
-    if isinstance(error, NotFound):
-        return f"name a namespace that is there by --pod-namespace: there is no {space}"
-    if isinstance(error, Forbidden):
-        return "`kubevouch fix --print-role` shows what is needed"
-    return ""

@@ -11,8 +11,8 @@ from enum import StrEnum
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL, is_control_plane
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AllowedNames, NameSource
-from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, not_proven_again
+from kubevouch.policy.claims import Claim, NameSource, allowed_names_of
+from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import (
     armed_runs,
     not_bound_by_operator,
@@ -224,7 +224,7 @@ _WORDS = {
 
 def not_entitled_as_planned(
     planned: NodePlan,
-    live: Node | None,
+    live: Node,
     neighbours: Neighbours,
     proven: Mapping[str, NameSource],
     *,
@@ -232,19 +232,30 @@ def not_entitled_as_planned(
 ) -> str:
     """Why the node may not have what the plan gives to it, as proven now; empty if it may.
 
-    live: the Node; None if it is gone. neighbours: of all live nodes. proven: addresses that were proven just now. known_as: the
+    Nothing is taken from the plan on trust but what the operator said when it was made: that is shown once more before anything is done.
+
+    live: the Node. neighbours: of all live nodes. proven: addresses that were proven just now. known_as: the
     name under which known_hosts has the key that answered just now.
     """
     said = [claim.value for claim in planned.addresses if claim.by_operator]
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
         return why
-    allowed = AllowedNames(
-        node=planned.node,
-        names=planned.names,
-        addresses=planned.addresses,
-        control_plane=live is not None and is_control_plane(live),
-    )
-    return not_proven_again(allowed, proven) or not_entitled(allowed, neighbours)
+    words = (claim.value for claim in planned.names if claim.by_operator)
+    allowed = allowed_names_of(live, seen=proven, said=(*said, *words))
+    for then, now in ((planned.names, allowed.names), (planned.addresses, allowed.addresses)):
+        if why := _not_what_it_has(then, now):
+            return why
+    return not_entitled(allowed, neighbours)
+
+
+def _not_what_it_has(then: Iterable[Claim], now: Iterable[Claim]) -> str:
+    """Which of the plan's claims does not hold now, or which one it lacks; empty if they are the same."""
+    sources = {claim.value: claim.source for claim in now}
+    for claim in then:
+        source = sources.pop(claim.value, None)
+        if source is not claim.source and not (source and claim.source is NameSource.OPERATOR):
+            return f"the plan says of {claim.value}: {claim.source}; that does not hold now"
+    return f"its Node has {min(sources)}, which the plan has not; {NEW_PLAN}" if sources else ""
 
 
 def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:

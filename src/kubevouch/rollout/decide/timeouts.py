@@ -45,7 +45,7 @@ class RolloutTimeouts:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The flags of `fix` that say them; none for what is so without them."""
+        """The flags of `apply` that say them; none for what is so without them."""
         usual = RolloutTimeouts()
         said = ("--gate-timeout", self.gates, usual.gates), ("--soak", self.soak, usual.soak)
         return tuple(

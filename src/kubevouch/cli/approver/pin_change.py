@@ -1,0 +1,233 @@
+"""A change of pins: what stood there is kept in a file before the first write, and `approver pin --restore FILE` puts it back."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from shlex import join
+from typing import Final
+
+import msgspec
+
+from kubevouch.cli.approver.installation import NAMESPACE
+from kubevouch.cli.approver.proposals import pin_changes
+from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_entries
+from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.files import write_whole
+from kubevouch.cli.common.rollout import named
+from kubevouch.cli.common.runs import runs_folder
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.clock import Clock
+from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.make import counted
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import NotFound
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NAMESPACES, NODES
+from kubevouch.named_files import bytes_in
+from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
+from kubevouch.policy.sources.stored import LARGEST_ENTRY, Unreadable, shard_names, shard_of
+
+_SCHEMA: Final = "kubevouch.former-pins/1"
+_LARGEST: Final = 64 * 1024 * 1024
+_LONGEST_NAME: Final = 253
+
+Texts = Mapping[str, Mapping[str, str]]
+"""By node, what stands of it in each ConfigMap."""
+
+
+class PinsChanged(KubevouchError):
+    """Somebody else changed pins, so that other entries would be overwritten than those that were shown."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One node's entry in one ConfigMap, before a change and after it. None: there is no entry."""
+
+    config_map: str
+    node: str
+    before: str | None
+    after: str | None
+
+
+class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    schema_version: str
+    namespace: str
+    """The UID of the namespace in which they lie."""
+
+    entries: tuple[PinEntry, ...]
+
+
+def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
+    """What changes where these pins are written."""
+    return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
+
+
+def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEntry:
+    return PinEntry(config_map, node, texts.get(node, {}).get(config_map), after)
+
+
+def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
+    """Checks that nothing has changed, keeps what stands there, says UNDO, writes. Raises PinsChanged, KubevouchError."""
+
+    async def looking(api: ApiClient, clock: Clock) -> Path:
+        stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
+        _check(entries, stored, "since it was shown")
+        kept = _FormerPins(_SCHEMA, uid, tuple(entries))
+        return _keep(terminal.environment, kept, f"{clock.now():%Y%m%dT%H%M%S.%fZ}.json")
+
+    shards: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for each in entries:
+        shards[each.config_map][each.node] = each.after
+    file = with_api(terminal, access, looking)
+    terminal.command("UNDO  ", join(("kubevouch", "approver", "pin", "--restore", str(file))))
+    terminal.nothing_changed = False
+    with_api(terminal, access, lambda api, _: write_entries(api, shards))
+
+
+def _check(entries: Iterable[PinEntry], stored: StoredPins, since: str) -> None:
+    for each in entries:
+        if stored.texts.get(each.node, {}).get(each.config_map) != each.before:
+            where, seen = f"the pin of {each.node}", f"has changed {since}"
+            raise PinsChanged(where, seen, "nothing was changed")
+
+
+async def _namespace_uid(api: ApiClient) -> str:
+    try:
+        return (await api.get(NAMESPACES, NAMESPACE)).uid
+    except NotFound:
+        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
+        raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None
+
+
+def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
+    path = runs_folder(environment).with_name("pins") / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(path, msgspec.json.encode(kept), path.with_suffix(".new"), mode=0o600)
+    except OSError as error:
+        seen = f"the former pins cannot be kept: {error.strerror}"
+        raise KubevouchError(str(path), seen, "nothing was changed") from None
+    return path
+
+
+def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
+    """Puts back what stood there before a change. Raises UsageError; PinsChanged, if pins have changed since."""
+    kept = _read(file)
+
+    async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
+        stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
+        return stored, uid
+
+    stored, uid = with_api(terminal, access, looking)
+    if uid != kept.namespace:
+        seen = "has pins of another cluster, or of an approver's namespace that is gone"
+        raise UsageError(file, seen, "the cluster whose pins were changed was expected")
+    back = [_entry(each.config_map, each.node, stored.texts, each.before) for each in kept.entries]
+    # Where a change was interrupted, some entries are as before it.
+    undone = [each for each, now in zip(kept.entries, back, strict=True) if now.before != now.after]
+    _check(
+        [PinEntry(e.config_map, e.node, e.after, e.before) for e in undone],
+        stored,
+        "since this file was written",
+    )
+    back = [each for each in back if each.before != each.after]
+    nodes = sorted({each.node for each in back})
+    if nodes:
+        for each in back:
+            for line in _changes(each):
+                terminal.wrapped(line, f"{each.node}  ")
+        what = f"put back the pins of {counted(len(nodes), 'node')}"
+        terminal.confirm(f"{what}, on {named(access)}", yes=yes)
+        carry_out(terminal, access, back)
+    terminal.out(
+        f"{counted(len(nodes), 'pin')} put back."
+        if nodes
+        else "Nothing to do: every pin is as it was."
+    )
+    if terminal.prints_json:
+        print_document(terminal, "kubevouch.pins-restored/1", {"restored": nodes})
+    return ExitCode.OK
+
+
+def _read(file: str) -> _FormerPins:
+    """What a file says. Raises UsageError for what `approver pin` would not have written."""
+    expected = "a file that `approver pin` wrote was expected"
+    try:
+        kept = msgspec.json.decode(
+            bytes_in(Path(file), most=_LARGEST, expected=expected), type=_FormerPins
+        )
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise UsageError(file, str(error), expected) from None
+    if kept.schema_version != _SCHEMA:
+        raise UsageError(file, f"schemaVersion {kept.schema_version}", f"{_SCHEMA} was expected")
+    seen = set[tuple[str, str]]()
+    maps = shard_names(PINS)
+    for each in kept.entries:
+        long = any(len((text or "").encode()) > LARGEST_ENTRY for text in (each.before, each.after))
+        if each.config_map not in maps or long or not 0 < len(each.node) <= _LONGEST_NAME:
+            raise UsageError(
+                file, f"has an entry {each.config_map}, {each.node[:_LONGEST_NAME]}", expected
+            )
+        if (each.config_map, each.node) in seen:
+            raise UsageError(file, f"has {each.node} twice", expected)
+        seen.add((each.config_map, each.node))
+    return kept
+
+
+def _changes(entry: PinEntry) -> Iterator[str]:
+    """What a change of this entry means, in words."""
+    nothing = PinnedNode(entry.node, "", (), ())
+    sides = [_pin(entry, text) or nothing for text in (entry.before, entry.after)]
+    if entry.after is None:
+        yield "- the pin"
+    for side in sides:
+        if isinstance(side, Unreadable):
+            yield str(side)
+    before, after = sides
+    if isinstance(before, PinnedNode) and isinstance(after, PinnedNode):
+        yield from pin_changes(before, after)
+
+
+def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:
+    return (
+        None
+        if text is None
+        else read_pins(entry.config_map, {entry.node: text}).entries[entry.node]
+    )
+
+
+def remove(
+    terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
+) -> ExitCode:
+    """Removes pins, also of Nodes that are gone. Raises UsageError for a name that is neither a Node's nor pinned."""
+
+    async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
+        stored, found = await together(read_stored_pins(api), api.list_all(NODES))
+        return stored, {each.name for each in found}
+
+    stored, live = with_api(terminal, access, looking)
+    chosen = tuple(dict.fromkeys(nodes))
+    for node in chosen:
+        if node not in stored.pins and node not in live:
+            known = nearest(node, stored.pins, otherwise="the name of a pinned node was expected")
+            raise UsageError(node, "is not pinned", known)
+    pinned = [node for node in chosen if node in stored.pins]
+    if without := [node for node in chosen if node not in stored.pins]:
+        terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
+    if pinned:
+        what = f"remove the pins of {', '.join(pinned)}: their next CSRs are held unless another source knows them"
+        terminal.confirm(f"{what}, on {named(access)}", yes=yes)
+        entries = [
+            PinEntry(name, node, text, None)
+            for node in pinned
+            for name, text in stored.texts[node].items()
+        ]
+        carry_out(terminal, access, entries)
+        terminal.out(f"The pins of {', '.join(pinned)} are gone.")
+    if terminal.prints_json:
+        print_document(terminal, "kubevouch.pins-removed/1", {"removed": pinned})
+    return ExitCode.OK

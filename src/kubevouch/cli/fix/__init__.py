@@ -1,1 +1,0 @@
-"""The verb `fix`: its command line, the plan, the run, and how both are shown."""

@@ -1,0 +1,263 @@
+"""What `apply` does around the run: say what will be done, ask, show progress and what became of each node."""
+
+import contextlib
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+from shlex import join
+
+from kubevouch.cli.common.armed_record import ArmedRecord, armed_by
+from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.plan_file import read_plan
+from kubevouch.cli.common.pods import prepared_pods, written_nodes
+from kubevouch.cli.common.rollout import (
+    counted_as,
+    named,
+    print_next,
+    print_result,
+    rollout_context,
+    run_lease,
+    stopping,
+    though_nobody_listens,
+)
+from kubevouch.cli.common.run_history import has_no_end
+from kubevouch.cli.common.run_log import (
+    RunLog,
+    begun_log,
+    ending_logged,
+    log_that_nothing_was_left,
+)
+from kubevouch.cli.common.runs import find_run, keep_run, kept_plans
+from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.rollout.again import commands_of, words_of
+from kubevouch.cli.rollout.approver_pins import (
+    PinsOfPlan,
+    pins_of_plan,
+    write_pins_of,
+)
+from kubevouch.cli.rollout.declined import say_what_switches_leave, telling_what_is_armed
+from kubevouch.cli.rollout.ending import tell_who_approves
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode, UsageError
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import Forbidden
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.rollout.act.apply import apply, stopped_at_once
+from kubevouch.rollout.act.check import CheckedPlan, check
+from kubevouch.rollout.act.lease import LeaseHold, RunLease
+from kubevouch.rollout.decide.armed import what_is_left_armed
+from kubevouch.rollout.decide.intent import (
+    how_it_is_undone,
+    in_which_order,
+    vouched_for,
+    what_is_to_be_done,
+    what_pods_are,
+)
+from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.next_step import Commands, beyond_the_plan, next_after
+from kubevouch.rollout.decide.operator_word import OperatorWord
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.recheck import GONE, FoundState
+from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+
+_NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: `{again}`"
+
+
+def found_plan(file: Path | None, run: str | None, terminal: Terminal) -> tuple[Plan, Path]:
+    """The plan of `apply FILE` or `resume RUN`, and the file in which a new one would be made. Raises UsageError."""
+    if file is not None:
+        return _plan_in(file, terminal), file
+    assert run is not None
+    return find_run(run, terminal.environment, f"resume {run}"), Path("plan.json")
+
+
+def _plan_in(file: Path, terminal: Terminal) -> Plan:
+    """The plan in that file. One that is lost is kept here all the same, if its run was begun here."""
+    try:
+        return read_plan(file)
+    except UsageError as error:
+        if not file.exists() and next(kept_plans(terminal.environment), None):
+            error.leads_on = ("kubevouch status --list",)
+        raise
+
+
+def apply_plan(
+    terminal: Terminal,
+    plan: Plan,
+    path: Path,
+    kubeconfig: str | None,
+    context: str | None,
+    timeouts: RolloutTimeouts,
+    *,
+    asked: tuple[str, str],
+    ssh_config: str | None,
+    word: OperatorWord,
+    yes: bool,
+) -> int:
+    """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
+
+    Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
+    asked: the verb, and what was said behind it.
+    """
+    plan = with_ssh_config(plan, ssh_config, terminal)
+    access = access_of(terminal, kubeconfig, context)
+    lease = run_lease(plan.run, terminal)
+    _ask_first(terminal, plan, yes=yes)
+
+    checked, pins = with_api(terminal, access, partial(_checked, terminal, plan, lease, word))
+    if what := what_is_to_be_done(
+        checked.plan, checked.found, writes_config_map=checked.writes_config_map
+    ):
+        _ask(
+            terminal,
+            checked,
+            f"{what}{pins.intent}, on {named(access)}",
+            timeouts,
+            asked,
+            word,
+            yes=yes,
+        )
+        keep_run(plan, terminal.environment)
+    log = begun_log(plan, what, lease, terminal, timeouts) if what else None
+
+    leading = partial(
+        commands_of,
+        plan,
+        path,
+        word,
+        terminal.environment,
+        asked=join(["kubevouch", *asked, *words_of(word)]),
+    )
+    commands = leading()
+    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)
+
+    async def changing(api: ApiClient, clock: Clock) -> RunResult:
+        def left() -> str:
+            if not armed.nodes:
+                return _NONE_LEFT.format(again=commands.again)
+            return what_is_left_armed(list(armed.nodes.values()), clock.now(), commands.again)
+
+        async def carried_out(hold: LeaseHold | None) -> RunResult:
+            written = await written_nodes(api, clock, plan.pods)
+            context = rollout_context(api, clock, plan, terminal, stop, armed, written, hold, log)
+            return await apply(checked, context, timeouts)
+
+        result = stopped_at_once(checked, timeouts)  # before any node has had its turn
+        with stopping(terminal, left) as stop:
+            if not what:
+                result = await carried_out(None)
+            else:
+                async with lease.held(api) as hold:
+                    await write_pins_of(api, terminal, pins)
+                    result = await carried_out(hold)
+        return result  # also if it is stopped while the Lease is given back
+
+    with ending_logged(log) as ended:
+        result = with_api(terminal, access, changing)
+        ended(result, result.exit_code)
+    _end_what_was_cut_off(log, result, terminal)
+    lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
+    with though_nobody_listens(result):
+        print_result(
+            terminal,
+            result,
+            lead=lead,
+            so_far=counted_as(result, [NodeOutcome.DONE], "done"),
+            log=log,
+        )
+        _print_what_comes_next(terminal, access, plan, result, leading(gone=_gone(result)))
+    return result.exit_code
+
+
+async def _checked(
+    terminal: Terminal,
+    plan: Plan,
+    lease: RunLease,
+    word: OperatorWord,
+    api: ApiClient,
+    clock: Clock,
+) -> tuple[CheckedPlan, PinsOfPlan]:
+    """How the nodes of the plan are found, and the pins that the approver needs for it; nothing is written."""
+    with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
+        await lease.wait_until_free(api)
+    await prepared_pods(api, plan.pods, terminal)
+    written = await written_nodes(api, clock, plan.pods)
+    record = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
+    rollout = rollout_context(api, clock, plan, terminal, lambda: False, record, written)
+    known = {each.node for each in armed_by(plan.run, terminal.environment)}
+    checked = await check(plan, rollout, word, known)
+    done = (FoundState.WELL, FoundState.ILL)
+    left = {name for name, state in checked.found.items() if state not in done}
+    return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
+
+
+def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
+    """What is asked before the plan is looked at; and whether anybody is there who can be asked after that."""
+    if plan.ask_sudo_password:
+        ask_for_sudo(terminal, plan.ssh_user)
+    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
+        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
+    terminal.check_can_ask(yes=yes)
+
+
+def _end_what_was_cut_off(log: RunLog | None, result: RunResult, terminal: Terminal) -> None:
+    """Where nothing was left to do, nothing was begun and there is no log of that: the one of the run gets the end that it lacks."""
+    if not log and not result.interrupted and has_no_end(result.run, terminal.environment):
+        log_that_nothing_was_left(result, terminal)
+
+
+def _gone(result: RunResult) -> Collection[str]:
+    """Nodes that the cluster does not have any more: no command can name them."""
+    left_out = {each.node for each in result.left_out if each.reason == GONE}
+    return left_out | {each.node for each in result.nodes if GONE in each.why}
+
+
+def _print_what_comes_next(
+    terminal: Terminal,
+    access: ClusterAccess,
+    plan: Plan,
+    result: RunResult,
+    commands: Commands,
+) -> None:
+    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
+        tell_who_approves(terminal, access)
+        if beyond := beyond_the_plan(plan, result):
+            terminal.long_line(terminal.hinted(f"Only     {beyond}"), hang=9)
+    print_next(terminal, next_after(result, commands))
+
+
+def _ask(
+    terminal: Terminal,
+    checked: CheckedPlan,
+    what: str,
+    timeouts: RolloutTimeouts,
+    asked: tuple[str, str],
+    word: OperatorWord,
+    *,
+    yes: bool,
+) -> None:
+    """In which order, what will be vouched for, what will be left as it is, and how it is undone; then the question."""
+    lineup = lineup_of(checked.plan.nodes, checked.found, timeouts.soak)
+    for line in in_which_order(lineup):
+        terminal.note(one_line(line))
+    for line in vouched_for(checked.plan, checked.found):
+        terminal.note(one_line(line))
+    if checked.config_map_kept:
+        kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
+        terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
+    for each in checked.away:
+        terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
+    for line in checked.inputs.metrics.said():
+        terminal.note(terminal.hinted(one_line(line)))
+    if checked.inputs.approver_decides:
+        terminal.note(
+            f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."
+        )
+    undo = how_it_is_undone(
+        checked.plan, checked.found, writes_config_map=checked.writes_config_map
+    )
+    say_what_switches_leave(terminal, checked, timeouts)
+    with telling_what_is_armed(terminal, checked, timeouts, asked, word):
+        terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)

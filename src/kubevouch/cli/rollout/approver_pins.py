@@ -1,0 +1,104 @@
+"""Where an approver is installed, `apply` pins what its plan proved, before a kubelet asks: by that the approver decides.
+
+Only nodes that nobody has pinned: what an operator pinned stays as it is. Of a node that is put back the pin stays, too: what
+is proven of it has not changed. A pin of a run names the client certificate on the node's disk, so that it releases no CSR
+that somebody made with another one.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from kubevouch.cli.approver.stored_pins import read_stored_pins, write_pins
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.clock import Clock
+from kubevouch.diagnose.make import counted
+from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.our_approver import gather_our_approver
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.policy.claims import Claim
+from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.rollout.decide.plan import NodePlan, Plan
+
+
+@dataclass(frozen=True)
+class PinsOfPlan:
+    """The pins that the approver lacks; problem: why they are not known."""
+
+    pins: tuple[PinnedNode, ...] = ()
+    problem: str = ""
+
+    @property
+    def intent(self) -> str:
+        """What will be done, for a prompt; empty for nothing."""
+        count = len(self.pins)
+        return f", and pin {counted(count, 'node')} for the approver" if count else ""
+
+
+async def pins_of_plan(
+    api: ApiClient,
+    plan: Plan,
+    clock: Clock,
+    left: Collection[str],
+    certificates: Mapping[str, Collection[str]],
+) -> PinsOfPlan:
+    """Reads whether an approver is installed, and what it has pinned. Never raises: the plan is carried out anyway.
+
+    left: the nodes on which something is left to do, and which are proven. certificates: by node, SHA-256 of the client
+    certificates read on its disk.
+    """
+    if plan.via == "pod":
+        return PinsOfPlan()  # a kubelet's word is no operator's
+    try:
+        if (await gather_our_approver(api, Inquiry(clock))).value is None:
+            return PinsOfPlan()  # there is no approver, or we may not see it
+        stored = await read_stored_pins(api)
+    except KubevouchError as error:
+        return PinsOfPlan(problem=str(error))
+    by = f"apply, run {plan.run}"
+    proven = [each for each in plan.nodes if each.node in left]
+    return PinsOfPlan(
+        tuple(
+            proven_pin(each, certificates.get(each.node, ()), at=api.server_clock.now(), by=by)
+            for each in proven
+            if each.node not in stored.pins
+        )
+    )
+
+
+def proven_pin(
+    node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
+) -> PinnedNode:
+    """The pin of what a plan has proven. certificates: the client certificates on the node's disk: no other made its CSRs."""
+    return PinnedNode(
+        node=node.node,
+        uid=node.uid,
+        names=_proven(node.names),
+        addresses=_proven(node.addresses),
+        machine_id=node.machine_id,
+        client_certificates=tuple(sorted(certificates)),
+        pinned_at=at,
+        by=by,
+        allowed=tuple(c.value for c in (*node.names, *node.addresses) if c.by_operator),
+    )
+
+
+def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
+    return tuple(each.value for each in claims if each.source.is_proof or each.by_operator)
+
+
+async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
+    """Pins these nodes. What fails is said; the run goes on, and approves what the approver holds then."""
+    problem, wrote = wanted.problem, list[str]()
+    if wanted.pins:
+        try:
+            await write_pins(api, wanted.pins, wrote.extend)
+        except KubevouchError as error:
+            problem = str(error)
+    if wrote:
+        terminal.note(f"{counted(len(wrote), 'node')} pinned for the approver")
+    if problem:
+        hint = terminal.hint("kubevouch approver pin")
+        what = "Not every node was" if wrote else "Nothing was"
+        terminal.note(one_line(f"{what} pinned for the approver: {problem}; by hand: {hint}"))

@@ -1,0 +1,390 @@
+"""The verbs that change kubelets: `plan` shows every change, `apply` makes it, `status` looks, `resume` goes on, `undo` puts back."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+
+import click
+
+from kubevouch.cli.common.options import (
+    allow,
+    ask_sudo_password,
+    cluster,
+    cluster_domain,
+    output,
+    output_or_file,
+    print_role,
+    seconds,
+    service_cidr,
+    terminal_of,
+)
+from kubevouch.errors import UsageError
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.rollout.act.make_plan import NodeOptions
+    from kubevouch.rollout.decide.operator_word import OperatorWord
+    from kubevouch.rollout.decide.plan import PodPlace, Via
+
+F = TypeVar("F", bound=Callable[..., Any])
+_NAMESPACE = "kube-system"
+
+
+def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one, in this order in the help."""
+
+    def with_all(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return with_all
+
+
+_nodes = click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+_in_place = click.option(
+    "--ssh-config", metavar="FILE", help="ssh -F FILE, in place of the one in the plan."
+)
+_way_there = _all_of(
+    click.option(
+        "--via",
+        type=click.Choice(["ssh", "local", "pod"]),
+        default="ssh",
+        show_default=True,
+        help="How scripts get to the nodes; local: this machine is the only node; pod: by short-lived privileged pods.",
+    ),
+    click.option(
+        "--image",
+        metavar="NAME@sha256:DIGEST",
+        help="With --via pod: what the pods run, by its digest.",
+    ),
+    click.option(
+        "--pod-namespace",
+        metavar="NAME",
+        help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
+    ),
+    _nodes,
+    click.option("--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."),
+    click.option(
+        "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
+    ),
+    ask_sudo_password,
+)
+_word = _all_of(
+    cluster_domain,
+    service_cidr,
+    click.option(
+        "--without-credential-id",
+        is_flag=True,
+        help="Approve although the API server (older than Kubernetes 1.32) does not tell which credential made a CSR.",
+    ),
+)
+_times = _all_of(
+    click.option(
+        "--gate-timeout",
+        type=seconds,
+        default=f"{RolloutTimeouts().gates:.0f}s",
+        show_default=True,
+        metavar="DURATION",
+        help="A node that has not passed every gate by then is undone.",
+    ),
+    click.option(
+        "--soak",
+        type=seconds,
+        default=f"{RolloutTimeouts().soak:.0f}s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long the first changed node of each kind is left alone before the others of that kind follow.",
+    ),
+)
+
+
+def _roles() -> str:
+    from kubevouch.cli.common.roles import ROLLOUT
+
+    return ROLLOUT
+
+
+def _terminal(ctx: click.Context) -> "Terminal":
+    terminal = terminal_of(ctx)
+    terminal.tells_waits = terminal.nothing_changed = True
+    return terminal
+
+
+def _names(nodes: str | None) -> tuple[str, ...]:
+    return tuple(name for name in (nodes or "").split(",") if name)
+
+
+def _operator_word(
+    cluster_domain: str, service_cidr: tuple[str, ...], without_credential_id: bool
+) -> "OperatorWord":
+    from kubevouch.cli.common.allow import network_of
+    from kubevouch.rollout.decide.operator_word import OperatorWord
+
+    return OperatorWord(
+        domains=(cluster_domain,) if cluster_domain else (),
+        service_networks=tuple(map(network_of, service_cidr)),
+        without_credential_id=without_credential_id,
+    )
+
+
+def _via(word: str) -> "Via":
+    return "local" if word == "local" else "pod" if word == "pod" else "ssh"
+
+
+def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
+    """Where pods are made, if --via pod is said. Raises UsageError for what does not go together."""
+    from kubevouch.cli.approver.install import NO_PUBLIC_IMAGE
+    from kubevouch.cli.approver.installation import checked_image
+    from kubevouch.rollout.decide.plan import PodPlace
+
+    if via != "pod":
+        if image or namespace:
+            raise UsageError(f"--via {via}", "--image and --pod-namespace belong to --via pod")
+        return None
+    if not image:
+        expected = f"NAME@sha256:DIGEST was expected. {NO_PUBLIC_IMAGE}"
+        raise UsageError("--via pod", "--image is missing", expected)
+    return PodPlace(namespace or _NAMESPACE, checked_image(image))
+
+
+def _node_options(
+    terminal: "Terminal",
+    via: str,
+    image: str | None,
+    pod_namespace: str | None,
+    nodes: str | None,
+    ssh_config: str | None,
+    ssh_user: str | None,
+    ask_sudo_password: bool,
+) -> "NodeOptions":
+    """The nodes that were asked for, and the way there. Raises UsageError for what does not go together."""
+    from kubevouch.cli.common.invocation import SSH_CONFIG
+    from kubevouch.rollout.act.make_plan import NodeOptions
+
+    if ask_sudo_password and via != "ssh":
+        raise UsageError(f"--via {via}", "--ask-sudo-password belongs to --via ssh")
+    config = ssh_config or terminal.environment.get(SSH_CONFIG, "")
+    return NodeOptions(
+        via=_via(via),
+        nodes=_names(nodes),
+        ssh_config=str(Path(config).absolute()) if config else "",
+        ssh_user=ssh_user or "",
+        ask_sudo_password=ask_sudo_password,
+        pods=_pods(via, image, pod_namespace),
+    )
+
+
+@click.command("plan", short_help="Shows how each kubelet would be changed. Changes nothing.")
+@output_or_file
+@cluster
+@_way_there
+@allow
+@_word
+@_times
+@click.pass_context
+def plan(
+    ctx: click.Context,
+    output: str,
+    kubeconfig: str | None,
+    context: str | None,
+    via: str,
+    image: str | None,
+    pod_namespace: str | None,
+    nodes: str | None,
+    ssh_config: str | None,
+    ssh_user: str | None,
+    ask_sudo_password: bool,
+    allow: tuple[str, ...],
+    cluster_domain: str,
+    service_cidr: tuple[str, ...],
+    without_credential_id: bool,
+    gate_timeout: float,  # noqa: ARG001 - for NEXT, which says it again
+    soak: float,
+) -> int:
+    """Looks at the nodes and shows diffs, names, order and undo of turning serverTLSBootstrap on.
+
+    \b
+      kubevouch plan -o plan.json   write the plan to a file (changes nothing)
+      kubevouch apply plan.json     carry it out, each node proven on the wire
+    """
+    from kubevouch.cli.common.allow import node_values
+    from kubevouch.cli.rollout.plan import make_plan
+
+    terminal = _terminal(ctx)
+    options = _node_options(
+        terminal, via, image, pod_namespace, nodes, ssh_config, ssh_user, ask_sudo_password
+    )
+    word = _operator_word(cluster_domain, service_cidr, without_credential_id)
+    file = None if output in ("table", "json") else Path(output)
+    return make_plan(terminal, options, node_values(allow), word, soak, file, kubeconfig, context)
+
+
+@click.command("status", short_help="Shows where runs stand on their nodes. Changes nothing.")
+@click.argument("run", required=False, default="")
+@output("table", "json")
+@cluster
+@_way_there
+@click.option("--list", "lists", is_flag=True, help="The runs that were begun on this machine.")
+@_yes
+@click.pass_context
+def status(
+    ctx: click.Context,
+    run: str,
+    kubeconfig: str | None,
+    context: str | None,
+    via: str,
+    image: str | None,
+    pod_namespace: str | None,
+    nodes: str | None,
+    ssh_config: str | None,
+    ssh_user: str | None,
+    ask_sudo_password: bool,
+    lists: bool,
+    yes: bool,
+) -> int:
+    """Shows where RUN, or whatever run there is, stands on each node.
+
+    RUN is what `apply` printed, or the plan's file. Works over ssh while the API server is down.
+    """
+    from kubevouch.cli.rollout.status import show_status
+
+    terminal = _terminal(ctx)
+    if lists:
+        from kubevouch.cli.rollout.list import list_runs
+
+        return list_runs(terminal)
+    options = _node_options(
+        terminal, via, image, pod_namespace, nodes, ssh_config, ssh_user, ask_sudo_password
+    )
+    return show_status(terminal, run, options, kubeconfig, context, ssh_config, yes=yes)
+
+
+class _RunOptions(TypedDict):
+    kubeconfig: str | None
+    context: str | None
+    ssh_config: str | None
+    cluster_domain: str
+    service_cidr: tuple[str, ...]
+    without_credential_id: bool
+    gate_timeout: float
+    soak: float
+    yes: bool
+
+
+_carries_out = _all_of(
+    output("table", "json"),
+    cluster,
+    _in_place,
+    _word,
+    _times,
+    _yes,
+    print_role(_roles, "apply, resume and undo need"),
+)
+
+
+@click.command("apply", short_help="Carries out a plan, node by node, each proven on the wire.")
+@click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
+@_carries_out
+@click.pass_context
+def apply(ctx: click.Context, /, plan: Path, **options: Unpack[_RunOptions]) -> int:
+    """Turns serverTLSBootstrap on by the plan in FILE, without the port going dark.
+
+    Workers come first, control planes last. The policy approves each kubelet's CSR, and the result is proven on the
+    wire. A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
+    """
+    return _carry_out(ctx, ("apply", str(plan)), plan, None, options)
+
+
+@click.command("resume", short_help="Goes on with a run that was cut off.")
+@click.argument("run")
+@_carries_out
+@click.pass_context
+def resume(ctx: click.Context, /, run: str, **options: Unpack[_RunOptions]) -> int:
+    """Goes on with RUN: one that was begun on this machine, or that of a plan's file.
+
+    What is left to do is read off the nodes.
+    """
+    return _carry_out(ctx, ("resume", run), None, run, options)
+
+
+def _carry_out(
+    ctx: click.Context,
+    asked: tuple[str, str],
+    file: Path | None,
+    run: str | None,
+    options: _RunOptions,
+) -> int:
+    """asked: the verb, and what was said behind it."""
+    from kubevouch.cli.rollout.again import words_of
+    from kubevouch.cli.rollout.apply import apply_plan, found_plan
+    from kubevouch.cli.rollout.refusal import leading_on
+
+    terminal = _terminal(ctx)
+    word = _operator_word(
+        options["cluster_domain"], options["service_cidr"], options["without_credential_id"]
+    )
+    found, path = found_plan(file, run, terminal)
+    carried_out = ("kubevouch", *asked, *words_of(word))
+    kubeconfig, context = options["kubeconfig"], options["context"]
+    with leading_on(terminal, found, path, carried_out, word, kubeconfig, context):
+        return apply_plan(
+            terminal,
+            found,
+            path,
+            kubeconfig,
+            context,
+            RolloutTimeouts(options["gate_timeout"], options["soak"]),
+            asked=asked,
+            ssh_config=options["ssh_config"],
+            word=word,
+            yes=options["yes"],
+        )
+
+
+@click.command("undo", short_help="Puts the nodes of a run back to what they were.")
+@click.argument("run")
+@output("table", "json")
+@cluster
+@click.option(
+    "--nodes",
+    metavar="NAMES",
+    help="Only these nodes, comma-separated; the ConfigMap stays as it is.",
+)
+@_in_place
+@click.option(
+    "--gate-timeout",
+    type=seconds,
+    default="120s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to wait until a node answers again.",
+)
+@_yes
+@click.pass_context
+def undo(
+    ctx: click.Context,
+    run: str,
+    kubeconfig: str | None,
+    context: str | None,
+    nodes: str | None,
+    ssh_config: str | None,
+    gate_timeout: float,
+    yes: bool,
+) -> int:
+    """RUN is what `apply` printed, or the plan's file. The former config.yaml and pairs come back, the ConfigMap too.
+
+    One node after the other, workers first; it ends at the first that does not come back. A file that was edited since
+    the run keeps that edit. Approvals cannot be taken back; the certificates that came
+    of them are set aside on the node, in /var/lib/kubelet/.kubevouch/RUN/strays.
+    """
+    from kubevouch.cli.common.runs import find_run
+    from kubevouch.cli.common.ssh_choice import with_ssh_config
+    from kubevouch.cli.rollout.undo import undo_plan
+
+    terminal = _terminal(ctx)
+    terminal.roles = "kubevouch apply --print-role"
+    plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
+    return undo_plan(terminal, run, plan, _names(nodes), kubeconfig, context, gate_timeout, yes=yes)

@@ -1,0 +1,107 @@
+"""The verb `plan`: looks at cluster and nodes, makes the plan, shows it and writes it. Changes nothing else."""
+
+import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+from collections.abc import Mapping
+from pathlib import Path
+
+from kubevouch import __version__
+from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, write_plan
+from kubevouch.cli.common.pods import prepared_pods, written_nodes
+from kubevouch.cli.common.progress import progress_of
+from kubevouch.cli.common.rollout import transport_of
+from kubevouch.cli.common.runs import kept_run
+from kubevouch.cli.common.ssh_choice import ask_for_sudo
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.rollout.again import commands_of
+from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
+from kubevouch.cli.rollout.render import print_plan
+from kubevouch.clock import Clock
+from kubevouch.errors import ExitCode, UsageError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
+from kubevouch.rollout.decide.intent import what_pods_are
+from kubevouch.rollout.decide.operator_word import OperatorWord
+from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan_text import text_of
+
+_FILE = Path("plan.json")
+"""Where NEXT writes a plan that was only shown."""
+
+
+def make_plan(
+    terminal: Terminal,
+    options: NodeOptions,
+    accepted: Mapping[str, tuple[str, ...]],
+    word: OperatorWord,
+    soak: float,
+    file: Path | None,
+    kubeconfig: str | None,
+    context: str | None,
+) -> int:
+    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for.
+
+    accepted: what --allow says, by node. soak: of the run that the plan is for, in seconds. file: None writes none.
+    """
+    if file:
+        check_may_be_written(file)
+    access = access_of(terminal, kubeconfig, context)
+    if options.ask_sudo_password:
+        ask_for_sudo(terminal, options.ssh_user)
+    if options.pods:
+        terminal.note(one_line(f"This looks at nodes by {what_pods_are(options.pods)}."))
+    plan, pins = with_api(
+        terminal,
+        access,
+        lambda api, clock: _planned(terminal, options, accepted, word, api, clock),
+    )
+    if file:
+        replaced = _begun_before(file, terminal.environment)
+        write_plan(plan, file)
+        if replaced:
+            terminal.note(one_line(f"{file} held {replaced}"))
+    if terminal.prints_json:
+        terminal.document(text_of(plan))
+    else:
+        commands = commands_of(plan, file or _FILE, word, terminal.environment, accepted=accepted)
+        pinned = [each.node for each in pins.pins]
+        print_plan(terminal, plan, file, commands, pinned, soak=soak)
+    fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
+    return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
+
+
+async def _planned(
+    terminal: Terminal,
+    options: NodeOptions,
+    accepted: Mapping[str, tuple[str, ...]],
+    word: OperatorWord,
+    api: ApiClient,
+    clock: Clock,
+) -> tuple[Plan, PinsOfPlan]:
+    run = secrets.token_hex(4)
+    await prepared_pods(api, options.pods, terminal)
+    rollout = RolloutContext(
+        api=api,
+        transport=transport_of(options, run, terminal, api, clock),
+        clock=clock,
+        progress=progress_of(terminal),
+        stop=lambda: False,
+        random_serial=secrets.randbits,
+        written=await written_nodes(api, clock, options.pods),
+    )
+    plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), rollout)
+    planned = {each.node for each in plan.nodes}
+    return plan, await pins_of_plan(api, plan, clock, planned, {})
+
+
+def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
+    """Whose plan the file holds that is to be replaced; empty if not one that was begun and so is kept elsewhere, too."""
+    if not path.is_file():
+        return ""
+    try:
+        run = read_plan(path).run
+    except UsageError:
+        return ""
+    kept = kept_run(run, environment)
+    return f"the plan of run {run}, which was begun; that one is kept in {kept}" if kept else ""

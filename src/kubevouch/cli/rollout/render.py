@@ -1,0 +1,180 @@
+"""How a plan is shown to a person: order, change, names with their source, safety, undo."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kubevouch.cli.common.rollout import print_next
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
+from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
+from kubevouch.tls import joined
+
+_MOST_IN_TURN = 12
+_INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
+
+
+def print_plan(
+    terminal: Terminal,
+    plan: Plan,
+    file: Path | None,
+    commands: Commands,
+    pinned: Sequence[str],
+    *,
+    soak: float,
+) -> None:
+    """The plan for a person: order, change, names with their source, safety, undo.
+
+    commands: for what comes next. pinned: the nodes that are pinned for the approver besides. soak: of its run, in seconds.
+    """
+    cluster = plan.cluster
+    _line(
+        terminal,
+        f"Cluster  {cluster.server}   context {cluster.context or 'service account'}   {cluster.version}"
+        f"   kube-system {cluster.cluster_uid}",
+    )
+    _print_ssh(terminal, plan)
+    if plan.pods:
+        _line(terminal, f"Pods     {what_pods_are(plan.pods)}")
+    nodes = ordered(plan.nodes)
+    if nodes:
+        _print_order(terminal, plan, soak)
+    for change in _changes(nodes):
+        _print_change(terminal, change)
+    if plan.config_map is not None:
+        _apart(terminal, f"Change   ConfigMap kube-system/{plan.config_map.name}, after all nodes")
+        _print_diff(terminal, plan.config_map.diff)
+    for node in nodes:
+        _print_node(terminal, node)
+    _print_left_out(terminal, plan, commands)
+    if pinned:
+        _apart(
+            terminal,
+            f"Pins     for the approver, before a kubelet asks: {', '.join(pinned)}",
+        )
+    terminal.out()
+    if plan.config_map_note:
+        _line(terminal, f"ConfigMap  {plan.config_map_note}")
+    for notice in plan.notices:
+        _line(terminal, f"Notice   {notice}")
+    if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
+        _print_safety(terminal, plan, saved=file is not None)
+    _line(terminal, f"Saved    {file or 'in no file'}. Nothing was changed.")
+    _print_what_comes_next(terminal, plan, commands, saved=file is not None)
+
+
+def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
+    _line(
+        terminal, "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;"
+    )
+    _line(terminal, "         a node that is not proven on the wire in time is undone")
+    if saved:
+        terminal.command("Undo     ", f"kubevouch undo {plan.run}")
+
+
+def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
+    """The nodes in turn, then which of them are alike and how they follow one another."""
+    lineup = lineup_of(plan.nodes, {}, soak)
+    turns = lineup.in_turn
+    names = [each.node for each in turns]
+    if len(names) > _MOST_IN_TURN:
+        left = len(names) - _MOST_IN_TURN
+        names[_MOST_IN_TURN // 2 : _MOST_IN_TURN // 2 + left] = [f"{left} more"]
+    last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
+    _line(terminal, f"Order    {' -> '.join(names + last)}")
+    for line in in_which_order(lineup):
+        terminal.long_line(f"         {line}", hang=11)
+
+
+def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
+    """Each with its reason, and where a run is armed, the command that goes on with it, if its plan is kept here."""
+    for left_out in plan.left_out:
+        word = "" if left_out.is_well else "LEFT OUT: "
+        _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
+        if goes_on := commands.kept(left_out.armed_run):
+            terminal.command("  go on      ", goes_on)
+
+
+def _print_what_comes_next(
+    terminal: Terminal, plan: Plan, commands: Commands, *, saved: bool
+) -> None:
+    if plan.nodes or plan.config_map is not None:
+        terminal.command("NEXT     ", commands.again if saved else commands.anew)
+    elif any(not each.is_well for each in plan.left_out):
+        print_next(terminal, next_for_left_out(plan.left_out, commands))
+    else:
+        terminal.command("NEXT     ", "kubevouch verify --wait 2m")
+
+
+def _print_ssh(terminal: Terminal, plan: Plan) -> None:
+    """What ssh reads on this machine, and as whom it logs in, where that is not left to the operator's own files."""
+    if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user or plan.ask_sudo_password):
+        user = f" as {plan.ssh_user}" if plan.ssh_user else ""
+        sudo = ", with a password for sudo" if plan.ask_sudo_password else ""
+        _line(terminal, f"Ssh      {plan.ssh_config or 'your own configuration'}{user}{sudo}")
+
+
+def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
+    """Nodes on which the very same bytes become the very same bytes, together."""
+    found: dict[tuple[str, ...], list[NodePlan]] = {}
+    for node in nodes:
+        key = (node.change, node.config, node.config_sha256, node.content_sha256, node.diff)
+        found.setdefault(key, []).append(node)
+    return list(found.values())
+
+
+def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
+    first = nodes[0]
+    on = f"on {', '.join(each.node for each in nodes)}"
+    if first.change is ChangeKind.APPROVE:
+        _apart(terminal, f"Change   nothing is written or restarted {on}:")
+        _line(
+            terminal,
+            "         the newest CSR of each kubelet is approved, once every rule of the policy passes it",
+        )
+        return
+    hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
+    _apart(terminal, f"Change   {first.config}   {hashes}   {on}")
+    _print_diff(terminal, first.diff)
+    _line(terminal, f"Expect   {_INTERRUPTION}")
+
+
+def _print_node(terminal: Terminal, node: NodePlan) -> None:
+    role = "control plane" if node.control_plane else "worker"
+    _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
+    if node.known_as:
+        _line(terminal, f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}")
+    for entry in (*node.names, *node.addresses):
+        _line(terminal, f"  may have   {entry.value}   ({entry.source})")
+    _line(terminal, f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}")
+    if node.change is ChangeKind.BOOTSTRAP:
+        seed = (
+            "its own self-signed pair"
+            if node.seed is SeedKind.COPY
+            else "its own key with a fresh self-signed certificate"
+        )
+        _line(terminal, f"  seed       {seed}, until the issued one is served")
+    if node.no_boot_unit:
+        _line(
+            terminal,
+            f"  power cut  nothing on the node ends the run after a restart of the machine ({node.no_boot_unit}): "
+            "then the undo below puts it back",
+        )
+    if node.aside:
+        _line(terminal, f"  set aside  {', '.join(node.aside)}")
+
+
+def _print_diff(terminal: Terminal, diff: str) -> None:
+    for line in diff.splitlines():
+        terminal.out(one_line(f"    {line}"))
+
+
+def _line(terminal: Terminal, text: str) -> None:
+    """A line that holds what nodes say: no line break of theirs makes it two."""
+    terminal.long_line(text)
+
+
+def _apart(terminal: Terminal, text: str) -> None:
+    terminal.out()
+    _line(terminal, text)

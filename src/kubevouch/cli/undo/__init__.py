@@ -1,1 +1,0 @@
-"""The verb `undo`: its command line and the run."""

@@ -1,0 +1,225 @@
+"""What `top` asks of the API server, and why a value is missing where it is."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from kubevouch.clock import Clock
+from kubevouch.diagnose.doctor import diagnose
+from kubevouch.diagnose.rules.metrics_api import is_stale
+from kubevouch.errors import UsageError
+from kubevouch.evidence.gather.snapshot import gather
+from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError, StatusError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import (
+    NODE_METRICS,
+    NODES,
+    POD_METRICS,
+    PODS,
+    SIZED_NODES,
+    Node,
+    NodeMetrics,
+    Pod,
+    PodMetrics,
+    SizedNode,
+)
+from kubevouch.metrics.top.rows import UsageRow, node_rows, pod_rows
+from kubevouch.metrics.top.why import UnknownReason, why_unknown, why_without_sample
+
+_BAD_REQUEST: Final = 400
+_LOG_TIMEOUT: Final = 2.0
+"""Seconds for the logs of metrics-server's pods: the API server has them from a kubelet, which may be the one that hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopOptions:
+    """Which nodes or pods. name, selector, fields, sort_by: "" for none; namespace: "" for all.
+
+    timeout: seconds for one kubelet's handshake. capacity: percent of it, not of allocatable.
+    """
+
+    name: str
+    selector: str
+    sort_by: str
+    timeout: float
+    namespace: str = ""
+    fields: str = ""
+    capacity: bool = False
+    containers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A node without usage, or a running pod. of_its_node: the pod's node has none either, and why is the node's."""
+
+    namespace: str
+    name: str
+    node: str
+    why: UnknownReason
+    of_its_node: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TopFound:
+    """complaint: why the metrics API did not answer, else "". old: rows whose numbers are more than five minutes old."""
+
+    rows: Sequence[UsageRow]
+    missing: Sequence[Missing]
+    complaint: str
+    old: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopClient:
+    """Asks an API server. progress: called with what is being done; note: with what could not be looked at."""
+
+    api: ApiClient
+    clock: Clock
+    progress: Callable[[str], None]
+    note: Callable[[str], None]
+
+    async def nodes(self, options: TopOptions) -> TopFound:
+        """Usage of the nodes, and why it is missing where it is. Raises KubeError, UsageError."""
+        api, name = self.api, options.name
+        if name and options.selector:
+            expected = "give NAME, or choose several nodes by -l"
+            raise UsageError("top nodes", "NAME is given together with -l", expected)
+        with _readable("top nodes", options.selector):
+            if name:
+                nodes: tuple[SizedNode, ...] = (await api.get(SIZED_NODES, name),)
+            else:
+                nodes = await api.list_all(SIZED_NODES, label_selector=options.selector)
+            metrics: tuple[NodeMetrics, ...] = ()
+            complaint = ""
+            try:
+                metrics = await api.list_all(
+                    NODE_METRICS, label_selector=options.selector, field_selector=_named(name)
+                )
+            except (NotFound, ServerError) as error:
+                complaint = str(error)
+        rows = node_rows(metrics, nodes, capacity=options.capacity, sort_by=options.sort_by)
+        unmeasured = {row.name for row in rows if row.used is None}
+        absent = [node for node in nodes if node.name in unmeasured]
+        reasons = await self._reasons(absent, options.timeout)
+        missing = [Missing("", name, name, why) for name, why in reasons.items()]
+        return TopFound(rows, missing, complaint, self._old(rows))
+
+    async def pods(self, options: TopOptions) -> TopFound:
+        """Usage of the pods, and why it is missing where it is. Raises KubeError, UsageError."""
+        if options.name and (options.selector or options.fields or not options.namespace):
+            seen = "NAME is given together with -l, --field-selector or -A"
+            raise UsageError("top pods", seen, "give NAME, or choose several pods by these")
+        with _readable("top pods", options.selector, options.fields):
+            metrics: tuple[PodMetrics, ...] = ()
+            complaint = ""
+            try:
+                metrics = await self._pod_metrics(options)
+            except (NotFound, ServerError) as error:
+                complaint = str(error)
+            absent = await self._absent_pods(options, metrics)
+        rows = pod_rows(metrics, containers=options.containers, sort_by=options.sort_by)
+        reasons = await self._reasons(await self._unmeasured(absent), options.timeout)
+        now = self.clock.now()
+        missing = [
+            Missing(
+                pod.namespace,
+                pod.name,
+                node,
+                reasons.get(node) or why_without_sample(pod, now),
+                of_its_node=node in reasons,
+            )
+            for node, pods in sorted(absent.items())
+            for pod in pods
+        ]
+        return TopFound(rows, missing, complaint, self._old(rows))
+
+    def _old(self, rows: Sequence[UsageRow]) -> list[str]:
+        now = self.api.server_clock.now()
+        names = (
+            f"{row.namespace}/{row.name}" if row.namespace else row.name
+            for row in rows
+            if row.used is not None and is_stale(row.timestamp, now)
+        )
+        return list(dict.fromkeys(names))
+
+    async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
+        """The metrics API knows a pod's name and namespace only: other fields are asked of the pods, as kubectl does."""
+        api, space, labels = self.api, options.namespace, options.selector
+        found = await api.list_all(
+            POD_METRICS, space, label_selector=labels, field_selector=_named(options.name)
+        )
+        if not found or not options.fields:
+            return found
+        fields = options.fields
+        pods = await api.list_all(PODS, space, label_selector=labels, field_selector=fields)
+        chosen = {(pod.namespace, pod.name) for pod in pods}
+        return tuple(each for each in found if (each.namespace, each.name) in chosen)
+
+    async def _absent_pods(
+        self, options: TopOptions, metrics: Sequence[PodMetrics]
+    ) -> dict[str, list[Pod]]:
+        """By node, the running pods that the metrics API lacks."""
+        chosen = _named(options.name) or options.fields
+        fields = ",".join(filter(None, (chosen, "status.phase=Running")))
+        try:
+            pods = await self.api.list_all(
+                PODS, options.namespace, label_selector=options.selector, field_selector=fields
+            )
+        except Forbidden as error:
+            self.note(f"pods without metrics are not looked for: {error}")
+            return {}
+        if options.name and not pods and not metrics:
+            # It is not there, or does not run: the API server says which.
+            pod = await self.api.get(PODS, options.name, options.namespace)
+            self.note(f"{pod.namespace}/{pod.name} is {pod.status.phase or 'not running'}")
+        measured = {(each.namespace, each.name) for each in metrics}
+        found: dict[str, list[Pod]] = {}
+        for pod in pods:
+            if (pod.namespace, pod.name) not in measured:
+                found.setdefault(pod.spec.node_name, []).append(pod)
+        return found
+
+    async def _unmeasured(self, absent: Mapping[str, list[Pod]]) -> list[Node]:
+        """The nodes of these pods that have no metrics themselves."""
+        if not absent:
+            return []
+        try:
+            measured = {each.name for each in await self.api.list_all(NODE_METRICS)}
+        except KubeError:
+            measured = set()
+        nodes = await self.api.list_all(NODES)
+        return [node for node in nodes if node.name in absent and node.name not in measured]
+
+    async def _reasons(self, absent: Sequence[Node], timeout: float) -> dict[str, UnknownReason]:
+        """Doctor's evidence is gathered only where something is missing."""
+        if not absent:
+            return {}
+        evidence = await gather(
+            self.api,
+            clock=self.clock,
+            progress=self.progress,
+            dial_timeout=timeout,
+            log_timeout=min(timeout, _LOG_TIMEOUT),
+        )
+        diagnosis = diagnose(evidence)
+        return {node.name: why_unknown(node, evidence, diagnosis) for node in absent}
+
+
+def _named(name: str) -> str:
+    return f"metadata.name={name}" if name else ""
+
+
+@contextmanager
+def _readable(verb: str, *choices: str) -> Iterator[None]:
+    """Labels or fields that the API server cannot read, and a NAME that it does not have, are mistakes of the command line."""
+    try:
+        yield
+    except NotFound as error:
+        raise UsageError(
+            verb, error.message, "the name of one that is there was expected"
+        ) from None
+    except StatusError as error:
+        if error.code != _BAD_REQUEST or not any(choices):
+            raise
+        raise UsageError(f"{verb}: {' and '.join(filter(None, choices))}", error.message) from None

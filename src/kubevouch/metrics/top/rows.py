@@ -1,0 +1,147 @@
+"""The rows of `kubectl top` as values, rounded as kubectl rounds (pkg/metricsutil/metrics_printer.go)."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+from kubevouch import quantity
+from kubevouch.kube.resources import NodeMetrics, PodMetrics, SizedNode
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """cpu: cores. memory: bytes."""
+
+    cpu: Fraction = Fraction(0)
+    memory: Fraction = Fraction(0)
+
+    @classmethod
+    def of(cls, usage: Mapping[str, str]) -> "Usage":
+        """From a metrics object; a number that is missing or cannot be read is 0, as for kubectl."""
+        cpu, memory = (
+            quantity.read(usage.get(name, "")) or Fraction(0) for name in ("cpu", "memory")
+        )
+        return cls(cpu, memory)
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.cpu + other.cpu, self.memory + other.memory)
+
+    @property
+    def millicores(self) -> int:
+        """Rounded up, as kubectl shows it."""
+        return quantity.milli(self.cpu)
+
+    @property
+    def cells(self) -> tuple[str, str]:
+        """As kubectl shows them: memory is rounded down."""
+        return f"{self.millicores}m", f"{int(self.memory) // 2**20}Mi"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """A node, a pod (with a namespace) or one container of it. used: None where the metrics API has none.
+
+    available: a node's allocatable, or its capacity. timestamp, window: of the measurement.
+    """
+
+    namespace: str
+    name: str
+    used: Usage | None
+    container: str = ""
+    available: Usage | None = None
+    timestamp: datetime | None = None
+    window: str = ""
+
+    @property
+    def percents(self) -> tuple[int | None, int | None]:
+        """Used CPU and memory in percent of what is available, rounded down; None where unknown."""
+        if self.used is None or self.available is None:
+            return None, None
+        return (
+            _percent(self.used.cpu, self.available.cpu),
+            _percent(self.used.memory, self.available.memory),
+        )
+
+
+def node_rows(
+    metrics: Iterable[NodeMetrics], nodes: Sequence[SizedNode], *, capacity: bool, sort_by: str
+) -> list[UsageRow]:
+    """Measured nodes first, in the order asked for; then those without metrics, by name."""
+    limits = {
+        node.name: Usage.of(node.status.capacity if capacity else node.status.allocatable)
+        for node in nodes
+    }
+    measured = {
+        each.name: UsageRow(
+            "",
+            each.name,
+            Usage.of(each.usage),
+            available=limits.get(each.name),
+            timestamp=each.timestamp,
+            window=each.window,
+        )
+        for each in metrics
+    }
+    absent = [
+        UsageRow("", name, None, available=limits[name])
+        for name in sorted(limits)
+        if name not in measured
+    ]
+    return [*_sorted(measured.values(), sort_by, lambda row: row.name), *absent]
+
+
+def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -> list[UsageRow]:
+    """Pods by namespace and name, or as asked for; with containers, those of a pod in the same order."""
+    found = {(each.namespace, each.name): each for each in metrics}
+
+    def row(each: PodMetrics, used: Usage, container: str = "") -> UsageRow:
+        return UsageRow(
+            each.namespace,
+            each.name,
+            used,
+            container,
+            timestamp=each.timestamp,
+            window=each.window,
+        )
+
+    pods = _sorted(
+        [row(each, total(Usage.of(c.usage) for c in each.containers)) for each in found.values()],
+        sort_by,
+        lambda row: (row.namespace, row.name),
+    )
+    if not containers:
+        return pods
+    rows: list[UsageRow] = []
+    for pod in pods:
+        each = found[pod.namespace, pod.name]
+        inside = [row(each, Usage.of(c.usage), c.name) for c in each.containers]
+        rows += _sorted(inside, sort_by, lambda row: row.container)
+    return rows
+
+
+def total(used: Iterable[Usage | None]) -> Usage:
+    """The sum of what is known."""
+    return sum((each for each in used if each is not None), Usage())
+
+
+def _sorted(
+    rows: Iterable[UsageRow], sort_by: str, name: Callable[[UsageRow], Any]
+) -> list[UsageRow]:
+    """By name; or by cpu or memory as they are shown, the largest first and equal ones by name."""
+
+    def size(row: UsageRow) -> int:
+        if row.used is None:
+            return 0
+        return row.used.millicores if sort_by == "cpu" else ceil(row.used.memory)
+
+    ordered = sorted(rows, key=name)
+    return sorted(ordered, key=size, reverse=True) if sort_by else ordered
+
+
+def _percent(used: Fraction, available: Fraction) -> int | None:
+    """In kubectl's steps: thousandths, a division of float64, cut."""
+    limit = quantity.milli(available)
+    return int(quantity.milli(used) / limit * 100) if limit > 0 else None

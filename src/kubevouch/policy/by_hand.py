@@ -1,0 +1,292 @@
+"""What the policy says of a CSR to somebody who approves by hand: by his word of today, what is written down, and one list of CSRs.
+
+The sources are no fall-through: the first that knows a node decides for it, and what --allow says of it comes besides.
+A plan is the operator's word of today. Then comes what the approver would go by: the inventory, pins, and its own record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+
+from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import (
+    AllowedNames,
+    AskedNames,
+    Claim,
+    NameSource,
+    allowed_names_of,
+    as_address,
+    claims_value,
+    confirmed,
+    with_said,
+)
+from kubevouch.policy.credentials import CredentialAnswer, live_node
+from kubevouch.policy.csr import Csr, asked_of, requestor_node
+from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, Decision, decide
+from kubevouch.policy.facts import csr_facts
+from kubevouch.policy.indexed import IndexedEvidence, tell_credentials
+from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
+from kubevouch.policy.pins import Pins, allowed_by_pins
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.sources.allowing import pinning
+from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
+from kubevouch.policy.sources.configuration import ApproverConfiguration
+from kubevouch.policy.sources.recorded import credentials_in
+from kubevouch.policy.sources.watched import WatchedSources
+from kubevouch.policy.written import WrittenClaims
+
+LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
+
+_BY_NAMES = {"allowed-names", "allowed-addresses"}
+_BY_TIME = {"newest", "fresh"}
+"""What holds a CSR and not the next one of its node."""
+
+
+@dataclass(frozen=True)
+class OperatorsWord:
+    """What the operator says today."""
+
+    planned: Mapping[str, Pins] = field(default_factory=dict)
+    """By node, what his plan has proven."""
+
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By node, the values of --allow."""
+
+    credential: str = ""
+    """SHA-256 of the client certificate that he calls the kubelet's own, of the one CSR that is judged."""
+
+    @cached_property
+    def proven(self) -> WrittenClaims:
+        """What the plan has proven, by value."""
+        found = WrittenClaims()
+        for pins in self.planned.values():
+            claims = (each for each in (*pins.names, *pins.addresses) if each.source.is_proof)
+            found.put(pins.node, tuple(claims))
+        return found
+
+
+@dataclass(frozen=True)
+class CsrEvidence:
+    """What the cluster tells, and what is written down in it; None: there is no approver there.
+
+    at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
+    approver: whether ours is installed, also where that cannot be told; approver_doubt is the reason why it cannot.
+    """
+
+    cluster: PolicyEvidence
+    client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
+    """For client certificates of kubelets. Read after the serving CSRs: whatever made one of these has been issued by then."""
+
+    written: Measured[WatchedSources]
+    at: datetime
+    own_at: datetime
+    approver: bool = False
+    approver_doubt: str = ""
+
+    @cached_property
+    def indexed(self) -> IndexedEvidence:
+        """The same, to be looked up for one CSR after the other."""
+        return IndexedEvidence(self.cluster)
+
+    @property
+    def configuration(self) -> ApproverConfiguration:
+        """The approver's configuration; the defaults where it is missing or cannot be read."""
+        written = self.written.value
+        return written.configuration_or_default if written else ApproverConfiguration()
+
+    @cached_property
+    def credentials_told(self) -> bool:
+        """Whether a CSR says which client certificate made it, or one has said so to the approver."""
+        records = self.written.value.records() if self.written.value else ()
+        told = any(each.parent for _, record in records for each in record.credentials.allowed)
+        issued = self.client_csrs.or_else(())
+        return told or self.indexed.tells_credentials or tell_credentials(issued)
+
+    @cached_property
+    def credentials(self) -> ListedCredentials:
+        """Whose client certificates they are, by all CSRs that were read."""
+        serving = self.cluster.csrs.or_else(())
+        return ListedCredentials(self.client_csrs.or_else(()), serving, told=self.credentials_told)
+
+
+@dataclass(frozen=True)
+class NamesAnswer:
+    """What a node may have, and which source says so, in a word and in words."""
+
+    allowed: AllowedNames | None
+    source: str
+    why: str
+    advice: str = ""
+    """The command that would have the installed approver know the node, if it does not."""
+
+    unread: bool = False
+    """Whether what is pinned could not be read, so that it may have more."""
+
+
+@dataclass(frozen=True)
+class CsrJudgement:
+    """What the policy says of a CSR, and by which source of names and addresses.
+
+    held: why one is left to the installed approver although every rule passes that could be asked here; else "".
+    """
+
+    decision: Decision
+    names: NamesAnswer
+    held: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """That of the rules; what only the approver knows may hold a CSR as well."""
+        return Outcome.CANNOT_TELL if self.held else self.decision.outcome
+
+
+def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJudgement:
+    """What the policy says; of a CSR that somebody has decided about, of what it asks for."""
+    asked = asked_of(csr) or AskedNames()
+    names = _names_of(requestor_node(csr), evidence, asked, word)
+    standing, newest = _credential(csr, evidence, names, word)
+    facts = csr_facts(
+        csr,
+        evidence.indexed,
+        at=evidence.at,
+        allowed=names.allowed,
+        pinned=_others(asked, evidence, word),
+        standing=standing,
+        pins_are_read=evidence.approver,
+    )
+    facts = msgspec.structs.replace(
+        facts,
+        limits=evidence.configuration.limits,
+        newest=newest or facts.newest,
+        credentials_told=evidence.credentials_told,
+    )
+    decision = decide(facts, WHAT_IT_ASKS_FOR if csr.conditions else RULES)
+    waits = decision.outcome is Outcome.PASS and not csr.conditions
+    return CsrJudgement(
+        decision, names, LEFT_TO_THE_APPROVER if waits and evidence.approver else ""
+    )
+
+
+def word_that_helps(
+    csr: Csr, evidence: CsrEvidence, word: OperatorsWord, judgement: CsrJudgement
+) -> tuple[str, ...]:
+    """What the Node does not claim, and by the operator's word for which the CSR would pass; it is tried out."""
+    node, asked = requestor_node(csr), asked_of(csr)
+    found = evidence.indexed.node(node) if node else None
+    held = {each.rule for each in judgement.decision.held_by}
+    if found is None or asked is None or not held or not held <= _BY_NAMES | _BY_TIME:
+        return ()
+    allowed = judgement.names.allowed
+    lacking = [v for v in asked.values if not claims_value(found, v)]
+    lacking = [v for v in lacking if not (allowed and allowed.claim(as_address(v) or v))]
+    if not lacking:
+        return ()
+    said = (*word.allowed.get(found.name, ()), *asked.values)
+    saying = replace(word, allowed={**word.allowed, found.name: said})
+    tried = judged_by_hand(csr, evidence, saying).decision
+    return tuple(lacking) if {r.rule for r in tried.held_by} <= _BY_TIME else ()
+
+
+def _names_of(
+    node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorsWord
+) -> NamesAnswer:
+    """What the node may have: by the first source that knows it, and by --allow."""
+    found = evidence.indexed.node(node) if node else None
+    if found is None:
+        return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
+    said = word.allowed.get(found.name, ())
+    answer = (
+        _by_plan(found, evidence, word)
+        or _by_writing(found, evidence.written)
+        or _unknown(found, evidence.written, asked)
+    )
+    if not said or answer.allowed is None:
+        return answer
+    allowed = with_said(confirmed(answer.allowed, said), said)
+    if answer.source == IdentitySource.NONE:  # the node's own word has not counted
+        why = f"by --allow; without it {answer.why}"
+        return replace(answer, allowed=allowed, source="allow", why=why)
+    return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
+
+
+def _by_plan(node: Node, evidence: CsrEvidence, word: OperatorsWord) -> NamesAnswer | None:
+    pins = word.planned.get(node.name)
+    if pins is None:
+        return None
+    addresses = (as_address(each.value) for each in (*pins.names, *pins.addresses))
+    asked = AskedNames((), tuple(each for each in addresses if each is not None))
+    indexed, said = evidence.indexed, word.allowed.get(node.name, ())
+    others = indexed.claimed.others(node.name, asked, indexed.reserved.shared)
+    allowed = allowed_by_pins(pins, node, others, at=evidence.own_at, said=said)
+    return NamesAnswer(allowed, "plan", f"the plan of {pins.made_at:%Y-%m-%d %H:%M} UTC")
+
+
+def _by_writing(node: Node, written: Measured[WatchedSources]) -> NamesAnswer | None:
+    """As the approver would answer."""
+    answer = written_answer(node, written.value.current) if written.value else None
+    return NamesAnswer(answer.allowed, answer.source, answer.why) if answer else None
+
+
+def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> NamesAnswer:
+    """No source knows the node: what it says of itself is no permission."""
+    allowed = allowed_names_of(node)
+    why, advice = "only the node itself says so", ""
+    if written.doubt is not None:
+        why += f", and what is pinned for the approver is not known: {written.doubt.text}"
+    elif written.value is not None:
+        unknown = unknown_by_writing(written.value.current)
+        why += f"; {unknown}"
+        advice = pinning(node.name)
+        # As the approver says in its Event: for one CSR there is one reason. What is not claimed the rule adds.
+        pinned = all(claims_value(node, value) for value in asked.values)
+        unknown += f". If it is yours: {advice}" if pinned else ""
+        allowed = msgspec.structs.replace(allowed, unknown=unknown)
+    return NamesAnswer(allowed, IdentitySource.NONE, why, advice, written.doubt is not None)
+
+
+def _others(
+    asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
+) -> list[tuple[str, Claim]]:
+    """Who has what is asked for, by what is proven, written down and said."""
+    owned = [*word.proven.among(asked)]
+    if evidence.written.value is not None:
+        owned += evidence.written.value.written.among(asked)
+    said = word.allowed.items()
+    return owned + [(node, Claim(v, NameSource.OPERATOR)) for node, values in said for v in values]
+
+
+def _credential(
+    csr: Csr, evidence: CsrEvidence, names: NamesAnswer, word: OperatorsWord
+) -> tuple[CredentialAnswer | None, str | None]:
+    """What is said of the client certificate that made it, and the newest CSR of the node's own. None: no Node is known to have made it."""
+    node = evidence.indexed.node(requestor_node(csr) or "")
+    if node is None:
+        return None, None
+    if (doubt := evidence.client_csrs.doubt) and not word.credential:
+        why = f"who got client certificates could not be read: {doubt.text}"
+        return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.NOT_IN_EVIDENCE, why), None
+    known = _known_of(node, evidence.written.value, names.source)
+    if word.credential:
+        known = msgspec.structs.replace(known, pinned=(word.credential,))
+    return evidence.credentials.answer(csr, known)
+
+
+def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
+    """What the approver's record and the pin say of a Node's client certificates. source: of its names."""
+    live = live_node(node)
+    if written is None:
+        return KnownOfNode(live)
+    record, pin = written.record(node.name), written.pin_of(node.name, node.uid)
+    return KnownOfNode(
+        live,
+        credentials_in(record),
+        pin.client_certificates if pin else (),
+        pin.pinned_at if pin else None,
+        admitted=source == IdentitySource.RECORDED,
+    )

@@ -1,0 +1,386 @@
+"""`csr list | explain | approve` beside what is written down, and beside an installed approver: one judge, whoever approves."""
+
+import json
+import shlex
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from kubevouch_lab.apiserver import status
+from tests.cli.program import Program
+from tests.cli.waiting import (
+    ADDRESS,
+    CREDENTIAL,
+    NAMESPACES,
+    NODE,
+    OTHER,
+    OTHERS_ADDRESS,
+    conditions,
+    put_csr,
+    put_entry,
+    put_leader,
+    put_node,
+    put_pin,
+    put_written,
+)
+from tests.support.requests import request
+from tests.support.scripted import faults
+from tests.support.scripted.kinds import CSRS
+from tests.support.stage import Stage
+
+EXPLAIN = ("csr", "explain", "csr-w9")
+APPROVE = ("csr", "approve", "csr-w9", "--yes")
+SHOP = "shop.example.com"
+PLAN = "kubevouch plan -o"
+LISTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+LEFT = "the approver is installed, and has not approved it"
+
+
+@pytest.fixture(autouse=True)
+def waits(stage: Stage) -> None:
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    put_node(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    put_csr(stage, "csr-w9", NODE, ADDRESS)
+
+
+def told(out: str) -> str:
+    """What it prints, in one line."""
+    return " ".join(out.split())
+
+
+def last_line(out: str) -> list[str]:
+    return shlex.split(out.rstrip().splitlines()[-1])
+
+
+def last_cell(listed: str, csr: str = "csr-w9") -> str:
+    [row] = [each for each in listed.splitlines() if each.startswith(csr)]
+    return row.split("   ")[-1].strip()
+
+
+def change(stage: Stage, csr: str, **spec: object) -> None:
+    found = stage.server.store.get(CSRS, csr)
+    found["spec"] |= spec
+    stage.server.store.put(CSRS, found)
+
+
+def ask_for(stage: Stage, *names: str) -> None:
+    pem = request(NODE, [NODE, *names], [ADDRESS])
+    change(stage, "csr-w9", request=b64encode(pem).decode())
+
+
+async def test_a_pinned_node_passes_and_the_pin_is_named(kubevouch: Program, stage: Stage) -> None:
+    put_pin(stage)
+    shown, document = await kubevouch.several(EXPLAIN, (*EXPLAIN, "-o", "json"))
+    assert (shown.code, document.code) == (0, 0), shown
+    assert "\nnames and addresses: pinned on 2026-11-20 by alice\n" in shown.out
+    by = {"source": "pins", "why": "pinned on 2026-11-20 by alice"}
+    assert json.loads(document.out)["namesBy"] == by
+    assert {each.method for each in stage.server.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("ahead", [-7200, 7200])
+async def test_how_old_a_csr_is_goes_by_the_clock_of_the_api_server(
+    kubevouch: Program, stage: Stage, ahead: int
+) -> None:
+    """A laptop's clock may be hours wrong: a CSR of this moment would be too old by it, or made in the future."""
+    put_pin(stage)
+    approved = await kubevouch.with_a_wrong_clock(ahead, *APPROVE)
+    assert approved.code == 0, approved
+    assert conditions(stage, "csr-w9")[0]["type"] == "Approved"
+
+
+async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage, OTHER, "uid-8", OTHERS_ADDRESS)
+    shown, listed = await kubevouch.several(EXPLAIN, ("csr", "list"))
+    assert shown.code == 1, shown
+    pin = f"kubevouch approver pin {NODE} --via ssh"
+    assert f"\nto have the approver know the node: {pin}\n" in shown.out
+    assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in told(shown.out)
+    assert f"if you know that it is so: --allow {NODE}={ADDRESS}" in told(shown.out)
+    assert last_cell(listed.out) == "holds: allowed-names"
+    assert "NEXT   kubevouch csr explain csr-w9" in listed.out
+    allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
+    allowed = await kubevouch(*EXPLAIN, *allow)
+    assert allowed.code == 0, allowed
+    # This stands in the approval for good: by whose word the node has these names and addresses.
+    assert "names and addresses: by --allow; without it only the node itself" in told(allowed.out)
+
+
+async def test_without_an_approver_what_helps_is_a_plan(kubevouch: Program, stage: Stage) -> None:
+    """Not where it asks for another node's name: no plan would have that."""
+    pem = b64encode(request(NODE, [NODE, OTHER], [ADDRESS])).decode()
+    put_csr(stage, "csr-thief", NODE, ADDRESS)
+    change(stage, "csr-thief", request=pem)
+    thief, named, every = await kubevouch.several(
+        ("csr", "explain", "csr-thief"),
+        ("csr", "approve", "csr-thief", "--yes"),
+        ("csr", "approve", "--all", "--yes"),
+    )
+    assert [each.code for each in (thief, named, every)] == [1, 1, 1]
+    assert [PLAN in each.out for each in (thief, named, every)] == [False, False, True]
+    assert "It was not approved" in named.out
+    assert "csr-thief: held by foreign-names" in told(thief.out)
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"username": "kubernetes-admin", "groups": ["kubeadm:cluster-admins"]}, "no kubelet asks so"),
+        ({"username": "system:node:gone.example.com"}, "no kubelet asks so"),
+        (None, "there is no such Node"),
+    ],
+)  # fmt: skip
+async def test_what_no_word_and_no_plan_helps_leads_to_a_denial(
+    kubevouch: Program, stage: Stage, spec: dict[str, Any] | None, why: str
+) -> None:
+    put_csr(stage, "csr-x", "gone.example.com" if spec is None else NODE, ADDRESS)
+    if spec:
+        change(stage, "csr-x", **spec)
+    ran = await kubevouch("csr", "explain", "csr-x")
+    assert (ran.code, PLAN in ran.out) == (1, False), ran
+    command = ["kubevouch", "csr", "deny", "csr-x", "--reason"]
+    assert any(shlex.split(each)[:5] == command for each in ran.out.splitlines()[-3:]), ran
+    assert why in ran.out or spec is not None
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_a_name_that_the_node_does_not_claim_leads_to_the_pin_that_has_it(
+    kubevouch: Program, stage: Stage, pinned: bool
+) -> None:
+    """Also where the node is not pinned yet: a pin of what it claims would leave the CSR held."""
+    ask_for(stage, SHOP)
+    put_pin(stage, *(() if pinned else (OTHER, "uid-8", OTHERS_ADDRESS)))
+    shown = await kubevouch(*EXPLAIN)
+    assert "this node's and nobody else's" in told(shown.out), shown
+    command = last_line(shown.out)
+    assert command == ["kubevouch", "approver", "pin", NODE, "--allow", f"{NODE}={SHOP}"]
+    assert (await kubevouch(*command[1:], "--yes")).code == 0
+    assert (await kubevouch(*EXPLAIN)).code == 0
+
+
+async def test_where_the_inventory_has_the_node_the_name_is_to_be_listed_there(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """A pin beside the inventory would not count."""
+    ask_for(stage, SHOP)
+    nodes = {NODE: {"names": [NODE], "addresses": [ADDRESS]}}
+    inventory = {"schemaVersion": "kubevouch.inventory/1", "nodes": nodes}
+    put_written(stage, "kubevouch-inventory", {"inventory.yaml": json.dumps(inventory)})
+    shown = await kubevouch(*EXPLAIN)
+    assert "in the inventory (ConfigMap kubevouch-inventory)" in told(shown.out), shown
+    assert "approver pin" not in shown.out
+
+
+async def test_the_list_leads_to_no_csr_that_its_kubelet_has_replaced(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """The kubelet has asked again since, and was answered: what it no longer waits for needs nobody."""
+    put_csr(stage, "csr-w9-again", NODE, ADDRESS, at=datetime.now(UTC) + timedelta(seconds=3))
+    decide(stage, "csr-w9-again", reason="KubevouchApprove")
+    put_pin(stage)
+    ran = await kubevouch("csr", "list")
+    assert (ran.code, last_cell(ran.out, "csr-w9 ")) == (0, "holds: newest"), ran
+    assert "NEXT" not in ran.out
+
+
+async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Stage) -> None:
+    put_pin(stage)
+    document = {"schemaVersion": "kubevouch.approver/1", "serviceCIDRs": ["192.168.88.0/24"]}
+    put_written(stage, "kubevouch-approver", {"configuration.yaml": json.dumps(document)})
+    ran = await kubevouch(*EXPLAIN)
+    assert (ran.code, "HOLD reserved-addresses" in told(ran.out)) == (1, True), ran
+    put_written(stage, "kubevouch-approver", {"configuration.yaml": "[]"})
+    unreadable = await kubevouch(*EXPLAIN)
+    assert (unreadable.code, "SourceUnreadable" in unreadable.out) == (3, True), unreadable
+    assert "configuration says of networks, domain and lifetimes is not known" in unreadable.err
+
+
+async def test_pins_that_may_not_be_read_are_not_taken_for_none(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """RBAC refuses to list what is in a namespace that is not there as well; whether it is there may be asked."""
+    put_pin(stage, NODE, "uid-7")
+    stage.server.authorize = lambda asked: (
+        not (asked.resource == "configmaps" and asked.namespace == "kubevouch-system")
+    )
+    ran = await kubevouch(*EXPLAIN)
+    assert (ran.code, "pinned for the approver is not known" in told(ran.out)) == (3, True), ran
+    stage.server.store.delete(NAMESPACES, "kubevouch-system")
+    without = await kubevouch(*EXPLAIN)
+    assert (without.code, "pinned for" in told(without.out)) == (1, False), without
+
+
+def message(stage: Stage) -> str:
+    """What stands in the approval for good."""
+    [condition] = conditions(stage, "csr-w9")
+    assert condition["type"] == "Approved"
+    return str(condition["message"])
+
+
+@pytest.fixture
+def left(stage: Stage) -> None:
+    """Every rule passes that `csr` can ask, and an approver leads."""
+    put_pin(stage)
+    put_leader(stage)
+
+
+@pytest.mark.usefixtures("left")
+@pytest.mark.parametrize("words", [(), ("--allow", f"{NODE}={ADDRESS}")])
+async def test_what_the_approver_has_not_approved_is_left_to_it(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...]
+) -> None:
+    shown, listed, document, named, every = await kubevouch.several(
+        (*EXPLAIN, *words),
+        ("csr", "list", *words),
+        (*EXPLAIN, "-o", "json", *words),
+        (*APPROVE, *words),
+        ("csr", "approve", "--all", "--yes", *words),
+    )
+    assert [each.code for each in (shown, document, named, every)] == [3] * 4, named
+    log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
+    assert f"csr-w9: {LEFT}. Its log tells what it saw: `{log} | grep -F csr-w9`" in told(shown.out)
+    assert "give --against-approver as well" in told(named.out)
+    assert last_cell(listed.out) == last_cell(every.out) == LEFT
+    one = json.loads(document.out)
+    assert (one["outcome"], one["approverHolds"]) == ("cannot-tell", LEFT)
+    assert conditions(stage, "csr-w9") == []
+
+
+@pytest.mark.usefixtures("left")
+async def test_an_approval_against_the_approver_says_so_for_good(
+    kubevouch: Program, stage: Stage
+) -> None:
+    ran = await kubevouch(*APPROVE, "--against-approver")
+    assert ran.code == 0, ran
+    assert told(ran.out).index(LEFT) < told(ran.out).index("csr-w9 approved")
+    assert message(stage) == (
+        f"kubevouch: system:node:{NODE}: every rule that was asked passed; not asked: credential-id, client-standing, own-key, "
+        f"same-node, budget; {LEFT}; names and addresses: pinned on 2026-11-20 by alice"
+    )
+
+
+async def test_an_approver_that_comes_while_the_operator_is_asked_counts(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """What was shown is approved, and nothing else: the CSR is judged once for the question, and once more before the approval."""
+    put_pin(stage)
+    lease = "/apis/coordination.k8s.io/v1/namespaces/kubevouch-system/leases/kubevouch-approver"
+
+    async def not_yet(_: web.Request) -> web.Response:
+        put_leader(stage)
+        gone = {"kind": "Status", "code": 404, "reason": "NotFound", "message": "none"}
+        return web.json_response(gone, status=404)
+
+    stage.server.faults.on(lease, not_yet, times=1)
+    ran = await kubevouch(*APPROVE)
+    assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
+    assert LEFT in told(ran.out)
+
+
+@pytest.mark.parametrize("words", [("csr-w9",), ("--all",)])
+async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_installed(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...]
+) -> None:
+    put_pin(stage)
+    stage.server.authorize = lambda asked: asked.resource != "deployments"
+    ran = await kubevouch("csr", "approve", *words, "--yes")
+    assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
+    assert "is not known, and it is taken for installed" in told(ran.err)
+
+
+async def test_the_flag_is_for_csrs_that_are_named(kubevouch: Program, stage: Stage) -> None:
+    ran = await kubevouch("csr", "approve", "--all", "--against-approver", "--yes")
+    assert (ran.code, "names of CSRs were expected" in ran.err) == (2, True), ran
+    assert not stage.server.requests
+
+
+def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:
+    found = stage.server.store.get(CSRS, name)
+    by_others = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
+    found["status"] = {"conditions": [{**by_others, **condition}]}
+    stage.server.store.put(CSRS, found)
+
+
+@pytest.mark.parametrize(
+    ("condition", "by"),
+    [
+        ({}, "reason 'AutoApproved'"),
+        ({"reason": "KubectlApprove"}, "kubectl"),
+        ({"reason": "KubevouchApprove", "message": "kubevouch: x"}, "kubevouch"),
+        ({"reason": "KubevouchApprove", "message": "kubevouch approver: x"}, "our approver"),
+        ({"type": "Denied", "reason": "KubevouchDeny", "message": "x"}, "kubevouch"),
+    ],
+)
+async def test_the_list_says_who_decided_and_judges_what_was_asked_for_as_explain_does(
+    kubevouch: Program, stage: Stage, condition: dict[str, str], by: str
+) -> None:
+    put_pin(stage)
+    put_leader(stage)
+    decide(stage, **condition)
+    listed, document, explained = await kubevouch.several(
+        ("csr", "list"), ("csr", "list", "-o", "json"), (*EXPLAIN, "-o", "json")
+    )
+    assert f"{condition.get('type', 'Approved')} ({by})" in told(listed.out), listed
+    assert last_cell(listed.out) == "passes"
+    [found] = json.loads(document.out)["csrs"]
+    one = json.loads(explained.out)
+    assert (found["outcome"], explained.code, found["decided"][0]["by"]) == ("pass", 0, by)
+    same = ("decided", "outcome", "approverHolds", "namesBy", "results")
+    assert {key: found[key] for key in same} == {key: one[key] for key in same}
+
+
+async def test_what_another_approver_approved_and_our_rules_hold_is_said(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage)
+    ask_for(stage, SHOP)
+    decide(stage)
+    listed, explained = await kubevouch.several(("csr", "list"), EXPLAIN)
+    assert (listed.code, last_cell(listed.out)) == (0, "would hold: allowed-names"), listed
+    assert "NEXT" not in listed.out
+    assert "for the policy says: held by allowed-names" in told(explained.out), explained
+
+
+async def test_the_operator_names_the_certificate_as_openssl_prints_it(
+    kubevouch: Program, stage: Stage
+) -> None:
+    put_pin(stage)
+    credentials = {"uid": "uid-9", "closed": True, "allowed": [{"certificate": "cd" * 32}]}
+    put_entry(stage, "recorded", NODE, {"uid": "uid-9", "credentials": credentials})
+    held = await kubevouch(*APPROVE)
+    assert (held.code, "UnknownCredential" in held.out) == (1, True), held
+    printed = ":".join(CREDENTIAL[at : at + 2].upper() for at in range(0, 64, 2))
+    ran = await kubevouch(*APPROVE, "--credential", f"sha256 Fingerprint={printed}")
+    assert (ran.code, len(conditions(stage, "csr-w9"))) == (0, 1), ran
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("csr-w9", "csr-u", CREDENTIAL), ("--all", CREDENTIAL), ("csr-w9", "abc")],
+)
+async def test_one_csr_and_one_certificate_are_named(
+    kubevouch: Program, stage: Stage, words: tuple[str, ...]
+) -> None:
+    *names, named = words
+    ran = await kubevouch("csr", "approve", "--yes", *names, "--credential", named)
+    assert (ran.code, "--credential" in ran.err) == (2, True), ran
+
+
+async def test_where_client_csrs_cannot_be_read_nothing_is_approved(
+    kubevouch: Program, stage: Stage
+) -> None:
+    """A thief may make so many of them that no list of them ends before its version is compacted away."""
+    put_pin(stage)
+    stage.server.faults.on(
+        LISTS,
+        faults.refuse(status.expired()),
+        where=lambda r: "apiserver-client" in r.query.get("fieldSelector", ""),
+    )
+    for words in (("csr-w9",), ("--all",)):
+        ran = await kubevouch("csr", "approve", *words, "--yes")
+        assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
