@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from kubevouch_lab.apiserver.kinds import (
-    CLUSTER_ROLES,
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,
@@ -13,7 +12,6 @@ from kubevouch_lab.apiserver.kinds import (
     PODS,
     SERVICE_ACCOUNTS,
 )
-from kubevouch_lab.controllers.cluster_roles import ClusterRoles
 from kubevouch_lab.controllers.namespaces import NamespaceController
 from kubevouch_lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch_lab.objects import condition
@@ -105,17 +103,3 @@ async def test_every_namespace_gets_an_account_and_the_ca(running: Plane) -> Non
     await running.does("delete", "namespace", "shop", "--timeout=30s")
     assert running.store.find(NAMESPACES, "shop") is None
     task.cancel()
-
-
-def test_roles_are_made_of_roles(running: Plane) -> None:
-    label = {"rbac.authorization.k8s.io/aggregate-to-mine": "true"}
-    rule = {"apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get"]}
-    part = {"metadata": {"name": "part", "labels": label}, "rules": [rule]}
-    running.admin.create(CLUSTER_ROLES, part)
-    whole = {
-        "metadata": {"name": "mine"},
-        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": label}]},
-    }
-    running.admin.create(CLUSTER_ROLES, whole)
-    ClusterRoles(running.store, running.admin, running.clock).sync()
-    assert running.store.get(CLUSTER_ROLES, "mine")["rules"] == [rule]

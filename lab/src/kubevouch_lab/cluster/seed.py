@@ -16,7 +16,9 @@ from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.cluster.site import (
+    API_PORT,
     CLUSTER_DOMAIN,
+    KUBELET_PORT,
     VERSION,
     Host,
     Site,
@@ -151,7 +153,7 @@ def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[
 
 
 def _kubernetes_service(site: Site) -> Iterable[Object]:
-    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": site.api_port}
+    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}
     labels = {"component": "apiserver", "provider": "kubernetes"}
     yield {
         "apiVersion": "v1",
@@ -170,7 +172,7 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "status": {"loadBalancer": {}},
     }
     skipped = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    served = {"name": "https", "port": site.api_port, "protocol": "TCP"}
+    served = {"name": "https", "port": API_PORT, "protocol": "TCP"}
     yield {
         "apiVersion": "v1",
         "kind": "Endpoints",
@@ -246,7 +248,7 @@ def _node(site: Site, host: Host) -> Object:
                 *({"address": each, "type": "InternalIP"} for each in host.addresses),
                 {"address": host.name, "type": "Hostname"},
             ],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": host.kubelet_port}},
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
         },
     }
 
