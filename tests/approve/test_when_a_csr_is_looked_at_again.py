@@ -7,7 +7,7 @@ import pytest
 
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, next_look
-from kubevouch.approve.decide.budget import AT_ONCE, ApprovalBudget
+from kubevouch.approve.decide.approved_lately import AT_ONCE, ApprovalBudget
 from kubevouch.approve.decide.served import next_served_look
 from kubevouch.approve.decide.waiting import WaitingCsrs
 from kubevouch.kube.resources import CertificateSigningRequest

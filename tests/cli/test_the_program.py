@@ -137,7 +137,7 @@ async def test_what_others_wrote_never_looks_like_a_line_of_ours(kubevouch: Prog
         f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
     )
     for words, ours in (
-        (("undo", FORGED), ["NEXT     kubevouch status --list"]),
+        (("undo", FORGED), ["NEXT     kubevouch status"]),
         (("explain", FORGED), []),
         (("doctor", "--kubeconfig", str(kubevouch.home / "kubeconfig")), []),
     ):

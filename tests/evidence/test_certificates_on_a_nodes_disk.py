@@ -17,7 +17,7 @@ from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_files import FileForm, NodeFile, NodeFiles, reduced, wanted
-from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
+from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.node.tree_file import TreeFile
 from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority, Pair

@@ -118,7 +118,7 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
     scraping.duplicate(node, (("ns", words),))
     scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
     reached = Reached("10.0.0.5", doubt=said)
-    scraping.changed(node, None, ScrapeResult("http-403", said, now, now, None, reached))
+    scraping.changed(node, None, ScrapeResult("http-403", now, None, reached))
     assert len(lines) == 5
     assert denials("".join(lines), "p") == ()
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from kubevouch.x509 import X509Error, der, pem, read_certificates
 from kubevouch_lab.apiserver.kinds import CSRS
-from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
+from kubevouch_lab.apiserver.schema.strict import WrongType, checked
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import duration, issued, signing_ca

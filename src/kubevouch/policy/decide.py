@@ -29,6 +29,9 @@ ENTITLEMENT_RULES: tuple[NameRule, ...] = (
 )
 """Which names and addresses a node is entitled to: asked of a CSR, and of a node before it has made one."""
 
+ONE_VALUE_RULES: tuple[NameRule, ...] = ENTITLEMENT_RULES[1:]
+"""Whether a node is entitled to one name or address, whatever it has besides."""
+
 BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_names,
     ownership.foreign_names,
@@ -133,14 +136,17 @@ def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
 
 
 def decide_entitlement(
-    allowed: AllowedNames, other_nodes: OtherNodes | None, reserved: ReservedNames
+    allowed: AllowedNames,
+    other_nodes: OtherNodes | None,
+    reserved: ReservedNames,
+    rules: tuple[NameRule, ...] = ENTITLEMENT_RULES,
 ) -> Decision:
     """May this node have every name and address that is claimed for it? Asked before there is a CSR.
 
     A kubelet asks for all that its Node's status holds, so what holds one of them would hold its CSR.
     """
     facts = EntitlementFacts(allowed, other_nodes, reserved)
-    return _decision(allowed.node, tuple(rule(facts) for rule in ENTITLEMENT_RULES))
+    return _decision(allowed.node, tuple(rule(facts) for rule in rules))
 
 
 def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:

@@ -17,7 +17,7 @@ from kubevouch.evidence.serving import (
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.inventory.act.dial_plan import DialPlan
 from kubevouch.inventory.kubelet_names import addresses_missing
-from kubevouch.inventory.metrics import Series, bounded, series_of
+from kubevouch.inventory.metrics import Series, place_label, series_of
 from kubevouch.inventory.rows import row_of
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
@@ -158,7 +158,7 @@ class Kubelets:
             answer.at,
             failure,
             answered,
-            series_of(row, bounded(str(answer.target))),
+            series_of(row, place_label(str(answer.target))),
             leaf.fingerprint if leaf else "",
             leaf.not_before if leaf else None,
             len(addresses_missing(leaf, self._nodes[name])) if leaf else None,

@@ -5,16 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from kubevouch.kube.resources.meta import Object, Resource, micro_time
-from kubevouch.kube.resources.network import ObjectReference
 
 
 class Event(Object, frozen=True, kw_only=True):
-    """An Event of events.k8s.io/v1."""
-
-    reason: str = ""
-    note: str = ""
-    type: str = ""
-    regarding: ObjectReference = ObjectReference()
+    """An Event of events.k8s.io/v1. Events are written and never read: whoever has a node's identity may write them, too."""
 
 
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event", Event, namespaced=True)
