@@ -35,15 +35,6 @@ APPROVER_SAYS = "kubevouch approver: "
 DENIED_BY_US = "KubevouchDeny"
 """Reason of the condition with which this product denies."""
 
-HELD_EVENT = "KubeletServingHeld"
-"""Reason of the Event in which our approver says why it holds a CSR."""
-
-OTHERS_APPROVED_EVENT = "KubeletServingApprovedByOthers"
-"""Reason of the Event in which our approver says that somebody else approved what it would hold."""
-
-WOULD_HOLD = "our policy would hold it: "
-"""What stands in that Event before the rules."""
-
 ROLLOUT_ROLE = "kubevouch-rollout"
 INSTALLER_ROLE = "kubevouch-approver-installer"
 """The roles that we print for those who run `apply` and `approver install`. They may approve, and are for people."""

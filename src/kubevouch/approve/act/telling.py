@@ -11,7 +11,6 @@ from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.approvers import HELD_EVENT, OTHERS_APPROVED_EVENT, WOULD_HOLD
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
 from kubevouch.kube.resources.events import bounded_note
@@ -23,9 +22,9 @@ from kubevouch.policy.sources.choice import IdentitySource
 from kubevouch.serve.logs import Log
 
 APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
-HELD: Final = EventWord(HELD_EVENT, "Hold")
+HELD: Final = EventWord("KubeletServingHeld", "Hold")
 NOT_SERVED: Final = EventWord("KubeletServingNotServed", "Probe")
-BY_OTHERS: Final = EventWord(OTHERS_APPROVED_EVENT, "Report")
+BY_OTHERS: Final = EventWord("KubeletServingApprovedByOthers", "Report")
 _DOUBTS_BEFORE_EVENT: Final = 3
 """Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
 
@@ -136,7 +135,9 @@ class Telling:
             if not manager:
                 who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
             why = bounded_note(decision.why, _LONGEST_WHY)
-            note = f"approved {who}; {WOULD_HOLD}{why}. See: {_explaining(found.name)}"
+            note = (
+                f"approved {who}; our policy would hold it: {why}. See: {_explaining(found.name)}"
+            )
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self._log.info(

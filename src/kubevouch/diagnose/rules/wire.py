@@ -13,6 +13,7 @@ from kubevouch.diagnose.finding import Proof
 from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
+from kubevouch.tls.alert import INTERNAL_ERROR
 from kubevouch.tls.failure import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, misnamed
 
@@ -34,7 +35,6 @@ _CODES = {
     VerifyReason.WRONG_AUTHORITY: Code.SIGNED_BY_OTHER_CA,
 }
 _BY_NAME = {Code.NO_IP_SANS, Code.SAN_MISMATCH}
-_INTERNAL_ERROR = 80
 
 # By Go's words (crypto/x509/verify.go, net/net.go), in the order in which they are looked for.
 _IN_LOG = (
@@ -89,11 +89,7 @@ def is_self_signed(certificate: Certificate) -> bool:
 def is_dark(served: Served) -> bool:
     """The kubelet has no certificate at all: it answers every handshake with alert 80 (pkg/kubelet/kubelet.go)."""
     failure = served.dialled.failure
-    return (
-        failure is not None
-        and failure.alert is not None
-        and failure.alert.number == _INTERNAL_ERROR
-    )
+    return failure is not None and failure.alert == INTERNAL_ERROR
 
 
 def is_our_side(served: Served) -> bool:

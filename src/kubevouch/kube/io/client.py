@@ -37,6 +37,7 @@ _METADATA: Final = (
 )
 _FEWER: Final = 8
 """500 objects, 62, 7: so many of the largest that etcd keeps (1.5 MiB) are within the limit."""
+_LONGEST_LOG: Final = 1024 * 1024
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 
@@ -224,19 +225,16 @@ class ApiClient(HttpClient):
         body: Mapping[str, JSON],
         *,
         manager: str,
-        force: bool = False,
         dry_run: bool = False,
     ) -> RawObject[ObjectT]:
         """Server-side apply of a whole manifest: creates the object, or changes what the manifest says of it.
 
-        manager: whose fields these are from then on. force: takes over what other managers own; else that is a Conflict.
+        manager: whose fields these are from then on. What other managers own is a Conflict.
         dry_run: only shows what would become of the object.
         """
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": manager, "fieldValidation": "Strict"}
-        if force:
-            query["force"] = "true"
         if dry_run:
             query["dryRun"] = "All"
         # JSON is YAML.
@@ -290,22 +288,18 @@ class ApiClient(HttpClient):
         container: str = "",
         *,
         tail_lines: int = 200,
-        limit_bytes: int = 1024 * 1024,
-        previous: bool = False,
         seconds: float | None = None,
     ) -> str:
         """The last lines of a container's log. A ServerError says why the API server cannot reach the kubelet.
 
         seconds: to wait for it, where that is less than for any other answer: it comes from the kubelet.
         """
-        query = {"tailLines": str(tail_lines), "limitBytes": str(limit_bytes)}
+        query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
         if container:
             query["container"] = container
-        if previous:
-            query["previous"] = "true"
         # A kubelet may round limitBytes up, but not to more than twice as much.
         total = self._limits.total if seconds is None else min(seconds, self._limits.total)
-        limits = replace(self._limits, body=2 * limit_bytes, total=total)
+        limits = replace(self._limits, body=2 * _LONGEST_LOG, total=total)
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
 
     async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:

@@ -11,7 +11,6 @@ class ConfigMap(Object, frozen=True, kw_only=True):
     """A ConfigMap. binaryData is not read."""
 
     data: dict[str, str] = field(default_factory=dict)
-    immutable: bool = False
 
 
 class _AuthorityData(Narrow, frozen=True, kw_only=True):

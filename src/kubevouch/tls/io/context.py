@@ -30,7 +30,6 @@ def client_context(
     roots: bytes | None,
     pair: KeyPair | None = None,
     verify: bool = True,
-    check_hostname: bool = True,
     check_time: bool = True,
     where: str = "CA bundle",
 ) -> ssl.SSLContext:
@@ -42,7 +41,6 @@ def client_context(
         roots: the authorities to trust, in PEM, or one in DER. None means the system's.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_hostname: False verifies the chain only; the caller checks the name.
         check_time: False leaves the dates to the caller, since OpenSSL reads the machine's clock, not the injected one.
         where: the source of `roots`, for errors.
 
@@ -53,7 +51,7 @@ def client_context(
     context = _bare_context(_AS_GO)
     if verify:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.check_hostname = check_hostname
+        context.check_hostname = True
         context.verify_flags = _verify_flags(check_time=check_time)
         trust(context, roots, where)
     if pair is not None:
