@@ -13,7 +13,7 @@ from kubevouch.evidence.certificates import (
     FoundCertificate,
     FoundCertificates,
 )
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_files import FileForm, NodeFile, NodeFiles, reduced, wanted

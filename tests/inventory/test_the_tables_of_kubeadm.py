@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.kubeadm_tables import (
     disk_tables,

@@ -22,7 +22,6 @@ _OF_ONE: Final = frozenset(
         CertificateUse.KUBELET_CLIENT,
         CertificateUse.KUBECONFIG,
         CertificateUse.CSR,
-        CertificateUse.TLS_SECRET,
     }
 )
 """Uses whose end stops one node, or one client. Of what is still to end, all others are told before them."""

@@ -79,7 +79,6 @@ PURPOSES = MappingProxyType(
             "kubectl top and autoscaling, where the API server verifies metrics-server",
             RenewedBy.RESTART,
         ),
-        CertificateUse.TLS_SECRET: Purpose("whatever uses this Secret", RenewedBy.NOT_KNOWN),
         CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf is refused", _KUBEADM),
         CertificateUse.SUPER_ADMIN_CONF: Purpose(
             "kubectl with super-admin.conf is refused", _KUBEADM

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.gather.certificates.kubelets import kubelet_serving
+from kubevouch.evidence.gather.certificates.kubelets import presented_by_kubelet
 from kubevouch.evidence.serving import (
     ADDRESS_TYPES_OF_MANIFESTS,
-    judged,
+    judge_served,
     scraped_address,
 )
 from kubevouch.evidence.snapshot import TrustedRoots
@@ -150,8 +150,8 @@ class Kubelets:
         self._dialled(failure)
         if not self._plan.done(answer.target, failed=bool(failure)):
             return
-        served = judged(answer, self._roots, self._clock)
-        row = row_of(kubelet_serving(served), self._clock.now())
+        served = judge_served(answer, self._roots, self._clock)
+        row = row_of(presented_by_kubelet(served), self._clock.now())
         leaf, before = answer.leaf, self._results.get(name)
         answered = answer.at if leaf else before.answered if before else None
         self._results[name] = DialledKubelet(

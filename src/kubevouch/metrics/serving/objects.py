@@ -16,7 +16,7 @@ from kubevouch.metrics.running_pods import RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
 from kubevouch.serve.messages import HttpRequest
-from kubevouch.x509.gotext import rfc3339
+from kubevouch.x509.gotext import utc_text
 
 GROUP: Final = "metrics.k8s.io"
 VERSION: Final = "v1beta1"
@@ -151,7 +151,7 @@ _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
 
 @functools.lru_cache(maxsize=4096)
 def _seconds(since_1970: int) -> str:
-    return rfc3339(datetime.fromtimestamp(since_1970, UTC))
+    return utc_text(datetime.fromtimestamp(since_1970, UTC))
 
 
 @functools.lru_cache(maxsize=4096)
