@@ -91,7 +91,7 @@ def questions() -> list[dict[str, Any]]:
     dice = Dice("list options")
     queries: list[Query] = [{}]
     queries += [{"labelSelector": [text]} for text in _LABELS]
-    queries += [{"labelSelector": [_thrown(dice)]} for _ in range(150)]
+    queries += [{"labelSelector": [_thrown(dice)]} for _ in range(60)]
     queries += [{"fieldSelector": [text]} for text in _FIELDS]
     queries += _together()
     return [{"query": query, "objects": OBJECTS} for query in queries]
