@@ -7,7 +7,7 @@ import msgspec
 
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
@@ -164,7 +164,7 @@ def approval(
     parts = [passed if not_asked else "every rule passed", besides]
     parts.append(f"names and addresses: {names_by}" if names_by else "")
     says = f"kubevouch: {who}: " if who else APPROVER_SAYS
-    message = bounded(f"{says}{'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
+    message = bounded_note(f"{says}{'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 
