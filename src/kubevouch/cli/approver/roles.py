@@ -87,12 +87,12 @@ rules:
 """
 
 
-Rule = dict[str, Any]
+_Rule = dict[str, Any]
 
 
 def installer_roles() -> str:
     """The roles of whoever installs, upgrades and removes: to look, to write each object, and to hand on what the approver gets."""
-    rules: dict[str, list[Rule]] = defaultdict(list)
+    rules: dict[str, list[_Rule]] = defaultdict(list)
     names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     rules[""] += [
         _rule("", "nodes", "list"),
@@ -123,12 +123,12 @@ def pinner_roles() -> str:
     return (_PINNER_ABOUT + _BIND + _PINNER).replace("{name}", "kubevouch-pinner")
 
 
-def _rule(group: str, plural: str, verbs: str, names: Sequence[str] = ()) -> Rule:
+def _rule(group: str, plural: str, verbs: str, names: Sequence[str] = ()) -> _Rule:
     rule = {"apiGroups": [group], "resources": [plural], "verbs": verbs.split()}
     return rule | ({"resourceNames": [*names]} if names else {})
 
 
-def _documents(name: str, rules: dict[str, list[Rule]]) -> Iterator[Rule]:
+def _documents(name: str, rules: dict[str, list[_Rule]]) -> Iterator[_Rule]:
     for namespace, listed in rules.items():
         kind, place = ("Role", {"namespace": namespace}) if namespace else ("ClusterRole", {})
         metadata = {"name": name, **place}
