@@ -13,8 +13,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from kubevouch_lab.apiserver.metadata import clone
 from kubevouch_lab.apiserver.patches import merge_patched
-from kubevouch_lab.apiserver.request import Authenticator, Authorizer, Presented, RequestInfo, asked
-from kubevouch_lab.apiserver.server import ANONYMOUS, ApiServer, forbidden
+from kubevouch_lab.apiserver.request import (
+    ANONYMOUS,
+    Authenticator,
+    Authorizer,
+    Presented,
+    RequestInfo,
+    asked,
+)
+from kubevouch_lab.apiserver.server import ApiServer, forbidden
 from kubevouch_lab.apiserver.status import StatusError, unauthorized
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import Api, ApiEndpoint, ApiError

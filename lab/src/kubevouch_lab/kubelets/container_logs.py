@@ -31,8 +31,8 @@ def container_log(
         return web.Response(status=400, text=f"the lab's kubelets do not know {unknown[0]}")
     tail, limit = (_number(request.query.get(each, "")) for each in ("tailLines", "limitBytes"))
     shown = lines if tail is None else lines[max(0, len(lines) - tail) :]
-    text = "".join(line.text for line in shown).encode(errors="replace")
-    return web.Response(body=text[:limit], content_type="text/plain")
+    body = "".join(line.text for line in shown).encode(errors="replace")
+    return web.Response(body=body[:limit], content_type="text/plain")
 
 
 def _number(text: str) -> int | None:
