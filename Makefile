@@ -114,7 +114,7 @@ charts-check: $(READY) ## lint and render the charts with real Helm, compare dep
 	$(BIN)/python -m pytest -q tests/charts
 
 docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/rollout.md from the cases
-	$(BIN)/python -m kubevouch.diagnose.pages
+	$(BIN)/python -m tests.findings.pages
 	$(BIN)/python -m tests.faults.cases
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers

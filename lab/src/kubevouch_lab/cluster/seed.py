@@ -65,7 +65,6 @@ def objects(
         *_service_accounts(),
         *_config_maps(site, pki, bootstraps=bootstraps),
         *_kubernetes_service(site),
-        *_priority_classes(),
         *seed_rbac.objects(),
         *_local_api_services(),
     ]
@@ -192,21 +191,6 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "endpoints": [{"addresses": [site.api_address], "conditions": {"ready": True}}],
         "ports": [served],
     }
-
-
-def _priority_classes() -> Iterable[Object]:
-    for name, value in (
-        ("system-cluster-critical", 2_000_000_000),
-        ("system-node-critical", 2_000_001_000),
-    ):
-        yield {
-            "apiVersion": "scheduling.k8s.io/v1",
-            "kind": "PriorityClass",
-            "metadata": {"name": name, "generation": 1},
-            "description": "Used for system critical pods that must run.",
-            "preemptionPolicy": "PreemptLowerPriority",
-            "value": value,
-        }
 
 
 def _local_api_services() -> Iterable[Object]:
