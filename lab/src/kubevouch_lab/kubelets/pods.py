@@ -70,10 +70,8 @@ class Running:
 
     namespace: str
     pod: str
-    uid: str
     container: str
     started: float
-    pod_started: float
 
 
 def running(pods: list[Object]) -> Iterator[Running]:
@@ -90,10 +88,8 @@ def running(pods: list[Object]) -> Iterator[Running]:
             yield Running(
                 metadata["namespace"],
                 metadata["name"],
-                metadata.get("uid", ""),
                 each["name"],
                 moment(state.get("startedAt", "")) or began,
-                began,
             )
 
 
