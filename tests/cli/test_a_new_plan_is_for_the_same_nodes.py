@@ -3,26 +3,13 @@
 import io
 from pathlib import Path
 
-import msgspec
-
 from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.rollout.again import commands_of
 from kubevouch.cli.rollout.render import print_plan
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
+from kubevouch.rollout.decide.next_step import commands_of
+from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
 from tests.rollout.recorded import plan_of, planned, recorded
-from tests.rollout.test_a_plan_is_a_file import PLAN
-
-
-def test_a_plan_of_some_nodes_is_made_anew_for_those_that_are_still_there(tmp_path: Path) -> None:
-    """Who tried one node first was told to plan for all of them."""
-    environment = {"XDG_STATE_HOME": str(tmp_path)}
-    some = msgspec.structs.replace(PLAN, only=("w1", "w2"))
-    path = Path("plan.json")
-    assert commands_of(some, path, NO_WORD, environment).anew.endswith(" --nodes w1,w2")
-    assert commands_of(some, path, NO_WORD, environment, gone={"w1"}).anew.endswith(" --nodes w2")
-    assert "--nodes" not in commands_of(PLAN, path, NO_WORD, environment).anew
 
 
 def test_what_comes_after_a_plan_has_what_was_said_for_its_run_and_its_order_the_soak() -> None:
@@ -32,7 +19,7 @@ def test_what_comes_after_a_plan_has_what_was_said_for_its_run_and_its_order_the
     terminal.invocation = Invocation(given=times, verb="apply")
     nodes = [planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in "ab"]
     plan = plan_of(*nodes)
-    commands = commands_of(plan, path, OperatorWord(domains=("c.test",)), {})
+    commands = commands_of(plan, str(path), OperatorWord(domains=("c.test",)), lambda _: False)
     print_plan(terminal, plan, path, commands, (), soak=5.0)
     told = out.getvalue()
     assert "when it has soaked for 5 s" in " ".join(told.split()), told

@@ -110,7 +110,8 @@ TIMES = (("--gate-timeout", "300s"), ("--soak", "10.5s"))
 @pytest.mark.parametrize(
     ("verb", "line", "more"),
     [
-        ("apply", "kubevouch resume abcd", " --gate-timeout 300s --soak 10.5s"),
+        ("apply", "kubevouch resume abcd", ""),
+        ("resume", "kubevouch resume abcd", " --gate-timeout 300s --soak 10.5s"),
         ("apply", "kubevouch apply plan.json", " --gate-timeout 300s --soak 10.5s"),
         ("plan", "kubevouch plan -o plan.json --via ssh", " --gate-timeout 300s --soak 10.5s"),
         ("apply", "kubevouch apply plan.json --soak 1s", " --gate-timeout 300s"),

@@ -91,7 +91,7 @@ async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> Non
         "Error: undo nosuch: there is no such run here, and no such file; none is kept in "
     )
     assert "give the plan's file in its place" in ran.err
-    assert ran.err.endswith("NEXT     kubevouch status --list\n")
+    assert ran.err.endswith("NEXT     kubevouch status\n")
     ran = await kubevouch("undo", "abcd")
     assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
 

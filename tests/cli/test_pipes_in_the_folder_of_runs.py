@@ -3,38 +3,31 @@
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.armed_record import armed_by, armed_on
-from kubevouch.cli.common.run_history import has_run_begun_since, how_it_ended, undos_in
 from kubevouch.cli.common.run_log import RunLog
-from kubevouch.cli.common.runs import goes_on_here, kept_plans
+from kubevouch.cli.common.runs import kept_here, kept_plans, times_of
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.rollout.decide.timeouts import USUAL_TIMES
 from kubevouch.system_clock import SystemClock
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "kubevouch" / "runs"
     folder.mkdir(parents=True)
-    for ending in ("json", "armed", "log"):
+    for ending in ("json", "options", "log"):
         os.mkfifo(folder / f"abcd.{ending}")
     return {"XDG_STATE_HOME": str(tmp_path)}
 
 
 READERS: dict[str, Callable[[dict[str, str]], object]] = {
     "the plans": lambda it: list(kept_plans(it)),
-    "a plan": lambda it: goes_on_here("abcd", it),
-    "nodes in hand": lambda it: armed_by("abcd", it) + armed_on("uid", it),
-    "how a run ended": lambda it: how_it_ended("abcd", it),
-    "its undos": lambda it: undos_in("abcd", it),
-    "what has begun": lambda it: has_run_begun_since(EPOCH, "uid", it),
+    "a plan": lambda it: kept_here(it)("abcd"),
+    "its times": lambda it: times_of("abcd", it) != USUAL_TIMES,
 }
 
 

@@ -1,28 +1,23 @@
-"""`status`, `--list` and `resume`: from the machine where a run was begun, and from another one."""
+"""`status` and `resume`: from the machine where a run was begun, and from another one."""
 
 import asyncio
 import copy
-import io
 import json
 import os
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
-from kubevouch.cli.common.run_log import begun_log
-from kubevouch.cli.common.runs import keep_run, kept_plan
-from kubevouch.cli.common.terminal import Terminal
-from kubevouch.rollout.act.lease import RunLease
+from kubevouch.cli.common.runs import keep_run
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
 from tests.cli.program import Program
-from tests.cli.test_a_run_that_is_not_finished import UID, begun, folder, held_since
+from tests.cli.test_a_run_that_is_not_finished import UID, folder, held_since
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.scripted.faults import refuse
@@ -36,55 +31,6 @@ def case() -> str:
     return "healthy"
 
 
-async def test_the_runs_of_this_machine_are_listed_with_what_is_in_hand(kubevouch: Program) -> None:
-    empty = await kubevouch("status", "--list")
-    assert (empty.code, "No run was begun on this machine" in empty.out) == (0, True), empty
-    begun(kubevouch, UID, datetime(2099, 1, 1, tzinfo=UTC))
-    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
-    keep_run(plan, {"HOME": str(kubevouch.home)})
-    (folder(kubevouch) / "cccc.json").write_text("{")
-    table, document = await kubevouch.several(
-        ("status", "--list"), ("status", "--list", "-o", "json")
-    )
-    assert table.code == 0, table
-    told = (
-        f"{WORKER} was armed when it was last heard of, until 2099-01-01 00:00:00 UTC at the latest"
-    )
-    assert told in " ".join(table.out.split())
-    begun(kubevouch, UID, datetime(2020, 1, 1, tzinfo=UTC))
-    late = await kubevouch("status", "--list")
-    over = f"{WORKER} was armed when it was last heard of; its switch was due at 2020-01-01 00:00:00 UTC"
-    assert f"{over} at the latest" in " ".join(late.out.split()), late
-    rows = {each["run"]: each["state"] for each in json.loads(document.out)["runs"]}
-    assert rows["bbbb"] == "no node is in hand"
-    assert rows["cccc"] == "its plan cannot be read"
-    assert json.loads(document.out)["schemaVersion"] == "kubevouch.runs/1"
-
-
-async def test_the_runs_of_two_clusters_whose_contexts_have_one_name_are_told_apart(
-    kubevouch: Program,
-) -> None:
-    for run, number in (("aaaa", 1), ("bbbb", 2)):
-        server = f"https://10.0.0.{number}:6443"
-        cluster = ClusterBinding(
-            "kubernetes-admin@kubernetes", server, f"uid-{number}", "sha", "v1.36.3"
-        )
-        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
-    table, document = await kubevouch.several(
-        ("status", "--list"), ("status", "--list", "-o", "json")
-    )
-    assert "kubernetes-admin@kubernetes at https://10.0.0.1:6443" in table.out
-    assert "kubernetes-admin@kubernetes at https://10.0.0.2:6443" in table.out
-    rows = {each["run"]: each for each in json.loads(document.out)["runs"]}
-    assert rows["aaaa"]["cluster"] == "kubernetes-admin@kubernetes"
-    assert (rows["aaaa"]["server"], rows["aaaa"]["clusterUid"]) == (
-        "https://10.0.0.1:6443",
-        "uid-1",
-    )
-    assert rows["bbbb"]["clusterUid"] == "uid-2"
-
-
 async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_lies(
     kubevouch: Program,
 ) -> None:
@@ -94,17 +40,7 @@ async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_li
     assert "copy the plan from there" in ran.err
     assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
     ran = await kubevouch("resume", "./abcd.json")
-    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status --list"), ran
-
-
-async def test_a_kept_plan_that_cannot_be_read_is_not_gone_on_with_again_and_again(
-    kubevouch: Program, stage: Stage
-) -> None:
-    folder(kubevouch).mkdir(parents=True)
-    (folder(kubevouch) / "bbbb.json").write_text("{")
-    refused = await kubevouch("resume", "bbbb")
-    assert (refused.code, refused.err.splitlines()[-1]) == (2, "NEXT     kubevouch status --list")
-    assert "its plan cannot be read" in (await kubevouch("status", "--list")).out
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status"), ran
 
 
 async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
@@ -192,24 +128,28 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
     assert document.code == 3, document
     told = json.loads(document.out)
     assert (told["schemaVersion"], told["run"]) == ("kubevouch.status/1", "abcd")
-    assert [(each["node"], each["standing"]) for each in told["nodes"]] == [(WORKER, "not known")]
+    assert [(each["node"], each["state"]) for each in told["nodes"]] == [(WORKER, "unknown")]
 
 
-@pytest.mark.parametrize(("whose", "minutes"), [(UID, 4), (UID, -4), ("another-cluster", 4)])
-async def test_a_node_in_hand_whose_node_object_was_deleted_is_asked_all_the_same(
-    kubevouch: Program, stage: Stage, whose: str, minutes: int
+async def test_without_a_run_those_that_are_kept_here_are_listed(
+    kubevouch: Program, stage: Stage
 ) -> None:
-    """Its switch knows nothing of that object. Where that was due, or of a run on another cluster, nothing is to be asked."""
-    begun(kubevouch, whose, SystemClock().now() + timedelta(minutes=minutes))
-    stage.server.store.delete(kind_of("Node"), WORKER)
-    ran = await kubevouch(
-        "status",
+    """Those of two clusters whose contexts have one name are told apart; a plan that cannot be read ends nothing."""
+    for run, number in (("aaaa", 1), ("bbbb", 2)):
+        server = f"https://10.0.0.{number}:6443"
+        cluster = ClusterBinding("admin@kubernetes", server, f"uid-{number}", "sha", "v1.36.3")
+        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+    (folder(kubevouch) / "cccc.json").write_text("{")
+    table, document, of_one = await kubevouch.several(
+        ("status",), ("status", "-o", "json"), ("status", "dddd")
     )
-    assert ran.code == 3, ran
-    rows = [each for each in ran.out.splitlines() if each.startswith(WORKER)]
-    asked = (whose, minutes) == (UID, 4)
-    assert len(rows) == (1 if asked else 0), ran
-    assert ("armed by run abcd until" in " ".join(ran.out.split())) is asked, ran
+    told = [each for each in table.out.splitlines() if each.startswith("Kept here  ")]
+    assert sorted(each.split()[2] for each in told) == ["aaaa:", "bbbb:", "cccc:"]
+    assert "1 nodes of admin@kubernetes at https://10.0.0.2:6443" in table.out
+    assert "cccc: its plan cannot be read" in table.out
+    assert sorted(json.loads(document.out)["kept"]) == ["aaaa", "bbbb", "cccc"]
+    assert "Kept here" not in of_one.out
 
 
 async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
@@ -264,10 +204,10 @@ async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that
     config = kubevouch.away()
     ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config))
     assert ran.code == 0, ran
-    ready = f"NEXT       kubectl --kubeconfig {config} get --raw /readyz"
-    assert ran.out.splitlines()[-1] == ready, ran
-    then = f"once the API server answers: `kubevouch resume bbbb --kubeconfig {config}`"
-    assert then in " ".join(ran.out.split()), ran
+    assert ran.out.splitlines()[-2:] == [
+        f"NEXT       kubectl --kubeconfig {config} get --raw /readyz",
+        f"THEN       kubevouch resume bbbb --kubeconfig {config}",
+    ], ran
 
 
 async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_next(
@@ -317,52 +257,12 @@ async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
     kubevouch: Program, stage: Stage
 ) -> None:
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
-    await held_since(stage, 60)
+    held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     line = " ".join(elsewhere.out.split())
-    assert "Under way nobody any more: run bbbb of alice@laptop" in line, elsewhere
+    assert "Under way nobody: run bbbb of alice@laptop" in line, elsewhere
     assert "was cut off (killed, or away from the API server)" in line, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
-
-
-@pytest.mark.parametrize(("silent", "left"), [(60, 0), (1, 1)])
-async def test_a_status_strikes_what_its_node_says_is_over_also_where_the_killed_run_holds_the_lease(
-    kubevouch: Program, stage: Stage, silent: float, left: int
-) -> None:
-    """Nobody takes that Lease before the next run. While a run is under way nothing is struck: it may be about to begin."""
-    node_here(kubevouch, RunFound(b"bbbb", b"undone", 0, b"inactive", False, b"", b"", ()))
-    bind_to(stage, kubevouch)
-    begun(kubevouch, UID, datetime(2099, 1, 1, tzinfo=UTC))
-    await held_since(stage, silent)
-    ran = await kubevouch("status", "bbbb")
-    assert "undone" in ran.out, ran
-    assert len(list(folder(kubevouch).glob("*.armed"))) == left
-
-
-@pytest.mark.parametrize("of", ["1", "undo 1"])
-async def test_a_run_that_was_killed_here_is_cut_off_at_once_and_not_only_when_it_has_been_silent(
-    kubevouch: Program, stage: Stage, of: str
-) -> None:
-    """Its log is here, and no process holds that. What --list says, status and doctor say, too."""
-    node_here(kubevouch, RunFound(b"bbbb", b"restarted", 1100, b"active", True, b"", b"", ()))
-    bind_to(stage, kubevouch)
-    terminal = Terminal(None, io.StringIO(), io.StringIO(), {"HOME": str(kubevouch.home)})
-    lease = RunLease(SystemClock(), f"bbbb on alice@laptop ({of})", print)
-    plan = kept_plan("bbbb", terminal.environment)
-    assert plan is not None
-    log = begun_log(plan, "change 1 node", lease, terminal)
-    await held_since(stage, 0, lease.identity)
-    alive = await kubevouch("status", "bbbb")
-    assert "wait until it has ended" in " ".join(alive.out.split()), alive
-    log.let_go()
-    status, doctor = await kubevouch.several(("status", "bbbb"), ("doctor",))
-    told = " ".join(status.out.split())
-    assert "was cut off (its process on this machine has ended)" in told, status
-    assert "under way: wait" not in told
-    assert "the undo that is under way" not in told
-    again = "undo bbbb" if "undo" in of else "resume bbbb"
-    assert status.out.splitlines()[-1] == f"NEXT       kubevouch {again}", status
-    assert "was cut off and has not ended: " in " ".join(doctor.out.split()), doctor
 
 
 async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never_proven(
@@ -374,7 +274,7 @@ async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never
     told = " ".join(ran.out.split())
     assert "armed at work for 10 s set changed and restarted, not proven yet; its switch" in told
     bind_to(stage, kubevouch)
-    await held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
+    held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
     ran = await kubevouch("status", "bbbb")
     told = " ".join(ran.out.split())
     assert "armed at work for 10 s set the undo that is under way puts it back Under way" in told, (
@@ -386,7 +286,7 @@ async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(
     kubevouch: Program, stage: Stage
 ) -> None:
     """And not to the refused one, which has perhaps never begun."""
-    await held_since(stage, 0)
+    held_since(stage, 0)
 
     def now(lease: Any) -> Any:
         renewed = f"{SystemClock().now():%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -423,3 +323,18 @@ async def test_a_plan_and_the_reading_verbs_say_that_it_is_not_known_whether_a_r
         told = " ".join(ran.out.split())
         assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in told, ran
         assert "it is not known whether a run or an undo is under way" in told, ran
+
+
+@pytest.mark.parametrize("verb", [("undo", "abcd"), ("resume", "abcd"), ("status", "abcd")])
+async def test_the_plan_of_another_run_in_the_place_of_a_runs_own_is_not_taken_for_it(
+    kubevouch: Program, stage: Stage, verb: tuple[str, ...]
+) -> None:
+    """Whoever says `undo abcd` wants no other run undone."""
+    other = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="ffff")
+    folder(kubevouch).mkdir(parents=True)
+    path = folder(kubevouch) / "abcd.json"
+    path.write_text(text_of(other))
+    ran = await kubevouch(*verb, *(["--yes"] if verb[0] != "status" else []))
+    assert ran.code == 2, ran
+    assert f"{path}: is the plan of run ffff, not of abcd" in ran.err
+    assert stage.server.requests == []

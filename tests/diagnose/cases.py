@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubevouch.evidence.gather.snapshot import gather
-from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
+from kubevouch.evidence.run_holder import ArmedNode
+from kubevouch.evidence.snapshot import Evidence
 from tests.support import workers
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
@@ -59,7 +60,7 @@ async def seen_on(stage: Stage, scenario: Scenario, clock: WoundClock) -> Eviden
             api, clock=clock, dial_timeout=scenario.dial_timeout, with_certificates=True
         )
     runs = (
-        UnfinishedRun("abcd", f"{node}{DOMAIN}", MOMENT + duration(when), sure=True)
+        ArmedNode("abcd", f"{node}{DOMAIN}", MOMENT + duration(when))
         for node, when in scenario.armed.items()
     )
-    return replace(evidence, unfinished_runs=tuple(runs))
+    return replace(evidence, armed=tuple(each for each in runs if each.may_last(MOMENT)))

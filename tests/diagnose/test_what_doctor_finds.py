@@ -8,10 +8,8 @@ from fnmatch import fnmatchcase
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
-from kubevouch.diagnose.cause import MOST_CAUSES
-from kubevouch.diagnose.doctor import VERIFY, Diagnosis, diagnose
-from kubevouch.evidence.run_holder import RunHolder
-from kubevouch.evidence.snapshot import Evidence, UnfinishedRun
+from kubevouch.diagnose.doctor import MOST_CAUSES, VERIFY, Diagnosis, diagnose
+from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from tests.diagnose.cases import CASES, snapshot
 from tests.support.stage import short
 
@@ -72,7 +70,7 @@ async def test_the_csr_of_a_run_that_is_armed_is_no_cause_and_its_node_is_not_co
     cut_off = replace(
         expired,
         csrs=replace(expired.csrs, value=own),
-        unfinished_runs=(UnfinishedRun("abcd", node, expired.at + timedelta(minutes=3), True),),
+        armed=(ArmedNode("abcd", node, expired.at + timedelta(minutes=3)),),
     )
     found = diagnose(cut_off)
     [off] = [each for each in found.findings if each.code is Code.BOOTSTRAP_OFF]
@@ -81,54 +79,39 @@ async def test_the_csr_of_a_run_that_is_armed_is_no_cause_and_its_node_is_not_co
     assert Code.PENDING_NO_APPROVER not in {each.code for each in found.findings}, _told(found)
     assert found.cause and found.cause.code is Code.BOOTSTRAP_OFF, _told(found)
     # Its switch went off long ago, and the node serves a pair of its own: nobody waits for that CSR any more.
-    over = replace(cut_off, at=cut_off.at + timedelta(minutes=5))
+    over = replace(cut_off, armed=())
     codes = {each.code for each in diagnose(over).findings}
     assert Code.PENDING_NO_APPROVER not in codes
     assert Code.SUPERSEDED_CSR in codes
 
 
-async def test_what_a_node_serves_may_be_the_seed_of_a_run_that_is_not_known_to_have_ended() -> (
-    None
-):
-    """Then its CSR may be that run's: a run of another machine, or of this one as long as its switch has not had its time."""
+async def test_what_a_node_serves_may_be_the_seed_of_a_run_that_may_have_armed_it() -> None:
+    """Then its CSR is that run's, from whichever machine it was begun."""
     valid, pending = await snapshot("self-signed-by-address"), await snapshot("pending")
     [node] = [each.node for each in valid.served if short(each.node) == "k8s-worker-1"]
     asked = pending.csrs.or_else(())
     [asking] = [each for each in asked if each.spec.username == f"system:node:{node}"]
-    holder = RunHolder("abcd on alice@laptop (1)", None, timedelta(minutes=8))
-    begun = replace(
-        valid,
-        csrs=replace(valid.csrs, value=(asking,)),
-        run_holder=replace(valid.run_holder, value=holder),
-        unfinished_runs=(UnfinishedRun("abcd", node, valid.at - timedelta(minutes=3), True),),
-        own_holder=holder.identity,
-    )
-
-    def codes(evidence: Evidence) -> set[Code]:
-        return {each.code for each in diagnose(evidence).findings} & {
-            Code.PENDING_NO_APPROVER,
-            Code.SUPERSEDED_CSR,
-            Code.RUN_NOT_FINISHED,
-        }
-
-    assert codes(begun) == {Code.SUPERSEDED_CSR}, "its switch has had its time"
-    of_another = replace(begun, own_holder="")
-    assert codes(of_another) == {Code.PENDING_NO_APPROVER, Code.RUN_NOT_FINISHED}
-    in_hand = replace(begun, unfinished_runs=())
-    assert codes(in_hand) == {Code.PENDING_NO_APPROVER, Code.RUN_NOT_FINISHED}, "it goes on"
-    put_back = replace(in_hand, own_is_over=True)
-    assert codes(put_back) == {Code.SUPERSEDED_CSR}, "a status has asked its nodes since"
-    undo = replace(holder, identity="abcd on alice@laptop (undo 1)")
-    undone = replace(
-        begun, run_holder=replace(begun.run_holder, value=undo), own_holder=undo.identity
-    )
-    assert codes(undone) == {Code.PENDING_NO_APPROVER, Code.RUN_NOT_FINISHED}
-    long_ago = replace(holder, silent=timedelta(hours=2))
-    over = replace(of_another, run_holder=replace(begun.run_holder, value=long_ago))
-    assert codes(over) == {Code.SUPERSEDED_CSR}
-    expired = await snapshot("expired")  # and what has expired is no seed, whoever holds the Lease
-    there = replace(expired, csrs=of_another.csrs, run_holder=of_another.run_holder)
-    assert codes(there) == {Code.SUPERSEDED_CSR, Code.RUN_NOT_FINISHED}
+    alive = RunHolder("abcd on alice@laptop (1)", None, timedelta(seconds=1))
+    cut_off = replace(alive, silent=timedelta(minutes=8))
+    armed = ArmedNode("abcd", node, valid.at + timedelta(minutes=3))
+    superseded, unfinished = {Code.SUPERSEDED_CSR}, {Code.RUN_NOT_FINISHED}
+    told = superseded | unfinished | {Code.PENDING_NO_APPROVER}
+    for holder, entries, expected in (
+        (None, (), superseded),
+        (None, (armed,), unfinished),
+        (alive, (armed,), unfinished),
+        (alive, (), superseded | unfinished),
+        (cut_off, (armed,), unfinished),
+        (cut_off, (), superseded),
+    ):
+        seen = replace(
+            valid,
+            csrs=replace(valid.csrs, value=(asking,)),
+            run_holder=replace(valid.run_holder, value=holder),
+            armed=entries,
+        )
+        found = {each.code for each in diagnose(seen).findings}
+        assert found & told == expected
 
 
 def test_every_code_has_a_case() -> None:

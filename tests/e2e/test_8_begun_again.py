@@ -84,12 +84,11 @@ def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_
         "status",
         *expired.ssh_words(),
     )  # of no run in particular: all nodes are asked
-    while "nobody any more" not in (looked := expired.kubevouch(*status)).out:
+    while "was cut off" not in (looked := expired.kubevouch(*status)).out:
         assert "Under way  run " in looked.out, looked
         assert time.monotonic() < within, looked
     said = " ".join(looked.out.split())
-    assert f"Under way nobody any more: run {run} of " in said, looked
-    assert "was cut off (its process on this machine has ended)" in said, looked
+    assert f"Under way nobody: run {run} of " in said, looked
     assert f"NEXT       kubevouch resume {run}" in looked.out, looked
     resumed = expired.kubevouch("resume", str(run), "--yes", "--soak", "1s")
     assert resumed.code == 0, resumed
@@ -122,10 +121,12 @@ def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
     ran = running.finish()
     assert ran.code == 130, ran
     run, flags = made["run"], f"--kubeconfig {expired.kubeconfig}"
-    timing = "--gate-timeout 60s --soak 1s"
-    assert f"{worker.name} is armed by run {run}: its dead-man's switch puts it back at " in ran.err
+    assert (
+        f"{worker.name} may be armed by run {run}: its dead-man's switch puts it back at "
+        in ran.err
+    )
     assert 0 < int(re.findall(r"at the latest, in (\d+) s", ran.err)[0]) <= 80, ran
-    assert f"`kubevouch resume {run} {flags} {timing}`" in ran.err, ran
+    assert f"`kubevouch resume {run} {flags}`" in ran.err, ran
     assert f"`kubevouch undo {run} {flags}`" in ran.err, ran
     assert armed(worker) == [run]
     undone = expired.kubevouch("undo", str(run), "--yes")
@@ -194,13 +195,12 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
     assert re.search(r"puts it back at [-0-9]+ [:0-9]+ UTC by its clock", ran.out), ran
     assert f"kubevouch undo {run}" in ran.out, ran
-    assert f"NEXT     kubevouch resume {run} --gate-timeout 45s --soak 1s\n" in ran.out, ran
-    # The reading verbs see no disk, but this machine remembers.
+    assert f"NEXT     kubevouch resume {run}\n" in ran.out, ran
+    # The reading verbs see no disk, but the Lease.
     for verb in ("doctor", "verify"):
         looked = expired.kubevouch(verb)
         assert looked.code == 1, looked
-        told = f"run {run} is not finished, as far as is known here: {worker.name} was armed"
-        assert told in " ".join(looked.out.split())
+        assert f"run {run} may be armed on {worker.name}" in " ".join(looked.out.split()), looked
     replaced = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words())
     assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
     [kept] = re.findall(r"that one is kept in (\S+)", replaced.err)
@@ -208,23 +208,14 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     applied = expired.kubevouch("apply", str(other), "--yes", "--soak", "1s")
     assert applied.code == 4, applied
     assert f"run {run}" in applied.err, applied
-    goes_on = f"kubevouch resume {run} --gate-timeout 45s --soak 1s"
+    goes_on = f"kubevouch resume {run}"
     assert f"NEXT     {goes_on}\n" in applied.err, applied
     assert second["run"] != run
-    listed = " ".join(expired.kubevouch("status", "--list").out.split())
-    assert re.search(rf"{worker.name} was armed .* at the latest; it was cut off", listed), listed
     eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
     # Nobody has taken its Lease since, and nothing is left of it.
-    status = ("status", *expired.ssh_words())
-    stands = " ".join(expired.kubevouch(*status).out.split())
-    assert f"Under way nobody: run {run} of " in stands
-    assert "what it had begun is put back, on 1 of these nodes" in stands
-    over = r"no node is in hand; it was cut off; the switches of what it had in hand were due by .* UTC"
-    eventually(
-        lambda: re.search(over, " ".join(expired.kubevouch("status", "--list").out.split())),
-        "that its switch was due",
-    )
-    assert "KV905" not in (found := expired.kubevouch("doctor").out), found
+    stands = expired.kubevouch("status", *expired.ssh_words())
+    assert f"Under way  nobody: run {run} of " in stands.out, stands
+    eventually(lambda: "KV905" not in expired.kubevouch("doctor").out, "that its switch was due")
 
 
 @pytest.mark.long_on_the_bed

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def worker(expired: Cluster) -> Iterator[Node]:
     expired.start_controller_manager()
     status = json.loads(expired.kubevouch("status", "-o", "json", *expired.ssh_words()).out)
     for each in status["nodes"]:
-        if each["standing"] == "armed":
+        if each["state"] == "armed":
             expired.kubevouch("undo", each["run"], "--yes")
     assert kubelet_files(node) == before
 
@@ -61,14 +60,14 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     ran = running.finish()
     assert ran.code == 130, ran
     assert "stopped at once; its own switch puts it back" in " ".join(ran.out.split()), ran
-    assert f"NEXT     kubevouch resume {made['run']} --soak 1s\n" in ran.out, ran
+    assert f"NEXT     kubevouch resume {made['run']}\n" in ran.out, ran
     lines = log_of(ran.out)
     assert (lines[0]["what"], lines[-1]["what"], lines[-1]["exit"]) == ("begins", "ends", 130)
     looked = expired.kubevouch("status", str(made["run"]))
     assert looked.code == 1, looked
-    assert f"NEXT       kubevouch resume {made['run']} --soak 1s\n" in looked.out, looked
+    assert f"NEXT       kubevouch resume {made['run']}\n" in looked.out, looked
     expired.start_controller_manager()
-    again = expired.kubevouch("resume", str(made["run"]), "--yes", "--soak", "1s")
+    again = expired.kubevouch("resume", str(made["run"]), "--yes")
     assert again.code == 0, again
     told = "Only the plan was made with --nodes: other nodes were not looked at"
     assert told in " ".join(again.out.split()), again
@@ -90,95 +89,35 @@ def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
     assert ran.code == 130, ran
     looked = expired.kubevouch("status", *expired.ssh_words())
     assert looked.code == 0, looked
-    told = " ".join(looked.out.split())
-    assert (
-        f"Under way nobody Stopped run {made['run']}: it has not begun on 1 of the 2 nodes" in told
-    )
+    assert "Under way  nobody\n" in looked.out, looked
     assert f"NEXT       kubevouch resume {made['run']}" in looked.out, looked
-    listed = listed_of(expired, str(made["run"]))
-    assert "no node is in hand; ended with 1 done, 1 untouched" in listed, listed
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone
-    looked = expired.kubevouch("status", *expired.ssh_words())
-    assert "Stopped" not in looked.out, looked
-
-
-def listed_of(cluster: Cluster, run: str) -> str:
-    """What `status --list` says of one run, on one line. Runs that other tests killed on this cluster stand beside it."""
-    lines = cluster.kubevouch("status", "--list").out.splitlines()
-    [first] = [number for number, line in enumerate(lines) if line.startswith(f"{run} ")]
-    wrapped = takewhile(lambda line: line.startswith(" "), lines[first + 1 :])
-    return " ".join(" ".join([lines[first], *wrapped]).split())
-
-
-def what_is_found_done_has_an_end(cluster: Cluster, run: str, told: str) -> None:
-    """As a kill right before the end leaves the log; then the run is gone on with, and nothing is left to do."""
-    [path] = [line.split(maxsplit=1)[1] for line in told.splitlines() if line.startswith("Log  ")]
-    log = Path(path)
-    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
-    assert "it was cut off" in listed_of(cluster, run)
-    resumed = cluster.kubevouch("resume", run, "--yes")
-    assert (resumed.code, "Nothing was left to do." in resumed.out) == (0, True), resumed
-    listed = listed_of(cluster, run)
-    assert "ended with 2 done" in listed, listed
-    assert "cut off" not in listed, listed
 
 
 def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are_left(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
-    """It has given the Lease back: that there was one is known by its log here only, and by what still stands on the nodes."""
+    """It has given the Lease back: what is left is known by what still stands on the nodes."""
     path, nodes = tmp_path / "plan.json", expired.workers[:2]
     before = [kubelet_files(each) for each in nodes]
     made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
     applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
-    what_is_found_done_has_an_end(expired, str(made["run"]), applied.out)
     running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
     running.wait_for("former files in place")
     running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
-    looked = expired.kubevouch("status", *expired.ssh_words())
+    looked = expired.kubevouch("status", str(made["run"]))
     assert looked.code == 0, looked
-    left = f"Stopped    undo of run {made['run']}: it has not put back 1 of the 2 nodes"
-    assert left in looked.out, looked
-    [command] = re.findall(r"^NEXT +kubevouch (undo .*)$", looked.out, re.MULTILINE)
-    assert command.startswith(f"undo {made['run']} --nodes {nodes[1].name}"), looked
+    command = f"undo {made['run']}"
+    assert f"to put back what it has not: `kubevouch {command}" in " ".join(looked.out.split())
     done = expired.kubevouch(*shlex.split(command), "--yes")
     assert done.code == 0, done
     [aside] = re.findall(r"^Aside +(\S+/strays) on each node", done.out, re.MULTILINE)
     assert "kubelet-server-current.pem" in nodes[1].sh(f"ls {aside}").stdout, done
     assert [kubelet_files(each) for each in nodes] == before
-    looked = expired.kubevouch("status", *expired.ssh_words())
-    assert "Stopped" not in looked.out, looked
-
-
-def test_an_undo_that_was_abandoned_for_a_new_plan_does_not_come_next(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    """Whoever would do what NEXT said would take the new run's cluster apart."""
-    path, nodes = tmp_path / "plan.json", expired.workers[:2]
-    made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
-    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
-    running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
-    running.wait_for("former files in place")
-    running.interrupt()
-    assert running.finish().code == 130
-    new = plan(expired, path, "--nodes", nodes[0].name)
-    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
-    by_ssh = expired.ssh_words()
-    for asked in (by_ssh, (str(made["run"]),), ("--nodes", nodes[1].name, *by_ssh)):
-        looked = expired.kubevouch("status", *asked)
-        assert looked.code == 0, looked
-        assert "Stopped" not in looked.out, looked
-        [following] = re.findall(r"^NEXT +(.*)$", looked.out, re.MULTILINE)
-        assert not following.startswith("kubevouch undo"), looked
-    for run, node in ((new, nodes[0]), (made, nodes[1])):
-        undone = expired.kubevouch("undo", str(run["run"]), "--nodes", node.name, "--yes")
-        assert undone.code == 0, undone
 
 
 def test_temporary_files_that_are_gone_mid_run_end_it_with_a_table_and_the_node_is_put_back(

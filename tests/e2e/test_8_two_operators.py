@@ -134,7 +134,7 @@ def test_a_run_whose_lease_another_takes_between_two_nodes_begins_no_other_and_s
     assert "no other node was begun" in told, ran
     other, on = next_lines(ran)
     assert other.startswith("kubevouch status bbbb --ssh-config "), ran
-    assert on == f"kubevouch resume {made['run']} --soak 600s", ran
+    assert on == f"kubevouch resume {made['run']}", ran
     assert holder(expired) == identity, "a Lease that is another's is not given back"
     assert (kubelet_files(second), config_map(expired)) == (before, config)
     looked = expired.kubevouch(*shlex.split(other)[1:])
@@ -165,7 +165,7 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", told), ran
     other, on = next_lines(ran)
     assert other.startswith("kubevouch status bbbb"), ran
-    assert on == f"kubevouch resume {made['run']} --gate-timeout 10s --soak 1s", ran
+    assert on == f"kubevouch resume {made['run']}", ran
     looked = expired.kubevouch("status", str(made["run"]))
     assert looked.code == 1, looked
     assert re.search(rf"^{node.name} .* armed +in \d+ s", looked.out, re.MULTILINE), looked

@@ -319,10 +319,8 @@ async def test_a_refused_field_is_named(api: ApiClient, server: ScriptedApiServe
             body={"status": {"conditions": both}},
             content_type="application/merge-patch+json",
         )
-    assert [(cause.field, cause.reason) for cause in caught.value.causes] == [
-        ("status.conditions[1].type", "FieldValueInvalid")
-    ]
-    assert "mutually exclusive" in caught.value.causes[0].message
+    assert "status.conditions[1].type" in caught.value.message
+    assert "mutually exclusive" in caught.value.message
 
 
 async def test_the_end_of_a_log_is_read(api: ApiClient, server: ScriptedApiServer) -> None:

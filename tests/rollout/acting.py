@@ -106,6 +106,8 @@ class Machines:
     name: str = "ssh"
     by_name: dict[str, Machine] = field(default_factory=dict)
     ran: list[tuple[str, str]] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _: None
+    """Called with the name of a script before that is sent."""
 
     async def destination(self, host: str) -> Destination:
         return Destination(host, lookup=host, is_known=host in self.by_name)
@@ -117,6 +119,7 @@ class Machines:
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
         machine = self.by_name[host]
+        self.before(script.name)
         _check_answers(machine, host, script.name)
         if at is not None and at.address not in machine.addresses:
             other = next(m for m in self.by_name.values() if at.address in m.addresses)

@@ -11,7 +11,7 @@ from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
-from kubevouch.rollout.decide.run_status import RunFound, RunsFound, Standing
+from kubevouch.rollout.decide.run_status import NodeState, RunFound, RunsFound
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from tests.support.stage import DOMAIN, cluster_ca
@@ -99,8 +99,11 @@ async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense() ->
         machine.prints["status"] = whose
         targets = [planned_target(each) for each in plan.nodes]
         rows = await gather_statuses(targets, "abcd", here.machines)
-        standings = {each.node: each.standing for each in rows}
-        assert standings == {**dict.fromkeys(OTHERS, Standing.NONE), WORKER: Standing.UNKNOWN}
+        standings = {each.node: each.state for each in rows}
+        assert standings == {
+            **dict.fromkeys(OTHERS, NodeState.UNTOUCHED),
+            WORKER: NodeState.UNKNOWN,
+        }
         (notes,) = [each.notes for each in rows if each.node == WORKER]
         assert "the status script's answer cannot be read: b'nobody' says whose" in notes[0]
 

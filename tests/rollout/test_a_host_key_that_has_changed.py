@@ -8,12 +8,12 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, live_target, planned_target
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.next_for_status import exit_code_of, next_for_status
+from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
-from kubevouch.rollout.decide.reaching import WayToNodes
 from kubevouch.rollout.decide.result import NodeOutcome
-from kubevouch.rollout.decide.run_status import Standing
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.transaction import TransactionState
+from kubevouch.rollout.decide.way_to_nodes import WayToNodes
 from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, Acting, acting, answered
 from tests.rollout.staged import QUICK
 
@@ -42,7 +42,7 @@ async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible() -> Non
     assert ended[WORKER].why == f"{WORKER}: {SAID}"
     assert ended[SECOND].outcome is NodeOutcome.UNDONE
     assert sent_to(here, WORKER) == {"survey"}
-    step = next_after_undo(result, "kubevouch undo abcd", lambda _: True)
+    step = next_after_undo(result, ["again"], lambda _: True)
     assert step.command == "kubevouch status abcd", "the same again would come to the same"
 
 
@@ -55,14 +55,14 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> N
         live = await here.context.api.get(NODES, WORKER)
         by_own_ssh = await gather_statuses([live_target(live)], "", here.machines)
     [worker] = [each for each in rows if each.node == WORKER]
-    assert (worker.standing, worker.notes) == (Standing.UNKNOWN, (f"{WORKER}: {SAID}",))
+    assert (worker.state, worker.notes) == (NodeState.UNKNOWN, (f"{WORKER}: {SAID}",))
     assert exit_code_of(rows) == 3
     way = WayToNodes(ssh_config="/etc/config", ssh_user="ops")
-    command, note = next_for_status(rows, "abcd", None, frozenset({"abcd"}), way=way)
+    found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
-    assert command == f"kubevouch status --nodes {WORKER} {flags}"
-    assert "whichever key your own ssh knows it by" in note
-    assert [each.standing for each in by_own_ssh] == [Standing.NONE]
+    assert found.command == f"kubevouch status --nodes {WORKER} {flags}"
+    assert "whichever key your own ssh knows it by" in found.note
+    assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 
 
 async def test_a_key_that_changes_before_the_nodes_turn_leaves_it_as_it_is() -> None:

@@ -20,14 +20,14 @@ from kubevouch.node.script import Script
 from kubevouch.policy.claims import NameSource
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.armed import found_armed, has_ended
+from kubevouch.rollout.decide.armed import found_armed
 from kubevouch.rollout.decide.assess import NodeFacts, assess
 from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
 from kubevouch.rollout.decide.machine import asks_anyhow
 from kubevouch.rollout.decide.need import MachineFacts, need_of
-from kubevouch.rollout.decide.next_for_status import next_for_status, who_writes
+from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status
 from kubevouch.rollout.decide.not_changed import changed_since, not_changed
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
@@ -51,7 +51,7 @@ from .forgeries import Forgery, forgeries
 from .recorded import Recorded, plan_of, planned, recorded
 
 _RUNS_COMMAND = r"(status|resume)( [0-9a-f]{4,32})?"
-_SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|{_RUNS_COMMAND})"
+_SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|undo abcd --nodes node-1|{_RUNS_COMMAND})"
 LONGEST = 20_000
 """The most characters that are shown to a person about one node."""
 
@@ -75,9 +75,8 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
     yield untrusted_root(node, found)
     for ending in (not_changed(node, RUN, "", found), changed_since(node, RUN, found)):
         yield ending.why if ending else ""
-    has_ended(RUN, found)
     armed = found_armed(node.node, RUN, found, seen.at, 240)
-    assert abs(armed.fires - seen.at) <= timedelta(seconds=2**33)
+    assert abs(armed.due - seen.at) <= timedelta(seconds=2**33)
     yield from _planned_of(seen, facts)
     life = timedelta(days=1)
     change = change_of(node, found, RUN, content=state.content, switch_seconds=240)
@@ -235,16 +234,15 @@ def test_whatever_a_status_says_is_a_row_of_this_node_and_no_command_has_its_wor
         for run, others in (("", False), ("abcd", True), ("bbbb", False)):
             try:
                 statuses = statuses_of("node-1", found, run, others=others)
-                command, note = next_for_status(statuses, run, None, frozenset({"abcd"}))
-                who_writes(None, statuses, "")
+                following = next_for_status(StatusFacts(statuses, run, kept={"abcd"}))
             except Exception as error:  # noqa: BLE001 - whatever it is, one node's answer would hide all others
                 wrong.append(f"{forgery}: {error!r}"[:300])
                 continue
             rows += len(statuses)
             wrong += _too_long(forgery, ["; ".join(each.notes) for each in statuses])
-            wrong += _too_long(forgery, [note])
-            if not re.fullmatch(_SAFE_COMMAND, command):
-                wrong.append(f"{forgery}: NEXT is {command!r}")
+            wrong += _too_long(forgery, [following.note])
+            if not re.fullmatch(_SAFE_COMMAND, following.command):
+                wrong.append(f"{forgery}: NEXT is {following.command!r}")
             if {each.node for each in statuses} != {"node-1"}:
                 wrong.append(f"{forgery}: a row of another node")
     assert not wrong, "\n".join(wrong)

@@ -4,16 +4,14 @@ import asyncio
 import re
 from dataclasses import replace
 
-import msgspec
 import pytest
 
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.next_step import Commands, NextStep, next_after, next_after_undo
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.result import LostLease, NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder
@@ -35,32 +33,8 @@ from tests.support.unhurried import GENEROUS
 
 DONE, STOPPED, UNDONE = NodeOutcome.DONE, NodeOutcome.STOPPED, NodeOutcome.UNDONE
 UNTOUCHED, NOT_PUT_BACK = NodeOutcome.UNTOUCHED, NodeOutcome.NOT_PUT_BACK
-COMMANDS = Commands("again", "anew", lambda _: "", lambda run: f"looks at {run}")
-TO_BOB, DELETED = LostLease("bbbb"), LostLease("")
-
-
-def ended(*outcomes: NodeOutcome, by: LostLease, armed: bool = False) -> RunResult:
-    nodes = tuple(NodeResult(f"n{i}", each, armed=armed) for i, each in enumerate(outcomes))
-    return RunResult("aaaa", nodes, "", stopped="Lease: lost", lost_lease=by)
-
-
-@pytest.mark.parametrize(
-    ("result", "step"),
-    [
-        (ended(DONE, UNTOUCHED, by=TO_BOB), NextStep("looks at bbbb", "again")),
-        (ended(STOPPED, UNTOUCHED, armed=True, by=TO_BOB), NextStep("looks at bbbb", "again")),
-        (ended(DONE, UNTOUCHED, by=DELETED), NextStep("again")),
-        # Somebody goes on with this very run.
-        (ended(STOPPED, armed=True, by=LostLease("aaaa")), NextStep("looks at aaaa")),
-        (ended(DONE, DONE, by=TO_BOB), NextStep("kubevouch verify --wait 2m")),
-        # What has failed before is looked at as ever.
-        (ended(UNDONE, UNTOUCHED, by=TO_BOB), NextStep("kubevouch doctor", "anew")),
-    ],
-)
-def test_what_comes_next_is_the_run_that_has_it_and_then_this_one(
-    result: RunResult, step: NextStep
-) -> None:
-    assert next_after(result, COMMANDS) == step
+TO_BOB = LostLease("bbbb")
+DELETED = LostLease("")
 
 
 async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak() -> None:
@@ -132,7 +106,7 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when() -> None:
     assert switch - GENEROUS < int(said[1]) <= switch + 1
     assert "this run has lost it and stops here" in result.stopped
     assert result.undo == "kubevouch undo abcd"
-    assert next_after(result, COMMANDS) == NextStep("looks at bbbb", "again")
+    assert result.lost_lease == LostLease("bbbb")
 
 
 async def test_a_node_that_was_found_armed_is_left_to_its_switch_too() -> None:
@@ -146,28 +120,6 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too() -> None:
     [node] = result.nodes
     assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
     assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", node.why)
-
-
-def undo_ended(by: LostLease, *outcomes: NodeOutcome, failed: bool = False) -> RunResult:
-    result = ended(*outcomes, by=by)
-    return msgspec.structs.replace(result, config_map_failed=failed)
-
-
-@pytest.mark.parametrize(
-    ("result", "step"),
-    [
-        (undo_ended(TO_BOB, UNDONE, STOPPED, NOT_PUT_BACK), NextStep("kubevouch status bbbb", "again")),
-        (undo_ended(TO_BOB, UNDONE, UNDONE, failed=True), NextStep("kubevouch status bbbb", "again")),
-        (undo_ended(DELETED, UNDONE, NOT_PUT_BACK), NextStep("again")),
-        # Somebody carries out, or takes back, this very run.
-        (undo_ended(LostLease("aaaa"), UNDONE, NOT_PUT_BACK), NextStep("kubevouch status aaaa")),
-        (undo_ended(TO_BOB, UNDONE, NodeOutcome.NOT_CHANGED), NextStep("kubevouch doctor")),
-    ],
-)  # fmt: skip
-def test_what_comes_after_an_undo_is_the_run_that_has_it_and_then_this_undo(
-    result: RunResult, step: NextStep
-) -> None:
-    assert next_after_undo(result, "again", lambda _: True) == step
 
 
 class TakenOver(Progress):

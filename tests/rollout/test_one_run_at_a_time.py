@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.gather.run_holder import gather_run_holder
+from kubevouch.evidence.gather.run_holder import gather_run_lease
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply
@@ -263,15 +263,15 @@ async def test_while_the_api_server_does_not_answer_it_is_neither_held_nor_lost(
 async def test_who_holds_it_can_be_read_by_others(
     server: ScriptedApiServer, api: ApiClient
 ) -> None:
-    assert await gather_run_holder(api) is None
+    assert (await gather_run_lease(api)).holder is None
     async with Operator(ALICE).lease().held(api):
-        found = await gather_run_holder(api)
+        found = (await gather_run_lease(api)).holder
         assert found is not None
         assert (found.run, found.where, found.is_alive) == ("abcd", "alice@laptop", True)
-    assert await gather_run_holder(api) is None
+    assert (await gather_run_lease(api)).holder is None
     server.faults.on(f"{PATH}/*", faults.refuse(status.StatusError(403, "Forbidden", "no")))
     with pytest.raises(Forbidden):  # which is not that nobody holds it
-        await gather_run_holder(api)
+        await gather_run_lease(api)
 
 
 # What a run does with it.

@@ -9,11 +9,11 @@ import pytest
 
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable
 from kubevouch.node.script import Script, ScriptResult
 from kubevouch.rollout.act import node_run
 from kubevouch.rollout.act.node_run import NodeRun
-from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.gates import GateResult, ProofGate
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
@@ -259,7 +259,7 @@ class Observed:
 
     def __init__(self, script: Course, transport: ScriptedTransport, clock: Clock) -> None:
         self.approved: set[str] = set()
-        self.told: list[ArmedNode | None] = []
+        self.over: list[str] = []
         self.new_process: bool | None = None
         self._as_before = script.as_before
         self._well = script.well
@@ -273,7 +273,8 @@ class Observed:
                 "transport": transport,
                 "progress": _Silent(),
                 "stop": lambda: False,
-                "armed": staticmethod(lambda _, armed: self.told.append(armed)),
+                "is_over": staticmethod(self.over.append),
+                "may_be_armed": staticmethod(lambda _: None),
             },
         )
         self.node = type("Node", (), {"node": "n1", "host": "n1"})
@@ -326,7 +327,7 @@ async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.Monkey
     assert not result.why.startswith("undone"), "the outcome says so"
     assert not result.why.endswith("; undone"), "the outcome says so"
     assert result.armed == (name in ARMED)
-    assert (observed.told[-1] is not None) == (name in ARMED)
+    assert bool(observed.over) == (name not in ARMED)
     assert clock.monotonic() < 10 * RolloutTimeouts(30).switch
 
 

@@ -1,88 +1,309 @@
-"""Each ending of a run names the command that helps from there; a node that is armed is named with its switch's time."""
+"""One table says what comes next: which row each state, end and refusal comes to, and the words of each row once."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from shlex import join, split
 
 import msgspec
 import pytest
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.errors import ApiUnreachable, UnreachableKind
-from kubevouch.rollout.decide.armed import (
-    ArmedNode,
-    as_of_now,
-    found_armed,
-    what_is_left_armed,
-)
+from kubevouch.evidence.run_holder import ArmedNode, RunHolder
+from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized, UnreachableKind
+from kubevouch.rollout.decide.advice import Case, NextStep, step
+from kubevouch.rollout.decide.armed import as_of_now, found_armed, what_is_left_armed
 from kubevouch.rollout.decide.need import need_of
+from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
 from kubevouch.rollout.decide.next_step import (
     Commands,
-    NextStep,
     beyond_the_plan,
+    commands_of,
     next_after,
     next_after_refusal,
     next_after_undo,
     next_for_left_out,
+    shows_an_answer,
 )
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.operator_word import NO_WORD
+from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, Plan, PodPlace
+from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.run_status import NodeState, RunOnNode
+from kubevouch.rollout.decide.way_to_nodes import WayToNodes
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
 from kubevouch.system_clock import SystemClock
 from tests.rollout.recorded import plan_of, planned, recorded
 
-DONE, UNDONE, STOPPED = NodeOutcome.DONE, NodeOutcome.UNDONE, NodeOutcome.STOPPED
-UNKNOWN, UNTOUCHED = NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED
-SKIPPED, DOWN = NodeOutcome.SKIPPED, NodeOutcome.DOWN
-COMMANDS = Commands("again", "anew", lambda run: "go on with ffff" if run == "ffff" else "")
-ILL = LeftOut("w9", "connection timed out")
+# The words.
+
+FILLED = {
+    "run": "aaaa",
+    "nodes": ("--nodes", "w1"),
+    "way": (),
+    "again": ("again",),
+    "anew": ("anew",),
+    "shows": ("ssh", "--", "w1", "true"),
+    "ssh": ("--ssh-user", "ops"),
+    "node": "w1",
+    "what": "run aaaa",
+    "seconds": "19",
+    "comes": "goes off in 9 s",
+    "where": "alice@laptop",
+}
+STATUS, RESUME = "kubevouch status aaaa --nodes w1", "kubevouch resume aaaa"
+UNDO = "kubevouch undo aaaa --nodes w1"
+NEW = "what this run has put back it does not change again: that takes a new plan"
+WORDS = {
+    Case.LOOK: (STATUS, "", ""),
+    Case.DOCTOR: ("kubevouch doctor", "", ""),
+    Case.VERIFY: ("kubevouch verify --wait 2m", "", ""),
+    Case.AGAIN: ("again", "", ""),
+    Case.SHOWS: ("ssh -- w1 true", "again", ""),
+    Case.ANEW: ("anew", "", ""),
+    Case.DOCTOR_THEN_ANEW: ("kubevouch doctor", "anew", ""),
+    Case.SHOWS_THEN_ANEW: ("ssh -- w1 true", "anew", ""),
+    Case.LOOK_THEN_ANEW: (STATUS, "anew", ""),
+    Case.LOOK_THEN_AGAIN: (STATUS, "again", ""),
+    Case.RESUME: (RESUME, "", ""),
+    Case.UNDO: (UNDO, "", ""),
+    Case.UNDO_THEN_ANEW: (UNDO, "anew", ""),
+    Case.ROLES_THEN_AGAIN: ("kubevouch apply --print-role", "again", ""),
+    Case.ROLES: ("kubevouch apply --print-role", "", ""),
+    Case.UNDER_WAY: (f"sleep 7 && {STATUS}", "", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
+    Case.UNDO_CUT_OFF: (UNDO, "", "this goes on with the undo that was cut off; what that has put back stays so"),
+    Case.UNDO_CUT_OFF_ELSEWHERE: (STATUS, "", f"that undo goes on where it was begun, by alice@laptop: `{UNDO}`; elsewhere with the run's plan, copied from there, in place of the run's name"),
+    Case.ARMED: (RESUME, "", f"to put its nodes back instead: `{UNDO}`"),
+    Case.ARMED_TOO_LATE: (f"sleep 7 && {STATUS}", "", f"the node's own switch goes off in 9 s: `{RESUME}` would hardly come in time, and does not prolong that"),
+    Case.ARMED_ELSEWHERE: (f"sleep 7 && {STATUS}", "", f"the plan of run aaaa is not kept on this machine, or cannot be read. Where it was begun: `{RESUME}`. Else copy the file aaaa.json from there (in ~/.local/state/kubevouch/runs) and give its path to `kubevouch undo`; or wait until the switch puts the node back"),
+    Case.FAILED: (UNDO, "", "its switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there"),
+    Case.SILENT: ("ssh -- w1 true", STATUS, ""),
+    Case.SILENT_UNSAID: (STATUS, "", "once the nodes that did not answer can be asked"),
+    Case.SILENT_OTHER_KEY: ("kubevouch status --nodes w1 --ssh-user ops", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
+    Case.SILENT_FROM_HERE: ("kubevouch status --nodes w1 --via ssh", "", "`--via local` asks this machine only, and w1 is another one: go by ssh, or run it there"),
+    Case.PARTLY_UNDONE: ("kubevouch doctor", "", f"{NEW}; to put back what it has not: `{UNDO}`"),
+    Case.UNDONE: ("kubevouch doctor", "", NEW),
+    Case.CUT_OFF: (RESUME, "", f"no node is armed; to put back instead what it has changed: `{UNDO}`"),
+    Case.CUT_OFF_ELSEWHERE: ("kubevouch doctor", "", f"that run goes on where it was begun, by alice@laptop: `{RESUME}`"),
+    Case.NOT_ALL_BEGUN: (RESUME, "", "it has not begun on every node of its plan, or needed nothing there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", Case)
+def test_the_words_of_each_row(case: Case) -> None:
+    assert step(case, 7, **FILLED) == NextStep(*WORDS[case])
+
+
+# What runs have left on nodes.
+
+ALICE, UNDO_OF = "aaaa on alice@laptop (1)", "aaaa on alice@laptop (undo 1)"
+
+
+def holder(identity: str, silent: float) -> RunHolder:
+    return RunHolder(identity, None, timedelta(seconds=silent))
+
+
+ALIVE, LATE, DEAD = holder(ALICE, 1), holder(ALICE, 9.4), holder(ALICE, 60)
+DEAD_UNDO = holder(UNDO_OF, 60)
+
+
+def row(state: NodeState, run: str = "aaaa", node: str = "n", **other: object) -> RunOnNode:
+    return RunOnNode(node, run, state, **other)  # type: ignore[arg-type]
+
+
+ARMED, LONG = row(NodeState.ARMED, fires_in=30), row(NodeState.ARMED, fires_in=143)
+DONE, FAILED = row(NodeState.DONE), row(NodeState.FAILED, fires_in=-90)
+NONE, UNDONE = row(NodeState.UNTOUCHED, node="m"), row(NodeState.UNDONE, node="m")
+OTHER, ELSE = row(NodeState.UNDONE, "bbbb"), row(NodeState.ARMED, "eeee", fires_in=143)
+SILENT = row(NodeState.UNKNOWN, "", host="n")
+MUTE, UNSAID = row(NodeState.UNKNOWN, host="n", lacks_answer=True), row(NodeState.UNKNOWN)
+ROOTLESS = row(NodeState.UNKNOWN, host="n", lacks_root=True)
+OTHER_KEY = row(NodeState.UNKNOWN, host="n", other_key=True)
+IS_KEPT = {"aaaa"}
+LOOK = "kubevouch status aaaa"
+
+
+@pytest.mark.parametrize(
+    ("rows", "found", "case", "command"),
+    [
+        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, Case.UNDER_WAY, LOOK),
+        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, Case.UNDER_WAY, f"sleep 11 && {LOOK}"),
+        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, Case.UNDER_WAY, LOOK),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa --nodes w1,w2"),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO}, Case.UNDO_CUT_OFF_ELSEWHERE, LOOK),
+        ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, Case.UNDONE, "kubevouch doctor"),
+        ([LONG, SILENT], {"kept": IS_KEPT}, Case.ARMED, RESUME),
+        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, Case.ARMED, RESUME),
+        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, Case.ARMED, RESUME),
+        ([ARMED], {"kept": IS_KEPT}, Case.ARMED_TOO_LATE, f"sleep 45 && {LOOK}"),
+        ([ARMED, LONG], {"kept": IS_KEPT}, Case.ARMED, RESUME),
+        ([FAILED], {"kept": IS_KEPT}, Case.FAILED, "kubevouch undo aaaa --nodes n"),
+        ([LONG], {}, Case.ARMED_ELSEWHERE, f"sleep 158 && {LOOK}"),
+        ([row(NodeState.ARMED, fires_in=2**33)], {}, Case.ARMED_ELSEWHERE, f"sleep 615 && {LOOK}"),
+        ([SILENT], {"nodes": ("n", "m")}, Case.SILENT, "ssh -- n true"),
+        ([DONE, SILENT], {"holder": DEAD, "kept": IS_KEPT}, Case.SILENT, "ssh -- n true"),
+        ([ROOTLESS], {"way": WayToNodes("ssh", "/my ssh", "ops")}, Case.SILENT, "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
+        ([MUTE], {}, Case.SILENT, "ssh -- n"),
+        ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
+        ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_FROM_HERE, "kubevouch status --nodes n --via ssh"),
+        ([UNSAID], {"run": "aaaa"}, Case.SILENT_UNSAID, LOOK),
+        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_OTHER_KEY, "kubevouch status --nodes n"),
+        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.PARTLY_UNDONE, "kubevouch doctor"),
+        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.PARTLY_UNDONE, "kubevouch doctor"),
+        ([DONE, UNDONE], {}, Case.DOCTOR, "kubevouch doctor"),
+        ([UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
+        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, Case.CUT_OFF, RESUME),
+        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, Case.CUT_OFF, RESUME),
+        ([DONE], {"holder": DEAD}, Case.CUT_OFF_ELSEWHERE, "kubevouch doctor"),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.NOT_ALL_BEGUN, RESUME),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.NOT_ALL_BEGUN, RESUME),
+        ([DONE, row(NodeState.UNTOUCHED, "")], {"kept": IS_KEPT, "newest": "aaaa"}, Case.NOT_ALL_BEGUN, RESUME),
+        ([DONE], {"run": "aaaa", "kept": IS_KEPT}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([DONE, NONE], {}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([NONE, NONE], {}, Case.DOCTOR, "kubevouch doctor"),
+        # The plan was given by its file, on another machine than the one where the run was begun: its name alone says nothing here.
+        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED, "kubevouch resume 'of bob.json'"),
+        ([SILENT], {"run": "aaaa", "file": "of bob.json"}, Case.SILENT, "ssh -- n true"),
+        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED_ELSEWHERE, "sleep 158 && kubevouch status eeee"),
+    ],
+)  # fmt: skip
+def test_after_a_status(
+    rows: Sequence[RunOnNode], found: dict[str, object], case: Case, command: str
+) -> None:
+    seen = next_for_status(StatusFacts(rows, **found))  # type: ignore[arg-type]
+    assert seen.command == command
+    note = case.value.note.partition("{")[0]
+    assert seen.note.startswith(note) and bool(seen.note) == bool(case.value.note), seen
+
+
+READY = "kubectl get --raw /readyz"
+
+
+@pytest.mark.parametrize(
+    ("rows", "first", "waits"),
+    [
+        ([LONG], READY, True),
+        ([DONE, NONE], READY, True),
+        # These need no API server.
+        ([ARMED], f"sleep 45 && {LOOK}", False),
+        ([SILENT], "ssh -- n true", False),
+    ],
+)
+def test_while_the_api_server_is_away_what_needs_it_comes_after_what_shows_that_it_is_back(
+    rows: Sequence[RunOnNode], first: str, waits: bool
+) -> None:
+    found = next_for_status(StatusFacts(rows, "aaaa", kept=IS_KEPT, away=READY))
+    assert found.command == first
+    assert (found.then == RESUME) is waits
+
+
+def test_which_command_shows_that_the_api_server_answers() -> None:
+    away = ApiUnreachable("s", "connection refused", kind=UnreachableKind.REFUSED)
+    assert shows_an_answer(away) == READY
+    assert shows_an_answer(Unauthorized("s", "expired", code=401)) == "kubectl auth whoami"
+    assert shows_an_answer(Forbidden("s", "not allowed", code=403)) == "", "it has answered"
+
+
+@pytest.mark.parametrize(
+    ("seen", "doubt", "said"),
+    [
+        (None, "", "nobody"),
+        (None, "not allowed", "not known: not allowed"),
+        (ALIVE, "", "run aaaa of alice@laptop (renewed 1 s ago)"),
+        (DEAD, "", "nobody: run aaaa of alice@laptop (not renewed for 60 s) was cut off (killed, or away from the API server)"),
+        (holder("aaaa on alice@laptop (undo w1,w2 1)", 1), "", "undo of run aaaa on w1, w2 by alice@laptop (renewed 1 s ago)"),
+    ],
+)  # fmt: skip
+def test_who_writes(seen: RunHolder | None, doubt: str, said: str) -> None:
+    assert who_writes(seen, doubt) == said
+
+
+HOSTILE = "d21d76ea;touch${IFS}/tmp/here"
+
+
+@pytest.mark.parametrize("of", ["1", "undo 1"])
+@pytest.mark.parametrize("silent", [1, 60])
+def test_no_command_line_holds_what_a_lease_or_a_node_calls_a_run_and_is_no_runs_name(
+    of: str, silent: float
+) -> None:
+    looked = StatusFacts([NONE], holder=holder(f"{HOSTILE} on root@ops-1 ({of})", silent))
+    armed = StatusFacts([row(NodeState.ARMED, HOSTILE)])
+    for found in (next_for_status(looked), next_for_status(armed)):
+        assert "touch" not in found.command
+        assert "touch" not in found.note
+
+
+# After a run.
+
+COMMANDS = Commands(
+    ["again"], ["anew"], lambda run: run == "ffff", there=["--via", "pod"], by_ssh=["by-ssh"]
+)
+GO_ON = "kubevouch resume ffff"
+UNKNOWN, UNTOUCHED, SKIPPED = NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED, NodeOutcome.SKIPPED
+STOPPED, DOWN, BACK = NodeOutcome.STOPPED, NodeOutcome.DOWN, NodeOutcome.UNDONE
+OK, LEFT = NodeOutcome.DONE, NodeOutcome.NOT_PUT_BACK
+ILL = LeftOut("w9", "its clock is off")
 NOT_READY = LeftOut("w9", "it is NotReady", seen_outside=True)
-ARMED = LeftOut("w9", "run ffff has changed it", armed_run="ffff")
-ARMED_ELSEWHERE = LeftOut("w9", "run eeee has changed it", armed_run="eeee")
+BY_OURS = LeftOut("w9", "run ffff has changed it", armed_run="ffff")
+BY_OTHER = LeftOut("w9", "run eeee has changed it", armed_run="eeee")
 WELL = LeftOut("w9", "nothing to do", is_well=True, armed_run="ffff", seen_outside=True)
+SEES = "kubevouch status"
 
 
 def ended(*outcomes: NodeOutcome, armed: bool = False, **other: object) -> RunResult:
     nodes = tuple(NodeResult(f"n{i}", each, armed=armed) for i, each in enumerate(outcomes))
-    return RunResult("r", nodes, "", **other)  # type: ignore[arg-type]
+    return RunResult("aaaa", nodes, "", **other)  # type: ignore[arg-type]
 
 
 HELD = RunResult("r", (NodeResult("n1", STOPPED, "csr-1 is held: ...", unapproved=True),), "")
 """A new plan alone would lead to the same end: doctor says what the CSR is, and what may be done about it."""
-
-
-def test_a_run_of_some_nodes_says_that_the_others_were_not_looked_at() -> None:
-    whole = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP))
-    some = msgspec.structs.replace(whole, only=("n0",))
-    assert "`kubevouch verify` looks at them, too" in beyond_the_plan(some, ended(DONE))
-    assert beyond_the_plan(whole, ended(DONE)) == ""
-    assert beyond_the_plan(some, ended(STOPPED)) == ""
+TO_BOB, DELETED, ITSELF = LostLease("bbbb"), LostLease(""), LostLease("aaaa")
 
 
 @pytest.mark.parametrize(
     ("result", "command", "then"),
     [
-        (ended(DONE, DONE), "kubevouch verify --wait 2m", ""),
+        (ended(OK, OK), "kubevouch verify --wait 2m", ""),
         (ended(), "kubevouch verify --wait 2m", ""),
-        (ended(DONE, left_out=(ILL,)), "anew", ""),
-        (ended(DONE, left_out=(ILL, NOT_READY)), "kubevouch doctor", "anew"),
-        (ended(DONE, left_out=(ILL, ARMED)), "go on with ffff", ""),
-        (ended(DONE, config_map_failed=True), "anew", ""),
-        (ended(DONE, STOPPED, UNTOUCHED), "anew", ""),
+        (ended(OK, left_out=(ILL,)), "anew", ""),
+        (ended(OK, left_out=(ILL, NOT_READY)), "kubevouch doctor", "anew"),
+        (ended(OK, left_out=(ILL, BY_OURS)), GO_ON, ""),
+        (ended(OK, config_map_failed=True), "anew", ""),
+        (ended(OK, STOPPED, UNTOUCHED), "anew", ""),
         (HELD, "kubevouch doctor", "anew"),
-        (ended(DONE, UNDONE, UNTOUCHED), "kubevouch doctor", "anew"),
-        (ended(UNDONE, UNTOUCHED, interrupted=True), "kubevouch doctor", "anew"),
-        (ended(DONE, UNTOUCHED, interrupted=True), "again", ""),
+        (ended(OK, BACK, UNTOUCHED), "kubevouch doctor", "anew"),
+        (ended(BACK, UNTOUCHED, interrupted=True), "kubevouch doctor", "anew"),
+        (ended(OK, UNTOUCHED, interrupted=True), "again", ""),
         (ended(UNKNOWN, UNTOUCHED, armed=True), "again", ""),
         (ended(STOPPED, armed=True), "again", ""),
         (ended(UNKNOWN), "anew", ""),
-        (ended(DONE, SKIPPED), "anew", ""),
+        (ended(OK, SKIPPED), "anew", ""),
         (ended(DOWN, UNTOUCHED), "kubevouch doctor", "anew"),
         (ended(DOWN, UNTOUCHED, armed=True), "again", ""),
+        # The run that has the Lease now comes first, and then this one.
+        (ended(OK, UNTOUCHED, lost_lease=TO_BOB, stopped="lost"), f"{SEES} bbbb --via pod", "again"),
+        (ended(STOPPED, UNTOUCHED, armed=True, lost_lease=TO_BOB), f"{SEES} bbbb --via pod", "again"),
+        (ended(OK, UNTOUCHED, lost_lease=DELETED, stopped="lost"), "again", ""),
+        (ended(STOPPED, armed=True, lost_lease=ITSELF), f"{SEES} aaaa --via pod", ""),
+        (ended(OK, OK, lost_lease=TO_BOB, stopped="lost"), "kubevouch verify --wait 2m", ""),
+        (ended(BACK, UNTOUCHED, lost_lease=TO_BOB), "kubevouch doctor", "anew"),
     ],
-)
+)  # fmt: skip
 def test_after_a_run(result: RunResult, command: str, then: str) -> None:
-    step = next_after(result, COMMANDS)
-    assert (step.command, step.then) == (command, then)
+    assert next_after(result, COMMANDS) == NextStep(command, then)
+
+
+def test_a_run_of_some_nodes_says_that_the_others_were_not_looked_at() -> None:
+    whole = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP))
+    some = msgspec.structs.replace(whole, only=("n0",))
+    assert "`kubevouch verify` looks at them, too" in beyond_the_plan(some, ended(OK))
+    assert beyond_the_plan(whole, ended(OK)) == ""
+    assert beyond_the_plan(some, ended(STOPPED)) == ""
+
+
+# After an undo.
 
 
 def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeResult:
@@ -90,54 +311,81 @@ def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeRes
 
 
 @pytest.mark.parametrize(
-    ("others", "command"),
+    ("others", "result", "command", "then"),
     [
-        ([], "kubevouch doctor"),
-        ([left(UNKNOWN, settled=False)], "again"),
-        ([left(STOPPED, by="ffff"), left(NodeOutcome.NOT_PUT_BACK, settled=False)], "again"),
-        ([left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
-        ([left(UNKNOWN), left(STOPPED, by="ffff")], "kubevouch undo ffff --nodes n9"),
-        ([left(UNKNOWN, by="ffff")] * 2, "kubevouch undo ffff --nodes n9,n9"),
-        ([left(STOPPED, by="eeee")], "kubevouch status eeee"),
-        ([left(STOPPED, by="; reboot")], "kubevouch status"),
-        ([left(UNKNOWN)], "kubevouch status abcd"),
+        ([], {}, "kubevouch doctor", ""),
+        ([left(UNKNOWN, settled=False)], {}, "again", ""),
+        ([left(STOPPED, by="ffff"), left(LEFT, settled=False)], {}, "again", ""),
+        ([left(STOPPED, by="ffff")], {}, "kubevouch undo ffff --nodes n9", ""),
+        ([left(UNKNOWN), left(STOPPED, by="ffff")], {}, "kubevouch undo ffff --nodes n9", ""),
+        ([left(UNKNOWN, by="ffff")] * 2, {}, "kubevouch undo ffff --nodes n9,n9", ""),
+        ([left(STOPPED, by="eeee")], {}, f"{SEES} eeee", ""),
+        ([left(STOPPED, by="; reboot")], {}, SEES, ""),
+        ([left(UNKNOWN)], {}, f"{SEES} aaaa", ""),
+        ([], {"config_map_failed": True, "config_map_settled": True}, "kubevouch doctor", ""),
+        ([], {"config_map_failed": True}, "again", ""),
+        ([], {"config_map_failed": True, "config_map_forbidden": True}, "kubevouch apply --print-role", "again"),
+        ([left(STOPPED), left(LEFT)], {"lost_lease": TO_BOB}, f"{SEES} bbbb", "again"),
+        ([], {"lost_lease": TO_BOB, "config_map_failed": True}, f"{SEES} bbbb", "again"),
+        ([left(LEFT, settled=False)], {"lost_lease": DELETED}, "again", ""),
+        ([left(LEFT)], {"lost_lease": ITSELF}, f"{SEES} aaaa", ""),
+        ([], {"lost_lease": TO_BOB}, "kubevouch doctor", ""),
     ],
-)
+)  # fmt: skip
 def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_else(
-    others: list[NodeResult], command: str
+    others: list[NodeResult], result: dict[str, object], command: str, then: str
 ) -> None:
-    as_before = (NodeResult("n1", UNDONE), NodeResult("n2", NodeOutcome.NOT_CHANGED))
-    result = RunResult("abcd", (*as_before, *others), "")
-    assert next_after_undo(result, "again", lambda run: run == "ffff") == NextStep(command)
+    as_before = (NodeResult("n1", BACK), NodeResult("n2", NodeOutcome.NOT_CHANGED))
+    undone = RunResult("aaaa", (*as_before, *others), "", **result)  # type: ignore[arg-type]
+    found = next_after_undo(undone, ["again"], lambda run: run == "ffff")
+    assert found == NextStep(command, then)
 
 
-def test_after_an_undo_that_left_the_config_map_to_others_nothing_is_tried_again() -> None:
-    result = RunResult("abcd", (), "", config_map_failed=True, config_map_settled=True)
-    assert next_after_undo(result, "again", lambda _: True) == NextStep("kubevouch doctor")
-    result = RunResult("abcd", (), "", config_map_failed=True)
-    assert next_after_undo(result, "again", lambda _: True) == NextStep("again")
+# After a plan that leaves nodes out.
 
-
-def test_after_an_undo_that_may_not_write_the_config_map_the_role_comes_before_the_same_again() -> (
-    None
-):
-    result = RunResult("abcd", (), "", config_map_failed=True, config_map_forbidden=True)
-    expected = NextStep("kubevouch apply --print-role", "again")
-    assert next_after_undo(result, "again", lambda _: True) == expected
+CUT = LeftOut("w1", "connection timed out", unreached="w1")
+NO_ROOT = LeftOut("w2", "a password is required", unreached="w2", lacks_root=True)
+NO_ANSWER = LeftOut("w5", "the survey script gave no answer", unreached="w5", lacks_answer=True)
+CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3")
+CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
+WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
+POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.SSH)
+BY_SSH, LOCAL, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("local"), WayToNodes("pod")
 
 
 @pytest.mark.parametrize(
-    ("left_out", "command"),
+    ("left_out", "way", "command", "then"),
     [
-        ([ILL], "anew"),
-        ([NOT_READY, ILL], "kubevouch doctor"),
-        ([NOT_READY, ARMED], "go on with ffff"),
-        ([ARMED_ELSEWHERE], "kubevouch status eeee"),
-        ([WELL, ILL], "anew"),
+        ([ILL], BY_SSH, "anew", ""),
+        ([WELL, ILL], BY_SSH, "anew", ""),
+        ([NOT_READY, ILL], BY_SSH, "kubevouch doctor", "anew"),
+        ([NOT_READY, BY_OURS], BY_SSH, GO_ON, ""),
+        ([BY_OTHER, CUT], BY_SSH, f"{SEES} eeee --via pod", "anew"),
+        ([ILL, CUT], BY_SSH, "ssh -F '/my ssh' -l ops -- w1 true", "anew"),
+        ([NO_ROOT], WayToNodes(), "ssh -t -- w2 sudo -l", "anew"),
+        ([NO_ANSWER], BY_SSH, "ssh -F '/my ssh' -l ops -- w5", "anew"),
+        ([NO_ANSWER], BY_POD, "kubectl describe node w5", "anew"),
+        ([CUT], BY_POD, "kubectl describe node w1", "anew"),
+        ([CUT], LOCAL, "by-ssh", ""),
+        # This machine is w9 itself, and what it says is not mended by another way to it.
+        ([CUT, ILL], LOCAL, "anew", ""),
+        # What a person is to do comes before the same plan: on the node, or about what its Node claims.
+        ([CLAIM, CLOCK], BY_SSH, "ssh -F '/my ssh' -l ops -- 10.0.0.3", "anew"),
+        ([CLOCK, CUT], WayToNodes(), "ssh -- w1 true", "anew"),
+        ([CLOCK], LOCAL, "anew", ""),
+        ([CLOCK, CLAIM], BY_POD, "kubectl describe node w6", "anew"),
+        ([CLOCK, POD_ONLY], BY_POD, "by-ssh", ""),
+        ([WINDOWS], BY_SSH, "kubevouch doctor", ""),
+        ([WINDOWS, CLAIM], BY_SSH, "kubectl describe node w6", "anew"),
     ],
 )
-def test_after_a_plan_without_anything_to_do(left_out: list[LeftOut], command: str) -> None:
-    assert next_for_left_out(left_out, COMMANDS).command == command
+def test_after_a_plan_that_leaves_out_nodes(
+    left_out: list[LeftOut], way: WayToNodes, command: str, then: str
+) -> None:
+    commands = Commands(
+        ["again"], ["anew"], COMMANDS.is_kept, COMMANDS.there, way, by_ssh=["by-ssh"]
+    )
+    assert next_for_left_out(left_out, commands) == NextStep(command, then)
 
 
 def test_a_node_that_was_left_out_for_a_switch_that_has_gone_off_since_leads_to_a_new_plan() -> (
@@ -148,65 +396,102 @@ def test_a_node_that_was_left_out_for_a_switch_that_has_gone_off_since_leads_to_
     need = need_of(seen.facts())
     fires = seen.at + timedelta(seconds=100)
     assert (need.armed_run, need.armed_until) == ("ffff", fires)
-    row = msgspec.structs.replace(ARMED, armed_until=fires)
-    for later, leads_to in ((0, "go on with ffff"), (159, "go on with ffff"), (160, "anew")):
-        told = as_of_now([row], seen.at + timedelta(seconds=later))
+    out = msgspec.structs.replace(BY_OURS, armed_until=fires)
+    for later, leads_to in ((0, GO_ON), (159, GO_ON), (160, "anew")):
+        told = as_of_now([out], seen.at + timedelta(seconds=later))
         assert next_for_left_out(told, COMMANDS).command == leads_to, later
-    assert as_of_now([ARMED], seen.at + timedelta(days=9)) == (ARMED,)
+    assert as_of_now([BY_OURS], seen.at + timedelta(days=9)) == (BY_OURS,)
+    for_ever = msgspec.structs.replace(BY_OURS, armed_until=datetime.max.replace(tzinfo=UTC))
+    assert as_of_now([for_ever], SystemClock().now()) == (for_ever,)
 
 
-def test_a_plan_may_say_that_a_switch_goes_off_at_the_end_of_all_time() -> None:
-    row = msgspec.structs.replace(ARMED, armed_until=datetime.max.replace(tzinfo=UTC))
-    assert as_of_now([row], SystemClock().now()) == (row,)
-
+# After a refusal.
 
 PLAN = msgspec.structs.replace(
     plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="aaaa"),
-    ssh_config="/etc/my ssh",
+    ssh_config="/my ssh",
     ssh_user="ops",
 )
 [NODE] = PLAN.nodes
-UNDO = f"kubevouch undo aaaa --nodes {NODE.node}"
+PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
 
 
 @pytest.mark.parametrize(
-    ("error", "armed", "command", "then"),
+    ("error", "command", "then"),
     [
         # Where the run stands that holds the Lease, and not this one, which may never have begun.
-        (NotTheHolder("Lease", "another run is under way", run="bbbb"), {"w1"}, "kubevouch status bbbb", ""),
-        (NotTheHolder("Lease", "another run has begun"), (), "kubevouch status", ""),
-        (NotTheHolder("Lease", "another run", run="a;touch b"), (), "kubevouch status", ""),
-        (StoppedBefore("w1", "undone on it"), (), "anew", ""),
+        (NotTheHolder("Lease", "another run is under way", run="ffff"), f"{SEES} ffff", ""),
+        (NotTheHolder("Lease", "another run has begun"), f"{SEES} --via pod", ""),
+        (NotTheHolder("Lease", "another run", run="a;touch b"), f"{SEES} --via pod", ""),
+        (StoppedBefore("w1", "undone on it"), "anew", ""),
         # A new plan leaves out what is armed: without the first step it would lead back to this run.
-        (StoppedBefore("w2", "edited"), {NODE.node}, UNDO, "anew"),
-        (StoppedBefore("w2", "edited", begun=("w3", "w1")), {"w1"}, "kubevouch undo aaaa --nodes w1,w3", "anew"),
-        (StoppedBefore(NODE.node, "another file", way=WayOn.OTHER_RUN, run="aaaa"), (), UNDO, "anew"),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="ffff"), {"w1"}, "go on with ffff", ""),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), (), "kubevouch status eeee", ""),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="a;touch b"), (), "kubevouch status", ""),
-        (StoppedBefore("context c", "another", way=WayOn.ITS_CLUSTER), {"w1"}, "there", ""),
-        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), (), "kubevouch apply --print-role", ""),
-        (StoppedBefore("w1", "cannot be dialled", way=WayOn.LOOK), (), "kubevouch doctor", ""),
-        (StoppedBefore(NODE.node, "no answer", way=WayOn.REACH), (), f"ssh -F '/etc/my ssh' -l ops -- {NODE.host} true", ""),
-        (StoppedBefore(NODE.node, "no root", way=WayOn.ROOT), (), f"ssh -F '/etc/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
-        (StoppedBefore("/s/aaaa.json", "no room", way=WayOn.THIS_MACHINE, shown_by="df -h /s"), (), "df -h /s", "again"),
-        (NothingApplicable("plan", "leaves out every node"), (), "anew", ""),
-        (ApiUnreachable("s", "no answer", kind=UnreachableKind.TIMEOUT), {"w1"}, "kubectl get --raw /readyz", "again"),
+        (StoppedBefore("w2", "edited", begun=("w3", "w1")), "kubevouch undo aaaa --nodes w1,w3", "anew"),
+        (StoppedBefore(NODE.node, "another file", way=WayOn.OTHER_RUN, run="aaaa"), PUT_BACK, "anew"),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="ffff"), GO_ON, ""),
+        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), f"{SEES} eeee --via pod", ""),
+        (StoppedBefore("context c", "another", way=WayOn.ITS_CLUSTER), "there", ""),
+        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), "kubevouch apply --print-role", ""),
+        (StoppedBefore("w1", "cannot be dialled", way=WayOn.LOOK), "kubevouch doctor", ""),
+        (StoppedBefore(NODE.node, "no answer", way=WayOn.REACH), f"ssh -F '/my ssh' -l ops -- {NODE.host} true", "again"),
+        (StoppedBefore(NODE.node, "no root", way=WayOn.ROOT), f"ssh -F '/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
+        (StoppedBefore(NODE.node, "mute", way=WayOn.ANSWER), f"ssh -F '/my ssh' -l ops -- {NODE.host}", "again"),
+        (StoppedBefore("/s/aaaa.json", "no room", way=WayOn.THIS_MACHINE, shown_by=("df", "-h", "/s")), "df -h /s", "again"),
+        (NothingApplicable("plan", "leaves out every node"), "anew", ""),
+        (ApiUnreachable("s", "no answer", kind=UnreachableKind.TIMEOUT), READY, "again"),
+        (Forbidden("s", "not allowed", code=403), "kubevouch apply --print-role", "again"),
     ],
 )  # fmt: skip
-def test_after_a_refusal(
-    error: KubevouchError, armed: Collection[str], command: str, then: str
-) -> None:
-    step = next_after_refusal(error, PLAN, COMMANDS, "there", armed)
-    assert step is not None
-    assert (step.command, step.then) == (command, then)
+def test_after_a_refusal(error: KubevouchError, command: str, then: str) -> None:
+    assert next_after_refusal(error, PLAN, COMMANDS, ["there"]) == NextStep(command, then)
 
 
 def test_a_pod_that_says_nothing_is_looked_for_at_its_node() -> None:
     by_pod = msgspec.structs.replace(PLAN, via="pod")
     error = StoppedBefore(NODE.node, "no answer", way=WayOn.REACH)
-    step = next_after_refusal(error, by_pod, COMMANDS, "there", ())
-    assert step == NextStep(f"kubectl describe node {NODE.node}")
+    found = next_after_refusal(error, by_pod, COMMANDS, [])
+    assert found == NextStep(f"kubectl describe node {NODE.node}", "again")
+
+
+# The commands of a plan.
+
+IMAGE = "registry.example.com/kubevouch@sha256:" + "ab" * 32
+PLAIN = msgspec.structs.replace(PLAN, ssh_config="", ssh_user="")
+
+
+@pytest.mark.parametrize(
+    ("plan", "there"),
+    [
+        (PLAIN, ""),
+        (PLAN, "--ssh-config '/my ssh' --ssh-user ops"),
+        (msgspec.structs.replace(PLAIN, ask_sudo_password=True), "--ask-sudo-password"),
+        (msgspec.structs.replace(PLAIN, via="pod", pods=PodPlace("kube-system", IMAGE)), f"--via pod --image {IMAGE} --pod-namespace kube-system"),
+    ],
+)  # fmt: skip
+def test_another_run_is_looked_at_by_the_same_way_to_the_nodes(plan: Plan, there: str) -> None:
+    commands = commands_of(plan, "plan.json", NO_WORD, lambda run: run == "ffff")
+    assert commands.look("eeee").command == f"{SEES} eeee {there}".rstrip()
+    assert commands.look("ffff").command == f"{SEES} ffff", "its own plan goes there"
+    via = [] if "--via" in there else ["--via", plan.via]
+    assert commands.anew == ["kubevouch", "plan", "-o", "plan.json", *via, *split(there)]
+
+
+def test_a_plan_is_carried_out_by_its_file_until_it_has_begun() -> None:
+    asked = ("kubevouch", "apply", "./plan.json")
+    for kept, expected in ((False, join(asked)), (True, RESUME)):
+        commands = commands_of(PLAN, "plan.json", NO_WORD, {"aaaa": kept}.__getitem__, asked=asked)
+        assert join(commands.again) == expected
+
+
+def test_a_plan_of_some_nodes_is_made_anew_for_those_that_are_still_there() -> None:
+    some = msgspec.structs.replace(PLAIN, only=("w1", "w2"))
+    accepted = {"w1": ("10.0.0.1",)}
+    both = commands_of(some, "plan.json", NO_WORD, lambda _: False, accepted=accepted).anew
+    assert join(both).endswith("--via ssh --nodes w1,w2 --allow w1=10.0.0.1")
+    one = commands_of(some, "plan.json", NO_WORD, lambda _: False, gone={"w1"}).anew
+    assert join(one).endswith("--via ssh --nodes w2")
+
+
+# What is armed.
 
 
 def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -> None:
@@ -214,8 +499,8 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
     said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch apply p")
-    assert said.startswith("w1 is armed by run abcd: ")
-    assert f"puts it back at {found.fires:%H:%M:%S} UTC at the latest, in 60 s" in said
+    assert said.startswith("w1 may be armed by run abcd: ")
+    assert f"puts it back at {found.due:%H:%M:%S} UTC at the latest, in 60 s" in said
     assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 
@@ -223,12 +508,11 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
 def test_a_record_that_does_not_say_when_its_switch_goes_off_has_the_longest_time() -> None:
     seen = recorded("healthy-worker", {"runs": [["abcd", "armed"]]})
     found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
-    assert found.fires == seen.at + timedelta(seconds=240)
-    late = found.fires + timedelta(seconds=9)
-    unsure = ArmedNode("abcd", "w1", found.fires, sure=False)
-    other = ArmedNode("abcd", "w2", late + timedelta(seconds=7))
-    said = what_is_left_armed([unsure, other], late, "again")
-    assert said.startswith("w1 may be armed by run abcd: ")
-    assert "; w2 is armed by run abcd: " in said
+    assert found.due == seen.at + timedelta(seconds=240)
+    late = found.due + timedelta(seconds=9)
+    said = what_is_left_armed(
+        [found, ArmedNode("abcd", "w2", late + timedelta(seconds=7))], late, "again"
+    )
+    assert "; w2 may be armed by run abcd: " in said
     assert "in 7 s; to go on" in said
     assert "in 0 s" in said

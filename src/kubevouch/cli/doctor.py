@@ -20,7 +20,7 @@ def _roles() -> str:
 
 @click.command("doctor", short_help="What is wrong, and the causes. Reads only.")
 @cluster
-@output("table", "short", "json", "html")
+@output("table", "short", "json")
 @fail_on
 @handshake_timeout
 @print_role(_roles, "the reading verbs need")
@@ -38,7 +38,6 @@ def command(
     Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
     and nothing is written anywhere.
     """
-    from kubevouch.cli.common.armed_record import with_unfinished_runs
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
     from kubevouch.diagnose.catalogue import Severity
@@ -59,7 +58,6 @@ def command(
             with_certificates=True,
         ),
     )
-    evidence = with_unfinished_runs(evidence, terminal.environment)
     severity = Severity(fail_on)
     return print_diagnosis(
         terminal, "doctor", evidence, diagnose(evidence), form=output, fail_on=severity

@@ -89,7 +89,6 @@ async def _until_it_holds(
     severity: "Severity",
     timeouts: VerifyTimeouts,
 ) -> "tuple[Evidence, Diagnosis]":
-    from kubevouch.cli.common.armed_record import with_unfinished_runs
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
@@ -110,7 +109,6 @@ async def _until_it_holds(
                 raise
             now = _WaitedFor(str(error), str(error))
         else:
-            evidence = with_unfinished_runs(evidence, terminal.environment)
             diagnosis = diagnose(evidence, VERIFY)
             if diagnosis.exit_code(severity) is ExitCode.OK or left <= 0:
                 return evidence, diagnosis

@@ -1,12 +1,39 @@
-"""Who carries out a run of `apply` or `undo` on the cluster at this moment: by a Lease, so that two operators do not act at once."""
+"""The Lease of runs: who carries one out on the cluster now, so that two operators do not act at once, and which nodes may be armed.
 
+Its list of nodes is a hint for readers. The folder on the node decides, and nothing that writes asks this list.
+"""
+
+import contextlib
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
+from typing import Annotated
+
+import msgspec
+
+from kubevouch.evidence.survey import RUN_NAME
 
 NAMESPACE = "kube-system"
 NAME = "kubevouch-rollout"
 LEASE = f"Lease {NAMESPACE}/{NAME}"
+
+ARMED = "kubevouch.dev/armed"
+"""The annotation with the nodes that may be armed."""
+
+LONGEST_GATES = 3600.0
+"""Seconds that an operator may give the gates of a node at most."""
+
+_MOST_ARMED = 64
+_LARGEST = 32768
+"""Characters of the annotation: so many nodes with the longest names."""
+
+_LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
+"""What a switch is set for at most, with what its script may take."""
+
+_PUTS_BACK = timedelta(minutes=1)
+"""What a switch needs from going off until the former certificate is served, with a restart of the kubelet, at its second attempt, too."""
 
 _SILENT = timedelta(seconds=20)
 """A holder renews every 2 s and is believed for 15 s; times are the API server's whole seconds."""
@@ -29,8 +56,6 @@ class RunHolder:
     identity: str
     since: datetime | None
     silent: timedelta
-    is_gone: bool = False
-    """Its process is known to have ended: it was one of this machine."""
 
     @property
     def run(self) -> str:
@@ -57,13 +82,8 @@ class RunHolder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has renewed the Lease lately, and its process is not known to have ended; one that was killed did not give the Lease back."""
-        return not (self.is_gone or self.is_silent)
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it has not renewed the Lease for so long that it has lost it."""
-        return self.silent >= _SILENT
+        """Whether it has renewed the Lease lately; one that was killed did not give the Lease back."""
+        return self.silent < _SILENT
 
     @property
     def is_late(self) -> bool:
@@ -75,12 +95,6 @@ class RunHolder:
         """Seconds for which it counts as alive yet, if it does not renew the Lease any more: 20 at most, whatever the Lease says."""
         return ceil((_SILENT - max(self.silent, timedelta())).total_seconds())
 
-    @property
-    def cut_off_by(self) -> str:
-        """Why it is not alive, for a person."""
-        gone = "its process on this machine has ended"
-        return gone if self.is_gone else "killed, or away from the API server"
-
     def __str__(self) -> str:
         """For a person: the run, who, since when, and whether it is still there."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
@@ -89,3 +103,60 @@ class RunHolder:
         some = f" on {', '.join(self.undone_nodes)}" if self.undone_nodes else ""
         what = f"undo of run {self.run}{some} by" if self.undoes else f"run {self.run} of"
         return f"{what} {self.where}{since} ({last})"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A node's entry in the annotation."""
+
+    run: str
+    due: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmedNode:
+    """A node on which a run may be armed. due: when its dead-man's switch puts it back at the latest, by the API server's clock."""
+
+    run: str
+    node: str
+    due: datetime
+
+    def may_last(self, at: datetime) -> bool:
+        """Whether it may be armed still. Once the switch has had its time, the wire tells what became of the node."""
+        return at - _PUTS_BACK <= self.due
+
+
+def armed_text(nodes: Iterable[ArmedNode]) -> str:
+    """The annotation. Of more nodes than it takes, those whose switches are due last."""
+    latest = sorted(nodes, key=lambda each: each.due, reverse=True)[:_MOST_ARMED]
+    entries = {each.node: _Entry(each.run, each.due) for each in latest}
+    return msgspec.json.encode(entries).decode()
+
+
+def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
+    """What the annotation says, as far as it can be so. renewed: when the Lease was last written, by the API server, as `now` is.
+
+    Anybody who may write Leases may have written it.
+    """
+    entries: dict[str, _Entry] = {}
+    with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
+        entries = msgspec.json.decode(text[:_LARGEST], type=dict[str, _Entry])
+    found = (ArmedNode(each.run, node, each.due) for node, each in entries.items())
+    latest = renewed + _LONGEST_SWITCH
+    last = [
+        each
+        for each in found
+        if each.may_last(now) and each.due <= latest and re.fullmatch(RUN_NAME, each.run)
+    ]
+    return tuple(last[:_MOST_ARMED])
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLease:
+    """The Lease of runs as a reader sees it. holder: None if nobody holds it."""
+
+    holder: RunHolder | None = None
+    armed: tuple[ArmedNode, ...] = ()
+
+    def armed_among(self, nodes: Collection[str]) -> tuple[ArmedNode, ...]:
+        """The nodes of these that may be armed."""
+        return tuple(each for each in self.armed if each.node in nodes)

@@ -2,14 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from kubevouch.kube.resources import (
     APIService,
     CertificateSigningRequest,
@@ -184,27 +184,6 @@ class Approver:
     running: bool
 
 
-_PUT_BACK = timedelta(minutes=1)
-"""What a switch needs from going off until the former certificate is served, with a restart of the kubelet."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnfinishedRun:
-    """A run that may be armed on a node, by this machine's own record.
-
-    fires: when the node's dead-man's switch puts it back at the latest. sure: it was armed when it was last heard of.
-    """
-
-    run: str
-    node: str
-    fires: datetime
-    sure: bool
-
-    def may_last(self, at: datetime) -> bool:
-        """Whether it may be armed still. Once the switch has had its time, the wire tells what became of the node."""
-        return at - _PUT_BACK <= self.fires
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All evidence about a cluster at one moment."""
@@ -236,14 +215,8 @@ class Evidence:
     run_holder: Measured[RunHolder | None]
     """Who carries out a run on this cluster now, from whichever machine, or was killed at it; the value is None if nobody does."""
 
-    unfinished_runs: tuple[UnfinishedRun, ...] = ()
-    """Runs that were begun from this machine, and that may be armed on a node."""
-
-    own_holder: str = ""
-    """The identity of the Lease's holder, if that is or was a process of this machine: `unfinished_runs` has what it may have armed."""
-
-    own_is_over: bool = False
-    """That holder was cut off with nodes in hand, and none of them is any more, as these have said since."""
+    armed: tuple[ArmedNode, ...] = ()
+    """The nodes that a run may have armed, by the cluster's Lease."""
 
     certificates: FoundCertificates | None = None
     """The inventory; None where nobody asked for it."""

@@ -1,5 +1,6 @@
 """Errors that stop a run before its first write, or that prevent a plan."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from kubevouch.errors import ExitCode, KubevouchError
@@ -37,13 +38,13 @@ class StoppedBefore(KubevouchError):
         way: WayOn = WayOn.NEW_PLAN,
         run: str = "",
         begun: tuple[str, ...] = (),
-        shown_by: str = "",
+        shown_by: Sequence[str] = (),
     ) -> None:
         super().__init__(where, seen, expected)
         self.way = way
         self.run = run
         self.begun = begun
-        self.shown_by = shown_by
+        self.shown_by = tuple(shown_by)
 
 
 class NotTheHolder(StoppedBefore):

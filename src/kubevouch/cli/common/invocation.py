@@ -20,9 +20,10 @@ _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
 _PODS = ("--image", "--pod-namespace")
-_CARRY_OUT = ("plan", "apply", "resume")
+_OF_A_RUN = ("--gate-timeout", "--soak")
 _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    **dict.fromkeys(_CARRY_OUT, (_CARRY_OUT, ("--gate-timeout", "--soak"))),
+    **dict.fromkeys(("plan", "apply"), (("plan", "apply"), _OF_A_RUN)),
+    "resume": (("resume",), _OF_A_RUN),  # what is not said is kept with the run
     "undo": (("undo",), ("--gate-timeout",)),
 }
 """By verb, the verbs that go on with what it was called for, and the times that were said for it. Another verb's are of other things."""

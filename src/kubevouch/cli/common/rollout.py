@@ -29,9 +29,8 @@ from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.pod_transport import PodTransport
-from kubevouch.rollout.decide.armed import ArmedNode
+from kubevouch.rollout.decide.advice import NextStep
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.next_step import NextStep
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.system_clock import SystemClock
@@ -98,12 +97,11 @@ def rollout_context(
     plan: Plan,
     terminal: Terminal,
     stop: Callable[[], bool],
-    armed: Callable[[str, ArmedNode | None], None] = lambda *_: None,
     written: Mapping[str, WrittenNode] = _NOTHING_WRITTEN,
     lease: LeaseHold | None = None,
     log: RunLog | None = None,
 ) -> RolloutContext:
-    """The context in which the run is carried out. armed: called with each node in hand. written: see `pods.written_nodes`.
+    """The context in which the run is carried out. written: see `pods.written_nodes`.
 
     lease, log: of a run that writes.
     """
@@ -115,7 +113,6 @@ def rollout_context(
         progress=LoggedProgress(progress, log) if log else progress,
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
-        armed=armed,
         written=written,
         lease=lease,
     )
@@ -255,6 +252,8 @@ def though_nobody_listens(result: RunResult) -> Iterator[None]:
 
 def print_next(terminal: Terminal, step: NextStep) -> None:
     """The command that comes next, and the one after it."""
+    if step.note:
+        terminal.long_line(f"         {terminal.hinted(step.note)}", hang=9)
     terminal.command("NEXT     ", step.command)
     if step.then:
         terminal.command("THEN     ", step.then)

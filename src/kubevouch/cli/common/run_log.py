@@ -1,13 +1,12 @@
-"""The log of a run on this machine, beside its plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, a line of JSON a step.
+"""The log of a run for people, beside its plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, a line of JSON a step.
 
-It is only appended to, its owner alone may read it, and each line is on the disk before the run goes on. It holds no secret.
-A log that cannot be written stops no run. Whoever writes it holds a lock on it (flock), which ends with the process, also with a kill -9.
+It is only appended to, and its owner alone may read it. The program never reads it back. It holds no secret. A log that cannot
+be written stops no run.
 """
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +19,8 @@ from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.context import ProgressReport
 from kubevouch.rollout.act.lease import RunLease
-from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import RunResult
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -38,31 +35,13 @@ class RunLog:
         self._run = run
         self._terminal = terminal
         self._clock = clock
-        self._failed = self._has_begun = False
-        self._held: int | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether each line of this process could be written."""
-        return not self._failed
-
-    def hold(self) -> None:
-        """From now on it can be seen that the process lives that writes it (`is_being_written` of run_history), until `let_go`."""
-        with contextlib.suppress(OSError):
-            self._held = os.open(self.path, _FLAGS, 0o600)
-            fcntl.flock(self._held, fcntl.LOCK_SH)
-
-    def let_go(self) -> None:
-        """It has come to its end."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        self._failed = False
 
     def write(self, what: str, **fields: object) -> None:
         """A line: when, which process, what, and these fields."""
         line = {"at": self._clock.now(), "run": self._run, "process": os.getpid(), "what": what}
         try:
-            self._append(self._lead() + msgspec.json.encode({**line, **fields}) + b"\n")
+            self._append(msgspec.json.encode({**line, **fields}) + b"\n")
         except OSError as error:
             if not self._failed:
                 self._failed = True
@@ -71,25 +50,11 @@ class RunLog:
                     one_line(f"{self.path} cannot be written: {seen}; the run goes on without it")
                 )
 
-    def _lead(self) -> bytes:
-        """What ends the last line that is there, where a power cut has left a part of it."""
-        if self._has_begun:
-            return b""
-        self._has_begun = True
-        with contextlib.suppress(OSError):
-            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            with os.fdopen(os.open(self.path, flags), "rb") as file:
-                file.seek(-1, os.SEEK_END)  # OSError of an empty one, or a pipe
-                return b"" if file.read(1) == b"\n" else b"\n"
-        return b""
-
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self.path, _FLAGS, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
-            if os.write(descriptor, line) < len(line):
-                os.write(descriptor, b"\n")  # the next line begins one of its own
-            os.fsync(descriptor)
+            os.write(descriptor, line)
         finally:
             os.close(descriptor)
 
@@ -126,31 +91,15 @@ class LoggedProgress:
         self.progress.whole(text)
 
 
-def log_armed(log: RunLog, node: str, armed: ArmedNode | None) -> None:
-    """How a node is or may be armed from now on."""
-    fields: Mapping[str, object] = (
-        {"armed": True, "fires": armed.fires, "sure": armed.sure} if armed else {"armed": False}
-    )
-    log.write("armed", node=node, **fields)
-
-
-def begun_log(
-    plan: Plan,
-    what: str,
-    lease: RunLease,
-    terminal: Terminal,
-    times: RolloutTimeouts | None = None,
-) -> RunLog:
-    """The log of a run that begins to write now. what: it is about to do. times: that it is carried out with, for who goes on with it."""
+def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> RunLog:
+    """The log of a run that begins to write now. what: it is about to do."""
     log = RunLog(plan.run, terminal, SystemClock())
     with contextlib.suppress(
         OSError
     ):  # an undo from a plan's file may be the first thing done here
         log.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     terminal.note(one_line(f"Log: {log.path}"))
-    log.hold()
     cluster = plan.cluster
-    said = {"gate_timeout": times.gates, "soak": times.soak} if times else {}
     log.write(
         "begins",
         by=lease.identity,
@@ -158,7 +107,6 @@ def begun_log(
         server=cluster.server,
         cluster_uid=cluster.cluster_uid,
         to_do=what,
-        **said,
     )
     return log
 
@@ -177,12 +125,3 @@ def ending_logged(log: RunLog | None) -> Iterator[Callable[[RunResult, ExitCode]
         if log:
             log.write("ends", error=f"{type(error).__name__}: {error}")
         raise
-    finally:
-        if log:
-            log.let_go()
-
-
-def log_that_nothing_was_left(result: RunResult, terminal: Terminal) -> None:
-    """A line in the log of a run that was cut off: whoever went on with it has found it done, and so has begun nothing."""
-    log = RunLog(result.run, terminal, SystemClock())
-    log.write("finds", exit=int(result.exit_code), result=msgspec.to_builtins(result))

@@ -1,20 +1,29 @@
-"""Where the plans of runs are kept, so that `undo RUN` finds them: $XDG_STATE_HOME/kubevouch/runs. They hold no secret."""
+"""What is kept of runs, so that `undo RUN` finds it: $XDG_STATE_HOME/kubevouch/runs. It holds no secret.
 
+RUN.json is the plan. RUN.options, written once beside it, are the time-outs that its operator has chosen.
+"""
+
+import contextlib
 import errno
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from shlex import join
 
+import msgspec
+
 from kubevouch.cli.common.files import write_whole
 from kubevouch.cli.common.plan_file import read_plan
-from kubevouch.errors import KubevouchError, UsageError, nearest
+from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
+from kubevouch.rollout.decide.timeouts import USUAL_TIMES, RolloutTimeouts
 from kubevouch.rollout.errors import StoppedBefore, WayOn
 
 _MOST_NAMED = 8
+_LARGEST_OPTIONS = 4096
 _ELSEWHERE = (
     "a plan that was not applied yet has changed nothing; of a run that was begun on another machine, copy the plan from "
     "there (it lies in the same folder), and give the plan's file in its place"
@@ -35,8 +44,10 @@ def runs_folder(environment: Mapping[str, str]) -> Path:
     return Path(state) / "kubevouch" / "runs"
 
 
-def keep_run(plan: Plan, environment: Mapping[str, str]) -> None:
-    """Keeps the plan under its run's name, whole and on the disk.
+def keep_run(
+    plan: Plan, environment: Mapping[str, str], times: RolloutTimeouts = USUAL_TIMES
+) -> None:
+    """Keeps the plan under its run's name, whole and on the disk, and the time-outs with which it was first carried out.
 
     Raises:
         StoppedBefore: it cannot be written; or the run was begun with other nodes, which an undo of it would then forget.
@@ -49,6 +60,9 @@ def keep_run(plan: Plan, environment: Mapping[str, str]) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        options = path.with_suffix(".options")
+        if not options.exists():
+            write_whole(options, msgspec.json.encode(times), path.with_suffix(".options.new"))
         if path.is_file() and path.read_bytes() == text:
             return  # a run that goes on needs no room
         write_whole(path, text, path.with_suffix(".new"))
@@ -66,7 +80,7 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
         f"the record of this run cannot be kept: {error.strerror}; nothing was changed",
         "make room there" if full else "a folder that can be written to was expected",
         way=WayOn.THIS_MACHINE,
-        shown_by=join([*shows, str(there)]),
+        shown_by=[*shows, str(there)],
     )
 
 
@@ -93,9 +107,19 @@ def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
     return path if path.is_file() else None
 
 
-def goes_on_here(run: str, environment: Mapping[str, str]) -> bool:
-    """Whether the plan of the run is kept here and can be read: only then can it be gone on with by its name."""
-    return kept_plan(run, environment) is not None
+def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
+    """Those with which the run was first carried out; the usual ones where none are kept here."""
+    path = runs_folder(environment) / f"{run}.options"
+    if not (re.fullmatch(RUN_NAME, run) and path.is_file()):
+        return USUAL_TIMES
+    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+        return msgspec.json.decode(file.read(_LARGEST_OPTIONS), type=RolloutTimeouts)
+    return USUAL_TIMES
+
+
+def kept_here(environment: Mapping[str, str]) -> Callable[[str], bool]:
+    """Whether the plan of a run is kept here and can be read: only then can it be gone on with by its name."""
+    return lambda run: kept_plan(run, environment) is not None
 
 
 def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
@@ -126,7 +150,7 @@ def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     except UsageError as error:
         # Where no plan of it is kept, the nodes know of it all the same.
         here = kept_run(word, environment) or not re.fullmatch(RUN_NAME, word)
-        error.leads_on = ("kubevouch status --list" if here else f"kubevouch status {word}",)
+        error.leads_on = (join([*STATUS, *([] if here else [word])]),)
         raise
 
 
@@ -145,20 +169,6 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
         "there is no such run here, and no such file",
         nearest(word, known, otherwise=f"{here}; {_ELSEWHERE}"),
     )
-
-
-def check_can_be_looked_into(environment: Mapping[str, str]) -> None:
-    """Where the folder is there and cannot be, it is not known which runs were begun here: raises KubevouchError."""
-    folder = runs_folder(environment)
-    try:
-        next(folder.iterdir(), None)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        seen = f"cannot be looked into: {error.strerror}; which runs were begun here is not known"
-        failed = KubevouchError(str(folder), seen, "a folder of your own was expected")
-        failed.leads_on = (join(["ls", "-ld", str(folder)]),)
-        raise failed from None
 
 
 def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:

@@ -1,12 +1,14 @@
 """What `apply` does around the run: say what will be done, ask, show progress and what became of each node."""
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from shlex import join
 
-from kubevouch.cli.common.armed_record import ArmedRecord, armed_by
+import click
+
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
@@ -20,33 +22,27 @@ from kubevouch.cli.common.rollout import (
     stopping,
     though_nobody_listens,
 )
-from kubevouch.cli.common.run_history import has_no_end
-from kubevouch.cli.common.run_log import (
-    RunLog,
-    begun_log,
-    ending_logged,
-    log_that_nothing_was_left,
-)
-from kubevouch.cli.common.runs import find_run, keep_run, kept_plans
+from kubevouch.cli.common.run_log import begun_log, ending_logged
+from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
-from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.rollout.again import commands_of, words_of
+from kubevouch.cli.common.terminal import Declined, Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
     write_pins_of,
 )
-from kubevouch.cli.rollout.declined import say_what_switches_leave, telling_what_is_armed
 from kubevouch.cli.rollout.ending import tell_who_approves
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.apply import apply, stopped_at_once
+from kubevouch.rollout.act.apply import apply, begun_before_of, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
-from kubevouch.rollout.decide.armed import what_is_left_armed
+from kubevouch.rollout.decide.advice import STATUS
+from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
 from kubevouch.rollout.decide.intent import (
     how_it_is_undone,
     in_which_order,
@@ -55,22 +51,23 @@ from kubevouch.rollout.decide.intent import (
     what_pods_are,
 )
 from kubevouch.rollout.decide.lineup import lineup_of
-from kubevouch.rollout.decide.next_step import Commands, beyond_the_plan, next_after
+from kubevouch.rollout.decide.next_step import Commands, beyond_the_plan, commands_of, next_after
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.recheck import GONE, FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.system_clock import SystemClock
 
 _NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: `{again}`"
 
 
-def found_plan(file: Path | None, run: str | None, terminal: Terminal) -> tuple[Plan, Path]:
+def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
     """The plan of `apply FILE` or `resume RUN`, and the file in which a new one would be made. Raises UsageError."""
-    if file is not None:
+    if verb == "apply":
+        file = Path(given)
         return _plan_in(file, terminal), file
-    assert run is not None
-    return find_run(run, terminal.environment, f"resume {run}"), Path("plan.json")
+    return find_run(given, terminal.environment, f"{verb} {given}"), Path("plan.json")
 
 
 def _plan_in(file: Path, terminal: Terminal) -> Plan:
@@ -79,7 +76,7 @@ def _plan_in(file: Path, terminal: Terminal) -> Plan:
         return read_plan(file)
     except UsageError as error:
         if not file.exists() and next(kept_plans(terminal.environment), None):
-            error.leads_on = ("kubevouch status --list",)
+            error.leads_on = (join(STATUS),)
         raise
 
 
@@ -91,7 +88,8 @@ def apply_plan(
     context: str | None,
     timeouts: RolloutTimeouts,
     *,
-    asked: tuple[str, str],
+    asked: Sequence[str],
+    given: str,
     ssh_config: str | None,
     word: OperatorWord,
     yes: bool,
@@ -99,7 +97,7 @@ def apply_plan(
     """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
 
     Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
-    asked: the verb, and what was said behind it.
+    asked: the command that carries this one out. given: the plan or run in it.
     """
     plan = with_ssh_config(plan, ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
@@ -107,41 +105,40 @@ def apply_plan(
     _ask_first(terminal, plan, yes=yes)
 
     checked, pins = with_api(terminal, access, partial(_checked, terminal, plan, lease, word))
-    if what := what_is_to_be_done(
-        checked.plan, checked.found, writes_config_map=checked.writes_config_map
-    ):
-        _ask(
-            terminal,
-            checked,
-            f"{what}{pins.intent}, on {named(access)}",
-            timeouts,
-            asked,
-            word,
-            yes=yes,
-        )
-        keep_run(plan, terminal.environment)
-    log = begun_log(plan, what, lease, terminal, timeouts) if what else None
 
     leading = partial(
-        commands_of,
-        plan,
-        path,
-        word,
-        terminal.environment,
-        asked=join(["kubevouch", *asked, *words_of(word)]),
+        commands_of, plan, str(path), word, kept_here(terminal.environment), asked=asked
     )
+    begun = list(begun_before_of(checked, timeouts).values())
+    what = what_is_to_be_done(
+        checked.plan, checked.found, writes_config_map=checked.writes_config_map
+    )
+    log = None
+    if what:
+        with telling_what_is_armed(terminal, begun, leading(), given):
+            _ask(
+                terminal,
+                checked,
+                f"{what}{pins.intent}, on {named(access)}",
+                timeouts,
+                begun,
+                yes=yes,
+            )
+        keep_run(plan, terminal.environment, timeouts)
+        log = begun_log(plan, what, lease, terminal)
     commands = leading()
-    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)
 
     async def changing(api: ApiClient, clock: Clock) -> RunResult:
+        held: list[LeaseHold] = []
+
         def left() -> str:
-            if not armed.nodes:
-                return _NONE_LEFT.format(again=commands.again)
-            return what_is_left_armed(list(armed.nodes.values()), clock.now(), commands.again)
+            armed = [each for hold in held for each in hold.armed.values() if each.run == plan.run]
+            now = api.server_clock.now()
+            return _what_is_left(armed if held else begun, now, commands)
 
         async def carried_out(hold: LeaseHold | None) -> RunResult:
             written = await written_nodes(api, clock, plan.pods)
-            context = rollout_context(api, clock, plan, terminal, stop, armed, written, hold, log)
+            context = rollout_context(api, clock, plan, terminal, stop, written, hold, log)
             return await apply(checked, context, timeouts)
 
         result = stopped_at_once(checked, timeouts)  # before any node has had its turn
@@ -150,6 +147,7 @@ def apply_plan(
                 result = await carried_out(None)
             else:
                 async with lease.held(api) as hold:
+                    held.append(hold)
                     await write_pins_of(api, terminal, pins)
                     result = await carried_out(hold)
         return result  # also if it is stopped while the Lease is given back
@@ -157,7 +155,6 @@ def apply_plan(
     with ending_logged(log) as ended:
         result = with_api(terminal, access, changing)
         ended(result, result.exit_code)
-    _end_what_was_cut_off(log, result, terminal)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
     with though_nobody_listens(result):
         print_result(
@@ -184,10 +181,9 @@ async def _checked(
         await lease.wait_until_free(api)
     await prepared_pods(api, plan.pods, terminal)
     written = await written_nodes(api, clock, plan.pods)
-    record = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal)
-    rollout = rollout_context(api, clock, plan, terminal, lambda: False, record, written)
-    known = {each.node for each in armed_by(plan.run, terminal.environment)}
-    checked = await check(plan, rollout, word, known)
+    rollout = rollout_context(api, clock, plan, terminal, lambda: False, written)
+    goes_on = kept_here(terminal.environment)(plan.run)
+    checked = await check(plan, rollout, word, goes_on=goes_on)
     done = (FoundState.WELL, FoundState.ILL)
     left = {name for name, state in checked.found.items() if state not in done}
     return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
@@ -202,10 +198,26 @@ def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
     terminal.check_can_ask(yes=yes)
 
 
-def _end_what_was_cut_off(log: RunLog | None, result: RunResult, terminal: Terminal) -> None:
-    """Where nothing was left to do, nothing was begun and there is no log of that: the one of the run gets the end that it lacks."""
-    if not log and not result.interrupted and has_no_end(result.run, terminal.environment):
-        log_that_nothing_was_left(result, terminal)
+def _what_is_left(
+    armed: Sequence[ArmedNode], now: datetime, commands: Commands, given: str = ""
+) -> str:
+    """What is said to who goes away now. given: the file of the plan, where an undo does not find it by the run's name."""
+    again = join(commands.again)
+    return what_is_left_armed(armed, now, again, given) if armed else _NONE_LEFT.format(again=again)
+
+
+@contextlib.contextmanager
+def telling_what_is_armed(
+    terminal: Terminal, begun: Sequence[ArmedNode], commands: Commands, given: str
+) -> Iterator[None]:
+    """Around the question: whoever does not go on is told that the switches of these nodes go off all the same."""
+    try:
+        yield
+    except (Declined, click.Abort, KeyboardInterrupt):
+        if begun:
+            left = _what_is_left(begun, SystemClock().now(), commands, given)
+            terminal.note(terminal.hinted(one_line(left)))
+        raise
 
 
 def _gone(result: RunResult) -> Collection[str]:
@@ -233,8 +245,7 @@ def _ask(
     checked: CheckedPlan,
     what: str,
     timeouts: RolloutTimeouts,
-    asked: tuple[str, str],
-    word: OperatorWord,
+    begun: Sequence[ArmedNode],
     *,
     yes: bool,
 ) -> None:
@@ -258,6 +269,6 @@ def _ask(
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     )
-    say_what_switches_leave(terminal, checked, timeouts)
-    with telling_what_is_armed(terminal, checked, timeouts, asked, word):
-        terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)
+    for line in what_switches_leave(begun, SystemClock().now()):
+        terminal.note(one_line(line))
+    terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)

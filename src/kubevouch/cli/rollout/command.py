@@ -227,7 +227,6 @@ def plan(
 @output("table", "json")
 @cluster
 @_way_there
-@click.option("--list", "lists", is_flag=True, help="The runs that were begun on this machine.")
 @_yes
 @click.pass_context
 def status(
@@ -242,20 +241,15 @@ def status(
     ssh_config: str | None,
     ssh_user: str | None,
     ask_sudo_password: bool,
-    lists: bool,
     yes: bool,
 ) -> int:
-    """Shows where RUN, or whatever run there is, stands on each node.
+    """Shows where RUN, or whatever run there is, stands on each node. Without RUN it lists the runs that are kept here, too.
 
     RUN is what `apply` printed, or the plan's file. Works over ssh while the API server is down.
     """
     from kubevouch.cli.rollout.status import show_status
 
     terminal = _terminal(ctx)
-    if lists:
-        from kubevouch.cli.rollout.list import list_runs
-
-        return list_runs(terminal)
     options = _node_options(
         terminal, via, image, pod_namespace, nodes, ssh_config, ssh_user, ask_sudo_password
     )
@@ -295,7 +289,7 @@ def apply(ctx: click.Context, /, plan: Path, **options: Unpack[_RunOptions]) -> 
     Workers come first, control planes last. The policy approves each kubelet's CSR, and the result is proven on the
     wire. A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
     """
-    return _carry_out(ctx, ("apply", str(plan)), plan, None, options)
+    return _carry_out(ctx, "apply", str(plan), options)
 
 
 @click.command("resume", short_help="Goes on with a run that was cut off.")
@@ -307,41 +301,57 @@ def resume(ctx: click.Context, /, run: str, **options: Unpack[_RunOptions]) -> i
 
     What is left to do is read off the nodes.
     """
-    return _carry_out(ctx, ("resume", run), None, run, options)
+    return _carry_out(ctx, "resume", run, options)
 
 
-def _carry_out(
-    ctx: click.Context,
-    asked: tuple[str, str],
-    file: Path | None,
-    run: str | None,
-    options: _RunOptions,
-) -> int:
-    """asked: the verb, and what was said behind it."""
-    from kubevouch.cli.rollout.again import words_of
+def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) -> int:
+    """given: the plan's file or the run."""
+    from kubevouch.cli.common.runs import times_of
     from kubevouch.cli.rollout.apply import apply_plan, found_plan
     from kubevouch.cli.rollout.refusal import leading_on
+    from kubevouch.rollout.decide.next_step import words_of
 
     terminal = _terminal(ctx)
     word = _operator_word(
         options["cluster_domain"], options["service_cidr"], options["without_credential_id"]
     )
-    found, path = found_plan(file, run, terminal)
-    carried_out = ("kubevouch", *asked, *words_of(word))
+    found, path = found_plan(verb, given, terminal)
+    times = _times_of(ctx, times_of(found.run, terminal.environment), options)
+    asked = ("kubevouch", verb, given, *words_of(word))
     kubeconfig, context = options["kubeconfig"], options["context"]
-    with leading_on(terminal, found, path, carried_out, word, kubeconfig, context):
+    with leading_on(terminal, found, path, asked, word, kubeconfig, context):
         return apply_plan(
             terminal,
             found,
             path,
             kubeconfig,
             context,
-            RolloutTimeouts(options["gate_timeout"], options["soak"]),
+            times,
             asked=asked,
+            given=given,
             ssh_config=options["ssh_config"],
             word=word,
             yes=options["yes"],
         )
+
+
+def _times_of(ctx: click.Context, kept: RolloutTimeouts, options: _RunOptions) -> RolloutTimeouts:
+    """Those with which the run was begun, where nothing else is said. Raises UsageError for gates that no switch may wait for."""
+    from click.core import ParameterSource
+
+    from kubevouch.evidence.run_holder import LONGEST_GATES
+
+    def is_said(name: str) -> bool:
+        return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    times = RolloutTimeouts(
+        options["gate_timeout"] if is_said("gate_timeout") else kept.gates,
+        options["soak"] if is_said("soak") else kept.soak,
+    )
+    if times.gates > LONGEST_GATES:
+        seen, most = f"{times.gates:.0f}s", f"{LONGEST_GATES:.0f}s at most was expected"
+        raise UsageError("--gate-timeout", seen, most)
+    return times
 
 
 @click.command("undo", short_help="Puts the nodes of a run back to what they were.")

@@ -10,10 +10,9 @@ from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, writ
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import transport_of
-from kubevouch.cli.common.runs import kept_run
+from kubevouch.cli.common.runs import kept_here, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.rollout.again import commands_of
 from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
@@ -22,6 +21,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.intent import what_pods_are
+from kubevouch.rollout.decide.next_step import commands_of
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
@@ -64,7 +64,9 @@ def make_plan(
     if terminal.prints_json:
         terminal.document(text_of(plan))
     else:
-        commands = commands_of(plan, file or _FILE, word, terminal.environment, accepted=accepted)
+        commands = commands_of(
+            plan, str(file or _FILE), word, kept_here(terminal.environment), accepted=accepted
+        )
         pinned = [each.node for each in pins.pins]
         print_plan(terminal, plan, file, commands, pinned, soak=soak)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)

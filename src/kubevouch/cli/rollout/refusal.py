@@ -7,20 +7,20 @@ from shlex import join
 
 import msgspec
 
-from kubevouch.cli.common.armed_record import armed_by
 from kubevouch.cli.common.connect import access_of
+from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.terminal import Declined, NowhereToWrite, Terminal
-from kubevouch.cli.rollout.again import commands_of
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.errors import KubeconfigError
+from kubevouch.rollout.decide.advice import Argv, NextStep
 from kubevouch.rollout.decide.armed import as_of_now
-from kubevouch.rollout.decide.next_step import NextStep, next_after_refusal
+from kubevouch.rollout.decide.next_step import commands_of, next_after_refusal
 from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.system_clock import SystemClock
 
-_CONTEXTS = "kubectl config get-contexts"
+_CONTEXTS: Argv = ("kubectl", "config", "get-contexts")
 
 
 @contextlib.contextmanager
@@ -42,19 +42,20 @@ def leading_on(
         error.leads_on = _after_usage(error, asked)
         raise
     except KubevouchError as error:
-        commands = commands_of(plan, path, word, terminal.environment, asked=join(asked))
-        now = SystemClock().now()
-        armed = [each.node for each in armed_by(plan.run, terminal.environment) if each.fires > now]
+        is_kept = kept_here(terminal.environment)
+        commands = commands_of(plan, str(path), word, is_kept, asked=asked)
         there = _at_its_cluster(terminal, plan, asked, commands.anew, kubeconfig, context)
-        found = msgspec.structs.replace(plan, left_out=as_of_now(plan.left_out, now))
-        error.leads_on = _lines(next_after_refusal(error, found, commands, there, armed))
+        found = msgspec.structs.replace(
+            plan, left_out=as_of_now(plan.left_out, SystemClock().now())
+        )
+        error.leads_on = _lines(next_after_refusal(error, found, commands, there))
         raise
 
 
 def _after_usage(error: UsageError, asked: Sequence[str]) -> tuple[str, ...]:
     """A flag that lacks, or a file that is not to be trusted."""
     if isinstance(error, KubeconfigError):
-        return (_CONTEXTS,)
+        return (join(_CONTEXTS),)
     if "--yes" in error.expected:
         return (join([*asked, "--yes"]),)
     return (join(["ls", "-l", error.where]),) if Path(error.where).is_absolute() else ()
@@ -68,10 +69,10 @@ def _at_its_cluster(
     terminal: Terminal,
     plan: Plan,
     asked: Sequence[str],
-    anew: str,
+    anew: Argv,
     kubeconfig: str | None,
     context: str | None,
-) -> str:
+) -> Argv:
     """The same at the plan's cluster, if this kubeconfig has it under the plan's name; a new plan, if it is another cluster there now."""
     bound = plan.cluster
     try:
@@ -82,4 +83,4 @@ def _at_its_cluster(
         )
     except KubevouchError:
         return _CONTEXTS
-    return join([*asked, "--context", bound.context]) if there.server == bound.server else _CONTEXTS
+    return [*asked, "--context", bound.context] if there.server == bound.server else _CONTEXTS

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kubevouch.cli.common.rollout import print_next
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.rollout.decide.advice import Case, step
 from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
@@ -92,19 +93,19 @@ def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
-        if goes_on := commands.kept(left_out.armed_run):
-            terminal.command("  go on      ", goes_on)
+        if commands.is_kept(left_out.armed_run):
+            terminal.command("  go on      ", step(Case.RESUME, run=left_out.armed_run).command)
 
 
 def _print_what_comes_next(
     terminal: Terminal, plan: Plan, commands: Commands, *, saved: bool
 ) -> None:
     if plan.nodes or plan.config_map is not None:
-        terminal.command("NEXT     ", commands.again if saved else commands.anew)
+        print_next(terminal, commands.step(Case.AGAIN if saved else Case.ANEW))
     elif any(not each.is_well for each in plan.left_out):
         print_next(terminal, next_for_left_out(plan.left_out, commands))
     else:
-        terminal.command("NEXT     ", "kubevouch verify --wait 2m")
+        print_next(terminal, step(Case.VERIFY))
 
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from shlex import join
 
-from kubevouch.cli.common.armed_record import ArmedRecord
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.rollout import (
@@ -18,7 +17,7 @@ from kubevouch.cli.common.rollout import (
     though_nobody_listens,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.runs import goes_on_here
+from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
@@ -28,13 +27,14 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.precheck import check_identity
 from kubevouch.rollout.act.undo import nothing_undone, undo
+from kubevouch.rollout.decide.advice import UNDO, Argv, Case, step
 from kubevouch.rollout.decide.intent import (
     what_comes_back,
     what_is_set_aside,
     what_is_to_be_undone,
     what_pods_are,
 )
-from kubevouch.rollout.decide.next_for_status import status_of
+from kubevouch.rollout.decide.next_for_status import run_word, some
 from kubevouch.rollout.decide.next_step import next_after_undo, next_without_answer
 from kubevouch.rollout.decide.plan import Plan, only_nodes
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
@@ -60,7 +60,7 @@ def undo_plan(
     plan = only_nodes(plan, nodes) if nodes else plan
     access = access_of(terminal, kubeconfig, context)
     what = what_is_to_be_undone(plan)
-    again = join(["kubevouch", "undo", word, *(("--nodes", ",".join(nodes)) if nodes else ())])
+    again = [*UNDO, word, *some(nodes)]
     if not what:
         terminal.note(_said_of_nothing(plan, nodes))
         return ExitCode.OK
@@ -84,16 +84,15 @@ def undo_plan(
     after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
     terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
     log = begun_log(plan, what, lease, terminal)
-    armed = ArmedRecord(plan.cluster.cluster_uid, plan.run, terminal, log)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
         async def put_back(hold: LeaseHold | None) -> RunResult:
             await prepared_pods(api, plan.pods, terminal)
-            context = rollout_context(api, clock, plan, terminal, stop, armed, lease=hold, log=log)
+            context = rollout_context(api, clock, plan, terminal, stop, lease=hold, log=log)
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
         result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
-        with stopping(terminal, lambda: _LEFT.format(again=again)) as stop:
+        with stopping(terminal, lambda: _LEFT.format(again=join(again))) as stop:
             async with contextlib.AsyncExitStack() as ending:
                 hold = None
                 try:
@@ -112,8 +111,8 @@ def undo_plan(
     with though_nobody_listens(result):
         print_result(terminal, result, so_far=so_far, log=log)
         _say_what_is_set_aside(terminal, plan, result)
-        step = next_after_undo(result, again, lambda run: goes_on_here(run, terminal.environment))
-        print_next(terminal, step)
+        following = next_after_undo(result, again, kept_here(terminal.environment))
+        print_next(terminal, following)
     return code
 
 
@@ -133,26 +132,26 @@ def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) ->
 
 
 @contextlib.contextmanager
-def _leading_on(again: str) -> Iterator[None]:
+def _leading_on(again: Argv) -> Iterator[None]:
     """Beside the error: where another run holds the Lease, what shows where that one stands; where the API server does not answer, what shows that it does."""
     try:
         yield
     except NotTheHolder as error:
-        error.leads_on = (status_of(error.run),)
+        error.leads_on = (step(Case.LOOK, run=run_word(error.run)).command,)
         raise
     except KubeError as error:
-        if step := next_without_answer(error, again):
-            error.leads_on = (step.command, step.then)
+        if after := next_without_answer(error, again):
+            error.leads_on = (after.command, after.then)
         raise
 
 
 @contextlib.contextmanager
-def _leading_to_yes(again: str) -> Iterator[None]:
+def _leading_to_yes(again: Argv) -> Iterator[None]:
     """Where nobody can be asked, the command that does not ask is told. again: the one that does."""
     try:
         yield
     except UsageError as error:
-        error.leads_on = (f"{again} --yes",)
+        error.leads_on = (join([*again, "--yes"]),)
         raise
 
 

@@ -8,8 +8,7 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
-from kubevouch.diagnose.rules.runs import unfinished_holder
-from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
+from kubevouch.diagnose.rules.wire import is_our_side, port_states, surely_unreachable
 from kubevouch.diagnose.rules.youth import awaits_its_endpoint, is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.run_holder import LEASE
@@ -72,7 +71,7 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
     unknown = [
         served
         for port, served in zip(port_states(evidence), evidence.served, strict=True)
-        if (port.code == Code.KUBELET_UNREACHABLE or is_ours(served))
+        if (port.code == Code.KUBELET_UNREACHABLE or is_our_side(served))
         and served.node not in sure | logged
     ]
     if unknown:
@@ -114,23 +113,18 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
-    """By this machine's own record, and by the cluster's Lease. Once a switch has had its time, the wire tells what became of the node."""
-    holder = unfinished_holder(evidence)
-    if holder is not None:
+    """By the cluster's Lease. Once a switch has had its time, the wire tells what became of the node."""
+    holder = evidence.run_holder.value
+    if holder is not None and (
+        holder.is_alive or any(each.run == holder.run for each in evidence.armed)
+    ):
         state = "is under way" if holder.is_alive else "was cut off and has not ended"
         title = f"{'an undo' if holder.undoes else 'a run'} {state}: {holder}"
         yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})
-    for each in evidence.unfinished_runs:
-        if not each.may_last(evidence.at):
-            continue
-        state = "was armed" if each.sure else "may have been armed"
-        moment = f"{each.fires:%H:%M:%S} UTC"
-        switch = f"its own switch puts it back at {moment} at the latest"
-        if each.fires <= evidence.at:
-            switch = f"its own switch, which was due at {moment}, puts it back now"
+    for each in evidence.armed:
         title = (
-            f"run {each.run} is not finished, as far as is known here: {each.node} {state} when it was last heard of; unless "
-            f"somebody has ended that since, {switch}"
+            f"run {each.run} may be armed on {each.node}: its own switch puts it back by {each.due:%H:%M:%S} UTC, "
+            "unless somebody ends that before"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 

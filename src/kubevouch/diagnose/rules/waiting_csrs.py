@@ -3,13 +3,12 @@
 from collections import defaultdict
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.rules.runs import unfinished_holder
-from kubevouch.diagnose.rules.wire import is_ours, is_self_signed, port_states
+from kubevouch.diagnose.rules.wire import is_our_side, is_self_signed, port_states
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.csr import asked_of, csr_of
-from kubevouch.x509 import Certificate, CertificateKind, classify
+from kubevouch.x509 import CertificateKind, classify
 from kubevouch.x509.kinds import NODE_PREFIX
 
 
@@ -68,37 +67,27 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     known = {
         served.node
         for served, port in zip(evidence.served, port_states(evidence), strict=True)
-        if not is_ours(served) or port.code is Code.NO_SERVING_CERTIFICATE
+        if not is_our_side(served) or port.code is Code.NO_SERVING_CERTIFICATE
     }
     asking = known - left_over_csrs(evidence).keys()
     return {node: csr for node, csr in _undecided(evidence).items() if node in asking}
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that a run of this machine has in hand and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
-    in_hand = {each.node for each in evidence.unfinished_runs if each.may_last(evidence.at)}
-    return in_hand & _undecided(evidence).keys()
+    """Nodes that a run may have armed and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
+    return {each.node for each in evidence.armed} & _undecided(evidence).keys()
 
 
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     """The newest CSR of each node whose kubelet serves a pair of its own making by now: it has asked for nothing since it started.
 
     With serverTLSBootstrap a kubelet serves only what was issued to it (pkg/kubelet/kubelet.go), or the seed of a run that has
-    the node in hand. A seed is good for an hour longer than the node's switch is set for.
+    armed the node.
     """
     seeded = asking_for_a_run(evidence)
     own = {
-        served.node: leaf
+        served.node
         for served in evidence.served
         if (leaf := served.dialled.leaf) and is_self_signed(leaf) and served.node not in seeded
     }
-    run = unfinished_holder(evidence) is not None
-    return {
-        node: csr
-        for node, csr in _undecided(evidence).items()
-        if node in own and not (run and _may_be_a_seed(own[node], evidence))
-    }
-
-
-def _may_be_a_seed(leaf: Certificate, evidence: Evidence) -> bool:
-    return leaf.not_after > evidence.at
+    return {node: csr for node, csr in _undecided(evidence).items() if node in own}

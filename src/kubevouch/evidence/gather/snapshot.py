@@ -19,12 +19,12 @@ from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.gather.metrics_path import path_without_logs, with_logs
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
-from kubevouch.evidence.gather.run_holder import gather_run_holder
-from kubevouch.evidence.gather.serving import at_other_addresses, gather_served
+from kubevouch.evidence.gather.run_holder import gather_run_lease
+from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.run_holder import RunHolder
+from kubevouch.evidence.run_holder import SeenLease
 from kubevouch.evidence.serving import other_addresses, preferred_types, targets
 from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath, Served
 from kubevouch.kube.io.client import ApiClient
@@ -93,19 +93,18 @@ async def gather(
     at = clock.now()
     found = nodes.or_else(())
     types = preferred_types(path.flags)
-    others = other_addresses(found, types)
     served: tuple[Served, ...]
     beside: BesideKubelets | None
-    holder: Measured[RunHolder | None]
+    runs: Measured[SeenLease]
     # The API server has logs from kubelets: one that hangs is waited for while all are dialled.
-    served, metrics, beside, holder = await together(
+    served, metrics, beside, runs = await together(
         gather_served(
             targets(found, types),
             trust.value,
             clock=clock,
             timeout=dial_timeout,
             progress=progress,
-            others=others if path.is_ours else {},
+            others=other_addresses(found, types) if path.is_ours else {},
         ),
         with_logs(api, inquiry, path, log_timeout),
         gather_beside_kubelets(
@@ -113,12 +112,9 @@ async def gather(
         )
         if listed.every is not None
         else _nothing(),
-        inquiry.ask(gather_run_holder(api)),
+        inquiry.ask(gather_run_lease(api)),
     )
-    if metrics.is_ours and not path.is_ours:
-        served = await at_other_addresses(
-            served, trust.value, clock=clock, timeout=dial_timeout, progress=progress, others=others
-        )
+    seen = runs.or_else(SeenLease())
     return Evidence(
         at=at,
         cluster=identity,
@@ -134,7 +130,8 @@ async def gather(
         api_server_flags=flags,
         leases=leases,
         bootstrap_tokens=tokens,
-        run_holder=holder,
+        run_holder=Measured(runs.vantage, runs.at, seen.holder, runs.doubt),
+        armed=seen.armed_among({node.name for node in found}),
         certificates=all_found(at, nodes, trust, served, beside) if beside else None,
         client_csrs=csrs_for(CLIENT_SIGNER, listed.every.or_else(())) if listed.every else (),
     )

@@ -59,7 +59,7 @@ def _prefix_of(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower())[:50].strip("-") or "unnamed"
 
 
-def bounded(text: str, most: int) -> str:
+def bounded_note(text: str, most: int) -> str:
     """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
     line = text
     if not text.isprintable():

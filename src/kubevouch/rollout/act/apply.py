@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
 from kubevouch.rollout.act.config_map import (
@@ -18,7 +19,7 @@ from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
-from kubevouch.rollout.decide.armed import ArmedNode, as_of_now, left_armed
+from kubevouch.rollout.decide.armed import as_of_now, left_armed
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.order import IN_HAND
@@ -42,9 +43,11 @@ async def apply(
     each node so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
-    begun = _begun(checked, timeouts)
+    begun = begun_before_of(checked, timeouts)
     for name in nodes:
-        context.armed(name, begun.get(name))
+        context.is_over(name)
+    for each in begun.values():
+        context.may_be_armed(each)
     lineup = lineup_of((each.plan for each in checked.nodes), checked.found, timeouts.soak)
     cancelled, failed = False, ""
     async with live_cluster(context) as live:
@@ -83,7 +86,7 @@ async def apply(
 
 def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts) -> RunResult:
     """The result of a run that was stopped before any node had its turn. One on which it was found begun stays as it is."""
-    begun = _begun(checked, timeouts)
+    begun = begun_before_of(checked, timeouts)
     results = [_without_a_result(each, set(), begun, _AT_ONCE) for each in checked.nodes]
     planned = checked.plan.config_map
     config_map = ConfigMapResult(f"{_kept(planned)}: {_NOT_ALL_DONE}" if planned else "")
@@ -139,7 +142,7 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
     return (*told, *checked.not_well)
 
 
-def _begun(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
+def begun_before_of(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
     """The nodes on which the run was found armed, by name."""
     found = ((each.plan.node, begun_before(each, checked, timeouts)) for each in checked.nodes)
     return {name: armed for name, armed in found if armed}

@@ -4,7 +4,7 @@ A run goes without them, but for those on which it has itself begun. It goes pas
 failure of the run.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubevouch.evidence.gather.csrs import list_csrs
@@ -16,13 +16,13 @@ from kubevouch.rollout.act.node_facts import approved_by_run
 from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.recheck import Recheck, recheck_not_ready
-from kubevouch.rollout.decide.run_status import RunOnNode, Standing
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.errors import StoppedBefore, WayOn
 
 _PATIENCE = 15.0
 """Seconds in which a node that was restarted a moment ago may become Ready."""
 
-_LOOKED_AT = (Standing.ARMED, Standing.UNDONE)
+_LOOKED_AT = (*BEGUN, NodeState.UNDONE)
 """A Ready node on which the run stands so is looked at like any other of the plan."""
 
 
@@ -41,10 +41,11 @@ async def look_at_away_nodes(
     plan: Plan,
     nodes: Sequence[Node],
     away: Sequence[LeftOut],
-    known: Collection[str],
     context: RolloutContext,
+    *,
+    goes_on: bool,
 ) -> AwayNodes:
-    """Asks those on which the run may have begun how it stands there. known: on which it was begun by what this machine has kept.
+    """Asks those on which the run may have begun how it stands there. goes_on: it was begun from this machine before.
 
     Raises:
         StoppedBefore: the run has begun on one, and it cannot be asked how it stands there.
@@ -61,11 +62,12 @@ async def look_at_away_nodes(
     as_any_other = set()
     for status in statuses:
         node = live[status.node]
-        if status.standing is Standing.UNKNOWN:
-            await _refuse_if_begun(status, plan.run, known, _how_it_is(node), context)
+        if status.state is NodeState.UNKNOWN:
+            if goes_on or await _has_approved(status.node, plan.run, context):
+                raise _cannot_tell(status, _how_it_is(node))
         elif await _is_as_any_other(status, node, context):
             as_any_other.add(node.name)
-        elif not node.ready and (seen := recheck_not_ready(status.standing)):
+        elif not node.ready and (seen := recheck_not_ready(status.state)):
             failures[node.name] = seen
     kept = {*failures, *as_any_other}
     return AwayNodes(tuple(each for each in away if each.node not in kept), failures)
@@ -74,8 +76,8 @@ async def look_at_away_nodes(
 async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
     """Whether the run has begun on it, and it is Ready: one that is armed is given some time for that."""
     if node.ready:
-        return status.standing in _LOOKED_AT
-    return status.standing is Standing.ARMED and await _becomes_ready(node.name, context)
+        return status.state in _LOOKED_AT
+    return status.state in BEGUN and await _becomes_ready(node.name, context)
 
 
 def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
@@ -102,14 +104,15 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
         await context.clock.sleep(1)
 
 
-async def _refuse_if_begun(
-    status: RunOnNode, run: str, known: Collection[str], how: str, context: RolloutContext
-) -> None:
-    """Raises StoppedBefore where this machine, or a CSR that the run has approved, knows that it has begun there. how: how its Node is."""
-    user = f"{NODE_USER}{status.node}"
-    csrs = [each for each in await list_csrs(context.api) if each.spec.username == user]
-    if status.node not in known and not any(approved_by_run(each, run) for each in csrs):
-        return
+async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
+    """Whether the run has approved a CSR of that node, and so has begun there."""
+    csrs = await list_csrs(context.api)
+    own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
+    return any(approved_by_run(each, run) for each in own)
+
+
+def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
+    """how: how its Node is."""
     why = "; ".join(status.notes)
-    seen = f"this run has begun on it, {how}, and how it stands there cannot be asked: {why}"
-    raise StoppedBefore(status.node, seen, way=WayOn.REACH)
+    seen = f"this run may have begun on it, {how}, and how it stands there cannot be asked: {why}"
+    return StoppedBefore(status.node, seen, "or a new plan without it", way=WayOn.REACH)

@@ -1,6 +1,6 @@
 """The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,7 +34,6 @@ from kubevouch.rollout.act.precheck import (
     check_rights,
     check_vantage,
 )
-from kubevouch.rollout.decide.armed import has_ended
 from kubevouch.rollout.decide.entitled import Neighbours, shared_among, without_shared_keys
 from kubevouch.rollout.decide.expected_metrics import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
@@ -127,11 +126,10 @@ async def check(
     plan: Plan,
     context: RolloutContext,
     word: OperatorWord = NO_WORD,
-    known: Collection[str] = (),
+    *,
+    goes_on: bool = False,
 ) -> CheckedPlan:
-    """Everything that can be known before the first write. word: what the operator says for this run.
-
-    known: nodes on which the run was begun by what this machine has kept.
+    """Everything that can be known before the first write. word: what the operator says for this run. goes_on: it was begun from here.
 
     Raises:
         NothingApplicable: the plan leaves out every node that is not well.
@@ -140,7 +138,7 @@ async def check(
     """
     _check_applicable(plan, "make a new plan when that is fixed")
     trust, nodes, away = await check_cluster(plan, context)
-    looked = await look_at_away_nodes(plan, nodes, away, known, context)
+    looked = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     away, failures = looked.left_out, looked.failures
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
@@ -217,8 +215,6 @@ async def _looks(
             look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
-        if has_ended(plan.run, look.facts.survey):
-            context.armed(node.node, None)
         found = failures.get(node.node) or recheck(node, plan.run, look.facts)
         return _Seen(node, look, found)
 

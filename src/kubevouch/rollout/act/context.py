@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kubevouch.clock import Clock
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.lease import LeaseHold
-from kubevouch.rollout.decide.armed import ArmedNode
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.result import LostLease
 
@@ -48,24 +48,31 @@ class RolloutContext:
     progress: ProgressReport
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
-    armed: Callable[[str, ArmedNode | None], None] = lambda *_: None
-    """Called with a node's name, and how it is armed, from the moment at which it may be; with None once it is not any more."""
-
     written: Mapping[str, WrittenNode] = field(default_factory=dict)
     """By node, what operators have written down of it. Read only for a run that goes by pod."""
 
     lease: LeaseHold | None = None
     """The cluster's Lease, held by this run; None for one that writes nothing."""
 
-    async def confirm_holder(self) -> None:
-        """That this run is still the one that may write; to be called right before.
+    async def confirm_holder(self, arms: ArmedNode | None = None) -> None:
+        """That this run is still the one that may write; to be called right before. arms: a node that may be armed from then on.
 
         Raises:
             NotTheHolder: another one is, from now on.
             KubeError: that could not be told now.
         """
         if self.lease is not None:
-            await self.lease.confirm()
+            await self.lease.confirm(arms)
+
+    def may_be_armed(self, arms: ArmedNode) -> None:
+        """It was found armed: the Lease says so from its next renewal on."""
+        if self.lease is not None:
+            self.lease.may_be_armed(arms)
+
+    def is_over(self, node: str) -> None:
+        """No run is armed on the node any more, as it has said."""
+        if self.lease is not None:
+            self.lease.armed.pop(node, None)
 
     @property
     def why_lost(self) -> str:

@@ -4,18 +4,31 @@ As in client-go's leader election (`kube.io.lease`): a holder is believed until 
 says, by our own monotonic clock; and each write carries the version that was read. Otherwise than there, whoever has lost it
 never takes it again: what this run has seen of the nodes may be true no more.
 
+Each write carries which nodes may be armed, and until when: an entry is there before the node is, and stays until the node says
+that it is over, or its switch has had its time. That is for readers. Nothing here is permitted or refused by it.
+
 A deleted Lease is a lost one, and a new one has a higher number. So whoever may delete it can stop a run that nobody reaches any more.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.gather.run_holder import holder_of
-from kubevouch.evidence.run_holder import LEASE, NAME, NAMESPACE, RunHolder
+from kubevouch.evidence.gather.run_holder import seen_in
+from kubevouch.evidence.run_holder import (
+    ARMED,
+    LEASE,
+    NAME,
+    NAMESPACE,
+    ArmedNode,
+    RunHolder,
+    armed_text,
+)
+from kubevouch.kube.decode import RawObject
 from kubevouch.kube.errors import (
     ApiUnreachable,
     Conflict,
@@ -25,7 +38,6 @@ from kubevouch.kube.errors import (
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.lease import LEASE_DURATION, RETRY_PERIOD, lease_spec
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import LEASES, Lease
 from kubevouch.kube.resources.plain import LeaseSpec
 from kubevouch.rollout.errors import NotTheHolder
@@ -55,14 +67,23 @@ class LeaseHold:
         self._say = say
         self._lost, self._lost_to = "", ""
         self._writing = asyncio.Lock()
+        self.armed = _armed(raw, api)
+        """By node, what may be armed: by this run, or by others before it. Each renewal writes it. By the API server's clock."""
 
     @property
     def number(self) -> int:
         """Higher than that of every hold before it, whoever had it."""
         return self._ours.lease_transitions
 
-    async def confirm(self) -> None:
+    def may_be_armed(self, arms: ArmedNode) -> None:
+        """From the next renewal on it says so. arms: by this machine's clock."""
+        due = arms.due - self._api.server_clock.own_is_ahead
+        self.armed[arms.node] = replace(arms, due=due)
+
+    async def confirm(self, arms: ArmedNode | None = None) -> None:
         """Renews it now. To be called right before what nobody else may do at the same time.
+
+        arms: a node that may be armed from then on, by this machine's clock; it is not, if this fails.
 
         Raises:
             NotTheHolder: it is not ours any more, and never will be again.
@@ -70,10 +91,17 @@ class LeaseHold:
         """
         async with self._writing:
             self.check()
+            before = dict(self.armed)
+            if arms:
+                self.may_be_armed(arms)
             try:
                 async with asyncio.timeout(_LONGEST_CALL):
                     self._lost = await self._renewed()
+            except KubeError:
+                self.armed = before
+                raise
             except TimeoutError:
+                self.armed = before
                 seen = f"did not answer about {LEASE} within {_LONGEST_CALL:g} seconds"
                 where = self._api.access.server
                 raise ApiUnreachable(where, seen, kind=UnreachableKind.TIMEOUT) from None
@@ -109,14 +137,14 @@ class LeaseHold:
                 raw = await _read(self._api)  # a renewal may have been cut off
                 if raw is not None and self._is_ours(raw):
                     number, now = self._ours.lease_transitions, self._api.server_clock.now()
-                    await _write(self._api, raw, lease_spec("", number, now, seconds=1))
+                    await _write(self._api, raw, lease_spec("", number, now, seconds=1), self.armed)
 
     async def _renewed(self) -> str:
         """Writes it with the time of now. Returns why it is lost; empty if it is ours. Raises KubeError."""
         ours, now = self._ours, self._api.server_clock.now()
         record = lease_spec(ours.holder_identity, ours.lease_transitions, now, ours.acquire_time)
         try:
-            self._raw = await _write(self._api, self._raw, record)
+            self._raw = await _write(self._api, self._raw, record, self.armed)
         except (Conflict, NotFound):
             raw = await _read(self._api)
         else:
@@ -126,7 +154,7 @@ class LeaseHold:
         if not self._is_ours(raw):
             self._lost_to = _run_in(raw, self._api)
             return f"this run has lost it and stops here: {_holder(raw, self._api)}"
-        self._raw = await _write(self._api, raw, record)
+        self._raw = await _write(self._api, raw, record, self.armed)
         return ""
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
@@ -217,7 +245,9 @@ class RunLease:
                 if self._seen.holder_identity:
                     self._say(f"{LEASE} was not renewed and is taken over")
                 number = _next_number(free.read().spec.lease_transitions, now)
-                return await _write(api, free, lease_spec(self.identity, number, now))
+                return await _write(
+                    api, free, lease_spec(self.identity, number, now), _armed(free, api)
+                )
             body = {
                 "metadata": {"name": NAME},
                 "spec": lease_spec(self.identity, _next_number(0, now), now),
@@ -250,14 +280,28 @@ async def _read(api: ApiClient) -> RawObject[Lease] | None:
         return None
 
 
-async def _write(api: ApiClient, raw: RawObject[Lease], record: dict[str, Any]) -> RawObject[Lease]:
+async def _write(
+    api: ApiClient,
+    raw: RawObject[Lease],
+    record: dict[str, Any],
+    armed: Mapping[str, ArmedNode],
+) -> RawObject[Lease]:
     """What is not known here stays as it is."""
     whole = raw.whole()
-    return await api.replace(raw, {**whole, "spec": {**(whole.get("spec") or {}), **record}})
+    now = api.server_clock.now()
+    last = [each for each in armed.values() if each.may_last(now)]
+    annotations = {**(whole["metadata"].get("annotations") or {}), ARMED: armed_text(last)}
+    metadata = {**whole["metadata"], "annotations": annotations}
+    spec = {**(whole.get("spec") or {}), **record}
+    return await api.replace(raw, {**whole, "metadata": metadata, "spec": spec})
+
+
+def _armed(raw: RawObject[Lease], api: ApiClient) -> dict[str, ArmedNode]:
+    return {each.node: each for each in seen_in(raw.read(), api.server_clock.now()).armed}
 
 
 def _found(raw: RawObject[Lease] | None, api: ApiClient) -> RunHolder | None:
-    return holder_of(raw.read(), api.server_clock.now()) if raw else None
+    return seen_in(raw.read(), api.server_clock.now()).holder if raw else None
 
 
 def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:

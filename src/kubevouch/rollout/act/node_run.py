@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
 
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.kubelet_watch import KubeletWatch, watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.armed import (
-    ArmedNode,
     is_at_work,
     left_to_its_switch,
     why_overtaken,
@@ -21,6 +21,7 @@ from kubevouch.rollout.decide.order import Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
+    LONGEST_SCRIPT,
     NodeChange,
     Seed,
     TransactionAnswer,
@@ -30,7 +31,6 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_CARRY = 90.0
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
@@ -80,7 +80,7 @@ class NodeRun:
 
     def __post_init__(self) -> None:
         self.armed = self.begun is not None
-        self.fires = self.begun.fires if self.begun else None
+        self.fires = self.begun.due if self.begun else None
 
     async def run(self) -> NodeResult:
         """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
@@ -113,7 +113,7 @@ class NodeRun:
                 outcome = NodeOutcome.UNKNOWN
         self.armed = self.armed and outcome not in (NodeOutcome.DONE, NodeOutcome.UNDONE)
         if not self.armed:
-            self.observer.context.armed(self.observer.node.node, None)
+            self.observer.context.is_over(self.observer.node.node)
         return NodeResult(
             node=self.observer.node.node,
             outcome=outcome,
@@ -343,9 +343,12 @@ class NodeRun:
         fence = self.observer.context.fence
         script = render(action, self.change, self.seed if begins else None, fence=fence)
         transport = self.observer.context.transport
-        self._tell_armed(sure=False, longest=_CARRY)
+        if self.armed:
+            self._note_switch(LONGEST_SCRIPT)
         try:
-            result = await transport.run_script(self.observer.node.host, script, timeout=_CARRY)
+            result = await transport.run_script(
+                self.observer.node.host, script, timeout=LONGEST_SCRIPT
+            )
         except NodeUnreachable:
             raise
         except NodeError:
@@ -358,19 +361,19 @@ class NodeRun:
         """Whether it is armed after that answer. A call that was refused has changed nothing about it."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
             self.armed = True
-            self._tell_armed(sure=True)
+            fires = self._note_switch()
+            node = self.observer.node.node
+            assert self.change is not None
+            self.observer.context.may_be_armed(ArmedNode(self.change.run, node, fires))
         elif answer.outcome not in (TransactionState.BUSY, TransactionState.REFUSED):
             self.armed = False
 
-    def _tell_armed(self, *, sure: bool, longest: float = 0.0) -> None:
-        """longest: how many seconds from now the switch may be set, where it is not set yet."""
+    def _note_switch(self, longest: float = 0.0) -> datetime:
+        """When it goes off at the latest. longest: in how many seconds from now it may be set, where it is not set yet."""
         assert self.change is not None
-        context, node = self.observer.context, self.observer.node.node
         left = timedelta(seconds=self.change.switch_seconds + longest)
-        fires = self.fires or context.clock.now() + left
-        if self.armed:
-            self.fires = fires
-        context.armed(node, ArmedNode(self.change.run, node, fires, sure))
+        self.fires = self.fires or self.observer.context.clock.now() + left
+        return self.fires
 
     def _step(self, text: str) -> None:
         self.observer.context.progress.step(self.observer.node.node, text)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.resources import NODES
 from kubevouch.policy.csr import NODE_USER
@@ -22,9 +23,9 @@ from kubevouch.rollout.act.node_facts import (
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.act.patience import once_it_answers
-from kubevouch.rollout.decide.armed import ArmedNode, found_armed, left_to_its_switch
+from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, left_to_its_switch
 from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
-from kubevouch.rollout.decide.gates import refusal
+from kubevouch.rollout.decide.gates import refused_by
 from kubevouch.rollout.decide.machine import was_restarted_by
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
@@ -64,7 +65,7 @@ class NodeTurns:
             skipped = isinstance(error, NodeAway) and begun is None
             outcome = NodeOutcome.SKIPPED if skipped else NodeOutcome.STOPPED
             if begun and isinstance(error, NotTheHolder):
-                why = left_to_its_switch(str(error), begun.fires, self.context.clock.now())
+                why = left_to_its_switch(str(error), begun.due, self.context.clock.now())
                 outcome = NodeOutcome.UNKNOWN
             result = NodeResult(name, outcome, why, armed=begun is not None)
         else:
@@ -121,7 +122,7 @@ class NodeTurns:
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
         observer = await self._observer(node, begun)
-        await self.context.confirm_holder()
+        await self.context.confirm_holder(begun)
         change = change_to_undo(node.plan, node.survey, self.checked.plan.run)
         return NodeRun(observer, self.timeouts, change=change, seed=None, pid_before=0, begun=begun)
 
@@ -140,12 +141,15 @@ class NodeTurns:
         trust = self.checked.inputs.trust
         node = node if begun else await looked_at_again(node, self.checked.plan.run, trust, context)
         observer = await self._observer(node, begun)
-        await context.confirm_holder()
         if node.plan.change is not ChangeKind.BOOTSTRAP:
+            await context.confirm_holder()
             return NodeRun(
                 observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid
             )
-        restarted = begun is not None and was_restarted_by(node.survey, self.checked.plan.run)
+        run = self.checked.plan.run
+        arms = begun or about_to_be_armed(name, run, context.clock.now(), timeouts.switch)
+        await context.confirm_holder(arms)
+        restarted = begun is not None and was_restarted_by(node.survey, run)
         if begun:
             context.progress.step(name, "goes on with this run, which is not finished")
         return NodeRun(
@@ -154,7 +158,7 @@ class NodeTurns:
             change=change_of(
                 node.plan,
                 node.survey,
-                self.checked.plan.run,
+                run,
                 content=node.content,
                 switch_seconds=timeouts.switch,
             ),
@@ -198,7 +202,7 @@ class NodeTurns:
             lease_before=None if begun else await lease_time(context, name),
             kubelet_started=since if begun or not writes else None,
             client_certificates=client_certificates_of(node.survey),
-            refused={each.name for each in csrs if refusal(each)},
+            refused={each.name for each in csrs if refused_by(each)},
             approvers_turn=self.timeouts.approvers_turn if inputs.approver_decides else 0.0,
         )
 

@@ -14,9 +14,9 @@ from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.rollout.decide.machine import another_host_key, not_its_machine_id
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import (
+    NodeState,
     RunOnNode,
     RunsFound,
-    Standing,
     status_script,
     statuses_of,
 )
@@ -70,7 +70,7 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
     return RunOnNode(
         target.node,
         run,
-        Standing.UNKNOWN,
+        NodeState.UNKNOWN,
         notes=(str(error),),
         host=target.hosts[0] if isinstance(error, NodeUnreachable | ScriptFailed) else "",
         lacks_root=isinstance(error, NoRoot),

@@ -6,9 +6,6 @@ back and does not come back well, or once the Lease is lost; what else befalls a
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
-
-import msgspec
 
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey
@@ -20,13 +17,7 @@ from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.kubelet_watch import why_not_up
 from kubevouch.rollout.act.node_facts import targets_now
 from kubevouch.rollout.act.precheck import SILENT, check_identity, survey_planned
-from kubevouch.rollout.decide.armed import (
-    ArmedNode,
-    armed_by_undo,
-    found_armed,
-    has_ended,
-    is_armed_by,
-)
+from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, is_armed_by
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.not_changed import (
@@ -39,6 +30,7 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.timeouts import HANDSHAKE, RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
+    LONGEST_SCRIPT,
     TransactionAnswer,
     TransactionState,
     TransactionStep,
@@ -46,7 +38,7 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
-_CARRY = 90.0
+_OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
 _CUT = "stopped at once; what has begun there goes on by itself"
 _NEVER = "this run has not changed this node"
@@ -127,7 +119,6 @@ async def _undo_node(
             return UndoEnding(NodeOutcome.UNKNOWN, why)
         if before := await _undone_before(node, plan.run, seen, context, timeouts):
             return before
-        await context.confirm_holder()
         answer = await _sent(node, plan.run, seen, context)
     except StoppedBefore as error:
         settled = isinstance(error, AnotherHostKey)
@@ -149,25 +140,19 @@ async def _sent(
     change = change_to_undo(node, seen, run)
     script = render(TransactionStep.UNDO, change, None, fence=context.fence)
     name, now, switch = node.node, context.clock.now(), change.switch_seconds
+    was_armed = is_armed_by(run, seen)
     found = found_armed(name, run, seen, now, switch)
-    sets = now + timedelta(seconds=switch + _CARRY)
-    if armed := armed_by_undo(found, seen, sets):
-        context.armed(name, armed)
-    before = found if is_armed_by(run, seen) else armed  # where no record could be seen
-    if has_ended(run, seen):
-        before = None
+    await context.confirm_holder(found if was_armed else about_to_be_armed(name, run, now, switch))
     try:
-        answer = (await context.transport.run_script(node.host, script, timeout=_CARRY)).answer
+        result = await context.transport.run_script(node.host, script, timeout=LONGEST_SCRIPT)
     except NodeUnreachable:
-        context.armed(name, before)
+        if not was_armed:
+            context.is_over(name)
         raise
-    if answer.outcome in (TransactionState.UNDONE, TransactionState.NOTHING):
-        context.armed(name, None)
-    elif answer.outcome is TransactionState.REFUSED:
-        context.armed(name, before)
-    elif answer.outcome is TransactionState.HALF:
-        context.armed(name, msgspec.structs.replace(armed or ArmedNode(run, name, sets), sure=True))
-    return answer
+    outcome = result.answer.outcome
+    if outcome in _OVER or (outcome is TransactionState.REFUSED and not was_armed):
+        context.is_over(name)
+    return result.answer
 
 
 async def _undone_before(
@@ -176,7 +161,7 @@ async def _undone_before(
     """The result if an undo of this run has been here before; None if not. It may have ended since the node was not well."""
     state = state_of_run(seen, run)
     if state in ("undone", "barred"):
-        context.armed(node.node, None)
+        context.is_over(node.node)
     if state == "undone":
         if changed := changed_since(node, run, seen):
             return changed

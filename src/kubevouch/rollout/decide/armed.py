@@ -3,36 +3,23 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from shlex import join
-from typing import Annotated
 
 import msgspec
 
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
-from kubevouch.rollout.decide.machine import armed_runs, state_of_run
+from kubevouch.rollout.decide.machine import armed_runs
 from kubevouch.rollout.decide.plan import LeftOut
-from kubevouch.rollout.decide.run_status import LONG_AT_WORK, PUT_BACK, RunOnNode, Standing
-from kubevouch.rollout.decide.transaction import UNDONE_BEFORE
+from kubevouch.rollout.decide.run_status import LONG_AT_WORK
+from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
 _PUTS_BACK = timedelta(minutes=1)
 """What a switch needs for that, at its second attempt, too."""
 
-_FOR_GOOD = (*PUT_BACK, Standing.DONE)
-"""How a node stands on which a run is not armed any more, but by an undo."""
 
-_PROVEN = ("verified", "committed")
-"""What the record of a run says that was proven."""
-
-
-class ArmedNode(msgspec.Struct, frozen=True):
-    """A node on which a run is armed, as far as this machine knows."""
-
-    run: str
-    node: str
-    fires: Annotated[datetime, msgspec.Meta(tz=True)]
-    """When its dead-man's switch puts it back at the latest, by our clock."""
-
-    sure: bool = True
-    """False while a step is under way that may arm it, or end that."""
+def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
+    """A node to which a script is sent that may set its switch. switch: for how many seconds."""
+    return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
 def found_armed(
@@ -44,27 +31,9 @@ def found_armed(
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
 
 
-def armed_by_undo(found: ArmedNode, survey: NodeSurvey, sets: datetime) -> ArmedNode | None:
-    """How a node may be armed while an undo of the run works on it; None where the run has left nothing to put back.
-
-    found: see `found_armed`. sets: when a switch that the undo sets goes off at the latest; it sets one where the run was proven
-    (undo_finished in transaction.sh), and leaves any other as it is.
-    """
-    state = state_of_run(survey, found.run)
-    if state in _PROVEN or (not state and survey.no_kubelet):  # whose record could not be seen
-        return ArmedNode(found.run, found.node, sets, sure=False)
-    return msgspec.structs.replace(found, sure=False) if is_armed_by(found.run, survey) else None
-
-
 def is_armed_by(run: str, survey: NodeSurvey) -> bool:
     """Whether the run was found armed there."""
     return any(each.run == run.encode() for each in armed_runs(survey))
-
-
-def has_ended(run: str, survey: NodeSurvey) -> bool:
-    """Whether the run is not armed there, or not any more. False, too, where its record could not be seen."""
-    hidden = survey.unsafe or survey.no_kubelet
-    return not hidden and not is_armed_by(run, survey)
 
 
 def what_is_left_armed(
@@ -79,55 +48,6 @@ def what_is_left_armed(
         f"{each}; to go on with the run before that: `{again}`; "
         f"to put all nodes of the run back: `{join(['kubevouch', 'undo', named or armed[0].run])}`"
     )
-
-
-def with_what_was_known(
-    statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
-) -> tuple[RunOnNode, ...]:
-    """The rows; those of nodes that could not be asked with what this machine knows of them, as long as their switches have not been due."""
-    known = {each.node: each for each in armed if each.fires > now}
-
-    def told(status: RunOnNode) -> RunOnNode:
-        found = known.get(status.node)
-        if found is None or status.standing is not Standing.UNKNOWN:
-            return status
-        state = "armed" if found.sure else "may be armed"
-        note = f"{state} by run {found.run} until {found.fires:%H:%M:%S} UTC, as was known here"
-        notes = (note, *status.notes)
-        return msgspec.structs.replace(status, notes=notes, last_known_armed=found.run)
-
-    return tuple(map(told, statuses))
-
-
-def over_on(
-    armed: Iterable[ArmedNode], statuses: Iterable[RunOnNode], *, settled: bool
-) -> frozenset[str]:
-    """Of these nodes in hand those on which their run is not armed any more, by what the nodes say: each run that is armed there has a row.
-
-    settled: who may have begun there is long gone. Else something of it may be on its way, and only what does not begin any more is over.
-    """
-    rows = tuple(statuses)
-    silent = {each.node for each in rows if each.standing is Standing.UNKNOWN}
-    asked = {each.node for each in rows} - silent
-    is_armed = {(each.node, each.run) for each in rows if each.standing is Standing.ARMED}
-    for_good = {(each.node, each.run) for each in rows if each.standing in _FOR_GOOD}
-
-    def is_over(each: ArmedNode) -> bool:
-        found = (each.node, each.run)
-        return found not in is_armed and (settled or found in for_good)
-
-    return frozenset(each.node for each in armed if each.node in asked and is_over(each))
-
-
-def last_heard_of(armed: ArmedNode, now: datetime) -> str:
-    """What this machine knows of a node in hand, for a person. Once the switch has had its time the node is not armed by that any more."""
-    state = (
-        f"{armed.node} {'was' if armed.sure else 'may have been'} armed when it was last heard of"
-    )
-    moment = f"{armed.fires:%Y-%m-%d %H:%M:%S} UTC at the latest"
-    if now - _PUTS_BACK <= armed.fires:  # which may say anything, also the last moment there is
-        return f"{state}, until {moment}"
-    return f"{state}; its switch was due at {moment}"
 
 
 def as_of_now(left_out: Iterable[LeftOut], now: datetime) -> tuple[LeftOut, ...]:
@@ -153,7 +73,7 @@ def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:
 
 def left_armed(why: str, begun: ArmedNode | None) -> str:
     """What becomes of a node that the run has left armed, for a person. begun: how it was found armed, if this run goes on."""
-    when = f" at {begun.fires:%H:%M:%S} UTC" if begun else ""
+    when = f" at {begun.due:%H:%M:%S} UTC" if begun else ""
     return f"{why}; its own switch puts it back{when}, unless this run goes on"
 
 
@@ -184,13 +104,11 @@ def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str,
     """How long a run that goes on has for each node on which it was found armed, for a person."""
 
     def left(each: ArmedNode) -> str:
-        seconds = round((each.fires - now).total_seconds())
+        seconds = round((each.due - now).total_seconds())
         if seconds <= 0:
-            return (
-                f"{each.node}: its own switch was due at {each.fires:%H:%M:%S} UTC, and is at work"
-            )
+            return f"{each.node}: its own switch was due at {each.due:%H:%M:%S} UTC, and is at work"
         return (
-            f"{each.node}: its own switch puts it back in {seconds} s, at {each.fires:%H:%M:%S} UTC, "
+            f"{each.node}: its own switch puts it back in {seconds} s, at {each.due:%H:%M:%S} UTC, "
             "unless it is proven before; going on with the run does not prolong that"
         )
 
@@ -198,9 +116,8 @@ def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str,
 
 
 def _what_becomes_of(armed: ArmedNode, now: datetime) -> str:
-    left = max(0, round((armed.fires - now).total_seconds()))
-    state = "is armed" if armed.sure else "may be armed"
+    left = max(0, round((armed.due - now).total_seconds()))
     return (
-        f"{armed.node} {state} by run {armed.run}: its dead-man's switch puts it back at {armed.fires:%H:%M:%S} UTC "
+        f"{armed.node} may be armed by run {armed.run}: its dead-man's switch puts it back at {armed.due:%H:%M:%S} UTC "
         f"at the latest, in {left} s"
     )

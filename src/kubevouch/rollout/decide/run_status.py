@@ -1,6 +1,7 @@
 """Where runs stand on a node, read there by status.sh, and what it means for an operator. Pure."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from importlib.resources import files
 from shlex import quote
@@ -8,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
 from kubevouch.node.script import Script, node_text
 
@@ -77,34 +79,35 @@ def status_script(
     return Script(name="status", text=text, answer=RunsFound)
 
 
-class Standing(StrEnum):
-    """What a run's state on a node comes to."""
+class NodeState(StrEnum):
+    """How a run stands on a node."""
 
-    NONE = "no run"
-    NOT_BEGUN = "not begun"
-    """Cut off before anything was changed."""
+    UNTOUCHED = "untouched"
+    """It has not begun there, or was cut off before anything was changed."""
 
     ARMED = "armed"
-    """Changed and not proven, or proven and the end of it cut off: its switch ends it."""
+    """Changed and not proven, or proven and the end of it cut off: its switch ends it. Or it may be so."""
 
     DONE = "done"
     UNDONE = "undone"
-    BARRED = "barred"
-    """Undone before it began: it does not begin there any more."""
+    """Put back, or undone before it began: it does not begin there any more."""
 
-    UNKNOWN = "not known"
+    FAILED = "failed"
+    """Neither committed nor undone, and its switch was due long ago."""
+
+    UNKNOWN = "unknown"
 
 
-PUT_BACK = (Standing.UNDONE, Standing.BARRED)
-"""How a node stands on which a run does not begin any more."""
+BEGUN = (NodeState.ARMED, NodeState.FAILED)
+"""Begun, and neither committed nor undone."""
 
-_STANDING = {
-    "unfinished": Standing.NOT_BEGUN,
-    "prepared": Standing.NOT_BEGUN,
-    **dict.fromkeys(ARMED_STATES, Standing.ARMED),
-    "committed": Standing.DONE,
-    "undone": Standing.UNDONE,
-    "barred": Standing.BARRED,
+_STATES = {
+    "unfinished": NodeState.UNTOUCHED,
+    "prepared": NodeState.UNTOUCHED,
+    **dict.fromkeys(ARMED_STATES, NodeState.ARMED),
+    "committed": NodeState.DONE,
+    "undone": NodeState.UNDONE,
+    "barred": NodeState.UNDONE,
 }
 _MEANS = {
     "": "",
@@ -133,13 +136,13 @@ _LONGEST_NAME = 255
 
 
 class RunOnNode(msgspec.Struct, frozen=True):
-    """Where one run stands on one node, in words for a person."""
+    """How one run stands on one node, in words for a person."""
 
     node: str
     run: str
-    standing: Standing
-    state: str = ""
-    """As the run's folder on the node says."""
+    state: NodeState
+    record: str = ""
+    """As the run's folder on the node has it (run_state.sh)."""
 
     fires_in: int | None = None
     """Seconds until its switch goes off; below zero if it was due before. None if the run is not armed, or its record does not say."""
@@ -147,7 +150,7 @@ class RunOnNode(msgspec.Struct, frozen=True):
     switch: str = ""
     boot_net: str = ""
     notes: tuple[str, ...] = ()
-    """What the state means, stray edits, a kubelet that is down."""
+    """What the record means, stray edits, a kubelet that is down."""
 
     host: str = ""
     """That was asked in vain; empty if somebody has answered there."""
@@ -161,15 +164,6 @@ class RunOnNode(msgspec.Struct, frozen=True):
     other_key: bool = False
     """Who answers there has another ssh host key than in the run's plan."""
 
-    later_run: str = ""
-    """The run that has begun there since; empty if none has."""
-
-    put_back: tuple[str, ...] = ()
-    """Every run that was put back there, or barred."""
-
-    last_known_armed: str = ""
-    """The run by which a node that cannot be asked was armed when this machine last heard of it; empty if none is known."""
-
 
 def statuses_of(
     node: str, found: RunsFound, run: str, *, others: bool = False
@@ -178,37 +172,31 @@ def statuses_of(
     if found.unsafe:
         why = node_text(found.unsafe)
         return (
-            RunOnNode(node, run, Standing.UNKNOWN, notes=(f"its records are not read: {why}",)),
+            RunOnNode(node, run, NodeState.UNKNOWN, notes=(f"its records are not read: {why}",)),
         )
     down = _down(found)
-    armed = [each for each in found.runs if _standing(each) is Standing.ARMED]
+    armed = [each for each in found.runs if _state(each, found) in BEGUN]
     if not run:
         chosen = armed or _newest(found)
-        none = RunOnNode(node, "", Standing.NONE, notes=down)
+        none = RunOnNode(node, "", NodeState.UNTOUCHED, notes=down)
         return tuple(_status(node, each, found, down) for each in chosen) or (none,)
     own = [each for each in found.runs if each.run == run.encode()]
     rows = tuple(_status(node, each, found, down) for each in own)
     besides = [each for each in armed if each not in own] if others else []
-    none = RunOnNode(node, run, Standing.NONE, notes=("this run has no record here", *down))
+    none = RunOnNode(node, run, NodeState.UNTOUCHED, notes=("this run has no record here", *down))
     return (*(rows or (none,)), *(_status(node, each, found, down) for each in besides))
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
     """The mark that an undo leaves of a run that had not begun is no run, as long as there is one."""
-    begun = [each for each in found.runs if _standing(each) is not Standing.BARRED]
+    begun = [each for each in found.runs if each.state != b"barred"]
     return (begun or list(found.runs))[:1]
 
 
-def _later(run: RunFound, found: RunsFound) -> str:
-    """A run that has begun since this one: any of those that are newer has, but for one that was cut off before it changed anything."""
-    newer = found.runs[: found.runs.index(run)]
-    never = (Standing.BARRED, Standing.NOT_BEGUN)
-    begun = [each for each in newer if _standing(each) not in never]
-    return begun[0].run.decode(errors="replace") if begun else ""
-
-
-def _standing(run: RunFound) -> Standing:
-    return _STANDING.get(run.state.decode(errors="replace"), Standing.UNKNOWN)
+def _state(run: RunFound, found: RunsFound) -> NodeState:
+    state = _STATES.get(run.state.decode(errors="replace"), NodeState.UNKNOWN)
+    overdue = run.fires and found.clock - run.fires > LONG_AT_WORK
+    return NodeState.FAILED if state is NodeState.ARMED and overdue else state
 
 
 def _down(found: RunsFound) -> tuple[str, ...]:
@@ -217,24 +205,21 @@ def _down(found: RunsFound) -> tuple[str, ...]:
 
 
 def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -> RunOnNode:
-    standing, state = _standing(run), node_text(run.state, _LONGEST_NAME)
-    left = run.fires - found.clock if standing is Standing.ARMED and run.fires else None
-    means = _MEANS.get(state, "a state that this version does not know")
+    state, record = _state(run, found), node_text(run.state, _LONGEST_NAME)
+    is_begun = state in BEGUN
+    left = run.fires - found.clock if is_begun and run.fires else None
+    means = _MEANS.get(record, "a state that this version does not know")
     newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
-    edits = _edits(run, standing, found.root) if newest or standing is Standing.ARMED else ()
-    notes = (*filter(None, [means, _of_the_switch(state, left)]), *edits, *down)
-    put_back = [each for each in found.runs if _standing(each) in PUT_BACK]
+    edits = _edits(run, state, found.root) if newest or is_begun else ()
     return RunOnNode(
         node=node,
         run=run.run.decode(errors="replace"),
-        standing=standing,
         state=state,
+        record=record,
         fires_in=left,
-        switch=_switch(run, left) if standing is Standing.ARMED else "",
-        boot_net=("set" if run.boot else "missing") if standing is Standing.ARMED else "",
-        notes=notes,
-        later_run=_later(run, found),
-        put_back=tuple(each.run.decode(errors="replace") for each in put_back),
+        switch=_switch(run, left) if is_begun else "",
+        boot_net=("set" if run.boot else "missing") if is_begun else "",
+        notes=(*filter(None, [means, _of_the_switch(record, left)]), *edits, *down),
     )
 
 
@@ -255,31 +240,54 @@ def _of_the_switch(state: str, left: int | None) -> str:
     return f"its switch {does} now, and {_TRIES}{look}"
 
 
+def with_the_lease(
+    statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
+) -> tuple[RunOnNode, ...]:
+    """The rows; a node that could not be asked may be armed where the cluster's Lease says so. now: by the API server's clock."""
+    known = {each.node: each for each in armed}
+
+    def told(status: RunOnNode) -> RunOnNode:
+        found = known.get(status.node)
+        if found is None or status.state is not NodeState.UNKNOWN:
+            return status
+        note = f"may be armed until {found.due:%H:%M:%S} UTC, by the cluster's Lease"
+        return msgspec.structs.replace(
+            status,
+            run=found.run,
+            state=NodeState.ARMED,
+            fires_in=round((found.due - now).total_seconds()),
+            notes=(note, *status.notes),
+        )
+
+    return tuple(map(told, statuses))
+
+
 def while_it_is_undone(
     statuses: Iterable[RunOnNode], run: str, *, under_way: bool
 ) -> tuple[RunOnNode, ...]:
     """The rows; what is armed by a run that is being undone says so. run: that an undo takes back; empty if none does. under_way: not cut off."""
 
     def told(each: RunOnNode) -> RunOnNode:
-        if not run or each.run != run or each.standing is not Standing.ARMED:
+        if not run or each.run != run or each.state not in BEGUN:
             return each
         waits = each.fires_in is not None and each.fires_in > 0
         means = "the undo that is under way puts it back" if under_way else _CUT_OFF[waits]
-        said = (_MEANS.get(each.state, ""), _of_the_switch(each.state, each.fires_in))
+        said = (_MEANS.get(each.record, ""), _of_the_switch(each.record, each.fires_in))
         kept = [note for note in each.notes if note not in said]
         return msgspec.structs.replace(each, notes=(means, *kept))
 
     return tuple(map(told, statuses))
 
 
-def _edits(run: RunFound, standing: Standing, root: bytes) -> tuple[str, ...]:
+def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:
     """What others have edited meanwhile, as far as the digests in the run's record tell."""
     config = node_text(run.config)
     expected = {
-        Standing.DONE: {"run"},
-        Standing.UNDONE: {"before"},
-        Standing.ARMED: {"run", "before"},
-    }.get(standing, set())
+        NodeState.DONE: {"run"},
+        NodeState.UNDONE: {"before"},
+        NodeState.ARMED: {"run", "before"},
+        NodeState.FAILED: {"run", "before"},
+    }.get(state, set())
     whose = run.whose.decode(errors="replace")
     edits = []
     if whose and expected and whose not in expected:

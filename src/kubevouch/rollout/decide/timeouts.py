@@ -43,14 +43,8 @@ class RolloutTimeouts:
         """How long a seed must be good for, from the moment at which it is put in place."""
         return timedelta(seconds=self.switch) + SEED_RESERVE
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The flags of `apply` that say them; none for what is so without them."""
-        usual = RolloutTimeouts()
-        said = ("--gate-timeout", self.gates, usual.gates), ("--soak", self.soak, usual.soak)
-        return tuple(
-            word for flag, value, own in said if value != own for word in (flag, as_said(value))
-        )
+
+USUAL_TIMES = RolloutTimeouts()
 
 
 def as_said(seconds: float) -> str:

@@ -20,6 +20,9 @@ _COMMON_NAME = bytes.fromhex("0603550403")
 """The object identifier 2.5.4.3 in DER."""
 
 
+LONGEST_SCRIPT = 90.0
+"""Seconds for a call of the script."""
+
 UNDONE_BEFORE = "undone before"
 """Why a rollback answers that the run is undone where it has found it so (end_run in transaction.sh)."""
 

@@ -1,0 +1,73 @@
+"""A plan and a status know why a node could not be asked, and where a person can do what the reason says."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevouch.errors import UsageError
+from kubevouch.rollout.act.status import gather_statuses, planned_target
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut
+from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting
+from tests.rollout.staged import a_run
+from tests.rollout.test_a_plan_is_a_file import PLAN
+
+
+async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        plan = await here.plan(WORKER, SECOND, THIRD)
+        here.machines.by_name[WORKER].away = True
+        here.machines.by_name[SECOND].rootless = True
+        here.machines.by_name[THIRD].mute = True
+        found = await gather_statuses(
+            map(planned_target, plan.nodes), plan.run, here.context.transport
+        )
+        asked = [(each.host, each.lacks_root, each.lacks_answer) for each in found]
+        assert asked == [(WORKER, False, False), (SECOND, True, False), (THIRD, False, True)]
+        left_out = (await here.plan(WORKER, SECOND, THIRD)).left_out
+        assert asked == [(each.unreached, each.lacks_root, each.lacks_answer) for each in left_out]
+
+
+async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_armed() -> None:
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        first, second = here.machines.by_name[WORKER], here.machines.by_name[SECOND]
+        first.survey = msgspec.structs.replace(first.survey, machine_id=b"another")
+        second.survey = msgspec.structs.replace(second.survey, runs=(a_run("eeee", "restarted"),))
+        one, other = (await here.plan(WORKER, SECOND)).left_out
+        assert (one.unreached, one.armed_run) == (WORKER, "")
+        assert (other.unreached, other.armed_run) == ("", "eeee")
+
+
+async def test_a_plan_knows_where_a_person_can_do_what_its_reason_says() -> None:
+    """The same plan once more came next, which would leave out the same nodes."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        first = here.machines.by_name[WORKER]
+        first.survey = msgspec.structs.replace(first.survey, clock=first.survey.clock + 600)
+        here.change("Node", SECOND, lambda node: _with(node, "nodeInfo", operatingSystem="windows"))
+        addresses = [{"type": "InternalIP", "address": f"10.9.0.{n}"} for n in range(100)]
+        here.change(
+            "Node",
+            THIRD,
+            lambda node: {**node, "status": {**node["status"], "addresses": addresses}},
+        )
+        plan = await here.plan(WORKER, SECOND, THIRD)
+        said = {each.node: (each.leads_on, each.host) for each in plan.left_out}
+        assert said == {
+            WORKER: (LeadsOn.NODE, WORKER),
+            SECOND: (LeadsOn.NOTHING, ""),
+            THIRD: (LeadsOn.STATUS, ""),
+        }
+
+
+def _with(node: Any, part: str, **fields: str) -> Any:
+    status = node["status"]
+    return {**node, "status": {**status, part: {**status[part], **fields}}}
+
+
+@pytest.mark.parametrize("field", ["unreached", "host"])
+def test_a_plan_in_which_such_a_host_is_none_is_refused(field: str) -> None:
+    away = msgspec.structs.replace(LeftOut("w1", "away"), **{field: "-oProxyCommand=x"})
+    bent = msgspec.structs.replace(PLAN, left_out=(away,))
+    with pytest.raises(UsageError, match="is not a valid plan"):
+        plan_in(text_of(bent).encode(), "plan.json")
