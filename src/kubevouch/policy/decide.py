@@ -62,9 +62,6 @@ RULES: tuple[Rule, ...] = (
 )
 """Every rule, in the order in which `csr explain` prints them."""
 
-RULE_NAMES: tuple[str, ...] = tuple(rule.__name__.replace("_", "-") for rule in RULES)
-"""How they are called, in the same order."""
-
 EVEN_IF_DECIDED: tuple[Rule, ...] = tuple(rule for rule in RULES if rule is not timing.undecided)
 """The rules for a CSR that another approver has approved."""
 
