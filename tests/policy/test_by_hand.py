@@ -378,3 +378,11 @@ def test_where_nobody_knows_when_the_node_was_made_everybody_came_later() -> Non
     cluster = replace(known.cluster, nodes=measured(tuple(undated)))
     found = passing(replace(known, cluster=cluster), OperatorsWord(allowed=BOTH))
     assert reasons(found["csr-t"]) == {"client-standing": "BorrowedIdentity"}
+
+
+def test_of_a_csr_that_is_nobodys_nothing_is_known_and_no_word_helps() -> None:
+    found = csr(user="somebody", asks=(NODE, SHOP))
+    known = evidence(found, of=written(pins={NODE: PIN}))
+    judgement = judged_by_hand(csr_of(found), known, OperatorsWord(allowed=BOTH))
+    assert (judgement.names.allowed, judgement.names.source) == (None, "none")
+    assert word_that_helps(csr_of(found), known, judgement) == ()

@@ -102,7 +102,10 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """Not too many names and addresses, and at least one address, as kubelets require without AllowDNSOnlyNodeCSR."""
+    """Not too many names and addresses, and at least one address, as kubelets require by default.
+
+    Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
+    """
     asked, limits = facts.asked, facts.limits
     if asked is None:
         return unreadable("count")
@@ -116,12 +119,15 @@ def count(facts: NameFacts) -> RuleResult:
             seen=seen,
             allowed=allowed,
         )
-    if not asked.addresses:
+    said = {c.value for c in (facts.allowed.names if facts.allowed else ()) if c.by_operator}
+    unsaid = tuple(name for name in asked.names if name not in said)
+    if not asked.addresses and (unsaid or not asked.names):
         return refuses(
             "count",
             HoldReason.NOTHING_ASKED,
-            "kubelets ask for at least one address",
+            "kubelets ask for at least one address, unless AllowDNSOnlyNodeCSR is on",
             seen=seen,
             allowed=allowed,
+            operator_may_allow=unsaid,
         )
     return passes("count", seen, allowed)

@@ -10,9 +10,14 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import (
     COLUMNS,
+    age,
     exit_of,
+    explaining,
     print_decision,
+    print_way_on,
+    say_doubts,
     say_that_the_approver_holds_it,
+    shortened,
     undecided_row,
     warn,
     what_was_decided,
@@ -34,6 +39,8 @@ AGAINST_APPROVER: Final = "--against-approver"
 """The flag for what the installed approver has not approved."""
 
 _LONGEST_REASON = 512
+_PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
+_HELD = ("HELD", "AGE", "NODE", "ASKS FOR", "RULE")
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Judged:
         return self.passes and (against_approver or not self.judgement.held)
 
 
-def approve_named(
+def approve_csrs(
     terminal: Terminal,
     access: ClusterAccess,
     names: tuple[str, ...],
@@ -69,34 +76,77 @@ def approve_named(
     yes: bool,
     against_approver: bool = False,
 ) -> ExitCode:
-    """Approves the CSRs of these names, each only if every rule passes. One that is decided about already is a finding.
+    """Approves the CSRs of these names, or without names all that wait, each only if every rule passes.
 
-    Where our approver is installed, what it has not approved is left to it, unless it is to be approved against that.
+    What is held, or decided about already, makes the exit code that of a finding or a doubt. Where our approver is installed,
+    what it has not approved is left to it, unless it is to be approved against that.
     """
 
-    async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode]]:
+    async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
         evidence = await sources.gather(api, clock)
+        if not names and (doubt := evidence.cluster.csrs.doubt):
+            say_doubts(terminal, [doubt])
+            return [], [ExitCode.COULD_NOT_TELL], evidence.at
         warn(terminal, warnings(evidence))
         found = [await serving_csr(api, name) for name in dict.fromkeys(names)]
+        if not names:
+            found = [e for e in evidence.cluster.csrs.or_else(()) if not e.status.conditions]
         waiting, settled = undecided(terminal, found)
-        return [judged(each, sources, evidence) for each in waiting], settled
+        return [judged(each, sources, evidence) for each in waiting], settled, evidence.at
 
-    seen, settled = with_api(terminal, access, judge)
+    seen, codes, at = with_api(terminal, access, judge)
+    if not seen and not codes:
+        terminal.out("No CSR for a kubelet's serving certificate waits.")
     passing = [each for each in seen if each.may_be_approved(against_approver=against_approver)]
-    for each in seen:
-        if each not in passing:
-            _refuse(terminal, each)
-    codes = [*settled, *(ExitCode.OK if e in passing else exit_of(e.judgement) for e in seen)]
+    held = [each for each in seen if each not in passing]
+    codes += [exit_of(each.judgement) for each in held]
+    _show(terminal, passing, held, at, one_by_one=bool(names))
     if not passing:
         return combined_exit_code(codes)
+    number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
+    what = f"approve {number} on {where(access)}, which cannot be undone{_unasked(passing)}"
+    terminal.confirm(what, yes=yes)
+    return combined_exit_code([*codes, _approve(terminal, access, passing, sources)])
+
+
+def _show(
+    terminal: Terminal, passing: list[Judged], held: list[Judged], at: datetime, *, one_by_one: bool
+) -> None:
+    """What passes as a table; what is held as another one, or each rule by rule."""
+    if passing:
+        terminal.table(_PASSING, [_passing_row(each, at) for each in passing])
+        terminal.out()
     for each in passing:
         say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
-    vouched = "; ".join(
-        f"{each.found.name}: {each.found.spec.username} is {each.vouches}" for each in passing
+    if held and not one_by_one:
+        _list_held(terminal, held, at)
+        return
+    for each in held:
+        _refuse(terminal, each)
+
+
+def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
+    terminal.table(_HELD, [_held_row(each, at) for each in held])
+    why = explaining([(each.found.name, each.judgement) for each in held])
+    terminal.command("why, rule by rule: ", why)
+    print_way_on(terminal, [each.judgement for each in held])
+    terminal.out()
+
+
+def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
+    """Everything that the approval would vouch for: nothing of it is shortened."""
+    return (
+        each.found.name,
+        age(each.found, at),
+        each.node or "",
+        each.vouches,
+        each.judgement.names.source,
     )
-    what = f"approve on {where(access)}, which cannot be undone: {vouched}{unasked(passing)}"
-    terminal.confirm(what, yes=yes)
-    return combined_exit_code([*codes, approve_judged(terminal, access, passing, sources)])
+
+
+def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
+    rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
+    return (*undecided_row(each.found, at), rules or shortened(each.judgement.held))
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
@@ -136,13 +186,13 @@ def where(access: ClusterAccess) -> str:
     return access.server + (f" (context {access.context})" if access.context else "")
 
 
-def unasked(passing: list[Judged]) -> str:
+def _unasked(passing: list[Judged]) -> str:
     """The rules that nobody asked about some of these, as a question names them."""
     rules = sorted({rule for each in passing for rule in each.decision.not_asked})
     return f" (not asked: {', '.join(rules)})" if rules else ""
 
 
-def approve_judged(
+def _approve(
     terminal: Terminal, access: ClusterAccess, passing: list[Judged], sources: Sources
 ) -> ExitCode:
     """Asks the policy about each again, since the operator may have taken long, and approves what was shown.

@@ -208,8 +208,7 @@ def approve(
     approval says what was not asked.
     """
     from kubevouch.cli.common.connect import access_of
-    from kubevouch.cli.csr.approve import approve_named
-    from kubevouch.cli.csr.approve_all import approve_all
+    from kubevouch.cli.csr.approve import approve_csrs
 
     if all_ == bool(names):
         seen = "both names and --all" if all_ else "no name"
@@ -225,9 +224,7 @@ def approve(
     terminal.nothing_changed = True
     access = access_of(terminal, kubeconfig, context)
     sources = replace(sources, word=replace(sources.word, credential=credential))
-    if all_:
-        return approve_all(terminal, access, sources, yes=yes)
-    return approve_named(
+    return approve_csrs(
         terminal, access, names, sources, yes=yes, against_approver=against_approver
     )
 
