@@ -72,7 +72,7 @@ class StatusFacts:
 
 
 def run_word(run: str) -> str:
-    """The name of a run; empty for what is none."""
+    """The name of a run; empty for any other text."""
     return run if re.fullmatch(RUN_NAME, run) else ""
 
 
