@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -114,7 +114,7 @@ charts-check: $(READY) ## lint and render the charts with real Helm, compare dep
 	$(BIN)/python -m pytest -q tests/charts
 
 docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/rollout.md from the cases
-	$(BIN)/python -m kubevouch.diagnose.pages
+	$(BIN)/python -m tests.findings.pages
 	$(BIN)/python -m tests.faults.cases
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
@@ -164,6 +164,9 @@ bench-approver: $(READY) ## the approver against unchecked PUTs of /approval: ra
 # On the bed also --parts limit: ten minutes with 20,000 CSRs held, at the Deployment's memory, in a cgroup.
 bench-flood: $(READY) ## the approver while nodes flood it: memory, time until ready, p99 of honest CSRs
 	$(BIN)/python -m bench.approver_flood
+
+bench-doctor: $(READY) ## doctor on labs of 1,000 and 5,000 nodes: time, CPU, memory, and what the lab takes
+	$(BIN)/python -m bench.doctor
 
 bench-apply: $(READY) ## apply on a lab of 200 nodes, several at once against one after the other: time, CPU, memory
 	$(BIN)/python -m bench.apply

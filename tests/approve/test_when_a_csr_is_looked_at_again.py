@@ -7,12 +7,12 @@ import pytest
 
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, next_look
-from kubevouch.approve.decide.budget import AT_ONCE, ApprovalBudget
+from kubevouch.approve.decide.approved_lately import AT_ONCE, ApprovalBudget
 from kubevouch.approve.decide.served import next_served_look
 from kubevouch.approve.decide.waiting import WaitingCsrs
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.kube.resources.certificates import CsrSpec
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
 from kubevouch.policy.decide import Decision
@@ -105,9 +105,9 @@ def test_what_does_not_pass_stays_pending_and_nothing_is_denied() -> None:
 
 
 def test_what_others_wrote_is_one_line_of_bounded_length() -> None:
-    assert bounded("a\nb\x1b[0m", 100) == "a?b?[0m"
-    assert bounded("ü" * 100, 21) == "ü" * 9 + "..."
-    assert bounded("short", 5) == "short"
+    assert bounded_note("a\nb\x1b[0m", 100) == "a?b?[0m"
+    assert bounded_note("ü" * 100, 21) == "ü" * 9 + "..."
+    assert bounded_note("short", 5) == "short"
 
 
 def test_what_is_not_served_is_looked_at_until_it_is_late_and_then_more_rarely() -> None:

@@ -58,8 +58,8 @@ async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouc
         (("install", "--image", IMAGE[:-2]), "NAME@sha256:DIGEST was expected"),
         (("install", "--image", IMAGE.replace("4f", "4F")), "NAME@sha256:DIGEST was expected"),
         (("install", "--image", f"{IMAGE}\n"), "NAME@sha256:DIGEST was expected"),
-        ((*HELD[1:4],), "a terminal to ask at; --yes, and --new-nodes hold, or --new-node-names"),
-        ((*HELD[1:4], "--yes"), "a terminal to ask at; --new-nodes hold, or --new-node-names"),
+        ((*HELD[1:6],), "standard input: is not a terminal to ask at; --yes was expected"),
+        ((*HELD[1:4], "--yes"), "what becomes of new nodes is not said; --new-nodes hold (a node"),
         ((*HELD[1:], "--may-approve-user", ""), "--may-approve-user: is empty"),
         ((*HELD[1:], "--may-approve-group", " "), "--may-approve-group: is empty"),
         ((*HELD[1:], *RULE), "--new-nodes hold: has no rule"),
@@ -139,36 +139,13 @@ async def test_a_second_install_finds_nothing_to_change_and_leaves_records_alone
     assert everything(lab) == before
 
 
-async def test_it_asks_at_a_terminal_which_source_new_nodes_get(
-    lab: Bench, kubevouch: Program
-) -> None:
-    ran = await kubevouch.at_a_terminal(
-        *("approver", "install", "--image", IMAGE, "--wait", "0s"),
-        columns=100,
-        typed={
-            "New nodes": b"rule\n",
-            "Pattern of their names": b"worker-*\n",
-            "Their networks": b"192.168.88.0/24\n",
-            "At most so many": b"3\n",
-            "Go on?": b"y\n",
-        },
-    )
-    assert ran.code == 4, ran
-    rule = {"names": "worker-*", "cidrs": ["192.168.88.0/24"], "perHour": 3}
-    assert configuration(lab)["newNodes"] == [rule]
-
-
-@pytest.mark.parametrize(
-    ("question", "typed", "code"),
-    [("New nodes (", b"\x03", 130), ("Go on?", b"\x03", 130), ("Go on?", b"n\n", 4)],
-)
+@pytest.mark.parametrize(("typed", "code"), [(b"\x03", 130), (b"n\n", 4)])
 async def test_who_says_no_is_told_that_nothing_was_changed(
-    lab: Bench, kubevouch: Program, question: str, typed: bytes, code: int
+    lab: Bench, kubevouch: Program, typed: bytes, code: int
 ) -> None:
     before = everything(lab)
-    more = () if "New" in question else ("--new-nodes", "hold")
-    words = ("approver", "install", "--image", IMAGE, "--wait", "0s", *more)
-    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={question: typed})
+    words = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold")
+    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": typed})
     assert (ran.code, everything(lab) == before) == (code, True), ran
     assert "Nothing was changed." in ran.out
     assert "UNDO" not in ran.out

@@ -68,9 +68,7 @@ async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: Nod
         assert ran.code == 2, ran
 
 
-@pytest.mark.parametrize(
-    "words", [("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"), ("--secrets",)]
-)
+@pytest.mark.parametrize("words", [("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x")])
 async def test_what_only_a_cluster_can_answer_does_not_go_with_a_disk(
     program: Program, tree: NodeTree, words: tuple[str, ...]
 ) -> None:

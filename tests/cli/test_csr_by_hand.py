@@ -4,7 +4,6 @@ import json
 import shlex
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from aiohttp import web
@@ -125,27 +124,6 @@ async def test_without_an_approver_what_helps_is_a_plan(kubevouch: Program, stag
     assert [PLAN in each.out for each in (thief, named, every)] == [False, False, True]
     assert "It was not approved" in named.out
     assert "csr-thief: held by foreign-names" in told(thief.out)
-
-
-@pytest.mark.parametrize(
-    ("spec", "why"),
-    [
-        ({"username": "kubernetes-admin", "groups": ["kubeadm:cluster-admins"]}, "no kubelet asks so"),
-        ({"username": "system:node:gone.example.com"}, "no kubelet asks so"),
-        (None, "there is no such Node"),
-    ],
-)  # fmt: skip
-async def test_what_no_word_and_no_plan_helps_leads_to_a_denial(
-    kubevouch: Program, stage: Stage, spec: dict[str, Any] | None, why: str
-) -> None:
-    put_csr(stage, "csr-x", "gone.example.com" if spec is None else NODE, ADDRESS)
-    if spec:
-        change(stage, "csr-x", **spec)
-    ran = await kubevouch("csr", "explain", "csr-x")
-    assert (ran.code, PLAN in ran.out) == (1, False), ran
-    command = ["kubevouch", "csr", "deny", "csr-x", "--reason"]
-    assert any(shlex.split(each)[:5] == command for each in ran.out.splitlines()[-3:]), ran
-    assert why in ran.out or spec is not None
 
 
 @pytest.mark.parametrize("pinned", [True, False])

@@ -124,14 +124,6 @@ NO_COMMAND_LINES = {
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
-    (
-        "explain",
-        "NameNotAllowed",
-    ): "is a reason for which a CSR is held, and no finding's code; `kubevouch csr explain NAME` says",
-    (
-        "explain",
-        "allowed-names",
-    ): "is a rule about CSRs, and no finding's code; `kubevouch csr explain NAME` says",
     ("csr", "list", "--allow", "worker-1"): "worker-1: is not NODE=VALUE",
 }
 

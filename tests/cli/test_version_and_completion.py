@@ -30,7 +30,7 @@ async def test_bash_completes_verbs_flags_and_values(kubevouch: Program) -> None
         ("ver",): ["verify", "version"],
         ("csr", ""): ["approve", "deny", "explain", "list"],
         ("apply", "--kube"): ["--kubeconfig"],
-        ("doctor", "-o", ""): ["table", "short", "json", "html"],
+        ("doctor", "-o", ""): ["table", "short", "json"],
     }
     programs = kubevouch.home / "bin"
     programs.mkdir()

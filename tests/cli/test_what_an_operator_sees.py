@@ -51,19 +51,10 @@ SCREENS = [
     ("expired", "doctor", "short"),
     ("expired", "verify", "table"),
     ("pending", "doctor", "table"),
-    ("pending", "verify", "table"),
-    ("healthy", "doctor", "table"),
     ("healthy", "verify", "table"),
-    ("request-for-another-nodes-address", "doctor", "table"),
     ("address-type-mismatch", "doctor", "table"),
-    ("expired-seen-from-a-laptop", "doctor", "table"),
     ("not-allowed-to-do-anything", "doctor", "table"),
-    ("kubelet-down", "verify", "table"),
-    ("our-approver-is-about-to", "doctor", "table"),
-    ("ours-with-the-flag-that-nobody-needs", "doctor", "table"),
-    ("ours-with-the-flag-that-nobody-needs", "verify", "table"),
     ("ca-ends-within-a-year-and-a-run-is-not-finished", "doctor", "table"),
-    ("metrics-server-is-a-static-pod", "doctor", "table"),
 ]
 
 
@@ -106,14 +97,6 @@ async def test_every_case_fits_the_screen_and_says_the_same_in_every_form(name: 
     assert document["schemaVersion"] == "kubevouch.findings/1"
     assert document["status"] == STATUS[code]
     assert sum(document["counts"].values()) == len(codes)
-
-
-async def test_a_csr_that_waits_is_not_called_ok_before_it_is_a_finding() -> None:
-    """Whether an approver holds it, or is about to approve it, is told only after 20 s."""
-    shown = " ".join((await printed("our-approver-is-about-to", "doctor", "table")).split())
-    assert "csrs info 1 CSR for a serving certificate pending, made 5 seconds ago" in shown
-    held = "doctor says that our approver holds it, KV408, only after 20 s, and that another one does, KV402, only after 2 minutes"
-    assert f"THEN Look there whether its CSR is pending ({held}); if one was issued" in shown
 
 
 async def test_verify_calls_nothing_well_that_only_fail_on_lets_pass() -> None:

@@ -1,4 +1,4 @@
-"""What CSRs that are held cost: each as among a few, beside a plan of as many nodes; and a flood of large ones little."""
+"""What CSRs that are held cost: each as among a few, beside the operator's word on as many nodes; and a flood of large ones little."""
 
 import sys
 from base64 import b64encode
@@ -12,19 +12,16 @@ import msgspec
 import pytest
 
 from kubevouch.cli.csr.render import undecided_row
-from kubevouch.cli.csr.sources import Sources, pins_of
+from kubevouch.cli.csr.sources import Sources
 from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, OperatorsWord, judged_by_hand
-from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.csr import csr_of
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.cli.waiting import put_csr, put_node
-from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.requests import request
 from tests.support.stage import Stage
 
@@ -45,27 +42,16 @@ def name(number: int) -> str:
     return f"many-{number}.example.com"
 
 
-def node_plan(number: int) -> NodePlan:
-    """Of a node that has one address."""
-    return msgspec.structs.replace(
-        planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP),
-        node=name(number),
-        uid=f"uid-{number}",
-        names=(Claim(name(number), NameSource.NODE_NAME),),
-        addresses=(Claim(f"10.77.0.{number}", NameSource.SSH_HOST_KEY),),
-    )
-
-
 async def held(stage: Stage, number: int) -> tuple[OperatorsWord, CsrEvidence]:
-    """So many nodes, each with a CSR that asks for a second address, which neither its Node nor the plan knows."""
+    """So many nodes, each with a CSR that asks for a second address, which neither its Node nor the operator knows."""
     for each in range(number):
         put_node(stage, name(each), f"uid-{each}", f"10.77.0.{each}")
         put_csr(stage, f"csr-{each}", name(each), f"10.77.0.{each}", f"10.78.0.{each}")
-    plan = plan_of(*map(node_plan, range(number)), made_at=datetime.now(UTC))
     clock = SystemClock()
     async with ApiClient(stage.access, clock=clock, environ={}) as api:
         evidence = await Sources().gather(api, clock)
-    return OperatorsWord(pins_of(plan)), evidence
+    word = {name(each): (name(each), f"10.77.0.{each}") for each in range(number)}
+    return OperatorsWord(word), evidence
 
 
 def calls_for_each(word: OperatorsWord, evidence: CsrEvidence) -> float:
@@ -100,7 +86,9 @@ def case() -> str:
     return "healthy"
 
 
-async def test_a_held_csr_costs_no_more_among_many_beside_a_plan_of_many(stage: Stage) -> None:
+async def test_a_held_csr_costs_no_more_among_many_beside_the_operators_word_on_many(
+    stage: Stage,
+) -> None:
     few = calls_for_each(*await held(stage, FEW))
     many = calls_for_each(*await held(stage, MANY))
     assert many < 1.3 * few, (few, many)

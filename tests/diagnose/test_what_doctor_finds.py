@@ -8,8 +8,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
-from kubevouch.diagnose.cause import MOST_CAUSES
-from kubevouch.diagnose.doctor import VERIFY, Diagnosis, diagnose
+from kubevouch.diagnose.doctor import MOST_CAUSES, VERIFY, Diagnosis, diagnose
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from tests.diagnose.cases import CASES, snapshot
 from tests.support.stage import short

@@ -15,7 +15,7 @@ from typing import Any
 from kubevouch.errors import UsageError
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.cluster.site import KUBELET_PORT, Host, Site
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.process.control_socket import ask
@@ -99,7 +99,7 @@ class LabNode:
         }
 
     def handshake(self) -> Seen:
-        return shake(self.address, port=self.host.kubelet_port, tls=context())
+        return shake(self.address, port=KUBELET_PORT, tls=context())
 
     def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]:
         return Journal(self.files, SystemClock()).unit_events(unit, since)

@@ -53,6 +53,7 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
     bad, good = f"hostile-{number}", f"twin-{number}"
     pem = _here(hostile, cluster).pem(node.name, node.address)
     words = ("create", "-f", "-")
+    allow = ("--allow", f"{node.name}={node.name}", "--allow", f"{node.name}={node.address}")
     try:
         cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
         ran = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
@@ -60,13 +61,13 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
         assert f"{bad} is held" in ran.out, ran
         assert f"{hostile.rule} (" in ran.out, ran
         assert not _status(cluster, bad)
-        explained = cluster.kubevouch("csr", "explain", bad, "--plan", str(path))
+        explained = cluster.kubevouch("csr", "explain", bad, *allow)
         assert explained.code == 1, explained
         assert f"HOLD {hostile.rule} " in " ".join(explained.out.split())
 
         twin = Hostile("").pem(node.name, node.address)
         cluster.kubectl(*words, stdin=manifest(good, twin, SERVER), kubeconfig=kubeconfig)
-        approved = cluster.kubevouch("csr", "approve", good, "--plan", str(path), "--yes")
+        approved = cluster.kubevouch("csr", "approve", good, *allow, "--yes")
         assert approved.code == 0, approved
         assert _status(cluster, good)
     finally:

@@ -55,8 +55,8 @@ async def seen(
     clock = WoundClock(MOMENT)
     async with staged(HEALTHY, clock) as stage, client_of(access(stage), clock) as api:
 
-        async def look(*, secrets: bool = False) -> FoundCertificates:
-            return await gather_certificates(api, clock=clock, timeout=60.0, secrets=secrets)
+        async def look() -> FoundCertificates:
+            return await gather_certificates(api, clock=clock, timeout=60.0)
 
         yield stage, look
 
@@ -270,18 +270,6 @@ async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() 
     assert not [each for each in found.not_read if "127.0.0.2" in each.what]
 
 
-async def test_without_verification_there_is_no_verdict() -> None:
-    context = server_context(OWN.serving("anything"))
-    async with (
-        seen() as (stage, look),
-        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
-    ):
-        _metrics_service(stage, port.port, bundle=b"", insecureSkipTLSVerify=True)
-        found = await look()
-    [served] = of_use(found, CertificateUse.METRICS_SERVER)
-    assert served.verdict is None
-
-
 @pytest.mark.parametrize("lacking", ["Service", "EndpointSlice"])
 async def test_a_service_that_leads_nowhere_is_told(lacking: str) -> None:
     async with seen() as (stage, look):
@@ -342,7 +330,7 @@ async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> Non
     """By its own clock all would be well."""
     wrong = WoundClock(MOMENT - timedelta(days=400))
     async with staged(HEALTHY, WoundClock(MOMENT)) as stage, client_of(stage.access, wrong) as api:
-        asked = ClusterQuestions(60.0, secrets=False, progress=lambda _: None, transport=None)
+        asked = ClusterQuestions(60.0, progress=lambda _: None, transport=None)
         found = await found_in_cluster(api, asked)
     assert abs(found.at - MOMENT) < timedelta(minutes=5)
 
@@ -370,9 +358,7 @@ async def test_with_their_disks_the_nodes_are_listed_once() -> None:
         staged(HEALTHY, WoundClock(MOMENT)) as stage,
         client_of(stage.access, WoundClock(MOMENT)) as api,
     ):
-        asked = ClusterQuestions(
-            60.0, secrets=False, progress=lambda _: None, transport=NobodyAnswers()
-        )
+        asked = ClusterQuestions(60.0, progress=lambda _: None, transport=NobodyAnswers())
         found = await found_in_cluster(api, asked)
         lists = [each for each in stage.server.requests if each.path == "/api/v1/nodes"]
     assert len(lists) == 1
@@ -450,7 +436,7 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
     assert asked.count("/apis/certificates.k8s.io/v1/certificatesigningrequests") == 1
 
 
-async def test_nothing_is_asked_for_each_node() -> None:
+async def test_nothing_is_asked_for_each_node_and_no_secret_is_read() -> None:
     async with seen() as (stage, look):
         await look()
         nodes = _nodes(stage)
@@ -458,33 +444,7 @@ async def test_nothing_is_asked_for_each_node() -> None:
         for each in stage.server.requests:
             assert each.method == "GET"
             assert not any(node in each.path for node in nodes)
-
-
-async def test_secrets_are_asked_for_only_if_somebody_says_so_and_keys_are_not_kept() -> None:
-    pair = OWN.serving("shop.example.com")
-    data = {"tls.crt": base64(pair.chain), "tls.key": base64(pair.key)}
-    async with seen() as (stage, look):
-        put(stage, "Secret", "shop", "store", type="kubernetes.io/tls", data=data,
-            metadata={"annotations": {"cert-manager.io/certificate-name": "shop"}})  # fmt: skip
-        put(stage, "Secret", "empty", "store", type="kubernetes.io/tls", data={})
-        put(stage, "Secret", "password", "store", type="Opaque", data=data)
-        without = await look()
-        assert not any("secrets" in each.path for each in stage.server.requests)
-        assert of_use(without, CertificateUse.TLS_SECRET) == []
-        found = await look(secrets=True)
-        [asked] = [each for each in stage.server.requests if "secrets" in each.path]
-        assert asked.query["fieldSelector"] == "type=kubernetes.io/tls"
-        stage.server.authorize = reviews.nothing
-        refused = await look(secrets=True)
-    rows = {each.where: each for each in of_use(found, CertificateUse.TLS_SECRET)}
-    assert set(rows) == {"secret store/shop", "secret store/empty"}
-    shop = rows["secret store/shop"]
-    assert shop.renewed_by is RenewedBy.CERT_MANAGER
-    assert shop.certificate is not None and shop.certificate.fingerprint == _leaf(pair)
-    assert base64(pair.key)[:40] not in repr(found)
-    assert rows["secret store/empty"].fault.startswith("secret store/empty, tls.crt: ")
-    lacking = [each.doubt.lacking for each in refused.not_read]
-    assert ("list secrets",) in lacking
+            assert "secrets" not in each.path
 
 
 async def test_the_printed_role_is_enough() -> None:
@@ -505,24 +465,6 @@ async def test_the_printed_role_is_enough() -> None:
         stage.server.authorize = allowed
         found = await look()
     assert all(each.is_ordinary for each in found.not_read), found.not_read
-
-
-async def test_without_any_right_every_right_that_lacks_is_named() -> None:
-    async with seen() as (stage, look):
-        stage.server.authorize = reviews.nothing
-        found = await look()
-    lacking = {right for each in found.not_read for right in each.doubt.lacking}
-    assert lacking == {
-        "list nodes",
-        "get configmaps",
-        "list certificatesigningrequests.certificates.k8s.io",
-        "list endpointslices.discovery.k8s.io",
-        "list pods",
-        "list apiservices.apiregistration.k8s.io",
-        "list validatingwebhookconfigurations.admissionregistration.k8s.io",
-        "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        "list customresourcedefinitions.apiextensions.k8s.io",
-    }
 
 
 async def test_whoever_wants_a_snapshot_and_the_inventory_lists_csrs_once() -> None:

@@ -13,11 +13,11 @@ from kubevouch.evidence.certificates import (
     FoundCertificate,
     FoundCertificates,
 )
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_files import FileForm, NodeFile, NodeFiles, reduced, wanted
-from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
+from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.node.tree_file import TreeFile
 from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority, Pair

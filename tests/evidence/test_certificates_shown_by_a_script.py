@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.evidence.certificate_files import ShownFiles, certificate_files, files_shown
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, FoundPart
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.node.io.local import Local

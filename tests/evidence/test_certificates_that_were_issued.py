@@ -10,8 +10,8 @@ from kubevouch.evidence.certificates import (
     FoundCertificates,
     FoundPart,
 )
+from kubevouch.evidence.gather.certificates.disks import with_disks
 from kubevouch.evidence.gather.certificates.issued import certificates_of_csrs, issued_by_csr
-from kubevouch.evidence.gather.certificates.over_ssh import with_disks
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
 from kubevouch.kube.resources.certificates import CsrCondition, CsrSpec, CsrStatus

@@ -306,18 +306,6 @@ async def test_the_printed_role_is_enough(scenario: Scenario) -> None:
     assert evidence.names is None or not evidence.names.doubts
 
 
-async def test_without_any_right_each_doubt_names_the_right_that_lacks() -> None:
-    async with seen(HEALTHY) as (stage, look):
-        stage.server.authorize = reviews.nothing
-        evidence = await look()
-    assert evidence.nodes.doubt.lacking == ("list nodes",)
-    assert evidence.approvers.doubt.lacking == (
-        "list clusterroles.rbac.authorization.k8s.io",
-        "list clusterrolebindings.rbac.authorization.k8s.io",
-    )
-    assert evidence.served == ()
-
-
 async def test_a_pod_that_a_node_calls_a_metrics_server_tells_nothing() -> None:
     """A node may create mirror pods of its own with any labels: its log would blame other nodes, its flags be taken for ours."""
     said = 'E1124 12:00:00.000000       1 scraper.go:149] "Failed to scrape node" err="no" node="k8s-worker-2"\n'

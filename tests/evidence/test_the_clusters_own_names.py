@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
+from kubevouch.evidence.gather.names import gather_names, gather_policy_evidence
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import kubeadm_names, with_more
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets

@@ -100,8 +100,6 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     whole = "".join(lines)
     assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]
-    upstreams = Container(image="registry.k8s.io/metrics-server/metrics-server:v0.9.0")
-    assert runs_ours(upstreams, [whole])
 
 
 @pytest.mark.parametrize("form", list(LogFormat))
@@ -120,7 +118,7 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
     scraping.duplicate(node, (("ns", words),))
     scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
     reached = Reached("10.0.0.5", doubt=said)
-    scraping.changed(node, None, ScrapeResult("http-403", said, now, now, None, reached))
+    scraping.changed(node, None, ScrapeResult("http-403", now, None, reached))
     assert len(lines) == 5
     assert denials("".join(lines), "p") == ()
 
@@ -141,8 +139,7 @@ def test_which_program_a_container_runs(
     image: str, command: tuple[str, ...], arguments: tuple[str, ...]
 ) -> None:
     container = Container(image=image, command=command, args=arguments)
-    theirs = RECORDED.read_text(encoding="utf-8")
-    assert runs_ours(container, [theirs]) is RUN[image, command, arguments]
+    assert runs_ours(container) is RUN[image, command, arguments]
 
 
 @given(

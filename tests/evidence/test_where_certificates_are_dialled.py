@@ -6,14 +6,13 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.certificates import CertificateUse, RenewedBy
-from kubevouch.evidence.gather.certificates.api_servers import api_server_places
-from kubevouch.evidence.gather.certificates.bundles import (
+from kubevouch.evidence.gather.certificates.called import (
     callees_of_api_services,
     callees_of_conversions,
     callees_of_webhooks,
     certificates_of_bundles,
 )
-from kubevouch.evidence.gather.certificates.etcd import etcd_places
+from kubevouch.evidence.gather.certificates.control_plane import api_server_places, etcd_places
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
@@ -30,8 +29,7 @@ from kubevouch.kube.resources import (
     ServiceReference,
     WebhookConfiguration,
 )
-from kubevouch.kube.resources.called import Webhook
-from kubevouch.kube.resources.network import APIServiceSpec, Endpoint, EndpointPort
+from kubevouch.kube.resources.network import APIServiceSpec, Endpoint, EndpointPort, Webhook
 from kubevouch.kube.resources.nodes import NodeStatus
 from kubevouch.kube.resources.pods import PodSpec
 from kubevouch.kubelet.dial_result import Target
@@ -202,8 +200,8 @@ def test_an_api_that_the_api_server_serves_itself_is_nobody_elses() -> None:
     other = _api_service("v1.example.com", group="example.com", service=_service())
     found = list(callees_of_api_services((own, metrics, other)))
     assert [(each.where, each.use) for each in found] == [
-        ("apiservice v1beta1.metrics.k8s.io", CertificateUse.METRICS_SERVER),
-        ("apiservice v1.example.com", CertificateUse.WEBHOOK),
+        ("v1beta1.metrics.k8s.io", CertificateUse.METRICS_SERVER),
+        ("v1.example.com", CertificateUse.WEBHOOK),
     ]
 
 
@@ -225,13 +223,13 @@ def _hook(service: str, bundle: bytes) -> Webhook:
 def test_webhooks_of_a_configuration_that_are_called_alike_are_one() -> None:
     hooks = (_hook("s", AUTHORITY.pem), _hook("s", AUTHORITY.pem), _hook("t", AUTHORITY.pem))
     configuration = WebhookConfiguration(metadata=Metadata(name="hooks"), webhooks=hooks)
-    found = tuple(callees_of_webhooks("validatingwebhookconfiguration", (configuration,)))
+    found = tuple(callees_of_webhooks((configuration,)))
     assert [each.calls.service.name for each in found if each.calls.service] == ["s", "t"]
     # Their bundle is the same one.
     [row] = certificates_of_bundles(found, LISTED).found
     assert (row.use, row.where) == (
         CertificateUse.CA_BUNDLE,
-        "validatingwebhookconfiguration hooks",
+        "hooks",
     )
     assert row.renewed_by is None
 
@@ -249,7 +247,7 @@ def test_cert_manager_renews_what_it_injects(annotation: str) -> None:
         metadata=Metadata(name="hooks", annotations={annotation: "x"}),
         webhooks=(_hook("s", AUTHORITY.pem),),
     )
-    found = callees_of_webhooks("mutatingwebhookconfiguration", (configuration,))
+    found = callees_of_webhooks((configuration,))
     [row] = certificates_of_bundles(found, LISTED).found
     assert row.renewed_by is RenewedBy.CERT_MANAGER
 
@@ -273,8 +271,8 @@ def test_definitions_of_one_operator_are_one_row_and_those_without_a_webhook_non
         )
     )
     assert [each.where for each in found] == [
-        "customresourcedefinition a and 1 more",
-        "customresourcedefinition c",
+        "a and 1 more",
+        "c",
     ]
 
 
@@ -284,8 +282,8 @@ def test_every_certificate_of_a_bundle_has_a_row_and_a_broken_bundle_a_fault() -
     none = _api_service("none", service=_service())
     part = certificates_of_bundles(callees_of_api_services((whole, broken, none)), LISTED)
     assert [(each.where, bool(each.chain)) for each in part.found] == [
-        ("apiservice whole", True),
-        ("apiservice whole", True),
-        ("apiservice broken", False),
+        ("whole", True),
+        ("whole", True),
+        ("broken", False),
     ]
-    assert part.found[-1].fault.startswith("apiservice broken, caBundle: ")
+    assert part.found[-1].fault.startswith("broken, caBundle: ")

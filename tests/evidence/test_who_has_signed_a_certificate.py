@@ -16,8 +16,7 @@ from kubevouch.evidence.certificates import (
     FoundCertificates,
     FoundPart,
 )
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
-from kubevouch.evidence.gather.certificates.over_ssh import with_disks
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk, with_disks
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.fleet import signed_by
 from kubevouch.inventory.kubeadm_tables import expires_text

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
-from kubevouch.inventory.metrics import page_of
+from kubevouch.inventory.metrics import exposition_of
 from kubevouch.inventory.rows import rows_of
 from kubevouch.serve.attributes import attributes_of
 from kubevouch.serve.messages import HttpRequest
@@ -96,7 +96,7 @@ async def test_what_it_serves_is_what_certs_shows(exporter: RunningExporter) -> 
     )
     _, text = await exporter.get("/metrics")
     shown = await gather_certificates(exporter.api, clock=SystemClock(), timeout=5.0)
-    lines = "".join(page_of(rows_of(shown))).splitlines()
+    lines = "".join(exposition_of(rows_of(shown))).splitlines()
     assert len(lines) > 10
     assert set(lines) <= set(text.splitlines())
     ours = {line for line in text.splitlines() if line.startswith("kubevouch_certificate_")}

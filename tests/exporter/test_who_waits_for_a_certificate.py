@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from kubevouch.inventory.pending_csrs import PendingCsrs, age
+from kubevouch.inventory.pending_csrs import PendingCsrs, pending_age
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
@@ -54,7 +54,7 @@ def seen(*csrs: CertificateSigningRequest) -> PendingCsrs:
 def waits(found: PendingCsrs, signer: str = KUBELET_SERVING) -> tuple[int, float]:
     """How many, and the minutes of the first of them."""
     pending = found.pending()[signer]
-    return pending.askers, age(pending, AT) / 60
+    return pending.askers, pending_age(pending, AT) / 60
 
 
 def test_every_csr_is_kept_without_what_it_asked_for_until_it_is_gone() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, FindingDefinition
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY
-from kubevouch.diagnose.pages import pages, write
 from kubevouch.diagnose.rules import wire
+from tests.findings.pages import pages
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "findings"
@@ -19,13 +19,6 @@ ALL = pytest.mark.parametrize("definition", CATALOGUE.values(), ids=list(CATALOG
 def test_the_pages_are_made_from_the_catalogue() -> None:
     """`make docs` writes them anew."""
     assert {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")} == pages()
-
-
-def test_the_page_of_a_code_that_is_gone_goes_too(tmp_path: Path) -> None:
-    (tmp_path / "KV999.md").write_text("old")
-    (tmp_path / "picture.svg").write_text("not ours")
-    write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {*pages(), "picture.svg"}
 
 
 def test_codes_and_names_are_used_once_and_stand_in_order() -> None:

@@ -60,7 +60,7 @@ def _run(names: list[str]) -> "subprocess.CompletedProcess[str]":
 
 def test_importing_what_is_pure_loads_none_of_it() -> None:
     pure = [name for name in _modules() if not any(_is_within(name, room) for room in MAY_DO_IO)]
-    assert {"kubevouch.policy.decide", "kubevouch.diagnose.cause"} <= set(pure)
+    assert {"kubevouch.policy.decide", "kubevouch.diagnose.doctor"} <= set(pure)
     assert {"kubevouch.evidence.snapshot", "kubevouch.rollout.decide.gates"} <= set(pure)
     ran = _run(pure)
     assert ran.returncode == 0, ran.stderr

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.metrics import LONGEST_PLACE, page_of
+from kubevouch.inventory.metrics import LONGEST_PLACE, exposition_of
 from kubevouch.inventory.rows import row_of
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import read_certificates, verify
@@ -55,7 +55,7 @@ def silent(failure: FailureKind) -> FoundCertificate:
 
 def samples(*found: FoundCertificate) -> Samples:
     """By name, as Prometheus' parser reads the page."""
-    text = "".join(page_of(row_of(each, AT) for each in found))
+    text = "".join(exposition_of(row_of(each, AT) for each in found))
     read: Samples = {}
     for family in text_string_to_metric_families(text):
         assert family.type == "gauge"

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.kubeadm_tables import (
-    SHOWN_BY_KUBEADM,
     disk_tables,
     human_duration,
     kubeadm_lines,
 )
+from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow, row_of, rows_of
 from kubevouch.x509 import read_certificates
 from real.oracle import duration_corpus

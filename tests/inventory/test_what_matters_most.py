@@ -20,9 +20,8 @@ from kubevouch.inventory.ending import (
     troubles_of,
     what_stops,
 )
-from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM
 from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.purpose import BY_HARM, PURPOSES
+from kubevouch.inventory.purpose import PURPOSES, SHOWN_BY_KUBEADM
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, read_certificates
 from tests.inventory.found import AT, DAY, at_node, rows
@@ -87,7 +86,7 @@ def test_what_is_left_out_is_what_harms_least_and_what_ends_first_stays() -> Non
 
 
 def test_every_use_has_its_place_by_what_its_end_stops() -> None:
-    assert set(BY_HARM) == set(USE)
+    assert set(PURPOSES) == set(USE)
 
 
 def test_what_has_stopped_already_stands_before_what_will() -> None:
@@ -193,7 +192,7 @@ def test_the_pair_for_health_checks_is_kubeadms_own_to_talk_to_etcd() -> None:
 
 def test_what_is_valid_only_later_says_when() -> None:
     assert _told(at_node("w1", 400 * DAY)) == [
-        ("TOO EARLY", "kubelet-serving of w1: valid only in 35 days")
+        ("NOT VALID YET", "kubelet-serving of w1: valid only in 35 days")
     ]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.api_call import api_call
+from kubevouch.kube.decode import RawObject
 from kubevouch.kube.errors import CredentialError, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credential
@@ -19,7 +20,6 @@ from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.kubeconfig import ExecConfig, User
 from kubevouch.kube.proxy import environment_proxy
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources import LEASES
 from tests.support.apiservers import MOMENT, access_to, client_of

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kube import resources
-from kubevouch.kube.decode import Listed, decoded, list_of
+from kubevouch.kube.decode import Listed, RawObject, decoded, list_of
 from kubevouch.kube.errors import BadResponse
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import (
     NODES,
     APIService,
@@ -24,7 +23,6 @@ from kubevouch.kube.resources import (
     EndpointSlice,
     Lease,
     Node,
-    NodeMetrics,
     Object,
     Pod,
     Resource,
@@ -83,23 +81,6 @@ def test_every_recorded_object_has_its_metadata(name: str) -> None:
         assert thing.metadata.resource_version == original["metadata"]["resourceVersion"]
 
 
-def test_a_node_tells_its_addresses_port_and_machine() -> None:
-    node: Node = _read("nodes")[0]
-    assert [(a.type, a.address) for a in node.status.addresses] == [
-        ("InternalIP", "192.168.88.111"),
-        ("Hostname", "k8s-master.internal.example.com"),
-    ]
-    assert node.kubelet_port == 10250
-    assert node.ready
-    info = node.status.node_info
-    assert (info.machine_id, info.kubelet_version) == (
-        "00ffcf288a8c4536bf2b6a02ecb8c9d1",
-        "v1.36.3",
-    )
-    assert (info.operating_system, info.architecture) == ("linux", "amd64")
-    assert node.spec.pod_cidrs == ("10.244.0.0/24",)
-
-
 def test_a_node_that_announces_another_port_or_none() -> None:
     one = {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 4194}}}}
     assert decoded(json.dumps(one).encode(), Node, "x").kubelet_port == 4194
@@ -125,19 +106,6 @@ def test_a_signing_request_is_whole() -> None:
     assert client.spec.username == "system:bootstrap:abcdef"
 
 
-def test_pods_tell_program_and_flags() -> None:
-    pods: dict[str, Pod] = {pod.name: pod for pod in _read("pods")}
-    server = next(pod for name, pod in pods.items() if name.startswith("kube-apiserver"))
-    assert server.spec.containers[0].command[0] == "kube-apiserver"
-    metrics = next(pod for name, pod in pods.items() if name.startswith("metrics-server"))
-    assert any(
-        arg.startswith("--kubelet-preferred-address-types")
-        for arg in metrics.spec.containers[0].args
-    )
-    assert metrics.ready
-    assert metrics.status.container_statuses[0].state.running is not None
-
-
 def test_a_lease_has_its_microseconds_and_writes_six_digits() -> None:
     lease = next(found for found in _read("leases") if found.spec.renew_time)
     raw = json.loads((FIXTURES / "leases.json").read_text())["items"]
@@ -146,37 +114,6 @@ def test_a_lease_has_its_microseconds_and_writes_six_digits() -> None:
     assert lease.spec.renew_time.tzinfo is not None
     assert micro_time(lease.spec.renew_time) == original["spec"]["renewTime"]
     assert micro_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T03:04:05.000000Z"
-
-
-def test_the_path_to_metrics_is_told_by_service_slice_and_apiservice() -> None:
-    apiservice, slices = (
-        _read("apiservice-v1beta1-metrics-k8s-io")[0],
-        _read("endpointslices"),
-    )
-    assert apiservice.spec.service is not None
-    assert (apiservice.spec.service.name, apiservice.spec.service.port) == ("metrics-server", 443)
-    assert apiservice.status.conditions[0].type == "Available"
-    assert slices[0].metadata.labels["kubernetes.io/service-name"] == "metrics-server"
-
-
-def test_a_binding_tells_role_and_subjects() -> None:
-    bindings = {found.name: found for found in _read("clusterrolebinding")}
-    kubelets = bindings["kubeadm:node-autoapprove-certificate-rotation"]
-    assert kubelets.role_ref.kind == "ClusterRole"
-    assert [(subject.kind, subject.name) for subject in kubelets.subjects] == [
-        ("Group", "system:nodes")
-    ]
-
-
-def test_metrics_have_time_window_and_quantities() -> None:
-    listed = (
-        b'{"kind":"NodeMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[{"metadata":'
-        b'{"name":"n1","creationTimestamp":"2025-01-01T00:00:30Z"},"timestamp":"2025-01-01T00:00:15Z",'
-        b'"window":"15.123s","usage":{"cpu":"156433217n","memory":"1037608Ki"}}]}'
-    )
-    found = decoded(listed, list_of(NodeMetrics), "x").items[0]
-    assert found.timestamp == datetime(2025, 1, 1, 0, 0, 15, tzinfo=UTC)
-    assert (found.window, found.usage) == ("15.123s", {"cpu": "156433217n", "memory": "1037608Ki"})
 
 
 @pytest.mark.parametrize(

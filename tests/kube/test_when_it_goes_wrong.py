@@ -21,7 +21,6 @@ from kubevouch.kube.errors import (
     CredentialError,
     Forbidden,
     Gone,
-    Invalid,
     KubeconfigError,
     KubeError,
     NotAnApiServer,
@@ -37,7 +36,7 @@ from kubevouch.kube.io import transport
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import ResponseLimits, only_while
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kube.resources import CONFIG_MAPS, NODES
+from kubevouch.kube.resources import NODES
 from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
@@ -214,21 +213,6 @@ async def test_an_answer_that_is_not_valid_is_an_error_of_its_kind(
     assert error.exit_code is ExitCode.COULD_NOT_TELL
     # No redirect was followed, and nothing was sent twice.
     assert len(server.requests) == 1
-
-
-async def test_the_causes_of_a_422_are_told_field_by_field(
-    api: ApiClient, server: ScriptedApiServer
-) -> None:
-    causes = [("FieldValueRequired", "spec.usages", "Required value"), ("X", "spec.y", "no")]
-    error = status.invalid("certificates.k8s.io", "CertificateSigningRequest", "c", causes)
-    server.faults.on("*", faults.refuse(error))
-    with pytest.raises(Invalid) as caught:
-        await api.create(CONFIG_MAPS, {"metadata": {"name": "c"}}, "s")
-    assert [(c.field, c.reason, c.message) for c in caught.value.causes] == [
-        ("spec.usages", "FieldValueRequired", "Required value"),
-        ("spec.y", "X", "no"),
-    ]
-    assert caught.value.verb == "create"
 
 
 async def test_a_get_comes_back_when_the_server_says(
@@ -455,16 +439,6 @@ async def test_what_does_not_speak_tls_is_told(
             with pytest.raises(kind) as caught:
                 await api.version()
     assert str(caught.value).startswith(url)
-
-
-async def test_an_alert_is_told_by_its_name(
-    server: ScriptedApiServer, authority: Authority
-) -> None:
-    async with _listener(b"\x15\x03\x03\x00\x02\x02\x50") as url:
-        access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access) as api:
-            with pytest.raises(ApiTlsError, match=r"internal_error\(80\)"):
-                await api.version()
 
 
 @pytest.mark.parametrize("answer", [b"hello\r\n\r\n", b"\0" * 100, b"HTTP/1.1 999999 x\r\n\r\n"])

@@ -7,6 +7,8 @@ back has the placeholders put in again, so that it can lie beside the case as a 
 import asyncio
 import base64
 import contextlib
+import copy
+import functools
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -22,7 +24,9 @@ from tests.support.contexts import server_context
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.faults import answer
 
-CASES = Path(__file__).parent / "cases"
+HERE = Path(__file__).parent
+CASES = HERE / "cases"
+RECORDED, REFUSALS = HERE / "kubectl.jsonl", HERE / "refusals.json"
 # What is asked for. Some kubectls ask for /version, too, before they do what they are told.
 ASKED = "/livez"
 JSON = Any
@@ -30,7 +34,7 @@ JSON = Any
 
 @dataclass(frozen=True)
 class Case:
-    """One folder of cases/: case.json, files/, and the recordings.
+    """A line of cases.jsonl. Its files lie in a folder of cases/, what kubectl did with them is recorded in kubectl.jsonl.
 
     says: the behaviour. group: a heading of docs/kubeconfig.md. kubectl: what kubectl does, in words.
     differs: what kubevouch does instead, in words; "" where it does the same.
@@ -49,15 +53,25 @@ class Case:
     def folder(self) -> Path:
         return CASES / self.name
 
-    def recorded(self, file: str) -> JSON:
-        return json.loads((self.folder / file).read_text())
+    @property
+    def recorded(self) -> JSON:
+        return copy.deepcopy(_recorded()[self.name])
 
 
 def all_cases() -> list[Case]:
-    return [
-        Case(name=folder.name, **json.loads((folder / "case.json").read_text()))
-        for folder in sorted(CASES.iterdir())
-    ]
+    lines = (HERE / "cases.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Case(**json.loads(line)) for line in lines]
+
+
+@functools.cache
+def _recorded() -> dict[str, JSON]:
+    found = map(json.loads, RECORDED.read_text(encoding="utf-8").splitlines())
+    return {each.pop("case"): each for each in found}
+
+
+def refusals() -> dict[str, str]:
+    """What is said of each case that is refused."""
+    return dict(json.loads(REFUSALS.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
@@ -128,8 +142,8 @@ class Bench:
         """Fills the folder with the case's files and forgets what was seen before."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        for source in sorted((case.folder / "files").rglob("*")):
-            target = self.folder / source.relative_to(case.folder / "files")
+        for source in sorted(case.folder.rglob("*")):
+            target = self.folder / source.relative_to(case.folder)
             if source.is_dir():
                 target.mkdir(parents=True, exist_ok=True)
                 continue

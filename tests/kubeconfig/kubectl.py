@@ -2,7 +2,7 @@
 
     python -m tests.kubeconfig.kubectl [PATH-OF-KUBECTL]
 
-records its answers anew, as kubectl.json beside each case.
+records its answers anew, in kubectl.jsonl.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.kubeconfig.bench import ASKED, Bench, Case, all_cases, bench, run
+from tests.kubeconfig.bench import ASKED, RECORDED, Bench, Case, all_cases, bench, run
 
 JSON = Any
 # Written by kubectl also where a file does not have them.
@@ -61,10 +61,11 @@ def _first_line(text: str) -> str:
 async def record(kubectl: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with bench(Path(folder, "case")) as at:
-            for case in all_cases():
-                found = await answers(kubectl, case, at)
-                text = json.dumps(found, indent=1, ensure_ascii=False)
-                (case.folder / "kubectl.json").write_text(text + "\n")
+            found = [
+                {"case": case.name, **await answers(kubectl, case, at)} for case in all_cases()
+            ]
+    lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in found)
+    RECORDED.write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 import asyncio
 import base64
 import contextlib
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.kubeconfig import Cluster, ExecConfig, User, read_kubeconfig
-from tests.kubeconfig.bench import ASKED, Bench, Case, all_cases, bench
+from tests.kubeconfig.bench import ASKED, REFUSALS, Bench, Case, all_cases, bench
 from tests.support.apiservers import MOMENT, PATIENT
 from tests.support.clocks import WoundClock
 
@@ -132,15 +133,12 @@ def _emptied(value: JSON, at: Bench) -> JSON:
 
 
 async def record() -> None:
-    """Writes refusal.txt anew beside each case that is refused: to be read by eye before it is kept."""
+    """Writes refusals.json anew: to be read by eye before it is kept."""
     with tempfile.TemporaryDirectory() as folder:
         async with bench(Path(folder, "case")) as at:
-            for case in all_cases():
-                error, file = (await answers(case, at))["error"], case.folder / "refusal.txt"
-                if error:
-                    file.write_text(error + "\n")
-                else:
-                    file.unlink(missing_ok=True)
+            said = {case.name: (await answers(case, at))["error"] for case in all_cases()}
+    kept = {name: error for name, error in said.items() if error}
+    REFUSALS.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

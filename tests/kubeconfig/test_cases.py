@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from tests.kubeconfig import kubectl, ours
-from tests.kubeconfig.bench import Bench, Case, all_cases, bench
+from tests.kubeconfig.bench import Bench, Case, all_cases, bench, refusals
 
 CASES = all_cases()
+REFUSED = refusals()
 # What kubectl itself does otherwise in some of its versions; the recordings are of 1.36.3.
 _CHANGED = {"a-path-is-a-prefix"}  # `get --raw` of 1.32 leaves the path of the server out
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -31,9 +32,9 @@ def _named(cases: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
 
 
-@_named([case for case in CASES if case.recorded("kubectl.json")["view"]])
+@_named([case for case in CASES if case.recorded["view"]])
 def test_a_kubeconfig_is_read_as_kubectl_reads_it(case: Case, at: Bench) -> None:
-    view = case.recorded("kubectl.json")["view"]
+    view = case.recorded["view"]
     found = ours.view(case, at)
     # kubectl prints paths as they are written; that they lead to the right file is seen on the wire.
     for here, there in ((view["cluster"], found["cluster"]), (view["user"], found["user"])):
@@ -52,27 +53,16 @@ def test_a_kubeconfig_is_read_as_kubectl_reads_it(case: Case, at: Bench) -> None
 @_in_the_servers_loop
 @_named(CASES)
 async def test_the_server_sees_what_kubectl_would_send(case: Case, at: Bench) -> None:
-    recorded = case.recorded("kubectl.json")
+    recorded = case.recorded
     found = await ours.answers(case, at)
     if case.differs.startswith("refuses"):
         assert (found["sent"], bool(found["error"])) == ([], True)
     else:
         assert found["sent"] == recorded["sent"]
         assert bool(found["error"]) == bool(recorded["error"])
+    # Where, and what would be right.
+    assert found["error"] == REFUSED.get(case.name, "")
     assert found["plugin"] == recorded["plugin"]
-
-
-@_in_the_servers_loop
-@_named([case for case in CASES if (case.folder / "refusal.txt").exists()])
-async def test_a_refusal_says_where_and_what_would_be_right(case: Case, at: Bench) -> None:
-    found = await ours.answers(case, at)
-    assert found["error"] + "\n" == (case.folder / "refusal.txt").read_text()
-
-
-@_named(CASES)
-def test_every_refusal_has_its_text_recorded(case: Case) -> None:
-    refused = bool(case.recorded("kubectl.json")["error"]) or case.differs.startswith("refuses")
-    assert (case.folder / "refusal.txt").exists() == refused
 
 
 @_in_the_servers_loop
@@ -81,7 +71,7 @@ def test_every_refusal_has_its_text_recorded(case: Case) -> None:
 async def test_kubectl_still_answers_as_recorded(case: Case, at: Bench) -> None:
     program = shutil.which("kubectl")
     assert program
-    found, recorded = await kubectl.answers(program, case, at), case.recorded("kubectl.json")
+    found, recorded = await kubectl.answers(program, case, at), case.recorded
     # The texts of errors change from version to version, and hold times and addresses.
     for answer in (found, recorded):
         answer["error"] = bool(answer["error"])

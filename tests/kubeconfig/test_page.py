@@ -25,7 +25,7 @@ def test_each_row_beyond_kubectl_names_a_test_that_is_there() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_a_row_says_of_kubectl_is_what_it_did(case: Case) -> None:
-    recorded = case.recorded("kubectl.json")
+    recorded = case.recorded
     if "dials `http://localhost:8080`" in case.kubectl:
         assert "localhost:8080" in recorded["error"]
     if case.kubectl.startswith("refuses"):

@@ -22,8 +22,6 @@ class Case(msgspec.Struct, frozen=True):
     error: str = ""
     warning: str = ""
     cert_dir: str = ""
-    hostname_override: str = ""
-    node_ip: str = ""
 
     @property
     def content(self) -> bytes:

@@ -48,23 +48,6 @@ async def test_thousands_are_dialled_and_never_more_than_allowed_are_under_way(
     assert most == 150
 
 
-async def test_a_thousand_are_under_way_at_once(clock: SystemClock) -> None:
-    async with ScriptedKubelet(SILENCE, clock) as kubelet:
-        targets = Counted(kubelet, 5000)
-        answers = dial(targets, clock=clock, concurrency=1000, timeout=600)
-        first = asyncio.ensure_future(anext(answers))
-        async with asyncio.timeout(60):
-            while kubelet.open < 1000:
-                await asyncio.sleep(0.01)
-        assert (targets.taken, kubelet.open) == (1000, 1000)
-        first.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await first
-        async with asyncio.timeout(60):
-            while kubelet.open:
-                await asyncio.sleep(0.01)
-
-
 async def test_whole_handshakes_in_a_crowd_send_nothing(
     serving: ssl.SSLContext, clock: SystemClock
 ) -> None:
@@ -121,10 +104,6 @@ async def test_targets_that_raise_end_the_dialling_and_close_what_is_open(
         async with asyncio.timeout(60):
             while kubelet.open:
                 await asyncio.sleep(0.01)
-
-
-async def test_no_targets_no_answers(clock: SystemClock) -> None:
-    assert await dial_all([], clock=clock, timeout=60) == ()
 
 
 async def test_where_few_files_may_be_open_fewer_are_dialled_at_a_time(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.configuration import KubeletConfiguration, values_of
-from kubevouch.kubelet.configz import LARGEST, read_configz
 from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.pending import LARGEST, read_configz
 
 
 def _values(body: bytes, where: str) -> KubeletConfiguration:
@@ -41,16 +41,6 @@ def test_an_older_kubelet_leaves_kind_and_version_out(cases: Path) -> None:
     found = _values((cases / "kubernetes-1.32-configz.json").read_bytes(), "node n1")
     assert not found.server_tls_bootstrap
     assert found.rotate_certificates
-
-
-def test_what_is_absent_has_the_kubelets_default() -> None:
-    assert _values(b'{"kubeletconfig":{}}', "node n1") == KubeletConfiguration()
-    assert not KubeletConfiguration().server_tls_bootstrap
-
-
-def test_gates_are_read() -> None:
-    body = b'{"kubeletconfig":{"featureGates":{"RotateKubeletServerCertificate":false}}}'
-    assert _values(body, "node n1").bootstrap_gate_off
 
 
 @pytest.mark.parametrize(

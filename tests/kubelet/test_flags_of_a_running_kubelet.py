@@ -41,9 +41,6 @@ def test_the_command_line_of_a_kubeadm_host() -> None:
     assert flags.config_dir == ""
     assert flags.kubeconfig == "/etc/kubernetes/kubelet.conf"
     assert flags.cert_dir == "/var/lib/kubelet/pki"
-    assert flags.root_dir == "/var/lib/kubelet"
-    assert flags.node_ips == ("192.168.88.112", "fd00::2")
-    assert flags.hostname_override == ""
     assert flags.switch("rotate-server-certificates") is None
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.configz import read_configz
 from kubevouch.kubelet.effective import drop_in_order, effective
 from kubevouch.kubelet.flags import read_flags
-from kubevouch.kubelet.pending import pending_changes
+from kubevouch.kubelet.pending import pending_changes, read_configz
 from tests.kubelet.judged import Case, recorded
 
 HEAD = b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"

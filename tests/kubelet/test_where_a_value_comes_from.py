@@ -3,7 +3,7 @@
 import pytest
 
 from kubevouch.kubelet.configuration import KubeletConfiguration, read_configuration
-from kubevouch.kubelet.effective import DEFAULT, LEGACY_DEFAULT, EffectiveConfiguration, effective
+from kubevouch.kubelet.effective import DEFAULT, EffectiveConfiguration, effective
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import read_flags
 from tests.kubelet.judged import HEAD
@@ -68,12 +68,6 @@ def test_each_key_has_its_own_source() -> None:
         "featureGates.B": "flag --feature-gates",
         "tlsCertFile": "flag --tls-cert-file",
     }
-
-
-def test_without_a_file_the_legacy_defaults_are_named() -> None:
-    found = sourced(None)
-    assert found.source_of("authorization.mode") == LEGACY_DEFAULT
-    assert found.configuration.authorization.mode == "AlwaysAllow"
 
 
 def test_a_file_that_cannot_be_read_is_named_with_line_and_reason() -> None:

@@ -3,7 +3,7 @@
 from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.pages import Page, page_of
 from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.quick_pages import Form, quick_page
+from kubevouch.metrics.quick_pages import PageForm, quick_page
 from kubevouch.metrics.store import MetricsStore, PodUsage
 
 
@@ -43,7 +43,7 @@ class Quick(Exact):
 
     def __init__(self) -> None:
         super().__init__()
-        self._form = Form()
+        self._form = PageForm()
         self.quick = 0
 
     def _page(self, body: bytes) -> Page:

@@ -18,7 +18,7 @@ from kubevouch.kubelet.resource_metrics import (
     reading,
 )
 from kubevouch.metrics.pages import page_of
-from kubevouch.metrics.quick_pages import MOST_ROWS, Form, quick_page
+from kubevouch.metrics.quick_pages import MOST_ROWS, PageForm, quick_page
 from kubevouch.metrics.store import MetricsStore
 from tests.metrics.reading import read_resource_metrics
 from tests.support.clocks import WoundClock
@@ -87,7 +87,7 @@ def _callbacks(body: bytes) -> list[float]:
     )
     spent: list[float] = []
     began = time.thread_time()
-    quick = quick_page(body, Form())
+    quick = quick_page(body, PageForm())
     if quick is not None:
         store.record("n1", quick[0])
         return [time.thread_time() - began]
@@ -108,9 +108,9 @@ def test_a_page_that_is_longer_than_that_of_any_usual_node_is_read_in_steps() ->
     """A few bytes of gzip may become 8 MiB, which are looked through several times. Both readers find the same in it."""
     usual, padding = page(50), b"# HELP something " + b"x" * 1000 + b"\n"
     longer = usual + padding * ((2 << 20) // len(padding) + 1)
-    quick = quick_page(usual, Form())
+    quick = quick_page(usual, PageForm())
     assert quick is not None
-    assert quick_page(longer, Form()) is None
+    assert quick_page(longer, PageForm()) is None
     assert quick_page(longer, quick[1]) is None
     assert page_of(read_resource_metrics(longer, "n1"), 0).node == quick[0].node
 
@@ -134,7 +134,7 @@ def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
 
 def test_two_labels_that_are_written_as_one_are_not_those_of_the_page_before() -> None:
     honest = page(2)
-    quick = quick_page(honest, Form())
+    quick = quick_page(honest, PageForm())
     assert quick is not None
     _, form = quick
     together = honest
@@ -155,8 +155,8 @@ def test_a_page_with_a_name_longer_than_any_is_refused(what: str, blank: str) ->
         for size in (253, 254)
     )
     assert read_resource_metrics(longest, "n1").pods
-    assert (quick_page(longest, Form()) is None) == bool(blank)
-    assert quick_page(longer, Form()) is None
+    assert (quick_page(longest, PageForm()) is None) == bool(blank)
+    assert quick_page(longer, PageForm()) is None
     with pytest.raises(AnswerError, match="a name of 254 bytes; at most 253: is it a kubelet"):
         read_resource_metrics(longer, "n1")
 
@@ -168,7 +168,7 @@ def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, letter: str) 
     forged = re.sub(
         rf'{what}="[^"]+"', lambda _: f'{what}="x{letter}[2J"', page(1).decode()
     ).encode()
-    assert quick_page(forged, Form()) is None
+    assert quick_page(forged, PageForm()) is None
     with pytest.raises(
         AnswerError, match=r"a name with other letters than any has; .* is it a kubelet"
     ):
@@ -178,7 +178,7 @@ def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, letter: str) 
 def churn(pages: int = 60) -> int:
     """How many bytes a process grows by while one kubelet makes up new names for each page."""
     store = MetricsStore(timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "n1")
-    form = Form()
+    form = PageForm()
     numbers = count()
 
     def scrape() -> None:

@@ -11,7 +11,7 @@ from kubevouch.kubelet.errors import AnswerError
 from kubevouch.metrics.columns import ABSENT, Columns
 from kubevouch.metrics.pages import Page, page_of
 from kubevouch.metrics.points import LAST_NS, PodKey, Point
-from kubevouch.metrics.quick_pages import Form, quick_page
+from kubevouch.metrics.quick_pages import PageForm, quick_page
 from tests.metrics.reading import read_resource_metrics
 
 CASES = Path(__file__).parent / "cases"
@@ -47,9 +47,9 @@ def said(page: Page) -> tuple[Point | None, dict[tuple[PodKey, str], Point], set
     return page.node, points, set(page.incomplete)
 
 
-def agree(body: bytes, form: Form | None = None) -> bool:
+def agree(body: bytes, form: PageForm | None = None) -> bool:
     """Whether the quick reader knew the page; that it then says the same is asserted."""
-    quick = quick_page(body, form or Form())
+    quick = quick_page(body, form or PageForm())
     if quick is None:
         return False
     wanted = full(body)
@@ -62,7 +62,7 @@ def agree(body: bytes, form: Form | None = None) -> bool:
 def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
     page = (RECORDED / name).read_bytes()
     assert agree(page)
-    quick = quick_page(page, Form())
+    quick = quick_page(page, PageForm())
     assert quick is not None
     read, form = quick
     assert read.containers.present
@@ -112,7 +112,7 @@ CPU = b'container_cpu_usage_seconds_total{container="one",'
 )
 def test_what_is_written_otherwise_is_left_to_the_full_reader(old: bytes, new: bytes) -> None:
     assert old in PAGE
-    assert quick_page(PAGE.replace(old, new), Form()) is None
+    assert quick_page(PAGE.replace(old, new), PageForm()) is None
 
 
 @pytest.mark.parametrize(
@@ -126,24 +126,24 @@ def test_numbers_that_are_not_valid_are_left_to_the_full_reader(
     [number, *_] = [index for index, line in enumerate(lines) if line.startswith(family)]
     head, _, at = lines[number].rsplit(b" ", 2)
     lines[number] = b" ".join((head, value, at))
-    assert quick_page(b"".join(lines), Form()) is None
+    assert quick_page(b"".join(lines), PageForm()) is None
 
 
 def test_a_series_that_is_there_again_is_left_to_the_full_reader() -> None:
     [line, *_] = [line for line in LINES if line.startswith(CPU)]
-    assert quick_page(PAGE + line, Form()) is None
-    assert quick_page(PAGE.replace(line, line + line), Form()) is None
-    assert quick_page(PAGE + b"node_cpu_usage_seconds_total 1 5\n", Form()) is None
+    assert quick_page(PAGE + line, PageForm()) is None
+    assert quick_page(PAGE.replace(line, line + line), PageForm()) is None
+    assert quick_page(PAGE + b"node_cpu_usage_seconds_total 1 5\n", PageForm()) is None
 
 
 @pytest.mark.parametrize(
     "page", [b"", b"\n", b"resource_scrape_error 1\n", b"<html>hello</html>\n", b"\0" * 99]
 )
 def test_what_tells_nothing_of_a_node_is_left_to_the_full_reader(page: bytes) -> None:
-    assert quick_page(page, Form()) is None
+    assert quick_page(page, PageForm()) is None
 
 
-QUICK = quick_page(PAGE, Form())
+QUICK = quick_page(PAGE, PageForm())
 assert QUICK is not None
 USED = QUICK[1]
 """What is known of a node whose last page was a good one."""
@@ -157,13 +157,13 @@ def test_a_container_that_began_anew_is_seen_at_once() -> None:
     assert quick_page(PAGE + new, USED) is None
 
 
-@pytest.mark.parametrize("form", [Form(), USED])
+@pytest.mark.parametrize("form", [PageForm(), USED])
 @pytest.mark.parametrize("family", [CPU, b"container_memory_", b"container_start_"])
 @pytest.mark.parametrize(
     "place", [b"container_cpu_", b"container_memory_", b"container_start_", b"node_memory_"]
 )
 def test_a_line_that_stands_elsewhere_is_left_to_the_full_reader(
-    place: bytes, family: bytes, form: Form
+    place: bytes, family: bytes, form: PageForm
 ) -> None:
     [line, *_] = [line for line in LINES if line.startswith(family)]
     before = b"# HELP " + place
@@ -174,7 +174,7 @@ def test_a_line_that_stands_elsewhere_is_left_to_the_full_reader(
 def test_a_start_with_one_digit_more_is_another_start() -> None:
     [*_, line] = [line for line in LINES if line.startswith(b"container_start_time_seconds{")]
     labels = line.rsplit(b" ", 1)[0]
-    first = quick_page(PAGE.replace(line, labels + b" 179555805\n"), Form())
+    first = quick_page(PAGE.replace(line, labels + b" 179555805\n"), PageForm())
     assert first is not None
     assert agree(PAGE.replace(line, labels + b" 1795558050\n"), first[1])
 
@@ -212,7 +212,7 @@ def test_any_spoilt_page_is_read_the_same_or_left(
                 lines[index] = line[:at] + what + line[at + 1 :]
     body = b"".join(lines)
     wanted = full(body)
-    for form in (Form(), USED):
+    for form in (PageForm(), USED):
         quick = quick_page(body, form)
         # What the full reader refuses may be a line that does not count: here it is not looked at.
         if quick is not None and wanted is not None:

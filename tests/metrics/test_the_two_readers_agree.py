@@ -199,7 +199,6 @@ def test_the_quick_reader_and_the_full_one_serve_the_same(
         assert exact.node("n1") == quick.node("n1")
         assert readers[0].served(exact) == readers[1].served(quick)
         assert exact.container_points == quick.container_points
-        assert exact.pod_ready == quick.pod_ready
 
 
 def test_what_happens_to_a_node_is_mostly_read_by_columns() -> None:

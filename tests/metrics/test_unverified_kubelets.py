@@ -9,7 +9,6 @@ import pytest
 
 from kubevouch.kube.io.credentials import FileCredentials
 from kubevouch.kube.kubeconfig import User
-from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Heard, Live, Page
@@ -20,10 +19,10 @@ EVERYWHERE = ScrapeSettings(insecure_everywhere=True)
 UNTRUSTED = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 
 
-def failure_of(collector: Collector, name: str) -> tuple[str, str]:
-    result = collector.results[name]
-    assert result.reason
-    return result.reason, result.text
+def failure_of(cluster: Cluster, name: str) -> tuple[str, str]:
+    failure = cluster.heard.failure(name)
+    assert failure is not None
+    return failure.reason, failure.text
 
 
 def client_certificate(cluster: Cluster, folder: Path) -> FileCredentials:
@@ -44,7 +43,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
     async with cluster.collecting(settings=EVERYWHERE) as collector:
         for _ in range(2):
             await cluster.round()
-        reason, text = failure_of(collector, "n1")
+        reason, text = failure_of(cluster, "n1")
         assert reason == "unknown-authority"
         assert text == (
             f'Get "https://127.0.0.1:{stranger.port}/metrics/resource": {UNTRUSTED}; '
@@ -80,9 +79,9 @@ async def test_an_impostor_gets_no_token_either(cluster: Cluster, who: str) -> N
         pair = cluster.authority.serving(ADDRESS)
         behaviour = Serve(server_context(pair), {PATH: (401, b"Unauthorized")})
     running = await cluster.add("n1", behaviour)
-    async with cluster.collecting(settings=EVERYWHERE) as collector:
+    async with cluster.collecting(settings=EVERYWHERE):
         await cluster.round()
-        reason, text = failure_of(collector, "n1")
+        reason, text = failure_of(cluster, "n1")
         assert reason == "wrong-identity"
         assert "not to node n1; asked without a token" in text
     assert running.sent.count(b"GET ") == 1
@@ -93,7 +92,7 @@ async def test_without_the_flag_it_gets_nothing(cluster: Cluster) -> None:
     running = await cluster.add("n1", cluster.stranger("n1"))
     async with cluster.collecting() as collector:
         await cluster.round()
-        assert failure_of(collector, "n1")[1].endswith(UNTRUSTED)
+        assert failure_of(cluster, "n1")[1].endswith(UNTRUSTED)
         await cluster.round()
         assert collector.held_back == ""
     assert running.sent == b""
@@ -239,12 +238,12 @@ async def test_a_node_that_is_not_ready_holds_nothing_back(cluster: Cluster) -> 
 
 async def test_a_kubelet_is_verified_anew_after_a_minute(cluster: Cluster) -> None:
     running = await cluster.add("n1", cluster.stranger("n1"))
-    async with cluster.collecting(settings=EVERYWHERE) as collector:
+    async with cluster.collecting(settings=EVERYWHERE):
         await cluster.round()
         # Its certificate is replaced without a start: the open connection knows nothing of that.
         running.behaviour = cluster.serve("n1")
         await cluster.round()
-        assert failure_of(collector, "n1")[0] == "unknown-authority"
+        assert failure_of(cluster, "n1")[0] == "unknown-authority"
         await cluster.round(seconds=60)
         assert cluster.heard.failure("n1") is None
     assert running.sent.count(b"Authorization: ") == 1
@@ -262,7 +261,7 @@ async def test_a_node_that_an_operator_signed_for_gets_the_token(cluster: Cluste
         assert (reached.credential, bool(reached.doubt)) == ("token", True)
         [told] = [now for name, _, now in cluster.heard.changes if name == "n1"]
         assert told.reached == reached
-        assert failure_of(collector, "n2")[1].endswith(UNTRUSTED)
+        assert failure_of(cluster, "n2")[1].endswith(UNTRUSTED)
     assert signed_for.sent.count(b"Authorization: Bearer first-token\r\n") == 2
     assert other.sent == b""
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.metrics.serving.discovery import Discovery
-from kubevouch.metrics.serving.openapi import openapi
+from kubevouch.metrics.serving.discovery import Discovery, openapi
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.metrics_api.comparison import RECORDED
 
@@ -28,47 +27,6 @@ def request(path: str, accept: str = "", **headers: str) -> HttpRequest:
 def body(answer: HttpResponse) -> Any:
     assert answer.code == 200
     return json.loads(answer.body)
-
-
-async def test_the_lists_of_old() -> None:
-    found = body(await apis(request("/apis")))
-    assert found["kind"] == "APIGroupList"
-    [group] = found["groups"]
-    assert group["preferredVersion"] == {
-        "groupVersion": "metrics.k8s.io/v1beta1",
-        "version": "v1beta1",
-    }
-    here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": ":10250"}]
-    assert group["serverAddressByClientCIDRs"] == here
-    assert body(await apis(request("/apis/metrics.k8s.io")))["name"] == "metrics.k8s.io"
-    # The minimum that metrics-server serves (pkg/api/install.go).
-    assert body(await apis(request("/apis/metrics.k8s.io/v1beta1/", AGGREGATED))) == {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": "metrics.k8s.io/v1beta1",
-        "resources": [
-            {
-                "name": "nodes",
-                "singularName": "",
-                "namespaced": False,
-                "kind": "NodeMetrics",
-                "verbs": ["get", "list"],
-            },
-            {
-                "name": "pods",
-                "singularName": "",
-                "namespaced": True,
-                "kind": "PodMetrics",
-                "verbs": ["get", "list"],
-            },
-        ],
-    }
-    missing = await apis(request("/apis/other"))
-    assert missing.code == 404
-    missing = await apis(request("/apis/metrics.k8s.io/v1"))
-    assert json.loads(missing.body)["message"] == (
-        "the server could not find the requested resource"
-    )
 
 
 async def test_the_aggregated_form_and_its_tag() -> None:

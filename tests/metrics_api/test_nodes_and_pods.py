@@ -1,4 +1,4 @@
-"""metrics.k8s.io/v1beta1: objects, lists, tables, selectors and refusals, in metrics-server's forms."""
+"""metrics.k8s.io/v1beta1: objects, lists and tables in metrics-server's forms. Refusals and selectors: the recorded answers beside this."""
 
 import json
 from datetime import timedelta
@@ -87,87 +87,6 @@ async def test_lists_have_what_is_measured_in_order_and_no_version() -> None:
         "p"
     ]
     assert (await told("/namespaces/none/pods"))["items"] == []
-
-
-SELECTED = {
-    ("labelSelector", "zone=a"): ["n1"],
-    ("labelSelector", "zone==a,tier"): ["n1"],
-    ("labelSelector", "zone!=a"): ["n2"],
-    ("labelSelector", "zone in (a, b)"): ["n1"],
-    ("labelSelector", "zone notin (a,b)"): ["n2"],
-    ("labelSelector", "!zone"): ["n2"],
-    ("labelSelector", "tier > 0,tier<2"): ["n1"],
-    ("labelSelector", "tier>1"): [],
-    ("labelSelector", ""): ["n1", "n2"],
-    ("labelSelector", "zone="): [],
-    ("fieldSelector", "metadata.name=n2"): ["n2"],
-    ("fieldSelector", "metadata.name!=n2"): ["n1"],
-    ("fieldSelector", "metadata.namespace=x"): [],
-}
-
-
-@pytest.mark.parametrize(("kind", "selector"), SELECTED)
-async def test_selectors_look_at_the_node_itself(kind: str, selector: str) -> None:
-    found = await told("/nodes", **{kind: selector})
-    assert [each["metadata"]["name"] for each in found["items"]] == SELECTED[kind, selector]
-
-
-REFUSED = [
-    ("/nodes", "labelSelector", "a=(b"),
-    ("/nodes", "labelSelector", "a in b"),
-    ("/nodes", "labelSelector", "a>x"),
-    ("/pods", "labelSelector", "-a=b"),
-    ("/pods", "fieldSelector", "status.phase=Running"),
-    ("/pods", "fieldSelector", "nonsense"),
-]
-
-
-@pytest.mark.parametrize(("path", "kind", "selector"), REFUSED)
-async def test_a_selector_that_is_not_valid_is_a_400(path: str, kind: str, selector: str) -> None:
-    answer = await ask(path, **{kind: selector})
-    assert (answer.code, json.loads(answer.body)["reason"]) == (400, "BadRequest")
-
-
-MISSING = {
-    "/nodes/none": ('node "none" not found', {"name": "none", "kind": "node"}),
-    "/nodes/n3": (
-        'nodemetrics.metrics.k8s.io "n3" not found',
-        {"name": "n3", "group": "metrics.k8s.io", "kind": "nodemetrics"},
-    ),
-    "/namespaces/a/pods/none": ('pods "none" not found', {"name": "none", "kind": "pods"}),
-    "/namespaces/a/pods/new": (
-        'podmetrics.metrics.k8s.io "a/new" not found',
-        {"name": "a/new", "group": "metrics.k8s.io", "kind": "podmetrics"},
-    ),
-    "/services": ("the server could not find the requested resource", {}),
-    "/nodes/n1/status": ("the server could not find the requested resource", {}),
-    "/namespaces/a/nodes": ("the server could not find the requested resource", {}),
-    "/pods/p": ("the server could not find the requested resource", {}),
-}
-
-
-@pytest.mark.parametrize("path", MISSING)
-async def test_what_is_not_there_is_a_404_with_upstreams_text(path: str) -> None:
-    answer = await ask(path)
-    status = json.loads(answer.body)
-    assert (answer.code, status["reason"]) == (404, "NotFound")
-    assert (status["message"], status["details"]) == MISSING[path]
-
-
-async def test_nothing_can_be_changed_or_watched() -> None:
-    for method in ("POST", "PUT", "DELETE", "PATCH"):
-        answer = await ask("/nodes", method=method)
-        status = json.loads(answer.body)
-        assert (answer.code, status["reason"]) == (405, "MethodNotAllowed")
-        text = "the server does not allow this method on the requested resource"
-        assert status["message"] == text
-    answer = await ask("/nodes", watch="true")
-    status = json.loads(answer.body)
-    assert answer.code == 405
-    assert status["message"] == (
-        'watch is not supported on resources of kind "nodes.metrics.k8s.io"'
-    )
-    assert (await ask("/nodes", watch="false")).code == 200
 
 
 async def test_a_table_is_what_kubectl_get_prints() -> None:

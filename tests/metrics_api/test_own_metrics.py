@@ -64,7 +64,7 @@ class Scrapes(dict[str, ScrapeResult]):
 
 def scrape_result(ended: float, reason: str = "", reached: Reached = REACHED) -> ScrapeResult:
     at = datetime.fromtimestamp(ended, UTC)
-    return ScrapeResult(reason, "", at, at, None if reason else at, reached)
+    return ScrapeResult(reason, at, None if reason else at, reached)
 
 
 def samples(pieces: Iterator[str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from kubevouch.metrics.serving.probes import checks
+from kubevouch.metrics.serving.server import checks
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from kubevouch.serve.probes import Probes

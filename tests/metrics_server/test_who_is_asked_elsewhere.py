@@ -61,7 +61,7 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             assert len(users.reviews.access_reviews) == 3
             assert not nodes.reviews.token_reviews
             assert not nodes.reviews.access_reviews
-            await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch apply")
+            await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch plan")
             await server.told(r"^W.*/readyz fails until 12.5% of the ready nodes were read")
             await server.told(r"^W.*--requestheader-allowed-names has no effect")
             await server.told(r'^W.*--kubelet-insecure-tls-nodes: .* nodes="n1" credential="token"')

@@ -26,9 +26,7 @@ from kubevouch.policy.by_hand import (
     judged_by_hand,
     word_that_helps,
 )
-from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.csr import csr_of
-from kubevouch.policy.pins import Pins
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch.policy.sources.watched import WatchedSources
 from tests.support.authority import Authority
@@ -53,15 +51,6 @@ PIN = {"uid": "uid-9", "names": [NODE], "addresses": [ADDRESS], "pinnedAt": "202
 OTHERS_PIN = {"uid": "uid-8", "names": [OTHER], "addresses": [OTHERS_ADDRESS]}
 LISTED = {"schemaVersion": "kubevouch.inventory/1", "nodes": {NODE: {"names": [NODE], "addresses": [ADDRESS]}}}  # fmt: skip
 BOTH = {NODE: (NODE, ADDRESS)}
-PLANNED = Pins(
-    node=NODE,
-    uid="uid-9",
-    machine_id="",
-    made_at=NOW - timedelta(hours=1),
-    names=(Claim(NODE, NameSource.NODE_NAME),),
-    addresses=(Claim(ADDRESS, NameSource.SSH_HOST_KEY),),
-)
-PLAN = {NODE: PLANNED}
 FAILED = Doubt(DoubtKind.NOT_ALLOWED, "may not list it")
 
 
@@ -144,7 +133,6 @@ def evidence(
         measured(client),
         measured(doubt=of) if isinstance(of, Doubt) else measured(of),
         at=NOW + timedelta(seconds=40),
-        own_at=NOW,
         approver=approver,
     )
 
@@ -167,10 +155,6 @@ CASES: dict[str, tuple[dict[str, Any] | Doubt | None, dict[str, Any], str, dict[
     "the operator's word adds to a pin": ({"pins": {NODE: {**PIN, "addresses": ["192.168.88.91"]}}}, {"allowed": {NODE: (ADDRESS,)}}, "pins", {}),
     "the operator's word alone": ({"pins": {OTHER: OTHERS_PIN}}, {"allowed": BOTH}, "allow", {}),
     "the operator's word where nothing is written down": (None, {"allowed": {NODE: (ADDRESS,)}}, "allow", {}),
-    "a plan": (None, {"planned": PLAN}, "plan", {}),
-    "a plan goes before a pin": ({"pins": {NODE: {**PIN, "uid": "uid-7"}}}, {"planned": PLAN}, "plan", {}),
-    "a plan of another machine": (None, {"planned": {NODE: msgspec.structs.replace(PLANNED, uid="uid-7")}}, "plan", dict.fromkeys(UNKNOWN, "PinOutdated")),
-    "another node's plan has its address": (None, {"allowed": BOTH, "planned": {OTHER: msgspec.structs.replace(PLANNED, node=OTHER)}}, "allow", {"foreign-names": "ForeignName", "foreign-addresses": "ForeignAddress"}),
     "another node's pin has its address": ({"pins": {OTHER: {**OTHERS_PIN, "addresses": [ADDRESS]}}}, {"allowed": BOTH}, "allow", {"foreign-addresses": "ForeignAddress"}),
     "the operator gives its address to another node, too": (None, {"allowed": {**BOTH, OTHER: (ADDRESS,)}}, "allow", {"foreign-addresses": "ForeignAddress"}),
     "its pin cannot be read": ({"pins": {NODE: {"v": 9}}}, {}, "pins", dict.fromkeys(UNKNOWN, "SourceUnreadable")),
@@ -211,7 +195,7 @@ def test_where_an_approver_does_not_know_the_node_the_pin_is_advised(
 
 @pytest.mark.parametrize("condition", ["", "Approved"])
 @pytest.mark.parametrize("approver", [True, False])
-@pytest.mark.parametrize("word", [{}, {"allowed": BOTH}, {"planned": PLAN}])
+@pytest.mark.parametrize("word", [{}, {"allowed": BOTH}])
 def test_what_passes_and_the_approver_has_not_approved_is_left_to_it(
     condition: str, approver: bool, word: dict[str, Any]
 ) -> None:
@@ -245,6 +229,11 @@ WORDS: dict[str, tuple[tuple[str, ...], dict[str, Any] | None, tuple[str, ...]]]
     "a name that it does not claim": ((NODE, SHOP), {"pins": {NODE: PIN}}, (SHOP,)),
     "of a node that nobody knows": ((NODE, SHOP), {"pins": {OTHER: OTHERS_PIN}}, (SHOP,)),
     "of a node in the inventory": ((NODE, SHOP), {"inventory": LISTED}, (SHOP,)),
+    "of a node whose pin is of an earlier one": (
+        (NODE, SHOP),
+        {"pins": {NODE: {**PIN, "uid": "uid-7"}}},
+        (),
+    ),
     "another node's name": ((NODE, SHOP, OTHER), {"pins": {NODE: PIN}}, ()),
     "every machine's own": ((NODE, SHOP, "localhost"), {"pins": {NODE: PIN}}, ()),
     "what its pin has": ((NODE, SHOP), {"pins": {NODE: {**PIN, "names": [NODE, SHOP]}}}, ()),
@@ -262,14 +251,14 @@ def test_the_operators_word_is_asked_for_only_where_it_helps(case: str) -> None:
     found = csr(asks=asks)
     known = evidence(found, of=written(**said or {}))
     judgement = judged_by_hand(csr_of(found), known, OperatorsWord())
-    assert word_that_helps(csr_of(found), known, OperatorsWord(), judgement) == helps
+    assert word_that_helps(csr_of(found), known, judgement) == helps
 
 
 def test_where_the_word_is_said_already_it_helps_no_more() -> None:
     found = csr(asks=(NODE, SHOP))
     known, word = evidence(found, claims=()), OperatorsWord(allowed={NODE: (SHOP,)})
     judgement = judged_by_hand(csr_of(found), known, word)
-    assert word_that_helps(csr_of(found), known, word, judgement) == (ADDRESS,)
+    assert word_that_helps(csr_of(found), known, judgement) == (ADDRESS,)
 
 
 # A history, oldest first: `t1 token` is a client CSR that a bootstrap token made, `k2 by k1` one that the node made with k1;

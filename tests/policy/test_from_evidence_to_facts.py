@@ -14,7 +14,7 @@ from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node, NodeAddress
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
-from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
+from kubevouch.kube.resources.nodes import NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
     AllowedNames,
@@ -29,7 +29,6 @@ from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, csr_facts
 from kubevouch.policy.indexed import IndexedEvidence
-from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import (
     Reservation,
@@ -288,42 +287,3 @@ def test_an_address_that_the_operator_gives_is_kept_in_its_plainest_form() -> No
     assert with_said(AllowedNames(NODE), ["FD00:0::1"]).addresses == (
         Claim("fd00::1", NameSource.OPERATOR),
     )
-
-
-@pytest.mark.parametrize(
-    ("uid", "machine_id", "age", "why"),
-    [
-        ("uid-1", "m-1", timedelta(), ""),
-        ("uid-1", "m-1", timedelta(hours=24), ""),
-        ("uid-1", "m-1", -timedelta(minutes=1), ""),
-        ("uid-2", "m-1", timedelta(), "the Node has been recreated since the plan"),
-        (
-            "uid-1",
-            "m-2",
-            timedelta(),
-            "the Node is on another machine than in the plan, by its machine-id",
-        ),
-        (
-            "uid-1",
-            "m-1",
-            timedelta(hours=5000),
-            "the plan was made 5000 hours ago; 24 are the most",
-        ),
-        (
-            "uid-1",
-            "m-1",
-            -timedelta(seconds=61),
-            "the plan was made in the future, by this machine's clock",
-        ),
-    ],
-)
-def test_pins_say_why_they_no_longer_hold(
-    uid: str, machine_id: str, age: timedelta, why: str
-) -> None:
-    pins = Pins(NODE, "uid-1", "m-1", NOW - age, (), ())
-    node = Node(
-        metadata=Metadata(name=NODE, uid=uid),
-        status=NodeStatus(node_info=NodeInfo(machine_id=machine_id)),
-    )
-    allowed = allowed_by_pins(pins, node, OtherNodes(), at=NOW)
-    assert (allowed.node, allowed.outdated) == (NODE, why)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from kubevouch.policy.sources.configuration import (
     ApproverConfiguration,
+    NewNodeRule,
     SourceWord,
     read_configuration,
     with_configured,
 )
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode, read_inventory
-from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.stored import Unreadable
 from tests.policy.kubeadm_cluster import NAMES
 from tests.support.bombs import ALIASES

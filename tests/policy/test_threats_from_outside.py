@@ -16,8 +16,7 @@ from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
-from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
-from kubevouch.policy.sources.new_nodes import NewNodeRule
+from kubevouch.policy.sources.configuration import ApproverConfiguration, NewNodeRule, SourceWord
 from kubevouch.policy.sources.recorded import Admitted, RecordedNode
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.x509 import read_csr

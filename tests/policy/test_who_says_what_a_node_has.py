@@ -15,14 +15,12 @@ from kubevouch.policy.sources.choice import (
     IdentitySources,
     SourceAnswer,
     answer_for,
-    unknown_by_writing,
     wants_renewal,
     written_answer,
     written_claims,
 )
-from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
+from kubevouch.policy.sources.configuration import ApproverConfiguration, NewNodeRule, SourceWord
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode
-from kubevouch.policy.sources.new_nodes import NewNodeRule
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.recorded import Admitted, RecordedNode
 from kubevouch.policy.sources.renewal import RenewalEvidence
@@ -445,27 +443,3 @@ def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
         ("192.0.2.1", NameSource.PIN),
     ]
     assert written_claims(sources(inventory=BROKEN), "w1") == ()
-
-
-@pytest.mark.parametrize(
-    ("words", "others"),
-    [
-        (("inventory", "pins"), ""),
-        (
-            ("pins", "renewal", "new-nodes"),
-            "; renewal, new-nodes: only the running approver asks that",
-        ),
-    ],
-)
-def test_of_a_node_that_nothing_written_down_knows_is_said_who_else_is_asked(
-    words: tuple[str, ...], others: str
-) -> None:
-    found = sources(*map(SourceWord, words))
-    assert (
-        unknown_by_writing(found) == f"no pin, inventory or record of the approver knows it{others}"
-    )
-
-
-def test_where_the_configuration_cannot_be_read_nobody_else_is_named() -> None:
-    found = IdentitySources(configuration=BROKEN)
-    assert unknown_by_writing(found) == "no pin, inventory or record of the approver knows it"

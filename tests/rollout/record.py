@@ -28,7 +28,7 @@ STATES = ("expired", "pending", "rotated-expired", "healthy")
 async def _seen(cluster: LabCluster, node: LabNode) -> dict[str, object]:
     options = SshOptions(config=str(cluster.folder.ssh_config))
     answer = await Ssh(options, environment=os.environ).run_script(node.name, survey(), timeout=60)
-    target = Target(node.address, node=node.name, port=node.host.kubelet_port)
+    target = Target(node.address, node=node.name, port=10250)
     [served] = await gather_served([target], None, clock=SystemClock(), timeout=10)
     alert = served.dialled.failure.alert if served.dialled.failure else None
     live = cluster.kubectl("get", "node", node.name, "-o", "json").stdout

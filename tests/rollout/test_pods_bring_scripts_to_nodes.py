@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
+from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable, ScriptFailed
 from kubevouch.node.messages import SCRIPT_LIMIT
 from kubevouch.node.script import DialAddress, Script
 from kubevouch.rollout.act import pod_transport
@@ -263,43 +263,47 @@ async def test_of_a_pod_that_was_made_although_the_api_server_failed_nobody_says
     assert pods.told == []
 
 
-def _waits(reason: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    state = {"waiting": {"reason": reason, "message": 'image "x" not found'}}
-    return lambda _: {
-        "phase": "Pending",
-        "initContainerStatuses": [{"name": "script", "state": state}],
-    }
+def _script_is(state: dict[str, Any], phase: str = "Pending") -> dict[str, Any]:
+    return {"phase": phase, "initContainerStatuses": [{"name": "script", "state": state}]}
 
 
-async def test_an_image_that_cannot_be_had_is_told_at_once_and_nothing_has_run(pods: Pods) -> None:
-    pods.kubelet.instead = _waits("ImagePullBackOff")
-    with pytest.raises(
-        NodeUnreachable, match=r"no pod ran there: ImagePullBackOff image \"x\" not found"
-    ):
-        await pods.transport.run_script("node-1", HELLO, timeout=60)
-    assert pods.left() == []
+def _waits(reason: str) -> dict[str, Any]:
+    return _script_is({"waiting": {"reason": reason, "message": 'image "x" not found'}})
 
 
-async def test_what_a_kubelet_that_takes_no_pod_says_is_told(pods: Pods) -> None:
-    pods.kubelet.instead = lambda _: {
-        "phase": "Failed",
-        "reason": "OutOfpods",
-        "message": "Node didn't have enough resource: pods",
-    }
-    with pytest.raises(
-        NodeUnreachable, match="its kubelet has ended the pod: OutOfpods: Node didn't"
-    ):
-        await pods.transport.run_script("node-1", HELLO, timeout=60)
+MADE_UP = {"terminated": {"exitCode": 0, "reason": "Completed", "message": "1/1 ~~~"}}
+POSTED: dict[str, tuple[dict[str, Any], type[NodeError], str]] = {
+    "an image that cannot be had, at once": (
+        _waits("ImagePullBackOff"),
+        NodeUnreachable,
+        r"no pod ran there: ImagePullBackOff image \"x\" not found",
+    ),
+    "a kubelet that takes no pod": (
+        {"phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough"},
+        NodeUnreachable,
+        "its kubelet has ended the pod: OutOfpods: Node didn't",
+    ),
+    "a script that runs too long may have run": (
+        _script_is({"running": {}}),
+        AnswerLost,
+        "while its script ran",
+    ),
+    "a message that the kubelet made up": (
+        _script_is(MADE_UP, "Succeeded"),
+        ScriptFailed,
+        "cannot be read",
+    ),
+}
 
 
-async def test_of_a_script_that_runs_too_long_nobody_says_that_it_has_not_run(pods: Pods) -> None:
-    state: dict[str, Any] = {"running": {}}
-    pods.kubelet.instead = lambda _: {
-        "phase": "Pending",
-        "initContainerStatuses": [{"name": "script", "state": state}],
-    }
-    with pytest.raises(AnswerLost, match="while its script ran"):
-        await pods.transport.run_script("node-1", HELLO, timeout=0.3)
+@pytest.mark.parametrize(("status", "error", "why"), POSTED.values(), ids=POSTED)
+async def test_what_comes_of_a_status_without_an_answer(
+    pods: Pods, status: dict[str, Any], error: type[NodeError], why: str
+) -> None:
+    pods.kubelet.instead = lambda _: status
+    timeout = 0.3 if error is AnswerLost else 60
+    with pytest.raises(error, match=why):
+        await pods.transport.run_script("node-1", HELLO, timeout=timeout)
     assert pods.left() == []
 
 
@@ -330,7 +334,7 @@ async def test_a_pod_that_could_not_be_removed_is_named(
     monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
     answer = faults.answer(500, "{}", Content_Type="application/json")
     pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
-    pods.kubelet.instead = _waits("InvalidImageName")
+    pods.kubelet.instead = lambda _: _waits("InvalidImageName")
     with pytest.raises(AnswerLost):
         await pods.transport.run_script("node-1", HELLO, timeout=0.3)
     assert f"kubectl delete pod -n kube-system {NAME}-0000" in pods.told[0]
@@ -358,16 +362,6 @@ async def test_a_pod_that_a_webhook_has_changed_is_not_waited_for(pods: Pods) ->
     with pytest.raises(AnswerLost, match="added container istio-proxy to the pod"):
         await pods.transport.run_script("node-1", HELLO, timeout=60)
     assert pods.left() == []
-
-
-async def test_messages_that_a_kubelet_made_up_are_no_answer(pods: Pods) -> None:
-    ended = {"exitCode": 0, "reason": "Completed", "message": "1/1 ~~~"}
-    pods.kubelet.instead = lambda _: {
-        "phase": "Succeeded",
-        "initContainerStatuses": [{"name": "script", "state": {"terminated": ended}}],
-    }
-    with pytest.raises(ScriptFailed, match="cannot be read"):
-        await pods.transport.run_script("node-1", HELLO, timeout=60)
 
 
 async def test_every_right_that_is_missing_is_named_before_the_first_pod(pods: Pods) -> None:

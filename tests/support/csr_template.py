@@ -60,7 +60,7 @@ def new_csr(template: CsrTemplate) -> bytes:
     else:
         algorithm, signature = ECDSA_SHA256, key.sign(info, ec.ECDSA(hashes.SHA256()))
     signed = der.encode(der.BIT_STRING, b"\x00", signature)
-    return pem.encode(CSR_LABEL, der.encode(der.SEQUENCE, info, algorithm, signed))
+    return pem.encode_block(CSR_LABEL, der.encode(der.SEQUENCE, info, algorithm, signed))
 
 
 def _general_names(template: CsrTemplate) -> list[bytes]:

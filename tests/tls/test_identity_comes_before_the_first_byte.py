@@ -14,7 +14,6 @@ from kubevouch.tls.io import (
     Attempt,
     Check,
     IdentityRefused,
-    PresentedCertificate,
     client_context,
     failure_of,
     vouch_first,
@@ -37,8 +36,8 @@ async def kubelet(authority: Authority) -> AsyncIterator[ScriptedKubelet]:
 
 
 def node(name: str) -> Check:
-    def check(peer: PresentedCertificate) -> None:
-        found = node_name_of(read_certificate_der(peer.der[0], "peer"))
+    def check(peer: tuple[bytes, ...]) -> None:
+        found = node_name_of(read_certificate_der(peer[0], "peer"))
         if found != name:
             raise IdentityRefused(
                 ADDRESS, f"the certificate of node {found}", f"{name} was dialled"
@@ -103,7 +102,7 @@ async def test_another_node_gets_not_one_byte_from_asyncio(
 async def test_a_check_that_fails_itself_lets_nobody_in(
     kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
-    def broken(_: PresentedCertificate) -> None:
+    def broken(_: tuple[bytes, ...]) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(IdentityRefused, match="failed itself") as caught:
@@ -116,7 +115,7 @@ async def test_a_check_that_fails_itself_lets_nobody_in(
 async def test_any_error_of_ours_refuses_and_stays_the_cause(
     kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
-    def unreadable(_: PresentedCertificate) -> None:
+    def unreadable(_: tuple[bytes, ...]) -> None:
         raise X509Error("peer", "no certificate")
 
     with pytest.raises(IdentityRefused, match="peer: no certificate") as caught:
@@ -127,7 +126,7 @@ async def test_any_error_of_ours_refuses_and_stays_the_cause(
 async def test_a_peer_that_openssl_refuses_is_never_put_to_the_check(
     kubelet: ScriptedKubelet, stranger: Authority
 ) -> None:
-    def surprised(_: PresentedCertificate) -> None:
+    def surprised(_: tuple[bytes, ...]) -> None:
         raise AssertionError
 
     with pytest.raises(ssl.SSLCertVerificationError):
@@ -137,12 +136,12 @@ async def test_a_peer_that_openssl_refuses_is_never_put_to_the_check(
 async def test_each_connection_is_checked_once_and_sees_the_whole_chain(
     kubelet: ScriptedKubelet, authority: Authority
 ) -> None:
-    seen: list[PresentedCertificate] = []
+    seen: list[tuple[bytes, ...]] = []
     context = vouching(authority, seen.append)
     for _ in range(2):
         await ask(kubelet, context)
     assert len(seen) == 2
-    assert all(peer.der and peer.whole for peer in seen)
+    assert all(seen)
 
 
 def test_a_write_or_a_read_before_the_check_is_refused(authority: Authority) -> None:

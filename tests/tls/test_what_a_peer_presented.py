@@ -4,7 +4,7 @@ import ssl
 
 import trustme
 
-from kubevouch.tls.io import PresentedCertificate, inspection_context, presented
+from kubevouch.tls.io import inspection_context, presented
 
 
 def shaken(server: ssl.SSLContext) -> ssl.SSLObject:
@@ -30,10 +30,10 @@ def test_leaf_and_intermediate_come_in_order_though_nobody_trusts_them() -> None
     leaf.configure_cert(server)
     sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
     assert len(sent) == 2
-    assert presented(shaken(server)) == PresentedCertificate(tuple(sent), whole=True)
+    assert presented(shaken(server)) == tuple(sent)
 
 
-def test_where_python_hides_the_chain_the_leaf_is_shown_and_said_to_be_all() -> None:
+def test_where_python_hides_the_chain_the_leaf_is_shown() -> None:
     class Closed:
         def __init__(self, leaf: bytes | None) -> None:
             self._leaf = leaf
@@ -41,10 +41,10 @@ def test_where_python_hides_the_chain_the_leaf_is_shown_and_said_to_be_all() -> 
         def getpeercert(self, *, binary_form: bool) -> bytes | None:
             return self._leaf if binary_form else None
 
-    assert presented(Closed(b"leaf")) == PresentedCertificate((b"leaf",), whole=False)  # type: ignore[arg-type]
-    assert presented(Closed(None)) == PresentedCertificate((), whole=False)  # type: ignore[arg-type]
+    assert presented(Closed(b"leaf")) == (b"leaf",)  # type: ignore[arg-type]
+    assert presented(Closed(None)) == ()  # type: ignore[arg-type]
 
 
 def test_before_a_handshake_nothing_was_presented() -> None:
     tls = inspection_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
-    assert presented(tls).der == ()
+    assert presented(tls) == ()

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kubevouch.x509 import (
     Certificate,
+    OtherBlock,
     X509Error,
     key_belongs,
     read_certificate_der,
@@ -43,7 +44,6 @@ def test_a_combined_file_holds_certificates_and_tells_that_a_key_lay_there() -> 
     assert key.label == "EC PRIVATE KEY"
     assert key.public == leaf.key
     assert bundle.csrs == ()
-    assert bundle.other_labels == ()
 
 
 def test_no_key_survives_the_reading() -> None:
@@ -60,7 +60,7 @@ def test_the_order_of_the_blocks_is_kept() -> None:
 
 def test_other_blocks_are_named_by_their_labels() -> None:
     crl = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
-    assert read_pem(AUTHORITY.pem + crl, "here").other_labels == ("X509 CRL",)
+    assert read_pem(AUTHORITY.pem + crl, "here").contents[1:] == (OtherBlock("X509 CRL"),)
 
 
 def test_a_certificate_is_read_from_der_where_one_is_expected() -> None:

@@ -60,7 +60,7 @@ def spoilt(draw: st.DrawFn, originals: list[bytes]) -> bytes:
 
 
 def in_pem(ders_: st.SearchStrategy[bytes], label: str) -> st.SearchStrategy[bytes]:
-    return ders_.map(lambda der: codec.encode(label, der))
+    return ders_.map(lambda der: codec.encode_block(label, der))
 
 
 def survives(read: Callable[[bytes], object], data: bytes) -> None:

@@ -15,7 +15,7 @@ from kubevouch.x509 import (
     remaining_life,
     self_signed_host,
 )
-from kubevouch.x509.lifetimes import duration_text
+from kubevouch.x509.describe import duration_text
 from real.oracle.asn1 import name
 from real.oracle.certificates import CLIENT_AUTH, NOW, SERVER_AUTH, Authority, authority, leaf
 from real.oracle.keys import ecdsa
@@ -66,21 +66,14 @@ KINDS = [
     (made(("CN", "localhost@1"), issuer="localhost-ca@1", ips=()), "kubelet-self-signed"),
     (ca("w1-ca@1790805524"), "self-signed-ca"),
     (ca("kubernetes"), "ca"),
-    (ca("etcd-ca"), "etcd-ca"),
-    (ca("front-proxy-ca"), "front-proxy-ca"),
-    (ca("ACME Root"), "other-ca"),
+    (ca("etcd-ca"), "ca"),
+    (ca("front-proxy-ca"), "ca"),
+    (ca("ACME Root"), "ca"),
     (made(("CN", "kube-apiserver")), "apiserver"),
     (made(("CN", "kube-apiserver"), usage=(CLIENT_AUTH,)), "other"),
-    (made(("O", "kubeadm:cluster-admins"), ("CN", "kube-apiserver-kubelet-client"), usage=(CLIENT_AUTH,)), "apiserver-kubelet-client"),
-    (made(("CN", "kube-apiserver-etcd-client"), usage=(CLIENT_AUTH,), issuer="etcd-ca"), "apiserver-etcd-client"),
-    (made(("CN", "front-proxy-client"), usage=(CLIENT_AUTH,), issuer="front-proxy-ca"), "front-proxy-client"),
-    (made(("CN", "kube-etcd-healthcheck-client"), usage=(CLIENT_AUTH,), issuer="etcd-ca"), "etcd-healthcheck-client"),
     (made(("CN", "m1"), usage=BOTH, issuer="etcd-ca"), "etcd-member"),
     (made(("CN", "m1"), usage=BOTH), "other"),
-    (made(("O", "kubeadm:cluster-admins"), ("CN", "kubernetes-admin"), usage=(CLIENT_AUTH,)), "admin.conf"),
-    (made(("O", "system:masters"), ("CN", "kubernetes-super-admin"), usage=(CLIENT_AUTH,)), "super-admin.conf"),
-    (made(("CN", "system:kube-controller-manager"), usage=(CLIENT_AUTH,)), "controller-manager.conf"),
-    (made(("CN", "system:kube-scheduler"), usage=(CLIENT_AUTH,)), "scheduler.conf"),
+    (made(("CN", "system:kube-scheduler"), usage=(CLIENT_AUTH,)), "other"),
     (made(("CN", "alice"), usage=(CLIENT_AUTH,)), "other"),
     (made(), "other"),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, DEPLOYMENTS, NODES
-from kubevouch_lab.apiserver.openapi.strict import WrongType, checked, unknown_fields
+from kubevouch_lab.apiserver.schema.strict import WrongType, checked
 from lab.tests.apiserver.test_tables_as_kubectl_prints_them import STAGES, recorded_objects
 
 
@@ -34,9 +34,10 @@ def test_fields_that_are_not_known_are_named_in_order_and_left_out() -> None:
         "spec": {"template": {"spec": {"containers": [{"name": "a"}, {"imge": 2}]}}},
     }
     found = checked("apps/v1", "Deployment", body)
-    assert found.strict_error == (
-        'strict decoding error: unknown field "colour", unknown field "metadata.nam", '
-        'unknown field "spec.template.spec.containers[1].imge"'
+    assert found.unknown == (
+        'unknown field "colour"',
+        'unknown field "metadata.nam"',
+        'unknown field "spec.template.spec.containers[1].imge"',
     )
     assert found.body == {
         "apiVersion": "apps/v1",
@@ -46,68 +47,30 @@ def test_fields_that_are_not_known_are_named_in_order_and_left_out() -> None:
     }
 
 
-def test_names_are_told_apart_by_case() -> None:
-    assert unknown_fields(DEPLOYMENTS, {"Spec": {}}) == ['unknown field "Spec"']
-    assert (
-        unknown_fields(NODES, {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 1}}}})
-        == []
-    )
-
-
-def test_no_more_than_a_hundred_are_named() -> None:
-    assert len(unknown_fields(CONFIG_MAPS, {f"f{n}": n for n in range(1000)})) == 100
+def test_names_are_told_apart_by_case_and_no_more_than_a_hundred_are_named() -> None:
+    assert checked("apps/v1", "Deployment", {"Spec": {}}).unknown == ('unknown field "Spec"',)
+    port = {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 1}}}}
+    assert checked("v1", "Node", port).unknown == ()
+    assert len(checked("v1", "ConfigMap", {f"f{n}": n for n in range(1000)}).unknown) == 100
 
 
 @pytest.mark.parametrize(
     ("kind", "body", "text"),
     [
-        (
-            DEPLOYMENTS,
-            {"spec": {"replicas": "two"}},
-            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
-        ),
-        (
-            DEPLOYMENTS,
-            {"spec": {"replicas": 1 << 31}},
-            "json: cannot unmarshal number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32",
-        ),
-        (
-            DEPLOYMENTS,
-            {"spec": {"paused": 1}},
-            "json: cannot unmarshal number into Go struct field DeploymentSpec.spec.paused of type bool",
-        ),
-        (
-            DEPLOYMENTS,
-            {"spec": {"template": []}},
-            "json: cannot unmarshal array into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec",
-        ),
-        (
-            CONFIG_MAPS,
-            {"data": {"a": True}},
-            "json: cannot unmarshal bool into Go struct field ConfigMap.data of type string",
-        ),
-        (
-            CSRS,
-            {"spec": {"usages": "server auth"}},
-            "json: cannot unmarshal string into Go struct field CertificateSigningRequestSpec.spec.usages of type []string",
-        ),
-        (CSRS, {"spec": {"request": "a*b="}}, "illegal base64 data at input byte 1"),
-        (
-            NODES,
-            {"status": {"capacity": {"cpu": "many"}}},
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-        ),
-        (
-            NODES,
-            {"metadata": {"creationTimestamp": "yesterday"}},
-            'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"',
-        ),
+        (DEPLOYMENTS, {"spec": {"replicas": "two"}}, "string into field spec.replicas of type int"),
+        (DEPLOYMENTS, {"spec": {"replicas": 1 << 31}}, "number into field spec.replicas"),
+        (DEPLOYMENTS, {"spec": {"paused": 1}}, "number into field spec.paused of type bool"),
+        (DEPLOYMENTS, {"spec": {"template": []}}, "array into field spec.template of type object"),
+        (CONFIG_MAPS, {"data": {"a": True}}, "bool into field data.a of type str"),
+        (CSRS, {"spec": {"usages": "x"}}, "string into field spec.usages of type array"),
+        (CSRS, {"spec": {"request": "a*b="}}, "illegal base64 data"),
+        (NODES, {"status": {"capacity": {"cpu": "many"}}}, "quantities must match"),
+        (NODES, {"metadata": {"creationTimestamp": "yesterday"}}, 'parsing time "yesterday"'),
     ],
 )
-def test_a_wrong_type_is_refused_in_gos_words(kind: Any, body: dict[str, Any], text: str) -> None:
-    with pytest.raises(WrongType) as error:
+def test_a_wrong_type_is_refused_and_says_where(kind: Any, body: dict[str, Any], text: str) -> None:
+    with pytest.raises(WrongType, match=text):
         checked(kind.api_version, kind.kind, body)
-    assert str(error.value) == text
 
 
 def test_times_are_kept_in_utc_and_to_the_second() -> None:

@@ -66,33 +66,30 @@ async def test_an_item_of_a_list_bears_neither_kind_nor_version(lab: Bench) -> N
     assert int(listed["metadata"]["resourceVersion"]) == lab.store.revision
 
 
-async def test_pages_are_of_the_moment_of_the_first(lab: Bench) -> None:
+async def test_pages_show_what_is_there_and_bear_the_version_of_the_first(lab: Bench) -> None:
+    """A watch from there tells what the pages have not shown."""
     _make(lab, *"abcde")
     _, page = await lab.ask("GET", MAPS, limit="2")
     assert page["metadata"]["remainingItemCount"] == 3
     lab.local.delete(CONFIG_MAPS, "d", "default")
-    lab.local.patch(CONFIG_MAPS, "e", {"data": {"new": "1"}}, "default")
     _make(lab, "bb")
     names, version = _names(page), page["metadata"]["resourceVersion"]
     while token := page["metadata"].get("continue"):
         _, page = await lab.ask("GET", MAPS, **{"limit": "2", "continue": token})
         assert page["metadata"]["resourceVersion"] == version
         names += _names(page)
-    assert names == ["a", "b", "c", "d", "e"]
-    assert "data" not in page["items"][-1]
+    assert names == ["a", "b", "bb", "c", "e"]
+    async with _watch(lab, MAPS, resourceVersion=version) as watched:
+        assert await watched.short() == ("DELETED", "d")
 
 
-async def test_a_forgotten_page_can_be_gone_on_from_with_what_is_there_now(lab: Bench) -> None:
+async def test_a_page_whose_first_is_forgotten_is_gone(lab: Bench) -> None:
     _make(lab, *"abcd")
     _, page = await lab.ask("GET", MAPS, limit="2")
     _make(lab, "e")
     lab.store.compact()
-    token = page["metadata"]["continue"]
-    code, status = await lab.ask("GET", MAPS, **{"limit": "2", "continue": token})
+    code, status = await lab.ask("GET", MAPS, **{"continue": page["metadata"]["continue"]})
     assert (code, status["reason"]) == (410, "Expired")
-    assert "too old to display a consistent list result" in status["message"]
-    _, rest = await lab.ask("GET", MAPS, **{"continue": status["metadata"]["continue"]})
-    assert _names(rest) == ["c", "d", "e"]
 
 
 @pytest.mark.parametrize(
@@ -102,16 +99,13 @@ async def test_a_forgotten_page_can_be_gone_on_from_with_what_is_there_now(lab: 
         ({"continue": "e30"}, 400, "continue key is not valid"),
         ({"limit": "many"}, 400, "not a number"),
         ({"resourceVersion": "x"}, 400, "not a number"),
-        ({"resourceVersionMatch": "Exact"}, 422, "is forbidden unless resourceVersion is provided"),
-        ({"resourceVersion": "0", "resourceVersionMatch": "Exact"}, 422, "is forbidden for"),
-        ({"resourceVersion": "1", "resourceVersionMatch": "Some"}, 422, "Unsupported value"),
+        ({"resourceVersion": "1", "resourceVersionMatch": "Exact"}, 422, "what is there now"),
         ({"sendInitialEvents": "true"}, 422, "sendInitialEvents is forbidden for list"),
         ({"resourceVersion": "999999"}, 504, "Too large resource version: 999999"),
-        ({"resourceVersion": "1", "resourceVersionMatch": "Exact"}, 410, "is too old"),
         ({"fieldSelector": "spec.x=1"}, 400, '"spec.x" is not a known field selector'),
         ({"fieldSelector": "metadata.name"}, 400, "invalid selector"),
         ({"labelSelector": "a in b"}, 400, "unable to parse requirement"),
-        ({"labelSelector": "a>b"}, 400, "the value must be an integer"),
+        ({"labelSelector": "a>1"}, 400, "unable to parse requirement"),
     ],
 )
 async def test_what_cannot_be_listed_is_refused(
@@ -120,16 +114,6 @@ async def test_what_cannot_be_listed_is_refused(
     answered, status = await lab.ask("GET", MAPS, **query)
     assert answered == code, status
     assert text in status["message"]
-
-
-async def test_a_list_of_an_exact_version_shows_that_moment(lab: Bench) -> None:
-    first, _ = _make(lab, "a", "b")
-    lab.local.delete(CONFIG_MAPS, "a", "default")
-    exact = {"resourceVersion": str(first), "resourceVersionMatch": "Exact"}
-    _, then = await lab.ask("GET", MAPS, **exact)
-    assert (_names(then), then["metadata"]["resourceVersion"]) == (["a"], str(first))
-    _, now = await lab.ask("GET", MAPS, resourceVersion="0")
-    assert _names(now) == ["b"]
 
 
 async def test_fields_of_a_kind_select(lab: Bench) -> None:
@@ -156,8 +140,6 @@ async def test_fields_of_a_kind_select(lab: Bench) -> None:
         ("!app", ["c"]),
         ("app in (x, y),tier", ["b"]),
         ("app notin (x)", ["b", "c"]),
-        ("tier>1", ["b"]),
-        ("tier<2", []),
     ],
 )
 async def test_labels_select(lab: Bench, selector: str, names: list[str]) -> None:
@@ -298,7 +280,7 @@ async def test_what_is_there_can_be_asked_for_by_a_watch_alone(lab: Bench) -> No
     _make(lab, "a")
     query = {"sendInitialEvents": "true", "allowWatchBookmarks": "true"}
     code, status = await lab.ask("GET", MAPS, watch="1", **query)
-    assert (code, "requires setting resourceVersionMatch" in status["message"]) == (422, True)
+    assert (code, status["reason"]) == (422, "Invalid")
     async with _watch(lab, MAPS, resourceVersionMatch="NotOlderThan", **query) as watched:
         assert await watched.short() == ("ADDED", "a")
         kind, thing = await watched.event()

@@ -36,7 +36,7 @@ FIXTURES = Path(__file__).parents[3] / "tests/fixtures/kubeadm-1.36"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     folder = Folder(tmp_path_factory.mktemp("lab"))
-    make(folder, Record(23, 4, 0, "expired", NOW, "an-identity"), State.EXPIRED, os.urandom)
+    make(folder, Record(23, 4, "expired", NOW, "an-identity"), State.EXPIRED, os.urandom)
     return folder
 
 
@@ -230,7 +230,7 @@ def test_a_folder_of_another_version_says_what_to_do(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     with pytest.raises(LabError, match="there is no lab here"):
         folder.record()
-    folder.keep(Record(23, 4, 0, "expired", NOW, "x", format=99))
+    folder.keep(Record(23, 4, "expired", NOW, "x", format=99))
     with pytest.raises(LabError, match=r"another version \(99\); remove the folder"):
         folder.record()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
+from kubevouch_lab.cluster.site import API_PORT, BLOCKS_VARIABLE, blocks_of
 from tests.cli.forked import Forked
 from tests.support.workers import share
 
@@ -143,11 +143,11 @@ def test_an_address_that_is_taken_is_named(root: Path) -> None:
     site = Folder(root).record().site
     with socket.socket() as taking:
         taking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taking.bind((site.api_address, site.api_port))
+        taking.bind((site.api_address, API_PORT))
         taking.listen()
         up = run("up", root, "--detach")
     assert up.returncode == 4
-    assert f"{site.api_address}:{site.api_port}" in up.stderr
+    assert f"{site.api_address}:{API_PORT}" in up.stderr
 
 
 def test_a_new_lab_takes_one_of_the_blocks_that_it_may(

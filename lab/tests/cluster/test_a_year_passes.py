@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.rules import next_csrs
+from kubevouch.diagnose.rules import approving
 from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.policy_evidence import gather_policy_evidence
+from kubevouch.evidence.gather.names import gather_policy_evidence
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.access import LoopbackKubelets, cluster_access
 from kubevouch.kube.io.client import ApiClient
@@ -121,7 +121,7 @@ async def test_with_nobody_deciding_the_fuse_burns_on_the_days_that_were_foretol
 ) -> None:
     await first_certificate(api, cluster, node)
     [found] = diagnose(
-        await gather(api, clock=cluster.clock), (next_csrs.rotation_will_stall,)
+        await gather(api, clock=cluster.clock), (approving.rotation_will_stall,)
     ).findings
     stalls, dark = map(_day, re.findall(r"\d{4}-\d\d-\d\d", found.title))
     asked: datetime | None = None

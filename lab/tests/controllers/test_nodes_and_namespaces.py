@@ -5,8 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from kubevouch_lab.apiserver.kinds import (
-    API_SERVICES,
-    CLUSTER_ROLES,
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,
@@ -14,7 +12,6 @@ from kubevouch_lab.apiserver.kinds import (
     PODS,
     SERVICE_ACCOUNTS,
 )
-from kubevouch_lab.controllers.cluster_roles import ClusterRoles
 from kubevouch_lab.controllers.namespaces import NamespaceController
 from kubevouch_lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch_lab.objects import condition
@@ -105,67 +102,4 @@ async def test_every_namespace_gets_an_account_and_the_ca(running: Plane) -> Non
     await until(lambda: running.store.find(CONFIG_MAPS, "kube-root-ca.crt", "shop"))
     await running.does("delete", "namespace", "shop", "--timeout=30s")
     assert running.store.find(NAMESPACES, "shop") is None
-    task.cancel()
-
-
-def test_roles_are_made_of_roles(running: Plane) -> None:
-    label = {"rbac.authorization.k8s.io/aggregate-to-mine": "true"}
-    rule = {"apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get"]}
-    part = {"metadata": {"name": "part", "labels": label}, "rules": [rule]}
-    running.admin.create(CLUSTER_ROLES, part)
-    whole = {
-        "metadata": {"name": "mine"},
-        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": label}]},
-    }
-    running.admin.create(CLUSTER_ROLES, whole)
-    ClusterRoles(running.store, running.admin, running.clock).sync()
-    assert running.store.get(CLUSTER_ROLES, "mine")["rules"] == [rule]
-
-
-METRICS: dict[str, Any] = {
-    "metadata": {"name": "v1beta1.metrics.k8s.io"},
-    "spec": {
-        "group": "metrics.k8s.io",
-        "version": "v1beta1",
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-        "service": {"name": "metrics-server", "namespace": "kube-system"},
-    },
-}
-
-
-def answers(running: Plane, status: str) -> None:
-    said = {"type": "Available", "status": status, "reason": "x", "message": ""}
-    running.admin.patch(
-        API_SERVICES, METRICS["metadata"]["name"], {"status": {"conditions": [said]}}, subresource="status"
-    )  # fmt: skip
-
-
-async def test_no_namespace_goes_while_an_aggregated_api_does_not_answer(running: Plane) -> None:
-    """Kubernetes cannot know what such an API has in it: the words are those that a real one has written."""
-    running.admin.create(API_SERVICES, METRICS)
-    running.admin.create(NAMESPACES, {"metadata": {"name": "space"}})
-    made = {"metadata": {"name": "c", "namespace": "space"}, "data": {"a": "b"}}
-    running.admin.create(CONFIG_MAPS, made)
-    task = asyncio.create_task(
-        NamespaceController(running.store, running.admin, running.clock, b"pem").run()
-    )
-    await until(lambda: running.store.count(CONFIG_MAPS, "space") == 2)
-    running.admin.delete(NAMESPACES, "space")
-    kept = running.store.get(NAMESPACES, "space")
-    assert kept["status"]["phase"] == "Terminating"
-    assert not running.store.count(CONFIG_MAPS, "space")
-    said = condition(kept, "NamespaceDeletionDiscoveryFailure")
-    assert said
-    assert said["message"] == (
-        "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: "
-        "metrics.k8s.io/v1beta1: stale GroupVersion discovery: metrics.k8s.io/v1beta1"
-    )
-    answers(running, "False")
-    await asyncio.sleep(0)
-    before = running.store.revision
-    running.admin.delete(NAMESPACES, "space")
-    assert running.store.revision == before
-    answers(running, "True")
-    await until(lambda: running.store.find(NAMESPACES, "space") is None)
     task.cancel()

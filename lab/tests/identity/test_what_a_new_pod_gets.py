@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import KINDS, PODS, SERVICE_ACCOUNTS
+from kubevouch_lab.apiserver.kinds import PODS, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.status import StatusError
 from lab.tests.plane import Plane
 
-PRIORITY_CLASSES = KINDS["scheduling.k8s.io", "v1", "priorityclasses"]
 MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -50,11 +49,11 @@ def test_no_token_where_none_is_wanted(running: Plane) -> None:
     assert "volumes" not in running.store.get(PODS, "p", "default")["spec"]
 
 
-def test_a_class_gives_its_priority(running: Plane) -> None:
-    made = {"metadata": {"name": "high"}, "value": 1000, "preemptionPolicy": "Never"}
-    running.admin.create(PRIORITY_CLASSES, made)
-    kept = running.admin.create(PODS, pod(priorityClassName="high"))
-    assert (kept["spec"]["priority"], kept["spec"]["preemptionPolicy"]) == (1000, "Never")
+def test_a_class_of_the_cluster_gives_its_priority_and_there_are_no_others(
+    running: Plane,
+) -> None:
+    kept = running.admin.create(PODS, pod(priorityClassName="system-node-critical"))
+    assert kept["spec"]["priority"] == 2_000_001_000
     running.admin.delete(PODS, "p", "default")
     with pytest.raises(StatusError, match="no PriorityClass with name low was found"):
         running.admin.create(PODS, pod(priorityClassName="low"))

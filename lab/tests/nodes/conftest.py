@@ -77,7 +77,6 @@ class Machine:
             journal=Journal(self.files, self.clock),
             clock=self.clock,
             entropy=os.urandom,
-            address="127.0.0.9",
         )
 
     async def sh(self, script: str, stdin: bytes = b"") -> str:

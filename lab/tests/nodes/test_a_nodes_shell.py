@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -49,8 +48,8 @@ async def test_a_call_whose_answer_would_go_out_of_the_node_is_not_answered(
     (tmp_path / "mine").write_text("precious")
     await machine.sh(
         "mkdir /run/kubevouch-lab/call.abcdef; cd /run/kubevouch-lab/call.abcdef; mkfifo end\n"
-        f"printf 'hostname\\0' >argv; ln -s {tmp_path}/mine out\n"
-        "echo call.abcdef >/run/kubevouch-lab/calls; hostname"
+        f"printf 'kubelet\\0' >argv; ln -s {tmp_path}/mine out\n"
+        "echo call.abcdef >/run/kubevouch-lab/calls; kubelet --version"
     )
     assert (tmp_path / "mine").read_text() == "precious"
     assert not machine.files.path("/run/kubevouch-lab/call.abcdef/err").exists()
@@ -193,20 +192,9 @@ async def test_a_folder_may_be_full_and_free_again(machine: Machine) -> None:
 
 async def test_what_it_does_not_know_it_says(machine: Machine) -> None:
     assert "do not know it" in (await machine.fails("systemctl hibernate"))[1]
-    assert "cannot follow" in (await machine.fails("journalctl -f"))[1]
+    assert "do not know it" in (await machine.fails("journalctl -f"))[1]
     assert (await machine.fails("systemctl start nothing"))[1].strip().endswith("not found.")
     assert await machine.sh("systemctl show nothing -p LoadState") == "LoadState=not-found\n"
-
-
-@pytest.mark.parametrize("words", ["a/b c", "-p /var/lib/kubelet", "--suffix=service x-y"])
-async def test_systemd_escape_is_as_the_real_one(machine: Machine, words: str) -> None:
-    real = Path("/usr/bin/systemd-escape")
-    if not real.exists():
-        pytest.skip("no systemd here")
-    split = words.split(" ", 1)
-    theirs = await asyncio.to_thread(subprocess.check_output, [str(real), *split])
-    quoted = " ".join(f"'{word}'" for word in split)
-    assert (await machine.sh(f"systemd-escape {quoted}")).encode() == theirs
 
 
 _HOLDER = """

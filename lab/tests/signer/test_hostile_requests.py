@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from kubevouch.x509 import X509Error, der, pem, read_certificates
 from kubevouch_lab.apiserver.kinds import CSRS
-from kubevouch_lab.apiserver.openapi.strict import WrongType, checked
 from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
+from kubevouch_lab.apiserver.schema.strict import WrongType, checked
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import duration, issued, signing_ca
@@ -118,7 +118,7 @@ def test_a_bent_request_is_read_or_refused(at: int, byte: int) -> None:
     (block,) = pem.blocks(PEM)
     bent = bytearray(block.body)
     bent[at % len(bent)] = byte
-    data = pem.encode("CERTIFICATE REQUEST", bytes(bent))
+    data = pem.encode_block("CERTIFICATE REQUEST", bytes(bent))
     with contextlib.suppress(X509Error):
         parsed({"request": base64.b64encode(data).decode()})
 
@@ -163,7 +163,7 @@ def request_of(*info: bytes) -> bytes:
     algorithm = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
     signature = KEY.sign(body, ec.ECDSA(hashes.SHA256()))
     bits = der.encode(der.BIT_STRING, b"\x00", signature)
-    return pem.encode("CERTIFICATE REQUEST", der.encode(der.SEQUENCE, body, algorithm, bits))
+    return pem.encode_block("CERTIFICATE REQUEST", der.encode(der.SEQUENCE, body, algorithm, bits))
 
 
 def attribute(oid: str, name: str) -> bytes:

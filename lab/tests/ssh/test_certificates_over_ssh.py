@@ -9,8 +9,8 @@ from kubevouch.evidence.certificates import (
     FoundPart,
     NotRead,
 )
+from kubevouch.evidence.gather.certificates.disks import certificates_over_ssh, with_disks
 from kubevouch.evidence.gather.certificates.issued import NO_CSR
-from kubevouch.evidence.gather.certificates.over_ssh import certificates_over_ssh, with_disks
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.x509 import Certificate, read_certificates
 from kubevouch_lab.pki import kubelet_self_signed

@@ -20,7 +20,7 @@ def _roles() -> str:
 
 @click.command("doctor", short_help="What is wrong, and the causes. Reads only.")
 @cluster
-@output("table", "short", "json", "html")
+@output("table", "short", "json")
 @fail_on
 @handshake_timeout
 @print_role(_roles, "the reading verbs need")

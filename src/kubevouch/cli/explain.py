@@ -52,16 +52,6 @@ def _print(terminal: "Terminal", definition: "FindingDefinition") -> None:
 
 
 def _unknown(code: str, known: list[str]) -> NoReturn:
-    from kubevouch.policy.decide import RULE_NAMES
-    from kubevouch.policy.reasons import HoldReason
-
-    if code in RULE_NAMES or code in set(HoldReason):
-        what = "a rule about CSRs" if code in RULE_NAMES else "a reason for which a CSR is held"
-        seen = f"is {what}, and no finding's code"
-        right = (
-            "`kubevouch csr explain NAME` says what it saw in a CSR; docs/policy.md has every rule"
-        )
-        raise UsageError(f"explain {code}", seen, right)
     near = nearest(code.upper(), known, otherwise="")
     expected = " ".join(filter(None, (near, "`kubevouch explain` lists all")))
     raise UsageError(f"explain {code}", "there is no such code", expected)

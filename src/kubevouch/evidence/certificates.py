@@ -46,8 +46,6 @@ class CertificateUse(StrEnum):
     """What an aggregated API, a webhook or a conversion serves."""
     CSR = "csr"
     """What was issued for a CSR that the API server still has, to somebody else than a kubelet of this cluster."""
-    TLS_SECRET = "tls-secret"  # noqa: S105 - the name of a use
-    """A certificate in a Secret (type kubernetes.io/tls)."""
 
 
 class RenewedBy(StrEnum):

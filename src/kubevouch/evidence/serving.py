@@ -65,7 +65,7 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
             yield Target(address, node=node.name, port=node.kubelet_port)
 
 
-def judged(
+def judge_served(
     dialled: DialResult, trust: TrustedRoots | None, clock: Clock, others: Sequence[str] = ()
 ) -> Served:
     """The result of a dial with the verdict on the certificate. others: addresses that will do as well."""

@@ -22,7 +22,6 @@ _OF_ONE: Final = frozenset(
         CertificateUse.KUBELET_CLIENT,
         CertificateUse.KUBECONFIG,
         CertificateUse.CSR,
-        CertificateUse.TLS_SECRET,
     }
 )
 """Uses whose end stops one node, or one client. Of what is still to end, all others are told before them."""
@@ -38,16 +37,7 @@ class Trouble:
     @property
     def word(self) -> str:
         """A heading of one word or two."""
-        first = self.rows[0]
-        words = {
-            RowState.EXPIRED: "ENDED",
-            RowState.NOT_YET_VALID: "TOO EARLY",
-            RowState.MISSING: "MISSING",
-            RowState.UNREADABLE: first.unread.upper(),
-            RowState.WRONG: "WRONG",
-            RowState.SELF_SIGNED: "SELF-SIGNED",
-        }
-        return words.get(first.state, "ENDS SOON")
+        return self.rows[0].word.upper()
 
     def text(self, at: datetime) -> str:
         """What, where, and since when or in how long."""

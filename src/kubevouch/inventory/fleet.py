@@ -77,17 +77,8 @@ def _summary(use: CertificateUse, rows: Sequence[CertificateRow], limits: Limits
 
 def state_word(row: CertificateRow, limits: Limits) -> str:
     """The state of a row in a word or two: "ended", "ends soon", "good"."""
-    words = {
-        RowState.EXPIRED: "ended",
-        RowState.NOT_YET_VALID: "not valid yet",
-        RowState.MISSING: "missing",
-        RowState.UNREADABLE: row.unread,
-        RowState.NOT_READ: row.unread,
-        RowState.WRONG: "wrong",
-        RowState.SELF_SIGNED: "self-signed",
-    }
-    good = "good" if limits.concern(row) is Concern.NONE else "ends soon"
-    return words.get(row.state, good)
+    is_good = row.state is RowState.VALID and limits.concern(row) is Concern.NONE
+    return "good" if is_good else row.word
 
 
 def signed_by(row: CertificateRow) -> str:

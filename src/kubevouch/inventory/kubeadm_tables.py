@@ -10,28 +10,8 @@ from typing import Final, NamedTuple
 
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.purpose import PURPOSES
+from kubevouch.inventory.purpose import PURPOSES, SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow
-
-SHOWN_BY_KUBEADM: Final = frozenset(
-    {
-        CertificateUse.ADMIN_CONF,
-        CertificateUse.SUPER_ADMIN_CONF,
-        CertificateUse.CONTROLLER_MANAGER_CONF,
-        CertificateUse.SCHEDULER_CONF,
-        CertificateUse.API_SERVER,
-        CertificateUse.API_SERVER_ETCD_CLIENT,
-        CertificateUse.API_SERVER_KUBELET_CLIENT,
-        CertificateUse.FRONT_PROXY_CLIENT,
-        CertificateUse.ETCD_SERVER,
-        CertificateUse.ETCD_PEER,
-        CertificateUse.ETCD_HEALTHCHECK_CLIENT,
-        CertificateUse.CLUSTER_CA,
-        CertificateUse.ETCD_CA,
-        CertificateUse.FRONT_PROXY_CA,
-    }
-)
-"""What has a row in kubeadm's tables. Each value is the name that kubeadm gives to the row."""
 
 _MANAGED = "EXTERNALLY MANAGED"
 LEAF_COLUMNS = ("CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", _MANAGED)

@@ -6,7 +6,7 @@ of a life is used. A row has so many series whatever is in its certificate: name
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.inventory.kubelet_names import misnaming
@@ -18,66 +18,39 @@ LONGEST_PLACE: Final = 200
 """Characters of a place that become a label: whoever may create objects chooses them."""
 
 
-class Family(NamedTuple):
-    """A metric: its name, and its help text."""
-
-    name: str
-    about: str
-
-
-NOT_AFTER: Final = Family(
-    "kubevouch_certificate_not_after_timestamp_seconds",
-    "When the certificate ends, in seconds since 1970.",
-)
-NOT_BEFORE: Final = Family(
-    "kubevouch_certificate_not_before_timestamp_seconds",
-    "When the life of the certificate begins, in seconds since 1970.",
-)
-INFO: Final = Family(
-    "kubevouch_certificate_info",
-    "1 for each place of a certificate: who renews it, and whether it can be read.",
-)
-VERIFIED: Final = Family(
-    "kubevouch_certificate_verified",
-    "Whether what was presented there is signed by the authorities that clients trust, and good for its name.",
-)
-FAILURE: Final = Family(
-    "kubevouch_certificate_verify_failure_info",
-    "1 for each that is not verified, with the reason.",
-)
-KUBELET_VERIFIED: Final = Family(
-    "kubevouch_kubelet_serving_verified",
-    "Whether the kubelet's serving certificate proves that it is this node: authority, address and name.",
-)
-KUBELET_FAILURE: Final = Family(
-    "kubevouch_kubelet_serving_failure_info",
-    "1 for each kubelet that is not verified, with the reason.",
-)
-FAMILIES: Final = (
-    NOT_AFTER,
-    NOT_BEFORE,
-    INFO,
-    VERIFIED,
-    FAILURE,
-    KUBELET_VERIFIED,
-    KUBELET_FAILURE,
-)
+NOT_AFTER: Final = "kubevouch_certificate_not_after_timestamp_seconds"
+NOT_BEFORE: Final = "kubevouch_certificate_not_before_timestamp_seconds"
+INFO: Final = "kubevouch_certificate_info"
+VERIFIED: Final = "kubevouch_certificate_verified"
+FAILURE: Final = "kubevouch_certificate_verify_failure_info"
+KUBELET_VERIFIED: Final = "kubevouch_kubelet_serving_verified"
+KUBELET_FAILURE: Final = "kubevouch_kubelet_serving_failure_info"
+FAMILIES: Final = {
+    NOT_AFTER: "When the certificate ends, in seconds since 1970.",
+    NOT_BEFORE: "When the life of the certificate begins, in seconds since 1970.",
+    INFO: "1 for each place of a certificate: who renews it, and whether it can be read.",
+    VERIFIED: "Whether what was presented there is signed by the authorities that clients trust, and good for its name.",
+    FAILURE: "1 for each that is not verified, with the reason.",
+    KUBELET_VERIFIED: "Whether the kubelet's serving certificate proves that it is this node: authority, address and name.",
+    KUBELET_FAILURE: "1 for each kubelet that is not verified, with the reason.",
+}
+"""The help text of each metric, in the order of the page."""
 
 Series = tuple[str, ...]
 """The lines of one row: a text for each of FAMILIES, "" where the row has none."""
 
 
-def page_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
+def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
     """All families of the rows, as text in pieces."""
-    return pages([series_of(row, place) for row, place in placed(rows)])
+    return families_of([series_of(row, place) for row, place in placed(rows)])
 
 
-def pages(series: Sequence[Series]) -> Iterator[str]:
+def families_of(series: Sequence[Series]) -> Iterator[str]:
     """The families that have a line, as text in pieces."""
-    for number, family in enumerate(FAMILIES):
+    for number, (name, about) in enumerate(FAMILIES.items()):
         lines = [each[number] for each in series if each[number]]
         if lines:
-            yield from in_pieces(heading(family.name, "gauge", family.about), lines)
+            yield from in_pieces(heading(name, "gauge", about), lines)
 
 
 def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
@@ -85,14 +58,14 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
-        place = bounded(row.found.where)
+        place = place_label(row.found.where)
         key = (str(row.found.use), row.found.node, place)
         seen[key] += 1
         found.append((row, place if seen[key] == 1 else f"{place} ({seen[key]})"))
     return tuple(found)
 
 
-def bounded(where: str) -> str:
+def place_label(where: str) -> str:
     """A place as it may be a label."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 
@@ -109,9 +82,9 @@ def series_of(row: CertificateRow, place: str) -> Series:
     ends = certificate.not_after.timestamp() if certificate else 0.0
     begins = certificate.not_before.timestamp() if certificate else 0.0
     lines = {
-        NOT_AFTER: f"{NOT_AFTER.name}{{{labels}}} {ends:.0f}\n" * bool(certificate),
-        NOT_BEFORE: f"{NOT_BEFORE.name}{{{labels}}} {begins:.0f}\n" * bool(certificate),
-        INFO: f"{INFO.name}{{{info}}} 1\n",
+        NOT_AFTER: f"{NOT_AFTER}{{{labels}}} {ends:.0f}\n" * bool(certificate),
+        NOT_BEFORE: f"{NOT_BEFORE}{{{labels}}} {begins:.0f}\n" * bool(certificate),
+        INFO: f"{INFO}{{{info}}} 1\n",
     }
     if found.use is CertificateUse.KUBELET_SERVING:
         node = label("node", found.node)
@@ -122,17 +95,15 @@ def series_of(row: CertificateRow, place: str) -> Series:
     return tuple(lines.get(family, "") for family in FAMILIES)
 
 
-def _verdict(
-    verified: Family, failure: Family, labels: str, reason: str | None
-) -> dict[Family, str]:
+def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> dict[str, str]:
     """reason: why not; "" if it is verified, None if that could not be told."""
     if reason is None:
         return {}
     if not reason:
-        return {verified: f"{verified.name}{{{labels}}} 1\n"}
+        return {verified: f"{verified}{{{labels}}} 1\n"}
     return {
-        verified: f"{verified.name}{{{labels}}} 0\n",
-        failure: f"{failure.name}{{{labels},{label('reason', reason)}}} 1\n",
+        verified: f"{verified}{{{labels}}} 0\n",
+        failure: f"{failure}{{{labels},{label('reason', reason)}}} 1\n",
     }
 
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from kubevouch.evidence.certificates import NotRead
 from kubevouch.evidence.measured import Doubt, DoubtKind
-from kubevouch.inventory.kubeadm_tables import SHOWN_BY_KUBEADM, unseen_of_kubeadm
+from kubevouch.inventory.kubeadm_tables import unseen_of_kubeadm
+from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow, RowState, row_of
 
 _NAMES: Final = 4

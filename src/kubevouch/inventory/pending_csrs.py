@@ -126,6 +126,6 @@ def _waits_since(csrs: list[_Known]) -> datetime | None:
     return since
 
 
-def age(pending: Pending, at: datetime) -> float:
+def pending_age(pending: Pending, at: datetime) -> float:
     """Seconds since the first of them asked; 0 if nobody waits."""
     return 0.0 if pending.since is None else max(timedelta(), at - pending.since).total_seconds()

@@ -28,36 +28,6 @@ class Purpose(NamedTuple):
 _KUBEADM = RenewedBy.KUBEADM
 PURPOSES = MappingProxyType(
     {
-        CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf is refused", _KUBEADM),
-        CertificateUse.SUPER_ADMIN_CONF: Purpose(
-            "kubectl with super-admin.conf is refused", _KUBEADM
-        ),
-        CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
-            "the controller manager: nothing is scaled, repaired, issued or deleted any more",
-            _KUBEADM,
-        ),
-        CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
-        CertificateUse.API_SERVER: Purpose(
-            "everything that talks to this API server: kubectl, kubelets, controllers", _KUBEADM
-        ),
-        CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
-        CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
-            "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
-        ),
-        CertificateUse.FRONT_PROXY_CLIENT: Purpose(
-            "aggregated APIs, and so kubectl top and autoscaling: they refuse the API server",
-            _KUBEADM,
-        ),
-        CertificateUse.ETCD_SERVER: Purpose(
-            "the API server: it refuses this etcd member", _KUBEADM
-        ),
-        CertificateUse.ETCD_PEER: Purpose("etcd's quorum: members refuse one another", _KUBEADM),
-        # kubeadm's own client of etcd has this pair (NewFromCluster in cmd/kubeadm/app/util/etcd/etcd.go). `reset` goes on without
-        # (phases/reset/removeetcdmember.go). Probes of etcd's pod ask its metrics by HTTP (phases/etcd/local.go).
-        CertificateUse.ETCD_HEALTHCHECK_CLIENT: Purpose(
-            "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, reset leaves a member behind",
-            _KUBEADM,
-        ),
         CertificateUse.CLUSTER_CA: Purpose(
             "the whole cluster: nothing that it has signed is trusted any more",
             RenewedBy.BY_HAND,
@@ -66,25 +36,22 @@ PURPOSES = MappingProxyType(
         CertificateUse.ETCD_CA: Purpose(
             "etcd, and with it the API server", RenewedBy.BY_HAND, is_ca=True
         ),
-        CertificateUse.FRONT_PROXY_CA: Purpose(
-            "aggregated APIs, and so kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
+        CertificateUse.ETCD_PEER: Purpose("etcd's quorum: members refuse one another", _KUBEADM),
+        CertificateUse.ETCD_SERVER: Purpose(
+            "the API server: it refuses this etcd member", _KUBEADM
         ),
-        CertificateUse.KUBELET_SERVING: Purpose(
-            "kubectl top and autoscaling lose this node; "
-            "logs and exec too, where the API server verifies kubelets",
-            RenewedBy.APPROVER,
-            without="kubectl top, autoscaling, logs, exec and port-forward of this node",
+        CertificateUse.API_SERVER: Purpose(
+            "everything that talks to this API server: kubectl, kubelets, controllers", _KUBEADM
         ),
+        CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
+        CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
+            "the controller manager: nothing is scaled, repaired, issued or deleted any more",
+            _KUBEADM,
+        ),
+        CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
         CertificateUse.KUBELET_CLIENT: Purpose(
             "this node: its kubelet is refused and ends itself, the node becomes NotReady",
             RenewedBy.KUBELET,
-        ),
-        CertificateUse.METRICS_SERVER: Purpose(
-            "kubectl top and autoscaling, where the API server verifies metrics-server",
-            RenewedBy.RESTART,
-        ),
-        CertificateUse.KUBECONFIG: Purpose(
-            "whoever uses this kubeconfig is refused", RenewedBy.BY_HAND
         ),
         CertificateUse.CA_BUNDLE: Purpose(
             "calls of the API server to what this bundle is for", RenewedBy.NOT_KNOWN, is_ca=True
@@ -92,43 +59,57 @@ PURPOSES = MappingProxyType(
         CertificateUse.WEBHOOK: Purpose(
             "calls of the API server to this service", RenewedBy.NOT_KNOWN
         ),
+        CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
+            "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
+        ),
+        CertificateUse.FRONT_PROXY_CA: Purpose(
+            "aggregated APIs, and so kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
+        ),
+        CertificateUse.FRONT_PROXY_CLIENT: Purpose(
+            "aggregated APIs, and so kubectl top and autoscaling: they refuse the API server",
+            _KUBEADM,
+        ),
+        CertificateUse.KUBELET_SERVING: Purpose(
+            "kubectl top and autoscaling lose this node; "
+            "logs and exec too, where the API server verifies kubelets",
+            RenewedBy.APPROVER,
+            without="kubectl top, autoscaling, logs, exec and port-forward of this node",
+        ),
+        CertificateUse.METRICS_SERVER: Purpose(
+            "kubectl top and autoscaling, where the API server verifies metrics-server",
+            RenewedBy.RESTART,
+        ),
+        CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf is refused", _KUBEADM),
+        CertificateUse.SUPER_ADMIN_CONF: Purpose(
+            "kubectl with super-admin.conf is refused", _KUBEADM
+        ),
+        CertificateUse.KUBECONFIG: Purpose(
+            "whoever uses this kubeconfig is refused", RenewedBy.BY_HAND
+        ),
+        # kubeadm's own client of etcd has this pair (NewFromCluster in cmd/kubeadm/app/util/etcd/etcd.go). `reset` goes on without
+        # (phases/reset/removeetcdmember.go). Probes of etcd's pod ask its metrics by HTTP (phases/etcd/local.go).
+        CertificateUse.ETCD_HEALTHCHECK_CLIENT: Purpose(
+            "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, reset leaves a member behind",
+            _KUBEADM,
+        ),
         CertificateUse.CSR: Purpose("whoever was given this certificate", RenewedBy.NOT_KNOWN),
-        CertificateUse.TLS_SECRET: Purpose("whatever uses this Secret", RenewedBy.NOT_KNOWN),
     }
 )
-"""The purpose of every use."""
+"""The purpose of every use: what stops most with its end before the others, an authority before what it signs."""
 
 
-BY_HARM: Final = (
-    CertificateUse.CLUSTER_CA,
-    CertificateUse.ETCD_CA,
-    CertificateUse.ETCD_PEER,
-    CertificateUse.ETCD_SERVER,
-    CertificateUse.API_SERVER,
-    CertificateUse.API_SERVER_ETCD_CLIENT,
-    CertificateUse.CONTROLLER_MANAGER_CONF,
-    CertificateUse.SCHEDULER_CONF,
-    CertificateUse.KUBELET_CLIENT,
-    CertificateUse.CA_BUNDLE,
-    CertificateUse.WEBHOOK,
-    CertificateUse.API_SERVER_KUBELET_CLIENT,
-    CertificateUse.FRONT_PROXY_CA,
-    CertificateUse.FRONT_PROXY_CLIENT,
-    CertificateUse.KUBELET_SERVING,
-    CertificateUse.METRICS_SERVER,
-    CertificateUse.TLS_SECRET,
-    CertificateUse.ADMIN_CONF,
-    CertificateUse.SUPER_ADMIN_CONF,
-    CertificateUse.KUBECONFIG,
-    CertificateUse.ETCD_HEALTHCHECK_CLIENT,
-    CertificateUse.CSR,
+KUBEADMS_CAS: Final = frozenset(
+    {CertificateUse.CLUSTER_CA, CertificateUse.ETCD_CA, CertificateUse.FRONT_PROXY_CA}
 )
-"""Every use, what stops most with its end before the others; an authority before what it signs."""
-_HARM: Final = {use: place for place, use in enumerate(BY_HARM)}
+SHOWN_BY_KUBEADM: Final = KUBEADMS_CAS | frozenset(
+    use for use, purpose in PURPOSES.items() if purpose.renewed_by is _KUBEADM
+)
+"""What has a row in kubeadm's tables. Each value is the name that kubeadm gives to the row."""
+_HARM: Final = {use: place for place, use in enumerate(PURPOSES)}
 
 
 def harm_of(use: CertificateUse) -> int:
-    """The place of a use in that order: 0 for the one whose end stops most."""
+    """The place of a use among all: 0 for the one whose end stops most."""
     return _HARM[use]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from kubevouch.evidence.authority import signing_roots
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -14,9 +15,15 @@ from kubevouch.evidence.certificates import (
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
-from kubevouch.inventory.ca_remarks import CaRemarks
 from kubevouch.inventory.kubelet_names import misnaming
-from kubevouch.inventory.purpose import NO_KUBELET, PURPOSES, Purpose, harm_of, stops_without
+from kubevouch.inventory.purpose import (
+    KUBEADMS_CAS,
+    NO_KUBELET,
+    PURPOSES,
+    Purpose,
+    harm_of,
+    stops_without,
+)
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
 
@@ -76,6 +83,20 @@ class CertificateRow:
         return "" if self.used is None else f"{int(self.used * 100 + 1e-9)}%"
 
     @property
+    def word(self) -> str:
+        """The state in a word or two; "ends soon" for what is valid."""
+        words = {
+            RowState.EXPIRED: "ended",
+            RowState.NOT_YET_VALID: "not valid yet",
+            RowState.MISSING: "missing",
+            RowState.UNREADABLE: self.unread,
+            RowState.NOT_READ: self.unread,
+            RowState.WRONG: "wrong",
+            RowState.SELF_SIGNED: "self-signed",
+        }
+        return words.get(self.state, "ends soon")
+
+    @property
     def unread(self) -> str:
         """How nothing could be read: a TLS alert came in its place, nothing, or something else; or nobody may read it."""
         if self.state is RowState.NOT_READ:
@@ -87,11 +108,44 @@ class CertificateRow:
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     """A row for each, what ends first before the others; what has no certificate comes first of all."""
-    remarks = CaRemarks(found)
+    authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
-        [_remarked(row_of(each, found.at), remarks.of(each)) for each in found.found]
+        [
+            _remarked(row_of(each, found.at), _ends_with_ca(each, authorities))
+            for each in found.found
+        ]
     )
     return tuple(sorted(rows, key=_order))
+
+
+def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
+    """Kubeadm's CAs by subject: a rotation has two, and all clusters' bear the same name."""
+    authorities: dict[bytes, list[Certificate]] = {}
+    for each in found.found:
+        if each.certificate is not None and each.use in KUBEADMS_CAS:
+            authorities.setdefault(each.certificate.raw.subject, []).append(each.certificate)
+    return authorities
+
+
+def _ends_with_ca(
+    found: FoundCertificate, authorities: dict[bytes, list[Certificate]]
+) -> tuple[str, ...]:
+    """A remark where the CA that has signed it ends no later: kube-controller-manager issues nothing that lives longer.
+
+    Whose signature it is, is looked up only where an end makes it matter.
+    """
+    leaf = found.certificate
+    if leaf is None or found.use in KUBEADMS_CAS:
+        return ()
+    named = authorities.get(leaf.raw.issuer, ())
+    if not any(each.not_after <= leaf.not_after for each in named):
+        return ()
+    ends = [each.not_after for each in signing_roots(leaf, found.chain[1:], named)]
+    if not ends or leaf.not_after < max(ends):
+        return ()
+    if leaf.not_after == max(ends):
+        return ("its CA ends at the same moment, so no other can be issued for longer",)
+    return (f"its CA ends before it, on {max(ends):%b %d, %Y %H:%M} UTC",)
 
 
 def _remarked(row: CertificateRow, more: tuple[str, ...]) -> CertificateRow:

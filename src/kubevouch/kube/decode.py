@@ -9,12 +9,13 @@ what the strict decoder refuses is read again without it.
 import functools
 import re
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
 from kubevouch.kube.errors import BadResponse
-from kubevouch.kube.resources.meta import Narrow
+from kubevouch.kube.resources.meta import Narrow, Object, Resource
 
 T = TypeVar("T")
 JSON = Any
@@ -118,3 +119,29 @@ def _is_no_moment(value: JSON) -> bool:
 def list_of(kind: type[T]) -> type[Listed[T]]:
     """The type of a page of `kind`."""
     return Listed[kind]  # type: ignore[valid-type]
+
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+@dataclass(frozen=True)
+class RawObject(Generic[ObjectT]):
+    """An object's JSON as the API server sent it."""
+
+    resource: Resource[ObjectT]
+    data: bytes
+    server: str
+
+    def read(self) -> ObjectT:
+        """The object decoded into the struct of its kind."""
+        return decoded(self.data, self.resource.struct, self._where)
+
+    def whole(self) -> dict[str, Any]:
+        """The whole object as JSON, to be changed and written back; apiVersion and kind are added to an item of a list."""
+        # Text keys and JSON values are all that a PUT body needs to be.
+        found = decoded(self.data, dict[str, Any], self._where, whole=True)
+        return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}
+
+    @property
+    def _where(self) -> str:
+        return f"{self.server}: {self.resource.plural}"

@@ -3,13 +3,12 @@
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from kubevouch.errors import KubevouchError, UsageError
 
 
-def printable(text: str) -> str:
+def plain_line(text: str) -> str:
     """The text on one line without control characters, since files and servers chose parts of it."""
     # Nearly every text is, and then it need not be looked at character by character.
     if text.isprintable():
@@ -21,14 +20,14 @@ class KubeconfigError(UsageError):
     """A kubeconfig, or a file that it names, cannot be used and must be corrected."""
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
-        super().__init__(printable(where), printable(seen), printable(expected))
+        super().__init__(plain_line(where), plain_line(seen), plain_line(expected))
 
 
 class KubeError(KubevouchError):
     """A request to the API server failed."""
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
-        super().__init__(printable(where), printable(seen), printable(expected))
+        super().__init__(plain_line(where), plain_line(seen), plain_line(expected))
 
 
 class CredentialError(KubeError):
@@ -76,15 +75,6 @@ class BadResponse(KubeError):
 
 class ResponseTooLarge(KubeError):
     """The response is longer than the caller allows. The rest was not read."""
-
-
-@dataclass(frozen=True)
-class FieldCause:
-    """A field that the API server refused, and why: `field` is a path such as `spec.usages`."""
-
-    field: str
-    reason: str
-    message: str
 
 
 class StatusError(KubeError):
@@ -135,9 +125,7 @@ class Gone(StatusError):
 
 
 class Invalid(StatusError):
-    """422: the object is invalid; `causes` name the fields. Sending it again does not help."""
-
-    causes: tuple[FieldCause, ...] = ()
+    """422: the object is invalid. Sending it again does not help."""
 
 
 class RetryLater(StatusError):

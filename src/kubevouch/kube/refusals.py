@@ -11,7 +11,6 @@ import msgspec
 from kubevouch.kube.api_call import ApiCall
 from kubevouch.kube.errors import (
     Conflict,
-    FieldCause,
     Forbidden,
     Gone,
     Invalid,
@@ -23,7 +22,7 @@ from kubevouch.kube.errors import (
     StatusError,
     TooManyRequests,
     Unauthorized,
-    printable,
+    plain_line,
 )
 from kubevouch.kube.resources.meta import Narrow
 
@@ -50,18 +49,9 @@ A namespace that is being deleted, Pod Security, webhooks and other admission ha
 """
 
 
-class StatusCause(Narrow, frozen=True, kw_only=True):
-    """A cause in a Status: a field that was refused."""
-
-    reason: str | None = None
-    message: str | None = None
-    field: str | None = None
-
-
 class StatusDetails(Narrow, frozen=True, kw_only=True):
     """The details of a Status."""
 
-    causes: tuple[StatusCause, ...] | None = None
     retry_after_seconds: int | None = None
 
 
@@ -74,9 +64,9 @@ class Status(Narrow, frozen=True, kw_only=True):
     details: StatusDetails | None = None
 
 
-def one_line(text: str) -> str:
+def short_line(text: str) -> str:
     """A server's text on one line of at most 500 characters."""
-    line = printable(" ".join(text.split()))
+    line = plain_line(" ".join(text.split()))
     return line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + "..."
 
 
@@ -85,14 +75,14 @@ def refusal(
 ) -> KubeError:
     """The error for a response with a status code other than 2xx. `headers`: by lower-case name."""
     if code < 400:
-        to = one_line(headers.get("location", ""))
+        to = short_line(headers.get("location", ""))
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
         return NotAnApiServer(server, seen, _RIGHT)
     status = _status(body)
     if status is None and (strange := _stranger(server, code, headers, body)):
         return strange
     text = (status.message or "") if status else body.decode(errors="replace")
-    message = one_line(text)
+    message = short_line(text)
     kind = _CLASSES.get(code, ServerError if code >= 500 else StatusError)
     lacks_rights = kind is Forbidden and bool(_NOT_AUTHORIZED.match(text))
     error = kind(
@@ -108,11 +98,6 @@ def refusal(
     error.lacks_rights = lacks_rights
     if isinstance(error, RetryLater):
         error.retry_after = _retry_after(headers, status)
-    if isinstance(error, Invalid) and status and status.details:
-        error.causes = tuple(
-            FieldCause(cause.field or "", cause.reason or "", one_line(cause.message or ""))
-            for cause in status.details.causes or ()
-        )
     return error
 
 
@@ -138,14 +123,14 @@ def _stranger(
 
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     """The error for a successful response that is not JSON."""
-    form = one_line(headers.get("content-type", "")) or "no content type"
+    form = short_line(headers.get("content-type", "")) or "no content type"
     return NotAnApiServer(server, f"answers in another form than JSON ({form})", _RIGHT)
 
 
 def _what(call: ApiCall) -> str:
     name = f' "{call.name}"' if call.name else ""
     space = f' in namespace "{call.namespace}"' if call.namespace else ""
-    return one_line(f"{call.resource}{name}{space}")
+    return short_line(f"{call.resource}{name}{space}")
 
 
 def _advice(kind: type[StatusError], call: ApiCall, code: int, *, lacks_rights: bool) -> str:

@@ -33,7 +33,7 @@ class DialResult:
 
     at: when it began. elapsed: seconds, including waits caused by our own load. remote: the address that answered
     ("10.0.0.5:10250"); empty if none was reached. chain: leaf first, as much of it as is read
-    (x509.presented); `left_out` more were presented. whole: False if this Python gives the leaf only.
+    (x509.presented).
     """
 
     target: Target
@@ -45,8 +45,6 @@ class DialResult:
     cipher: str = ""
     """OpenSSL's name of the cipher suite."""
     chain: tuple[Certificate, ...] = ()
-    left_out: int = 0
-    whole: bool = True
     failure: HandshakeFailure | None = None
 
     @property

@@ -1,6 +1,6 @@
 """The effective configuration of a kubelet, and the source of each value.
 
-The order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
+Of flags only those are known whose keys are read here. The order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
 NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; the
 kubelet's own answers are recorded in tests/kubelet/cases.
 
@@ -26,14 +26,7 @@ from kubevouch.kubelet.flags import Flags
 from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
 
 DEFAULT: Final = "default"
-LEGACY_DEFAULT: Final = "default of a kubelet without --config"
 
-# options.go, applyLegacyDefaults.
-_LEGACY: Final[Tree] = {
-    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-    "authorization": {"mode": "AlwaysAllow"},
-    "readOnlyPort": 10255,
-}
 # Defaults that are not the empty value, and values behind a pointer, are always written out. Other values are left
 # out when empty (omitempty), which matters if a drop-in spells the same key in another case.
 _WRITTEN_DEFAULTS: Final[Tree] = {
@@ -61,26 +54,12 @@ _PATHS: Final = (
     "authentication.x509.clientCAFile",
 )
 
-_SWITCHES: Final = {
-    "rotate-server-certificates": BOOTSTRAP_KEY,
-    "rotate-certificates": "rotateCertificates",
-    "anonymous-auth": "authentication.anonymous.enabled",
-    "authentication-token-webhook": "authentication.webhook.enabled",
-    "enable-debugging-handlers": "enableDebuggingHandlers",
-    "fail-swap-on": "failSwapOn",
-}
+_SWITCHES: Final = {"rotate-server-certificates": BOOTSTRAP_KEY, "fail-swap-on": "failSwapOn"}
 _TEXTS: Final = {
     "tls-cert-file": "tlsCertFile",
     "tls-private-key-file": "tlsPrivateKeyFile",
-    "tls-min-version": "tlsMinVersion",
-    "client-ca-file": "authentication.x509.clientCAFile",
-    "authorization-mode": "authorization.mode",
-    "address": "address",
-    "healthz-bind-address": "healthzBindAddress",
     "cluster-domain": "clusterDomain",
-    "pod-manifest-path": "staticPodPath",
 }
-_NUMBERS: Final = {"port": "port", "read-only-port": "readOnlyPort", "healthz-port": "healthzPort"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +95,7 @@ def effective(
     for found in (*([file] if file else []), *drop_ins):
         if found.fatal:
             raise ConfigurationError(found.where, str(found.fatal))
-    merged = _leaves(_LEGACY, LEGACY_DEFAULT)
+    merged: dict[str, Any] = {}
     if file is not None:
         own = _absolute(_known(file.tree, ""), posixpath.dirname(file.where))
         merged = _leaves(own, f"file {file.where}")
@@ -259,12 +238,5 @@ def _from_flags(flags: Flags) -> Iterator[tuple[str, Any, str]]:
     for flag, key in _TEXTS.items():
         if (text := flags.get(flag)) is not None:
             yield key, text, flag
-    for flag, key in _NUMBERS.items():
-        if (number := flags.get(flag)) is not None:
-            if not number.isascii() or not number.isdigit():
-                raise ConfigurationError(f"--{flag}", f"{number!r}", "a number was expected")
-            yield key, int(number), flag
-    if (suites := flags.get("tls-cipher-suites")) is not None:
-        yield "tlsCipherSuites", suites.split(","), "tls-cipher-suites"
     for gate, state in flags.feature_gates.items():
         yield f"featureGates.{gate}", state, "feature-gates"

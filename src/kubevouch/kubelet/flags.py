@@ -79,24 +79,9 @@ class Flags:
         return self.get("cert-dir") or CERT_DIR
 
     @property
-    def root_dir(self) -> str:
-        """Folder of the kubelet's state."""
-        return self.get("root-dir") or ROOT_DIR
-
-    @property
     def kubeconfig(self) -> str:
         """Path of the kubelet's kubeconfig; empty if the kubelet runs without a cluster."""
         return self.get("kubeconfig") or ""
-
-    @property
-    def hostname_override(self) -> str:
-        """The host name that the kubelet uses; empty if the operating system decides."""
-        return self.get("hostname-override") or ""
-
-    @property
-    def node_ips(self) -> tuple[str, ...]:
-        """The node's addresses as written: one, or two for dual stack; empty if the kubelet chooses."""
-        return tuple(ip.strip() for ip in (self.get("node-ip") or "").split(",") if ip.strip())
 
 
 def read_flags(argv: Sequence[str]) -> Flags:

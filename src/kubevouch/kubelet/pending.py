@@ -1,4 +1,4 @@
-"""What a kubelet's next start would do otherwise than the running one: keys of its files that differ from its /configz.
+"""What a kubelet's next start would do otherwise than the running one: keys of its files that differ from its /configz, which is read here, too.
 
 Only keys that a file sets and no flag overrides. The kubelet fills an empty value (0, "", 0s, null, {}, []) with its default,
 so that one says nothing. Durations and numbers are compared by what they mean.
@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
+import msgspec
+
+from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, values_of
 from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.effective import DEFAULT, EffectiveConfiguration
+from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.flags import Flags
 from kubevouch.kubelet.known_keys import KEYS, holds_keys
 
@@ -138,3 +141,34 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
         return "its default"
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+LARGEST: Final = 1 << 20
+"""Bytes. A kubelet's answer has about 3,000."""
+
+
+class _Page(msgspec.Struct, frozen=True):
+    kubeletconfig: dict[str, Any]
+
+
+_DECODER: Final = msgspec.json.Decoder(_Page)
+
+
+def read_configz(body: bytes, where: str) -> Tree:
+    """The keys in a /configz answer, whose types are right. `where` names the kubelet.
+
+    A key that is absent has its default there: serverTLSBootstrap is left out of the answer when it is false.
+
+    Raises:
+        AnswerError: the body is not an answer of /configz.
+    """
+    expected = '{"kubeletconfig": {...}} was expected'
+    if len(body) > LARGEST:
+        raise AnswerError(f"{where}, /configz", f"{len(body)} bytes", expected)
+    try:
+        tree = _DECODER.decode(body).kubeletconfig
+        values_of(tree)
+    # The last: JSON nested so deeply that the decoder gives up.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise AnswerError(f"{where}, /configz", str(error), expected) from None
+    return tree

@@ -49,7 +49,7 @@ class _UnusualPage(ValueError):
     """The page is not in the exact form that kubelets write."""
 
 
-class Form(NamedTuple):
+class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
     labels: hashes of the labels of each family; None before the first page. length: bytes of the shorter
@@ -67,7 +67,7 @@ class Form(NamedTuple):
     comments: int = 0
 
 
-def quick_page(body: bytes, form: Form) -> tuple[Page, Form] | None:
+def quick_page(body: bytes, form: PageForm) -> tuple[Page, PageForm] | None:
     """The page's measurements and its form; None if the full reader is needed. Never raises.
 
     form: the one that the node's last page returned; an empty one to begin with.
@@ -98,7 +98,7 @@ class _Family(NamedTuple):
     labels_length: int = 0
 
 
-def _of_the_same_form(body: bytes, form: Form) -> tuple[Page, Form] | None:
+def _of_the_same_form(body: bytes, form: PageForm) -> tuple[Page, PageForm] | None:
     """None if the page has another form."""
     if form.labels is None:
         return None
@@ -117,7 +117,7 @@ def _of_the_same_form(body: bytes, form: Form) -> tuple[Page, Form] | None:
     return _page(_node(body, starts.end), cpu, memory, form), form
 
 
-def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
+def _of_a_new_form(body: bytes, form: PageForm) -> tuple[Page, PageForm]:
     cpu = _family(body, _CPU, 0, 0)
     memory = _family(body, _MEMORY, cpu.end, 0)
     starts = _family(body, _START, memory.end, 0, columns=2)
@@ -132,7 +132,7 @@ def _of_a_new_form(body: bytes, form: Form) -> tuple[Page, Form]:
             raise _UnusualPage
         layout = layout_of(_owners(texts[0]))
     began = _starts_ns(_numbers(starts.values, starts.rows)) or [NEVER] * cpu.rows
-    new = Form(
+    new = PageForm(
         layout,
         labels,
         min(cpu.labels_length, memory.labels_length),
@@ -268,7 +268,7 @@ def _starts_ns(seconds: Sequence[float]) -> list[int]:
     return list(map(start_of, seconds))
 
 
-def _page(node: Point | None, cpu: _Family, memory: _Family, form: Form) -> Page:
+def _page(node: Point | None, cpu: _Family, memory: _Family, form: PageForm) -> Page:
     """The page of families with the same labels in the same order, those of the form."""
     if not cpu.rows == memory.rows == len(form.layout.names):
         raise _UnusualPage

@@ -42,16 +42,13 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 class ScrapeResult(msgspec.Struct, frozen=True):
-    """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded. text: in a line.
+    """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded.
 
-    at: when it ended. since: the end of the first one in a row with this reason. read_at: the end of the last one that
-    succeeded; None if none has.
+    at: when it ended. read_at: the end of the last one that succeeded; None if none has.
     """
 
     reason: str
-    text: str
     at: datetime
-    since: datetime
     read_at: datetime | None
     reached: Reached
 
@@ -59,9 +56,7 @@ class ScrapeResult(msgspec.Struct, frozen=True):
         """This result with what the one before it tells."""
         if before is None:
             return self
-        since = before.since if before.reason == self.reason else self.since
-        read_at = self.read_at or before.read_at
-        return ScrapeResult(self.reason, self.text, self.at, since, read_at, self.reached)
+        return ScrapeResult(self.reason, self.at, self.read_at or before.read_at, self.reached)
 
     def differs(self, before: "ScrapeResult | None") -> bool:
         """Whether an operator would want to hear of it: another reason, another address, or verified or not."""

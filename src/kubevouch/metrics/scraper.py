@@ -23,7 +23,7 @@ from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.pages import page_of
-from kubevouch.metrics.quick_pages import Form, quick_page
+from kubevouch.metrics.quick_pages import PageForm, quick_page
 from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
@@ -235,9 +235,7 @@ class Scraper:
         before = self._results.get(node.name)
         found = ScrapeResult(
             reason=failure.reason if failure else "",
-            text=failure.text if failure else "",
             at=now,
-            since=now,
             read_at=None if failure else now,
             reached=followed.connection.reached,
         ).after(before)
@@ -331,5 +329,5 @@ class _Followed:
         self.due = due
         self.late = False
         self.scrapes = 0
-        self.form = Form()
+        self.form = PageForm()
         self.task: asyncio.Task[None] | None = None

@@ -99,23 +99,13 @@ class MetricsStore:
         return None if window is None else _pod_usage(key, window)
 
     @property
-    def node_ready(self) -> bool:
-        """Whether any node has two points: half of metrics-server's check metric-storage-ready (0.9)."""
-        return any(window.prev is not None for window in self._fresh())
-
-    @property
-    def pod_ready(self) -> bool:
-        """Whether any container has two points: the other half of metric-storage-ready."""
-        return any(window.prev_containers.present for window in self._fresh())
-
-    @property
     def node_points(self) -> int:
-        """How many nodes have two points: metrics_server_storage_points{type="node"}."""
+        """How many nodes have two points: without any, metric-storage-ready fails (0.9)."""
         return sum(window.prev is not None for window in self._fresh())
 
     @property
     def container_points(self) -> int:
-        """How many containers have two points: metrics_server_storage_points{type="container"}."""
+        """How many containers have two points: without any, metric-storage-ready fails."""
         return sum(window.prev_containers.present for window in self._fresh())
 
     # ---- written by the scraper

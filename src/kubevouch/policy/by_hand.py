@@ -1,7 +1,7 @@
 """What the policy says of a CSR to somebody who approves by hand: by his word of today, what is written down, and one list of CSRs.
 
 The sources are no fall-through: the first that knows a node decides for it, and what --allow says of it comes besides.
-A plan is the operator's word of today. Then comes what the approver would go by: the inventory, pins, and its own record.
+They are what the approver would go by: the inventory, pins, and its own record.
 """
 
 from collections.abc import Mapping
@@ -32,14 +32,12 @@ from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.indexed import IndexedEvidence, tell_credentials
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
-from kubevouch.policy.pins import Pins, allowed_by_pins
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.allowing import pinning
-from kubevouch.policy.sources.choice import IdentitySource, unknown_by_writing, written_answer
+from kubevouch.policy.sources.choice import IdentitySource, written_answer
 from kubevouch.policy.sources.configuration import ApproverConfiguration
 from kubevouch.policy.sources.recorded import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
-from kubevouch.policy.written import WrittenClaims
 
 LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
 
@@ -52,30 +50,18 @@ _BY_TIME = {"newest", "fresh"}
 class OperatorsWord:
     """What the operator says today."""
 
-    planned: Mapping[str, Pins] = field(default_factory=dict)
-    """By node, what his plan has proven."""
-
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By node, the values of --allow."""
 
     credential: str = ""
     """SHA-256 of the client certificate that he calls the kubelet's own, of the one CSR that is judged."""
 
-    @cached_property
-    def proven(self) -> WrittenClaims:
-        """What the plan has proven, by value."""
-        found = WrittenClaims()
-        for pins in self.planned.values():
-            claims = (each for each in (*pins.names, *pins.addresses) if each.source.is_proof)
-            found.put(pins.node, tuple(claims))
-        return found
-
 
 @dataclass(frozen=True)
 class CsrEvidence:
     """What the cluster tells, and what is written down in it; None: there is no approver there.
 
-    at: when that was read, by the API server's clock, by which CSRs are dated. own_at: by this machine's, by which plans are.
+    at: when that was read, by the API server's clock, by which CSRs are dated.
     approver: whether ours is installed, also where that cannot be told; approver_doubt is the reason why it cannot.
     """
 
@@ -85,7 +71,6 @@ class CsrEvidence:
 
     written: Measured[WatchedSources]
     at: datetime
-    own_at: datetime
     approver: bool = False
     approver_doubt: str = ""
 
@@ -173,24 +158,18 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
     )
 
 
-def word_that_helps(
-    csr: Csr, evidence: CsrEvidence, word: OperatorsWord, judgement: CsrJudgement
-) -> tuple[str, ...]:
-    """What the Node does not claim, and by the operator's word for which the CSR would pass; it is tried out."""
+def word_that_helps(csr: Csr, evidence: CsrEvidence, judgement: CsrJudgement) -> tuple[str, ...]:
+    """What the Node does not claim, and by the operator's word for which the CSR would pass: nothing else holds it for good."""
     node, asked = requestor_node(csr), asked_of(csr)
     found = evidence.indexed.node(node) if node else None
     held = {each.rule for each in judgement.decision.held_by}
-    if found is None or asked is None or not held or not held <= _BY_NAMES | _BY_TIME:
-        return ()
     allowed = judgement.names.allowed
-    lacking = [v for v in asked.values if not claims_value(found, v)]
-    lacking = [v for v in lacking if not (allowed and allowed.claim(as_address(v) or v))]
-    if not lacking:
+    if found is None or asked is None or allowed is None or allowed.outdated:
         return ()
-    said = (*word.allowed.get(found.name, ()), *asked.values)
-    saying = replace(word, allowed={**word.allowed, found.name: said})
-    tried = judged_by_hand(csr, evidence, saying).decision
-    return tuple(lacking) if {r.rule for r in tried.held_by} <= _BY_TIME else ()
+    if not held <= _BY_NAMES | _BY_TIME:
+        return ()
+    lacking = [value for value in asked.values if not claims_value(found, value)]
+    return tuple(v for v in lacking if not allowed.claim(as_address(v) or v))
 
 
 def _names_of(
@@ -201,11 +180,7 @@ def _names_of(
     if found is None:
         return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
     said = word.allowed.get(found.name, ())
-    answer = (
-        _by_plan(found, evidence, word)
-        or _by_writing(found, evidence.written)
-        or _unknown(found, evidence.written, asked)
-    )
+    answer = _by_writing(found, evidence.written) or _unknown(found, evidence.written, asked)
     if not said or answer.allowed is None:
         return answer
     allowed = with_said(confirmed(answer.allowed, said), said)
@@ -213,18 +188,6 @@ def _names_of(
         why = f"by --allow; without it {answer.why}"
         return replace(answer, allowed=allowed, source="allow", why=why)
     return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
-
-
-def _by_plan(node: Node, evidence: CsrEvidence, word: OperatorsWord) -> NamesAnswer | None:
-    pins = word.planned.get(node.name)
-    if pins is None:
-        return None
-    addresses = (as_address(each.value) for each in (*pins.names, *pins.addresses))
-    asked = AskedNames((), tuple(each for each in addresses if each is not None))
-    indexed, said = evidence.indexed, word.allowed.get(node.name, ())
-    others = indexed.claimed.others(node.name, asked, indexed.reserved.shared)
-    allowed = allowed_by_pins(pins, node, others, at=evidence.own_at, said=said)
-    return NamesAnswer(allowed, "plan", f"the plan of {pins.made_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _by_writing(node: Node, written: Measured[WatchedSources]) -> NamesAnswer | None:
@@ -240,7 +203,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
     if written.doubt is not None:
         why += f", and what is pinned for the approver is not known: {written.doubt.text}"
     elif written.value is not None:
-        unknown = unknown_by_writing(written.value.current)
+        unknown = "no pin, inventory or record of the approver knows it"
         why += f"; {unknown}"
         advice = pinning(node.name)
         # As the approver says in its Event: for one CSR there is one reason. What is not claimed the rule adds.
@@ -253,11 +216,9 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
 def _others(
     asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
 ) -> list[tuple[str, Claim]]:
-    """Who has what is asked for, by what is proven, written down and said."""
-    owned = [*word.proven.among(asked)]
-    if evidence.written.value is not None:
-        owned += evidence.written.value.written.among(asked)
-    said = word.allowed.items()
+    """Who has what is asked for, by what is written down and said."""
+    written, said = evidence.written.value, word.allowed.items()
+    owned = [*written.written.among(asked)] if written else []
     return owned + [(node, Claim(v, NameSource.OPERATOR)) for node, values in said for v in values]
 
 

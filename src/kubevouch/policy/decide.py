@@ -7,7 +7,7 @@ import msgspec
 
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
@@ -28,6 +28,9 @@ ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     ownership.allowed_addresses,
 )
 """Which names and addresses a node is entitled to: asked of a CSR, and of a node before it has made one."""
+
+ONE_VALUE_RULES: tuple[NameRule, ...] = ENTITLEMENT_RULES[1:]
+"""Whether a node is entitled to one name or address, whatever it has besides."""
 
 BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_names,
@@ -133,14 +136,17 @@ def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
 
 
 def decide_entitlement(
-    allowed: AllowedNames, other_nodes: OtherNodes | None, reserved: ReservedNames
+    allowed: AllowedNames,
+    other_nodes: OtherNodes | None,
+    reserved: ReservedNames,
+    rules: tuple[NameRule, ...] = ENTITLEMENT_RULES,
 ) -> Decision:
     """May this node have every name and address that is claimed for it? Asked before there is a CSR.
 
     A kubelet asks for all that its Node's status holds, so what holds one of them would hold its CSR.
     """
     facts = EntitlementFacts(allowed, other_nodes, reserved)
-    return _decision(allowed.node, tuple(rule(facts) for rule in ENTITLEMENT_RULES))
+    return _decision(allowed.node, tuple(rule(facts) for rule in rules))
 
 
 def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
@@ -158,7 +164,7 @@ def approval(
     parts = [passed if not_asked else "every rule passed", besides]
     parts.append(f"names and addresses: {names_by}" if names_by else "")
     says = f"kubevouch: {who}: " if who else APPROVER_SAYS
-    message = bounded(f"{says}{'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
+    message = bounded_note(f"{says}{'; '.join(filter(None, parts))}", LONGEST_MESSAGE)
     return CsrCondition(type="Approved", status="True", reason=BY_US, message=message)
 
 

@@ -24,7 +24,7 @@ from kubevouch.serve.messages import (
     json_response,
 )
 from kubevouch.serve.statuses import (
-    forbidden,
+    forbidden_response,
     internal_error,
     no_such_path,
     too_many_requests,
@@ -189,7 +189,7 @@ def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
         return None
     name = request.header("impersonate-user")
     asked = Attributes("impersonate", request.path, resource="users", name=name)
-    return forbidden("", "users", name, f"{asked.denial_text(user.name)}: {_ASK_THERE}")
+    return forbidden_response("", "users", name, f"{asked.denial_text(user.name)}: {_ASK_THERE}")
 
 
 def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:

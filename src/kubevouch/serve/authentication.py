@@ -23,7 +23,7 @@ from kubevouch.serve.messages import ANONYMOUS, HttpRequest, UserInfo
 from kubevouch.serve.reviews import review_token
 from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificate_der, verify
 from kubevouch.x509.chains import signers_of
-from kubevouch.x509.presented import looked_at, too_long
+from kubevouch.x509.presented import leaf_too_long, looked_at
 
 AUTHENTICATED = "system:authenticated"
 _WHERE: Final = "client certificate"
@@ -198,7 +198,7 @@ def _chain(
 
 
 def _leaf(certificates: tuple[bytes, ...]) -> Certificate:
-    if length := too_long(certificates):
+    if length := leaf_too_long(certificates):
         raise X509Error(_WHERE, length)
     return _read(certificates[0])
 

@@ -13,7 +13,7 @@ from kubevouch.serve.cache import AnswerCache
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpResponse, UserInfo
 from kubevouch.serve.reviews import review_access
-from kubevouch.serve.statuses import forbidden, internal_error
+from kubevouch.serve.statuses import forbidden_response, internal_error
 
 ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
@@ -67,7 +67,7 @@ class Authorizer:
             return None
         self._log.verbose(4, "Forbidden", URI=attributes.path, reason=found.reason)
         why = attributes.denial_text(user.name) + (f": {found.reason}" if found.reason else "")
-        return forbidden(attributes.group, attributes.resource, attributes.name, why)
+        return forbidden_response(attributes.group, attributes.resource, attributes.name, why)
 
     def lets_everybody(self, attributes: Attributes) -> bool:
         """Whether a path is open to everybody; a resource never is (apiserver's pkg/authorization/path)."""

@@ -40,12 +40,7 @@ class ServingPairSource(Protocol):
 
     @property
     def where(self) -> str:
-        """The files, for texts."""
-        ...
-
-    @property
-    def as_given(self) -> str:
-        """The same with the flags that name them, for an error."""
+        """The files, and the flags that name them, for texts."""
         ...
 
     def read(self) -> KeyPair:
@@ -64,15 +59,6 @@ class KeyPairSource:
     files: tuple[Path, Path] | None
     made: KeyPair | None = None
     flags: tuple[str, str] = ("", "")
-
-    @property
-    def as_given(self) -> str:
-        """The files with the flags that name them, for an error."""
-        if self.files is None or not any(self.flags):
-            return self.where
-        if len(set(self.flags)) == 1:
-            return f"{self.flags[0]} {self.where}"
-        return ", ".join(map("{} {}".format, self.flags, self.files))
 
     def read(self) -> KeyPair:
         """The current pair. Raises KeyPairFilesError."""
@@ -97,7 +83,7 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
             server_context(pair, where=source.where)
             read_certificates(pair.chain, source.where)
     except (KeyPairError, X509Error) as error:
-        raise KeyPairFilesError(source.as_given, error.seen, error.expected) from None
+        raise KeyPairFilesError(source.where, error.seen, error.expected) from None
     return pair
 
 
@@ -145,13 +131,15 @@ def key_pair_source(
     if cert_file:
         files = (Path(cert_file), Path(key_file))
         flags = ("--tls-cert-file", "--tls-private-key-file")
-        return KeyPairSource(f"{cert_file}, {key_file}", files, flags=flags)
+        where = ", ".join(map("{} {}".format, flags, files))
+        return KeyPairSource(where, files, flags=flags)
     if not cert_dir:
         return KeyPairSource("self-signed, in memory", None, _made(now, random_serial))
     files = (Path(cert_dir, "apiserver.crt"), Path(cert_dir, "apiserver.key"))
     if not all(path.is_file() for path in files):
         _write(files, _made(now, random_serial))
-    return KeyPairSource(f"{files[0]}, {files[1]}", files, flags=("--cert-dir", "--cert-dir"))
+    where = f"--cert-dir {files[0]}, {files[1]}"
+    return KeyPairSource(where, files, flags=("--cert-dir", "--cert-dir"))
 
 
 def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.serve.messages import HttpRequest, HttpResponse
-from kubevouch.serve.statuses import status
+from kubevouch.serve.statuses import status_response
 
 _MOST: Final = 32
 _JSON: Final = "application/json"
@@ -50,7 +50,7 @@ def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
 def not_accepted() -> HttpResponse:
     """406 for a request that accepts nothing we serve."""
     text = f"only the following media types are accepted: {_JSON}"
-    return status(406, "NotAcceptable", text, {})
+    return status_response(406, "NotAcceptable", text, {})
 
 
 def media_types(header: str) -> tuple[MediaType, ...]:

@@ -98,11 +98,6 @@ class SharedAuthority:
         """The Secret."""
         return self.place.where
 
-    @property
-    def as_given(self) -> str:
-        """The same."""
-        return self.where
-
     def read(self) -> KeyPair:
         """The current serving pair, after the first `refresh`. Raises X509Error."""
         authority, now, found = self._signing, self._clock.now(), self._signed

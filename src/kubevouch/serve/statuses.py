@@ -8,7 +8,9 @@ from kubevouch.serve.messages import NO_SNIFFING, HttpResponse, json_response, t
 Details = dict[str, Any]
 
 
-def status(code: int, reason: str, message: str, details: Details | None = None) -> HttpResponse:
+def status_response(
+    code: int, reason: str, message: str, details: Details | None = None
+) -> HttpResponse:
     """A response of `kind: Status`. details: None leaves the field out, {} is written."""
     body: dict[str, Any] = {
         "kind": "Status",
@@ -25,21 +27,21 @@ def status(code: int, reason: str, message: str, details: Details | None = None)
 
 def unauthorized() -> HttpResponse:
     """401: a credential was presented that is not valid (filters.Unauthorized)."""
-    return status(401, "Unauthorized", "Unauthorized")
+    return status_response(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(group: str, resource: str, name: str, why: str) -> HttpResponse:
+def forbidden_response(group: str, resource: str, name: str, why: str) -> HttpResponse:
     """403 (responsewriters.Forbidden). resource: "" for a non-resource path."""
     subject = _qualified(group, resource) + (f' "{name}"' if name else "")
     details = _filled({"name": name, "group": group, "kind": resource}) if resource else {}
     text = f"{subject} is forbidden: {why}" if resource else f"forbidden: {why}"
-    return replace(status(403, "Forbidden", text, details), headers=NO_SNIFFING)
+    return replace(status_response(403, "Forbidden", text, details), headers=NO_SNIFFING)
 
 
 def not_found(group: str, resource: str, name: str) -> HttpResponse:
     """404 for an object that does not exist (NewNotFound)."""
     details = {"name": name, "group": group, "kind": resource}
-    return status(
+    return status_response(
         404, "NotFound", f'{_qualified(group, resource)} "{name}" not found', _filled(details)
     )
 
@@ -51,30 +53,32 @@ def no_such_path() -> HttpResponse:
 
 def no_such_resource() -> HttpResponse:
     """404 below a served group and version (serviceErrorHandler in apiserver's pkg/server/handler.go)."""
-    return status(404, "NotFound", "the server could not find the requested resource", {})
+    return status_response(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def no_such_method() -> HttpResponse:
     """405 for a method that no resource here has (serviceErrorHandler)."""
     text = "the server does not allow this method on the requested resource"
-    return status(405, "MethodNotAllowed", text, {})
+    return status_response(405, "MethodNotAllowed", text, {})
 
 
 def not_supported(group: str, resource: str, verb: str) -> HttpResponse:
     """405 for a verb that this resource does not have, such as watch (NewMethodNotSupported)."""
     text = f'{verb} is not supported on resources of kind "{_qualified(group, resource)}"'
-    return status(405, "MethodNotAllowed", text, _filled({"group": group, "kind": resource}))
+    return status_response(
+        405, "MethodNotAllowed", text, _filled({"group": group, "kind": resource})
+    )
 
 
 def bad_request(why: str) -> HttpResponse:
     """400 with a reason (NewBadRequest)."""
-    return status(400, "BadRequest", why)
+    return status_response(400, "BadRequest", why)
 
 
 def timed_out() -> HttpResponse:
     """504: the handler took too long (NewTimeoutError in filters.WithTimeoutForNonLongRunningRequests)."""
     text = "Timeout: request did not complete within the allotted timeout"
-    return status(504, "Timeout", text, {})
+    return status_response(504, "Timeout", text, {})
 
 
 def too_many_requests() -> HttpResponse:

@@ -3,12 +3,12 @@
 To Kubernetes a certificate is what Go reads in its bytes. So this room reads and verifies as Go does, with Go's error
 texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 
-- `bundle`: files of PEM; `certificate`: the value; `kinds`: what it is in a cluster; `describe`, `lifetimes`: in words
+- `bundle`: files of PEM; `certificate`: the value; `kinds`: what it is in a cluster; `describe`: in words
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
 - `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
 - `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
 - `presented`: how much is read of a chain that somebody presented
-- below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`, `asn1_time`,
+- below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`,
   `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
   `uris`, `gotext`
 
@@ -26,7 +26,7 @@ from kubevouch.x509.bundle import (
 )
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.csr import CertificateRequest, read_csr
-from kubevouch.x509.describe import describe
+from kubevouch.x509.describe import describe, duration_text, life_used, remaining_life
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import printable, unmapped
 from kubevouch.x509.hostnames import hostname_failure
@@ -47,7 +47,6 @@ from kubevouch.x509.kinds import (
     node_name_of,
     self_signed_host,
 )
-from kubevouch.x509.lifetimes import duration_text, life_used, remaining_life
 from kubevouch.x509.names import Name
 from kubevouch.x509.quirks import Quirk, QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason

@@ -55,11 +55,6 @@ class Bundle:
         """The public halves of the private keys in the file. The private keys are not kept."""
         return tuple(found for found in self.contents if isinstance(found, PrivateKeyBlock))
 
-    @property
-    def other_labels(self) -> tuple[str, ...]:
-        """The labels of all other blocks."""
-        return tuple(found.label for found in self.contents if isinstance(found, OtherBlock))
-
 
 def read_pem(data: bytes, where: str) -> Bundle:
     """Every block of a PEM file. Raises X509Error, which names the file and the broken block."""
@@ -106,7 +101,9 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
 
 def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
     """The certificates as one PEM file, in the given order."""
-    return b"".join(pem.encode("CERTIFICATE", certificate.der) for certificate in certificates)
+    return b"".join(
+        pem.encode_block("CERTIFICATE", certificate.der) for certificate in certificates
+    )
 
 
 def _too_large(data: bytes, where: str) -> X509Error:

@@ -13,7 +13,7 @@ from typing import Final
 
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.extensions import CERT_SIGN
-from kubevouch.x509.gotext import quote, rfc3339
+from kubevouch.x509.gotext import quote, utc_text
 from kubevouch.x509.keys import KeyAlgorithm
 from kubevouch.x509.reasons import VerifyFailure, VerifyReason
 from kubevouch.x509.sans import SUBJECT_ALT_NAME
@@ -38,10 +38,10 @@ def validity_failure(certificate: Certificate, at: datetime) -> VerifyFailure | 
     expired = "x509: certificate has expired or is not yet valid: current time"
     not_before, not_after = certificate.validity_texts
     if at < certificate.not_before:
-        text = f"{expired} {rfc3339(at)} is before {not_before}"
+        text = f"{expired} {utc_text(at)} is before {not_before}"
         return VerifyFailure(VerifyReason.NOT_YET_VALID, text, certificate)
     if at > certificate.not_after:
-        text = f"{expired} {rfc3339(at)} is after {not_after}"
+        text = f"{expired} {utc_text(at)} is after {not_after}"
         return VerifyFailure(VerifyReason.EXPIRED, text, certificate)
     return None
 

@@ -59,7 +59,7 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
     if block is None or block.label != CSR_LABEL:
         seen = "no PEM block" if block is None else f"a {block.label} block comes first"
         raise X509Error(where, seen, f"a {CSR_LABEL} block was expected")
-    outside = () if pem.encode(CSR_LABEL, block.body) == data else (_outside(block, data),)
+    outside = () if pem.encode_block(CSR_LABEL, block.body) == data else (_outside(block, data),)
     return parse_csr(block.body, where, quirks=outside)
 
 

@@ -44,7 +44,7 @@ def _quoted(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def rfc3339(moment: datetime) -> str:
+def utc_text(moment: datetime) -> str:
     """A moment in UTC in RFC 3339, without fractions of a second."""
     return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 

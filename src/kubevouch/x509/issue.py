@@ -152,7 +152,7 @@ def kubelet_certified(
         _leaf_extensions(key_id, host, addresses),
     )
     return b"".join(
-        pem.encode("CERTIFICATE", _certificate(body, validity, subject, ca_key))
+        pem.encode_block("CERTIFICATE", _certificate(body, validity, subject, ca_key))
         for body, subject in ((leaf, spki), (ca, _spki(ca_key)))
     )
 
@@ -163,7 +163,7 @@ def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int)
     subject, key_id = encode_name((COMMON_NAME, name)), hashlib.sha256(_key_bits(key)).digest()[:20]
     body = _Body(serial, subject, subject, _ca_extensions(key_id))
     der_bytes = _certificate(body, _validity(now - BACKDATE, end), _spki(key), key)
-    return ServingPair(pem.encode("CERTIFICATE", der_bytes), _key_pem(key), end)
+    return ServingPair(pem.encode_block("CERTIFICATE", der_bytes), _key_pem(key), end)
 
 
 def signed_serving_pair(
@@ -205,7 +205,7 @@ def signed_serving_pair(
     extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
     body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)
     der_bytes = _certificate(body, _validity(now - BACKDATE, end), _spki(key), signer)
-    return ServingPair(pem.encode("CERTIFICATE", der_bytes), _key_pem(key), end)
+    return ServingPair(pem.encode_block("CERTIFICATE", der_bytes), _key_pem(key), end)
 
 
 def _key_pem(key: _PrivateKey) -> bytes:

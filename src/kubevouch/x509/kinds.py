@@ -21,7 +21,7 @@ _SELF_SIGNED_CA = re.compile(r"(?P<host>.+)-ca@[0-9]+")
 
 
 class CertificateKind(StrEnum):
-    """The kind of a certificate, by kubeadm's name if it has one (`kubeadm certs check-expiration`)."""
+    """The kind of a certificate, as far as somebody here has to know it."""
 
     KUBELET_SELF_SIGNED = "kubelet-self-signed"
     """CN <host>@<unix time>, made by the kubelet itself. No cluster CA signed it, and it is never renewed."""
@@ -32,38 +32,11 @@ class CertificateKind(StrEnum):
     SELF_SIGNED_CA = "self-signed-ca"
     """The throw-away CA of a self-signed pair, whose key is never kept."""
     CA = "ca"
-    ETCD_CA = "etcd-ca"
-    FRONT_PROXY_CA = "front-proxy-ca"
-    OTHER_CA = "other-ca"
+    """Any other authority."""
     APISERVER = "apiserver"
-    APISERVER_KUBELET_CLIENT = "apiserver-kubelet-client"
-    APISERVER_ETCD_CLIENT = "apiserver-etcd-client"
-    FRONT_PROXY_CLIENT = "front-proxy-client"
     ETCD_MEMBER = "etcd-member"
     """etcd-server or etcd-peer: they differ only in their file name."""
-    ETCD_HEALTHCHECK_CLIENT = "etcd-healthcheck-client"
-    ADMIN = "admin.conf"
-    SUPER_ADMIN = "super-admin.conf"
-    CONTROLLER_MANAGER = "controller-manager.conf"
-    SCHEDULER = "scheduler.conf"
     OTHER = "other"
-
-
-_CAS = {
-    "kubernetes": CertificateKind.CA,
-    "etcd-ca": CertificateKind.ETCD_CA,
-    "front-proxy-ca": CertificateKind.FRONT_PROXY_CA,
-}
-_CLIENTS = {
-    "kube-apiserver-kubelet-client": CertificateKind.APISERVER_KUBELET_CLIENT,
-    "kube-apiserver-etcd-client": CertificateKind.APISERVER_ETCD_CLIENT,
-    "front-proxy-client": CertificateKind.FRONT_PROXY_CLIENT,
-    "kube-etcd-healthcheck-client": CertificateKind.ETCD_HEALTHCHECK_CLIENT,
-    "kubernetes-admin": CertificateKind.ADMIN,
-    "kubernetes-super-admin": CertificateKind.SUPER_ADMIN,
-    "system:kube-controller-manager": CertificateKind.CONTROLLER_MANAGER,
-    "system:kube-scheduler": CertificateKind.SCHEDULER,
-}
 
 
 def classify(certificate: Certificate) -> CertificateKind:
@@ -77,9 +50,7 @@ def classify(certificate: Certificate) -> CertificateKind:
         return (
             CertificateKind.COMPONENT_SELF_SIGNED if local else CertificateKind.KUBELET_SELF_SIGNED
         )
-    if certificate.is_ca:
-        return _CAS.get(name, CertificateKind.OTHER_CA)
-    return _leaf(certificate)
+    return CertificateKind.CA if certificate.is_ca else _leaf(certificate)
 
 
 def _leaf(certificate: Certificate) -> CertificateKind:
@@ -87,8 +58,6 @@ def _leaf(certificate: Certificate) -> CertificateKind:
     usages = certificate.extended_key_usage
     if node_name_of(certificate) is not None:
         return _kubelet(usages)
-    if CLIENT_AUTH in usages and SERVER_AUTH not in usages:
-        return _CLIENTS.get(name, CertificateKind.OTHER)
     if SERVER_AUTH in usages and CLIENT_AUTH not in usages and name == "kube-apiserver":
         return CertificateKind.APISERVER
     if {SERVER_AUTH, CLIENT_AUTH} <= set(usages) and certificate.issuer.common_name == "etcd-ca":

@@ -41,7 +41,7 @@ def blocks(data: bytes) -> Iterator[PemBlock]:
         at = block.end
 
 
-def encode(label: str, body: bytes) -> bytes:
+def encode_block(label: str, body: bytes) -> bytes:
     """A block as Go writes it: 64 characters a line, one newline at the end."""
     text = base64.b64encode(body)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]

@@ -20,7 +20,7 @@ def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(presented[: bisect_right(long, MOST_OF_A_CHAIN)])
 
 
-def too_long(presented: Sequence[bytes]) -> str:
+def leaf_too_long(presented: Sequence[bytes]) -> str:
     """Why a leaf is too long to be read; "" if it is short enough, or if none was presented."""
     if not presented or len(presented[0]) <= MOST_OF_A_CHAIN:
         return ""

@@ -163,7 +163,7 @@ class Answers:
         printed = self._printed(wanted, request)
         if printed is not None:
             return _json(printed(page.items, page.metadata()))
-        if accept.wanted(request.headers.get("Accept", "")).form == "PartialObjectMetadataList":
+        if accept.wanted_form(request.headers.get("Accept", "")) == "PartialObjectMetadataList":
             body |= {"items": [{"metadata": each["metadata"]} for each in body["items"]]}
         return _json(body)
 
@@ -188,7 +188,7 @@ class Answers:
 
     def _printed(self, wanted: Asked, request: Seen) -> "Callable[..., Object] | None":
         """Prints objects as a Table, as the lab does; None if that is not asked for."""
-        form = accept.wanted(request.headers.get("Accept", "")).form
+        form = accept.wanted_form(request.headers.get("Accept", ""))
         if form != "Table" or not self.prints_tables:
             return None
 

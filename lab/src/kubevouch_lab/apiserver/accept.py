@@ -1,39 +1,27 @@
 """In which form a client wants its answer: the Accept header (apiserver's pkg/endpoints/handlers/negotiation)."""
 
-from dataclasses import dataclass
-
 from kubevouch_lab.apiserver import status
 
 JSON = "application/json"
 _AS = {"Table", "PartialObjectMetadata", "PartialObjectMetadataList"}
-_KNOWN = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """JSON always; `form` is empty for the object itself, else Table or PartialObjectMetadata(List) in `version`."""
+def wanted_form(header: str) -> str:
+    """Empty for the object itself, else Table or PartialObjectMetadata(List): the first form that is served here.
 
-    form: str = ""
-    version: str = "v1"
-
-
-def wanted(header: str) -> Wanted:
-    """The first form of the header that is served here; 406 if no form of it is.
-
-    Protobuf is passed over: every client that asks for it takes JSON too.
+    The answer is JSON always. Protobuf is passed over: every client that asks for it takes JSON too. Raises a 406.
     """
     if not header:
-        return Wanted()
+        return ""
     for choice in header.split(","):
         kind, *parameters = [part.strip() for part in choice.split(";")]
         if kind not in {JSON, "*/*", "application/*"}:
             continue
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
-        form, version = given.get("as", ""), given.get("v", "v1")
+        form = given.get("as", "")
         if not form:
-            return Wanted()
-        if form in _AS and given.get("g") == "meta.k8s.io" and version in {"v1", "v1beta1"}:
-            return Wanted(form, version)
-    accepted = ", ".join(_KNOWN[:1])
-    message = f"only the following media types are accepted: {accepted}"
+            return ""
+        if form in _AS and given.get("g") == "meta.k8s.io" and given.get("v") == "v1":
+            return form
+    message = f"only the following media types are accepted: {JSON}"
     raise status.StatusError(406, "NotAcceptable", message)

@@ -6,12 +6,14 @@ from datetime import datetime
 import msgspec
 from aiohttp import web
 
-from kubevouch_lab.apiserver.accept import JSON, Wanted
+from kubevouch_lab.apiserver.accept import JSON, wanted_form
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.status import StatusError
-from kubevouch_lab.apiserver.tables import IncludeObject, table_for
+from kubevouch_lab.apiserver.tables.table import IncludeObject, partial, table_for
 from kubevouch_lab.objects import Object
+
+_INCLUDED: Mapping[str, IncludeObject] = {"None": "None", "Object": "Object"}
 
 
 class Answers:
@@ -21,64 +23,43 @@ class Answers:
         self._now = now
 
     def object(
-        self,
-        kind: Kind,
-        thing: Object,
-        wanted: Wanted,
-        query: Mapping[str, str],
-        code: int = 200,
+        self, kind: Kind, thing: Object, request: web.Request, code: int = 200
     ) -> web.Response:
         """One object."""
-        return encoded(self.formed(kind, thing, wanted, query), code)
+        return encoded(self.formed(kind, thing, request), code)
 
     def formed(
-        self,
-        kind: Kind,
-        thing: Object,
-        wanted: Wanted,
-        query: Mapping[str, str],
-        *,
-        headers: bool = True,
+        self, kind: Kind, thing: Object, request: web.Request, *, headers: bool = True
     ) -> Object:
-        """One object in the form that is wanted; a Status stays as it is. headers: with a Table's columns."""
-        if not wanted.form or thing.get("kind") == "Status":
+        """One object in the form that is wanted; a Status and a Scale stay as they are. headers: a Table's columns."""
+        form = _form(request)
+        if not form or thing.get("kind") in {"Status", "Scale"}:
             return thing
-        if wanted.form == "Table":
-            metadata = {"resourceVersion": _version(thing)}
-            return self._table(kind, [thing], wanted, query, metadata, headers=headers)
-        return _partial(thing, wanted)
+        if form == "Table":
+            metadata = {"resourceVersion": thing["metadata"].get("resourceVersion", "")}
+            return self._table(kind, [thing], request, metadata, headers=headers)
+        return partial(thing)
 
-    def list(
-        self, kind: Kind, page: ListPage, wanted: Wanted, query: Mapping[str, str]
-    ) -> web.Response:
+    def list(self, kind: Kind, page: ListPage, request: web.Request) -> web.Response:
         """A list, or its page."""
-        if wanted.form == "Table":
-            return encoded(self._table(kind, page.items, wanted, query, page.metadata()))
-        if wanted.form:
-            items = [_partial(item, wanted) for item in page.items]
-            named = {
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": f"meta.k8s.io/{wanted.version}",
-            }
-            return encoded({**named, "metadata": page.metadata(), "items": items})
+        form, metadata = _form(request), page.metadata()
+        if form == "Table":
+            return encoded(self._table(kind, page.items, request, metadata, headers=True))
+        if form:
+            named = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+            return encoded({**named, "metadata": metadata, "items": list(map(partial, page.items))})
         return encoded(page.body(kind))
 
     def _table(
         self,
         kind: Kind,
         things: Sequence[Object],
-        wanted: Wanted,
-        query: Mapping[str, str],
+        request: web.Request,
         metadata: Object,
         *,
-        headers: bool = True,
+        headers: bool,
     ) -> Object:
-        said = query.get("includeObject", "")
-        included: IncludeObject | None = "Metadata"
-        if said == "None":
-            included = "None"
-        elif said == "Object":
-            included = "Object"
+        included = _INCLUDED.get(request.query.get("includeObject", ""), "Metadata")
         return table_for(
             kind,
             things,
@@ -86,8 +67,11 @@ class Answers:
             include_object=included,
             now=self._now(),
             headers=headers,
-            version=wanted.version,
         )
+
+
+def _form(request: web.Request) -> str:
+    return wanted_form(",".join(request.headers.getall("Accept", [])))
 
 
 def encoded(
@@ -113,16 +97,3 @@ def text(body: str, code: int = 200) -> web.Response:
     """Plain text, as Go writes it."""
     headers = {"X-Content-Type-Options": "nosniff"}
     return web.Response(status=code, text=body, content_type="text/plain", headers=headers)
-
-
-def _partial(thing: Object, wanted: Wanted) -> Object:
-    return {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": f"meta.k8s.io/{wanted.version}",
-        "metadata": thing["metadata"],
-    }
-
-
-def _version(thing: Object) -> str:
-    version: str = thing["metadata"].get("resourceVersion", "")
-    return version

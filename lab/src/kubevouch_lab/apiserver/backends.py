@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from kubevouch_lab.apiserver.discovery import GroupVersion
+from kubevouch_lab.apiserver.discovery import OtherVersion
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.objects import Object
@@ -14,28 +14,20 @@ from kubevouch_lab.objects import Object
 
 @dataclass(frozen=True)
 class Call:
-    """A request for something special. body is the decoded body, or None where none came."""
+    """A request for something special. body: as it is decoded; empty for what has none, and for a proxy's."""
 
     info: RequestInfo
-    query: Mapping[str, str]
-    body: Object | None
     http: web.Request
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a special handler answers: an object (or plain text) and a code. headers go beside it."""
-
-    body: Object | str | bytes
-    code: int = 200
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Object = field(default_factory=dict)
 
 
 class Special(Protocol):
-    """Answers for one (group, resource, subresource), after authorization. May raise a StatusError."""
+    """Answers for one (group, resource, subresource), after authorization. May raise a StatusError.
 
-    async def __call__(self, call: Call) -> Answer | web.StreamResponse: ...  # noqa: D102 - said by the class
+    An object is what has been created.
+    """
+
+    async def __call__(self, call: Call) -> Object | web.StreamResponse: ...  # noqa: D102 - said by the class
 
 
 Aggregated = Callable[[web.Request, RequestInfo], Awaitable[web.StreamResponse]]
@@ -47,15 +39,13 @@ class Backends:
 
     specials: by (group, resource, subresource), such as ("", "nodes", "proxy") or
     ("authentication.k8s.io", "tokenreviews", ""); they win over what the server does itself.
-    strategies: by (group, resource), such as ("certificates.k8s.io", "certificatesigningrequests").
+    strategies: by resource, in the place of those of the table.
     aggregated: who serves a group and version instead of this server, or None; asked for every resource path that
     the table of kinds does not hold, and for discovery below /apis/<group>/<version>.
     others: what discovery announces beside this server's own kinds: the APIServices that have a service.
-    ready: what /readyz waits for; each name is a check.
     """
 
     specials: Mapping[tuple[str, str, str], Special] = field(default_factory=dict)
-    strategies: Mapping[tuple[str, str], Strategy] = field(default_factory=dict)
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     aggregated: Callable[[str, str], Aggregated | None] = lambda _group, _version: None
-    others: Callable[[], Iterable[GroupVersion]] = tuple
-    ready: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    others: Callable[[], Iterable[OtherVersion]] = tuple

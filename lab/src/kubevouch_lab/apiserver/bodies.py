@@ -8,9 +8,10 @@ import msgspec
 from kubevouch import goyaml
 from kubevouch_lab.apiserver import protobuf, status
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.openapi.schema import message_for
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.request import RequestInfo
+from kubevouch_lab.apiserver.schema.strict import WrongType, checked
+from kubevouch_lab.apiserver.schema.types import message_for
 from kubevouch_lab.apiserver.strategic import strategic_patched
 from kubevouch_lab.objects import Object
 
@@ -48,17 +49,16 @@ def decoded(raw: bytes, header: str, default: tuple[str, str] = ("", "")) -> Obj
     return shaped(_json(raw))
 
 
-def check_kind(kind: Kind, body: Object, expected: str = "", version: str = "") -> None:
-    """400 for a body that says to be something else than the path (or its subresource, if expected is given)."""
-    api_version, name = version or kind.api_version, expected or kind.kind
+def check_kind(body: Object, api_version: str, kind: str) -> None:
+    """400 for a body that says to be something else than what the path takes."""
     if body.get("apiVersion") not in {None, "", api_version}:
         raise status.bad_request(
             f"the API version in the data ({body['apiVersion']}) does not match the expected API version ({api_version})"
         )
-    if body.get("kind") not in {None, "", name}:
-        said, v = body["kind"], api_version.rpartition("/")[2]
+    if body.get("kind") not in {None, "", kind}:
+        said, version = body["kind"], api_version.rpartition("/")[2]
         raise status.bad_request(
-            f'{said} in version "{v}" cannot be handled as a {name}: no kind "{said}" is registered for version "{api_version}"'
+            f'{said} in version "{version}" cannot be handled as a {kind}: no kind "{said}" is registered for version "{api_version}"'
         )
 
 
@@ -109,51 +109,18 @@ def check_force(query: Mapping[str, str]) -> None:
         raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
 
 
-def shown(raw: bytes) -> Any:  # noqa: ANN401 - JSON
-    """A patch that `patch` has taken, for the text of an error."""
-    return _json(raw)
-
-
 def shaped(thing: Any) -> Object:  # noqa: ANN401 - JSON
-    """The same object, if it has the shape that every object has; else 400."""
+    """The same object, if it and its metadata have the shape that every object has; else 400."""
     if not isinstance(thing, dict):
         raise status.bad_request("json: cannot unmarshal into Go value: the body is not an object")
     for field in ("kind", "apiVersion"):
         if not isinstance(thing.get(field), str | None):
-            raise _unmarshal(field, "string")
-    metadata = thing.get("metadata")
-    if metadata is not None:
-        _check_metadata(metadata)
-    for field in ("spec", "status"):
-        if not isinstance(thing.get(field, {}), dict | None):
-            raise _unmarshal(field, "object")
+            raise status.bad_request(f"json: cannot unmarshal into field {field} of type string")
+    try:
+        checked("v1", "PartialObjectMetadata", thing)
+    except WrongType as error:
+        raise status.bad_request(str(error)) from None
     return thing
-
-
-def _check_metadata(metadata: Any) -> None:  # noqa: ANN401 - JSON
-    if not isinstance(metadata, dict):
-        raise _unmarshal("metadata", "v1.ObjectMeta")
-    for field in ("name", "namespace", "generateName", "uid", "resourceVersion"):
-        if not isinstance(metadata.get(field), str | None):
-            raise _unmarshal(f"metadata.{field}", "string")
-    for field in ("labels", "annotations"):
-        found = metadata.get(field)
-        if found is not None and not (
-            isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
-        ):
-            raise _unmarshal(f"metadata.{field}", "map[string]string")
-    for field, item in (("finalizers", str), ("ownerReferences", dict)):
-        found = metadata.get(field)
-        if found is not None and not (
-            isinstance(found, list) and all(isinstance(value, item) for value in found)
-        ):
-            raise _unmarshal(f"metadata.{field}", "array")
-
-
-def _unmarshal(field: str, into: str) -> status.StatusError:
-    return status.bad_request(
-        f"json: cannot unmarshal into Go struct field .{field} of type {into}"
-    )
 
 
 def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
@@ -164,44 +131,10 @@ def _json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
 
 
 def _yaml(raw: bytes) -> Any:  # noqa: ANN401 - JSON
-    if (found := _plain_json(raw)) is not None:
-        return found
+    """Most clients send JSON, which is read at once."""
+    if raw.lstrip().startswith(b"{"):
+        return _json(raw)
     try:
         return goyaml.read(raw)
     except goyaml.UnreadableYaml as error:
         raise status.bad_request(f"error converting YAML to JSON: yaml: {error}") from None
-
-
-# What JSON and YAML read in different ways, or YAML not at all; and what may be too much for our reader of YAML.
-_NOT_SURE = (b"\\u", b"\\/", b"\t", b"\x7f", b"<<")
-_SHORT = 64 * 1024
-# libyaml takes keys of 1024 bytes, with quotes and escapes.
-_LONG_KEY = 500
-
-
-def _plain_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON
-    """The value of what is certainly the same in JSON and in YAML; else None. Most clients send JSON, which is read at once."""
-    if len(raw) > _SHORT or not raw.startswith(b"{") or not raw.isascii():
-        return None
-    if any(each in raw for each in _NOT_SURE):
-        return None
-    try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return found if _is_plain(found, goyaml.MAX_DEPTH) else None
-
-
-def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401 - JSON
-    """Without fractions and very large numbers, keys that are long, and too many levels."""
-    match value:
-        case dict():
-            within = depth and all(len(key) < _LONG_KEY for key in value)
-            return bool(within) and all(_is_plain(each, depth - 1) for each in value.values())
-        case list():
-            return bool(depth) and all(_is_plain(each, depth - 1) for each in value)
-        case float():
-            return False
-        case int():
-            return abs(value) < 2**53
-    return True

@@ -71,7 +71,7 @@ class LocalClient:
         info = self._info(
             "update", kind, metadata["name"], metadata.get("namespace", ""), subresource
         )
-        return clone(self._resources.update(info, body)[0])
+        return clone(self._resources.update(info, body))
 
     def patch(
         self, kind: Kind, name: str, change: Object, namespace: str = "", *, subresource: str = ""

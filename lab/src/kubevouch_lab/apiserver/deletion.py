@@ -1,8 +1,7 @@
 """How an object goes: preconditions, finalizers, what it owns, and the contents of a namespace.
 
 The real ones are several controllers (garbage collector, namespace controller) that take their time; here it is
-done before the call returns, in the order they would keep. One thing takes its time here, too: as long as an aggregated API does
-not answer, nobody knows what it may have in a namespace, so that no namespace goes (pkg/controller/namespace/deletion).
+done before the call returns, in the order they would keep.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,13 +10,12 @@ from typing import Any
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
-from kubevouch_lab.apiserver.kinds import API_SERVICES, EVENTS, KINDS, LEASES, NAMESPACES, Kind
+from kubevouch_lab.apiserver.kinds import EVENTS, KINDS, LEASES, NAMESPACES, Kind
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import Object, condition, name_of, namespace_of, status_of, uid_of
+from kubevouch_lab.objects import Object, name_of, namespace_of, uid_of
 
-FOREGROUND = "foregroundDeletion"
 _POLICIES = ("Orphan", "Background", "Foreground")
 _STORED = tuple(kind for kind in KINDS.values() if kind.stored and not kind.stored_as)
 # They own nothing, and there are many of them.
@@ -48,12 +46,7 @@ def options(body: Any, query: Any) -> Options:  # noqa: ANN401 - decoded JSON, a
     """Reads DeleteOptions from a body and, where that is silent, from the query; 422 for what it does not know."""
     body = body or {}
     conditions = body.get("preconditions") or {}
-    propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or ""
-    orphan = body.get("orphanDependents")
-    if orphan is None and "orphanDependents" in query:
-        orphan = query["orphanDependents"] == "true"
-    if not propagation:
-        propagation = "Orphan" if orphan else "Background"
+    propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
     if propagation not in _POLICIES:
         text = f'Unsupported value: "{propagation}": supported values: "Foreground", "Background", "Orphan", "nil"'
         cause = ("FieldValueNotSupported", "propagationPolicy", text)
@@ -78,12 +71,9 @@ class Deletion:
             self._orphan(thing)
         if kind is NAMESPACES:
             return self._empty(self._marked(kind, thing))
-        if how.propagation == "Foreground" and self._dependents(thing):
-            marked = self._marked(kind, thing, FOREGROUND)
+        if how.propagation == "Foreground":
             for child_kind, child in self._dependents(thing):
                 self._delete_if_there(child_kind, child, how)
-            still = self._store.find(kind, *_name(marked))
-            return (still, False) if still else (marked, True)
         if self._strategy(kind).finalizers(thing):
             return self._marked(kind, thing), False
         return self._remove(kind, thing), True
@@ -103,11 +93,6 @@ class Deletion:
             return last
         for child_kind, child in self._dependents(thing):
             self._drop_owner(child_kind, child, uid_of(thing))
-        for owner_kind, owner in self._owners(thing):
-            if FOREGROUND in (owner["metadata"].get("finalizers") or []) and not self._dependents(
-                owner
-            ):
-                self._without(owner_kind, owner, FOREGROUND)
         space = self._store.find(NAMESPACES, namespace_of(thing))
         if space and "deletionTimestamp" in space["metadata"]:
             self._close(space)
@@ -144,54 +129,18 @@ class Deletion:
 
     def _close(self, space: Object) -> None:
         name = name_of(space)
-        if any(self._store.count(kind, name) for kind in _STORED if kind.namespaced):
-            return
-        if silent := self._silent_apis():
-            self._keep_for(space, silent)
-        elif not space["metadata"].get("finalizers"):
+        kept = any(self._store.count(kind, name) for kind in _STORED if kind.namespaced)
+        if not kept and not space["metadata"].get("finalizers"):
             self._store.delete(NAMESPACES, name)
 
-    def _silent_apis(self) -> list[str]:
-        """The aggregated APIs that do not answer, as GROUP/VERSION."""
-        return sorted(
-            f"{each['spec'].get('group')}/{each['spec'].get('version')}"
-            for each in self._store.list(API_SERVICES)
-            if (each.get("spec") or {}).get("service")
-            and (condition(each, "Available") or {}).get("status") != "True"
-        )
-
-    def _keep_for(self, space: Object, silent: list[str]) -> None:
-        """Says in the namespace's status why it does not go (status_condition_utils.go, ProcessDiscoverResourcesErr)."""
-        failed = ", ".join(f"{each}: stale GroupVersion discovery: {each}" for each in silent)
-        said = {
-            "type": "NamespaceDeletionDiscoveryFailure",
-            "status": "True",
-            "reason": "DiscoveryFailed",
-            "message": f"Discovery failed for some groups, {len(silent)} failing: unable to retrieve the complete list of "
-            f"server APIs: {failed}",
-        }
-        known = condition(space, said["type"]) or {}
-        if {key: known.get(key) for key in said} == said:
-            return
-        said["lastTransitionTime"] = moment(self._clock.now())
-        status = status_of(space)
-        others = [each for each in status.get("conditions") or [] if each["type"] != said["type"]]
-        self._store.update(
-            NAMESPACES, {**space, "status": {**status, "conditions": [*others, said]}}
-        )
-
-    def _marked(self, kind: Kind, thing: Object, *finalizers: str) -> Object:
+    def _marked(self, kind: Kind, thing: Object) -> Object:
         metadata = thing["metadata"]
-        if "deletionTimestamp" in metadata and set(finalizers) <= set(
-            metadata.get("finalizers", [])
-        ):
+        if "deletionTimestamp" in metadata:
             return thing
         changes: Object = {
-            "deletionTimestamp": metadata.get("deletionTimestamp") or moment(self._clock.now()),
+            "deletionTimestamp": moment(self._clock.now()),
             "deletionGracePeriodSeconds": 0,
         }
-        if finalizers:
-            changes["finalizers"] = [*metadata.get("finalizers", []), *finalizers]
         if kind.generation:
             changes["generation"] = metadata.get("generation", 0) + 1
         marked = _with_metadata(thing, **changes)
@@ -199,12 +148,6 @@ class Deletion:
             del marked["metadata"]["deletionGracePeriodSeconds"]
             marked = {**marked, "status": {**marked.get("status", {}), "phase": "Terminating"}}
         return self._store.update(kind, marked)
-
-    def _without(self, kind: Kind, thing: Object, finalizer: str) -> None:
-        left = [each for each in thing["metadata"]["finalizers"] if each != finalizer]
-        self.finished(
-            kind, self._store.update(kind, _with_metadata(thing, finalizers=left or None))
-        )
 
     def _delete_if_there(self, kind: Kind, thing: Object, how: Options) -> None:
         current = self._store.find(kind, *_name(thing))

@@ -6,7 +6,7 @@ apiserver's pkg/storage/cacher: a watch goes on from any revision that is still 
 import asyncio
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, Self
@@ -79,15 +79,6 @@ class History:
         for trigger in _triggers(change):
             for watcher in list(waiting.get(trigger, ())):
                 watcher.offer(change)
-
-    def back_to(self, revision: int) -> Iterator[Change]:
-        """The changes after a revision, the last first; 410 for a revision that is forgotten."""
-        if revision < self.compacted:
-            raise status.expired()
-        for change in reversed(self._changes):
-            if change.revision <= revision:
-                return
-            yield change
 
     def watch(self, kind: Kind, since: int, namespace: str, trigger: Trigger) -> "Watcher":
         """Opens a watch from a revision; 410 for one that is forgotten."""

@@ -105,24 +105,3 @@ def _opened(file: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-class NoJournal:
-    """A store that lives in memory only."""
-
-    def objects(self) -> Iterator[tuple[Key, Where, Object]]:
-        """No objects: nothing was kept."""
-        return iter(())
-
-    def revision(self) -> int:
-        """None was given out."""
-        return 0
-
-    def keep(self, key: Key, where: Where, revision: int, raw: bytes) -> None:
-        """Keeps nothing."""
-
-    def forget(self, key: Key, where: Where, revision: int) -> None:
-        """Forgets nothing, since nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing to give back."""

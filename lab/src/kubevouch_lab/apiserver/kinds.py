@@ -6,6 +6,7 @@ may be selected on are those of each registry's conversion functions (pkg/apis/c
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # The order of a real discovery document.
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -38,11 +39,11 @@ class Kind:
     version: str
     plural: str
     kind: str
-    namespaced: bool = False
     short_names: tuple[str, ...] = ()
+    subresources: tuple[Subresource, ...] = ()
+    namespaced: bool = False
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
-    subresources: tuple[Subresource, ...] = ()
     fields: tuple[str, ...] = NAMES
     generation: bool = False
     stored_as: tuple[str, str, str] | None = None
@@ -80,293 +81,136 @@ class Kind:
 _STATUS = Subresource("status")
 _SCALE = Subresource("scale", "Scale", "autoscaling", "v1")
 _PROXY = ("create", "delete", "get", "patch", "update")
-_EVENT_OBJECT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_ADMISSION = "admissionregistration.k8s.io/v1"
+_RBAC = "rbac.authorization.k8s.io/v1"
 
 
-def _core(plural: str, kind: str, *subs: Subresource, **more: object) -> Kind:
-    return _kind(CORE, "v1", plural, kind, *subs, **more)
+def _cluster(words: str, *subresources: Subresource, **more: Any) -> Kind:  # noqa: ANN401 - a Kind's own fields
+    """words: apiVersion, kind, plural, short names."""
+    api_version, kind, plural, *short_names = words.split()
+    group, _, version = api_version.rpartition("/")
+    return Kind(group, version, plural, kind, tuple(short_names), subresources, **more)
 
 
-def _kind(
-    group: str, version: str, plural: str, kind: str, *subs: Subresource, **more: object
-) -> Kind:
-    return Kind(group, version, plural, kind, subresources=subs, **more)  # type: ignore[arg-type]
-
-
-def _workload(plural: str, kind: str, short: str, *subs: Subresource, **more: object) -> Kind:
-    settled: dict[str, object] = {
-        "namespaced": True,
-        "short_names": (short,),
-        "categories": ("all",),
-        "generation": True,
-    }
-    return _kind("apps", "v1", plural, kind, *subs, _STATUS, **(settled | more))
-
-
-def _rbac(plural: str, kind: str, *, namespaced: bool) -> Kind:
-    return _kind("rbac.authorization.k8s.io", "v1", plural, kind, namespaced=namespaced)
-
-
-def _review(group: str, plural: str, kind: str, *, namespaced: bool = False) -> Kind:
-    return _kind(group, "v1", plural, kind, namespaced=namespaced, verbs=("create",))
-
-
-_AUTHORIZATION = "authorization.k8s.io"
-_ADMISSION = "admissionregistration.k8s.io"
-
-
-def _webhooks(plural: str, kind: str) -> Kind:
-    return _kind(_ADMISSION, "v1", plural, kind, categories=("api-extensions",), generation=True)
+def _namespaced(words: str, *subresources: Subresource, **more: Any) -> Kind:  # noqa: ANN401 - a Kind's own fields
+    return _cluster(words, *subresources, namespaced=True, **more)
 
 
 _TABLE = (
-    _core(
-        "bindings",
-        "Binding",
-        namespaced=True,
-        verbs=("create",),
-    ),
-    _core(
-        "nodes",
-        "Node",
+    _cluster(
+        "v1 Node nodes no",
         Subresource("proxy", "NodeProxyOptions", verbs=_PROXY),
         _STATUS,
-        short_names=("no",),
         fields=("metadata.name", "spec.unschedulable"),
     ),
-    _core(
-        "namespaces",
-        "Namespace",
+    _cluster(
+        "v1 Namespace namespaces ns",
         Subresource("finalize", verbs=("update",)),
         _STATUS,
-        short_names=("ns",),
         verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
         fields=("metadata.name", "status.phase"),
     ),
-    _core(
-        "pods",
-        "Pod",
+    _namespaced(
+        "v1 Pod pods po",
         Subresource("binding", "Binding", verbs=("create",)),
-        Subresource("eviction", "Eviction", "policy", "v1", verbs=("create",)),
         Subresource("log", verbs=("get",)),
         _STATUS,
-        namespaced=True,
-        short_names=("po",),
         categories=("all",),
         generation=True,
-        fields=(
-            *NAMES,
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.nominatedNodeName",
-        ),
+        fields=(*NAMES, "spec.nodeName", "status.phase"),
     ),
-    _core(
-        "services",
-        "Service",
+    _namespaced(
+        "v1 Service services svc",
         Subresource("proxy", "ServiceProxyOptions", verbs=_PROXY),
         _STATUS,
-        namespaced=True,
-        short_names=("svc",),
         categories=("all",),
-        fields=(*NAMES, "spec.clusterIP", "spec.type"),
     ),
-    _core("endpoints", "Endpoints", namespaced=True, short_names=("ep",)),
-    _core("configmaps", "ConfigMap", namespaced=True, short_names=("cm",)),
-    _core("secrets", "Secret", namespaced=True, fields=(*NAMES, "type")),
-    _core(
-        "serviceaccounts",
-        "ServiceAccount",
+    _namespaced("v1 Endpoints endpoints ep"),
+    _namespaced("v1 ConfigMap configmaps cm"),
+    _namespaced("v1 Secret secrets", fields=(*NAMES, "type")),
+    _namespaced(
+        "v1 ServiceAccount serviceaccounts sa",
         Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", verbs=("create",)),
-        namespaced=True,
-        short_names=("sa",),
     ),
-    _core(
-        "events",
-        "Event",
-        namespaced=True,
-        short_names=("ev",),
+    _namespaced(
+        "v1 Event events ev",
         fields=(
             *NAMES,
-            *(f"involvedObject.{part}" for part in _EVENT_OBJECT),
+            *(f"involvedObject.{part}" for part in _REFERENCE),
             "reason",
             "reportingComponent",
             "source",
             "type",
         ),
     ),
-    _core(
-        "replicationcontrollers",
-        "ReplicationController",
+    _namespaced(
+        "apps/v1 Deployment deployments deploy",
         _SCALE,
         _STATUS,
-        namespaced=True,
-        short_names=("rc",),
-        categories=("all",),
-        generation=True,
-        fields=(*NAMES, "status.replicas"),
-    ),
-    _core(
-        "persistentvolumeclaims",
-        "PersistentVolumeClaim",
-        _STATUS,
-        namespaced=True,
-        short_names=("pvc",),
-    ),
-    _core("resourcequotas", "ResourceQuota", _STATUS, namespaced=True, short_names=("quota",)),
-    _core("limitranges", "LimitRange", namespaced=True, short_names=("limits",)),
-    _workload("deployments", "Deployment", "deploy", _SCALE),
-    _workload("replicasets", "ReplicaSet", "rs", _SCALE, fields=(*NAMES, "status.replicas")),
-    _workload("daemonsets", "DaemonSet", "ds"),
-    _workload("statefulsets", "StatefulSet", "sts", _SCALE),
-    _kind("apps", "v1", "controllerrevisions", "ControllerRevision", namespaced=True),
-    _kind(
-        "batch",
-        "v1",
-        "jobs",
-        "Job",
-        _STATUS,
-        namespaced=True,
-        categories=("all",),
-        generation=True,
-        fields=(*NAMES, "status.successful"),
-    ),
-    _kind(
-        "batch",
-        "v1",
-        "cronjobs",
-        "CronJob",
-        _STATUS,
-        namespaced=True,
-        short_names=("cj",),
         categories=("all",),
         generation=True,
     ),
-    _kind(
-        "autoscaling",
-        "v2",
-        "horizontalpodautoscalers",
-        "HorizontalPodAutoscaler",
-        _STATUS,
-        namespaced=True,
-        short_names=("hpa",),
-        categories=("all",),
+    _namespaced(
+        "apps/v1 ReplicaSet replicasets rs", _SCALE, _STATUS, categories=("all",), generation=True
     ),
-    _kind("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True),
-    _kind(
-        "certificates.k8s.io",
-        "v1",
-        "certificatesigningrequests",
-        "CertificateSigningRequest",
+    _namespaced("coordination.k8s.io/v1 Lease leases"),
+    _cluster(
+        "certificates.k8s.io/v1 CertificateSigningRequest certificatesigningrequests csr",
         Subresource("approval"),
         _STATUS,
-        short_names=("csr",),
         fields=("metadata.name", "spec.signerName"),
     ),
-    _rbac("roles", "Role", namespaced=True),
-    _rbac("rolebindings", "RoleBinding", namespaced=True),
-    _rbac("clusterroles", "ClusterRole", namespaced=False),
-    _rbac("clusterrolebindings", "ClusterRoleBinding", namespaced=False),
-    _kind(
-        "discovery.k8s.io",
-        "v1",
-        "endpointslices",
-        "EndpointSlice",
-        namespaced=True,
-        generation=True,
-    ),
-    _kind(
-        "apiregistration.k8s.io",
-        "v1",
-        "apiservices",
-        "APIService",
-        _STATUS,
-        categories=("api-extensions",),
-    ),
-    _kind(
-        "events.k8s.io",
-        "v1",
-        "events",
-        "Event",
-        namespaced=True,
-        short_names=("ev",),
+    _namespaced(f"{_RBAC} Role roles"),
+    _namespaced(f"{_RBAC} RoleBinding rolebindings"),
+    _cluster(f"{_RBAC} ClusterRole clusterroles"),
+    _cluster(f"{_RBAC} ClusterRoleBinding clusterrolebindings"),
+    _namespaced("discovery.k8s.io/v1 EndpointSlice endpointslices", generation=True),
+    _cluster("apiregistration.k8s.io/v1 APIService apiservices", _STATUS),
+    _namespaced(
+        "events.k8s.io/v1 Event events ev",
         stored_as=(CORE, "v1", "events"),
         fields=(
             *NAMES,
-            *(f"regarding.{part}" for part in _EVENT_OBJECT),
+            *(f"regarding.{part}" for part in _REFERENCE),
             "reason",
             "reportingController",
             "type",
         ),
     ),
-    _kind(
-        "networking.k8s.io",
-        "v1",
-        "networkpolicies",
-        "NetworkPolicy",
-        namespaced=True,
-        short_names=("netpol",),
-        generation=True,
+    _namespaced("networking.k8s.io/v1 NetworkPolicy networkpolicies netpol", generation=True),
+    _namespaced("policy/v1 PodDisruptionBudget poddisruptionbudgets pdb", _STATUS, generation=True),
+    *(
+        _cluster(f"{_ADMISSION} {words}", generation=True)
+        for words in (
+            "MutatingWebhookConfiguration mutatingwebhookconfigurations",
+            "ValidatingWebhookConfiguration validatingwebhookconfigurations",
+            "ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings",
+        )
     ),
-    _kind(
-        "policy",
-        "v1",
-        "poddisruptionbudgets",
-        "PodDisruptionBudget",
+    _cluster(
+        f"{_ADMISSION} ValidatingAdmissionPolicy validatingadmissionpolicies",
         _STATUS,
-        namespaced=True,
-        short_names=("pdb",),
         generation=True,
     ),
-    _kind(
-        "scheduling.k8s.io",
-        "v1",
-        "priorityclasses",
-        "PriorityClass",
-        short_names=("pc",),
-        generation=True,
-    ),
-    _webhooks("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
-    _kind(
-        _ADMISSION,
-        "v1",
-        "validatingadmissionpolicies",
-        "ValidatingAdmissionPolicy",
+    _cluster(
+        "apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions crd crds",
         _STATUS,
-        categories=("api-extensions",),
         generation=True,
     ),
-    _kind(
-        _ADMISSION,
-        "v1",
-        "validatingadmissionpolicybindings",
-        "ValidatingAdmissionPolicyBinding",
-        categories=("api-extensions",),
-        generation=True,
+    *(
+        _cluster(words, verbs=("create",))
+        for words in (
+            "authentication.k8s.io/v1 TokenReview tokenreviews",
+            "authentication.k8s.io/v1 SelfSubjectReview selfsubjectreviews",
+            "authorization.k8s.io/v1 SubjectAccessReview subjectaccessreviews",
+            "authorization.k8s.io/v1 SelfSubjectAccessReview selfsubjectaccessreviews",
+            "authorization.k8s.io/v1 SelfSubjectRulesReview selfsubjectrulesreviews",
+        )
     ),
-    _webhooks("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
-    _kind(
-        "apiextensions.k8s.io",
-        "v1",
-        "customresourcedefinitions",
-        "CustomResourceDefinition",
-        _STATUS,
-        short_names=("crd", "crds"),
-        categories=("api-extensions",),
-        generation=True,
-    ),
-    _review("authentication.k8s.io", "tokenreviews", "TokenReview"),
-    _review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
-    _review(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview"),
-    _review(_AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-    _review(_AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
-    _review(
-        _AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True
+    _namespaced(
+        "authorization.k8s.io/v1 LocalSubjectAccessReview localsubjectaccessreviews",
+        verbs=("create",),
     ),
 )
 

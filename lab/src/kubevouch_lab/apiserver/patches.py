@@ -22,7 +22,7 @@ def merge_patched(target: JSON, patch: JSON) -> JSON:
 
 
 def json_patched(document: JSON, operations: JSON) -> JSON:
-    """RFC 6902, all its six operations, on a copy. What cannot be applied is a 422, as from the API server."""
+    """RFC 6902 without its `copy` and `move`, on a copy. What cannot be applied is a 422, as from the API server."""
     document = copy.deepcopy(document)
     try:
         for operation in operations:
@@ -45,12 +45,6 @@ def _apply(document: JSON, operation: JSON) -> JSON:
             if _at(document, path) != operation["value"]:
                 raise unprocessable()
             return document
-        case "copy":
-            value = copy.deepcopy(_at(document, _steps(operation["from"])))
-            return _added(document, path, value)
-        case "move":
-            document, value = _removed(document, _steps(operation["from"]))
-            return _added(document, path, value)
         case unknown:
             raise ValueError(unknown)
 

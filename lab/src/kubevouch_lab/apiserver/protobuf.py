@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from kubevouch_lab.apiserver import status
-from kubevouch_lab.apiserver.openapi.schema import (
+from kubevouch_lab.apiserver.schema.types import (
     Field,
     ListOf,
     MapOf,

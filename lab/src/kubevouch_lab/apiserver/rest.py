@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import eviction, status
+from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.apply.ownership import applied_paths, apply_to
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.bodies import PATCHES
-from kubevouch_lab.apiserver.deletion import Deletion, Options, options
+from kubevouch_lab.apiserver.deletion import Deletion, Options
 from kubevouch_lab.apiserver.forms import Form, form_of
 from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
 from kubevouch_lab.apiserver.listing import ListPage, page, selected
@@ -61,14 +61,14 @@ class Resources:
 
     def strategy(self, kind: Kind) -> Strategy:
         """The rules that are peculiar to a kind."""
-        return self._strategies.get((kind.group, kind.plural), _PLAIN)
+        return self._strategies.get(kind.plural, _PLAIN)
 
     def get(self, info: RequestInfo) -> Object:
         """One object, or 404."""
         form = _form(info)
         thing = self.store.get(form.base, info.name, _space(info, form.base))
         if info.subresource:
-            return self.strategy(form.base).shown(form.base, info, thing)
+            return self.strategy(form.base).shown(info, thing)
         return form.outward(thing)
 
     def list(self, info: RequestInfo, query: Query) -> ListPage:
@@ -89,10 +89,7 @@ class Resources:
         """
         form = _form(info)
         if info.subresource:
-            if info.subresource == "eviction":
-                self._evict(info, body)
-            else:
-                self._change(info, lambda _: body)
+            self._change(info, lambda _: body)
             return {**_SUCCESS, "code": 201}
         now = self._clock.now()
         new = born(form.base, form.inward(body), info.namespace, now, self._entropy)
@@ -110,24 +107,15 @@ class Resources:
         self._forget_old_events(form.base)
         return form.outward(self.store.create(form.base, new))
 
-    def update(self, info: RequestInfo, body: Object) -> tuple[Object, bool]:
-        """Replaces an object; True beside it if that created it, as a few kinds allow."""
-        form = _form(info)
-        strategy = self.strategy(form.base)
-        space = _space(info, form.base)
-        if strategy.creates_on_update and not info.subresource:
-            _same_name(info, body)
-            if self.store.find(form.base, info.name, space) is None:
-                _no_other_meant(form.base, body)
-                unversioned = {**body, "metadata": {**(body.get("metadata") or {})}}
-                unversioned["metadata"].pop("resourceVersion", None)
-                return self.create(info, unversioned), True
+    def update(self, info: RequestInfo, body: Object) -> Object:
+        """Replaces an object. No PUT creates one here, also of the few kinds of which a real one does."""
+        base = _form(info).base
         version = (body.get("metadata") or {}).get("resourceVersion")
-        if not version and not strategy.unconditional_update:
+        if not version and not self.strategy(base).unconditional_update:
             text = "Invalid value: 0: must be specified for an update"
             cause = ("FieldValueInvalid", "metadata.resourceVersion", text)
-            raise status.invalid(form.base.group, form.base.kind, info.name, [cause])
-        return self._change(info, lambda _: body), False
+            raise status.invalid(base.group, base.kind, info.name, [cause])
+        return self._change(info, lambda _: body)
 
     def patch(self, info: RequestInfo, patch: Patch) -> Object:
         """Keeps what the patch makes of the object as it is now."""
@@ -170,18 +158,6 @@ class Resources:
             return form.outward(last)
         return _deleted(form.kind, last)
 
-    def _evict(self, info: RequestInfo, body: Object) -> None:
-        form = _form(info)
-        how = options(body.get("deleteOptions"), {})
-        pod = self.store.get(form.base, info.name, info.namespace)
-        how.check(form.base, pod)
-        budget = eviction.budget_to_charge(self.store, pod)
-        self._admit(info, pod, body)
-        if not (info.dry_run or how.dry_run):
-            if budget is not None:
-                eviction.charge(self.store, budget, pod, self._clock.now())
-            self._deletion.delete(form.base, pod, how)
-
     def delete_collection(self, info: RequestInfo, query: Query, options: Options) -> Objects:
         """Takes out what the selectors select; what it took out."""
         form = _form(info)
@@ -201,14 +177,10 @@ class Resources:
         form = _form(info)
         strategy = self.strategy(form.base)
         old = self.store.get(form.base, info.name, _space(info, form.base))
-        wanted = change(
-            form.outward(old) if not info.subresource else strategy.shown(form.base, info, old)
-        )
+        wanted = change(form.outward(old) if not info.subresource else strategy.shown(info, old))
         if not isinstance(wanted, dict):
             raise status.bad_request("the body of the request is not an object")
-        new = carried_over(
-            form.base, old, strategy.taken(form.base, info, old, form.inward(wanted))
-        )
+        new = carried_over(form.base, old, strategy.taken(info, old, form.inward(wanted)))
         new = clone(self._admit(info, old, new) or new)
         with _legible(form.base):
             now = self._clock.now()
@@ -218,17 +190,10 @@ class Resources:
         if not info.dry_run:
             new = self.store.update(form.base, new)
             new = self._deletion.finished(form.base, new)
-        return strategy.shown(form.base, info, new) if info.subresource else form.outward(new)
+        return strategy.shown(info, new) if info.subresource else form.outward(new)
 
     def _check(self, kind: Kind, strategy: Strategy, old: Object | None, new: Object) -> None:
         causes = [*metadata_causes(kind, new), *strategy.causes(kind, old, new)]
-        if old and "deletionTimestamp" in old["metadata"]:
-            kept = set(old["metadata"].get("finalizers") or [])
-            added = [each for each in new["metadata"].get("finalizers") or [] if each not in kept]
-            if added:
-                listed = " ".join(f'"{each}"' for each in added)
-                text = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers [{listed}]"
-                causes.append(("FieldValueForbidden", "metadata.finalizers", text))
         if causes:
             raise status.invalid(kind.group, kind.kind, name_of(new), causes)
 
@@ -301,22 +266,6 @@ def _form(info: RequestInfo) -> Form:
 
 def _space(info: RequestInfo, kind: Kind) -> str:
     return info.namespace if kind.namespaced else ""
-
-
-def _no_other_meant(kind: Kind, body: Object) -> None:
-    """A uid in what is written is a precondition, which an object that is not there does not fulfil: 409."""
-    metadata = body.get("metadata") or {}
-    if uid := metadata.get("uid"):
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
-        raise status.conflict(kind.group, kind.plural, str(metadata.get("name", "")), why)
-
-
-def _same_name(info: RequestInfo, body: Object) -> None:
-    name = (body.get("metadata") or {}).get("name")
-    if name != info.name:
-        raise status.bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({info.name})"
-        )
 
 
 def _deleted(kind: Kind, last: Object) -> Object:

@@ -14,13 +14,13 @@ Labels = Mapping[str, str]
 _COMMA = re.compile(r",(?![^(]*\))")
 _KEY = r"(?P<key>[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?)"
 _SET = re.compile(rf"^{_KEY}\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)$")
-_EQUAL = re.compile(rf"^{_KEY}\s*(?P<op>!=|==|=|>|<)\s*(?P<value>[-A-Za-z0-9_.]*)$")
+_EQUAL = re.compile(rf"^{_KEY}\s*(?P<op>!=|==|=)\s*(?P<value>[-A-Za-z0-9_.]*)$")
 _EXISTS = re.compile(rf"^(?P<not>!\s*)?{_KEY}$")
 _ESCAPED = re.compile(r"\\(.)")
 
 
 def labels_match(selector: str) -> Matches:
-    """`a=b, c!=d, e in (f, g), h notin (i), !j, k, l>3`: all of them hold. What cannot be read is a 400."""
+    """`a=b, c!=d, e in (f, g), h notin (i), !j, k`: all of them hold. What cannot be read is a 400."""
     if not selector.strip():
         return _anything
     terms = [_label_term(term.strip(), selector) for term in _COMMA.split(selector)]
@@ -84,11 +84,8 @@ def _label_term(term: str, whole: str) -> Callable[[Labels], bool]:
         return _one_of(found["key"], found["op"], {v.strip() for v in found["values"].split(",")})
     if found := _EQUAL.match(term):
         key, value = found["key"], found["value"]
-        match found["op"]:
-            case "!=":
-                return lambda labels: labels.get(key) != value
-            case ">" | "<":
-                return _compared(key, found["op"], value)
+        if found["op"] == "!=":
+            return lambda labels: labels.get(key) != value
         return lambda labels: labels.get(key) == value
     if found := _EXISTS.match(term):
         key = found["key"]
@@ -102,22 +99,6 @@ def _one_of(key: str, operator: str, values: set[str]) -> Callable[[Labels], boo
     if operator == "in":
         return lambda labels: labels.get(key) in values
     return lambda labels: labels.get(key) not in values
-
-
-def _compared(key: str, operator: str, value: str) -> Callable[[Labels], bool]:
-    if not re.fullmatch(r"-?\d+", value):
-        raise bad_request(
-            f"unable to parse requirement: values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
-        )
-    bound = int(value)
-
-    def holds(labels: Labels) -> bool:
-        here = labels.get(key, "")
-        if not re.fullmatch(r"-?\d+", here):
-            return False
-        return int(here) > bound if operator == ">" else int(here) < bound
-
-    return holds
 
 
 def _expression(each: Mapping[str, Any]) -> Callable[[Labels], bool]:

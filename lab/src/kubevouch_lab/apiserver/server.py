@@ -19,9 +19,9 @@ from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import no_containers, status
 from kubevouch_lab.apiserver.answers import Answers, not_found, refusal
 from kubevouch_lab.apiserver.audit import AuditLog
-from kubevouch_lab.apiserver.backends import Backends
+from kubevouch_lab.apiserver.backends import Backends, Call
 from kubevouch_lab.apiserver.bodies import LONGEST
-from kubevouch_lab.apiserver.kinds import KINDS
+from kubevouch_lab.apiserver.discovery import SERVED
 from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.outage import Outage, no_server, too_many_requests
 from kubevouch_lab.apiserver.plain_paths import PlainPaths
@@ -102,7 +102,7 @@ class ApiServer:
         self._authorize = authorize
         self._backends = backends or Backends()
         self._verbs = Verbs(self.resources, Answers(clock.now))
-        self._plain = PlainPaths(store, self._backends)
+        self._plain = PlainPaths(self._backends)
         self._audit_file = audit
         self._audit: AuditLog | None = None
         self._runner: web.AppRunner | None = None
@@ -213,18 +213,18 @@ class ApiServer:
                 raise forbidden(replace(info, verb="create"), reason)
         if not info.is_resource:
             return await self._plain.answer(info, request)
-        no_containers.check(self._store, info)
-        special = self._backends.specials.get((info.group, info.resource, info.subresource))
-        if special is not None:
-            return await self._verbs.special(special, info, request)
-        if KINDS.get((info.group, info.version, info.resource)) is None:
+        if info.kind is None:
             aggregated = self._backends.aggregated(info.group, info.version)
             if aggregated is not None:
                 return await aggregated(request, info)
-            if (info.group, info.version) not in _SERVED:
+            if (info.group, info.version) not in SERVED:
                 return not_found()
             raise unknown_resource()
-        return await self._verbs.answer(info, request)
+        no_containers.check(self._store, info)
+        special = self._backends.specials.get((info.group, info.resource, info.subresource))
+        if special is not None:
+            return await self._verbs.special(special, info.kind, Call(info, request))
+        return await self._verbs.answer(info, info.kind, request)
 
     def _write_down(
         self, info: RequestInfo, request: web.Request, received: datetime, code: int
@@ -244,9 +244,6 @@ class ApiServer:
 
     def _identifier(self) -> str:
         return str(uuid.UUID(bytes=self._entropy(16), version=4))
-
-
-_SERVED = {(kind.group, kind.version) for kind in KINDS.values()}
 
 
 def forbidden(info: RequestInfo, reason: str) -> status.StatusError:

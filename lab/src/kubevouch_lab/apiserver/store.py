@@ -1,6 +1,6 @@
 """What is there: every object of every kind, and one counter of revisions for all.
 
-As etcd: a list is of one revision, now or lately. It knows nothing of verbs, users or the peculiarities of a kind; see
+It knows nothing of verbs, users or the peculiarities of a kind; see
 rest.py for those, and history.py for what happened.
 
 Objects that come out are shared, not copied: read them, copy before changing. What goes in is copied.
@@ -8,6 +8,7 @@ Objects that come out are shared, not copied: read them, copy before changing. W
 
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -22,7 +23,7 @@ from kubevouch_lab.apiserver.history import (
     Where,
     node_of,
 )
-from kubevouch_lab.apiserver.journal import NoJournal, StoreJournal
+from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import KINDS, PODS, Kind
 from kubevouch_lab.objects import Object, Objects
 
@@ -33,7 +34,7 @@ class Store:
     """Synchronous; belongs to one event loop. journal: where it is kept, see journal.py; without one, nowhere."""
 
     def __init__(self, journal: StoreJournal | None = None, *, window: int = WINDOW) -> None:
-        self._journal: StoreJournal | NoJournal = journal or NoJournal()
+        self._journal = journal or StoreJournal(Path(":memory:"))
         self._objects: dict[Kind, dict[Where, Object]] = defaultdict(dict)
         self._count = 0
         self._on_node: dict[str, set[Where]] = defaultdict(set)
@@ -122,26 +123,6 @@ class Store:
         self._history.tell(Change(revision, kind, where, before, None, last), self._count)
         return last
 
-    def as_of(
-        self, kind: Kind, namespace: str, revision: int, *, trigger: Trigger = EVERYTHING
-    ) -> Objects:
-        """The list as it was at a revision, in order; 410 for one that is forgotten."""
-        if revision >= self.revision:
-            return self.list(kind, namespace, trigger=trigger)
-        then = dict(self._objects[kind])
-        for change in self._history.back_to(revision):
-            if change.kind is not kind:
-                continue
-            if change.before is None:
-                then.pop(change.where, None)
-            else:
-                then[change.where] = change.before
-        return [
-            thing
-            for (space, _), thing in sorted(then.items(), key=_by_where)
-            if not namespace or space == namespace
-        ]
-
     def watch(
         self,
         kind: Kind,
@@ -193,10 +174,6 @@ class Store:
             del self._objects[kind][where]
         else:
             self._objects[kind][where] = after
-
-
-def _by_where(item: tuple[Where, Object]) -> Where:
-    return item[0]
 
 
 def _key(kind: Kind) -> tuple[str, str, str]:

@@ -5,18 +5,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.history import Change, Watcher
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.listing import selected, trigger_of
+from kubevouch_lab.apiserver.listing import number, refused, selected, trigger_of
 from kubevouch_lab.apiserver.request import Query
 from kubevouch_lab.apiserver.selectors import Matches
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.objects import Object
 
 INITIAL_END = "k8s.io/initial-events-end"
-_LIST_OPTIONS = ("meta.k8s.io", "ListOptions")
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,7 @@ def stream(store: Store, form: Form, namespace: str, query: Query) -> Stream:
     """Opens a watch; 400 and 422 for what cannot be asked, 410 for a revision that is forgotten."""
     matches = selected(form.kind, query)
     initial = _initial_events(query)
-    asked = query.get("resourceVersion", "")
-    try:
-        since = int(asked or "0")
-    except ValueError:
-        raise status.bad_request(
-            f'Invalid value: "{asked}": resourceVersion is not a number'
-        ) from None
+    since = number(query.get("resourceVersion") or "0", "resourceVersion")
     whole = initial if initial is not None else since == 0
     # A watch whose start is not said starts with what is there.
     trigger = trigger_of(form.kind, query)
@@ -117,17 +109,10 @@ def stream(store: Store, form: Form, namespace: str, query: Query) -> Stream:
 def _initial_events(query: Query) -> bool | None:
     """sendInitialEvents, checked as metav1's ValidateListOptions does; None where it is not said."""
     said, match = query.get("sendInitialEvents"), query.get("resourceVersionMatch", "")
-    if said is None:
-        if match:
-            text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-            cause = ("FieldValueForbidden", "resourceVersionMatch", text)
-            raise status.invalid(*_LIST_OPTIONS, "", [cause])
-        return None
-    if match != "NotOlderThan":
-        text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        cause = ("FieldValueForbidden", "resourceVersionMatch", text)
-        raise status.invalid(*_LIST_OPTIONS, "", [cause])
-    return said.lower() in {"true", "1"}
+    if match != ("" if said is None else "NotOlderThan"):
+        why = "sendInitialEvents and resourceVersionMatch=NotOlderThan go together"
+        raise refused("resourceVersionMatch", why)
+    return None if said is None else said.lower() in {"true", "1"}
 
 
 def _bookmark(kind: Kind, revision: int, *, initial_end: bool) -> Object:

@@ -54,27 +54,3 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
 def signed(value: int) -> int:
     """An int32 or int64 as the 64 bits that carry it."""
     return value - (1 << 64) if value >> 63 else value
-
-
-def tagged(number: int, content: bytes) -> bytes:
-    """A field of bytes, a text or a message."""
-    return _varint_of(number << 3 | BYTES) + _varint_of(len(content)) + content
-
-
-def number_field(number: int, value: int) -> bytes:
-    """A field of an integer or a boolean."""
-    return _varint_of(number << 3 | VARINT) + _varint_of(value & 0xFFFF_FFFF_FFFF_FFFF)
-
-
-def double_field(number: int, packed: bytes) -> bytes:
-    """A field of 64 fixed bits."""
-    return _varint_of(number << 3 | FIXED64) + packed
-
-
-def _varint_of(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -23,13 +23,16 @@ from kubevouch_lab.cluster.active_faults import ActiveFaults
 from kubevouch_lab.cluster.authorities import PKI, Authorities
 from kubevouch_lab.cluster.folder import Folder, LabError
 from kubevouch_lab.cluster.history import ClusterHistory
-from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.light_api import ApiParts, LightApi
+from kubevouch_lab.cluster.site import API_PORT, Site
 from kubevouch_lab.cluster.site_approver import ACCOUNT, SiteApprover
 from kubevouch_lab.controllers.run_all import controllers
 from kubevouch_lab.identity.authentication import Authentication
 from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
+from kubevouch_lab.kubelets.api import ApiEndpoint
+from kubevouch_lab.kubelets.key_pairs import ServingPair
 from kubevouch_lab.objects import Object, bracketed, name_of, namespace_of, uid_of
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
@@ -75,6 +78,7 @@ class ControlPlane:
         audit = master / AUDIT_LOG.lstrip("/")
         audit.parent.mkdir(parents=True, exist_ok=True)
         restriction = NodeRestriction(self.store)
+        self._reviews = Reviews(self.store, self.authentication, self.authorize, clock)
         self.server = ApiServer(
             self.store,
             clock=clock,
@@ -114,9 +118,9 @@ class ControlPlane:
             LabError: something else listens there.
         """
         try:
-            await self.server.start(self._site.api_address, self._site.api_port)
+            await self.server.start(self._site.api_address, API_PORT)
         except OSError as error:
-            where = f"{bracketed(self._site.api_address)}:{self._site.api_port}"
+            where = f"{bracketed(self._site.api_address)}:{API_PORT}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
         self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()
@@ -138,6 +142,11 @@ class ControlPlane:
         wanted = {"spec": {"expirationSeconds": 365 * 24 * 3600, "boundObjectRef": bound}}
         made = self.authentication.tokens.requested(info, wanted)
         return str(made["status"]["token"])
+
+    def light_api(self, endpoint: ApiEndpoint, pair: ServingPair | None, token: str) -> LightApi:
+        """For the kubelet of a light node."""
+        parts = ApiParts(self.server, self.authentication, self.authorize, self._reviews)
+        return LightApi(parts, endpoint, pair, token)
 
     def review_csrs(self) -> None:
         """The site's approver has changed its mind."""
@@ -215,9 +224,8 @@ class ControlPlane:
         return {"signers": signers.run, **others}
 
     def _backends(self, restriction: NodeRestriction) -> Backends:
-        reviews = Reviews(self.store, self.authentication, self.authorize, self._clock)
         return dependencies.backends(
-            reviews=reviews,
+            reviews=self._reviews,
             tokens=self.authentication.tokens,
             admit=restriction,
             node_proxy=self._node_proxy,

@@ -1,8 +1,10 @@
 """Everything that identity, signing, kubelets and aggregated APIs plug into the API server, in two values."""
 
+from dataclasses import replace
+
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.metadata import Entropy
-from kubevouch_lab.apiserver.registry.core import Services
+from kubevouch_lab.apiserver.registry.table import SERVICES
 from kubevouch_lab.apiserver.request import Admission, Authorizer
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.admission import Admissions
@@ -45,8 +47,8 @@ def backends(
             ("", "pods", "log"): node_proxy.log,
         },
         strategies={
-            ("certificates.k8s.io", "certificatesigningrequests"): CsrStrategy(),
-            ("", "services"): Services(service_network),
+            "certificatesigningrequests": CsrStrategy(),
+            "services": replace(SERVICES, network=service_network),
         },
         aggregated=aggregation,
         others=aggregation.others,

@@ -44,7 +44,6 @@ class Record(msgspec.Struct, frozen=True):
 
     block: int
     nodes: int
-    base_port: int
     scenario: str
     made: datetime
     identity: str
@@ -57,7 +56,7 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def site(self) -> Site:
         """Names and addresses."""
-        return Site(self.block, self.nodes, self.base_port, self.family, self.whole)
+        return Site(self.block, self.nodes, self.family, self.whole)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from kubevouch import goyaml
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.tables.ages import human_duration
+from kubevouch_lab.apiserver.tables.cells import human_duration
 from kubevouch_lab.cluster.authorities import KUBERNETES, PKI
 from kubevouch_lab.cluster.site import VERSION
 from kubevouch_lab.nodes.files import NodeFiles

@@ -26,7 +26,16 @@ from kubevouch_lab.cluster.metrics_server import MetricsServerProgram
 from kubevouch_lab.cluster.own_pods import OwnProgram
 from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.scenario import Scenario
-from kubevouch_lab.cluster.site import BLOCKS, IPV6_NETWORK, Host, IpFamily, Site
+from kubevouch_lab.cluster.site import (
+    API_PORT,
+    BLOCKS,
+    IPV6_NETWORK,
+    KUBELET_PORT,
+    SSH_PORT,
+    Host,
+    IpFamily,
+    Site,
+)
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.objects import bracketed, name_of
 from kubevouch_lab.rng import Entropy
@@ -105,21 +114,27 @@ class Lab:
         self._running.callback(self._following.cancel)
         self._apply(read_active_faults(self.folder))
         self._running.push_async_callback(self._stop_machines)
-        await asyncio.gather(*(self._start(host) for host in self.site.hosts))
-        if fresh:
+        self.machines = {host.name: self._machine(host) for host in self.site.hosts}
+        whole = [each for each in self.machines.values() if not each.host.light]
+        await asyncio.gather(*(each.start() for each in whole))
+        self._light = asyncio.create_task(self._start_light())
+        self._running.callback(self._light.cancel)
+        if fresh and scenario.faults:
+            await self._light
             for fault in scenario.faults:
                 await fault(self, scenario.machines(self))
-
         self._announce()
 
     def _pod_servers(self, ca: bytes) -> PodServers:
+        thrifty = self.site.hosts[-1].light
         metrics = MetricsServerProgram(
             self.site.api_url,
             ca,
             clock=self.clock,
             entropy=self.entropy,
             token=self.control_plane.token,
-            resolution=self.pace * 2,
+            resolution=self.pace * (4 if thrifty else 2),
+            pause=0.05 if thrifty else 0.02,
         )
         own = OwnProgram(
             self.site,
@@ -151,7 +166,7 @@ class Lab:
         """Seconds between two samples of usage: nobody wants to wait on a laptop, unless there are hundreds of nodes."""
         return max(1.0, self.site.count / 20)
 
-    async def _start(self, host: Host) -> None:
+    def _machine(self, host: Host) -> Machine:
         machine = Machine(
             self.folder,
             self.site,
@@ -160,11 +175,18 @@ class Lab:
             entropy=self.entropy,
             servers=self.servers,
             pods=lambda: self.control_plane.store.pods_of(host.name),
+            light_api=self.control_plane.light_api,
             housekeeping=self.pace,
         )
-        self.machines[host.name] = machine
         machine.apply(self.active_faults)
-        await machine.start()
+        return machine
+
+    async def _start_light(self) -> None:
+        """One after the other, since there may be thousands, and the API server answers meanwhile."""
+        for machine in self.machines.values():
+            if machine.host.light:
+                await machine.start()
+                await self.clock.sleep(0)
 
     @property
     def active_faults(self) -> ActiveFaults:
@@ -226,8 +248,8 @@ class Lab:
             "nodes": [
                 {
                     "name": host.name,
-                    "kubelet": f"{bracketed(host.address)}:{host.kubelet_port}",
-                    "ssh": f"{bracketed(host.address)}:{host.ssh_port}",
+                    "kubelet": f"{bracketed(host.address)}:{KUBELET_PORT}",
+                    "ssh": f"{bracketed(host.address)}:{SSH_PORT}",
                     "scenario": self.scenarios[host.name],
                     "state": machine.state(),
                 }
@@ -242,7 +264,6 @@ class Lab:
         record = Record(
             block=site.block,
             nodes=site.count,
-            base_port=site.base_port,
             family=site.family,
             whole=options.whole,
             scenario=scenario.name,
@@ -284,11 +305,13 @@ def free_site(folder: Folder, nodes: int, blocks: range, family: IpFamily) -> Si
     if family is not IpFamily.IPV4:
         _check_ipv6()
     elif not _binds("127.250.0.1", 0):
-        return Site(0, nodes, _free_port())
+        raise LabError(
+            "127.0.0.0/8", "only 127.0.0.1 is this machine's", "a system that has them all"
+        )
     start = int.from_bytes(hashlib.sha256(bytes(folder.root)).digest()[:4])
     for tried in range(len(blocks)):
         site = Site(blocks[(start + tried) % len(blocks)], nodes, family=family)
-        if all(_binds(site.api_address, port) for port in (site.api_port, 10250)):
+        if all(_binds(site.api_address, port) for port in (API_PORT, KUBELET_PORT)):
             return site
     raise LabError(str(folder.root), "no block of loopback addresses is free", "end other labs")
 
@@ -312,10 +335,3 @@ def _binds(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as trying:
-        trying.bind(("127.0.0.1", 0))
-        port: int = trying.getsockname()[1]
-    return port

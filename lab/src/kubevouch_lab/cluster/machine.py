@@ -12,7 +12,8 @@ from kubevouch_lab.cluster.kubeadm import kubeadm
 from kubevouch_lab.cluster.operator_files import HOST_KEY
 from kubevouch_lab.cluster.pod_servers import PodServers
 from kubevouch_lab.cluster.runtime import NodeRuntime
-from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.cluster.site import SSH_PORT, Host, Site
+from kubevouch_lab.kubelets.api import Api, Connect
 from kubevouch_lab.kubelets.kubelet import Kubelet
 from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.files import NodeFiles
@@ -46,6 +47,7 @@ class Machine:
         entropy: Entropy,
         servers: PodServers,
         pods: Callable[[], list[Object]],
+        light_api: Connect,
         housekeeping: float = 1.0,
     ) -> None:
         self.host = host
@@ -60,6 +62,7 @@ class Machine:
             addresses=host.addresses,
             say=self._log_line,
             runtime=runtime,
+            connect=light_api if host.light else Api,
             rhythm=_LIGHT_RHYTHM if host.light else _RHYTHM,
             housekeeping=housekeeping,
         )
@@ -70,7 +73,6 @@ class Machine:
             journal=self.journal,
             clock=self.clock,
             entropy=entropy,
-            address=host.address,
             programs={"kubeadm": kubeadm(self.files, self.clock)},
         )
         self.ssh = None if host.light else self._door()
@@ -99,9 +101,9 @@ class Machine:
             _LOG.warning("%s: %s", self.host.name, self.system.no_shell)
         assert self.ssh is not None
         try:
-            await self.ssh.start(self.host.addresses, self.host.ssh_port)
+            await self.ssh.start(self.host.addresses, SSH_PORT)
         except OSError as error:
-            where = f"{bracketed(self.host.address)}:{self.host.ssh_port}"
+            where = f"{bracketed(self.host.address)}:{SSH_PORT}"
             raise LabError(where, error.strerror or str(error), "end what listens there") from None
 
     async def stop(self) -> None:

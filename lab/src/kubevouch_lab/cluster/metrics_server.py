@@ -7,7 +7,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import fixed_or_files
+from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_files
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
@@ -28,10 +28,47 @@ _LABEL: Final = ("k8s-app", "metrics-server")
 _INSECURE: Final = "--kubelet-insecure-tls"
 
 
+class _Paced:
+    """Credentials that all metrics servers of the lab wait for, so that they scrape no faster than that together.
+
+    A refused kubelet costs this process a handshake with both ends, and new servers look at every node at once.
+    """
+
+    def __init__(self, under: Credentials, turns: "Turns") -> None:
+        self._under = under
+        self._turns = turns
+
+    async def current(self) -> Credential:
+        """The credential, once it is this scrape's turn."""
+        await self._turns.next()
+        return await self._under.current()
+
+    async def renewed(self, refused: Credential) -> Credential | None:
+        """As without the pace."""
+        return await self._under.renewed(refused)
+
+
+class Turns:
+    """Moments that lie so many seconds apart."""
+
+    def __init__(self, clock: Clock, pause: float) -> None:
+        self._clock = clock
+        self._pause = pause
+        self._free = 0.0
+
+    async def next(self) -> None:
+        """Returns when the next one has come."""
+        now = self._clock.monotonic()
+        turn = max(now, self._free)
+        self._free = turn + self._pause
+        await self._clock.sleep(turn - now)
+
+
 class MetricsServerProgram:
     """What the pods of metrics-server run.
 
-    resolution: seconds from one scrape of a node to the next, whatever the pods' arguments say.
+    resolution: seconds from one scrape of a node to the next, whatever the pods' arguments say. pause: seconds between
+    two scrapes of all of them together.
     server, ca: the API server's URL, and PEM of the CA that its pods trust. token: of a pod's account.
     """
 
@@ -44,6 +81,7 @@ class MetricsServerProgram:
         entropy: Entropy,
         token: Callable[[Object], str],
         resolution: float,
+        pause: float,
     ) -> None:
         self._server = server
         self._ca = ca
@@ -51,6 +89,7 @@ class MetricsServerProgram:
         self._entropy = entropy
         self._token = token
         self._resolution = resolution
+        self._turns = Turns(clock, pause)
 
     def runs_in(self, pod: Object) -> bool:
         """By namespace and label."""
@@ -84,7 +123,7 @@ class MetricsServerProgram:
                 clock,
                 log,
                 roots=RootsFile(lambda: self._ca, clock),
-                credentials=fixed_or_files(user, clock),
+                credentials=_Paced(fixed_or_files(user, clock), self._turns),
                 rng=lambda: draw() / (1 << 63),
                 addressing=KubeletAddressing(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),

@@ -8,7 +8,7 @@ from hashlib import sha256
 from kubevouch_lab.cluster import kubeconfigs
 from kubevouch_lab.cluster.disk_files import DiskFile
 from kubevouch_lab.cluster.history import ClusterHistory
-from kubevouch_lab.cluster.site import DOMAIN, KUBELET_PORT, Host, Site
+from kubevouch_lab.cluster.site import DOMAIN, Host, Site
 from kubevouch_lab.pki import KeyPair, Serials, kubelet_client
 
 KUBELET = "/var/lib/kubelet"
@@ -56,7 +56,7 @@ logging:
 memorySwap: {{}}
 nodeStatusReportFrequency: 0s
 nodeStatusUpdateFrequency: 0s
-{port}rotateCertificates: true
+rotateCertificates: true
 runtimeRequestTimeout: 0s
 shutdownGracePeriod: 0s
 shutdownGracePeriodCriticalPods: 0s
@@ -122,11 +122,9 @@ class NodePlan:
         return sha256(f"{self.folder_id} {self.host.name}".encode()).hexdigest()[:32]
 
 
-def kubelet_configuration(dns: str, *, port: int = KUBELET_PORT, runtime: str = _RUNTIME) -> str:
+def kubelet_configuration(dns: str, *, runtime: str = _RUNTIME) -> str:
     """A KubeletConfiguration as kubeadm writes it, keys sorted, without serverTLSBootstrap."""
-    return _CONFIG.format(
-        dns=dns, runtime=runtime or '""', port="" if port == KUBELET_PORT else f"port: {port}\n"
-    )
+    return _CONFIG.format(dns=dns, runtime=runtime or '""')
 
 
 def configured(config: str, *, bootstraps: bool) -> str:
@@ -162,9 +160,7 @@ def node_files(plan: NodePlan, serials: Serials) -> tuple[DiskFile, ...]:
         "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS=--node-ip={','.join(host.addresses)}\n",
         "/etc/systemd/system/kubelet.service": _UNIT,
         "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf": _DROP_IN,
-        f"{KUBELET}/config.yaml": kubelet_configuration(
-            plan.site.dns_address, port=host.kubelet_port
-        ),
+        f"{KUBELET}/config.yaml": kubelet_configuration(plan.site.dns_address),
         f"{KUBELET}/instance-config.yaml": instance,
         f"{KUBELET}/kubeadm-flags.env": 'KUBELET_KUBEADM_ARGS=""\n',
     }

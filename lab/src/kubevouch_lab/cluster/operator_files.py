@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.site import Host, Site
+from kubevouch_lab.cluster.site import SSH_PORT, Host, Site
 
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
@@ -47,9 +47,7 @@ def write(folder: Folder, site: Site, host_keys: dict[str, bytes], ca: x509.Cert
             continue
         public = public_of(host_keys[host.name])
         known += [f"{host.name} {public}"]
-        aliases = [host.name, host.short]
-        aliases += [] if site.shared else [host.address]
-        config += _host(host, aliases, host.address)
+        config += _host(host, [host.name, host.short, host.address], host.address)
         for other in host.addresses[1:]:
             config += _host(host, [other], other)
     everyone = [
@@ -64,11 +62,10 @@ def write(folder: Folder, site: Site, host_keys: dict[str, bytes], ca: x509.Cert
     ]
     folder.known_hosts.write_text("\n".join([*known, ""]))
     folder.ssh_config.write_text("\n".join([*config, *everyone, ""]))
-    shared = " shared" if site.shared else ""
     # As kubeadm's --discovery-token-ca-cert-hash; the key stays the same when the lab is aged.
     key = ca.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     lines = [f"authority sha256:{hashlib.sha256(key).hexdigest()}"]
-    lines += [f"{address}{shared}" for address in site.addresses if ":" not in address]
+    lines += [address for address in site.addresses if ":" not in address]
     head = "# Addresses that kubelets of this lab have, and no machine elsewhere."
     folder.loopback_addresses.write_text("\n".join([head, *lines, ""]))
 
@@ -77,7 +74,7 @@ def _host(host: Host, aliases: Sequence[str], address: str) -> list[str]:
     return [
         f"Host {' '.join(aliases)}",
         f"    HostName {address}",
-        f"    Port {host.ssh_port}",
+        f"    Port {SSH_PORT}",
         f"    HostKeyAlias {host.name}",
         "",
     ]

@@ -18,7 +18,7 @@ from typing import Final
 
 from kubevouch.errors import KubevouchError
 from kubevouch_lab.cluster.pod_servers import PodServer
-from kubevouch_lab.cluster.site import Site
+from kubevouch_lab.cluster.site import API_PORT, Site
 from kubevouch_lab.objects import Object, labels_of, name_of, namespace_of
 
 _NAMESPACE: Final = "kubevouch-system"
@@ -117,7 +117,7 @@ class OwnProgram:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOSTNAME": name_of(pod),
             "KUBERNETES_SERVICE_HOST": self._site.api_address,
-            "KUBERNETES_SERVICE_PORT": str(self._site.api_port),
+            "KUBERNETES_SERVICE_PORT": str(API_PORT),
             **({"KUBEVOUCH_LOOPBACK_ADDRESSES": _LOOPBACK} if self._site.on_loopback else {}),
         }
 

@@ -16,7 +16,9 @@ from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.cluster.site import (
+    API_PORT,
     CLUSTER_DOMAIN,
+    KUBELET_PORT,
     VERSION,
     Host,
     Site,
@@ -63,7 +65,6 @@ def objects(
         *_service_accounts(),
         *_config_maps(site, pki, bootstraps=bootstraps),
         *_kubernetes_service(site),
-        *_priority_classes(),
         *seed_rbac.objects(),
         *_local_api_services(),
     ]
@@ -152,7 +153,7 @@ def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[
 
 
 def _kubernetes_service(site: Site) -> Iterable[Object]:
-    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": site.api_port}
+    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}
     labels = {"component": "apiserver", "provider": "kubernetes"}
     yield {
         "apiVersion": "v1",
@@ -171,7 +172,7 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "status": {"loadBalancer": {}},
     }
     skipped = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    served = {"name": "https", "port": site.api_port, "protocol": "TCP"}
+    served = {"name": "https", "port": API_PORT, "protocol": "TCP"}
     yield {
         "apiVersion": "v1",
         "kind": "Endpoints",
@@ -190,21 +191,6 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "endpoints": [{"addresses": [site.api_address], "conditions": {"ready": True}}],
         "ports": [served],
     }
-
-
-def _priority_classes() -> Iterable[Object]:
-    for name, value in (
-        ("system-cluster-critical", 2_000_000_000),
-        ("system-node-critical", 2_000_001_000),
-    ):
-        yield {
-            "apiVersion": "scheduling.k8s.io/v1",
-            "kind": "PriorityClass",
-            "metadata": {"name": name, "generation": 1},
-            "description": "Used for system critical pods that must run.",
-            "preemptionPolicy": "PreemptLowerPriority",
-            "value": value,
-        }
 
 
 def _local_api_services() -> Iterable[Object]:
@@ -262,7 +248,7 @@ def _node(site: Site, host: Host) -> Object:
                 *({"address": each, "type": "InternalIP"} for each in host.addresses),
                 {"address": host.name, "type": "Hostname"},
             ],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": host.kubelet_port}},
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
         },
     }
 

@@ -14,7 +14,6 @@ _DEFAULTS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 _UPDATED = {f"{GROUP}/autoupdate": "true"}
 _CSRS = "certificates.k8s.io"
 _READ = "get list watch"
-_WRITE = "create delete deletecollection patch update"
 
 
 def _rule(verbs: str, groups: str, resources: str, names: str = "") -> Rule:
@@ -67,47 +66,6 @@ _VIEW: list[Rule] = [
     _rule(_READ, "policy", "poddisruptionbudgets"),
     _rule(_READ, "metrics.k8s.io", "pods nodes"),
 ]
-_EDIT: list[Rule] = [
-    *_VIEW,
-    _rule(_READ, "core", "secrets"),
-    _rule(
-        _WRITE,
-        "core",
-        "configmaps endpoints events persistentvolumeclaims pods replicationcontrollers secrets serviceaccounts services",
-    ),
-    _rule("create", "core", "pods/eviction serviceaccounts/token"),
-    _rule(_WRITE, "apps", "daemonsets deployments deployments/scale replicasets statefulsets"),
-    _rule(_WRITE, "batch", "cronjobs jobs"),
-    _rule(
-        "create delete deletecollection get list patch update watch",
-        "coordination.k8s.io",
-        "leases",
-    ),
-]
-_ADMIN: list[Rule] = [
-    *_EDIT,
-    _rule("create", "authorization.k8s.io", "localsubjectaccessreviews"),
-    _rule(f"{_READ} {_WRITE}", GROUP, "roles rolebindings"),
-]
-_CONTROLLER_MANAGER: list[Rule] = [
-    _rule("create patch update", "core events.k8s.io", "events"),
-    _rule("create", "coordination.k8s.io", "leases"),
-    _rule("get update", "coordination.k8s.io", "leases", "kube-controller-manager"),
-    _rule("create", "core", "serviceaccounts serviceaccounts/token secrets"),
-    _rule("get update delete", "core", "serviceaccounts secrets namespaces configmaps"),
-    _rule("create", "authentication.k8s.io", "tokenreviews"),
-    _rule("create", "authorization.k8s.io", "subjectaccessreviews"),
-    _rule("list watch", "*", "*"),
-]
-_SCHEDULER: list[Rule] = [
-    _rule("create patch update", "core events.k8s.io", "events"),
-    _rule("create get list update watch", "coordination.k8s.io", "leases"),
-    _rule(_READ, "core", "nodes namespaces services replicationcontrollers persistentvolumeclaims"),
-    _rule("delete get list watch", "core", "pods"),
-    _rule("create", "core", "bindings pods/binding"),
-    _rule("patch update", "core", "pods/status"),
-    _rule(_READ, "apps", "replicasets statefulsets"),
-]
 _APPROVE: list[Rule] = [
     _rule("delete get list watch", _CSRS, "certificatesigningrequests"),
     _rule("update", _CSRS, "certificatesigningrequests/status certificatesigningrequests/approval"),
@@ -124,8 +82,6 @@ _APPROVE: list[Rule] = [
 ]
 CLUSTER_ROLES: dict[str, list[Rule]] = {
     "cluster-admin": _EVERYTHING,
-    "admin": _ADMIN,
-    "edit": _EDIT,
     "view": _VIEW,
     "system:discovery": [_paths(*_DISCOVERY, "/readyz", "/version", "/version/")],
     "system:public-info-viewer": [_paths("/healthz", "/livez", "/readyz", "/version", "/version/")],
@@ -137,17 +93,9 @@ CLUSTER_ROLES: dict[str, list[Rule]] = {
         ),
         _rule("create", "authentication.k8s.io", "selfsubjectreviews"),
     ],
-    "system:monitoring": [
-        _paths("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*")
-    ],
     "system:node": _NODE,
     "system:node-bootstrapper": [
         _rule("create get list watch", _CSRS, "certificatesigningrequests")
-    ],
-    "system:node-proxier": [
-        _rule(_READ, "core", "services endpoints nodes"),
-        _rule(_READ, "discovery.k8s.io", "endpointslices"),
-        _rule("create patch update", "core events.k8s.io", "events"),
     ],
     "system:auth-delegator": [
         _rule("create", "authentication.k8s.io", "tokenreviews"),
@@ -177,9 +125,7 @@ CLUSTER_ROLES: dict[str, list[Rule]] = {
     "system:service-account-issuer-discovery": [
         _paths("/.well-known/openid-configuration", "/openid/v1/jwks")
     ],
-    "system:kube-controller-manager": _CONTROLLER_MANAGER,
     "system:controller:certificate-controller": _APPROVE,
-    "system:kube-scheduler": _SCHEDULER,
     "kubeadm:get-nodes": [_rule("get", "core", "nodes")],
 }
 _AUTOAPPROVE = "system:certificates.k8s.io:certificatesigningrequests"
@@ -193,23 +139,16 @@ CLUSTER_ROLE_BINDINGS: dict[str, tuple[str, tuple[str, ...]]] = {
         "system:public-info-viewer",
         ("Group system:authenticated", "Group system:unauthenticated"),
     ),
-    "system:monitoring": ("system:monitoring", ("Group system:monitoring",)),
     # The authorizer of nodes decides for them, not this role (bootstrappolicy/policy.go: bound to nobody).
     "system:node": ("system:node", ()),
-    "system:node-proxier": ("system:node-proxier", ("User system:kube-proxy",)),
     "system:service-account-issuer-discovery": (
         "system:service-account-issuer-discovery",
         ("Group system:serviceaccounts",),
-    ),
-    "system:kube-controller-manager": (
-        "system:kube-controller-manager",
-        ("User system:kube-controller-manager",),
     ),
     "system:controller:certificate-controller": (
         "system:controller:certificate-controller",
         ("ServiceAccount kube-system/certificate-controller",),
     ),
-    "system:kube-scheduler": ("system:kube-scheduler", ("User system:kube-scheduler",)),
     "kubeadm:cluster-admins": ("cluster-admin", ("Group kubeadm:cluster-admins",)),
     "kubeadm:get-nodes": ("kubeadm:get-nodes", (_TOKENS,)),
     "kubeadm:kubelet-bootstrap": ("system:node-bootstrapper", (_TOKENS,)),

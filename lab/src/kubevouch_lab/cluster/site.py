@@ -2,7 +2,7 @@
 
 Host names are the story's. Every node has a loopback address of its own, in a block that belongs to the lab's folder,
 so that several labs run side by side: 127.<block>.88.111 is the control plane's, and its API server listens there,
-too, as on a real one. Where the system answers at 127.0.0.1 only, every node has ports of its own instead.
+too, as on a real one.
 With IPv6 it is fd00:88:<block>::6f; those addresses are nobody's, so whoever starts such a lab makes them this machine's.
 """
 
@@ -34,7 +34,6 @@ IPV6_NETWORK = "fd00:88::/32"
 
 _FIRST = 88 * 256 + 111
 _POD_NETWORKS = 128
-_LOCALHOST = "127.0.0.1"
 _MOST_WHOLE = 16
 _WHOLE = 4
 """How many machines of a lab are whole that has more than those sixteen."""
@@ -78,8 +77,6 @@ class Host:
     number: int
     short: str
     addresses: tuple[str, ...]
-    kubelet_port: int
-    ssh_port: int
     light: bool = False
     """A kubelet and nothing else: no shell, no ssh, no service manager."""
 
@@ -103,12 +100,11 @@ class Host:
 class Site:
     """The nodes of a lab and where its API server listens.
 
-    block: second byte of the lab's addresses; 0 where all share 127.0.0.1, and then base_port is the API server's.
+    block: second byte of the lab's addresses.
     """
 
     block: int
     count: int = 4
-    base_port: int = 0
     family: IpFamily = IpFamily.IPV4
     whole: bool = False
     """Whether every node has a disk, a shell and ssh, however many there are."""
@@ -119,14 +115,9 @@ class Site:
         return self.hosts[0].address
 
     @property
-    def api_port(self) -> int:
-        """6443, or the first port of the lab's own range."""
-        return API_PORT if self.block else self.base_port
-
-    @property
     def api_url(self) -> str:
         """As it stands in kubeconfigs."""
-        return f"https://{bracketed(self.api_address)}:{self.api_port}"
+        return f"https://{bracketed(self.api_address)}:{API_PORT}"
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
@@ -159,11 +150,6 @@ class Site:
         first = self.family.members[0]
         return f"{_SERVICE_BASES[first]}{'a' if first == 'ipv6' else '10'}"
 
-    @property
-    def shared(self) -> bool:
-        """All nodes have the one address 127.0.0.1."""
-        return not self.block
-
     def host(self, name: str) -> Host | None:
         """The host of that name or short name."""
         return next((each for each in self.hosts if name in (each.name, each.short)), None)
@@ -191,9 +177,5 @@ class Site:
         for number in range(self.count):
             short = f"k8s-worker-{number}" if number else "k8s-master"
             light = not self.whole and self.count > _MOST_WHOLE and number >= _WHOLE
-            if self.block:
-                addresses = tuple(self._address(f, _FIRST + number) for f in self.family.members)
-                yield Host(number, short, addresses, KUBELET_PORT, SSH_PORT, light)
-            else:
-                port = self.base_port + 1 + 2 * number
-                yield Host(number, short, (_LOCALHOST,), port, port + 1, light)
+            addresses = tuple(self._address(f, _FIRST + number) for f in self.family.members)
+            yield Host(number, short, addresses, light)

@@ -1,28 +1,31 @@
-"""Deployments: a ReplicaSet for each template, rolled over by `rollouts`.
+"""Deployments: a ReplicaSet for each template, and how one gives way to the next. Pure, and the loop that acts.
 
-Source: pkg/controller/deployment/deployment_controller.go.
+Source: pkg/controller/deployment/{deployment_controller,rolling,sync,progress}.go. There is no history: an old ReplicaSet
+without pods is deleted. Pauses, the strategy Recreate and the progress deadline are not looked at.
 """
+
+import hashlib
+import json
+from datetime import datetime
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, REPLICA_SETS
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers import rollouts
-from kubevouch_lab.controllers.events import Recorder
-from kubevouch_lab.controllers.loop import attempt, reconcile, soonest
-from kubevouch_lab.controllers.owners import owned
+from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.owners import owned, owner_reference
 from kubevouch_lab.controllers.replica_sets import replicas_of
 from kubevouch_lab.objects import (
     Object,
-    annotations_of,
     condition,
+    labels_of,
     name_of,
     namespace_of,
     status_of,
 )
 
-_KEPT = 10
-_LOOK_AGAIN = 10.0
+HASH = "pod-template-hash"
 
 
 class Deployments:
@@ -32,7 +35,6 @@ class Deployments:
         self._store = store
         self._client = client
         self._clock = clock
-        self._events = Recorder(store, client, clock, "deployment-controller")
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -40,88 +42,177 @@ class Deployments:
         await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
     def sync(self) -> float | None:
-        """All of them, once; again in a while as long as one has a deadline before it."""
-        return soonest(
-            attempt(lambda found=each: self._one(found))  # type: ignore[misc]
-            for each in self._store.list(DEPLOYMENTS)
-        )
+        """All of them, once."""
+        return attempt_each(self._store.list(DEPLOYMENTS), self._one)
 
-    def _one(self, deployment: Object) -> float | None:
+    def _one(self, deployment: Object) -> None:
         if "deletionTimestamp" in deployment["metadata"]:
-            return None
+            return
         space = namespace_of(deployment)
         new, old = self._sets(deployment)
-        if new is None and not deployment["spec"].get("paused"):
-            revision = max(map(rollouts.revision_of, old), default=0) + 1
-            first = rollouts.new_replica_set(deployment, revision, 0)
-            replicas = rollouts.scales(deployment, first, old).get(name_of(first), 0)
-            first["spec"]["replicas"] = replicas
-            made = self._client.create(REPLICA_SETS, first)
-            self._say(deployment, name_of(made), 0, replicas)
-        elif new is not None:
-            for name, replicas in rollouts.scales(deployment, new, old).items():
-                before = replicas_of(self._client.get(REPLICA_SETS, name, space))
+        if new is None:
+            first = new_replica_set(deployment)
+            first["spec"]["replicas"] = grown(deployment, first, old)
+            self._client.create(REPLICA_SETS, first)
+        else:
+            for name, replicas in scales(deployment, new, old).items():
                 self._client.patch(REPLICA_SETS, name, {"spec": {"replicas": replicas}}, space)
-                self._say(deployment, name, before, replicas)
-            self._number(deployment, new, old)
-        self._forget(deployment, old)
-        return self._write_status(deployment)
-
-    def _say(self, deployment: Object, name: str, before: int, after: int) -> None:
-        if after != before:
-            way = "up" if after > before else "down"
-            text = f"Scaled {way} replica set {name} from {before} to {after}"
-            self._events.say(deployment, "ScalingReplicaSet", text)
+        for each in old:
+            if not replicas_of(each) and not status_of(each).get("replicas"):
+                self._client.delete(REPLICA_SETS, name_of(each), space)
+        self._write_status(deployment)
 
     def _sets(self, deployment: Object) -> tuple[Object | None, list[Object]]:
         """The ReplicaSet of the present template, and the others."""
-        space = namespace_of(deployment)
-        mine = owned(self._store.list(REPLICA_SETS, space), deployment)
-        template = deployment["spec"]["template"]
-        fitting = [each for each in mine if rollouts.same_template(each, template)]
-        new = min(
-            fitting, key=lambda each: str(each["metadata"]["creationTimestamp"]), default=None
-        )
+        mine = owned(self._store.list(REPLICA_SETS, namespace_of(deployment)), deployment)
+        hashed = template_hash(deployment["spec"]["template"])
+        new = next((each for each in mine if labels_of(each).get(HASH) == hashed), None)
         return new, [each for each in mine if each is not new]
 
-    def _number(self, deployment: Object, new: Object, old: list[Object]) -> None:
-        """The new one has the highest revision; a template that comes back gets a new one."""
-        latest = max(map(rollouts.revision_of, old), default=0)
-        revision = max(rollouts.revision_of(new), latest + 1)
-        wanted = rollouts.notes(deployment, revision)
-        metadata = new["metadata"]
-        if wanted.items() <= (metadata.get("annotations") or {}).items():
-            return
-        change = {"metadata": {"annotations": wanted}}
-        self._client.patch(REPLICA_SETS, metadata["name"], change, metadata["namespace"])
-
-    def _forget(self, deployment: Object, old: list[Object]) -> None:
-        """Old ones beyond revisionHistoryLimit go."""
-        limit = deployment["spec"].get("revisionHistoryLimit")
-        idle = [
-            each
-            for each in sorted(old, key=rollouts.revision_of)
-            if not replicas_of(each) and not status_of(each).get("replicas")
-        ]
-        for each in idle[: max(len(idle) - (_KEPT if limit is None else limit), 0)]:
-            self._client.delete(REPLICA_SETS, name_of(each), namespace_of(each))
-
-    def _write_status(self, deployment: Object) -> float | None:
-        metadata = deployment["metadata"]
-        current = self._client.find(DEPLOYMENTS, metadata["name"], metadata["namespace"])
+    def _write_status(self, deployment: Object) -> None:
+        current = self._client.find(DEPLOYMENTS, name_of(deployment), namespace_of(deployment))
         if current is None:
-            return None
+            return
         new, old = self._sets(current)
-        if new is not None:
-            revision = annotations_of(new).get(rollouts.REVISION)
-            if annotations_of(current).get(rollouts.REVISION) != revision:
-                change = {"metadata": {"annotations": {rollouts.REVISION: revision}}}
-                current = self._client.patch(
-                    DEPLOYMENTS, metadata["name"], change, metadata["namespace"]
-                )
-        status = rollouts.deployment_status(current, new, old, self._clock.now())
+        status = deployment_status(current, new, old, self._clock.now())
         if status != status_of(current):
             self._client.update(DEPLOYMENTS, {**current, "status": status}, "status")
-        progressing = condition({"status": status}, "Progressing") or {}
-        under_way = progressing.get("reason") in {"ReplicaSetUpdated", "NewReplicaSetCreated"}
-        return _LOOK_AGAIN if under_way else None
+
+
+def template_hash(template: Object) -> str:
+    """A name for a template. Kubernetes' own hash is of Go's memory."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def new_replica_set(deployment: Object) -> Object:
+    """The ReplicaSet of a deployment's present template."""
+    spec, name = deployment["spec"], name_of(deployment)
+    template, selector = spec["template"], spec["selector"]
+    hashed = template_hash(template)
+    metadata = template.get("metadata") or {}
+    labels = {**(metadata.get("labels") or {}), HASH: hashed}
+    matched = {**(selector.get("matchLabels") or {}), HASH: hashed}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{name}-{hashed}",
+            "namespace": namespace_of(deployment),
+            "labels": labels,
+            "ownerReferences": [owner_reference(deployment)],
+        },
+        "spec": {
+            "selector": {**selector, "matchLabels": matched},
+            "template": {**template, "metadata": {**metadata, "labels": labels}},
+        },
+    }
+
+
+def bounds(deployment: Object) -> tuple[int, int]:
+    """(maxSurge, maxUnavailable) as numbers; both are never 0 (ResolveFenceposts)."""
+    rolling = (deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
+    wanted = replicas_of(deployment)
+    surge = -(-_hundredths(rolling.get("maxSurge", "25%"), wanted) // 100)
+    unavailable = _hundredths(rolling.get("maxUnavailable", "25%"), wanted) // 100
+    return surge, min(unavailable, wanted) if surge or unavailable else 1
+
+
+def _hundredths(value: int | str, whole: int) -> int:
+    """Of a number, or of a percentage of the replicas."""
+    return value * 100 if isinstance(value, int) else int(value.removesuffix("%")) * whole
+
+
+def scales(deployment: Object, new: Object, old: list[Object]) -> dict[str, int]:
+    """How many replicas each ReplicaSet is to want now, by name; those that stay are left out."""
+    more = grown(deployment, new, old)
+    if more != replicas_of(new):
+        return {name_of(new): more}
+    return _shrunk(deployment, new, [each for each in old if replicas_of(each)])
+
+
+def grown(deployment: Object, new: Object, old: list[Object]) -> int:
+    """How many replicas the new one may have by now; as many as are wanted, if it has more."""
+    wanted, present = replicas_of(deployment), int(new["spec"].get("replicas", 0))
+    room = wanted + bounds(deployment)[0] - present - sum(map(replicas_of, old))
+    return min(wanted, present + max(room, 0))
+
+
+def _shrunk(deployment: Object, new: Object, active: list[Object]) -> dict[str, int]:
+    """Old ones give way: first those that are not available, then as many as may be missing."""
+    least = replicas_of(deployment) - bounds(deployment)[1]
+    room = sum(map(replicas_of, active)) + _available(new) - least
+    spare = _available(new) + sum(map(_available, active)) - least
+    result: dict[str, int] = {}
+    for each in active:
+        idle = min(max(room, 0), replicas_of(each) - _available(each))
+        busy = min(max(min(spare, room - idle), 0), _available(each))
+        room, spare = room - idle - busy, spare - busy
+        if idle or busy:
+            result[name_of(each)] = replicas_of(each) - idle - busy
+    return result
+
+
+def _available(replica_set: Object) -> int:
+    return int(status_of(replica_set).get("availableReplicas", 0))
+
+
+def deployment_status(
+    deployment: Object, new: Object | None, old: list[Object], now: datetime
+) -> Object:
+    """The numbers that kubectl shows and `rollout status` waits for, and the conditions."""
+    every = [*old, *([new] if new else [])]
+    total, ready, available = (
+        sum(status_of(each).get(key, 0) for each in every)
+        for key in ("replicas", "readyReplicas", "availableReplicas")
+    )
+    updated, wanted = status_of(new or {}).get("replicas", 0), replicas_of(deployment)
+    counted = {
+        "updatedReplicas": updated,
+        "readyReplicas": ready,
+        "availableReplicas": available,
+        "unavailableReplicas": max(sum(map(replicas_of, every)) - available, 0),
+        "replicas": total,
+    }
+    enough = available >= wanted - bounds(deployment)[1]
+    done = updated == total == available == wanted
+    return {
+        **{key: value for key, value in counted.items() if value},
+        "observedGeneration": deployment["metadata"].get("generation", 1),
+        "terminatingReplicas": 0,
+        "conditions": [
+            _condition(deployment, "Available", _AVAILABLE[enough], now),
+            _condition(deployment, "Progressing", _PROGRESSING[done], now),
+        ],
+    }
+
+
+_AVAILABLE = {
+    True: ("True", "MinimumReplicasAvailable", "Deployment has minimum availability."),
+    False: (
+        "False",
+        "MinimumReplicasUnavailable",
+        "Deployment does not have minimum availability.",
+    ),
+}
+_PROGRESSING = {
+    True: ("True", "NewReplicaSetAvailable", "ReplicaSet has successfully progressed."),
+    False: ("True", "ReplicaSetUpdated", "ReplicaSet is progressing."),
+}
+
+
+def _condition(deployment: Object, kind: str, said: tuple[str, str, str], now: datetime) -> Object:
+    """The condition; its times stay while status and reason do (SetDeploymentCondition)."""
+    old = condition(deployment, kind)
+    value, reason, message = said
+    if old and (old["status"], old["reason"]) == (value, reason):
+        return old
+    return {
+        "type": kind,
+        "status": value,
+        "reason": reason,
+        "message": message,
+        "lastUpdateTime": moment(now),
+        "lastTransitionTime": old["lastTransitionTime"]
+        if old and old["status"] == value
+        else moment(now),
+    }

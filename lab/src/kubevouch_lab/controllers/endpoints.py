@@ -1,6 +1,6 @@
-"""EndpointsController and EndpointSlices of Services that have a selector.
+"""EndpointSlices of Services that have a selector.
 
-Sources: pkg/controller/endpoint/endpoints_controller.go, staging/src/k8s.io/endpointslice/{reconciler,utils}.go.
+Source: staging/src/k8s.io/endpointslice/{reconciler,utils}.go.
 """
 
 import hashlib
@@ -8,15 +8,13 @@ from collections import defaultdict
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
-from kubevouch_lab.apiserver.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES, Kind
-from kubevouch_lab.apiserver.metadata import moment
+from kubevouch_lab.apiserver.kinds import ENDPOINT_SLICES, PODS, SERVICES
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt, reconcile
+from kubevouch_lab.controllers.loop import attempt_each, reconcile
 from kubevouch_lab.controllers.owners import owner_reference
 from kubevouch_lab.controllers.replica_sets import is_ready
 from kubevouch_lab.objects import (
     Object,
-    annotations_of,
     ip_family,
     labels_of,
     name_of,
@@ -27,7 +25,6 @@ from kubevouch_lab.objects import (
 MANAGED = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 SERVICE = "kubernetes.io/service-name"
-_TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 class EndpointsController:
@@ -43,66 +40,35 @@ class EndpointsController:
         kinds = (SERVICES, PODS, ENDPOINT_SLICES)
         await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
-    def sync(self) -> None:
-        """Every Service with a selector, once."""
-        for service in self._store.list(SERVICES):
-            if (service.get("spec") or {}).get("selector"):
-                attempt(lambda found=service: self._one(found))  # type: ignore[misc]
+    def sync(self) -> float | None:
+        """Every Service, once."""
+        return attempt_each(self._store.list(SERVICES), self._one)
 
     def _one(self, service: Object) -> None:
-        space = namespace_of(service)
+        if not (service.get("spec") or {}).get("selector"):
+            return
+        space, name = namespace_of(service), name_of(service)
         pods = [
             pod
             for pod in self._store.list(PODS, space)
             if _selected(service, pod) and status_of(pod).get("podIP")
         ]
-        slices = slices_of(service, pods)
-        self._keep_slices(service, slices)
-        self._keep_endpoints(service, slices)
-
-    def _keep_slices(self, service: Object, wanted: list[Object]) -> None:
-        space, name = namespace_of(service), name_of(service)
         present = {
             name_of(each): each
             for each in self._store.list(ENDPOINT_SLICES, space)
             if labels_of(each).get(SERVICE) == name and labels_of(each).get(MANAGED) == CONTROLLER
         }
-        for each in wanted:
-            old = present.pop(name_of(each), None)
-            self._keep(ENDPOINT_SLICES, old, each, ("endpoints", "ports"))
+        for each in slices_of(service, pods):
+            self._keep(present.pop(name_of(each), None), each)
         for gone in present:
             self._client.delete(ENDPOINT_SLICES, gone, space)
 
-    def _keep_endpoints(self, service: Object, slices: list[Object]) -> None:
-        metadata = service["metadata"]
-        old = self._store.find(ENDPOINTS, metadata["name"], metadata["namespace"])
-        labels = {
-            **(metadata.get("labels") or {}),
-            "endpoints.kubernetes.io/managed-by": "endpoint-controller",
-        }
-        made = {
-            "apiVersion": "v1",
-            "kind": "Endpoints",
-            "metadata": {
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "labels": labels,
-            },
-            "subsets": [found for each in slices if (found := subset(each))],
-        }
-        self._keep(ENDPOINTS, old, made, ("subsets",))
-
-    def _keep(self, kind: Kind, old: Object | None, made: Object, keys: tuple[str, ...]) -> None:
-        """Writes it if it is new, or if one of these keys has changed."""
-        if old is not None and all((old.get(key) or []) == (made.get(key) or []) for key in keys):
-            return
-        noted = {**annotations_of(made), _TRIGGER: moment(self._clock.now())}
+    def _keep(self, old: Object | None, made: Object) -> None:
+        """Writes a slice if it is new or has changed."""
         if old is None:
-            metadata = {**made["metadata"], "annotations": noted}
-            self._client.create(kind, {**made, "metadata": metadata})
-        else:
-            metadata = {**old["metadata"], "annotations": noted}
-            self._client.update(kind, {**old, **made, "metadata": metadata})
+            self._client.create(ENDPOINT_SLICES, made)
+        elif any((old.get(key) or []) != (made.get(key) or []) for key in ("endpoints", "ports")):
+            self._client.update(ENDPOINT_SLICES, {**old, **made, "metadata": old["metadata"]})
 
 
 def slices_of(service: Object, pods: list[Object]) -> list[Object]:
@@ -117,23 +83,6 @@ def slices_of(service: Object, pods: list[Object]) -> list[Object]:
     if not by_ports:
         by_ports[""] = ([], [])
     return [_slice(service, *found) for found in by_ports.values()]
-
-
-def subset(found: Object) -> Object:
-    """A subset of an EndpointsController object, of a slice; empty where nothing is."""
-    ready: list[Object] = []
-    not_ready: list[Object] = []
-    for each in found["endpoints"]:
-        address = {
-            "ip": each["addresses"][0],
-            "nodeName": each["nodeName"],
-            "targetRef": each["targetRef"],
-        }
-        (ready if each["conditions"]["ready"] else not_ready).append(address)
-    if not ready and not not_ready:
-        return {}
-    parts = {"addresses": ready, "notReadyAddresses": not_ready, "ports": found["ports"]}
-    return {key: value for key, value in parts.items() if value}
 
 
 def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Object:

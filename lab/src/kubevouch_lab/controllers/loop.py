@@ -12,6 +12,7 @@ from kubevouch_lab.apiserver.history import Watcher
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.store import Store
+from kubevouch_lab.objects import Object
 
 _LOG = logging.getLogger(__name__)
 # What a body that no validation has seen can do to a rule that reads it. A controller logs it and lives on.
@@ -40,7 +41,7 @@ async def reconcile(store: Store, kinds: Sequence[Kind], sync: Sync, *, clock: C
                 changed.clear()
                 if timer is not None:
                     timer.cancel()
-                again = attempt(sync)
+                again = sync()
                 timer = tasks.create_task(_after(clock, again, changed)) if again else None
             for task in (*followers, *([timer] if timer else [])):
                 task.cancel()
@@ -49,18 +50,16 @@ async def reconcile(store: Store, kinds: Sequence[Kind], sync: Sync, *, clock: C
             watcher.close()
 
 
-def attempt(sync: Sync) -> float | None:
-    """Calls it; what goes wrong with an object is logged, and tried again, as a controller manager does."""
-    try:
-        return sync()
-    except BAD_OBJECT as error:
-        _LOG.warning("sync failed: %r", error)
-        return _RETRY
-
-
-def soonest(moments: Iterable[float | None]) -> float | None:
-    """The earliest of the moments at which somebody wants to look again."""
-    return min((each for each in moments if each is not None), default=None)
+def attempt_each(things: Iterable[Object], one: Callable[[Object], None]) -> float | None:
+    """Attempts it with each; gives the seconds after which to look again if one of them went wrong."""
+    again: float | None = None
+    for each in things:
+        try:
+            one(each)
+        except BAD_OBJECT as error:
+            _LOG.warning("sync failed: %r", error)
+            again = _RETRY
+    return again
 
 
 async def _follow(watcher: Watcher, changed: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ from kubevouch_lab.apiserver.kinds import (
     SERVICE_ACCOUNTS,
 )
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt, reconcile
+from kubevouch_lab.controllers.loop import attempt_each, reconcile
 from kubevouch_lab.objects import Object, name_of
 
 ROOT_CA = "kube-root-ca.crt"
@@ -37,17 +37,16 @@ class NamespaceController:
         kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS, API_SERVICES)
         await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
-    def sync(self) -> None:
+    def sync(self) -> float | None:
         """Every namespace, once."""
-        for space in self._store.list(NAMESPACES):
-            name = name_of(space)
-            if "deletionTimestamp" in space["metadata"]:
-                # It may have waited for an aggregated API that answers now.
-                attempt(lambda found=name: self._client.delete(NAMESPACES, found))  # type: ignore[misc]
-            else:
-                attempt(lambda found=name: self._one(found))  # type: ignore[misc]
+        return attempt_each(self._store.list(NAMESPACES), self._one)
 
-    def _one(self, space: str) -> None:
+    def _one(self, namespace: Object) -> None:
+        space = name_of(namespace)
+        if "deletionTimestamp" in namespace["metadata"]:
+            # It may have waited for an aggregated API that answers now.
+            self._client.delete(NAMESPACES, space)
+            return
         if self._store.find(SERVICE_ACCOUNTS, "default", space) is None:
             made: Object = {"metadata": {"name": "default", "namespace": space}}
             self._client.create(SERVICE_ACCOUNTS, made)

@@ -13,11 +13,13 @@ from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import LEASES, NODES, PODS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.events import Recorder
-from kubevouch_lab.controllers.intervals import REAL, ControllerIntervals
-from kubevouch_lab.controllers.loop import attempt
+from kubevouch_lab.controllers.loop import attempt_each
 from kubevouch_lab.objects import Object, condition, name_of, status_of
 
+_EVERY = 5.0
+"""Seconds: --node-monitor-period."""
+_GRACE = 40.0
+"""Seconds until a silent node is Unknown: --node-monitor-grace-period."""
 _KINDS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _NOT_READY = "node.kubernetes.io/not-ready"
@@ -34,29 +36,25 @@ class Seen:
 
 
 class NodeLifecycle:
-    """Looks every five seconds, as long as the rhythm is the real one."""
+    """Looks every five seconds."""
 
-    def __init__(
-        self, store: Store, client: LocalClient, clock: Clock, rhythm: ControllerIntervals = REAL
-    ) -> None:
+    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
         self._store = store
         self._client = client
         self._clock = clock
-        self._rhythm = rhythm
-        self._events = Recorder(store, client, clock, "node-controller")
         self._seen: dict[str, Seen] = {}
 
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
             await self.look()
-            await self._clock.sleep(self._rhythm.nodes)
+            await self._clock.sleep(_EVERY)
 
     async def look(self) -> None:
         """All nodes, once; others have their turns between a hundred of them."""
         nodes = self._store.list(NODES)
         for number, node in enumerate(nodes):
-            attempt(lambda found=node: self._one(found))  # type: ignore[misc]
+            attempt_each([node], self._one)
             if number % 100 == 99:
                 await self._clock.sleep(0)
         known = {name_of(node) for node in nodes}
@@ -68,7 +66,7 @@ class NodeLifecycle:
         sign = self._sign(node)
         if self._seen.get(name, Seen("", 0.0)).sign != sign:
             self._seen[name] = Seen(sign, now)
-        if now - self._seen[name].at > self._rhythm.grace:
+        if now - self._seen[name].at > _GRACE:
             node = self._lost(node)
         wanted = taints_of(node, moment(self._clock.now()))
         if wanted != ((node.get("spec") or {}).get("taints") or []):
@@ -100,8 +98,6 @@ class NodeLifecycle:
                 changed = True
         if not changed:
             return node
-        text = f"Node {node['metadata']['name']} status is now: NodeNotReady"
-        self._events.say(node, "NodeNotReady", text)
         status = {**status_of(node), "conditions": found}
         # The heartbeat stays as it was, so that this is no sign of life.
         return self._client.update(NODES, {**node, "status": status}, "status")

@@ -3,14 +3,11 @@
 Source: pkg/controller/replicaset/{replica_set,replica_set_utils}.go and pkg/controller/controller_utils.go.
 """
 
-from datetime import datetime, timedelta
-
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import PODS, REPLICA_SETS
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.events import Recorder
-from kubevouch_lab.controllers.loop import attempt, reconcile, soonest
+from kubevouch_lab.controllers.loop import attempt_each, reconcile
 from kubevouch_lab.controllers.owners import owned, owner_reference
 from kubevouch_lab.objects import (
     Object,
@@ -18,7 +15,6 @@ from kubevouch_lab.objects import (
     labels_of,
     name_of,
     namespace_of,
-    read_moment,
     status_of,
 )
 
@@ -32,7 +28,6 @@ class ReplicaSets:
         self._store = store
         self._client = client
         self._clock = clock
-        self._events = Recorder(store, client, clock, "replicaset-controller")
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -40,38 +35,29 @@ class ReplicaSets:
         await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
     def sync(self) -> float | None:
-        """All of them, once; again in a second while one waits for pods to have been ready long enough."""
-        return soonest(
-            attempt(lambda found=each: self._one(found))  # type: ignore[misc]
-            for each in self._store.list(REPLICA_SETS)
-        )
+        """All of them, once."""
+        return attempt_each(self._store.list(REPLICA_SETS), self._one)
 
-    def _one(self, replica_set: Object) -> float | None:
+    def _one(self, replica_set: Object) -> None:
         space = namespace_of(replica_set)
         mine = alive(owned(self._store.list(PODS, space), replica_set))
         wanted = replicas_of(replica_set)
         if "deletionTimestamp" not in replica_set["metadata"]:
             for _ in range(wanted - len(mine)):
-                made = self._client.create(PODS, new_pod(replica_set), space)
-                text = f"Created pod: {made['metadata']['name']}"
-                self._events.say(replica_set, "SuccessfulCreate", text)
+                self._client.create(PODS, new_pod(replica_set), space)
             for pod in surplus(mine, len(mine) - wanted):
                 self._client.delete(PODS, name_of(pod), space)
-                text = f"Deleted pod: {pod['metadata']['name']}"
-                self._events.say(replica_set, "SuccessfulDelete", text)
-        return self._write_status(replica_set)
+        self._write_status(replica_set)
 
-    def _write_status(self, replica_set: Object) -> float | None:
+    def _write_status(self, replica_set: Object) -> None:
         name, space = name_of(replica_set), namespace_of(replica_set)
         current = self._client.find(REPLICA_SETS, name, space)
         if current is None:
-            return None
+            return
         pods = alive(owned(self._store.list(PODS, space), current))
-        status = replica_set_status(current, pods, self._clock.now())
+        status = replica_set_status(current, pods)
         if status != status_of(current):
             self._client.update(REPLICA_SETS, {**current, "status": status}, "status")
-        waiting = status.get("readyReplicas", 0) > status.get("availableReplicas", 0)
-        return 1.0 if waiting else None
 
 
 def replicas_of(thing: Object) -> int:
@@ -123,17 +109,16 @@ def _older(pod: Object) -> str:
     return "".join(chr(0x7F - ord(char)) for char in pod["metadata"]["creationTimestamp"])
 
 
-def replica_set_status(replica_set: Object, pods: list[Object], now: datetime) -> Object:
+def replica_set_status(replica_set: Object, pods: list[Object]) -> Object:
     """The numbers that `kubectl get rs` shows."""
     spec = replica_set["spec"]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     ready = [pod for pod in pods if is_ready(pod)]
-    available = [pod for pod in ready if is_available(pod, spec.get("minReadySeconds") or 0, now)]
     labelled = [pod for pod in pods if labels.items() <= labels_of(pod).items()]
     counted = {
         "fullyLabeledReplicas": len(labelled),
         "readyReplicas": len(ready),
-        "availableReplicas": len(available),
+        "availableReplicas": len(ready),
     }
     return {
         **{key: value for key, value in status_of(replica_set).items() if key == "conditions"},
@@ -142,12 +127,3 @@ def replica_set_status(replica_set: Object, pods: list[Object], now: datetime) -
         "observedGeneration": replica_set["metadata"].get("generation", 1),
         "terminatingReplicas": 0,
     }
-
-
-def is_available(pod: Object, seconds: int, now: datetime) -> bool:
-    """Ready, and for long enough (IsPodAvailable)."""
-    found = condition(pod, "Ready")
-    if found is None or found.get("status") != "True":
-        return False
-    since = read_moment(found.get("lastTransitionTime") or "")
-    return not seconds or (since is not None and since + timedelta(seconds=seconds) < now)

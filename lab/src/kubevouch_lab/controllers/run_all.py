@@ -7,12 +7,8 @@ from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.controllers.availability import Availability
-from kubevouch_lab.controllers.cluster_roles import ClusterRoles
 from kubevouch_lab.controllers.deployments import Deployments
-from kubevouch_lab.controllers.disruption import DisruptionBudgets
 from kubevouch_lab.controllers.endpoints import EndpointsController
-from kubevouch_lab.controllers.intervals import REAL, ControllerIntervals
-from kubevouch_lab.controllers.mirroring import Mirroring
 from kubevouch_lab.controllers.namespaces import NamespaceController
 from kubevouch_lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch_lab.controllers.replica_sets import ReplicaSets
@@ -29,7 +25,6 @@ def controllers(
     *,
     aggregation: Aggregation,
     ca: bytes,
-    rhythm: ControllerIntervals = REAL,
 ) -> dict[str, Run]:
     """What to run, by name. ca: PEM for kube-root-ca.crt."""
     return {
@@ -39,9 +34,6 @@ def controllers(
         "replica sets": ReplicaSets(store, client, clock).run,
         "scheduler": Scheduler(store, client, clock).run,
         "endpoints": EndpointsController(store, client, clock).run,
-        "endpoint mirrors": Mirroring(store, client, clock).run,
-        "disruption budgets": DisruptionBudgets(store, client, clock).run,
-        "API services": Availability(store, client, aggregation, clock, rhythm).run,
-        "nodes": NodeLifecycle(store, client, clock, rhythm).run,
-        "cluster roles": ClusterRoles(store, client, clock).run,
+        "API services": Availability(store, client, aggregation, clock).run,
+        "nodes": NodeLifecycle(store, client, clock).run,
     }

@@ -15,8 +15,7 @@ from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.selectors import selected_by
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.events import Recorder
-from kubevouch_lab.controllers.loop import attempt, reconcile
+from kubevouch_lab.controllers.loop import attempt_each, reconcile
 from kubevouch_lab.controllers.owners import controller_uid
 from kubevouch_lab.objects import Object, condition, labels_of, name_of, namespace_of, status_of
 
@@ -31,7 +30,6 @@ class Scheduler:
         self._store = store
         self._client = client
         self._clock = clock
-        self._events = Recorder(store, client, clock, "default-scheduler")
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -39,8 +37,7 @@ class Scheduler:
 
     def sync(self) -> float | None:
         """Every pod that waits, once; again in five seconds while one waits, for what failed."""
-        for pod in self._store.pods_of(""):
-            attempt(lambda found=pod: self._one(found))  # type: ignore[misc]
+        attempt_each(self._store.pods_of(""), self._one)
         return 5.0 if self._store.pods_of("") else None
 
     def _one(self, pod: Object) -> None:
@@ -62,7 +59,6 @@ class Scheduler:
         target = {"apiVersion": "v1", "kind": "Node", "name": node}
         binding = {"metadata": {"name": name, "namespace": space}, "target": target}
         self._client.update(PODS, binding, "binding")
-        self._events.say(pod, "Scheduled", f"Successfully assigned {space}/{name} to {node}")
 
     def _note(self, pod: Object, why: str) -> None:
         """The condition PodScheduled says why it waits."""
@@ -78,7 +74,6 @@ class Scheduler:
             "lastTransitionTime": old.get("lastTransitionTime") or moment(self._clock.now()),
         }
         self._client.update(PODS, _with_conditions(pod, [made]), "status")
-        self._events.say(pod, "FailedScheduling", why, warning=True)
 
 
 def _with_conditions(pod: Object, made: list[Object]) -> Object:

@@ -1,10 +1,10 @@
 """Nobody grants by RBAC what they do not hold: writes of roles and bindings.
 
 Sources: pkg/registry/rbac/{clusterrole,role,clusterrolebinding,rolebinding}/policybased/storage.go,
-ConfirmNoEscalation in pkg/registry/rbac/validation/rule.go, policy_comparator.go and policy_compact.go beside it.
+ConfirmNoEscalation in pkg/registry/rbac/validation/rule.go, and policy_comparator.go beside it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 
 from kubevouch_lab.apiserver import status
@@ -82,7 +82,7 @@ class Escalation:
         groups = " ".join(f'"{group}"' for group in info.user.groups)
         why = (
             f'user "{info.user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n'
-            + "\n".join(sorted({_shown(each) for each in _compact(missing)}))
+            + "\n".join(sorted(map(str, missing)))
         )
         raise status.forbidden(info.group, info.resource, _name(new), why)
 
@@ -121,40 +121,6 @@ def _has(listed: list[str] | None, wanted: str) -> bool:
 def _has_resource(listed: list[str] | None, wanted: str) -> bool:
     below = wanted.partition("/")[2]
     return _has(listed, wanted) or bool(below and listed and f"*/{below}" in listed)
-
-
-def _compact(rules: Iterable[Rule]) -> list[Rule]:
-    """Rules of one resource without names become one, with all their verbs."""
-    compacted: list[Rule] = []
-    simple: dict[tuple[str, str], Rule] = {}
-    for rule in rules:
-        if "nonResourceURLs" in rule or "resourceNames" in rule:
-            compacted.append(rule)
-            continue
-        key = rule["apiGroups"][0], rule["resources"][0]
-        if key in simple:
-            simple[key]["verbs"] += [v for v in rule["verbs"] if v not in simple[key]["verbs"]]
-        else:
-            simple[key] = {**rule, "verbs": list(rule["verbs"])}
-            compacted.append(simple[key])
-    return compacted
-
-
-def _shown(rule: Rule) -> str:
-    """As Go's CompactString writes it: `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "list"]}`."""
-    words = {
-        "apiGroups": "APIGroups",
-        "resources": "Resources",
-        "nonResourceURLs": "NonResourceURLs",
-        "resourceNames": "ResourceNames",
-        "verbs": "Verbs",
-    }
-    parts = [
-        f"{word}:[{' '.join(quoted)}]"
-        for key, word in words.items()
-        if (quoted := [f'"{value}"' for value in rule.get(key) or []])
-    ]
-    return "{" + ", ".join(parts) + "}"
 
 
 def _grants(binding: Object) -> tuple[object, object]:

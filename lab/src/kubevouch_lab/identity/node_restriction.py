@@ -11,10 +11,11 @@ from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.nodes import LEASE_NAMESPACE, PREFIX, node_of
-from kubevouch_lab.objects import Object, uid_of
+from kubevouch_lab.objects import Object, annotations_of, uid_of
 from kubevouch_lab.signer.csr_strategy import parsed
 
 _MIRROR = "kubernetes.io/config.mirror"
+_NO_BLOCK = ("blockOwnerDeletion", False)
 _NODE_SIGNERS = ("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet")
 _OWN_LABELS = frozenset(
     {
@@ -69,13 +70,10 @@ class NodeRestriction:
                 )
             if _labels(old) != _labels(new):
                 _refuse(info, f'node "{node}" cannot update labels through pod status')
-        elif info.subresource == "eviction":
-            pod = self._store.get(PODS, info.name, info.namespace)
-            if pod["spec"].get("nodeName") != node:
-                _refuse(info, f"node {node} can only evict pods with spec.nodeName set to itself")
         elif info.subresource:
-            text = f"unexpected pod subresource \"{info.subresource}\", only 'status' and 'eviction' are allowed"
-            _refuse(info, text)
+            _refuse(
+                info, f'unexpected pod subresource "{info.subresource}", only status is allowed'
+            )
         elif new is None:
             if bound != node:
                 _refuse(
@@ -89,31 +87,28 @@ class NodeRestriction:
 
     def _mirror(self, info: RequestInfo, node: str, pod: Object) -> None:
         spec, metadata = pod.get("spec") or {}, pod["metadata"]
-        if _MIRROR not in (metadata.get("annotations") or {}):
-            text = f'pod does not have "{_MIRROR}" annotation, node "{node}" can only create mirror pods'
-            _refuse(info, text)
-        if spec.get("nodeName") != node:
-            _refuse(info, f'node "{node}" can only create pods with spec.nodeName set to itself')
         owners = metadata.get("ownerReferences") or []
-        if len(owners) > 1:
-            text = f'node "{node}" can only create pods with a single owner reference set to itself'
-            _refuse(info, text)
-        wanted = {"apiVersion": "v1", "kind": "Node", "name": node}
-        if not owners or {key: owners[0].get(key) for key in wanted} != wanted:
-            _refuse(
-                info, f'node "{node}" can only create pods with an owner reference set to itself'
-            )
-        owner = owners[0]
-        if not owner.get("controller"):
-            text = f'node "{node}" can only create pods with a controller owner reference set to itself'
-            _refuse(info, text)
-        if owner.get("blockOwnerDeletion"):
-            _refuse(info, f'node "{node}" must not set blockOwnerDeletion on an owner reference')
-        uid = self._store.get(NODES, node)["metadata"]["uid"]
-        if owner.get("uid") != uid:
-            _refuse(info, f"node {node} UID mismatch: expected {owner.get('uid')} got {uid}")
-        if spec.get("serviceAccountName"):
-            _refuse(info, f'node "{node}" can not create pods that reference a service account')
+        owner = owners[0] if len(owners) == 1 else {}
+        itself = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "name": node,
+            "controller": True,
+            "uid": uid_of(self._store.find(NODES, node) or {"metadata": {"uid": None}}),
+        }
+        owner = {key: value for key, value in owner.items() if (key, value) != _NO_BLOCK}
+        only = f'node "{node}" can only create'
+        for good, why in (
+            (_MIRROR in annotations_of(pod), f'pod does not have "{_MIRROR}" annotation'),
+            (spec.get("nodeName") == node, f"{only} pods with spec.nodeName set to itself"),
+            (
+                owner == itself,
+                f"{only} pods with a single controller owner reference set to itself",
+            ),
+            (not spec.get("serviceAccountName"), f"{only} pods without a service account"),
+        ):
+            if not good:
+                _refuse(info, why)
 
     def _token(self, info: RequestInfo, node: str, new: Object | None) -> None:
         if info.subresource != "token" or info.verb != "create":
@@ -143,16 +138,10 @@ def _node(info: RequestInfo, node: str, old: Object | None, new: Object | None) 
     before, after = (old or {}).get("spec") or {}, new.get("spec") or {}
     forbidden = _forbidden_labels(_labels(old), _labels(new))
     if old is None:
-        if after.get("configSource"):
-            text = f'node "{node}" is not allowed to create pods with a non-nil configSource'
-            _refuse(info, text)
         if forbidden:
             listed = ", ".join(forbidden)
             _refuse(info, f'node "{node}" is not allowed to set the following labels: {listed}')
         return
-    if after.get("configSource") and after["configSource"] != before.get("configSource"):
-        text = f'node "{node}" is not allowed to update configSource to a new non-nil configSource'
-        _refuse(info, text)
     if (after.get("taints") or []) != (before.get("taints") or []):
         _refuse(info, f'node "{node}" is not allowed to modify taints')
     if forbidden:

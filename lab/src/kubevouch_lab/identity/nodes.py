@@ -33,8 +33,6 @@ _RULES = (
     _rule("core events.k8s.io", "events", "create", "update", "patch"),
     _rule("core", "endpoints", "get"),
     _rule("certificates.k8s.io", "certificatesigningrequests", "create", "get", "list", "watch"),
-    _rule("storage.k8s.io", "csidrivers", "get", "list", "watch"),
-    _rule("node.k8s.io", "runtimeclasses", "get", "list", "watch"),
 )
 
 
@@ -129,8 +127,6 @@ def _pod(store: Store, node: str, info: RequestInfo) -> tuple[bool, str]:
     match info.subresource:
         case "status":
             return info.verb in _CHANGES, ""
-        case "eviction":
-            return info.verb == "create", ""
         case "" if info.verb in {"create", "delete"}:
             return True, ""
         case "" if info.verb in _READS and info.name:

@@ -6,7 +6,7 @@ Sources: plugin/pkg/admission/{serviceaccount,priority}/admission.go in Kubernet
 from typing import NoReturn
 
 from kubevouch_lab.apiserver import no_containers, status
-from kubevouch_lab.apiserver.kinds import KINDS, SERVICE_ACCOUNTS
+from kubevouch_lab.apiserver.kinds import SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.metadata import Entropy, generated
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
@@ -14,7 +14,8 @@ from kubevouch_lab.objects import Object, annotations_of
 
 _MIRROR = "kubernetes.io/config.mirror"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder
-_PRIORITY_CLASSES = KINDS["scheduling.k8s.io", "v1", "priorityclasses"]
+# The two classes that every cluster has. There are no others: PriorityClasses are not served.
+_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
 class PodAdmission:
@@ -44,11 +45,10 @@ class PodAdmission:
         name = spec.get("priorityClassName")
         if not name:
             return spec
-        found = self._store.find(_PRIORITY_CLASSES, name)
-        if found is None:
+        if name not in _PRIORITIES:
             _refuse(info, pod, f"no PriorityClass with name {name} was found")
-        policy = found.get("preemptionPolicy") or "PreemptLowerPriority"
-        return {**spec, "priority": found["value"], "preemptionPolicy": policy}
+        policy = "PreemptLowerPriority"
+        return {**spec, "priority": _PRIORITIES[name], "preemptionPolicy": policy}
 
     def _with_account(self, info: RequestInfo, pod: Object, spec: Object) -> Object:
         name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"

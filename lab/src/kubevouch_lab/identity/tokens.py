@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
-from kubevouch_lab.apiserver.kinds import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Kind
+from kubevouch_lab.apiserver.kinds import NODES, PODS, SERVICE_ACCOUNTS, Kind
 from kubevouch_lab.apiserver.metadata import Entropy, moment
 from kubevouch_lab.apiserver.request import AUTHENTICATED, RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
@@ -21,11 +21,6 @@ from kubevouch_lab.objects import Object, name_of, uid_of
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 _EXTRA = "authentication.kubernetes.io/"
-_BOUND: dict[tuple[str, str], Kind] = {
-    ("v1", "Pod"): PODS,
-    ("v1", "Secret"): SECRETS,
-    ("v1", "Node"): NODES,
-}
 _SHORTEST, _DEFAULT, _LONGEST = 600, 3600, 1 << 32
 _POD_TOKEN, _POD_TOKEN_LIFE = 3607, 365 * 24 * 3600
 """Kubelets of old may not refresh what they asked 3607 s for: it lives a year, and is warned of after that."""
@@ -129,13 +124,10 @@ class Tokens:
         namespace, account = about["namespace"], about["serviceaccount"]
         self._check(SERVICE_ACCOUNTS, account, namespace, "service account token")
         extra = {f"{_EXTRA}credential-id": (f"JTI={claims['jti']}",)}
-        for word, kind in (("node", NODES), ("pod", PODS), ("secret", SECRETS)):
-            if word not in about:
-                continue
-            space = namespace if kind.namespaced else ""
-            if word == "secret" or (word == "node" and "pod" not in about) or word == "pod":
-                self._check(kind, about[word], space, "service account token")
-            if word != "secret":
+        if "pod" in about:
+            self._check(PODS, about["pod"], namespace, "service account token")
+        for word in ("node", "pod"):
+            if word in about:
                 extra[f"{_EXTRA}{word}-name"] = (about[word]["name"],)
                 extra[f"{_EXTRA}{word}-uid"] = (about[word].get("uid", ""),)
         name = account["name"]
@@ -153,23 +145,20 @@ class Tokens:
     def _bound(self, info: RequestInfo, reference: Object | None) -> Object:
         if not reference:
             return {}
-        kind = _BOUND.get((reference.get("apiVersion", ""), reference.get("kind", "")))
-        if kind is None:
+        if (reference.get("apiVersion"), reference.get("kind")) != ("v1", "Pod"):
             raise status.bad_request(
-                f'cannot bind token for serviceaccount "{info.name}" to object type '
-                f"{reference.get('kind', '')}"
+                f'cannot bind token for serviceaccount "{info.name}" to object type {reference.get("kind")}: '
+                "a kubevouch lab binds tokens to pods"
             )
         name = reference.get("name", "")
-        found = self._store.get(kind, name, info.namespace if kind.namespaced else "")
+        found = self._store.get(PODS, name, info.namespace)
         uid = reference.get("uid")
         if uid and uid != uid_of(found):
             why = (
                 f"the UID in the bound object reference ({uid}) does not match the UID in record. "
                 "The object might have been deleted and then recreated"
             )
-            raise status.conflict(kind.group, kind.plural, name, why)
-        if kind is not PODS:
-            return {kind.singular: _named(found)}
+            raise status.conflict("", "pods", name, why)
         account = found["spec"].get("serviceAccountName") or "default"
         if account != info.name:
             raise status.bad_request(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from base64 import b64decode
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,7 +86,7 @@ class Api:
     """One identity's connections. `present` gives it another certificate, as a rotation does."""
 
     def __init__(
-        self, endpoint: ApiEndpoint, *, pair: ServingPair | None = None, token: str = ""
+        self, endpoint: ApiEndpoint, pair: ServingPair | None = None, token: str = ""
     ) -> None:
         self.endpoint = endpoint
         self._pair = pair
@@ -170,6 +170,10 @@ class Api:
                 read_bufsize=4 * 1024 * 1024,
             )
         return self._session
+
+
+Connect = Callable[[ApiEndpoint, ServingPair | None, str], Api]
+"""From where the API server is, and a certificate or a token, to who speaks to it."""
 
 
 def _object(status: int, data: bytes) -> Object:

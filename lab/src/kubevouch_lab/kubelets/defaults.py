@@ -118,17 +118,3 @@ OMITTED_IF_EMPTY = {
     "clusterDNS", "tlsCipherSuites", "tlsMinVersion", "readOnlyPort",
 }  # fmt: skip
 """Left out of /configz when false or empty (`omitempty` in staging/src/k8s.io/kubelet/config/v1beta1/types.go)."""
-
-LEGACY: dict[str, Any] = {
-    "authentication": {
-        "x509": {"clientCAFile": ""},
-        "webhook": {"enabled": False, "cacheTTL": "2m0s"},
-        "anonymous": {"enabled": True},
-    },
-    "authorization": {
-        "mode": "AlwaysAllow",
-        "webhook": {"cacheAuthorizedTTL": "5m0s", "cacheUnauthorizedTTL": "30s"},
-    },
-    "readOnlyPort": 10255,
-}
-"""What holds instead without any --config (applyLegacyDefaults in cmd/kubelet/app/options/options.go)."""

@@ -1,34 +1,6 @@
 """Pages in Prometheus' text form, as component-base prints them."""
 
-import math
-from collections.abc import Iterable, Mapping
-
-_BUCKETS = (
-    60.0, 3600.0, 14400.0, 86400.0, 604800.0, 2592000.0, 7776000.0, 15552000.0, 31104000.0, 124416000.0,
-)  # fmt: skip
-"""kubelet_certificate_manager_server_rotation_seconds (pkg/kubelet/certificate/kubelet.go)."""
-
-
-def number(value: float) -> str:
-    """As Go's strconv prints it with 'g' and the shortest precision: 1.062510592e+09, 0.5, 12."""
-    if value == 0 or not math.isfinite(value):
-        return {0.0: "0", math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
-    digits, _, exponent = f"{value!r}".partition("e")
-    sign = "-" if value < 0 else ""
-    whole, _, part = digits.lstrip("-").partition(".")
-    shift = int(exponent or 0) + len(whole)
-    plain = (whole + part).lstrip("0")
-    shift -= len(whole + part) - len((whole + part).lstrip("0"))
-    plain = plain.rstrip("0") or "0"
-    power = shift - 1
-    if power < -4 or power >= 6:
-        mantissa = plain[0] + (f".{plain[1:]}" if len(plain) > 1 else "")
-        return f"{sign}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
-    if shift <= 0:
-        return f"{sign}0.{'0' * -shift}{plain}"
-    if shift >= len(plain):
-        return f"{sign}{plain}{'0' * (shift - len(plain))}"
-    return f"{sign}{plain[:shift]}.{plain[shift:]}"
+from collections.abc import Mapping
 
 
 class MetricsPage:
@@ -47,24 +19,14 @@ class MetricsPage:
         value: float,
         labels: Mapping[str, str] | None = None,
         at: float | None = None,
-        suffix: str = "",
     ) -> None:
-        """One sample. at: Unix time in seconds; suffix: of a histogram."""
+        """One sample. at: Unix time in seconds."""
         shown = ",".join(
             f'{key}="{_escaped(each)}"' for key, each in sorted((labels or {}).items())
         )
-        where = f"{name}{suffix}{{{shown}}}" if shown else f"{name}{suffix}"
+        where = f"{name}{{{shown}}}" if shown else name
         stamp = "" if at is None else f" {round(at * 1000)}"
-        self._families[name][2].append(f"{where} {number(value)}{stamp}")
-
-    def histogram(self, name: str, values: Iterable[float]) -> None:
-        """The certificates' histogram."""
-        seen = sorted(values)
-        for edge in (*_BUCKETS, math.inf):
-            count = sum(1 for value in seen if value <= edge)
-            self.add(name, count, {"le": number(edge)}, suffix="_bucket")
-        self.add(name, sum(seen), suffix="_sum")
-        self.add(name, len(seen), suffix="_count")
+        self._families[name][2].append(f"{where} {value!r}{stamp}")
 
     def text(self) -> str:
         """The page."""

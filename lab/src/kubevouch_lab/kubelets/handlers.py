@@ -7,10 +7,9 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.callers import Callers, Refused
-from kubevouch_lab.kubelets.container_logs import serve_container_log
-from kubevouch_lab.kubelets.pages import Vitals, resource_page, summary
+from kubevouch_lab.kubelets.container_logs import container_log
+from kubevouch_lab.kubelets.pages import Vitals, resource_page
 from kubevouch_lab.kubelets.pods import Runtime
 from kubevouch_lab.objects import Object
 
@@ -25,7 +24,7 @@ _DEBUG: Final = (
     "logs",
     "debug",
 )
-_NOT_HERE: Final = ("run", "exec", "attach", "portForward", "logs", "debug", "checkpoint")
+_NOT_HERE: Final = ("run", "exec", "attach", "portForward", "logs", "debug", "checkpoint", "stats")
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,9 @@ class HandlerSources:
     """Where the answers come from, asked at each request. debugging: enableDebuggingHandlers."""
 
     vitals: Callable[[], Vitals]
-    metrics: Callable[[], str]
     configz: Callable[[], Object]
     pods: Callable[[], list[Object]]
     runtime: Runtime
-    clock: Clock
     debugging: bool = True
 
 
@@ -58,45 +55,30 @@ class KubeletHandlers:
         if not self._told.debugging and first in _DEBUG:
             return web.Response(status=405, text="Debug endpoints are disabled.\n")
         if first == "containerLogs" and request.method in {"GET", "POST"}:
-            told = self._told
-            return await serve_container_log(request, told.runtime, told.pods(), told.clock)
+            return container_log(request, self._told.runtime, self._told.pods())
         answer = self._get(request) if request.method in {"GET", "HEAD", "POST"} else None
         if answer is not None:
             return answer
         if first in _NOT_HERE:
             return web.Response(
                 status=501,
-                text=f"{request.path}: the lab runs no containers, so this is not there\n",
+                text=f"{request.path}: the lab has no such page\n",
             )
         return _text(404, "404: Page Not Found")
 
-    def _get(self, request: web.BaseRequest) -> web.Response | None:  # noqa: PLR0911 - a table of paths
+    def _get(self, request: web.BaseRequest) -> web.Response | None:
         told, path = self._told, request.path.rstrip("/") or "/"
         match path:
-            case "/healthz" | "/healthz/ping" | "/healthz/log" | "/healthz/syncloop":
-                return _healthz(verbose="verbose" in request.query, whole=path == "/healthz")
+            case "/healthz":
+                return _text(200, "ok")
             case "/metrics/resource":
                 return _page(resource_page(told.vitals()))
-            case "/metrics":
-                return _page(told.metrics())
-            case "/metrics/cadvisor" | "/metrics/probes":
-                return _page("")
-            case "/stats/summary":
-                short = request.query.get("only_cpu_and_memory") == "true"
-                return _json(summary(told.vitals(), short=short))
             case "/configz" if told.debugging:
                 return _json(told.configz(), {"X-Content-Type-Options": "nosniff"})
-            case "/pods" | "/runningpods":
+            case "/pods":
                 listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {}}
                 return _json(listed | {"items": told.pods()})
         return None
-
-
-def _healthz(*, verbose: bool, whole: bool) -> web.Response:
-    if not (verbose and whole):
-        return _text(200, "ok")
-    checks = "".join(f"[+]{name} ok\n" for name in ("ping", "log", "syncloop"))
-    return _text(200, f"{checks}healthz check passed\n")
 
 
 def _page(text: str) -> web.Response:

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, read_access
+from kubevouch_lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, Connect, read_access
 from kubevouch_lab.kubelets.csr import CLIENT, Template
 from kubevouch_lab.kubelets.key_pairs import CertificateStore, ServingPair
 from kubevouch_lab.kubelets.log import Log
-from kubevouch_lab.kubelets.rotation import Counted, Rotation
+from kubevouch_lab.kubelets.rotation import Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.services import StartFailure
@@ -52,11 +52,6 @@ class KubeletClient:
         self.api = api
         self._rotation = rotation
         self._bootstrap = bootstrap
-
-    @property
-    def counted(self) -> Counted:
-        """What /metrics says of the rotation."""
-        return self._rotation.counted if self._rotation else Counted()
 
     @property
     def not_after(self) -> datetime | None:
@@ -108,16 +103,16 @@ class KubeletClient:
 async def load(  # noqa: PLR0917 - what a kubelet has at its start
     files: NodeFiles,
     settings: Settings,
-    fallback: ApiEndpoint | None,
+    connect: Connect,
     clock: Clock,
     entropy: Entropy,
     log: Log,
 ) -> KubeletClient:
     """Raises StartFailure: there is neither a good certificate nor a way to get one. Or BadPair."""
-    access = _access(files, settings, fallback)
+    access = _access(files, settings)
     store = CertificateStore(files, settings.cert_dir, "kubelet-client")
     if access is not None and access.pair is not None:
-        return KubeletClient(Api(access.endpoint, pair=access.pair), None, None)
+        return KubeletClient(connect(access.endpoint, access.pair, ""), None, None)
     template = Template(f"system:node:{settings.host}")
 
     async def renewed(pair: ServingPair) -> None:
@@ -135,23 +130,23 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
     rotation.load()
     bootstrap = None
     if access is None or rotation.current is None:
-        bootstrap = _bootstrap(files, settings)
+        bootstrap = _bootstrap(files, settings, connect)
         access = Access(bootstrap.endpoint)
         _write_kubeconfig(files, settings, bootstrap.endpoint, store.current_path)
-    client = KubeletClient(Api(access.endpoint, pair=rotation.current), rotation, bootstrap)
+    client = KubeletClient(connect(access.endpoint, rotation.current, ""), rotation, bootstrap)
     return client
 
 
-def _access(files: NodeFiles, settings: Settings, fallback: ApiEndpoint | None) -> Access | None:
+def _access(files: NodeFiles, settings: Settings) -> Access | None:
     try:
         return read_access(files, settings.kubeconfig)
     except OSError:
-        return Access(fallback) if fallback is not None else None
+        return None
     except ValueError as error:
         raise StartFailure(f"failed to run Kubelet: {error}") from None
 
 
-def _bootstrap(files: NodeFiles, settings: Settings) -> Api:
+def _bootstrap(files: NodeFiles, settings: Settings, connect: Connect) -> Api:
     path = settings.bootstrap_kubeconfig
     try:
         access = read_access(files, path)
@@ -162,7 +157,7 @@ def _bootstrap(files: NodeFiles, settings: Settings) -> Api:
         ) from None
     except ValueError as error:
         raise StartFailure(f"failed to run Kubelet: {error}") from None
-    return Api(access.endpoint, token=access.token, pair=access.pair)
+    return connect(access.endpoint, access.pair, access.token)
 
 
 def _write_kubeconfig(

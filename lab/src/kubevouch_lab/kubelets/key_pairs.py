@@ -49,8 +49,8 @@ def split(data: bytes, where: str) -> ServingPair:
         raise BadPair(f"{where}: tls: failed to find any PEM data in certificate input")
     if not keys:
         raise BadPair(f"{where}: tls: failed to find any PEM data in key input")
-    chain = b"".join(pem.encode("CERTIFICATE", block.body) for block in certificates)
-    key = pem.encode(keys[0].label, keys[0].body)
+    chain = b"".join(pem.encode_block("CERTIFICATE", block.body) for block in certificates)
+    key = pem.encode_block(keys[0].label, keys[0].body)
     try:
         # Whether its primes are primes takes a tenth of a second to see, and a thousand kubelets start at once.
         held = serialization.load_pem_private_key(key, None, unsafe_skip_rsa_key_validation=True)
@@ -114,7 +114,7 @@ class CertificateStore:
         """Writes a new pair and lets the link name it. Raises BadPair for what is not a pair; nothing has changed then."""
         path = f"{self.folder}/{self.prefix}-{now:%Y-%m-%d-%H-%M-%S}.pem"
         data = b"".join(
-            pem.encode("CERTIFICATE", block.body)
+            pem.encode_block("CERTIFICATE", block.body)
             for block in pem.blocks(chain)
             if block.label == "CERTIFICATE"
         )

@@ -6,10 +6,8 @@ one between `start` and `stop`; nothing outlives a stop but what is on the node'
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from aiohttp import web
@@ -17,7 +15,7 @@ from aiohttp import web
 from kubevouch.clock import Clock
 from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets import identity, serving
-from kubevouch_lab.kubelets.api import ApiEndpoint, ApiError
+from kubevouch_lab.kubelets.api import Api, ApiError, Connect
 from kubevouch_lab.kubelets.callers import Callers
 from kubevouch_lab.kubelets.csr import Template, serving_template
 from kubevouch_lab.kubelets.handlers import HandlerSources, KubeletHandlers
@@ -25,7 +23,7 @@ from kubevouch_lab.kubelets.key_pairs import BadPair
 from kubevouch_lab.kubelets.listener import KubeletPort
 from kubevouch_lab.kubelets.log import Log, Say
 from kubevouch_lab.kubelets.node_object import MachineInfo
-from kubevouch_lab.kubelets.pages import Vitals, metrics_page
+from kubevouch_lab.kubelets.pages import Vitals
 from kubevouch_lab.kubelets.pods import AllRun, Runtime, running
 from kubevouch_lab.kubelets.reporter import Reporter, ReportIntervals
 from kubevouch_lab.kubelets.settings import Settings, read_settings
@@ -60,7 +58,7 @@ class _Running:
 class Kubelet:
     """The kubelet of one node.
 
-    api: where the API server is if the kubeconfig does not say (it does, on a kubeadm node).
+    connect: how it reaches the API server.
     port: where to listen; None: the configuration's, 0: any free one. addresses: the node's, and where it listens.
     say: takes each line of its log. pid: what it calls itself in it.
     rhythm: how often it reports. housekeeping: seconds between two samples of usage.
@@ -70,7 +68,7 @@ class Kubelet:
         self,
         node: NodeFiles,
         *,
-        api: ApiEndpoint | None = None,
+        connect: Connect = Api,
         clock: Clock,
         entropy: Entropy,
         addresses: Sequence[str],
@@ -87,7 +85,7 @@ class Kubelet:
         self.pid = pid
         self._wanted_port = port
         self._files = node
-        self._api = api
+        self._connect = connect
         self._clock = clock
         self._entropy = entropy
         self._say = say
@@ -161,10 +159,10 @@ class Kubelet:
         files, clock = self._files, self._clock
         hostname = files.text("/etc/hostname").strip() or self.name
         settings = read_settings(files, argv, hostname)
-        client = await identity.load(files, settings, self._api, clock, self._entropy, log)
+        client = await identity.load(files, settings, self._connect, clock, self._entropy, log)
         template = _Wanted(settings.host)
         server = await serving.load(files, settings, template.now, clock, self._entropy, log)
-        told, reporter = self._told(settings, client, server)
+        told, reporter = self._sources(settings, client, server)
         callers = Callers(settings, lambda: client.api, settings.host, clock, log)
         http = web.Server(KubeletHandlers(callers, told).handle, access_log=None)
         port = KubeletPort(server.current, lambda: _read(files, settings.client_ca), http, log)
@@ -201,7 +199,7 @@ class Kubelet:
         if self._exiting is None or self._exiting.done():
             self._exiting = asyncio.get_running_loop().create_task(end())
 
-    def _told(
+    def _sources(
         self, settings: Settings, client: identity.KubeletClient, server: serving.Serving
     ) -> tuple[HandlerSources, Reporter]:
         reporter = Reporter(
@@ -219,27 +217,14 @@ class Kubelet:
             pods = tuple(running(reporter.pods))
             return Vitals(settings.host, booted, self._clock.now().timestamp(), pods, self._every)
 
-        def metrics() -> str:
-            own = (self._left(client.not_after), client.counted)
-            rotation = server.rotation
-            served = (
-                (self._left(rotation.not_after), rotation.counted) if rotation is not None else None
-            )
-            return metrics_page(vitals(), own, served)
-
         told = HandlerSources(
             vitals,
-            metrics,
             lambda: settings.configz(server.own_files),
             lambda: reporter.pods,
             self._runtime,
-            self._clock,
             debugging=bool(settings.document["enableDebuggingHandlers"]),
         )
         return told, reporter
-
-    def _left(self, ends: datetime | None) -> float:
-        return math.inf if ends is None else (ends - self._clock.now()) / timedelta(seconds=1)
 
     def _machine(self, settings: Settings) -> MachineInfo:
         return MachineInfo(

@@ -7,8 +7,7 @@ changed is told here when it does: a year of a test's clock is no thirty million
 import asyncio
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -31,15 +30,6 @@ class NotSigned(Exception):
     """An attempt has ended without a certificate."""
 
 
-@dataclass
-class Counted:
-    """What /metrics says of it."""
-
-    failures: int = 0
-    lived: list[float] = field(default_factory=list)
-    """Seconds that each replaced certificate had lived."""
-
-
 class Rotation:
     """Keeps the pair of one store. `current` is what is to be presented; `run` never ends by itself."""
 
@@ -54,7 +44,6 @@ class Rotation:
         log: Log,
         renewed: Callable[[ServingPair], Awaitable[None]] | None = None,
     ) -> None:
-        self.counted = Counted()
         self.asked_for: str = ""
         """The request that is waited for; "" while none is."""
         self._store = store
@@ -154,16 +143,12 @@ class Rotation:
             return self._failed(
                 f"{_SOURCE}:480", "Unable to store the new cert/key pair", str(error)
             )
-        if self._life is not None:
-            age = self._clock.now() - self._life[0]
-            self.counted.lived.append(age / timedelta(seconds=1))
         self._keep(pair)
         if self._renewed is not None:
             await self._renewed(pair)
         return True
 
     def _failed(self, source: str, what: str, why: str) -> bool:
-        self.counted.failures += 1
         self._log.err(source, what, logger=self._signer, err=why)
         return False
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch_lab.durations import seconds
-from kubevouch_lab.kubelets.defaults import DEFAULTS, LEGACY, OMITTED_IF_EMPTY
+from kubevouch_lab.kubelets.defaults import DEFAULTS, OMITTED_IF_EMPTY
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.services import StartFailure
 
@@ -97,16 +97,12 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
     """Raises StartFailure where a real kubelet would not start."""
     flags = flags_of(argv)
     path = flags.get("config", "")
-    document = copy.deepcopy(DEFAULTS)
-    if path:
-        merged = _document(files, path, "failed to load kubelet config file")
-        for drop_in in _drop_ins(files, flags.get("config-dir", "")):
-            merged = merge_patched(
-                merged, _document(files, drop_in, "failed to load drop-in config")
-            )
-        document = _with_defaults(document, merged)
-    else:
-        document |= copy.deepcopy(LEGACY)
+    if not path:
+        raise StartFailure("the lab's kubelets want --config")
+    merged = _document(files, path, "failed to load kubelet config file")
+    for drop_in in _drop_ins(files, flags.get("config-dir", "")):
+        merged = merge_patched(merged, _document(files, drop_in, "failed to load drop-in config"))
+    document = _with_defaults(DEFAULTS, merged)
     for name, put in _FLAGS.items():
         if name in flags:
             put(document, flags[name])

@@ -6,9 +6,9 @@ from typing import Final
 
 from kubevouch_lab.durations import seconds
 
+# Options whose value may be the next word.
 _TAKING: Final = frozenset(
-    {"-p", "--property", "-u", "--unit", "-n", "--lines", "-o", "--output", "-s", "--signal", "-t", "-S", "--since",
-     "-U", "--until", "-P", "--priority", "--kill-whom", "--type", "--state"}
+    {"-p", "--property", "-u", "--unit", "-n", "--lines", "-o", "--output", "-s", "--signal", "-P", "--kill-whom"}
 )  # fmt: skip
 
 
@@ -33,13 +33,8 @@ class ParsedCommandLine:
         return [value for name in names for value in self.options.get(name, ())]
 
 
-def parse(
-    words: Sequence[str],
-    *,
-    stop_at_program: bool = False,
-    taking: frozenset[str] = _TAKING,
-) -> ParsedCommandLine:
-    """taking: options whose value may be the next word. stop_at_program: the first word that is not an option begins another command line."""
+def parse(words: Sequence[str], *, stop_at_program: bool = False) -> ParsedCommandLine:
+    """stop_at_program: the first word that is not an option begins another command line."""
     options: dict[str, list[str]] = {}
     rest: list[str] = []
     left = list(words)
@@ -55,9 +50,9 @@ def parse(
                 break
             continue
         name, sign, value = word.partition("=")
-        if not word.startswith("--") and len(word) > 2 and word[:2] in taking:
+        if not word.startswith("--") and len(word) > 2 and word[:2] in _TAKING:
             name, sign, value = word[:2], "=", word[2:]
-        if not sign and name in taking and left:
+        if not sign and name in _TAKING and left:
             value = left.pop(0)
         options.setdefault(name, []).append(value)
     return ParsedCommandLine(options, tuple(rest))

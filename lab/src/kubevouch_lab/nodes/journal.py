@@ -46,19 +46,6 @@ class JournalEntry:
         who = f"{self.identifier}[{self.pid}]" if self.pid else self.identifier
         return f"{self.moment:%b %d %H:%M:%S} {host} {who}: {self.message}"
 
-    def record(self) -> dict[str, str]:
-        """As `journalctl -o json` prints it."""
-        manager = self.identifier == "systemd"
-        return {
-            "__REALTIME_TIMESTAMP": str(int(self.at * 1e6)),
-            "PRIORITY": str(self.priority),
-            "SYSLOG_IDENTIFIER": self.identifier,
-            "_PID": str(self.pid),
-            "MESSAGE": self.message,
-            ("UNIT" if manager else "_SYSTEMD_UNIT"): self.unit,
-            **self.fields,
-        }
-
 
 @dataclass(frozen=True)
 class UnitEvent:

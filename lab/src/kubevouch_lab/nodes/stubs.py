@@ -12,9 +12,7 @@ SPOOL: Final = "/run/kubevouch-lab"
 NAMES: Final = (
     "systemctl",
     "systemd-run",
-    "systemd-escape",
     "journalctl",
-    "hostname",
     "date",
     "sudo",
     "reboot",

@@ -60,7 +60,6 @@ class System:
         journal: Journal,
         clock: Clock,
         entropy: Entropy,
-        address: str,
         programs: Mapping[str, Callable[[Sequence[str]], ProgramResult]] | None = None,
     ) -> None:
         self.files = files
@@ -74,7 +73,6 @@ class System:
             self.processes,
             clock,
             host=files.name,
-            address=address,
             reboot=self._ask_for_reboot,
         )
         own = programs or {}

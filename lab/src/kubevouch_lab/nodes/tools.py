@@ -1,16 +1,15 @@
-"""What the node's own programs say: systemctl, systemd-run, systemd-escape, journalctl, hostname. Command line in, text out.
+"""What the node's own programs say: systemctl, systemd-run, journalctl. Command line in, text out.
 
 What they do not know they refuse, as the real ones refuse what they do not know.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch_lab.nodes.command_lines import ParsedCommandLine, parse, span
 from kubevouch_lab.nodes.journal import Journal
-from kubevouch_lab.nodes.journalctl import Journalctl
 from kubevouch_lab.nodes.processes import Processes
 from kubevouch_lab.nodes.program_calls import ProgramResult
 from kubevouch_lab.nodes.unit_files import UnitFile
@@ -27,6 +26,9 @@ _NOT_FOUND: Final = {
 }
 
 
+_OF_THE_JOURNAL: Final = {"-u", "--unit", "-n", "--lines", "-o", "--output", "--no-pager"}
+
+
 class Tools:
     """Answers for one node. reboot: what happens when somebody asks for it."""
 
@@ -38,7 +40,6 @@ class Tools:
         clock: Clock,
         *,
         host: str,
-        address: str,
         reboot: Callable[[], None],
     ) -> None:
         self._units = units
@@ -46,27 +47,21 @@ class Tools:
         self._processes = processes
         self._clock = clock
         self._host = host
-        self._address = address
         self._reboot = reboot
 
     async def __call__(self, words: Sequence[str]) -> ProgramResult:
         """One call: the program's name and its words."""
         self._processes.tick()
         name, rest = words[0], list(words[1:])
-        known: dict[str, Callable[[list[str]], Awaitable[ProgramResult]]] = {
-            "systemctl": self._systemctl,
-            "systemd-run": self._systemd_run,
-        }
+        if name == "systemctl":
+            return await self._systemctl(rest)
         plain: dict[str, Callable[[list[str]], ProgramResult]] = {
-            "systemd-escape": _escaped,
-            "journalctl": Journalctl(self._journal, self._clock, self._host),
-            "hostname": self._hostname,
+            "journalctl": self._journalctl,
+            "systemd-run": self._systemd_run,
             "lab-now": lambda _: ProgramResult(f"{self._clock.now().timestamp():.6f}\n"),
             "reboot": self._rebooted,
             "kubelet": lambda _: ProgramResult("Kubernetes v1.36.3\n"),
         }
-        if name in known:
-            return await known[name](rest)
         return plain[name](rest)
 
     async def _systemctl(self, rest: list[str]) -> ProgramResult:  # noqa: PLR0911 - a table of verbs
@@ -80,16 +75,12 @@ class Tools:
                 return ProgramResult()
             case "list-timers":
                 return self._list_timers(words, names)
-            case "is-active" | "is-failed" | "is-enabled":
-                return self._is(verb, words, names)
+            case "is-active":
+                return self._is_active(words, names)
             case "status":
                 return self._status(names)
-            case "cat":
-                return self._cat(names)
-            case "start" | "stop" | "restart" | "try-restart" | "reset-failed" | "kill":
+            case "start" | "stop" | "restart" | "reset-failed" | "kill":
                 return await self._jobs(verb, words, names)
-            case "enable" | "disable" | "unmask":
-                return ProgramResult()
             case "reboot":
                 return self._rebooted([])
         return ProgramResult(
@@ -109,7 +100,7 @@ class Tools:
                             err=f"Failed to stop {name}: Unit {name} not loaded.\n", code=5
                         )
                     await self._units.stop(name)
-                elif verb in {"restart", "try-restart"}:
+                elif verb == "restart":
                     await self._units.restart(name)
                 elif verb == "kill":
                     await self._units.kill(name, words.last("-s", "--signal", default="TERM"))
@@ -178,12 +169,10 @@ class Tools:
             blocks.append("".join(f"{found[k]}\n" if only else f"{k}={found[k]}\n" for k in keys))
         return ProgramResult("\n".join(blocks))
 
-    def _is(self, verb: str, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
-        key = "UnitFileState" if verb == "is-enabled" else "ActiveState"
-        states = [self._properties(full_name(name)).get(key, "disabled") for name in names]
-        good = {"is-active": "active", "is-failed": "failed", "is-enabled": "enabled"}[verb]
+    def _is_active(self, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
+        states = [self._properties(full_name(name))["ActiveState"] for name in names]
         text = "" if words.has("-q", "--quiet") else "".join(f"{state}\n" for state in states)
-        return ProgramResult(text, code=0 if good in states else 3)
+        return ProgramResult(text, code=0 if "active" in states else 3)
 
     def _status(self, names: list[str]) -> ProgramResult:
         name = full_name(names[0]) if names else "kubelet.service"
@@ -201,13 +190,6 @@ class Tools:
         text = "\n".join([*lines, "", *tail]) + "\n"
         return ProgramResult(text, code=0 if found["ActiveState"] == "active" else 3)
 
-    def _cat(self, names: list[str]) -> ProgramResult:
-        unit = self._units.unit(full_name(names[0])) if names else None
-        if unit is None:
-            return ProgramResult(err="No files found.\n", code=1)
-        lines = [f"{key}={value}" for key, values in unit.said.items() for value in values]
-        return ProgramResult("\n".join(lines) + "\n")
-
     def _list_timers(self, words: ParsedCommandLine, patterns: list[str]) -> ProgramResult:
         names = self._units.matching(patterns) if patterns else list(self._units.timers)
         timers = [self._units.timers[name] for name in names if name in self._units.timers]
@@ -223,7 +205,7 @@ class Tools:
         head = "NEXT LEFT LAST PASSED UNIT ACTIVATES"
         return ProgramResult("\n".join([head, *lines, "", f"{len(lines)} timers listed."]) + "\n")
 
-    async def _systemd_run(self, rest: list[str]) -> ProgramResult:
+    def _systemd_run(self, rest: list[str]) -> ProgramResult:
         words = parse(rest, stop_at_program=True)
         if not words.rest:
             return ProgramResult(err="Command line to execute required.\n", code=1)
@@ -241,49 +223,25 @@ class Tools:
                 self._units.run_later(name, after, words.rest, description, properties)
                 said = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
                 return ProgramResult(err=said)
-            unknown = sorted(each for each in words.options if each.startswith("--on-"))
-            if unknown:
-                return ProgramResult(
-                    err=f"systemd-run: {unknown[0]}: the lab's nodes know --on-active only\n",
-                    code=1,
-                )
-            await self._units.run_now(f"{name}.service", words.rest, description)
         except JobFailed as failed:
             return ProgramResult(err=f"{failed}\n", code=1)
-        return ProgramResult(err=f"Running as unit: {name}.service\n")
+        return ProgramResult(err="systemd-run: the lab's nodes know --on-active only\n", code=1)
 
-    def _hostname(self, rest: list[str]) -> ProgramResult:
-        match rest:
-            case []:
-                return ProgramResult(f"{self._host}\n")
-            case ["-f" | "--fqdn"]:
-                return ProgramResult(f"{self._host}\n")
-            case ["-s" | "--short"]:
-                return ProgramResult(f"{self._host.split('.', 1)[0]}\n")
-            case ["-I" | "-i" | "--all-ip-addresses" | "--ip-address"]:
-                return ProgramResult(f"{self._address} \n")
-        return ProgramResult(err="hostname: the lab's nodes keep their names\n", code=1)
+    def _journalctl(self, rest: list[str]) -> ProgramResult:
+        words = parse(rest)
+        unknown = sorted(words.options.keys() - _OF_THE_JOURNAL) or list(words.rest)
+        if unknown:
+            text = f"journalctl: {unknown[0]}: the lab's nodes do not know it\n"
+            return ProgramResult(err=text, code=1)
+        units = {full_name(name) for name in words.all("-u", "--unit")}
+        lines = [line for line in self._journal if not units or line.unit in units]
+        if (count := words.last("-n", "--lines")).isdigit():
+            lines = lines[max(0, len(lines) - int(count)) :]
+        bare = words.last("-o", "--output") == "cat"
+        shown = (line.message if bare else line.short(self._host) for line in lines)
+        nothing = "" if bare else "-- No entries --\n"
+        return ProgramResult("".join(f"{each}\n" for each in shown) or nothing)
 
     def _rebooted(self, _: list[str]) -> ProgramResult:
         self._reboot()
         return ProgramResult()
-
-
-def _escaped(rest: list[str]) -> ProgramResult:
-    words = parse(rest, taking=frozenset())
-    path = words.has("-p", "--path")
-    made = []
-    for word in words.rest:
-        text = "/".join(step for step in word.split("/") if step) if path else word
-        made.append(
-            "".join(
-                "-"
-                if char == "/"
-                else char
-                if char.isalnum() or char in ":_."
-                else f"\\x{ord(char):02x}"
-                for char in text
-            )
-        )
-    suffix = words.last("--suffix")
-    return ProgramResult(" ".join(f"{each}.{suffix}" if suffix else each for each in made) + "\n")

@@ -184,16 +184,6 @@ class Units:
         self._say(timer_name, f"Started {timer_name} - {description}.", log.STARTED)
         timer.task = self._spawn(self._fire(timer, after))
 
-    async def run_now(self, name: str, argv: Sequence[str], description: str) -> None:
-        """A transient service; returns when it has begun. Raises JobFailed."""
-        if self._active(name) != "inactive":
-            raise JobFailed(
-                f"Failed to start transient service unit: Unit {name} was already loaded or has a fragment file."
-            )
-        service = self._transient(name, argv, description)
-        async with self._lock(name):
-            await self._start(service)
-
     def matching(self, patterns: Sequence[str]) -> list[str]:
         """Units that are loaded, by name or pattern; a plain name stays whether it is loaded or not."""
         loaded = (*self.services, *self.timers)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 
@@ -12,7 +13,6 @@ from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.lab import Lab, LabOptions
 from kubevouch_lab.process.commands import Commands
 from kubevouch_lab.process.control_socket import ControlSocket
-from kubevouch_lab.process.open_files import raise_open_files, too_few_for
 from kubevouch_lab.rng import Entropy
 from kubevouch_lab.scenarios.catalogue import scenario_of
 
@@ -42,17 +42,22 @@ async def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
-        allowed = raise_open_files()
+        _raise_open_files()
         try:
             await lab.start(options)
-            if few := too_few_for(lab.site.count, allowed):
-                notify(few)
             await control.start()
             ready.set_result(None)
             await ended.wait()
         finally:
             await control.stop()
             await lab.stop()
+
+
+def _raise_open_files() -> None:
+    """Raises the soft limit of open files to the hard one, as programs of Go do: here are both ends of every connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses an infinite one
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import ssl
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -22,7 +23,7 @@ from multidict import CIMultiDict
 from kubevouch.clock import Clock
 from kubevouch.x509 import Certificate, X509Error, read_certificates
 from kubevouch_lab.apiserver.backends import Aggregated
-from kubevouch_lab.apiserver.discovery import GroupVersion, remote
+from kubevouch_lab.apiserver.discovery import OtherVersion
 from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
@@ -59,8 +60,8 @@ class Aggregation:
         self._clock = clock
         self._turn = count()
         self._session: aiohttp.ClientSession | None = None
+        self._heard: dict[str, tuple[Any, ...]] = {}
         self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
-        self._heard: dict[str, Object] = {}
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -77,18 +78,19 @@ class Aggregation:
 
     def hear(self, name: str, document: Object) -> None:
         """What the server of that APIService says that it serves (APIResourceList)."""
-        self._heard[name] = document
+        listed = document.get("resources")
+        self._heard[name] = tuple(listed) if isinstance(listed, list) else ()
 
-    def others(self) -> tuple[GroupVersion, ...]:
-        """For discovery: every APIService with a Service; stale and empty while it is not available."""
+    def others(self) -> list[OtherVersion]:
+        """For discovery: every APIService with a Service; without resources while it is not available."""
         found = []
         for each in self._store.list(API_SERVICES):
-            if (each.get("spec") or {}).get("service"):
-                available = condition(each, "Available") or {}
-                heard = self._heard.get(name_of(each))
-                fresh = available.get("status") == "True" and heard is not None
-                found.append(remote(each, heard if fresh else None, fresh=fresh))
-        return tuple(found)
+            spec = each.get("spec") or {}
+            if spec.get("service"):
+                available = (condition(each, "Available") or {}).get("status") == "True"
+                heard = self._heard.get(name_of(each)) if available else None
+                found.append(OtherVersion(spec["group"], spec["version"], heard))
+        return found
 
     def client(self) -> aiohttp.ClientSession:
         """The one that dials backends."""

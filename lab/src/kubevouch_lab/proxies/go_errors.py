@@ -12,27 +12,12 @@ from collections.abc import Iterator
 
 import aiohttp
 
+# Alerts that Go calls by another name than OpenSSL.
 _ALERTS = {
-    "UNEXPECTED_MESSAGE": "unexpected message",
-    "BAD_RECORD_MAC": "bad record MAC",
-    "HANDSHAKE_FAILURE": "handshake failure",
-    "NO_CERTIFICATE": "no certificate",
-    "BAD_CERTIFICATE": "bad certificate",
-    "UNSUPPORTED_CERTIFICATE": "unsupported certificate",
-    "CERTIFICATE_REVOKED": "revoked certificate",
-    "CERTIFICATE_EXPIRED": "expired certificate",
-    "CERTIFICATE_UNKNOWN": "unknown certificate",
-    "ILLEGAL_PARAMETER": "illegal parameter",
     "UNKNOWN_CA": "unknown certificate authority",
-    "ACCESS_DENIED": "access denied",
-    "DECODE_ERROR": "error decoding message",
-    "DECRYPT_ERROR": "error decrypting message",
-    "PROTOCOL_VERSION": "protocol version not supported",
-    "INSUFFICIENT_SECURITY": "insufficient security level",
-    "INTERNAL_ERROR": "internal error",
-    "USER_CANCELLED": "user canceled",
-    "UNRECOGNIZED_NAME": "unrecognized name",
-    "CERTIFICATE_REQUIRED": "certificate required",
+    "CERTIFICATE_EXPIRED": "expired certificate",
+    "CERTIFICATE_REVOKED": "revoked certificate",
+    "CERTIFICATE_UNKNOWN": "unknown certificate",
 }
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 _ERRNOS = {

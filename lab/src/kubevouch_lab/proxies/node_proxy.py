@@ -77,12 +77,12 @@ class NodeProxy:
         """Answers ("", "pods", "log"): what the kubelet has of a container's output."""
         info = call.info
         pod = self._store.get(PODS, info.name, info.namespace)
-        container = _container(pod, call.query.get("container", ""))
+        container = _container(pod, call.http.query.get("container", ""))
         node_name = pod["spec"].get("nodeName", "")
         if not node_name:
             return web.Response(content_type="text/plain")
         address = address_of(self._store.get(NODES, node_name))
-        options = {key: call.query[key] for key in _LOG_OPTIONS if call.query.get(key)}
+        options = {key: call.http.query[key] for key in _LOG_OPTIONS if call.http.query.get(key)}
         path = "/".join(map(quote, (info.namespace, info.name, container)))
         url = f"https://{address}/containerLogs/{path}"
         if options:
@@ -135,39 +135,19 @@ def _named(name: str) -> tuple[str, str, str]:
 
 def _container(pod: Object, wanted: str) -> str:
     """The container whose log is wanted; 400 as LogLocation says it."""
-    spec, name = pod["spec"], name_of(pod)
-    containers = [str(each["name"]) for each in spec.get("containers") or []]
-    first = [each["name"] for each in spec.get("initContainers") or []]
-    if wanted:
-        if wanted not in containers + first:
-            raise status.bad_request(f"container {wanted} is not valid for pod {name}")
-        return wanted
-    if len(containers) == 1 and not first:
-        return containers[0]
-    if not containers:
-        raise status.bad_request(f"a container name must be specified for pod {name}")
+    name = name_of(pod)
+    containers = [str(each["name"]) for each in pod["spec"]["containers"]]
+    if wanted and wanted not in containers:
+        raise status.bad_request(f"container {wanted} is not valid for pod {name}")
+    if wanted or len(containers) == 1:
+        return wanted or containers[0]
     text = f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]"
-    if first:
-        text += f" or one of the init containers: [{' '.join(first)}]"
     raise status.bad_request(text)
 
 
 def _refused(code: int, body: bytes, name: str) -> status.StatusError:
     """GenericHttpResponseChecker: what a kubelet said no with, as a Status."""
     text = body.decode(errors="replace").strip()
-    if code == 500:
-        return status.StatusError(500, "InternalError", f"Internal error occurred: {text}")
-    reasons = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 400: "BadRequest"}
-    known = {
-        401: "the server has asked for the client to provide credentials",
-        403: text or "forbidden",
-        404: "the server could not find the requested resource",
-        400: text,
-    }
-    message = known.get(
-        code,
-        f"the server responded with the status code {code} but did not return more information",
-    )
-    if code in {401, 404}:
-        message += f" ( pods/log {name})"
-    return status.StatusError(code, reasons.get(code, ""), message)
+    reasons = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound"}
+    message = f"the kubelet answered {code}: {text} ( pods/log {name})"
+    return status.StatusError(code, reasons.get(code, "InternalError"), message)

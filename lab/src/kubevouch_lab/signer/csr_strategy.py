@@ -23,7 +23,7 @@ from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
-from kubevouch_lab.apiserver.validation import Cause
+from kubevouch_lab.apiserver.validation import SUBDOMAIN, Cause, form_causes
 from kubevouch_lab.objects import Object, name_of, status_of
 from kubevouch_lab.signer.conditions import (
     malformed,
@@ -31,7 +31,6 @@ from kubevouch_lab.signer.conditions import (
     unchanged_decisions,
     withdrawn,
 )
-from kubevouch_lab.signer.signer_names import signer_name_causes
 
 USAGES = frozenset(
     (
@@ -126,11 +125,11 @@ def _spec_causes(spec: Object) -> Iterator[Cause]:
     try:
         found = parsed(spec)
     except X509Error as error:
-        yield _unreadable(spec, error.seen)
+        yield _unreadable(error.seen)
     else:
         signature = next((q for q in found.quirks if q.code is QuirkCode.SIGNATURE), None)
         if signature:
-            yield _unreadable(spec, signature.message)
+            yield _unreadable(signature.message)
     yield from _usage_causes(spec.get("usages") or [])
     signer = spec.get("signerName") or ""
     if signer == _LEGACY:
@@ -139,21 +138,29 @@ def _spec_causes(spec: Object) -> Iterator[Cause]:
         )
         yield "FieldValueInvalid", "spec.signerName", text
     else:
-        yield from signer_name_causes("spec.signerName", signer)
+        yield from _signer_name_causes(signer)
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < _SHORTEST:
         text = "may not specify a duration less than 600 seconds (10 minutes)"
         yield "FieldValueInvalid", "spec.expirationSeconds", f"Invalid value: {seconds}: {text}"
 
 
-def _unreadable(spec: Object, why: str) -> Cause:
-    """The value is printed as Go prints a slice of bytes."""
-    try:
-        data = request_bytes(spec)
-    except X509Error:
-        data = b""
-    value = "[]byte{" + ", ".join(f"0x{byte:x}" for byte in data[:4096]) + "}"
-    return "FieldValueInvalid", "spec.request", f"Invalid value: {value}: {why}"
+def _signer_name_causes(name: str) -> Iterator[Cause]:
+    """`<domain>/<path>` (ValidateSignerName in pkg/apis/certificates/validation/validation.go)."""
+    field = "spec.signerName"
+    domain, slash, path = name.partition("/")
+    if not name:
+        yield "FieldValueRequired", field, "Required value: signerName must be provided"
+    elif not slash or "." not in domain:
+        text = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
+        yield "FieldValueInvalid", field, f'Invalid value: "{name}": {text}'
+    else:
+        yield from form_causes(field, SUBDOMAIN, domain)
+        yield from form_causes(field, SUBDOMAIN, path)
+
+
+def _unreadable(why: str) -> Cause:
+    return "FieldValueInvalid", "spec.request", f"Invalid value: {why}"
 
 
 def _usage_causes(usages: list[str]) -> Iterator[Cause]:

@@ -126,7 +126,7 @@ def issued(
         else issuer_key.sign(body, ec.ECDSA(_ECDSA[issuer_key.curve.name][1]))
     )
     bits = der.encode(der.BIT_STRING, b"\x00", signature)
-    return pem.encode("CERTIFICATE", der.encode(der.SEQUENCE, body, algorithm, bits))
+    return pem.encode_block("CERTIFICATE", der.encode(der.SEQUENCE, body, algorithm, bits))
 
 
 def validity(now: datetime, life: timedelta, ca: Certificate) -> tuple[datetime, datetime]:

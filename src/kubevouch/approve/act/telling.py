@@ -14,7 +14,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import HELD_EVENT, OTHERS_APPROVED_EVENT, WOULD_HOLD
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision
@@ -135,7 +135,7 @@ class Telling:
             who = f"by {manager} (self-declared) with reason {reason!r}"
             if not manager:
                 who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
-            why = bounded(decision.why, _LONGEST_WHY)
+            why = bounded_note(decision.why, _LONGEST_WHY)
             note = f"approved {who}; {WOULD_HOLD}{why}. See: {_explaining(found.name)}"
             self._events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
@@ -190,7 +190,7 @@ def why_held(decision: Decision, csr: str) -> str:
     """Why a CSR is held, for an Event, and the next command."""
     why = decision.why
     hint = "" if "kubevouch " in why else f". See: {_explaining(csr)}"
-    return f"{bounded(why, _LONGEST_WHY)}{hint}"
+    return f"{bounded_note(why, _LONGEST_WHY)}{hint}"
 
 
 def _explaining(csr: str) -> str:

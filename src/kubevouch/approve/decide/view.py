@@ -9,8 +9,7 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.approve.decide.approved_lately import ApprovedLately
-from kubevouch.approve.decide.budget import ApprovalBudget
+from kubevouch.approve.decide.approved_lately import ApprovalBudget, ApprovedLately
 from kubevouch.approve.decide.credentials import WatchedCredentials
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US

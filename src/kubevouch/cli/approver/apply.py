@@ -19,7 +19,6 @@ from kubevouch.cli.approver.installation import (
     may_decide,
     no_longer_wanted,
 )
-from kubevouch.cli.approver.new_nodes import QUESTION, NewNodes, NewNodeWish, wish_of
 from kubevouch.cli.approver.proposals import Proposal
 from kubevouch.cli.approver.readiness import say_how_it_ended, wait_until_ready
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_pins
@@ -42,15 +41,19 @@ from kubevouch.kube.resources import NODES, Node
 
 _LIKE_THIS = "Nothing to change: the approver is installed like this."
 _ADMISSION_SINCE = 30
+_EITHER = (
+    "--new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-node-names and "
+    "--new-node-cidr (a rule admits it once) were expected"
+)
 
 
 @dataclass(frozen=True)
 class InstallOptions:
-    """What was asked for on the command line. enforce: None leaves the admission policies as they are."""
+    """What was asked for on the command line. enforce, configuration: None leaves what is there."""
 
     image: str
     upgrade: bool
-    new_nodes: NewNodeWish | None
+    configuration: str | None
     enforce: bool | None
     users: tuple[str, ...]
     groups: tuple[str, ...]
@@ -99,7 +102,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
     present = with_api(terminal, access, _look_around)
     _check(options, present)
     _say_who_else(terminal, present)
-    wanted = manifests(_settings(terminal, options, present))
+    wanted = manifests(_settings(options, present))
     found = with_api(terminal, access, lambda api, _: changes(api, wanted))
     if conflicts := [each for each in found if each.conflict]:
         for each in conflicts:
@@ -163,10 +166,11 @@ def _say_who_else(terminal: Terminal, present: _Present) -> None:
         terminal.note("This API server is older than 1.30: the admission policies are left out.")
 
 
-def _settings(terminal: Terminal, options: InstallOptions, present: _Present) -> Settings:
-    wish = options.new_nodes
-    if wish is None and not options.upgrade and THE_CONFIGURATION not in present.live:
-        wish = NewNodeWish() if options.dry_run else _asked(terminal, yes=options.yes)
+def _settings(options: InstallOptions, present: _Present) -> Settings:
+    asks = options.configuration is None and not options.upgrade
+    if asks and THE_CONFIGURATION not in present.live:
+        seen = "what becomes of new nodes is not said"
+        raise UsageError("approver install", seen, _EITHER)
     refuses = enforces(present.live) if options.enforce is None else options.enforce
     return Settings(
         image=options.image,
@@ -174,28 +178,8 @@ def _settings(terminal: Terminal, options: InstallOptions, present: _Present) ->
         enforces=refuses if present.has_admission else None,
         users=(*may_decide(present.live, "users"), *options.users),
         groups=(*may_decide(present.live, "groups"), *options.groups),
-        configuration=wish.configuration if wish else None,
+        configuration=options.configuration,
     )
-
-
-def _asked(terminal: Terminal, *, yes: bool) -> NewNodeWish:
-    """Asks what becomes of new nodes. Raises UsageError where there is nobody to ask. yes: the last question is answered already."""
-    if not terminal.can_ask:
-        flags = "--new-nodes hold, or --new-node-names and --new-node-cidr,"
-        expected = f"{'' if yes else '--yes, and '}{flags} were expected"
-        raise UsageError("standard input", "is not a terminal to ask at", expected)
-    terminal.note(QUESTION)
-    if terminal.ask("New nodes", tuple(NewNodes), NewNodes.HOLD) == NewNodes.HOLD:
-        return NewNodeWish()
-    names = terminal.ask("Pattern of their names (worker-*)")
-    networks = terminal.ask("Their networks, comma-separated (192.168.88.0/24)")
-    per_hour = terminal.ask("At most so many in an hour", default="5")
-    if not per_hour.isascii() or not per_hour.isdigit():
-        raise UsageError(per_hour, "is not a number")
-    given = tuple(each.strip() for each in networks.split(",") if each.strip())
-    wish = wish_of(NewNodes.RULE, names, given, int(per_hour))
-    assert wish is not None
-    return wish
 
 
 def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifest]) -> None:

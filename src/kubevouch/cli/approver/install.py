@@ -74,9 +74,9 @@ def _applying(function: F) -> F:
 
 
 def _roles() -> str:
-    from kubevouch.cli.approver.roles import INSTALLER
+    from kubevouch.cli.approver.roles import installer_roles
 
-    return INSTALLER
+    return installer_roles()
 
 
 @click.command(short_help="Put the approver into the cluster. Shows every change, asks.")
@@ -85,7 +85,7 @@ def _roles() -> str:
 @click.option(
     "--new-nodes",
     type=click.Choice(["hold", "rule"]),
-    help="Nodes that nobody has pinned are held, or admitted by a rule. Asked if not said.",
+    help="Nodes that nobody has pinned are held, or admitted by a rule. Needed at first.",
 )
 @click.option(
     "--new-node-names", default="", metavar="PATTERN", help="Name pattern for `rule`, e.g. worker-*"
@@ -123,10 +123,10 @@ def install(
     The first install pins the nodes that are there now, once you have looked at their names and addresses. `approver remove`
     takes it out again.
     """
-    from kubevouch.cli.approver.new_nodes import wish_of
+    from kubevouch.cli.approver.installation import configuration_text
 
-    wish = wish_of(new_nodes, new_node_names, networks, per_hour)
-    return _run(ctx, upgrade=False, new_nodes=wish, pins=not no_pins, **flags)
+    text = configuration_text(new_nodes, new_node_names, networks, per_hour)
+    return _run(ctx, upgrade=False, configuration=text, pins=not no_pins, **flags)
 
 
 @click.command(short_help="Another image and this version's manifests. Asks first.")
@@ -135,7 +135,7 @@ def install(
 @click.pass_context
 def upgrade(ctx: click.Context, /, **flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
     """Changes an installed approver: shows the diff, asks, applies, waits. Pins and configuration stay as they are."""
-    return _run(ctx, upgrade=True, new_nodes=None, pins=False, **flags)
+    return _run(ctx, upgrade=True, configuration=None, pins=False, **flags)
 
 
 def _run(

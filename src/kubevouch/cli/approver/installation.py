@@ -5,7 +5,7 @@ Pure, but for the files, which are part of this program.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,8 +17,13 @@ from kubevouch.evidence import our_approver
 from kubevouch.kube.images import names_an_image
 from kubevouch.kube.resources import Resource
 from kubevouch.kube.resources.applied import applied_resource
-from kubevouch.policy.sources.configuration import CONFIGURATION, CONFIGURATION_KEY
-from kubevouch.policy.sources.stored import HOLDS, labels_of
+from kubevouch.policy.sources.configuration import (
+    CONFIGURATION,
+    CONFIGURATION_KEY,
+    CONFIGURATION_SCHEMA,
+    read_configuration,
+)
+from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of
 
 NAMESPACE: Final = our_approver.NAMESPACE
 DEPLOYMENT: Final = our_approver.NAME
@@ -32,6 +37,7 @@ THE_POLICY: Final = (
 )
 """It names who may decide, in its variables `users` and `groups`."""
 
+_SOURCES: Final = ("inventory", "pins", "renewal")
 _BINDING: Final = "ValidatingAdmissionPolicyBinding"
 _APPLIED: Final = "kubevouch.dev/applied"
 """The annotation of the Deployment that names what its version consists of, so that the next one deletes what it lacks."""
@@ -145,6 +151,35 @@ def checked_image(reference: str) -> str:
         expected = "NAME@sha256:DIGEST was expected, with 64 hexadecimal digits: a tag may be moved to another image"
         raise UsageError(f"--image {reference}", "does not name one image", expected)
     return reference
+
+
+def configuration_text(
+    source: str | None, names: str, networks: Sequence[str], per_hour: int
+) -> str | None:
+    """The configuration.yaml that the flags about new nodes state; None if they state nothing.
+
+    Raises UsageError for what does not fit together, or could not be read by the approver.
+    """
+    is_ruled = bool(names or networks)
+    if source is None and not is_ruled:
+        return None
+    content: dict[str, object] = {"schemaVersion": CONFIGURATION_SCHEMA, "sources": [*_SOURCES]}
+    if source != "hold":
+        if not (names and networks):
+            expected = "--new-node-names PATTERN and --new-node-cidr CIDR were expected"
+            raise UsageError("--new-nodes rule", "is not a whole rule", expected)
+        content["sources"] = [*_SOURCES, "new-nodes"]
+        content["newNodes"] = [{"names": names, "cidrs": [*networks], "perHour": per_hour}]
+    elif is_ruled:
+        expected = "--new-node-names and --new-node-cidr belong to --new-nodes rule"
+        raise UsageError("--new-nodes hold", "has no rule", expected)
+    text = goyaml.written(content)
+    read = read_configuration(text)
+    problems = [str(read)] if isinstance(read, Unreadable) else read.problems
+    if problems:
+        # Behind the place in a file that is not there yet.
+        raise UsageError("--new-nodes rule", problems[0].partition(": ")[2])
+    return text
 
 
 def everything() -> tuple[Manifest, ...]:

@@ -14,9 +14,9 @@ from kubevouch.errors import UsageError
 
 
 def _roles() -> str:
-    from kubevouch.cli.approver.roles import PINNER
+    from kubevouch.cli.approver.roles import pinner_roles
 
-    return PINNER
+    return pinner_roles()
 
 
 @click.command(short_help="Write down which names and addresses nodes have. Asks first.")

@@ -14,7 +14,6 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_change import Texts, carry_out, written
 from kubevouch.cli.approver.proposals import Proposal, Seen, proposals, still_allowed
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins
-from kubevouch.cli.common.absent import no_such_node
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
@@ -30,6 +29,7 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
+from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS

@@ -23,11 +23,10 @@ from kubevouch.policy.claims import (
     OtherNodes,
     as_address,
 )
-from kubevouch.policy.decide import decide_entitlement
+from kubevouch.policy.decide import ONE_VALUE_RULES, decide_entitlement
 from kubevouch.policy.machines import MACHINE_ID, MachineIdentity, shared_identities, sharing
 from kubevouch.policy.reserved import ReservedNames, reserved_name, reserved_of
-from kubevouch.policy.sources.difference import difference
-from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.pinned import PinnedNode, difference
 from kubevouch.policy.sources.stored import Unreadable
 
 
@@ -168,7 +167,7 @@ class _Judge:
         else:
             allowed = AllowedNames(node.name, (), (claim,), control_plane=control_plane)
             others = OtherNodes()
-        decision = decide_entitlement(allowed, others, self.reserved)
+        decision = decide_entitlement(allowed, others, self.reserved, ONE_VALUE_RULES)
         return decision.why if decision.outcome is Outcome.REFUSE else ""
 
 

@@ -5,14 +5,19 @@ let him write anything into these. They may also bind the approver's roles by na
 role is not there yet, is refused as not found.
 """
 
-from typing import Final
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
+from kubevouch import goyaml
+from kubevouch.cli.approver.installation import NAMESPACE, everything
 from kubevouch.evidence.approvers import INSTALLER_ROLE
 
+_RBAC: Final = "rbac.authorization.k8s.io"
 _BIND: Final = """\
 # Bind them to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {name} --clusterrole={name} --user=USER
-#   for space in {spaces}; do
+#   for space in kubevouch-system kube-system default; do
 #     kubectl create rolebinding {name} -n $space --role={name} --user=USER
 #   done
 """
@@ -20,144 +25,6 @@ _INSTALLER_ABOUT: Final = """\
 # What `approver install`, `upgrade` and `remove` need. As good as the right to approve any kubelet's CSR: whoever
 # has them can run any image with the approver's account. They may be bound for the time of the installation only.
 # The namespace comes first, so that a Role can lie in it.
-"""
-_INSTALLER: Final = """\
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: kubevouch-system
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: {name}
-rules:
-# Which nodes there are, who approves already, and what the cluster calls its own.
-- apiGroups: [""]
-  resources: [nodes, pods, services]
-  verbs: [list]
-- apiGroups: [networking.k8s.io]
-  resources: [servicecidrs]
-  verbs: [list]
-- apiGroups: [certificates.k8s.io]
-  resources: [certificatesigningrequests]
-  verbs: [list]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [clusterroles, clusterrolebindings]
-  verbs: [list]
-# The objects that are applied.
-- apiGroups: [""]
-  resources: [namespaces]
-  resourceNames: [kubevouch-system]
-  verbs: [get, patch]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [clusterroles, clusterrolebindings]
-  resourceNames: [kubevouch-approver, "kubevouch-approver:auth-delegator"]
-  verbs: [get, create, patch, delete]
-- apiGroups: [admissionregistration.k8s.io]
-  resources: [validatingadmissionpolicies, validatingadmissionpolicybindings]
-  resourceNames: [kubevouch-serving-csr-is-made-by-a-node, kubevouch-serving-csr-is-decided-by]
-  verbs: [get, create, patch, delete]
-# What the approver's account gets.
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [clusterroles]
-  resourceNames: [kubevouch-approver, "system:auth-delegator"]
-  verbs: [bind]
-- apiGroups: [certificates.k8s.io]
-  resources: [certificatesigningrequests]
-  verbs: [watch]
-- apiGroups: [certificates.k8s.io]
-  resources: [certificatesigningrequests/approval]
-  verbs: [patch]
-- apiGroups: [certificates.k8s.io]
-  resources: [signers]
-  resourceNames: [kubernetes.io/kubelet-serving]
-  verbs: [approve]
-- apiGroups: [""]
-  resources: [nodes]
-  verbs: [get, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {name}
-  namespace: kubevouch-system
-rules:
-- apiGroups: [""]
-  resources: [configmaps]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [serviceaccounts, services]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, create, patch, delete]
-- apiGroups: [apps]
-  resources: [deployments]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, create, patch, delete]
-- apiGroups: [networking.k8s.io]
-  resources: [networkpolicies]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, create, patch, delete]
-- apiGroups: [policy]
-  resources: [poddisruptionbudgets]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, create, patch, delete]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles, rolebindings]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, create, patch, delete]
-# What the approver's account gets.
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles]
-  resourceNames: [kubevouch-approver]
-  verbs: [bind]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [create]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, update]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {name}
-  namespace: kube-system
-rules:
-- apiGroups: [""]
-  resources: [configmaps]
-  resourceNames: [kubeadm-config, kubelet-config, kube-root-ca.crt]
-  verbs: [get]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles, rolebindings]
-  resourceNames: [kubevouch-approver, "kubevouch-approver:auth-reader"]
-  verbs: [get, create, patch, delete]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles]
-  resourceNames: [kubevouch-approver, extension-apiserver-authentication-reader]
-  verbs: [bind]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {name}
-  namespace: default
-rules:
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
-  verbs: [list]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles, rolebindings]
-  resourceNames: [kubevouch-approver]
-  verbs: [get, create, patch, delete]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles]
-  resourceNames: [kubevouch-approver]
-  verbs: [bind]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create]
 """
 _PINNER_ABOUT: Final = """\
 # What `kubevouch approver pin` needs, once the approver is installed. As good as the right to approve
@@ -220,10 +87,49 @@ rules:
 """
 
 
-def _roles(name: str, about: str, roles: str) -> str:
-    spaces = "kubevouch-system kube-system default"
-    return (about + _BIND + roles).replace("{name}", name).replace("{spaces}", spaces)
+Rule = dict[str, Any]
 
 
-INSTALLER: Final = _roles(INSTALLER_ROLE, _INSTALLER_ABOUT, _INSTALLER)
-PINNER: Final = _roles("kubevouch-pinner", _PINNER_ABOUT, _PINNER)
+def installer_roles() -> str:
+    """The roles of whoever installs, upgrades and removes: to look, to write each object, and to hand on what the approver gets."""
+    rules: dict[str, list[Rule]] = defaultdict(list)
+    names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    rules[""] += [
+        _rule("", "nodes", "list"),
+        _rule("", "pods", "list"),
+        _rule("", "namespaces", "get patch", [NAMESPACE]),
+        _rule(_RBAC, "clusterroles", "list"),
+        _rule(_RBAC, "clusterrolebindings", "list"),
+    ]
+    rules[NAMESPACE].append(_rule("", "configmaps", "get list create patch delete"))
+    for each in everything():
+        where, body = each.namespace, each.body
+        if not each.stays:
+            key = (where, each.resource.group, each.resource.plural, "get create patch delete")
+            names[key].append(each.name)
+        if ref := body.get("roleRef"):
+            names[where, _RBAC, f"{ref['kind'].lower()}s", "bind"].append(ref["name"])
+        rules[where] += body.get("rules", ())
+    for (where, group, plural, verbs), listed in names.items():
+        rules[where].append(_rule(group, plural, verbs, listed))
+    namespace = everything()[0].body
+    documents = [namespace, *_documents(INSTALLER_ROLE, rules)]
+    about = _INSTALLER_ABOUT + _BIND.replace("{name}", INSTALLER_ROLE)
+    return about + "---\n".join(map(goyaml.written, documents))
+
+
+def pinner_roles() -> str:
+    """The roles of whoever pins."""
+    return (_PINNER_ABOUT + _BIND + _PINNER).replace("{name}", "kubevouch-pinner")
+
+
+def _rule(group: str, plural: str, verbs: str, names: Sequence[str] = ()) -> Rule:
+    rule = {"apiGroups": [group], "resources": [plural], "verbs": verbs.split()}
+    return rule | ({"resourceNames": [*names]} if names else {})
+
+
+def _documents(name: str, rules: dict[str, list[Rule]]) -> Iterator[Rule]:
+    for namespace, listed in rules.items():
+        kind, place = ("Role", {"namespace": namespace}) if namespace else ("ClusterRole", {})
+        metadata = {"name": name, **place}
+        yield {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": listed}

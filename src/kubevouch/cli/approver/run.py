@@ -10,9 +10,7 @@ from kubevouch.cli.common.options import terminal_of
 from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
-    from kubevouch.cli.common.serving import ServerFlags, ServerProgram
+    from kubevouch.cli.common.serving import ServerFlags
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.errors import ExitCode, UsageError
     from kubevouch.kube.access import ClusterAccess
@@ -61,11 +59,12 @@ def run(
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
+    from kubevouch.evidence.our_approver import NAMESPACE
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
-    where = approvers_namespace(found, namespace)
-    return _run(terminal, found, where, server_flags(flags), dry_run=dry_run, elects=elects)
+    where = namespace or (NAMESPACE if found.context else found.namespace)
+    return _run(terminal, found, server_flags(flags), where, dry_run=dry_run, elects=elects)
 
 
 async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
@@ -73,9 +72,9 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
 
     Its account may not read namespaces, so nobody asks for this one where what `approver install` makes lies in it.
     """
-    from kubevouch.cli.approver.installation import NAMESPACE
     from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
     from kubevouch.errors import KubevouchError, UsageError
+    from kubevouch.evidence.our_approver import NAMESPACE
     from kubevouch.kube.errors import NotFound
     from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
     from kubevouch.policy.sources.stored import OURS
@@ -97,37 +96,21 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
 def _run(
     terminal: "Terminal",
     access: "ClusterAccess",
-    namespace: str,
     flags: "ServerFlags",
+    namespace: str,
     *,
     dry_run: bool,
     elects: bool,
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
+    from kubevouch.approve.act.controller import ApproverController, ApproverSettings
+    from kubevouch.approve.act.instruments import ApproverInstruments
     from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import raise_open_file_limit
 
-    registry = new_registry()
-    program = approver_program(access, namespace, registry, dry_run=dry_run, elects=elects)
-    raise_open_file_limit()
-    return serve_in_cluster(terminal, access, flags, program, registry)
-
-
-def approver_program(
-    access: "ClusterAccess",
-    namespace: str,
-    registry: "CollectorRegistry",
-    *,
-    dry_run: bool = False,
-    elects: bool = True,
-) -> "ServerProgram":
-    """The approver, whose metrics are in the registry."""
-    from kubevouch.approve.act.controller import ApproverController, ApproverSettings
-    from kubevouch.approve.act.instruments import ApproverInstruments
-    from kubevouch.cli.common.serving import ServerProgram
-
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
     settings = ApproverSettings(namespace, identity, dry_run=dry_run, elects=elects)
+    registry = new_registry()
     instruments = ApproverInstruments(registry)
 
     async def part(api: "ApiClient", log: "Log") -> "ServerPart":
@@ -138,11 +121,5 @@ def approver_program(
         rng = secrets.SystemRandom().random
         return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 
-    return ServerProgram(instruments.request, part)
-
-
-def approvers_namespace(access: "ClusterAccess", given: str) -> str:
-    """Where its Lease and its ConfigMaps are. given: what the command line names, or nothing."""
-    from kubevouch.cli.approver.installation import NAMESPACE
-
-    return given or (NAMESPACE if access.context else access.namespace)
+    raise_open_file_limit()
+    return serve_in_cluster(terminal, access, flags, registry, instruments.request, part)

@@ -74,11 +74,6 @@ def _warn_and_fail(function: F) -> F:
 )
 @via_ssh("Read the disk of every node as well, as root: kubeadm's files and the kubelet's.")
 @handshake_timeout
-@click.option(
-    "--secrets",
-    is_flag=True,
-    help="Also the certificates in Secrets of type kubernetes.io/tls; the keys in them are not kept.",
-)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -93,12 +88,11 @@ def command(
     ssh_user: str | None,
     ask_sudo_password: bool,
     timeout: float,
-    secrets: bool,
 ) -> int:
     """Shows every certificate of the cluster as it is really used, and what stops when it ends.
 
     Kubelets, API servers, etcd, metrics-server and webhooks are dialled with a bare TLS handshake: no credential is sent to
-    them. What cannot be reached from here is said. Secrets are not read, unless with --secrets.
+    them. What cannot be reached from here is said. Secrets are not read.
 
     A limit is a time that is left (30d, 12h) or a part of the life that is used (92%).
 
@@ -120,13 +114,12 @@ def command(
             "--kubeconfig": kubeconfig,
             "--context": context,
             "--via": via,
-            "--secrets": secrets,
         }
         found = found_below(roots, [flag for flag, given in of_a_cluster.items() if given])
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
     transport = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
-    asked = ClusterQuestions(timeout, secrets, terminal.doing, transport)
+    asked = ClusterQuestions(timeout, terminal.doing, transport)
     found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
     cluster = f"{access.server}, context {access.context}" if access.context else access.server
     return print_rows(terminal, found, output, limits, cluster=cluster)

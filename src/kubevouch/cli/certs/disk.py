@@ -9,8 +9,11 @@ from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
 from kubevouch.evidence.gather.at_once import together
-from kubevouch.evidence.gather.certificates.disk import certificates_on_disk
-from kubevouch.evidence.gather.certificates.over_ssh import certificates_over_ssh, with_disks
+from kubevouch.evidence.gather.certificates.disks import (
+    certificates_on_disk,
+    certificates_over_ssh,
+    with_disks,
+)
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
 from kubevouch.evidence.measured import Measured
 from kubevouch.kube.io.client import ApiClient
@@ -37,7 +40,6 @@ class ClusterQuestions:
     """What is asked of a cluster. timeout: seconds for a handshake. transport: to its nodes' disks, if they are asked."""
 
     timeout: float
-    secrets: bool
     progress: Callable[[str], None]
     transport: NodeTransport | None
 
@@ -51,7 +53,6 @@ async def found_in_cluster(api: ApiClient, asked: ClusterQuestions) -> FoundCert
         api,
         clock=clock,
         timeout=asked.timeout,
-        secrets=asked.secrets,
         progress=asked.progress,
         listed=nodes.set_result,
     )

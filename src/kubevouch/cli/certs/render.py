@@ -34,9 +34,9 @@ def print_rows(
         case "short":
             _print_short(terminal, found, rows, limits)
         case "prometheus":
-            from kubevouch.inventory.metrics import page_of
+            from kubevouch.inventory.metrics import exposition_of
 
-            terminal.document("".join(page_of(map(_printable, rows))))
+            terminal.document("".join(exposition_of(map(_printable, rows))))
         case "html":
             from kubevouch.inventory.html.page import html_of
             from kubevouch.inventory.html.report import report

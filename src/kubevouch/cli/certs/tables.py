@@ -13,7 +13,6 @@ from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word
 from kubevouch.inventory.kubeadm_tables import (
     AUTHORITY_COLUMNS,
     LEAF_COLUMNS,
-    SHOWN_BY_KUBEADM,
     disk_tables,
     expires_text,
     is_in_kubeadms_tables,
@@ -22,6 +21,7 @@ from kubevouch.inventory.kubeadm_tables import (
 )
 from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.not_read import rows_not_read, unread_of
+from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow, RowState
 
 _COLUMNS = (

@@ -5,13 +5,11 @@ from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.cli.common.conclusion import THEN, Conclusion, conclusions_of
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.nothing_found import nothing_found
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Section, Severity
-from kubevouch.diagnose.cause import Cause
-from kubevouch.diagnose.doctor import Diagnosis
+from kubevouch.diagnose.conclusion import THEN, Conclusion, conclusions_of, nothing_found
+from kubevouch.diagnose.doctor import Cause, Diagnosis
 from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence, Served
@@ -46,6 +44,14 @@ _COLOURS = {
     Severity.WARNING: Colour.WARNING,
     Severity.INFO: Colour.QUIET,
 }
+_WORDS = {
+    "CAUSE": Colour.BAD,
+    "OK": Colour.GOOD,
+    "ok": Colour.GOOD,
+    "info": Colour.QUIET,
+    "unknown": Colour.WARNING,
+}
+"""Of a conclusion, and of a section without findings; others are warnings."""
 
 
 def print_diagnosis(
@@ -57,16 +63,11 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """`table` for a person, `short` for a ticket, `json` for a program, `html` to hand on. Returns the exit code."""
+    """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     conclusions = conclusions_of(verb, diagnosis, code, fail_on)
     if form == "json":
         print_document(terminal, SCHEMA, as_json(terminal, verb, evidence, diagnosis, code))
-        return code
-    if form == "html":
-        from kubevouch.cli.common.diagnosis_page import diagnosis_page
-
-        terminal.document(diagnosis_page(terminal, evidence, diagnosis, conclusions))
         return code
     if form == "short":
         for each in diagnosis.findings:
@@ -88,8 +89,8 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
         for each in found:
             _print_finding(terminal, each, shorten)
         if not found and section in _ALWAYS_SHOWN:
-            word, colour, text = nothing_found(verb, section, evidence)
-            terminal.wrapped(text, f"  {word:<8}  ", colour)
+            word, text = nothing_found(verb, section, evidence)
+            terminal.wrapped(text, f"  {word:<8}  ", _WORDS[word])
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
@@ -175,7 +176,7 @@ def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
     terminal.out()
     width = max(7, *(2 + len(each.word) for each in conclusions), 0)
     for each in conclusions:
-        terminal.wrapped(each.text, each.word.ljust(width), each.colour)
+        terminal.wrapped(each.text, each.word.ljust(width), _WORDS.get(each.word, Colour.WARNING))
         for word, text in each.lines:
             if word == THEN:
                 terminal.wrapped(terminal.hinted(text), word.ljust(width))

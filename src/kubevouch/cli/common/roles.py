@@ -157,7 +157,7 @@ def _manifest(name: str, about: str, *parts: str, pins: str = "get,list", pods: 
 READER = _manifest(
     "kubevouch-reader",
     "# What `doctor`, `probe`, `certs`, `csr list`, `csr explain`, `plan`, `verify` and `top` read. No\n"
-    "# Secrets (`certs --secrets` needs `list` on them), no nodes/proxy (a GET on it can run commands in pods), nothing that\n"
+    "# Secrets, no nodes/proxy (a GET on it can run commands in pods), nothing that\n"
     "# writes.\n",
     _CLUSTER,
     _CALLED,

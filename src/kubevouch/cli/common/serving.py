@@ -74,25 +74,17 @@ def server_flags(flags: Mapping[str, object]) -> ServerFlags:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ServerProgram:
-    """A program of the cluster before there is a client.
-
-    observe: called with each request to the API server. make: returns what a server runs and serves of it.
-    """
-
-    observe: "RequestObserver"
-    make: Callable[["ApiClient", "Log"], Awaitable["ServerPart"]]
-
-
 def serve_in_cluster(
     terminal: "Terminal",
     access: "ClusterAccess",
     flags: ServerFlags,
-    program: ServerProgram,
     registry: "CollectorRegistry",
+    observe: "RequestObserver",
+    make: Callable[["ApiClient", "Log"], Awaitable["ServerPart"]],
 ) -> "ExitCode":
-    """Runs a program behind its listener, until a signal. registry: its metrics.
+    """Runs a program behind its listener, until a signal.
+
+    registry: its metrics. observe: called with each request to the API server. make: returns what is run and served.
 
     Raises:
         KubevouchError, OSError: as a program does, or since it cannot listen.
@@ -115,12 +107,12 @@ def serve_in_cluster(
             # Who may read the metrics must never keep the program from running.
             Delegation(tolerate_missing=True),
         )
-        environ, observe = terminal.environment, program.observe
+        environ = terminal.environment
         async with (
             ApiClient(access, clock=clock, environ=environ, observe=observe) as api,
             stop_on_signals() as stop,
         ):
-            part = await program.make(api, log)
+            part = await make(api, log)
             await serve_part(
                 api, api.server_clock, log, options, part=part, registry=registry, stop=stop
             )

@@ -275,16 +275,6 @@ class Terminal:
         """Whether somebody is there to answer a question."""
         return self.stderr.isatty() and self.stdin.isatty()
 
-    def ask(self, question: str, choices: Sequence[str] = (), default: str | None = None) -> str:
-        """The answer to a question at the terminal: one of the choices, if there are any."""
-        import click
-
-        # Plain strings: of an enumeration click would ask for the names in Python.
-        kind = click.Choice([f"{each}" for each in choices]) if choices else None
-        with self._asking():
-            answer = click.prompt(question, type=kind, default=default and f"{default}", err=True)
-        return str(answer).strip()
-
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
         """Who ends a question, by however many Ctrl-C, is told that nothing was changed: every question comes before the first write."""

@@ -4,7 +4,6 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -43,27 +42,16 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(function)
     def with_sources(
         allow: tuple[str, ...],
-        plan_file: Path | None,
         cluster_domain: str,
         service_cidr: tuple[str, ...],
         **others: object,
     ) -> int:
         from kubevouch.cli.csr.sources import Sources
 
-        sources = Sources.of(
-            allow, plan_file, cluster_domain=cluster_domain, service_cidr=service_cidr
-        )
-        return function(sources=sources, **others)
+        return function(sources=Sources.of(allow, cluster_domain, service_cidr), **others)
 
     verb: Callable[..., int] = with_sources
-    plan = click.option(
-        "--plan",
-        "plan_file",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="A plan of `apply`, not older than a day: names and addresses of each node, with how we know.",
-    )
-    for option in (plan, cluster_domain, service_cidr, allow):
+    for option in (cluster_domain, service_cidr, allow):
         verb = option(verb)
     return verb
 
@@ -172,7 +160,7 @@ def explain(
         csr = csr_of(found)
         warn(terminal, warnings(evidence))
         judgement = judged_by_hand(csr, evidence, sources.word)
-        return found, judgement, word_that_helps(csr, evidence, sources.word, judgement)
+        return found, judgement, word_that_helps(csr, evidence, judgement)
 
     found, judgement, helps = with_api(terminal, access, judge)
     if terminal.prints_json:

@@ -32,17 +32,6 @@ COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 _NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
 _NOBODY_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO}
 _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
-_DENIED = {
-    HoldReason.NO_SUCH_NODE: (
-        "there is no such Node",
-        "It waits until there is a Node of that name. If there never will be one:",
-    ),
-    HoldReason.NOT_A_NODE: (
-        "no kubelet asks so",
-        "No kubelet asks so, and it does nothing as long as nobody approves it. To end it:",
-    ),
-}
-"""Why one is denied that no word of an operator and no plan helps, and what is said before the command."""
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
@@ -210,7 +199,6 @@ def print_decision(
     if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
-        _print_denial(terminal, decision)
         print_way_on(terminal, [judgement])
         if word:
             _print_the_word_that_helps(terminal, judgement, node or "", word)
@@ -310,19 +298,6 @@ def _wants_a_plan(decision: Decision) -> bool:
 
 def _reasons(decision: Decision) -> set[HoldReason]:
     return {each.reason for each in decision.held_by}
-
-
-def _print_denial(terminal: Terminal, decision: Decision) -> None:
-    """What becomes of a CSR that no word of an operator and no plan helps: nothing, until somebody denies it."""
-    reasons = _reasons(decision)
-    if HoldReason.WRONG_SUBJECT in reasons:
-        reasons.add(HoldReason.NOT_A_NODE)
-    for reason, (why, text) in _DENIED.items():
-        if reason in reasons:
-            terminal.wrapped(text)
-            deny = ("kubevouch", "csr", "deny", decision.about, "--reason", why)
-            terminal.command("       ", join(deny))
-            return
 
 
 def _print_the_word_that_helps(

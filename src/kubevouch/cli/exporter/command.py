@@ -1,18 +1,15 @@
 """`exporter`: the certificates of a cluster as metrics, as a process or as the program of a pod. Reads only."""
 
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import F, seconds, terminal_of
+from kubevouch.cli.common.options import seconds, terminal_of
 from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
-    from kubevouch.cli.common.serving import ServerFlags, ServerProgram
+    from kubevouch.cli.common.serving import ServerFlags
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.errors import ExitCode
     from kubevouch.inventory.act.exporter import ExporterSettings
@@ -31,23 +28,16 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-def interval(text: str) -> Callable[[F], F]:
-    """The option --interval. text: its help."""
-    return click.option(
-        "--interval",
-        type=seconds,
-        default="15m",
-        show_default=True,
-        metavar="DURATION",
-        callback=_long_enough,
-        help=text,
-    )
-
-
 @click.command("exporter", short_help="Serves every certificate's end as metrics. Reads only.")
 @access
-@interval(
-    "From one handshake with a kubelet to the next. Kubelets are spread over it by their names."
+@click.option(
+    "--interval",
+    type=seconds,
+    default="15m",
+    show_default=True,
+    metavar="DURATION",
+    callback=_long_enough,
+    help="From one handshake with a kubelet to the next. Kubelets are spread over it by their names.",
 )
 @click.option(
     "--timeout",
@@ -89,28 +79,18 @@ def _run(
     settings: "ExporterSettings",
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
+    from kubevouch.inventory.act.exporter import Exporter
+    from kubevouch.inventory.act.instruments import ExporterInstruments
     from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
 
     registry = new_registry()
-    program = exporter_program(settings, registry)
-    raise_open_file_limit()
-    freeze_what_is_loaded()
-    return serve_in_cluster(terminal, access, flags, program, registry)
-
-
-def exporter_program(
-    settings: "ExporterSettings", registry: "CollectorRegistry"
-) -> "ServerProgram":
-    """The exporter, whose metrics are in the registry."""
-    from kubevouch.cli.common.serving import ServerProgram
-    from kubevouch.inventory.act.exporter import Exporter
-    from kubevouch.inventory.act.instruments import ExporterInstruments
-
     instruments = ExporterInstruments(registry)
 
     async def part(api: "ApiClient", log: "Log") -> "ServerPart":
         rng = secrets.SystemRandom().random
         return Exporter(api, log, settings, instruments=instruments, rng=rng).part
 
-    return ServerProgram(instruments.request, part)
+    raise_open_file_limit()
+    freeze_what_is_loaded()
+    return serve_in_cluster(terminal, access, flags, registry, instruments.request, part)

@@ -53,7 +53,6 @@ def _list(
     default: str = "",
     metavar: str = "LIST",
     help: str = "",  # noqa: A002 - click's word
-    hidden: bool = False,
 ) -> Callable[[F], F]:
     """A list with commas. Given again it grows; given at all it replaces its default."""
 
@@ -71,7 +70,6 @@ def _list(
         callback=joined,
         metavar=metavar,
         help=help,
-        hidden=hidden,
     )
 
 

@@ -1,6 +1,5 @@
 """Runs `metrics-server` with its settings until a signal ends it."""
 
-import functools
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -30,6 +29,12 @@ from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
+_ROOTS_KEPT: Final = (
+    "Failed to read the authorities of kubelets again; those of before stay in force"
+)
+_CERTIFICATE_KEPT: Final = (
+    "Failed to read the client certificate for kubelets again; that of before is shown"
+)
 
 
 def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
@@ -73,7 +78,7 @@ async def _components(
     settings: MetricsServerSettings,
 ) -> Components:
     """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
-    warn(log, settings)
+    log_warnings(log, settings)
     kubelets = settings.kubelets
     return build_components(
         api,
@@ -89,7 +94,7 @@ async def _components(
     )
 
 
-def warn(log: Log, settings: MetricsServerSettings) -> None:
+def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
     """Says in the log what the flags ask for and do not get, and what they give away."""
     if settings.ignored:
         log.warning(
@@ -147,7 +152,7 @@ def kubelet_roots(
     """Kubelets' authorities, whose file is read again from time to time. Raises UsageError."""
     where, read = _roots(access, kubelets)
     try:
-        return RootsFile(read, clock, report=functools.partial(_kept_roots, log))
+        return RootsFile(read, clock, report=_kept(log, _ROOTS_KEPT))
     except X509Error as error:
         raise UsageError(where, error.seen, error.expected) from None
 
@@ -168,13 +173,6 @@ def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> tuple[str, Callable
     return access.cluster, lambda: pem
 
 
-def _kept_roots(log: Log, why: str) -> None:
-    """Says in the log that kubelets are verified by authorities that are out of date, maybe."""
-    log.error(
-        why, "Failed to read the authorities of kubelets again; those of before stay in force"
-    )
-
-
 async def kubelet_certificate(kubelets: KubeletFlags, clock: Clock, log: Log) -> Credentials | None:
     """The client certificate for kubelets, whose files are read again from time to time. Raises UsageError."""
     if not kubelets.certificate:
@@ -185,7 +183,7 @@ async def kubelet_certificate(kubelets: KubeletFlags, clock: Clock, log: Log) ->
         client_certificate=absolute(kubelets.certificate),
         client_key=absolute(kubelets.key),
     )
-    found = fixed_or_files(user, clock, report=functools.partial(_kept_certificate, log))
+    found = fixed_or_files(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
     try:
         # Else what cannot be read would be told for each node.
         await found.current()
@@ -194,10 +192,9 @@ async def kubelet_certificate(kubelets: KubeletFlags, clock: Clock, log: Log) ->
     return found
 
 
-def _kept_certificate(log: Log, why: str) -> None:
-    """Says in the log that kubelets are shown a client certificate that may expire."""
-    text = "Failed to read the client certificate for kubelets again; that of before is shown"
-    log.error(why, text)
+def _kept(log: Log, message: str) -> Callable[[str], None]:
+    """Logs why what was read before stays in use."""
+    return lambda why: log.error(why, message)
 
 
 def _in_pod(access: ClusterAccess) -> bool:

@@ -104,4 +104,4 @@ def _named(flag: str, text: str) -> NamedPair:
     if given and not found:
         raise UsageError(flag, repr(text), "a name was expected after the colon")
     files_ = (Path(paths[0]), Path(paths[1]))
-    return NamedPair(KeyPairSource(", ".join(paths), files_, flags=(flag, flag)), found)
+    return NamedPair(KeyPairSource(f"{flag} {', '.join(paths)}", files_, flags=(flag, flag)), found)

@@ -8,8 +8,8 @@ import click
 from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 
 if TYPE_CHECKING:
-    from kubevouch.cli.probe.examine import ProbeResult
     from kubevouch.clock import Clock
+    from kubevouch.evidence.gather.probe import ProbeResult
     from kubevouch.kube.io.client import ApiClient
 
 
@@ -47,8 +47,8 @@ def command(
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.event_loop import run_loop
-    from kubevouch.cli.probe.examine import ProbeOptions, examine, trust_in
-    from kubevouch.cli.probe.render import print_result
+    from kubevouch.cli.probe.render import print_probe
+    from kubevouch.evidence.gather.probe import ProbeOptions, examine, trust_in
     from kubevouch.kube.errors import KubeconfigError
     from kubevouch.system_clock import SystemClock
 
@@ -56,7 +56,7 @@ def command(
     options = ProbeOptions(target, name, timeout)
     if ca_file is not None:
         probed = run_loop(examine(None, SystemClock(), options, trust=trust_in(ca_file)))
-        return print_result(terminal, probed)
+        return print_probe(terminal, probed)
     try:
         access = access_of(terminal, kubeconfig, context)
     except KubeconfigError as error:
@@ -64,9 +64,9 @@ def command(
             raise
         # A certificate can be shown without any cluster, on a node, say.
         probed = run_loop(examine(None, SystemClock(), options, doubt=str(error)))
-        return print_result(terminal, probed)
+        return print_probe(terminal, probed)
 
     async def work(api: "ApiClient", clock: "Clock") -> "ProbeResult":
         return await examine(api, clock, options)
 
-    return print_result(terminal, with_api(terminal, access, work))
+    return print_probe(terminal, with_api(terminal, access, work))

@@ -3,12 +3,12 @@
 from kubevouch.cli.common.certificates import certificate_json
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Colour, Terminal
-from kubevouch.cli.probe.examine import ProbeResult
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.gather.probe import ProbeResult
 from kubevouch.x509 import describe
 
 
-def print_result(terminal: Terminal, result: ProbeResult) -> int:
+def print_probe(terminal: Terminal, result: ProbeResult) -> int:
     """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
     if terminal.prints_json:
         print_document(terminal, "kubevouch.probe/1", _as_json(result))

@@ -7,7 +7,7 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
 from kubevouch.diagnose.doctor import diagnose
 from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.rules import csrs, next_csrs
+from kubevouch.diagnose.rules import approving, csrs
 from kubevouch.diagnose.rules.approving import approves_nothing
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
@@ -44,7 +44,7 @@ async def _nobody(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
 
     Where our approver can approve there is nothing to say, and no node is dialled for it.
     """
-    rules = (csrs.our_approver, next_csrs.rotation_will_stall)
+    rules = (csrs.our_approver, approving.rotation_will_stall)
     try:
         ours = await gather_our_approver(api, Inquiry(clock))
         if ours.value is not None and not approves_nothing(ours.value):

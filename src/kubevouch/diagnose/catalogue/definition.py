@@ -25,9 +25,6 @@ class Severity(StrEnum):
         return self.rank <= threshold.rank
 
 
-CRITICAL, ERROR, WARNING, INFO = Severity
-
-
 class CountsIn(StrEnum):
     """The verbs that a finding counts in."""
 
@@ -35,11 +32,6 @@ class CountsIn(StrEnum):
     VERIFY = "verify"
     GATE = "gate"
     """The gates of `apply`, for the one node whose turn it is."""
-
-
-DOCTOR_ONLY = frozenset({CountsIn.DOCTOR})
-DOCTOR_AND_VERIFY = frozenset({CountsIn.DOCTOR, CountsIn.VERIFY})
-EVERYWHERE = frozenset(CountsIn)
 
 
 class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +56,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     related: tuple[str, ...] = ()
     """Numbers that others gave it (CIS Kubernetes Benchmark), and upstream issues."""
 
-    counts_in: frozenset[CountsIn] = DOCTOR_ONLY
+    counts_in: frozenset[CountsIn] = frozenset({CountsIn.DOCTOR})
     symptom_of: tuple[Code, ...] = ()
     """What may be behind it: the first of these that is found about the same subjects."""
 
@@ -75,7 +67,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """The sentence after CAUSE."""
 
     next: tuple[str, ...] = ()
-    """The words of the command after NEXT; if it is empty, `kubevouch explain CODE`."""
+    """The words of the command after NEXT, written there as one line; if it is empty, `kubevouch explain CODE`."""
 
     by_hand: str = ""
     """What only a person can do about it, where the command does not fix it: one sentence."""
@@ -87,17 +79,7 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     by_hand_of_release: str = ""
     """In place of `by_hand`, with `next_of_release`."""
 
-    @property
-    def page(self) -> str:
-        """The file of its documentation in docs/findings/."""
-        return f"{self.code}.md"
 
-
-# Commands that several findings have after NEXT.
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
-PROBE = ("kubevouch", "probe", "{subject}")
-CSR_LIST = ("kubevouch", "csr", "list")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
 """As a hint: only whoever runs it knows the name of its image."""
-
-KUBELET_LOG = ("ssh", "{subject}", "journalctl", "-u", "kubelet", "-n", "50")

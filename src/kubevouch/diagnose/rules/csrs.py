@@ -44,6 +44,8 @@ _PATIENCE_WITH_OURS = timedelta(seconds=20)
 
 _IF_GONE = f"; if it is gone, `kubevouch plan -o plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
 _MEANWHILE = ". Meanwhile `kubevouch csr approve --all` asks the same policy"
+_KUBECTL = "kubectl -n kubevouch-system"
+_DEPLOYMENT = "deployment/kubevouch-approver"
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
 
@@ -142,33 +144,17 @@ def _where_to_look(ours: OurApprover) -> dict[str, str]:
             "mend": f"correct {CONFIGURATION_KEY} there: {unread.expected}",
         }
     if ours.orphaned:
-        return {
-            "look": "get",
-            "at": "pods,events",
-            "mend": f"install it again: `{INSTALL_APPROVER}`{_MEANWHILE}",
-        }
-    if not ours.wanted:
-        replicas = "kubectl -n kubevouch-system scale deployment/kubevouch-approver --replicas=1"
-        return {
-            "look": "get",
-            "at": "deployment,pods",
-            "mend": f"scale it up: `{replicas}`{_MEANWHILE}",
-        }
-    if not ours.ready:
+        at, mend = "pods,events", f"install it again: `{INSTALL_APPROVER}`"
+    elif not ours.wanted:
+        at, mend = "deployment,pods", f"scale it up: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`"
+    elif not ours.ready:
         keeps = "look there for what keeps its pods from running; of one that runs, its log says what it lacks, such as a right"
-        logs = "kubectl -n kubevouch-system logs deployment/kubevouch-approver"
-        return {
-            "look": "get",
-            "at": "pods,events",
-            "mend": f"{keeps}: `{logs}`{_MEANWHILE}",
-        }
-    log = "deployment/kubevouch-approver"
-    just_begun = "ask once more, if its pod has just begun: a former leader's Lease is watched for 15 s before it leads."
-    return {
-        "look": "logs",
-        "at": log,
-        "mend": f"{just_begun} Else look there for what its log says, such as a right that lacks{_MEANWHILE}",
-    }
+        at, mend = "pods,events", f"{keeps}: `{_KUBECTL} logs {_DEPLOYMENT}`"
+    else:
+        just_begun = "ask once more, if its pod has just begun: a former leader's Lease is watched for 15 s before it leads."
+        log = "Else look there for what its log says, such as a right that lacks"
+        return {"look": "logs", "at": _DEPLOYMENT, "mend": f"{just_begun} {log}{_MEANWHILE}"}
+    return {"look": "get", "at": at, "mend": f"{mend}{_MEANWHILE}"}
 
 
 def _dark(evidence: Evidence) -> str:

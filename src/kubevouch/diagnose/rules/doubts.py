@@ -8,7 +8,7 @@ from kubevouch.diagnose.finding import Finding
 from kubevouch.diagnose.make import counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
-from kubevouch.diagnose.rules.wire import is_ours, port_states, surely_unreachable
+from kubevouch.diagnose.rules.wire import is_our_side, port_states, surely_unreachable
 from kubevouch.diagnose.rules.youth import awaits_its_endpoint, is_new_to_metrics, only_starting
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.run_holder import LEASE
@@ -71,7 +71,7 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
     unknown = [
         served
         for port, served in zip(port_states(evidence), evidence.served, strict=True)
-        if (port.code == Code.KUBELET_UNREACHABLE or is_ours(served))
+        if (port.code == Code.KUBELET_UNREACHABLE or is_our_side(served))
         and served.node not in sure | logged
     ]
     if unknown:

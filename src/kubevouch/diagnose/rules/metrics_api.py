@@ -233,7 +233,7 @@ def scaled_down(evidence: Evidence) -> Iterator[Finding]:
 
 
 @rule(Code.METRICS_SERVER_FORBIDDEN)
-def forbidden(evidence: Evidence) -> Iterator[Finding]:
+def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
     """The API server refuses metrics-server's account: by its log, which counts only while it has no metrics."""
     measured = evidence.metrics.measured_nodes
     denials = evidence.metrics.denials

@@ -1,15 +1,17 @@
-"""KV2xx and KV3xx: reaching kubelets, and the certificate on the wire. How one port is judged is in `wire`."""
+"""KV110, KV2xx and KV3xx: reaching kubelets, at which address, and the certificate on the wire. How one port is judged is in `wire`."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import counted, days, finding, wire_proof
+from kubevouch.diagnose.make import counted, days, deployment_of, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
-from kubevouch.evidence.snapshot import Evidence, Served
-from kubevouch.x509 import Certificate, life_used
+from kubevouch.evidence.serving import NOT_COVERED, preferred_types, scraped_address
+from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
+from kubevouch.kube.resources import Node
+from kubevouch.x509 import Certificate, life_used, verify
 
 OVERDUE = 0.92
 """The part of a life after which a certificate should have been replaced: kubelets ask at 70 to 90 % of it."""
@@ -65,46 +67,23 @@ def _ago(ends: list[datetime], at: datetime) -> str:
     return f"{last} to {first} ago"
 
 
-@rule(Code.NO_IP_SANS)
-def no_addresses(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate holds no IP address, and an address is dialled."""
-    if found := _with(evidence, Code.NO_IP_SANS):
-        yield _serving(Code.NO_IP_SANS, "without any IP address", found)
+_REFUSED = {
+    Code.NO_IP_SANS: "without any IP address",
+    Code.SELF_SIGNED: "of the kubelet's own making",
+    Code.SAN_MISMATCH: "for other names than the one dialled",
+    Code.NOT_YET_VALID: "that is not valid yet",
+    Code.SIGNED_BY_OTHER_CA: "of another CA than the cluster's",
+    Code.OTHER_VERIFICATION_FAILURE: "that does not verify",
+}
+"""What is said of a certificate, by the first thing that Go objects to."""
 
 
-@rule(Code.SELF_SIGNED)
-def self_signed(evidence: Evidence) -> Iterator[Finding]:
-    """The kubelet made it, where that is the first thing that Go objects to."""
-    if found := _with(evidence, Code.SELF_SIGNED):
-        yield _serving(Code.SELF_SIGNED, "of the kubelet's own making", found)
-
-
-@rule(Code.SAN_MISMATCH)
-def not_covered(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate lacks the name or address that is dialled."""
-    if found := _with(evidence, Code.SAN_MISMATCH):
-        yield _serving(Code.SAN_MISMATCH, "for other names than the one dialled", found)
-
-
-@rule(Code.NOT_YET_VALID)
-def not_yet_valid(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate begins in the future."""
-    if found := _with(evidence, Code.NOT_YET_VALID):
-        yield _serving(Code.NOT_YET_VALID, "that is not valid yet", found)
-
-
-@rule(Code.SIGNED_BY_OTHER_CA)
-def other_ca(evidence: Evidence) -> Iterator[Finding]:
-    """A CA signed it, but not the cluster's."""
-    if found := _with(evidence, Code.SIGNED_BY_OTHER_CA):
-        yield _serving(Code.SIGNED_BY_OTHER_CA, "of another CA than the cluster's", found)
-
-
-@rule(Code.OTHER_VERIFICATION_FAILURE)
-def other_failure(evidence: Evidence) -> Iterator[Finding]:
-    """It does not verify, for any other reason."""
-    if found := _with(evidence, Code.OTHER_VERIFICATION_FAILURE):
-        yield _serving(Code.OTHER_VERIFICATION_FAILURE, "that does not verify", found)
+@rule(*_REFUSED)
+def refused(evidence: Evidence) -> Iterator[Finding]:
+    """The certificate does not verify, at the address that is dialled."""
+    for code, what in _REFUSED.items():
+        if found := _with(evidence, code):
+            yield _serving(code, what, found)
 
 
 @rule(Code.ROTATION_OVERDUE)
@@ -169,3 +148,64 @@ def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
         subjects=[port.node for port in found],
         proofs=[port.proof for port in found if port.proof.seen],
     )
+
+
+@rule(Code.ADDRESS_TYPE_MISMATCH)
+def address_type(evidence: Evidence) -> Iterator[Finding]:
+    """metrics-server dials an address that the certificates lack; names the order that would do."""
+    trust = evidence.trust.value
+    # Without its pods it is not known what metrics-server dials.
+    if trust is None or not evidence.metrics.pods.is_known:
+        return
+    types = preferred_types(evidence.metrics.flags)
+    seen = {served.node: served for served in evidence.served}
+    misdialled: dict[str, str] = {}
+    for node in evidence.nodes.or_else(()):
+        served = seen.get(node.name)
+        if served is None or served.verdict is None or served.verdict.reason not in NOT_COVERED:
+            continue
+        better = next((t for t in _types(node) if _would_do(node, [t], served, trust)), None)
+        if better is not None:
+            misdialled[node.name] = better
+    if misdialled:
+        what = named(sorted(set(misdialled.values())))
+        order = list(dict.fromkeys([*misdialled.values(), *types]))
+        nodes = evidence.nodes.or_else(())
+        spoiled = [n.name for n in nodes if _spoils(n, order, seen.get(n.name), trust)]
+        yield finding(
+            Code.ADDRESS_TYPE_MISMATCH,
+            f"metrics-server dials {types[0]}, but the certificates of "
+            f"{counted(len(misdialled), 'node')} hold {what}: {_advice(order, spoiled)}",
+            subjects=sorted(misdialled),
+            details={"order": ",".join(order), **deployment_of(evidence)},
+        )
+
+
+def _types(node: Node) -> list[str]:
+    return list(dict.fromkeys(address.type for address in node.status.addresses))
+
+
+def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
+    """metrics-server, told this order, would trust what the kubelet presents."""
+    leaf, address = served.dialled.leaf, scraped_address(node, types)
+    if leaf is None or address is None:
+        return False
+    return verify(
+        leaf,
+        intermediates=served.dialled.chain[1:],
+        roots=trust.certificates,
+        name=address,
+        at=served.dialled.at,
+    ).trusted
+
+
+def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
+    """The certificate is good for what is dialled now, and would not be for what this order picks."""
+    if served is None or served.verdict is None or not served.verdict.trusted:
+        return False
+    return not _would_do(node, order, served, trust)
+
+
+def _advice(order: Sequence[str], spoiled: Sequence[str]) -> str:
+    flag = f"--kubelet-preferred-address-types={','.join(order)} would do"
+    return f"{flag} for them, and not for {named(spoiled)}" if spoiled else flag

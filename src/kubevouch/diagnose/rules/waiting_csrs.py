@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.rules.wire import is_ours, is_self_signed, port_states
+from kubevouch.diagnose.rules.wire import is_our_side, is_self_signed, port_states
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import claims_value
@@ -67,7 +67,7 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     known = {
         served.node
         for served, port in zip(evidence.served, port_states(evidence), strict=True)
-        if not is_ours(served) or port.code is Code.NO_SERVING_CERTIFICATE
+        if not is_our_side(served) or port.code is Code.NO_SERVING_CERTIFICATE
     }
     asking = known - left_over_csrs(evidence).keys()
     return {node: csr for node, csr in _undecided(evidence).items() if node in asking}

@@ -96,7 +96,7 @@ def is_dark(served: Served) -> bool:
     )
 
 
-def is_ours(served: Served) -> bool:
+def is_our_side(served: Served) -> bool:
     """Whether this machine could not open a connection, which says nothing about the kubelet."""
     failure = served.dialled.failure
     return failure is not None and failure.kind is FailureKind.OUR_SIDE
@@ -131,7 +131,7 @@ def _code_of_failure(served: Served) -> Code | None:
         return Code.NO_SERVING_CERTIFICATE
     if is_silent(served):
         return Code.KUBELET_UNREACHABLE
-    return None if is_ours(served) else Code.KUBELET_DOES_NOT_ANSWER
+    return None if is_our_side(served) else Code.KUBELET_DOES_NOT_ANSWER
 
 
 def code_in_log(text: str) -> Code | None:
@@ -161,7 +161,7 @@ def strangers(evidence: Evidence) -> set[str]:
 
 
 def _port_state(served: Served, evidence: Evidence, logged: PortState | None) -> PortState:
-    if logged is not None and (is_silent(served) or is_ours(served)):
+    if logged is not None and (is_silent(served) or is_our_side(served)):
         return logged
     code, leaf = code_of(served), served.dialled.leaf
     # Without metrics-server's flags the dialled address is a guess: that a name is missing there is no finding then.
@@ -200,7 +200,7 @@ def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
     nobody knows whether there is one, proves nothing against that.
     """
     measured = evidence.metrics.measured_nodes
-    others = any(not is_silent(served) and not is_ours(served) for served in evidence.served)
+    others = any(not is_silent(served) and not is_our_side(served) for served in evidence.served)
     return tuple(
         port
         for port in port_states(evidence)

@@ -1,6 +1,6 @@
 """Reads the path from `kubectl top` to a kubelet: APIService, Service, pods, their flags and their logs."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -70,7 +70,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         failures=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         node_metrics=node_metrics,
-        is_ours=_is_ours(pods, ()),
+        is_ours=any(runs_ours(scraper_of(pod)) for pod in pods.or_else(())),
         # Beside a Deployment that has none just now, a node's own pods say nothing.
         static_pods=() if pods.value or deployment.value else static_pods,
     )
@@ -85,12 +85,7 @@ async def with_logs(
         path,
         failures=_in_logs(logs, scrape_failures),
         denials=_in_logs(logs, denials),
-        is_ours=_is_ours(path.pods, logs.or_else({}).values()),
     )
-
-
-def _is_ours(pods: Measured[tuple[Pod, ...]], logs: Collection[str]) -> bool:
-    return any(runs_ours(scraper_of(pod), logs) for pod in pods.or_else(()))
 
 
 def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:

@@ -1,14 +1,15 @@
 """Reads the cluster's own names and addresses from the objects that hold them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.names import ClusterNames, kubeadm_names, networks_of
+from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import (
     CONTROL_PLANE_LABEL,
     KubeletConfigMap,
@@ -65,8 +66,10 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     virtual = dict(said.endpoints)
     if host := urlsplit(api.access.server).hostname:
         virtual[host] = "the API server, as this kubeconfig names it"
-    theirs = _of_services(services.or_else(()))
-    virtual |= theirs.addresses
+    all_services = services.or_else(())
+    virtual |= _by_service(all_services, lambda each: each.addresses)
+    external = _by_service(all_services, lambda each: each.spec.external_ips)
+    balancers = _by_service(all_services, lambda each: each.load_balancer_addresses)
     believed = _on_control_planes(static_pods.or_else(()), control_planes.or_else(()))
     subnets = [
         *(cidr for each in cidrs.or_else(()) for cidr in each.spec.cidrs),
@@ -79,8 +82,8 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     return ClusterNames(
         own_endpoints=own,
         virtual={name: what for name, what in virtual.items() if name not in own},
-        external={name: what for name, what in theirs.external.items() if name not in virtual},
-        services=theirs.names,
+        external={name: what for name, what in external.items() if name not in virtual},
+        services=_by_service(all_services, lambda each: (f"{each.name}.{each.namespace}",)),
         service_networks=tuple(
             dict.fromkeys((*said.service_networks, *networks_of(",".join(subnets))))
         ),
@@ -92,31 +95,19 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
         domains=tuple(dict.fromkeys(filter(None, (said.domain, joiners)))),
         doubts=tuple(doubts),
         loopback=api.access.loopback,
-        load_balancers={
-            name: what for name, what in theirs.balancers.items() if name not in virtual
-        },
+        load_balancers={name: what for name, what in balancers.items() if name not in virtual},
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _OfServices:
-    """What is called by the Services, each with the Service that calls it so."""
-
-    names: dict[str, str] = field(default_factory=dict)
-    addresses: dict[str, str] = field(default_factory=dict)
-    balancers: dict[str, str] = field(default_factory=dict)
-    external: dict[str, str] = field(default_factory=dict)
-
-
-def _of_services(services: Iterable[Service]) -> _OfServices:
-    found = _OfServices()
-    for service in services:
-        what = f"Service {service.namespace}/{service.name}"
-        found.names[f"{service.name}.{service.namespace}"] = what
-        found.addresses.update(dict.fromkeys(service.addresses, what))
-        found.balancers.update(dict.fromkeys(service.load_balancer_addresses, what))
-        found.external.update(dict.fromkeys(service.spec.external_ips, what))
-    return found
+def _by_service(
+    services: Iterable[Service], of: Callable[[Service], Iterable[str]]
+) -> dict[str, str]:
+    """What these read in a Service, each with the Service that has it."""
+    return {
+        name: f"Service {service.namespace}/{service.name}"
+        for service in services
+        for name in of(service)
+    }
 
 
 def _on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
@@ -133,3 +124,13 @@ def _flags(pods: Iterable[Pod], name: str) -> list[str]:
     """The values of a flag in the command lines of these pods."""
     lines = [(*c.command, *c.args) for pod in pods for c in pod.spec.containers]
     return [value for line in lines if (value := flag_value(line, name))]
+
+
+async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
+    """The evidence, with all objects read at the same time."""
+    nodes, csrs, names = await together(
+        inquiry.ask(api.list_all(NODES)),
+        inquiry.ask(list_csrs(api)),
+        gather_names(api, inquiry),
+    )
+    return PolicyEvidence(nodes, csrs, names)

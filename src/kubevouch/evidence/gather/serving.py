@@ -9,7 +9,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.serving import NOT_COVERED, judged
+from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
@@ -37,7 +37,7 @@ async def gather_served(
     dialled, found = tuple(waiting.values()), []
     progress(_waiting_for(waiting, len(dialled)))
     async for each in dial(dialled, clock=clock, timeout=timeout):
-        found.append(judged(each, trust, clock, others.get(each.target.node, ())))
+        found.append(judge_served(each, trust, clock, others.get(each.target.node, ())))
         waiting.pop((each.target.node, each.target.address), None)
         progress(_waiting_for(waiting, len(dialled)))
     instead = {
@@ -51,32 +51,6 @@ async def gather_served(
         )
         found = [*(each for each in found if each.node not in instead), *again]
     return tuple(sorted(found, key=lambda served: (served.node, served.address)))
-
-
-async def at_other_addresses(
-    served: Iterable[Served],
-    trust: TrustedRoots | None,
-    *,
-    clock: Clock,
-    timeout: float,
-    progress: Callable[[str], None],
-    others: Mapping[str, Sequence[str]],
-) -> tuple[Served, ...]:
-    """What was served, where it is known only now at which addresses a kubelet may be verified as well. `gather_served` says the rest."""
-    found = {(each.node, each.address): each for each in served}
-    again = [
-        each.dialled.target
-        for each in found.values()
-        if _name_is_unknown(each) or (each.verdict and each.verdict.reason in NOT_COVERED)
-    ]
-    if not again:
-        return tuple(found.values())
-    for target in again:
-        del found[target.node, target.address]
-    more = await gather_served(
-        again, trust, clock=clock, timeout=timeout, progress=progress, others=others
-    )
-    return tuple(sorted((*found.values(), *more), key=lambda each: (each.node, each.address)))
 
 
 def _name_is_unknown(served: Served) -> bool:

@@ -20,7 +20,7 @@ from kubevouch.evidence.gather.metrics_path import path_without_logs, with_logs
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.run_holder import gather_run_lease
-from kubevouch.evidence.gather.serving import at_other_addresses, gather_served
+from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
@@ -93,7 +93,6 @@ async def gather(
     at = clock.now()
     found = nodes.or_else(())
     types = preferred_types(path.flags)
-    others = other_addresses(found, types)
     served: tuple[Served, ...]
     beside: BesideKubelets | None
     runs: Measured[SeenLease]
@@ -105,7 +104,7 @@ async def gather(
             clock=clock,
             timeout=dial_timeout,
             progress=progress,
-            others=others if path.is_ours else {},
+            others=other_addresses(found, types) if path.is_ours else {},
         ),
         with_logs(api, inquiry, path, log_timeout),
         gather_beside_kubelets(
@@ -115,10 +114,6 @@ async def gather(
         else _nothing(),
         inquiry.ask(gather_run_lease(api)),
     )
-    if metrics.is_ours and not path.is_ours:
-        served = await at_other_addresses(
-            served, trust.value, clock=clock, timeout=dial_timeout, progress=progress, others=others
-        )
     seen = runs.or_else(SeenLease())
     return Evidence(
         at=at,

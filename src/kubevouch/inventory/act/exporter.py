@@ -20,8 +20,8 @@ from kubevouch.inventory.act.instruments import (
 from kubevouch.inventory.act.kubelets import Kubelets
 from kubevouch.inventory.act.other_certificates import OtherCertificates
 from kubevouch.inventory.act.watching import CALLED, ClusterWatches
-from kubevouch.inventory.metrics import pages
-from kubevouch.inventory.pending_csrs import PendingCsrs, age
+from kubevouch.inventory.metrics import families_of
+from kubevouch.inventory.pending_csrs import PendingCsrs, pending_age
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest
 from kubevouch.serve.logs import Log
@@ -152,7 +152,7 @@ class Exporter:
     # What is served
 
     def _pages(self) -> Iterator[str]:
-        yield from pages([*self._others.series, *self.kubelets.series()])
+        yield from families_of([*self._others.series, *self.kubelets.series()])
         yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
 
     def _measured(self) -> Iterable[Metric]:
@@ -168,7 +168,7 @@ class Exporter:
             "kubevouch_csr_oldest_pending_age_seconds",
             "For how long the first of them has waited, however often it has asked again; 0 if none waits.",
             "signer",
-            {signer: age(each, self._clock.now()) for signer, each in pending.items()},
+            {signer: pending_age(each, self._clock.now()) for signer, each in pending.items()},
         )
         yield gauges(
             f"{PREFIX}watch_last_success_timestamp_seconds",

@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.gather.certificates.kubelets import kubelet_serving
+from kubevouch.evidence.gather.certificates.kubelets import presented_by_kubelet
 from kubevouch.evidence.serving import (
     ADDRESS_TYPES_OF_MANIFESTS,
-    judged,
+    judge_served,
     scraped_address,
 )
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.inventory.act.dial_plan import DialPlan
 from kubevouch.inventory.kubelet_names import addresses_missing
-from kubevouch.inventory.metrics import Series, bounded, series_of
+from kubevouch.inventory.metrics import Series, place_label, series_of
 from kubevouch.inventory.rows import row_of
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
@@ -150,15 +150,15 @@ class Kubelets:
         self._dialled(failure)
         if not self._plan.done(answer.target, failed=bool(failure)):
             return
-        served = judged(answer, self._roots, self._clock)
-        row = row_of(kubelet_serving(served), self._clock.now())
+        served = judge_served(answer, self._roots, self._clock)
+        row = row_of(presented_by_kubelet(served), self._clock.now())
         leaf, before = answer.leaf, self._results.get(name)
         answered = answer.at if leaf else before.answered if before else None
         self._results[name] = DialledKubelet(
             answer.at,
             failure,
             answered,
-            series_of(row, bounded(str(answer.target))),
+            series_of(row, place_label(str(answer.target))),
             leaf.fingerprint if leaf else "",
             leaf.not_before if leaf else None,
             len(addresses_missing(leaf, self._nodes[name])) if leaf else None,

@@ -15,7 +15,7 @@ class Cell(NamedTuple):
     tone: str = ""
 
 
-class Table(NamedTuple):
+class PageTable(NamedTuple):
     """A table that scrolls by itself where it is too wide."""
 
     columns: Sequence[str]
@@ -88,7 +88,7 @@ class Chain(NamedTuple):
     boxes: Sequence[Box]
 
 
-class Section(NamedTuple):
+class PageSection(NamedTuple):
     """A part of the page, whose contents stand in this order. kind: a class of the style sheet."""
 
     heading: str
@@ -97,7 +97,7 @@ class Section(NamedTuple):
     items: Sequence[str] = ()
     timeline: Timeline | None = None
     chains: Sequence[Chain] = ()
-    tables: Sequence[Table] = ()
+    tables: Sequence[PageTable] = ()
 
 
 class Tile(NamedTuple):
@@ -108,17 +108,17 @@ class Tile(NamedTuple):
     tone: str
 
 
-class Page(NamedTuple):
+class WebPage(NamedTuple):
     """A whole page. about: lines under its title. The tiles stand between the first section and the others."""
 
     title: str
     about: Sequence[str]
-    first: Section
+    first: PageSection
     tiles: Sequence[Tile]
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]
 
 
-def html_of(page: Page, words: Callable[[str], str]) -> str:
+def html_of(page: WebPage, words: Callable[[str], str]) -> str:
     """The page as HTML. words: what is shown of a text of somebody else, on one line."""
     from jinja2 import Environment, StrictUndefined
 

@@ -16,7 +16,7 @@ from kubevouch.inventory.ending import (
     what_stops,
 )
 from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
-from kubevouch.inventory.html.page import Cell, Line, Page, Section, Table, Tile
+from kubevouch.inventory.html.page import Cell, Line, PageSection, PageTable, Tile, WebPage
 from kubevouch.inventory.html.pictures import MOST_CHAINS, TONES, chains, timeline
 from kubevouch.inventory.kubeadm_tables import (
     AUTHORITY_COLUMNS,
@@ -51,11 +51,11 @@ def report(
     rows: Sequence[CertificateRow],
     limits: Limits,
     hint: Callable[[str], str] = str,
-) -> Page:
+) -> WebPage:
     """The page. cluster: its name for a person. hint: a command line of ours as it acts on this cluster."""
     with_unread = (*rows, *rows_not_read(found.not_read))
     unread = unread_of(found.not_read, rows, asked_disks=found.asked_disks)
-    return Page(
+    return WebPage(
         "Certificates",
         (cluster, f"Read {found.at:%Y-%m-%d %H:%M:%S} UTC"),
         _first(found, outlook_of(found, rows, limits), hint),
@@ -67,7 +67,7 @@ def report(
             *_disks(with_unread),
             *_others(with_unread, limits),
             *(
-                [Section("Not read", "long", items=[each.text for each in unread])]
+                [PageSection("Not read", "long", items=[each.text for each in unread])]
                 if unread
                 else []
             ),
@@ -75,7 +75,7 @@ def report(
     )
 
 
-def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str]) -> Section:
+def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str]) -> PageSection:
     troubles = outlook.troubles
     tone = "warn" if outlook.unknown or outlook.doubted else "good"
     lines = []
@@ -101,7 +101,7 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
         lines.append(Line(f"Then stops: {first.stops}", soft=True))
     if outlook.advice is not None:
         lines += _advised(outlook.advice, hint)
-    return Section("What matters most", f"first {tone}", lines)
+    return PageSection("What matters most", f"first {tone}", lines)
 
 
 def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
@@ -129,13 +129,13 @@ def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple
     )
 
 
-def _ends_when(rows: Sequence[CertificateRow], limits: Limits) -> Section:
+def _ends_when(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     picture = timeline(rows, limits)
     none = [] if picture else [Line("Nothing was read that has an end.", soft=True)]
-    return Section("What ends when", lines=none, timeline=picture)
+    return PageSection("What ends when", lines=none, timeline=picture)
 
 
-def _stops(rows: Sequence[CertificateRow]) -> Section:
+def _stops(rows: Sequence[CertificateRow]) -> PageSection:
     lines = [
         (
             Cell(row.found.use, "whole"),
@@ -145,15 +145,15 @@ def _stops(rows: Sequence[CertificateRow]) -> Section:
         )
         for row, when in what_stops(rows)
     ]
-    table = Table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY"), lines)
-    return Section("What stops when it ends", tables=[table])
+    table = PageTable(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY"), lines)
+    return PageSection("What stops when it ends", tables=[table])
 
 
-def _signed(rows: Sequence[CertificateRow], limits: Limits) -> Section:
+def _signed(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     pictures = chains(rows, limits)
     more = len(pictures) - MOST_CHAINS
     lines = [Line(f"the first {MOST_CHAINS}, and {more} more", soft=True)] if more > 0 else []
-    return Section("Who has signed what", lines=lines, chains=pictures[:MOST_CHAINS])
+    return PageSection("Who has signed what", lines=lines, chains=pictures[:MOST_CHAINS])
 
 
 def _ends_at(row: CertificateRow) -> str:
@@ -161,13 +161,13 @@ def _ends_at(row: CertificateRow) -> str:
     return expires_text(certificate.not_after) if certificate else ""
 
 
-def _disks(rows: Sequence[CertificateRow]) -> Iterator[Section]:
+def _disks(rows: Sequence[CertificateRow]) -> Iterator[PageSection]:
     """As kubeadm shows it, a part for each node."""
     for node, leaves, authorities in disk_tables(rows):
         both = ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
-        tables = [Table(names, list(map(_disk_cells, lines))) for names, lines in both if lines]
+        tables = [PageTable(names, list(map(_disk_cells, lines))) for names, lines in both if lines]
         where = [Line(f"on {node}", soft=True)] if node else []
-        yield Section("kubeadm certs check-expiration", lines=where, tables=tables)
+        yield PageSection("kubeadm certs check-expiration", lines=where, tables=tables)
 
 
 def _disk_cells(line: Sequence[str]) -> list[Cell]:
@@ -176,7 +176,7 @@ def _disk_cells(line: Sequence[str]) -> list[Cell]:
     return [Cell(name, tone=tone), Cell(ends, "whole"), *map(Cell, more)]
 
 
-def _others(rows: Sequence[CertificateRow], limits: Limits) -> Iterator[Section]:
+def _others(rows: Sequence[CertificateRow], limits: Limits) -> Iterator[PageSection]:
     others = [row for row in rows if not is_in_kubeadms_tables(row)]
     lines: list[Sequence[Cell]] = []
     for each in summed_up(others, limits, _MOST_ROWS):
@@ -187,7 +187,7 @@ def _others(rows: Sequence[CertificateRow], limits: Limits) -> Iterator[Section]
             lines.append(_cells(each, limits))
     if lines:
         heading = "What kubeadm does not show" if len(others) < len(rows) else "Every certificate"
-        yield Section(heading, "long", tables=[Table(_COLUMNS, lines)])
+        yield PageSection(heading, "long", tables=[PageTable(_COLUMNS, lines)])
 
 
 def _summary_cells(each: UseSummary) -> list[Cell]:

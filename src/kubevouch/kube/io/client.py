@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from kubevouch.kube.decode import Listed, list_of
+from kubevouch.kube.decode import Listed, RawObject, list_of
 from kubevouch.kube.errors import BadResponse, Conflict, Gone, ResponseTooLarge
 from kubevouch.kube.io.http_client import APPLICATION_JSON, ATTEMPTS, JSON, HttpClient
 from kubevouch.kube.io.transport import ResponseLimits
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import (
     CSRS,
     PODS,

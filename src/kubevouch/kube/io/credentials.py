@@ -126,7 +126,7 @@ class FileCredentials:
             try:
                 client_context(roots=None, verify=False, pair=found)
             except KeyPairError as error:
-                raise unusable(self._user, error) from None
+                raise unusable_pair(self._user, error) from None
         return found
 
     def _authorization(self) -> str:
@@ -154,7 +154,7 @@ def _same(one: Credential, other: Credential) -> bool:
     return (one.authorization, one.pair) == (other.authorization, other.pair)
 
 
-def unusable(user: User, error: KubevouchError) -> CredentialError:
+def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
     """The error for a user whose certificate and key no client can use."""
     return CredentialError(user.where, f"{error.where}: {error.seen}", error.expected)
 

@@ -12,7 +12,7 @@ from kubevouch.kube.errors import NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import EVENTS, Object, Resource, event
-from kubevouch.kube.resources.events import bounded
+from kubevouch.kube.resources.events import bounded_note
 
 MOST_WAITING: Final = 2_000
 _EVERY: Final = 0.1
@@ -81,7 +81,7 @@ class EventSender:
             warning=word.warning,
             reason=word.reason,
             action=word.action,
-            note=bounded(note, _LONGEST_NOTE),
+            note=bounded_note(note, _LONGEST_NOTE),
             at=self._clock.now(),
             instance=self._instance,
         )

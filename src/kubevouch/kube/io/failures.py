@@ -13,7 +13,7 @@ from kubevouch.kube.errors import (
     NotAnApiServer,
     UnreachableKind,
 )
-from kubevouch.kube.refusals import one_line
+from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import Attempt, failure_of
 
@@ -91,7 +91,7 @@ def _of_proxy(
         seen = f"the proxy {proxy} answered with {error.status}"
         expected = "it must let CONNECT through to this address"
     else:
-        seen = f"no connection to the proxy {proxy}: {one_line(failure_of(error, Attempt(proxy)).text)}"
+        seen = f"no connection to the proxy {proxy}: {short_line(failure_of(error, Attempt(proxy)).text)}"
         expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
     return ApiUnreachable(server, seen, expected, kind=UnreachableKind.PROXY)
 
@@ -112,7 +112,7 @@ def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) ->
             server, "broke off in the middle of its answer", kind=UnreachableKind.RESET
         )
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
-    return NotAnApiServer(server, f"does not speak HTTP as we do ({one_line(text)})")
+    return NotAnApiServer(server, f"does not speak HTTP as we do ({short_line(text)})")
 
 
 def _is_encoding(error: BaseException | None) -> bool:
@@ -122,7 +122,7 @@ def _is_encoding(error: BaseException | None) -> bool:
 
 
 def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
-    text = one_line(found.text) + through
+    text = short_line(found.text) + through
     if kind := _UNREACHABLE.get(found.kind):
         return ApiUnreachable(server, text, _EXPECTED.get(kind, ""), kind=kind)
     if found.kind in _NOT_TLS:

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.decode import RawObject
 from kubevouch.kube.errors import ApiUnreachable, Conflict, KubeError, NotFound, UnreachableKind
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import LEASES, Lease, micro_time
 from kubevouch.kube.resources.plain import LeaseSpec
 

@@ -5,6 +5,7 @@ is responsible for credentials, retries and status codes.
 """
 
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import aiohttp
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
@@ -24,12 +26,38 @@ from kubevouch.kube.errors import (
     ResponseTooLarge,
     UnreachableKind,
 )
-from kubevouch.kube.io.credentials import Credential, impersonation, unusable
+from kubevouch.kube.io.credentials import Credential, impersonation, unusable_pair
 from kubevouch.kube.io.failures import failure
-from kubevouch.kube.io.sockets import watchful_socket
 from kubevouch.tls import KeyPairError, TlsError
 from kubevouch.tls.io import KeyPair, client_context
 from kubevouch.x509 import X509Error
+
+_IDLE: Final = 5
+"""Seconds without a byte before the peer is asked."""
+
+_BETWEEN: Final = 3
+_QUESTIONS: Final = 3
+_UNANSWERED: Final = _IDLE + _BETWEEN * _QUESTIONS
+"""Seconds after which the connection has ended, also if what was sent is not acknowledged."""
+
+_OPTIONS: Final = (
+    ("TCP_KEEPIDLE", _IDLE),
+    ("TCP_KEEPALIVE", _IDLE),  # macOS's name of it
+    ("TCP_KEEPINTVL", _BETWEEN),
+    ("TCP_KEEPCNT", _QUESTIONS),
+    ("TCP_USER_TIMEOUT", 1000 * _UNANSWERED),
+)
+
+
+def watchful_socket(address: AddrInfoType) -> socket.socket:
+    """A socket for this address, not connected yet. An option that the system does not have is left out."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _OPTIONS:
+        if (option := getattr(socket, name, None)) is not None:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 @dataclass(frozen=True)
@@ -277,7 +305,7 @@ class Transport:
         try:
             return client_context(roots=access.roots, pair=pair, verify=access.verify, where=where)
         except KeyPairError as error:
-            raise unusable(access.user, error) from None
+            raise unusable_pair(access.user, error) from None
         except (X509Error, TlsError) as error:
             raise KubeconfigError(error.where, error.seen, error.expected) from None
 

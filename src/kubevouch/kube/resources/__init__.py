@@ -1,20 +1,11 @@
 """The kinds of objects that this product reads: the API path and a narrow struct of each."""
 
-from kubevouch.kube.resources.called import (
-    CRDS,
-    MUTATING_WEBHOOKS,
-    VALIDATING_WEBHOOKS,
-    ClientConfig,
-    CustomResourceDefinition,
-    WebhookConfiguration,
-)
 from kubevouch.kube.resources.certificates import (
     CSRS,
     CertificateSigningRequest,
     CsrCondition,
     first_condition,
 )
-from kubevouch.kube.resources.disruption import DISRUPTION_BUDGETS, PodDisruptionBudget
 from kubevouch.kube.resources.events import EVENTS, Event, event
 from kubevouch.kube.resources.meta import (
     Condition,
@@ -24,38 +15,46 @@ from kubevouch.kube.resources.meta import (
     Resource,
     micro_time,
 )
-from kubevouch.kube.resources.metrics import (
-    NODE_METRICS,
-    POD_METRICS,
-    ContainerMetrics,
-    NodeMetrics,
-    PodMetrics,
-)
 from kubevouch.kube.resources.network import (
     API_SERVICES,
+    CRDS,
     ENDPOINT_SLICES,
+    MUTATING_WEBHOOKS,
     SERVICE_CIDRS,
     SERVICES,
+    VALIDATING_WEBHOOKS,
     APIService,
+    ClientConfig,
+    CustomResourceDefinition,
     EndpointSlice,
     ObjectReference,
     Service,
     ServiceCidr,
     ServiceReference,
+    WebhookConfiguration,
     slices_of,
 )
-from kubevouch.kube.resources.nodes import NODES, SIZED_NODES, Node, NodeAddress, SizedNode
+from kubevouch.kube.resources.nodes import (
+    NODE_METRICS,
+    NODES,
+    POD_METRICS,
+    SIZED_NODES,
+    ContainerMetrics,
+    Node,
+    NodeAddress,
+    NodeMetrics,
+    PodMetrics,
+    SizedNode,
+)
 from kubevouch.kube.resources.plain import (
     AUTHORITY_SECRETS,
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,
-    TLS_SECRETS,
     AuthoritySecret,
     ConfigMap,
     Lease,
     Namespace,
-    TlsSecret,
 )
 from kubevouch.kube.resources.pods import PODS, Container, ContainerStatus, Pod
 from kubevouch.kube.resources.rbac import (
@@ -73,7 +72,12 @@ from kubevouch.kube.resources.reviews import (
     AccessReview,
     ResourceAttributes,
 )
-from kubevouch.kube.resources.workloads import DEPLOYMENTS, Deployment
+from kubevouch.kube.resources.workloads import (
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    Deployment,
+    PodDisruptionBudget,
+)
 
 __all__ = [
     "API_SERVICES",
@@ -101,7 +105,6 @@ __all__ = [
     "SERVICE_CIDRS",
     "SIZED_NODES",
     "SUBJECT_REVIEWS",
-    "TLS_SECRETS",
     "VALIDATING_WEBHOOKS",
     "APIService",
     "AccessReview",
@@ -139,7 +142,6 @@ __all__ = [
     "ServiceCidr",
     "ServiceReference",
     "SizedNode",
-    "TlsSecret",
     "WebhookConfiguration",
     "event",
     "first_condition",

@@ -5,16 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from kubevouch.kube.resources.meta import Object, Resource, micro_time
-from kubevouch.kube.resources.network import ObjectReference
 
 
 class Event(Object, frozen=True, kw_only=True):
-    """An Event of events.k8s.io/v1."""
-
-    reason: str = ""
-    note: str = ""
-    type: str = ""
-    regarding: ObjectReference = ObjectReference()
+    """An Event of events.k8s.io/v1. Events are written and never read: whoever has a node's identity may write them, too."""
 
 
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event", Event, namespaced=True)
@@ -65,7 +59,7 @@ def _prefix_of(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower())[:50].strip("-") or "unnamed"
 
 
-def bounded(text: str, most: int) -> str:
+def bounded_note(text: str, most: int) -> str:
     """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
     line = text
     if not text.isprintable():

@@ -1,4 +1,6 @@
-"""Nodes. A node itself writes most of its status, so nothing in it is proven."""
+"""Nodes, and the usage of nodes and pods (metrics API; quantities stay text, which kubevouch.quantity reads). A node itself writes most of its status, so nothing in it is proven."""
+
+from datetime import datetime
 
 import msgspec
 from msgspec import field
@@ -87,3 +89,32 @@ class SizedNode(Node, frozen=True, kw_only=True):
 
 NODES = Resource("", "v1", "nodes", "Node", Node)
 SIZED_NODES = Resource("", "v1", "nodes", "Node", SizedNode)
+
+
+class NodeMetrics(Object, frozen=True, kw_only=True):
+    """`window` is a Go duration such as 15.123s; `usage` has cpu and memory."""
+
+    timestamp: datetime | None = None
+    window: str = ""
+    usage: dict[str, str] = field(default_factory=dict)
+
+
+class ContainerMetrics(Narrow, frozen=True, kw_only=True):
+    """The usage of a container."""
+
+    name: str = ""
+    usage: dict[str, str] = field(default_factory=dict)
+
+
+class PodMetrics(Object, frozen=True, kw_only=True):
+    """The usage of a pod by container. Fields as in NodeMetrics."""
+
+    timestamp: datetime | None = None
+    window: str = ""
+    containers: tuple[ContainerMetrics, ...] = ()
+
+
+NODE_METRICS = Resource("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", NodeMetrics)
+POD_METRICS = Resource(
+    "metrics.k8s.io", "v1beta1", "pods", "PodMetrics", PodMetrics, namespaced=True
+)

@@ -1,4 +1,4 @@
-"""ConfigMaps, Namespaces, Leases, and of Secrets the certificate or the authority."""
+"""ConfigMaps, Namespaces, Leases, and of Secrets the authority."""
 
 from datetime import datetime
 
@@ -12,16 +12,6 @@ class ConfigMap(Object, frozen=True, kw_only=True):
 
     data: dict[str, str] = field(default_factory=dict)
     immutable: bool = False
-
-
-class _TlsData(Narrow, frozen=True, kw_only=True):
-    certificate: bytes = field(default=b"", name="tls.crt")
-
-
-class TlsSecret(Object, frozen=True, kw_only=True):
-    """A Secret of type kubernetes.io/tls: its certificates in PEM. The key beside them is not decoded."""
-
-    data: _TlsData = _TlsData()
 
 
 class _AuthorityData(Narrow, frozen=True, kw_only=True):
@@ -76,7 +66,5 @@ class Lease(Object, frozen=True, kw_only=True):
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespaced=True)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
-TLS_SECRETS = Resource("", "v1", "secrets", "Secret", TlsSecret, namespaced=True)
-"""Of all Secrets, those that are listed with the field selector `type=kubernetes.io/tls`."""
 AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
 """Of all Secrets, the one by its name that a server keeps its authority in."""

@@ -23,7 +23,7 @@ from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import failure_of, inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
-from kubevouch.x509.presented import looked_at, too_long
+from kubevouch.x509.presented import leaf_too_long, looked_at
 
 _SPARE_FILES: Final = 64
 
@@ -90,12 +90,12 @@ async def _dial_one(
     # OSError includes ssl.SSLError and TimeoutError; invalid addresses and ports raise the other two.
     except (OSError, ValueError, OverflowError) as error:
         # If time runs out while the connection is being closed, the result is already complete.
-        if not connector.presented.der:
+        if not connector.presented:
             failure = failure_of(error, connector.attempt)
     else:
-        if not connector.presented.der:
+        if not connector.presented:
             failure = HandshakeFailure(FailureKind.BROKEN, "presented no certificate")
-    chain, unreadable = readable_chain(connector.presented.der, str(target))
+    chain, unreadable = readable_chain(connector.presented, str(target))
     return DialResult(
         target=target,
         at=at,
@@ -104,8 +104,6 @@ async def _dial_one(
         tls_version=connector.tls_version,
         cipher=connector.cipher,
         chain=chain,
-        left_out=len(connector.presented.der) - len(looked_at(connector.presented.der)),
-        whole=connector.presented.whole,
         failure=failure or unreadable,
     )
 
@@ -115,7 +113,7 @@ def readable_chain(
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
     """The certificates before the first that cannot be read, at which Go's client gives up."""
     chain: list[Certificate] = []
-    if length := too_long(presented):
+    if length := leaf_too_long(presented):
         return (), _unreadable(length)
     for number, der in enumerate(looked_at(presented), start=1):
         try:

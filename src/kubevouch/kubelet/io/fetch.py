@@ -33,7 +33,7 @@ from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
 from kubevouch.tls import FailureKind, joined
-from kubevouch.tls.io import Attempt, IdentityRefused, PresentedCertificate, failure_of
+from kubevouch.tls.io import Attempt, IdentityRefused, failure_of
 from kubevouch.x509 import Certificate, printable
 
 LONGEST_KEPT: Final = 600.0
@@ -287,7 +287,7 @@ class KubeletClient:
             stream = await connector.open(context, timeout)
         except (OSError, ValueError):
             raise doubt from None
-        self._presented, _ = readable_chain(connector.presented.der, self._host)
+        self._presented, _ = readable_chain(connector.presented, self._host)
         if doubt.reason == FailureKind.NOT_TRUSTED and self._presented:
             doubt = self._go_reason(url, self._presented) or doubt
         if nothing:
@@ -314,7 +314,7 @@ class KubeletClient:
         if doubt is not None:
             self._valid_until = None
 
-    def _check_identity(self, peer: PresentedCertificate) -> None:
+    def _check_identity(self, peer: tuple[bytes, ...]) -> None:
         """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises PeerRefused."""
         self._presented = ()
         self._presented = read_chain(peer, self._host)

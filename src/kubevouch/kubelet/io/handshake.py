@@ -15,7 +15,7 @@ from typing import Final
 from kubevouch.kubelet.io.names import NameResolver, Place
 from kubevouch.kubelet.io.stream import TlsStream, send_all
 from kubevouch.tls import joined
-from kubevouch.tls.io import Attempt, Check, PresentedCertificate, presented, vouched_by
+from kubevouch.tls.io import Attempt, Check, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
@@ -49,7 +49,8 @@ class TlsConnector:
         self.remote = ""
         self.tls_version = ""
         self.cipher = ""
-        self.presented = PresentedCertificate((), whole=True)
+        self.presented: tuple[bytes, ...] = ()
+        """The certificates that the peer presented, in DER."""
 
     @property
     def attempt(self) -> Attempt:

@@ -5,9 +5,8 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.tls import FailureKind
-from kubevouch.tls.io import PresentedCertificate
 from kubevouch.x509 import Certificate, X509Error, misnamed, read_certificate_der, verify
-from kubevouch.x509.presented import looked_at, too_long
+from kubevouch.x509.presented import leaf_too_long, looked_at
 from kubevouch.x509.reasons import TLS_PREFIX
 
 
@@ -19,13 +18,13 @@ class PeerRefused(KubeletError):
         self.reason = reason
 
 
-def read_chain(peer: PresentedCertificate, where: str) -> tuple[Certificate, ...]:
+def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, ...]:
     """What was presented. Raises PeerRefused if a certificate in it cannot be read."""
     reason = str(FailureKind.UNREADABLE_CERTIFICATE)
-    if length := too_long(peer.der):
+    if length := leaf_too_long(presented):
         raise PeerRefused(where, reason, f"a certificate of {length}")
     try:
-        return tuple(read_certificate_der(der, where) for der in looked_at(peer.der))
+        return tuple(read_certificate_der(der, where) for der in looked_at(presented))
     except X509Error as error:
         raise PeerRefused(where, reason, error.seen) from None
 

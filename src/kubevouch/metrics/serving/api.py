@@ -7,13 +7,14 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.metrics.fleet import Fleet, FleetNode
 from kubevouch.metrics.running_pods import RunningPod
-from kubevouch.metrics.serving.forms import TABLE, Form, form_of
 from kubevouch.metrics.serving.objects import (
     GROUP,
+    TABLE,
+    Form,
     Item,
     NodeItem,
     PodItem,
-    rfc3339,
+    form_of,
 )
 from kubevouch.metrics.serving.selectors import Selection, SelectorError, selection_of
 from kubevouch.metrics.store import MetricsStore
@@ -28,6 +29,7 @@ from kubevouch.serve.statuses import (
     not_found,
     not_supported,
 )
+from kubevouch.x509.gotext import utc_text
 
 AT_ONCE: Final = 200
 """Nodes or pods looked at before everybody else has a turn: some 3 ms."""
@@ -94,7 +96,7 @@ class MetricsApi:
         self, attributes: Attributes, selection: Selection, form: Form
     ) -> AsyncGenerator[bytes, None]:
         """The text of a list, in pieces of at most AT_ONCE objects."""
-        now, before = rfc3339(self._clock.now()), form.begin
+        now, before = utc_text(self._clock.now()), form.begin
         found, at_once = self._listed(attributes), max(1, AT_ONCE // selection.effort)
         while looked_at := list(islice(found, at_once)):
             if not selection.everything:
@@ -115,7 +117,7 @@ class MetricsApi:
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
         """Those of them that have a usage. stamp: the time of the response, if it has begun already."""
         now = self._clock.now()
-        stamp = stamp or rfc3339(now)
+        stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod
         measured: list[Item] = []
         for each in found:

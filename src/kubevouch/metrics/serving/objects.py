@@ -4,7 +4,8 @@ They are written as text at once: a list may have 100,000 of them, and dicts bet
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -14,6 +15,8 @@ from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.running_pods import RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
+from kubevouch.serve.messages import HttpRequest
+from kubevouch.x509.gotext import utc_text
 
 GROUP: Final = "metrics.k8s.io"
 VERSION: Final = "v1beta1"
@@ -146,14 +149,9 @@ _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
 """The same, kept: for namespaces and for the names of containers, which many pods share."""
 
 
-def rfc3339(moment: datetime) -> str:
-    """A moment as metav1.Time: whole seconds in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 @functools.lru_cache(maxsize=4096)
 def _seconds(since_1970: int) -> str:
-    return rfc3339(datetime.fromtimestamp(since_1970, UTC))
+    return utc_text(datetime.fromtimestamp(since_1970, UTC))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -178,3 +176,63 @@ def _fraction(ns: int, unit: int) -> str:
     number, rest = divmod(ns, unit)
     digits = str(unit + rest)[1:].rstrip("0")
     return f"{number}.{digits}" if digits else str(number)
+
+
+TABLE: Final = "Table.v1.meta.k8s.io"
+"""What objects can be converted to: what kubectl asks for."""
+_PARTIAL: Final = '{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
+_COLUMNS: Final = msgspec.json.encode([
+    {
+        "name": name,
+        "type": "string",
+        "format": form,
+        "description": "Name of the resource" if name == "Name" else "",
+        "priority": 0,
+    }
+    for name, form in (
+        ("Name", "name"), ("cpu", "quantity"), ("memory", "quantity"), ("Window", "duration"),
+    )
+]).decode()  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How objects are written: each of them, the text around them, and the whole text of an empty list."""
+
+    begin: str
+    write: Callable[[Item], str]
+    end: str
+    nothing: str = ""
+
+
+def form_of(request: HttpRequest, kind: str, *, as_table: bool, single: bool) -> Form:
+    """The form to write objects of this kind in, as a list or one alone."""
+    if as_table:
+        return _table(request.query_value("includeObject"))
+    if single:
+        head = f'{{"kind":"{kind}","apiVersion":"{API_VERSION}","metadata":'
+        return Form("", lambda each: f"{head}{each.metadata()},{each.fields()}}}", "\n")
+    begin = f'{{"kind":"{kind}List","apiVersion":"{API_VERSION}","metadata":{{}},"items":['
+    return Form(
+        begin,
+        lambda each: f'{{"metadata":{each.metadata()},{each.fields()}}}',
+        "]}\n",
+        f"{begin}]}}\n",
+    )
+
+
+def _table(include: str) -> Form:
+    """include: how much of its object a row carries: `Object`, `None`, else its metadata."""
+    begin = '{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":'
+
+    def row(each: Item) -> str:
+        carried = f"{_PARTIAL}{each.metadata()}}}"
+        if include == "Object":
+            kind = f'"kind":"{each.kind}","apiVersion":"{API_VERSION}"'
+            carried = f'{{{kind},"metadata":{each.metadata()},{each.fields()}}}'
+        elif include == "None":
+            carried = "null"
+        return f'{{"cells":[{each.cells()}],"object":{carried}}}'
+
+    # Without rows there are no columns either.
+    return Form(f'{begin}{_COLUMNS},"rows":[', row, "]}\n", f'{begin}null,"rows":null}}\n')

@@ -5,6 +5,7 @@ It runs as a process of its own (cli) or in another program, also several at onc
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
@@ -13,21 +14,19 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.fleet import Fleet, KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
-from kubevouch.metrics.serving.discovery import Discovery
+from kubevouch.metrics.serving.discovery import Discovery, openapi
 from kubevouch.metrics.serving.instruments import Instruments
-from kubevouch.metrics.serving.objects import API_VERSION
-from kubevouch.metrics.serving.openapi import openapi
-from kubevouch.metrics.serving.probes import checks
+from kubevouch.metrics.serving.objects import API_VERSION, go_duration
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import Probes
+from kubevouch.serve.probes import NamedCheck, Probes, passing, shutdown_check
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, serve_routes
 
@@ -143,3 +142,64 @@ def _api_or_discovery(served: MetricsApi, discovery: Discovery) -> Handler:
         if request.path.removesuffix("/") == own
         else served.answer(request)
     )
+
+
+_MAX_ROUNDS = 1.5
+
+
+_HOOKS = tuple(
+    NamedCheck(f"poststarthook/{name}", passing)
+    for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
+)
+"""What apiserver starts once it listens. Here both are there from the beginning, or not needed at all."""
+
+
+def checks(
+    store: MetricsStore,
+    fleet: Fleet,
+    clock: Clock,
+    *,
+    last_round: Callable[[], datetime],
+    held_back: Callable[[], str],
+    resolution: float,
+    stopping: Callable[[], bool],
+) -> dict[str, tuple[NamedCheck, ...]]:
+    """The checks by page. last_round: returns the moment up to which every node was scraped. resolution: seconds.
+
+    held_back: returns why the server must not become ready although it has metrics, "" if it may.
+    """
+
+    def since_round() -> float:
+        return (clock.now() - last_round()).total_seconds()
+
+    def timely() -> str | None:
+        late = since_round() > _MAX_ROUNDS * resolution
+        return "metric collection didn't finish on time" if late else None
+
+    def log_values() -> dict[str, str]:
+        seconds = {"duration": since_round(), "maxDuration": _MAX_ROUNDS * resolution}
+        return {name: go_duration(int(value * 1e9)) for name, value in seconds.items()}
+
+    def stored() -> str | None:
+        if not (store.node_points and store.container_points):
+            return "no metrics to serve"
+        return held_back() or None
+
+    def synced() -> str | None:
+        return None if fleet.synced else "cache for node informer has not synced"
+
+    def metadata() -> str | None:
+        return None if fleet.synced else "1 informers not started yet: [/v1, Resource=pods]"
+
+    informer = NamedCheck("metadata-informer-sync", metadata)
+    return {
+        "readyz": (
+            *_HOOKS,
+            NamedCheck("metric-storage-ready", stored),
+            NamedCheck("metric-informer-sync", synced),
+            informer,
+            shutdown_check(stopping),
+        ),
+        "livez": (*_HOOKS, NamedCheck("metric-collection-timely", timely, log_values), informer),
+        "healthz": (*_HOOKS, informer),
+    }

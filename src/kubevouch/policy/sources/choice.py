@@ -1,7 +1,6 @@
 """The highest source that knows a node decides what it may have. A weaker one is never asked then."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -23,9 +22,13 @@ from kubevouch.policy.sources.allowing import (
     pin_that_helps,
     pinning,
 )
-from kubevouch.policy.sources.configuration import ApproverConfiguration, SourceWord
+from kubevouch.policy.sources.configuration import (
+    ApproverConfiguration,
+    NewNodeRule,
+    SourceWord,
+    rule_for,
+)
 from kubevouch.policy.sources.inventory import Inventory, InventoryNode
-from kubevouch.policy.sources.new_nodes import rule_for
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.recorded import Admitted, RecordedNode
 from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
@@ -90,8 +93,19 @@ def answer_for(
         return _unreadable(node, IdentitySource.NONE, sources.configuration)
     if written := _by_writing(node, sources):
         return written
-    question = _Question(node, asked, sources, sources.configuration, at, renewal)
-    return _by_what_it_serves(question) or _by_rule(question) or _unknown(question)
+    served: AllowedNames | str = ""
+    if sources.counts(SourceWord.RENEWAL):
+        served = _served(node, asked, renewal)
+    if isinstance(served, AllowedNames):
+        words = "by the certificate that it serves"
+        return SourceAnswer(IdentitySource.LIVE_CERTIFICATE, served, words)
+    configuration = sources.configuration
+    if admitted := _by_rule(node, asked, sources, configuration.new_nodes, at):
+        return admitted
+    why = f"no source knows this node ({', '.join(configuration.sources)})"
+    why += f"; renewal: {served}" if served else ""
+    why += f". {pin_that_helps(node, asked.values)}"
+    return SourceAnswer(IdentitySource.NONE, not_valid_now(node, why, HoldReason.NODE_UNKNOWN), why)
 
 
 def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
@@ -176,42 +190,25 @@ def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
     return SourceAnswer(IdentitySource.RECORDED, allowed, words)
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A node that nothing written down knows."""
-
-    node: Node
-    asked: AskedNames
-    sources: IdentitySources
-    configuration: ApproverConfiguration
-    at: datetime
-    renewal: RenewalEvidence | None
-
-    def served(self) -> AllowedNames | str:
-        """What the certificate allows that its kubelet serves; or why none shows that it is this node's."""
-        if self.renewal is None:
-            return "nobody has looked at what it serves"
-        return allowed_by_renewal(self.node, self.asked, self.renewal)
+def _served(node: Node, asked: AskedNames, renewal: RenewalEvidence | None) -> AllowedNames | str:
+    """What the certificate allows that its kubelet serves; or why none shows that it is this node's."""
+    if renewal is None:
+        return "nobody has looked at what it serves"
+    return allowed_by_renewal(node, asked, renewal)
 
 
-def _by_what_it_serves(question: _Question) -> SourceAnswer | None:
-    if not question.sources.counts(SourceWord.RENEWAL):
-        return None
-    served = question.served()
-    if isinstance(served, str):
-        return None
-    return SourceAnswer(
-        IdentitySource.LIVE_CERTIFICATE, served, "by the certificate that it serves"
-    )
-
-
-def _by_rule(question: _Question) -> SourceAnswer | None:
-    node, at = question.node, question.at
-    rule = rule_for(question.configuration.new_nodes, node.name)
-    if rule is None or not question.sources.counts(SourceWord.NEW_NODES):
+def _by_rule(
+    node: Node,
+    asked: AskedNames,
+    sources: IdentitySources,
+    rules: Iterable[NewNodeRule],
+    at: datetime,
+) -> SourceAnswer | None:
+    rule = rule_for(rules, node.name)
+    if rule is None or not sources.counts(SourceWord.NEW_NODES):
         return None
     words = f"by the rule for new nodes ({rule.names})"
-    records = question.sources.recorded.values()
+    records = sources.recorded.values()
     # An entry that cannot be read may be one that the rule admitted just now.
     unread = sum(isinstance(each, Unreadable) for each in records)
     earlier = [r.admitted for r in records if isinstance(r, RecordedNode) and r.admitted]
@@ -223,10 +220,8 @@ def _by_rule(question: _Question) -> SourceAnswer | None:
         allowed = not_valid_now(node, why, HoldReason.TOO_MANY_NEW_NODES)
         return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, why)
     claimed = {as_address(each.address) for each in node.status.addresses}
-    names = tuple(name for name in question.asked.names if name == node.name)
-    addresses = tuple(
-        str(each) for each in question.asked.addresses if each in claimed and rule.has(each)
-    )
+    names = tuple(name for name in asked.names if name == node.name)
+    addresses = tuple(str(each) for each in asked.addresses if each in claimed and rule.has(each))
     networks = ", ".join(map(str, rule.networks))
     allowed = allowed_by(
         node,
@@ -236,27 +231,6 @@ def _by_rule(question: _Question) -> SourceAnswer | None:
     )
     admits = Admitted(names, addresses, at, rule.names)
     return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, words, admits)
-
-
-def unknown_by_writing(sources: IdentitySources) -> str:
-    """What is to be said of a node that nothing written down knows, by somebody who asks no other source."""
-    configuration = sources.configuration
-    words = () if isinstance(configuration, Unreadable) else configuration.sources
-    asked = ", ".join(word for word in words if word not in _WRITTEN)
-    others = f"; {asked}: only the running approver asks that" if asked else ""
-    return f"no pin, inventory or record of the approver knows it{others}"
-
-
-_WRITTEN = (SourceWord.INVENTORY, SourceWord.PINS)
-
-
-def _unknown(question: _Question) -> SourceAnswer:
-    node, sources = question.node, question.sources
-    why = f"no source knows this node ({', '.join(question.configuration.sources)})"
-    if sources.counts(SourceWord.RENEWAL):
-        why += f"; renewal: {question.served()}"
-    why += f". {pin_that_helps(node, question.asked.values)}"
-    return SourceAnswer(IdentitySource.NONE, not_valid_now(node, why, HoldReason.NODE_UNKNOWN), why)
 
 
 def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> SourceAnswer:

@@ -1,9 +1,10 @@
 """The approver's configuration: which sources count, which new nodes it admits, and its limits."""
 
 import re
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 
 import msgspec
@@ -11,11 +12,10 @@ import msgspec
 from kubevouch.errors import nearest
 from kubevouch.evidence import our_approver
 from kubevouch.evidence.names import ClusterNames, with_more
-from kubevouch.policy.claims import Network
+from kubevouch.policy.claims import Address, Network
 from kubevouch.policy.facts import CsrLimits
-from kubevouch.policy.sources.document import document_in
-from kubevouch.policy.sources.new_nodes import NewNodeRule
-from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text
+from kubevouch.policy.sources.recorded import Admitted
+from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text, document_in
 from kubevouch.policy.usable import malformed
 
 CONFIGURATION = our_approver.NAME
@@ -27,6 +27,7 @@ _MOST_RULES = 64
 _MOST_NETWORKS = 64
 _MOST_PER_HOUR = 1_000
 _LARGEST = 64 * 1024
+_WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
@@ -40,6 +41,33 @@ class SourceWord(StrEnum):
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
+
+
+class NewNodeRule(msgspec.Struct, frozen=True):
+    """New Nodes whose whole name matches the pattern `names`, with addresses in `networks`, at most `per_hour`."""
+
+    names: str
+    networks: tuple[Network, ...]
+    per_hour: int
+
+    def matches(self, node: str) -> bool:
+        """Whether the rule is about a Node of this name. * and ? match within one DNS label."""
+        labels, patterns = node.split("."), self.names.split(".")
+        return len(labels) == len(patterns) and all(map(fnmatchcase, labels, patterns))
+
+    def has(self, address: Address) -> bool:
+        """Whether an address lies in one of its networks."""
+        return any(address.version == each.version and address in each for each in self.networks)
+
+    def left(self, admitted: Iterable[Admitted], at: datetime) -> int:
+        """How many more it admits now. admitted: what it and other rules admitted so far."""
+        lately = sum(each.rule == self.names and at - each.at < _WINDOW for each in admitted)
+        return max(0, self.per_hour - lately)
+
+
+def rule_for(rules: Iterable[NewNodeRule], node: str) -> NewNodeRule | None:
+    """The first rule that is about a Node of this name."""
+    return next((rule for rule in rules if rule.matches(node)), None)
 
 
 class ApproverConfiguration(msgspec.Struct, frozen=True):

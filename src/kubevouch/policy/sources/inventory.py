@@ -3,13 +3,13 @@
 import msgspec
 
 from kubevouch import goyaml
-from kubevouch.policy.sources.document import document_in
 from kubevouch.policy.sources.stored import (
     NotAnEntry,
     Unreadable,
     checked_addresses,
     checked_names,
     checked_text,
+    document_in,
     mentioned,
 )
 

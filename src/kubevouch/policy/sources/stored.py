@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from kubevouch import goyaml
 from kubevouch.evidence import our_approver
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.usable import malformed
@@ -150,6 +151,31 @@ def _values_in(word: str) -> Iterator[str]:
     parts = word.split("-") if ":" in word else ()
     quads = (".".join(str(int(n)) for n in each[0].split(".")) for each in _QUAD.finditer(word))
     yield from (str(there) for there in map(as_address, (*parts, *quads)) if there is not None)
+
+
+def document_in(text: str, schema: str) -> dict[str, goyaml.Value]:
+    """The document in the text. Raises NotAnEntry if it is not YAML, not of this schema, or can be read in two ways.
+
+    Of a key that stands there twice one reader takes the first, and another the last; the same goes for documents.
+    """
+    twice: list[str] = []
+
+    def note(oddity: goyaml.Oddity, at: goyaml.Position, path: str) -> None:
+        if oddity is goyaml.Oddity.DUPLICATE_KEY:
+            twice.append(f"line {at.line}: {path} again")
+        elif oddity is goyaml.Oddity.FURTHER_DOCUMENT:
+            twice.append(f"line {at.line}: another document")
+
+    try:
+        said = goyaml.read(text.encode(), note)
+    except (goyaml.UnreadableYaml, UnicodeError) as error:
+        raise NotAnEntry(str(error), "YAML was expected") from None
+    if twice:
+        raise NotAnEntry(twice[0], "one document with each key once was expected")
+    version = said.get("schemaVersion") if isinstance(said, dict) else None
+    if not isinstance(said, dict) or version != schema:
+        raise NotAnEntry(f"schemaVersion {version!r}", f"{schema} was expected")
+    return said
 
 
 class _Versioned(msgspec.Struct):

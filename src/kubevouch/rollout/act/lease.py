@@ -28,6 +28,7 @@ from kubevouch.evidence.run_holder import (
     RunHolder,
     armed_text,
 )
+from kubevouch.kube.decode import RawObject
 from kubevouch.kube.errors import (
     ApiUnreachable,
     Conflict,
@@ -37,7 +38,6 @@ from kubevouch.kube.errors import (
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.lease import LEASE_DURATION, RETRY_PERIOD, lease_spec
-from kubevouch.kube.raw import RawObject
 from kubevouch.kube.resources import LEASES, Lease
 from kubevouch.kube.resources.plain import LeaseSpec
 from kubevouch.rollout.errors import NotTheHolder

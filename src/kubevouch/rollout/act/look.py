@@ -13,9 +13,9 @@ from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Served
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import Node
-from kubevouch.kubelet.configz import read_configz
 from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.errors import AnswerError
+from kubevouch.kubelet.pending import read_configz
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext

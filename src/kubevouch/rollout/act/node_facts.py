@@ -12,7 +12,6 @@ from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.resources import CSRS, LEASES, CertificateSigningRequest, Node
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.policy.claims import AllowedNames
 from kubevouch.policy.csr import KUBELET_CLIENT
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
@@ -92,16 +91,6 @@ def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
     known = {each.address for each in live.status.addresses}
     found = [Target(each, node.node, live.kubelet_port) for each in node.dial if each in known]
     return found or targets([live], preferred_types(()))
-
-
-def allowed_names(node: NodePlan) -> AllowedNames:
-    """What the plan lets the node have. Nothing that only the node itself says is in a plan without the operator's yes."""
-    return AllowedNames(
-        node=node.node,
-        names=node.names,
-        addresses=node.addresses,
-        control_plane=node.control_plane,
-    )
 
 
 def pins_of(nodes: Iterable[NodePlan]) -> WrittenClaims:

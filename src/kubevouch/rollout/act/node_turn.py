@@ -25,7 +25,7 @@ from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.act.patience import once_it_answers
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, left_to_its_switch
 from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
-from kubevouch.rollout.decide.gates import refusal
+from kubevouch.rollout.decide.gates import refused_by
 from kubevouch.rollout.decide.machine import was_restarted_by
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
@@ -202,7 +202,7 @@ class NodeTurns:
             lease_before=None if begun else await lease_time(context, name),
             kubelet_started=since if begun or not writes else None,
             client_certificates=client_certificates_of(node.survey),
-            refused={each.name for each in csrs if refusal(each)},
+            refused={each.name for each in csrs if refused_by(each)},
             approvers_turn=self.timeouts.approvers_turn if inputs.approver_decides else 0.0,
         )
 

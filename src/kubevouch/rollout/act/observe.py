@@ -34,7 +34,6 @@ from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_facts import (
-    allowed_names,
     approved_by_run,
     asked_for_again_by_pod,
     client_certificates_of,
@@ -45,12 +44,12 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics
-from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate, refusal
+from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate, refused_by
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.own_csrs import (
     Csrs,
-    credential_of,
     csrs_by_node,
+    made_with,
     not_asked_yet,
     own_csrs,
 )
@@ -177,10 +176,10 @@ class NodeObserver:
 
     def _to_judge(self, own: Csrs) -> Csrs:
         """The newest that says which credential made it. Of those that do not, some may be a thief's: each in its turn."""
-        if credential_of(own[-1]):
+        if made_with(own[-1]):
             return own[-1:]
         approved = [csr for csr in own if csr.name in self.approved]
-        others = [csr for csr in own if csr.name not in self.approved and not refusal(csr)]
+        others = [csr for csr in own if csr.name not in self.approved and not refused_by(csr)]
         turn = sorted(others, key=lambda csr: self.judged[csr.name])[:_MOST_JUDGED]
         self.judged.update(csr.name for csr in turn)
         return [*approved, *turn] or own[-1:]
@@ -188,7 +187,7 @@ class NodeObserver:
     def _tell_refused(self, csrs: Csrs) -> None:
         """Tells once of each who has refused it. Two seconds later the kubelet asks again, which may be before the next look."""
         for csr in csrs:
-            if csr.name not in self.refused and (said := refusal(csr)):
+            if csr.name not in self.refused and (said := refused_by(csr)):
                 self.refused.add(csr.name)
                 self.context.progress.step(self.node.node, said)
 
@@ -196,7 +195,7 @@ class NodeObserver:
         if approved_by_run(csr, self.inputs.plan.run):
             self.approved.add(csr.name)
             return ""
-        return refusal(csr) or await self._decide(csr.name, csrs)
+        return refused_by(csr) or await self._decide(csr.name, csrs)
 
     async def _decide(self, name: str, csrs: Csrs) -> str:
         """Asks the policy about that CSR, read again, and approves that very version; or says what holds it."""
@@ -262,7 +261,7 @@ class NodeObserver:
             csr,
             evidence,
             at=server.now(),
-            allowed=allowed_names(self.node),
+            allowed=self.node.allowed,
             pinned=self.inputs.pins.among(asked_of(csr) or AskedNames()),
             kubelet_started=started and started - server.own_is_ahead,
             client_certificates=self.client_certificates,
@@ -292,7 +291,7 @@ class NodeObserver:
         The kubelet may have rotated it since the survey; it looks for a new one every 10 s.
         """
         clock = self.context.clock
-        known = not csrs or credential_of(csrs[-1]) in {"", *self.client_certificates}
+        known = not csrs or made_with(csrs[-1]) in {"", *self.client_certificates}
         lately = self.reread is not None and clock.monotonic() - self.reread < _REREAD
         if known or lately:
             return

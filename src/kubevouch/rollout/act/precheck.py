@@ -9,7 +9,7 @@ import msgspec
 from kubevouch.evidence.gather.identity import cluster_uid, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.run_holder import NAME, NAMESPACE
-from kubevouch.evidence.serving import judged
+from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.errors import KubeError
@@ -181,30 +181,21 @@ async def check_vantage(
                     "run this where the nodes' addresses can be reached",
                     way=WayOn.LOOK,
                 )
-            found.setdefault(each.target.node, judged(each, trust, context.clock))
+            found.setdefault(each.target.node, judge_served(each, trust, context.clock))
     return found
 
 
-async def survey_machine(
-    host: str, node: str, machine_id: str, host_key: str, context: RolloutContext
-) -> ScriptResult[NodeSurvey]:
-    """A survey of the machine that is meant, and of no other.
-
-    host_key: the ssh host key that is expected; empty for whichever the operator's own ssh accepts.
+async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
+    """A survey of the plan's machine, and of no other.
 
     Raises:
         StoppedBefore: it is another one, also if only its host key is (AnotherHostKey).
         NodeError: it cannot be reached.
     """
-    result = await context.transport.run_script(host, survey(), timeout=_SURVEY)
-    if other := another_host_key(host_key, result.host_key):
-        raise AnotherHostKey(node, *other)
-    if why := not_the_machine(result.answer, node, machine_id):
-        raise StoppedBefore(node, why)
-    check_pinned(node, result.answer, context)
+    result = await context.transport.run_script(node.host, survey(), timeout=_SURVEY)
+    if other := another_host_key(node.host_key, result.host_key):
+        raise AnotherHostKey(node.node, *other)
+    if why := not_the_machine(result.answer, node.node, node.machine_id):
+        raise StoppedBefore(node.node, why)
+    check_pinned(node.node, result.answer, context)
     return result
-
-
-async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
-    """A survey of the plan's machine. Raises as `survey_machine` does."""
-    return await survey_machine(node.host, node.node, node.machine_id, node.host_key, context)

@@ -82,7 +82,7 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
         return None
 
 
-def refusal(csr: CertificateSigningRequest) -> str:
+def refused_by(csr: CertificateSigningRequest) -> str:
     """Who has denied that CSR, or why it has failed; empty if neither. Its kubelet asks again, with another one."""
     for bad in ("Denied", "Failed"):
         if condition := csr.condition(bad):
@@ -121,7 +121,7 @@ def _own_csr(evidence: GateEvidence) -> _Judged:
 def _approved(evidence: GateEvidence) -> _Judged:
     assert evidence.csr is not None
     name, approved = evidence.csr.name, evidence.csr.condition("Approved") is not None
-    if refused := refusal(evidence.csr):
+    if refused := refused_by(evidence.csr):
         return Outcome.CANNOT_TELL, refused
     if evidence.held:  # what somebody has approved cannot be taken back
         held = Outcome.REFUSE if approved else Outcome.CANNOT_TELL

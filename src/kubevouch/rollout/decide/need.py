@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.rules.wire import code_of, is_dark, is_ours
+from kubevouch.diagnose.rules.wire import code_of, is_dark, is_our_side
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
@@ -218,7 +218,7 @@ def _check_answers(served: Served | None) -> None:
         return
     failure = served.dialled.failure
     seen = failure.go_text or failure.text
-    how = "cannot be dialled from here" if is_ours(served) else "does not finish a handshake"
+    how = "cannot be dialled from here" if is_our_side(served) else "does not finish a handshake"
     raise _CannotBePlannedError(f"its port {how}: {seen}", seen_outside=True)
 
 

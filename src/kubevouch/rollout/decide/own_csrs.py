@@ -23,7 +23,7 @@ def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs
     return found
 
 
-def credential_of(csr: CertificateSigningRequest) -> str:
+def made_with(csr: CertificateSigningRequest) -> str:
     """SHA-256 of the client certificate that made it; empty where the API server does not say (before Kubernetes 1.32)."""
     return certificate_id(csr.spec.extra.get(CREDENTIAL_ID, ()))
 
@@ -33,9 +33,9 @@ def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
 
     certificates: SHA-256.
     """
-    if not any(map(credential_of, csrs)):
+    if not any(map(made_with, csrs)):
         return csrs
-    return [each for each in csrs if credential_of(each) in certificates]
+    return [each for each in csrs if made_with(each) in certificates]
 
 
 def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from kubevouch.errors import UsageError
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
-from kubevouch.policy.claims import Claim
+from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
 
 SCHEMA: Final = "kubevouch.plan/1"
@@ -123,6 +123,11 @@ class NodePlan(msgspec.Struct, frozen=True):
 
     runs_before: tuple[str, ...] = ()
     """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it."""
+
+    @property
+    def allowed(self) -> AllowedNames:
+        """What it may have. Nothing that only the node itself says is in a plan without the operator's yes."""
+        return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
 
 class LeadsOn(StrEnum):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from kubevouch.kube.images import digest_of
-from kubevouch.kube.refusals import one_line
+from kubevouch.kube.refusals import short_line
 from kubevouch.kube.resources import ContainerStatus, Pod
 from kubevouch.node.messages import MOST_MESSAGES, SCRIPT_VARIABLE, count_in
 from kubevouch.rollout.decide.plan import PodPlace
@@ -184,7 +184,7 @@ def look_at(pod: Pod) -> PodLook:
     if count := count_in(ended.message):
         return _answered(pod, statuses, ended.message, count)
     what = f"{ended.reason or 'no reason given'}, exit code {ended.exit_code}"
-    why = one_line(f"its container ended with no answer: {what} {ended.message}".strip())
+    why = short_line(f"its container ended with no answer: {what} {ended.message}".strip())
     return PodLook(PodState.REFUSED if ended.reason in _NEVER_RAN else PodState.LOST, why)
 
 
@@ -192,12 +192,12 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
     begun = script.state.running is not None
     if pod.status.phase == "Failed":
         told = ": ".join(each for each in (pod.status.reason, pod.status.message) if each)
-        why = one_line(f"its kubelet has ended the pod: {told or 'no reason given'}")
+        why = short_line(f"its kubelet has ended the pod: {told or 'no reason given'}")
         return PodLook(PodState.LOST if begun else PodState.REFUSED, why)
     if begun:
         return PodLook(PodState.RUNNING, "its script runs")
     if waits := script.state.waiting:
-        why = one_line(f"{waits.reason} {waits.message}".strip())
+        why = short_line(f"{waits.reason} {waits.message}".strip())
         return PodLook(PodState.WAITING, why, in_vain=waits.reason in _HOPELESS)
     return PodLook()
 

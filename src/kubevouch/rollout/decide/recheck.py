@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL, is_control_plane
+from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import Claim, NameSource, allowed_names_of
@@ -67,17 +67,28 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     """Why this is not the Node of the plan; empty if it is."""
     if node is None:
         return GONE
-    if node.uid != planned.uid:
-        return "this Node has been recreated since the plan"
-    machine_id = node.status.node_info.machine_id
-    if planned.machine_id != machine_id:
-        return f"its Node has machine id {machine_id}, and had {planned.machine_id} in the plan"
-    if planned.control_plane is not is_control_plane(node):
-        has, was = ("has", "no") if is_control_plane(node) else ("has no", "a")
-        return (
-            f"its Node {has} label {CONTROL_PLANE_LABEL}, and it is {was} control plane in the plan"
-        )
-    return _proven_elsewhere(planned, node)
+    now = {
+        "uid": node.uid,
+        "machine_id": node.status.node_info.machine_id,
+        "control_plane": is_control_plane(node),
+        "port": node.kubelet_port,
+    }
+    if why := _other_than_planned(planned, now):
+        return why
+    known = {each.address for each in node.status.addresses}
+    elsewhere = next((address for address in planned.dial if address not in known), "")
+    return (
+        f"the plan would prove it at {elsewhere}, which its Node does not have" if elsewhere else ""
+    )
+
+
+def _other_than_planned(planned: NodePlan, now: Mapping[str, object]) -> str:
+    """The first of these fields of a plan that is another one now; empty if none is."""
+    for field, found in now.items():
+        then = getattr(planned, field)
+        if found != then:
+            return f"its {field} is now {found}, and was {then} in the plan"
+    return ""
 
 
 def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
@@ -92,16 +103,6 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
     version = node.status.node_info.kubelet_version
     if node.uid == planned.uid and version != planned.kubelet_version and not begun:
         return f"its kubelet is {version} now, and was {planned.kubelet_version} in the plan: an upgrade came between; {NEW_PLAN}"
-    return ""
-
-
-def _proven_elsewhere(planned: NodePlan, node: Node) -> str:
-    """Where the plan would prove this Node that is not where its kubelet listens; empty if there is no such place."""
-    known = {each.address for each in node.status.addresses}
-    if elsewhere := [address for address in planned.dial if address not in known]:
-        return f"the plan would prove it at {elsewhere[0]}, which its Node does not have"
-    if planned.port != node.kubelet_port:
-        return f"its kubelet's port is {node.kubelet_port}, and was {planned.port} in the plan"
     return ""
 
 
@@ -209,11 +210,9 @@ def _changed_since(planned: NodePlan, survey: NodeSurvey, need: Need) -> str:
     if need.kind.value != planned.change.value:
         now, then = _WORDS[need.kind], _WORDS[NeedKind(planned.change.value)]
         return f"it needs {now} now, and in the plan it was {then}; {NEW_PLAN}"
-    for what in ("root", "pki", "config", "content_sha256") if need.change else ():
-        now, then = getattr(need.change, what), getattr(planned, what)
-        if now != then:
-            return f"its {what} is now {now}, and was {then} in the plan; {NEW_PLAN}"
-    return ""
+    fields = ("root", "pki", "config", "content_sha256") if need.change else ()
+    why = _other_than_planned(planned, {each: getattr(need.change, each) for each in fields})
+    return f"{why}; {NEW_PLAN}" if why else ""
 
 
 _WORDS = {

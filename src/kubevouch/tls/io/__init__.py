@@ -12,7 +12,7 @@ from kubevouch.tls.io.accidents import Attempt, failure_of
 from kubevouch.tls.io.context import client_context, inspection_context
 from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first, vouched_by
 from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
-from kubevouch.tls.io.presented import PresentedCertificate, presented
+from kubevouch.tls.io.presented import presented
 from kubevouch.tls.io.server import (
     ServerTls,
     ServerTlsSettings,
@@ -27,7 +27,6 @@ __all__ = [
     "Check",
     "IdentityRefused",
     "KeyPair",
-    "PresentedCertificate",
     "ServerConnection",
     "ServerTls",
     "ServerTlsSettings",

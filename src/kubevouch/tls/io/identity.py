@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from kubevouch.errors import KubevouchError
 from kubevouch.tls.errors import TlsError
-from kubevouch.tls.io.presented import PresentedCertificate, presented
+from kubevouch.tls.io.presented import presented
 
 
 class IdentityRefused(TlsError, ssl.SSLError):
@@ -33,8 +33,8 @@ class IdentityRefused(TlsError, ssl.SSLError):
         self.reason = "IDENTITY_REFUSED"
 
 
-Check = Callable[[PresentedCertificate], None]
-"""Returns if the peer is the expected one; else raises IdentityRefused or another KubevouchError (the cause)."""
+Check = Callable[[tuple[bytes, ...]], None]
+"""Takes what the peer presented, in DER. Returns if the peer is the expected one; else raises IdentityRefused or another KubevouchError (the cause)."""
 
 
 def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
@@ -59,7 +59,7 @@ def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
     tls.check_peer = check
 
 
-def _nobody(_: PresentedCertificate) -> None:
+def _nobody(_: tuple[bytes, ...]) -> None:
     raise IdentityRefused("TLS connection", "made without saying who its peer must be")
 
 

@@ -4,7 +4,6 @@ Python has a public method for it since 3.13; before, the same method is on a pr
 """
 
 import ssl
-from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 # The value of _ssl.ENCODING_DER: how the private objects before 3.13 are told to print themselves.
@@ -15,24 +14,18 @@ class _InnerCertificate(Protocol):
     def public_bytes(self, encoding: int, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PresentedCertificate:
-    """A presented certificate in DER. The bytes come from a peer and may be hostile."""
+def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
+    """The certificates that the peer presented in a completed handshake, in DER: the leaf only where this Python gives no more.
 
-    der: tuple[bytes, ...]
-    whole: bool
-    """False if this Python gives the leaf only."""
-
-
-def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> PresentedCertificate:
-    """What the peer presented in a completed handshake; empty if it presented nothing."""
+    The bytes come from a peer and may be hostile.
+    """
     chain = _public_chain(tls)
     if chain is None:
         chain = _private_chain(tls)
     if chain is not None:
-        return PresentedCertificate(chain, whole=True)
+        return chain
     leaf = tls.getpeercert(binary_form=True)
-    return PresentedCertificate((leaf,) if leaf else (), whole=False)
+    return (leaf,) if leaf else ()
 
 
 def _public_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...] | None:

@@ -146,4 +146,4 @@ def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
 
     Without a certificate Python's method for the chain fails (3.11 to 3.13), so the leaf is read first.
     """
-    return presented(connection).der if connection.getpeercert(binary_form=True) else ()
+    return presented(connection) if connection.getpeercert(binary_form=True) else ()

@@ -19,27 +19,15 @@ JSON = Any
 Path = tuple[str, ...]
 
 # Nobody owns these (managedfields' internal/stripmeta.go).
-_NOBODYS = frozenset(
-    {
-        ("f:apiVersion",),
-        ("f:kind",),
-        ("f:metadata",),
-        *(
-            ("f:metadata", f"f:{each}")
-            for each in (
-                "name",
-                "namespace",
-                "creationTimestamp",
-                "selfLink",
-                "uid",
-                "clusterName",
-                "generation",
-                "managedFields",
-                "resourceVersion",
-            )
-        ),
-    }
-)
+_NOBODYS = (
+    ("f:apiVersion",),
+    ("f:kind",),
+    ("f:metadata",),
+    *(
+        ("f:metadata", f"f:{each}")
+        for each in ("name", "namespace", "creationTimestamp", "uid", "generation", "managedFields", "resourceVersion")
+    ),
+)  # fmt: skip
 
 
 class NotInTheSchema(ValueError):

@@ -14,8 +14,8 @@ from kubevouch_lab.apiserver.apply.fields import Path
 from kubevouch_lab.apiserver.apply.merging import merged, pruned
 from kubevouch_lab.apiserver.apply.shapes import shape_of
 from kubevouch_lab.apiserver.kinds import Kind
-from kubevouch_lab.apiserver.openapi.schema import message_for
 from kubevouch_lab.apiserver.request import RequestInfo
+from kubevouch_lab.apiserver.schema.types import message_for
 from kubevouch_lab.objects import Object
 
 _BEFORE = "before-first-apply"

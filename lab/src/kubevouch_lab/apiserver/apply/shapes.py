@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from kubevouch_lab.apiserver.openapi.schema import (
+from kubevouch_lab.apiserver.schema.types import (
     Field,
     ListOf,
     MapOf,
@@ -20,33 +20,12 @@ from kubevouch_lab.apiserver.openapi.schema import (
 )
 
 # Types whose values are replaced whole.
-_ATOMIC: Final = frozenset(
-    {
-        "ConfigMapKeySelector",
-        "DiscoveryEndpointPort",
-        "EndpointAddress",
-        "EndpointPort",
-        "FileKeySelector",
-        "LabelSelector",
-        "LocalObjectReference",
-        "MatchResources",
-        "NamedRuleWithOperations",
-        "NodeSelector",
-        "NodeSelectorTerm",
-        "ObjectFieldSelector",
-        "ObjectReference",
-        "OwnerReference",
-        "ParamKind",
-        "ParamRef",
-        "ResourceFieldSelector",
-        "RoleRef",
-        "ScopeSelector",
-        "SecretKeySelector",
-        "Subject",
-        "TypedLocalObjectReference",
-        "Variable",
-    }
-)
+_ATOMIC: Final = frozenset((
+    "ConfigMapKeySelector", "DiscoveryEndpointPort", "EndpointAddress", "EndpointPort", "FileKeySelector", "LabelSelector",
+    "LocalObjectReference", "MatchResources", "NamedRuleWithOperations", "NodeSelector", "NodeSelectorTerm",
+    "ObjectFieldSelector", "ObjectReference", "OwnerReference", "ParamKind", "ParamRef", "ResourceFieldSelector", "RoleRef",
+    "SecretKeySelector", "Subject", "TypedLocalObjectReference", "Variable",
+))  # fmt: skip
 # Lists and mappings whose relationship is another than that of a strategic patch. (): a set. None: replaced whole.
 _DIFFERENT: Final[Mapping[tuple[str, str], tuple[str, ...] | None]] = {
     ("CertificateSigningRequestStatus", "conditions"): ("type",),
@@ -54,19 +33,14 @@ _DIFFERENT: Final[Mapping[tuple[str, str], tuple[str, ...] | None]] = {
     ("ContainerRestartRuleOnExitCodes", "values"): (),
     ("Endpoint", "addresses"): (),
     ("EphemeralContainer", "ports"): ("containerPort", "protocol"),
-    ("JobStatus", "conditions"): None,
     ("NodeAllocatableResourceClaimStatus", "containers"): (),
-    ("PodFailurePolicyOnExitCodesRequirement", "values"): (),
     ("PodSpec", "nodeSelector"): None,
     ("PodSpec", "topologySpreadConstraints"): ("topologyKey", "whenUnsatisfiable"),
     ("PodStatus", "hostIPs"): None,
-    ("ReplicationControllerSpec", "selector"): None,
     ("ResourceRequirements", "claims"): ("name",),
     ("ResourceStatus", "resources"): ("resourceID",),
     ("ServiceSpec", "ports"): ("port", "protocol"),
     ("ServiceSpec", "selector"): None,
-    ("UncountedTerminatedPods", "failed"): (),
-    ("UncountedTerminatedPods", "succeeded"): (),
     ("ValidatingAdmissionPolicyBindingSpec", "validationActions"): (),
     ("ValidatingAdmissionPolicyStatus", "conditions"): ("type",),
 }

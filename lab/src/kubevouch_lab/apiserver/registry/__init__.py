@@ -1,1 +1,1 @@
-"""The rules that are peculiar to a kind: defaults, what is immutable, what is refused."""
+"""The rules that are peculiar to a kind: defaults, what must be there, what is immutable."""

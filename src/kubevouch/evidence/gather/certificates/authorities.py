@@ -1,15 +1,20 @@
-"""The cluster's own authorities, as the API server tells them."""
+"""The cluster's own authorities, as the API server tells them; and the client certificate of the kubeconfig in use."""
 
+from datetime import datetime
+
+from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
     NotRead,
 )
-from kubevouch.evidence.measured import Measured
+from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import TrustedRoots
+from kubevouch.kube.errors import KubeconfigError
+from kubevouch.kube.kubeconfig import User, read_bounded
 from kubevouch.kube.resources import ConfigMap
-from kubevouch.x509 import Certificate, X509Error, read_certificates
+from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificates, verify
 
 AUTHENTICATION = "extension-apiserver-authentication"
 """The ConfigMap in which an API server tells by which authorities it knows its clients (pkg/controlplane)."""
@@ -73,3 +78,46 @@ def _of_key(
             for each in certificates
         )
     ), certificates
+
+
+def certificate_in_use(
+    user: User, clients: tuple[Certificate, ...], ca: tuple[Certificate, ...], at: datetime
+) -> FoundPart:
+    """That of the kubeconfig's user; nothing if it has none. Its key is not read.
+
+    clients: by whom the API server knows its clients; empty if that is not known. ca: the cluster's.
+    """
+    if not (user.client_certificate or user.client_certificate_data):
+        return FoundPart()
+    where = f"{user.where}.client-certificate"
+    try:
+        data = user.client_certificate_data or read_bounded(user.client_certificate, where)
+        chain = read_certificates(data, where)
+    except (KubeconfigError, X509Error) as error:
+        broken = FoundCertificate(
+            CertificateUse.KUBECONFIG, where, Vantage.OWN_FILE, at, fault=str(error)
+        )
+        return FoundPart((broken,))
+    verdict = None
+    if clients:
+        verdict = verify(
+            chain[0],
+            intermediates=chain[1:],
+            roots=clients,
+            name="",
+            at=at,
+            usage=ExtKeyUsage.CLIENT,
+        )
+    return FoundPart(
+        (
+            FoundCertificate(
+                CertificateUse.KUBECONFIG,
+                where,
+                Vantage.OWN_FILE,
+                at,
+                chain=chain,
+                authority=authority_of(chain, clients or ca),
+                verdict=verdict,
+            ),
+        )
+    )

@@ -26,7 +26,7 @@ def kubelets_serving(
     dialled = {each.node for each in served}
     doubt = Doubt(DoubtKind.FAILED, "the Node has no address")
     return FoundPart(
-        tuple(kubelet_serving(each, trust, issued) for each in served),
+        tuple(presented_by_kubelet(each, trust, issued) for each in served),
         tuple(
             NotRead(f"the kubelet of {node.name}", doubt, node.name)
             for node in nodes.value
@@ -35,7 +35,7 @@ def kubelets_serving(
     )
 
 
-def kubelet_serving(
+def presented_by_kubelet(
     served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
 ) -> FoundCertificate:
     """What one kubelet presents. issued: what CSRs say of it, if they were read."""

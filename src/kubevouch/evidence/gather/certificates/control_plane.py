@@ -1,0 +1,219 @@
+"""API servers, as each endpoint serves and as the kubeconfig in use reaches them; and etcd, which is shown no client certificate."""
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from kubevouch.clock import Clock
+from kubevouch.evidence.certificates import CertificateUse, FoundPart, NotRead
+from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.certificates.authorities import (
+    AUTHENTICATION,
+    certificate_in_use,
+    client_authorities,
+)
+from kubevouch.evidence.gather.certificates.places import Place, dial_places
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
+from kubevouch.evidence.snapshot import flag_value, is_control_plane
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import (
+    CONFIG_MAPS,
+    ENDPOINT_SLICES,
+    PODS,
+    ConfigMap,
+    EndpointSlice,
+    Node,
+    Pod,
+    slices_of,
+)
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.x509 import Certificate, CertificateKind, X509Error, read_certificates
+
+_SLICES = "API servers: EndpointSlices of Service default/kubernetes"
+_OF_API_SERVERS = frozenset({CertificateKind.APISERVER})
+
+
+def api_server_places(
+    slices: Measured[tuple[EndpointSlice, ...]],
+    nodes: Iterable[Node],
+    access: ClusterAccess,
+    roots: tuple[Certificate, ...],
+) -> tuple[tuple[Place, ...], FoundPart]:
+    """Where to dial, and what cannot be. roots: the cluster's CA; empty if it is not known."""
+    # A kubelet says itself which addresses it has: what a worker says does not count before a control plane's.
+    by_belief = sorted(nodes, key=is_control_plane)
+    named = {a.address: node.name for node in by_belief for a in node.status.addresses}
+    targets = dict.fromkeys(_endpoints(slices.or_else(()), named))
+    places = tuple(_place(each, roots, roots) for each in targets)
+    not_read = () if slices.doubt is None else (NotRead(_SLICES, slices.doubt),)
+    here = _of_kubeconfig(access, named)
+    if here is None or _known(here, targets):
+        return places, FoundPart(not_read=not_read)
+    if access.proxy:
+        doubt = Doubt(DoubtKind.NOT_ASKED, "it is reached through a proxy, which is not dialled")
+        behind = NotRead(f"the API server at {here}", doubt)
+        return places, FoundPart(not_read=(*not_read, behind))
+    about = "as this kubeconfig reaches it"
+    return (*places, _place(here, _own_roots(access), roots, about)), FoundPart(not_read=not_read)
+
+
+def _place(
+    target: Target,
+    roots: tuple[Certificate, ...],
+    ca: tuple[Certificate, ...],
+    about: str = "",
+) -> Place:
+    return Place(
+        use=CertificateUse.API_SERVER,
+        target=target,
+        what=f"the API server at {target}",
+        about=about,
+        roots=roots,
+        ca=ca,
+        kinds=_OF_API_SERVERS,
+    )
+
+
+def _endpoints(slices: Iterable[EndpointSlice], named: dict[str, str]) -> Iterator[Target]:
+    for each in slices:
+        for port in each.ports:
+            for endpoint in each.endpoints:
+                for address in endpoint.addresses:
+                    yield Target(address, node=named.get(address, ""), port=port.port)
+
+
+def _of_kubeconfig(access: ClusterAccess, named: dict[str, str]) -> Target | None:
+    parts = urlsplit(access.server)
+    host = parts.hostname
+    if parts.scheme != "https" or not host:
+        return None
+    return Target(
+        host, node=named.get(host, ""), port=parts.port or 443, server_name=access.server_name
+    )
+
+
+def _known(here: Target, targets: Iterable[Target]) -> bool:
+    return any((here.address, here.port) == (each.address, each.port) for each in targets)
+
+
+def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
+    """Whom the kubeconfig trusts; empty for the machine's own authorities, and if it verifies nothing."""
+    if access.roots is None or not access.verify:
+        return ()
+    try:
+        return read_certificates(access.roots, access.cluster)
+    except X509Error:
+        return ()
+
+
+_ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
+"""The labels of kubeadm's static pods."""
+
+_OF_ETCD = frozenset({CertificateKind.ETCD_MEMBER})
+_PODS = "etcd: the pods that say where it listens"
+_ADVERTISED = "kubeadm.kubernetes.io/etcd.advertise-client-urls"
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def etcd_places(
+    pods: Measured[tuple[Pod, ...]], nodes: Iterable[Node]
+) -> tuple[tuple[Place, ...], FoundPart]:
+    """Where to dial, and what cannot be."""
+    if pods.doubt is not None:
+        return (), FoundPart(not_read=(NotRead(_PODS, pods.doubt),))
+    found: dict[tuple[str, int], Place] = {}
+    believed = _believed(pods.or_else(()), nodes)
+    for each in _places(believed):
+        place = (each.target.address, each.target.port)
+        if place not in found or not found[place].target.node:
+            found[place] = each
+    if found:
+        return tuple(found.values()), FoundPart()
+    has_pod = any(map(_is_etcds, believed))
+    text = (
+        "the pod does not say where it listens with TLS"
+        if has_pod
+        else "no pod on a control plane says where it listens with TLS"
+    )
+    return (), FoundPart(not_read=(NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text)),))
+
+
+def _believed(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
+    """Those on control planes: any node may make a mirror pod of its own that calls itself etcd's."""
+    names = {each.name for each in nodes if is_control_plane(each)}
+    return [each for each in pods if each.spec.node_name in names]
+
+
+def _is_etcds(pod: Pod) -> bool:
+    return pod.metadata.labels.get("component") == "etcd"
+
+
+def _places(pods: Iterable[Pod]) -> Iterator[Place]:
+    for pod in pods:
+        node, flags = pod.spec.node_name, _flags(pod)
+        if _is_etcds(pod):
+            said = flag_value(flags, "advertise-client-urls") or pod.metadata.annotations.get(
+                _ADVERTISED, ""
+            )
+            yield from _of_urls(said, CertificateUse.ETCD_SERVER, node)
+            peers = flag_value(flags, "initial-advertise-peer-urls") or ""
+            yield from _of_urls(peers, CertificateUse.ETCD_PEER, node)
+        else:
+            # Of an etcd outside of the cluster, which runs on no node.
+            urls = flag_value(flags, "etcd-servers") or ""
+            yield from _of_urls(urls, CertificateUse.ETCD_SERVER, "")
+
+
+def _flags(pod: Pod) -> tuple[str, ...]:
+    return tuple(word for each in pod.spec.containers for word in (*each.command, *each.args))
+
+
+def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
+    """Those with TLS. A loopback address is the control plane's own, not this machine's."""
+    for url in urls.split(","):
+        try:
+            parts = urlsplit(url.strip())
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            continue
+        if parts.scheme == "https" and host and host not in _LOCAL:
+            target = Target(host, node=node, port=port or 2379)
+            whose = f" of {node}" if node else ""
+            what = f"{use}{whose} at {target}"
+            # Its CA is on the disks of control planes only: the name is all that can be verified.
+            yield Place(use=use, target=target, what=what, kinds=_OF_ETCD, named=True)
+
+
+async def gather_control_plane(
+    api: ApiClient,
+    inquiry: Inquiry,
+    nodes: tuple[Node, ...],
+    ca: tuple[Certificate, ...],
+    *,
+    clock: Clock,
+    timeout: float,
+) -> FoundPart:
+    """API servers and etcd as they serve, by whom clients are known, and what we ourselves are known by."""
+    told: Measured[ConfigMap]
+    slices: Measured[tuple[EndpointSlice, ...]]
+    pods: Measured[tuple[Pod, ...]]
+    told, slices, pods = await together(
+        inquiry.ask(api.get(CONFIG_MAPS, AUTHENTICATION, "kube-system")),
+        inquiry.ask(
+            api.list_all(ENDPOINT_SLICES, "default", label_selector=slices_of("kubernetes"))
+        ),
+        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_ETCD_AND_API_SERVERS)),
+    )
+    authorities, clients = client_authorities(told, ca)
+    servers, no_servers = api_server_places(slices, nodes, api.access, ca)
+    members, no_members = etcd_places(pods, nodes)
+    return FoundPart.of(
+        (
+            authorities,
+            certificate_in_use(api.access.user, clients, ca, clock.now()),
+            no_servers,
+            no_members,
+            await dial_places((*servers, *members), clock=clock, timeout=timeout),
+        )
+    )

@@ -1,0 +1,164 @@
+"""Finds the target of a probe, dials or reads it, and judges what it presents."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from kubevouch.clock import Clock
+from kubevouch.errors import UsageError
+from kubevouch.evidence.gather.identity import gather_trust
+from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
+from kubevouch.evidence.snapshot import TrustedRoots, trusted_roots_of
+from kubevouch.kube.errors import KubeError, NotFound
+from kubevouch.kube.io.absent import no_such_node
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES, Node
+from kubevouch.kubelet.dial_result import KUBELET_PORT, Target
+from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.named_files import bytes_in
+from kubevouch.tls import FailureKind
+from kubevouch.x509 import (
+    Certificate,
+    Verdict,
+    X509Error,
+    misnamed,
+    read_certificates,
+    verify,
+)
+
+_LARGEST = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """What was asked for on the command line."""
+
+    target: str
+    name: str | None
+    timeout: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What came of it. verdict: None where nothing was presented, or the authorities are not known.
+
+    node: the Node that was asked for. misnamed: why a trusted certificate is not that node's, as our metrics server says.
+    """
+
+    what: str
+    at: datetime
+    chain: tuple[Certificate, ...] = ()
+    name: str = ""
+    verdict: Verdict | None = None
+    failure: str = ""
+    tls: str = ""
+    doubt: str = ""
+    node: str = ""
+    misnamed: str = ""
+
+
+def trust_in(path: Path) -> TrustedRoots:
+    """The authorities in a file. Raises UsageError for a file without any certificate."""
+    return trusted_roots_of(_certificates_in(path))
+
+
+def _certificates_in(path: Path) -> tuple[Certificate, ...]:
+    data = bytes_in(path, most=_LARGEST, expected="PEM or DER was expected")
+    try:
+        return read_certificates(data, str(path))
+    except X509Error as error:
+        raise UsageError(error.where, error.seen, error.expected) from None
+
+
+async def examine(
+    api: ApiClient | None,
+    clock: Clock,
+    options: ProbeOptions,
+    *,
+    trust: TrustedRoots | None = None,
+    doubt: str = "",
+) -> ProbeResult:
+    """Dials or reads the target and judges it: by `trust`, else by the cluster's CA. doubt: why there is neither.
+
+    Raises:
+        UsageError: the target is no file, no Node and no host that can be dialled.
+    """
+    if trust is None and api is not None:
+        try:
+            known = await gather_trust(api, Inquiry(clock))
+            trust, doubt = known.value, known.doubt.text if known.doubt else ""
+        except KubeError as error:
+            doubt = str(error)
+    if Path(options.target).is_file():
+        probed = _of_file(Path(options.target), options, clock)
+    else:
+        probed = await _of_name(api, options, clock)
+    if trust is None or not probed.chain:
+        return replace(probed, doubt=doubt)
+    verdict = verify(
+        probed.chain[0],
+        intermediates=probed.chain[1:],
+        roots=trust.certificates,
+        name=probed.name,
+        at=clock.now(),
+    )
+    asked = bool(probed.node) and verdict.trusted
+    wrong = misnamed(probed.chain[0], probed.node) if asked else ""
+    return replace(probed, verdict=verdict, misnamed=wrong)
+
+
+def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
+    return ProbeResult(str(path), clock.now(), _certificates_in(path), options.name or "")
+
+
+async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -> ProbeResult:
+    """A Node of that name, else a host. Raises UsageError if there is neither."""
+    word, absent = options.target, False
+    target = host_and_port(word)
+    if api is not None and ":" not in word:
+        try:
+            target = _of_node(await api.get(NODES, word))
+        except NotFound:
+            absent = True
+        except KubeError:
+            pass  # an unknown name can still be dialled as a host
+    [dialled] = await dial_all([target], clock=clock, timeout=options.timeout)
+    failure = dialled.failure
+    if absent and api is not None and failure and failure.kind is FailureKind.NAME_UNKNOWN:
+        seen = f"there is no such Node, and the name cannot be resolved ({failure.text})"
+        raise await no_such_node(api, word, seen)
+    return ProbeResult(
+        f"{target.node} at {target}" if target.node else str(target),
+        dialled.at,
+        dialled.chain,
+        options.name or target.address,
+        failure=(failure.go_text or failure.text) if failure else "",
+        tls=f"{dialled.tls_version} {dialled.cipher}".strip(),
+        node=target.node,
+    )
+
+
+def _of_node(node: Node) -> Target:
+    address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
+    if address is None:
+        raise UsageError(node.name, "this Node has no address", "HOST[:PORT] can be dialled")
+    return Target(address, node=node.name, port=node.kubelet_port)
+
+
+def host_and_port(word: str) -> Target:
+    """HOST, HOST:PORT, an address of either family, [ADDRESS]:PORT. Raises UsageError."""
+    host, port = word, ""
+    if word.startswith("["):
+        host, _, rest = word[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif word.count(":") == 1:
+        host, _, port = word.partition(":")
+    if "/" in word:
+        seen = "is a folder" if Path(word).is_dir() else "there is no such file"
+        raise UsageError(word, seen)
+    if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
+        raise UsageError(
+            word, "is not a file, a Node or HOST[:PORT]", "for example 192.168.88.112:10250"
+        )
+    return Target(host, port=int(port) if port else KUBELET_PORT)
