@@ -118,7 +118,7 @@ _TABLE = (
         _STATUS,
         categories=("all",),
         generation=True,
-        fields=(*NAMES, "spec.nodeName", "status.phase"),
+        fields=(*NAMES, "spec.nodeName", "spec.serviceAccountName", "status.phase"),
     ),
     _namespaced(
         "v1 Service services svc",
