@@ -33,7 +33,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         terminal.out(f"- {name}")
     _warn(terminal, pins=pins)
     terminal.confirm(f"delete these {len(names)} objects, on {named(access)}", yes=yes)
-    _say_how_it_is_undone(terminal, live)
+    _say_how_it_is_undone(terminal, live, pins=pins)
     terminal.nothing_changed = False
 
     async def deleting(api: ApiClient, _: Clock) -> None:
@@ -80,9 +80,10 @@ def _warn(terminal: Terminal, *, pins: bool) -> None:
     )
 
 
-def _say_how_it_is_undone(terminal: Terminal, live: Live) -> None:
-    """Before the first write, so that whoever is interrupted has read it."""
+def _say_how_it_is_undone(terminal: Terminal, live: Live, *, pins: bool) -> None:
+    """Before the first write, so that whoever is interrupted has read it. pins: the configuration goes, too."""
     flags = ["--enforce"] if enforces(live) else []
+    flags += ["--new-nodes", "hold"] if pins else []
     image = image_in(live) or "NAME@sha256:DIGEST"
     terminal.command("UNDO  ", join(("kubevouch", "approver", "install", "--image", image, *flags)))
 
