@@ -3,6 +3,7 @@
 Pure, but for the files, which are part of this program.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -209,17 +210,23 @@ def no_longer_wanted(live: Live, wanted: tuple[Manifest, ...]) -> tuple[Manifest
     deployment = live.get(THE_DEPLOYMENT, {"metadata": {}})
     listed = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
-    return tuple(_referenced(each) for each in listed if each and each not in known)
+    found = (_referenced(each) for each in listed if each)
+    return tuple(each for each in found if each.reference not in known and not each.stays)
 
 
 def _referenced(reference: str) -> Manifest:
+    """The object of that reference. Raises UsageError unless it could be one of an approver's: somebody may have edited the list."""
     found = _REFERENCE.fullmatch(reference)
-    if found is None:
-        where, expected = f"annotation {_APPLIED} of {THE_DEPLOYMENT}", "the objects of a version"
-        raise UsageError(where, f"names {reference!r}", f"{expected} were expected")
-    api_version, kind, namespace, name = found.groups()
-    metadata = {"name": name, "namespace": namespace}
-    return _manifest({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+    if found is not None:
+        api_version, kind, namespace, name = found.groups()
+        metadata = {"name": name, "namespace": namespace}
+        with contextlib.suppress(LookupError):
+            manifest = _manifest({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+            places = {each.namespace for each in everything()}
+            if namespace in places and bool(namespace) is manifest.resource.namespaced:
+                return manifest
+    where, expected = f"annotation {_APPLIED} of {THE_DEPLOYMENT}", "the objects of a version"
+    raise UsageError(where, f"names {reference!r}", f"{expected} were expected")
 
 
 def _configuration_map(text: str) -> Manifest:
