@@ -116,11 +116,10 @@ Live = Mapping[str, Mapping[str, Any]]
 
 
 def image_in(live: Live) -> str:
-    """The image that the Deployment runs; empty where there is none."""
-    if THE_DEPLOYMENT not in live:
-        return ""
-    (container, *_) = live[THE_DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
-    return str(container["image"])
+    """The image that the Deployment runs, as `--image` takes it; a form to fill in where none is known by its digest."""
+    pod = live[THE_DEPLOYMENT]["spec"]["template"]["spec"] if THE_DEPLOYMENT in live else {}
+    images = [str(each["image"]) for each in pod.get("containers", ())]
+    return next(filter(names_an_image, images), "NAME@sha256:DIGEST")
 
 
 def enforces(live: Live) -> bool:
