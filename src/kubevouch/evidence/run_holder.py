@@ -79,7 +79,8 @@ class RunHolder:
     def undone_nodes(self) -> tuple[str, ...]:
         """The nodes on which it takes the run back, by its own word; empty for all."""
         words = self.identity.rpartition(" (")[2].split(" ")
-        return tuple(words[1].split(",")) if self.undoes and len(words) == 3 else ()
+        said = words[1].split(",") if self.undoes and len(words) == 3 else ()
+        return tuple(each for each in said if re.fullmatch(_NODE_NAME, each))
 
     @property
     def is_alive(self) -> bool:
