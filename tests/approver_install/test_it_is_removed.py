@@ -39,7 +39,11 @@ async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
 
 
 @pytest.mark.parametrize(
-    "words", [("--new-nodes", "hold", "--enforce"), (*RULE, "--new-nodes-per-hour", "7")]
+    "words",
+    [
+        ("--new-nodes", "hold", "--enforce", "--may-approve-group", "Platform Admins"),
+        (*RULE, "--new-nodes-per-hour", "7"),
+    ],
 )
 async def test_it_keeps_what_is_known_of_nodes_and_is_undone_by_the_command_that_it_shows(
     lab: Bench, kubevouch: Program, words: tuple[str, ...]
@@ -58,6 +62,16 @@ async def test_it_keeps_what_is_known_of_nodes_and_is_undone_by_the_command_that
     assert "What stays: 19 ConfigMaps with pins, records and configuration;" in ran.out
     await run(kubevouch, *undone_by(ran), code=4)
     assert as_written(lab) == before
+
+
+@installed
+async def test_where_the_pins_go_new_nodes_are_held_by_the_command_that_it_shows(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = as_written(lab).keys()
+    ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    await run(kubevouch, *undone_by(ran), code=4)
+    assert as_written(lab).keys() == before
 
 
 @installed
