@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NODES, SERVICES
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES, NODES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill, node
@@ -307,7 +307,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
             assert "It stopped on its way; the same command goes on with it." in ran.err
         left = 1000
         await kubevouch(*words)
-        assert pinned_nodes(lab) <= pins
+        assert pinned_nodes(lab) == pins
 
     async with bench(tmp_path, authority, authorize=so_many) as lab:
         fill(lab)
@@ -362,6 +362,41 @@ async def test_an_approver_that_was_removed_comes_back_with_the_pins_that_it_had
     ran = await run(kubevouch, *HELD, code=4)
     assert "Not pinned, and not pinned by this: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+@installed
+async def test_so_does_one_whose_deployment_somebody_deleted(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It is no installation that stopped on its way: one has led here."""
+    metadata = {"name": NAME, "namespace": SPACE}
+    lab.local.create(LEASES, {"metadata": metadata, "spec": {"holderIdentity": "one"}})
+    await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
+    lab.local.delete(DEPLOYMENTS, NAME, SPACE)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert "Not pinned, and not pinned by this: worker-2." in ran.err
+    assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+async def test_an_install_that_stops_between_two_config_maps_of_pins_is_completed(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    patched = list[str]()
+
+    def only_the_first(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "patch" and info.name.startswith("kubevouch-pins-"):
+            patched.append(info.name)
+        return len(patched) != 2 or info.name != patched[1], ""
+
+    async with bench(tmp_path, authority, authorize=only_the_first) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        first = await run(kubevouch, *HELD, code=4)
+        assert "It stopped on its way; the same command goes on with it." in first.err
+        assert pinned_nodes(lab) == {"worker-1", "worker-2"}
+        patched += ["", ""]  # from now on it may
+        await run(kubevouch, *HELD, code=4)
+        assert pinned_nodes(lab) == {"cp-1", "worker-1", "worker-2"}
 
 
 async def test_nobody_is_pinned_where_that_is_said_or_an_approver_is_there(

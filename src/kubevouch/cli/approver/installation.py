@@ -31,6 +31,7 @@ ITS_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
 """The label by which the Deployment selects its pods."""
 
 THE_DEPLOYMENT: Final = f"apps/v1 Deployment {NAMESPACE}/{DEPLOYMENT}"
+THE_ACCOUNT: Final = f"v1 ServiceAccount {NAMESPACE}/{DEPLOYMENT}"
 THE_CONFIGURATION: Final = f"v1 ConfigMap {NAMESPACE}/{CONFIGURATION}"
 THE_POLICY: Final = (
     "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy /kubevouch-serving-csr-is-decided-by"
