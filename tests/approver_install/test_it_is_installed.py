@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES, NODES, SERVICES
+from kubevouch_lab.apiserver.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    KINDS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    SERVICES,
+)
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill, node
@@ -175,6 +183,31 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert ".spec.replicas" in ran.err
     assert "Nothing was changed" in ran.err
     assert everything(lab) == before
+
+
+async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """Another install is quicker: it comes when this one reads the Nodes for the table, behind the diff."""
+    looks = list[str]()
+
+    def another_comes(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "list" and info.resource == "nodes":
+            looks.append(info.resource)
+            if len(looks) == 2:
+                lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+                theirs = {"metadata": {"name": NAME}, "data": {"theirs": "1"}}
+                lab.local.create(CONFIG_MAPS, theirs, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_comes) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await run(kubevouch, *HELD, code=4)
+        assert "has changed since it was shown; nothing was changed" in ran.err
+        assert "UNDO" not in ran.out
+        assert lab.local.get(CONFIG_MAPS, NAME, SPACE)["data"] == {"theirs": "1"}
+        assert lab.local.find(DEPLOYMENTS, NAME, SPACE) is None
 
 
 async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
