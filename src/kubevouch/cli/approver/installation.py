@@ -3,6 +3,7 @@
 Pure, but for the files, which are part of this program.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,17 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
             raise UsageError(THE_POLICY, seen, "delete the policy, then run the same command")
         return tuple(found)
     return ()
+
+
+def who_else_may_decide(live: Live) -> tuple[str, ...]:
+    """The flags that name whom the admission policy names besides the manifest's own. None where it says so in another way."""
+    ours = {THE_POLICY: next(e.body for e in everything() if e.reference == THE_POLICY)}
+    flags: list[str] = []
+    with contextlib.suppress(UsageError):
+        for name in ("users", "groups"):
+            others = (each for each in may_decide(live, name) if each not in may_decide(ours, name))
+            flags += (word for each in others for word in (f"--may-approve-{name[:-1]}", each))
+    return tuple(flags)
 
 
 def checked_image(reference: str) -> str:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from shlex import join
 
 from kubevouch.cli.approver.changes import delete_all, read_live
-from kubevouch.cli.approver.installation import NAMESPACE, Live, enforces, everything, image_in
+from kubevouch.cli.approver.installation import (
+    NAMESPACE,
+    Live,
+    enforces,
+    everything,
+    image_in,
+    who_else_may_decide,
+)
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal
@@ -82,7 +89,7 @@ def _warn(terminal: Terminal, *, pins: bool) -> None:
 
 def _say_how_it_is_undone(terminal: Terminal, live: Live) -> None:
     """Before the first write, so that whoever is interrupted has read it."""
-    flags = ["--enforce"] if enforces(live) else []
+    flags = [*(["--enforce"] if enforces(live) else []), *who_else_may_decide(live)]
     image = image_in(live) or "NAME@sha256:DIGEST"
     terminal.command("UNDO  ", join(("kubevouch", "approver", "install", "--image", image, *flags)))
 
