@@ -11,6 +11,7 @@ from kubevouch_lab.apiserver.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     KINDS,
+    LEASES,
     NAMESPACES,
     NODES,
     SERVICES,
@@ -183,6 +184,31 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert ".spec.replicas" in ran.err
     assert "Nothing was changed" in ran.err
     assert everything(lab) == before
+
+
+async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """Another install is quicker: it comes when this one reads the Nodes for the table, behind the diff."""
+    looks = list[str]()
+
+    def another_comes(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "list" and info.resource == "nodes":
+            looks.append(info.resource)
+            if len(looks) == 2:
+                lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+                theirs = {"metadata": {"name": NAME}, "data": {"theirs": "1"}}
+                lab.local.create(CONFIG_MAPS, theirs, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_comes) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await run(kubevouch, *HELD, code=4)
+        assert "has changed since it was shown; nothing was changed" in ran.err
+        assert "UNDO" not in ran.out
+        assert lab.local.get(CONFIG_MAPS, NAME, SPACE)["data"] == {"theirs": "1"}
+        assert lab.local.find(DEPLOYMENTS, NAME, SPACE) is None
 
 
 async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
@@ -392,6 +418,41 @@ async def test_an_approver_that_was_removed_comes_back_with_the_pins_that_it_had
     ran = await run(kubevouch, *HELD, code=4)
     assert "Not pinned, and not pinned by this: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+@installed
+async def test_so_does_one_whose_deployment_somebody_deleted(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It is no installation that stopped on its way: one has led here."""
+    metadata = {"name": NAME, "namespace": SPACE}
+    lab.local.create(LEASES, {"metadata": metadata, "spec": {"holderIdentity": "one"}})
+    await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
+    lab.local.delete(DEPLOYMENTS, NAME, SPACE)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert "Not pinned, and not pinned by this: worker-2." in ran.err
+    assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+async def test_an_install_that_stops_between_two_config_maps_of_pins_is_completed(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    patched = list[str]()
+
+    def only_the_first(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "patch" and info.name.startswith("kubevouch-pins-"):
+            patched.append(info.name)
+        return len(patched) != 2 or info.name != patched[1], ""
+
+    async with bench(tmp_path, authority, authorize=only_the_first) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        first = await run(kubevouch, *HELD, code=4)
+        assert "It stopped on its way; the same command goes on with it." in first.err
+        assert pinned_nodes(lab) == {"worker-1", "worker-2"}
+        patched += ["", ""]  # from now on it may
+        await run(kubevouch, *HELD, code=4)
+        assert pinned_nodes(lab) == {"cp-1", "worker-1", "worker-2"}
 
 
 async def test_nobody_is_pinned_where_that_is_said_or_an_approver_is_there(

@@ -6,7 +6,14 @@ from shlex import join
 
 from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver import pinning
-from kubevouch.cli.approver.changes import Change, apply_all, changes, delete_all, read_live
+from kubevouch.cli.approver.changes import (
+    Change,
+    apply_all,
+    changes,
+    check_as_shown,
+    delete_all,
+    read_live,
+)
 from kubevouch.cli.approver.installation import (
     NAMESPACE,
     THE_ACCOUNT,
@@ -69,7 +76,7 @@ class InstallOptions:
 
 @dataclass(frozen=True)
 class _Present:
-    """What is there before an install. live: objects of ours."""
+    """What is there before an install. live: objects of ours. has_led: an approver has led here; its Lease stays."""
 
     has_admission: bool
     live: Live
@@ -132,6 +139,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
     if str(work):
         verb = "upgrade" if present.is_installed else "install"
         terminal.confirm(f"{verb} the approver: {work}, on {named(access)}", yes=options.yes)
+        with_api(terminal, access, lambda api, _: check_as_shown(api, found))
         _say_how_it_is_undone(terminal, present)
         terminal.nothing_changed = False
     return _applied(terminal, access, wanted, work, options.wait)
