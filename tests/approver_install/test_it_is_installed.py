@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, NODES, SERVICES
+from kubevouch_lab.apiserver.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    KINDS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    SERVICES,
+)
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill, node
 from tests.approver_install.installation import (
+    ADMISSION,
     BINDINGS,
     BUDGETS,
     NAME,
@@ -177,6 +186,31 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert everything(lab) == before
 
 
+async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    """Another install is quicker: it comes when this one reads the Nodes for the table, behind the diff."""
+    looks = list[str]()
+
+    def another_comes(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "list" and info.resource == "nodes":
+            looks.append(info.resource)
+            if len(looks) == 2:
+                lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
+                theirs = {"metadata": {"name": NAME}, "data": {"theirs": "1"}}
+                lab.local.create(CONFIG_MAPS, theirs, SPACE)
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_comes) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        ran = await run(kubevouch, *HELD, code=4)
+        assert "has changed since it was shown; nothing was changed" in ran.err
+        assert "UNDO" not in ran.out
+        assert lab.local.get(CONFIG_MAPS, NAME, SPACE)["data"] == {"theirs": "1"}
+        assert lab.local.find(DEPLOYMENTS, NAME, SPACE) is None
+
+
 async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
     lab: Bench, kubevouch: Program
 ) -> None:
@@ -202,14 +236,36 @@ async def test_what_the_former_version_had_and_this_one_lacks_is_deleted_if_it_i
     lab.local.create(SERVICES, {"metadata": {"name": "theirs"}, **ports}, SPACE)
     former = [f"v1 Service {SPACE}/former", f"v1 Service {SPACE}/theirs"]
     former += [f"v1 ConfigMap {SPACE}/kubevouch-recorded-1", f"v1 Namespace /{SPACE}"]
+    former += ["v1 Namespace /labelled"]
+    lab.local.create(NAMESPACES, {"metadata": {"name": "labelled", "labels": labels}})
     before = everything(lab)
     list_in_the_deployment(lab, *former)
     ran = await run(kubevouch, *UPGRADE, code=4)
     assert f"--- Service {SPACE}/former: will be deleted" in ran.out
     assert before.keys() - everything(lab).keys() == {f"Service {SPACE}/former"}
-    list_in_the_deployment(lab, "v1 Service ../../former")
+
+
+@installed
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "v1 Service ../../former",
+        "v1 Secret kube-system/former",
+        "v1 Service /former",
+        "v1 Service monitoring/former",
+        f"v1 Namespace {SPACE}/{SPACE}",
+        f"{RBAC}/v1 ClusterRole {SPACE}/{NAME}",
+        f"{ADMISSION}/v1 ValidatingAdmissionPolicyBinding x/kubevouch-serving-csr-is-decided-by",
+    ],
+)
+async def test_a_list_that_somebody_has_edited_deletes_nothing_that_is_wanted(
+    lab: Bench, kubevouch: Program, reference: str
+) -> None:
+    before = everything(lab).keys()
+    list_in_the_deployment(lab, reference)
     ran = await run(kubevouch, *UPGRADE, code=2)
-    assert "names 'v1 Service ../../former'" in ran.err
+    assert f"names '{reference}'" in ran.err
+    assert everything(lab).keys() == before
 
 
 @installed
@@ -298,7 +354,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
 
     async def again_and_again(words: tuple[str, ...], pins: set[str]) -> None:
         nonlocal left
-        for some in (0, 1, 2, 3, 5, 8, 13, 21, 34):
+        for some in (0, 1, 2, 3, 5, 8, 13, 21, 34, 35, 36, 37, 38, 39):
             left = some
             ran = await kubevouch(*words)
             if "It stopped" not in ran.err:
@@ -307,7 +363,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
             assert "It stopped on its way; the same command goes on with it." in ran.err
         left = 1000
         await kubevouch(*words)
-        assert pinned_nodes(lab) <= pins
+        assert pinned_nodes(lab) == pins
 
     async with bench(tmp_path, authority, authorize=so_many) as lab:
         fill(lab)
@@ -362,6 +418,41 @@ async def test_an_approver_that_was_removed_comes_back_with_the_pins_that_it_had
     ran = await run(kubevouch, *HELD, code=4)
     assert "Not pinned, and not pinned by this: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+@installed
+async def test_so_does_one_whose_deployment_somebody_deleted(
+    lab: Bench, kubevouch: Program
+) -> None:
+    """It is no installation that stopped on its way: one has led here."""
+    metadata = {"name": NAME, "namespace": SPACE}
+    lab.local.create(LEASES, {"metadata": metadata, "spec": {"holderIdentity": "one"}})
+    await run(kubevouch, "approver", "pin", "worker-2", "--remove", "--yes", code=0)
+    lab.local.delete(DEPLOYMENTS, NAME, SPACE)
+    ran = await run(kubevouch, *HELD, code=4)
+    assert "Not pinned, and not pinned by this: worker-2." in ran.err
+    assert pinned_nodes(lab) == {"cp-1", "worker-1"}
+
+
+async def test_an_install_that_stops_between_two_config_maps_of_pins_is_completed(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    patched = list[str]()
+
+    def only_the_first(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "patch" and info.name.startswith("kubevouch-pins-"):
+            patched.append(info.name)
+        return len(patched) != 2 or info.name != patched[1], ""
+
+    async with bench(tmp_path, authority, authorize=only_the_first) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        first = await run(kubevouch, *HELD, code=4)
+        assert "It stopped on its way; the same command goes on with it." in first.err
+        assert pinned_nodes(lab) == {"worker-1", "worker-2"}
+        patched += ["", ""]  # from now on it may
+        await run(kubevouch, *HELD, code=4)
+        assert pinned_nodes(lab) == {"cp-1", "worker-1", "worker-2"}
 
 
 async def test_nobody_is_pinned_where_that_is_said_or_an_approver_is_there(

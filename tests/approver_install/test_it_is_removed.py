@@ -1,10 +1,13 @@
 """`approver remove` against the lab's API server: what goes, what stays, how it is undone."""
 
+from pathlib import Path
+
 import pytest
 
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, LEASES
-from lab.tests.apiserver.bench import Bench
-from tests.approver_install.conftest import HELD, IMAGE
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES
+from kubevouch_lab.apiserver.request import RequestInfo
+from lab.tests.apiserver.bench import Bench, bench
+from tests.approver_install.conftest import HELD, IMAGE, fill
 from tests.approver_install.installation import (
     NAME,
     RULE,
@@ -16,6 +19,7 @@ from tests.approver_install.installation import (
     undone_by,
 )
 from tests.cli.program import Program
+from tests.support.authority import Authority
 
 
 async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
@@ -38,17 +42,12 @@ async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
     assert "UNDO" not in ran.out
 
 
-async def test_with_pins_the_command_that_it_shows_installs_again_and_holds_new_nodes(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await run(kubevouch, *HELD, code=4)
-    ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
-    await run(kubevouch, *undone_by(ran), code=4)
-    assert f"Deployment {SPACE}/{NAME}" in everything(lab)
-
-
 @pytest.mark.parametrize(
-    "words", [("--new-nodes", "hold", "--enforce"), (*RULE, "--new-nodes-per-hour", "7")]
+    "words",
+    [
+        ("--new-nodes", "hold", "--enforce", "--may-approve-group", "Platform Admins"),
+        (*RULE, "--new-nodes-per-hour", "7"),
+    ],
 )
 async def test_it_keeps_what_is_known_of_nodes_and_is_undone_by_the_command_that_it_shows(
     lab: Bench, kubevouch: Program, words: tuple[str, ...]
@@ -67,6 +66,38 @@ async def test_it_keeps_what_is_known_of_nodes_and_is_undone_by_the_command_that
     assert "What stays: 19 ConfigMaps with pins, records and configuration;" in ran.out
     await run(kubevouch, *undone_by(ran), code=4)
     assert as_written(lab) == before
+
+
+async def test_what_another_removal_has_just_deleted_is_gone(
+    tmp_path: Path, authority: Authority, kubevouch: Program
+) -> None:
+    quicker = list[str]()
+
+    def another_one(info: RequestInfo) -> tuple[bool, str]:
+        if info.verb == "delete" and info.resource not in quicker:
+            quicker.append(info.resource)
+            lab.local.delete(
+                KINDS[info.group, info.version, info.resource], info.name, info.namespace
+            )
+        return True, ""
+
+    async with bench(tmp_path, authority, authorize=another_one) as lab:
+        fill(lab)
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        await run(kubevouch, *HELD, code=4)
+        ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+        assert {"configmaps", "deployments", "roles"} <= {*quicker}
+        assert "objects are deleted." in ran.out
+
+
+@installed
+async def test_where_the_pins_go_new_nodes_are_held_by_the_command_that_it_shows(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = as_written(lab).keys()
+    ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    await run(kubevouch, *undone_by(ran), code=4)
+    assert as_written(lab).keys() == before
 
 
 @installed

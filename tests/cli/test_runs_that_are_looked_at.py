@@ -146,7 +146,9 @@ async def test_without_a_run_those_that_are_kept_here_are_listed(
     )
     told = [each for each in table.out.splitlines() if each.startswith("Kept here  ")]
     assert sorted(each.split()[2] for each in told) == ["aaaa:", "bbbb:", "cccc:"]
-    assert "1 nodes of admin@kubernetes at https://10.0.0.2:6443" in table.out
+    assert "1 node of admin@kubernetes at https://10.0.0.2:6443" in table.out
+    # What leads on from the run that is under way stands between that and NEXT.
+    assert table.out.index("cccc: ") < table.out.index("Under way  ")
     assert "cccc: its plan cannot be read" in table.out
     assert sorted(json.loads(document.out)["kept"]) == ["aaaa", "bbbb", "cccc"]
     assert "Kept here" not in of_one.out

@@ -180,7 +180,9 @@ async def test_without_a_metrics_api_every_node_has_its_reason(
     # In each stands the second in which it was seen, and the moment of an end which the nodes do not share.
     assert ran.out.count("<unknown>") - 4 * 4 == 1, ran
     assert "KV304" in ran.out
-    assert "x509: certificate has expired or is not yet valid" in " ".join(ran.out.split())
+    said = " ".join(ran.out.split())
+    assert "x509: certificate has expired or is not yet valid" in said
+    assert f"Z (as on k8s-master{DOMAIN}) [" in said, "the date is no other node's"
     document = _document(await kubevouch("top", "nodes", "-o", "json"), 1)
     assert document["schemaVersion"] == "kubevouch.top/1"
     assert "service unavailable" in document["error"] or "503" in document["error"]

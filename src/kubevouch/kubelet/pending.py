@@ -23,7 +23,10 @@ _LONGEST: Final = 60
 _NOT_COMPARED: Final = ("apiVersion", "kind", BOOTSTRAP_KEY)
 # Flags that are not named like their keys (options.go, AddKubeletConfigFlags; component-base, logs/api/v1/options.go).
 _FLAGS: Final = {
+    "anonymous-auth": "authentication.anonymous.enabled",
+    "authentication-token-webhook": "authentication.webhook.enabled",
     "authentication-token-webhook-cache-ttl": "authentication.webhook.cacheTTL",
+    "authorization-mode": "authorization.mode",
     "authorization-webhook-cache-authorized-ttl": "authorization.webhook.cacheAuthorizedTTL",
     "authorization-webhook-cache-unauthorized-ttl": "authorization.webhook.cacheUnauthorizedTTL",
     "event-qps": "eventRecordQPS",
@@ -40,6 +43,7 @@ _FLAGS: Final = {
     "manifest-url-header": "staticPodURLHeader",
     "minimum-image-ttl-duration": "imageMinimumGCAge",
     "maximum-image-ttl-duration": "imageMaximumGCAge",
+    "pod-manifest-path": "staticPodPath",
     "pod-max-pids": "podPidsLimit",
     "registry-qps": "registryPullQPS",
     "reserved-cpus": "reservedSystemCPUs",

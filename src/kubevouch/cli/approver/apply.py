@@ -4,9 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import join
 
+from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver import pinning
-from kubevouch.cli.approver.changes import Change, apply_all, changes, delete_all, read_live
+from kubevouch.cli.approver.changes import (
+    Change,
+    apply_all,
+    changes,
+    check_as_shown,
+    delete_all,
+    read_live,
+)
 from kubevouch.cli.approver.installation import (
+    NAMESPACE,
+    THE_ACCOUNT,
     THE_CONFIGURATION,
     THE_DEPLOYMENT,
     Live,
@@ -36,8 +46,9 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Approver, is_control_plane
 from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, Node
+from kubevouch.kube.resources import LEASES, NODES, Node
 
 _LIKE_THIS = "Nothing to change: the approver is installed like this."
 _ADMISSION_SINCE = 30
@@ -65,17 +76,24 @@ class InstallOptions:
 
 @dataclass(frozen=True)
 class _Present:
-    """What is there before an install. live: objects of ours."""
+    """What is there before an install. live: objects of ours. has_led: an approver has led here; its Lease stays."""
 
     has_admission: bool
     live: Live
     approvers: Measured[tuple[Approver, ...]]
     nodes: Sequence[Node]
     stored: StoredPins
+    has_led: bool
 
     @property
     def is_installed(self) -> bool:
         return THE_DEPLOYMENT in self.live
+
+    @property
+    def wants_pins(self) -> bool:
+        """Whether this is a first install, or goes on with one. Where an approver has led, somebody may want that a node has no pin."""
+        begun = THE_ACCOUNT in self.live and not self.has_led
+        return not self.is_installed and (begun or not self.stored.pins)
 
     @property
     def not_pinned(self) -> list[str]:
@@ -121,6 +139,7 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
     if str(work):
         verb = "upgrade" if present.is_installed else "install"
         terminal.confirm(f"{verb} the approver: {work}, on {named(access)}", yes=options.yes)
+        with_api(terminal, access, lambda api, _: check_as_shown(api, found))
         _say_how_it_is_undone(terminal, present)
         terminal.nothing_changed = False
     return _applied(terminal, access, wanted, work, options.wait)
@@ -131,13 +150,23 @@ async def _look_around(api: ApiClient, clock: Clock) -> _Present:
     version = await api.version()
     minor = "".join(each for each in version.minor if each.isascii() and each.isdigit())
     has_admission = int(minor or 0) >= _ADMISSION_SINCE
-    live, approvers, nodes, stored = await together(
+    live, approvers, nodes, stored, has_led = await together(
         read_live(api, everything()),
         gather_approvers(api, Inquiry(clock)),
         api.list_all(NODES),
         read_stored_pins(api),
+        _has_led(api),
     )
-    return _Present(has_admission, live, approvers, nodes, stored)
+    return _Present(has_admission, live, approvers, nodes, stored, has_led)
+
+
+async def _has_led(api: ApiClient) -> bool:
+    """Whether an approver has ever decided here."""
+    try:
+        await api.get(LEASES, LEASE, NAMESPACE)
+    except NotFound:
+        return False
+    return True
 
 
 def _check(options: InstallOptions, present: _Present) -> None:
@@ -197,10 +226,10 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, present: _Present
 ) -> Sequence[Proposal]:
-    """All nodes, before there is an approver and where nobody has pinned any; shown in a table. Else names those without a pin."""
-    if options.pins and not present.is_installed and not present.stored.pins:
+    """All that are not pinned, before there is an approver; shown in a table. Later it only names them."""
+    if options.pins and present.wants_pins and present.not_pinned:
         terminal.out("The nodes that are there now, and what would be pinned of them:")
-        looked = pinning.look(terminal, access, (), {})
+        looked = pinning.look(terminal, access, present.not_pinned, {})
         pinning.show(terminal, looked)
         return [each for each in looked.found if each.writes]
     if present.stored.pins and (nodes := present.not_pinned):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.cli.approver.installation import NAMESPACE, Live, Manifest
+from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.kube.errors import Conflict, KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -26,6 +27,12 @@ _SERVERS_OWN: Final = (
     "generation",
     "selfLink",
 )
+
+
+class ChangedSinceShown(KubevouchError):
+    """Somebody else changed an object, so that other things would be written than those that were agreed to."""
+
+    exit_code = ExitCode.STOPPED
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,20 @@ async def read_live(api: ApiClient, wanted: Sequence[Manifest]) -> Live:
 async def changes(api: ApiClient, wanted: Sequence[Manifest]) -> tuple[Change, ...]:
     """Asks the API server in a dry run what would become of each object. Changes nothing."""
     return tuple(await of_each(wanted, lambda each: _change(api, each), at_once=_AT_ONCE))
+
+
+async def check_as_shown(api: ApiClient, shown: Sequence[Change]) -> None:
+    """Raises ChangedSinceShown for an object of which an apply would change something else now."""
+    now = await changes(api, [each.manifest for each in shown])
+    for before, after in zip(shown, now, strict=True):
+        if after.conflict or _edits(before) != _edits(after):
+            seen, expected = "has changed since it was shown", "nothing was changed"
+            raise ChangedSinceShown(str(after.manifest), seen, expected)
+
+
+def _edits(change: Change) -> list[str]:
+    """The lines that come and go; what stands beside them may change at any time, such as records."""
+    return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
 async def _change(api: ApiClient, manifest: Manifest) -> Change:

@@ -19,6 +19,7 @@ from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.rollout.refusal import leading_on
 from kubevouch.clock import Clock
+from kubevouch.diagnose.make import counted
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.gather.run_holder import gather_run_lease
 from kubevouch.evidence.run_holder import SeenLease
@@ -210,12 +211,12 @@ def _print(
             for each in rows
         ],
     )
+    if not word:
+        _print_kept(terminal)
     holder = found.lease.holder
     terminal.long_line(f"Under way  {who_writes(holder, found.doubt)}", hang=11)
     named = [run, *(each.run for each in rows), *([holder.run] if holder else [])]
     kept = frozenset(filter(is_kept, named))
-    if not word:
-        _print_kept(terminal)
     newest = (path.stem for path, each in kept_plans(terminal.environment) if each)
     after = next_for_status(
         StatusFacts(
@@ -243,5 +244,6 @@ def _print_kept(terminal: Terminal) -> None:
         what = "its plan cannot be read"
         if plan:
             where = " at ".join(filter(None, (plan.cluster.context, plan.cluster.server)))
-            what = f"planned {plan.made_at:%Y-%m-%d %H:%M} UTC, {len(plan.nodes)} nodes of {where}"
+            count = counted(len(plan.nodes), "node")
+            what = f"planned {plan.made_at:%Y-%m-%d %H:%M} UTC, {count} of {where}"
         terminal.long_line(f"Kept here  {path.stem}: {what}", hang=11)

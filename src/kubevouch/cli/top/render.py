@@ -108,6 +108,8 @@ def _print_reasons(terminal: Terminal, found: TopFound) -> ExitCode:
         pods = sum(each.of_its_node for each in same)
         shown = named(list(names), _MOST_NAMED) + (f" ({counted(pods, 'pod')})" if pods else "")
         text = why.text[:_LONGEST].removeprefix(TLS_PREFIX)
+        if any(each.why.text != why.text for each in same):
+            text += f" (as on {next(iter(names))})"
         code = f"{why.code}  " if why.code else ""
         terminal.wrapped(f"{shown}: {text} [{why.vantage}]", f"{_UNKNOWN}  {code}")
     if groups:

@@ -43,7 +43,7 @@ _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
 
 _IF_GONE = f"; if it is gone, `kubevouch plan -o plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
-_MEANWHILE = ". Meanwhile `kubevouch csr approve --all` asks the same policy"
+_MEANWHILE = ". Meanwhile `kubevouch csr approve NAME --against-approver` asks the same policy"
 _KUBECTL = "kubectl -n kubevouch-system"
 _DEPLOYMENT = "deployment/kubevouch-approver"
 _ISSUE_PATIENCE = timedelta(minutes=1)
