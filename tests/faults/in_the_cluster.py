@@ -1,4 +1,4 @@
-"""What goes wrong in the cluster, read from in_the_cluster.toml, and the table of it in docs/rollout.md. Pure, but for the file."""
+"""What goes wrong in the cluster, read from in_the_cluster.toml, and the table of it in docs/reference/faults.md. Pure, but for the file."""
 
 import tomllib
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ from tests.support.clocks import SteppedClock
 from tests.support.server_in_loop import server_in_loop
 
 HERE = Path(__file__).parent
-PAGE = Path(__file__).parents[2] / "docs" / "metrics-server.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics-server.md"
 REQUESTS = [asked.name for asked in all_requests()]
 DIFFERENT: dict[str, list[str]] = yaml.safe_load(
     (HERE / "differences.yaml").read_text(encoding="utf-8")

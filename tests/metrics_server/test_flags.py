@@ -216,8 +216,8 @@ def test_flags_without_a_meaning_are_noted() -> None:
 def test_each_flag_without_a_meaning_is_one_of_metrics_servers_and_is_documented() -> None:
     names = [*SWITCHES, *WITH_VALUES]
     assert set(names) <= set(FLAGS)
-    page = (ROOT / "docs" / "metrics-server.md").read_text(encoding="utf-8")
-    told = page.split("### Flags without a meaning here", 1)[1].split("\n## ", 1)[0]
+    page = (ROOT / "docs" / "reference" / "metrics-server.md").read_text(encoding="utf-8")
+    told = page.split("## Flags without a meaning here", 1)[1].split("\n## ", 1)[0]
     assert {name for name in names if f"`--{name}`" not in told} == set()
 
 

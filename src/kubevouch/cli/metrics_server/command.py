@@ -47,7 +47,7 @@ def command(
     """Reads every kubelet's usage and serves it as metrics.k8s.io/v1beta1, as metrics-server does.
 
     A kubelet has to prove that it is the node it should be (chain, address, CN) before a token or any byte of HTTP is
-    sent to it. The flags are metrics-server's, and all of its flags are accepted: docs/metrics-server.md says which have
+    sent to it. The flags are metrics-server's, and all of its flags are accepted: docs/reference/metrics-server.md says which have
     no meaning here. Ends on SIGTERM, when what is being asked has been answered.
     """
     from kubevouch import __version__
