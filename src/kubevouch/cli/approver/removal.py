@@ -42,9 +42,8 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
     _warn(terminal, pins=pins)
     undo = join(("kubevouch", "approver", "install", *_installed_like(live, pins=pins)))
     terminal.confirm(f"delete these {len(names)} objects, on {named(access)}", yes=yes)
-    terminal.command(
-        "UNDO  ", undo
-    )  # before the first write, so that whoever is interrupted has read it
+    # Before the first write, so that whoever is interrupted has read it.
+    terminal.command("UNDO  ", undo)
     terminal.nothing_changed = False
 
     async def deleting(api: ApiClient, _: Clock) -> None:
@@ -93,7 +92,7 @@ def _warn(terminal: Terminal, *, pins: bool) -> None:
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
     """The flags of an `install` like this one. pins: the configuration goes, too: new nodes are held then."""
-    yield from ("--image", image_in(live))
+    yield from ("--image", image_in(live) or "NAME@sha256:DIGEST")
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:
