@@ -141,7 +141,7 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.error(f"{node}: its pin names no client certificate by this: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "no pin names a client certificate by this, and what pins of the same machine name stays; from the nodes' disks"
+        text = "This names no client certificate; what pins of the same machine name stays. To name those on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
