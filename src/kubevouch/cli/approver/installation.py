@@ -148,7 +148,7 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
 
 
 def who_else_may_decide(live: Live) -> tuple[str, ...]:
-    """The flags that name whom the admission policy names besides the manifest's own. None where it says so in another way."""
+    """The flags for whoever may decide besides the manifest's own; none where the policy says it in another way."""
     ours = {THE_POLICY: next(e.body for e in everything() if e.reference == THE_POLICY)}
     flags: list[str] = []
     with contextlib.suppress(UsageError):
