@@ -20,6 +20,7 @@ from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill, node
 from tests.approver_install.installation import (
+    ADMISSION,
     BINDINGS,
     BUDGETS,
     NAME,
@@ -235,14 +236,36 @@ async def test_what_the_former_version_had_and_this_one_lacks_is_deleted_if_it_i
     lab.local.create(SERVICES, {"metadata": {"name": "theirs"}, **ports}, SPACE)
     former = [f"v1 Service {SPACE}/former", f"v1 Service {SPACE}/theirs"]
     former += [f"v1 ConfigMap {SPACE}/kubevouch-recorded-1", f"v1 Namespace /{SPACE}"]
+    former += ["v1 Namespace /labelled"]
+    lab.local.create(NAMESPACES, {"metadata": {"name": "labelled", "labels": labels}})
     before = everything(lab)
     list_in_the_deployment(lab, *former)
     ran = await run(kubevouch, *UPGRADE, code=4)
     assert f"--- Service {SPACE}/former: will be deleted" in ran.out
     assert before.keys() - everything(lab).keys() == {f"Service {SPACE}/former"}
-    list_in_the_deployment(lab, "v1 Service ../../former")
+
+
+@installed
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "v1 Service ../../former",
+        "v1 Secret kube-system/former",
+        "v1 Service /former",
+        "v1 Service monitoring/former",
+        f"v1 Namespace {SPACE}/{SPACE}",
+        f"{RBAC}/v1 ClusterRole {SPACE}/{NAME}",
+        f"{ADMISSION}/v1 ValidatingAdmissionPolicyBinding x/kubevouch-serving-csr-is-decided-by",
+    ],
+)
+async def test_a_list_that_somebody_has_edited_deletes_nothing_that_is_wanted(
+    lab: Bench, kubevouch: Program, reference: str
+) -> None:
+    before = everything(lab).keys()
+    list_in_the_deployment(lab, reference)
     ran = await run(kubevouch, *UPGRADE, code=2)
-    assert "names 'v1 Service ../../former'" in ran.err
+    assert f"names '{reference}'" in ran.err
+    assert everything(lab).keys() == before
 
 
 @installed
@@ -331,7 +354,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
 
     async def again_and_again(words: tuple[str, ...], pins: set[str]) -> None:
         nonlocal left
-        for some in (0, 1, 2, 3, 5, 8, 13, 21, 34):
+        for some in (0, 1, 2, 3, 5, 8, 13, 21, 34, 35, 36, 37, 38, 39):
             left = some
             ran = await kubevouch(*words)
             if "It stopped" not in ran.err:

@@ -42,6 +42,15 @@ async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
     assert "UNDO" not in ran.out
 
 
+async def test_with_pins_the_command_that_it_shows_installs_again_and_holds_new_nodes(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await run(kubevouch, *HELD, code=4)
+    ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    await run(kubevouch, *undone_by(ran), code=4)
+    assert f"Deployment {SPACE}/{NAME}" in everything(lab)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -88,6 +97,16 @@ async def test_what_another_removal_has_just_deleted_is_gone(
         ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
         assert {"configmaps", "deployments", "roles"} <= {*quicker}
         assert "objects are deleted." in ran.out
+
+
+@installed
+async def test_where_the_pins_go_new_nodes_are_held_by_the_command_that_it_shows(
+    lab: Bench, kubevouch: Program
+) -> None:
+    before = as_written(lab).keys()
+    ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
+    await run(kubevouch, *undone_by(ran), code=4)
+    assert as_written(lab).keys() == before
 
 
 @installed

@@ -1,6 +1,7 @@
 """`approver pin --restore FILE`: the ConfigMaps are as they were, byte for byte; or it is refused."""
 
 import json
+import re
 import shlex
 import stat
 from pathlib import Path
@@ -65,6 +66,7 @@ async def test_a_change_is_undone_and_so_is_its_undo(lab: Bench, kubevouch: Prog
     assert "worker-1  - 192.168.88.99" in back.out
     assert "worker-1  + 192.168.88.112" in back.out
     assert "worker-2  - the pin" in back.out
+    assert re.search(r"worker-1  pinned at \d.* -> \d", back.out)
     again = await run(kubevouch, *undo(changed), "--yes", code=0)
     assert "Nothing to do: every pin is as it was." in again.out
     ran = await run(kubevouch, *undo(back), "--yes", "-o", "json", code=0)

@@ -206,8 +206,9 @@ def test_the_times_of_a_run_are_written_once_beside_its_plan(terminal: Terminal)
     keep_run(PLAN, environment, RolloutTimeouts(90, 2))
     assert times_of("abcd", environment) == RolloutTimeouts(300, 1.5)
     assert times_of("../abcd", environment) == RolloutTimeouts()
-    (runs_folder(environment) / "abcd.options").write_text('{"gates":')
-    assert times_of("abcd", environment) == RolloutTimeouts()
+    for text in ('{"gates":', '{"gates":3601.0}', '{"gates":-1}', '{"soak":-1}', "{}" * 9999):
+        (runs_folder(environment) / "abcd.options").write_text(text)
+        assert times_of("abcd", environment) == RolloutTimeouts()
 
 
 def renamed(node: str) -> NodePlan:

@@ -10,6 +10,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.run_holder import ARMED, NAME, NAMESPACE, ArmedNode, armed_text
 from kubevouch.kube.errors import ApiUnreachable
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.system_clock import SystemClock
@@ -120,11 +121,19 @@ async def test_a_log_shows_again_and_again_what_is_waited_for_and_how_long() -> 
 
 
 async def test_an_age_in_what_is_waited_for_makes_no_new_line_at_each_look() -> None:
-    """Each look says how long a run that was cut off has been silent."""
+    """Each look says how long a run that was cut off, and may be armed, has been silent."""
     clock, log = WoundClock(MOMENT), io.StringIO()
     async with staged(CASES["healthy"], clock) as stage, client_of(stage.access, clock) as api:
         held = lease_spec("bbbb on alice@laptop (1)", 7, clock.now() - timedelta(minutes=5))
-        body = {"metadata": {"name": "kubevouch-rollout", "namespace": "kube-system"}, "spec": held}
+        armed = ArmedNode(
+            "bbbb", "k8s-worker-1.internal.example.com", clock.now() + timedelta(minutes=9)
+        )
+        metadata = {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "annotations": {ARMED: armed_text([armed])},
+        }
+        body = {"metadata": metadata, "spec": held}
         stage.server.store.create(kind_of("Lease"), body, "kube-system")
         timeouts = VerifyTimeouts(wait=100, handshake=60)
         await _until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, timeouts)

@@ -59,8 +59,10 @@ EDITS: dict[str, tuple[str, list[str], list[str]]] = {
     "a number that a flag overrides": ("maxPods: 50\n", ["--max-pods=110"], []),
     "a key whose flag is named otherwise": ("podPidsLimit: 9\n", ["--pod-max-pids", "-1"], []),
     "keys of several words whose flags are named otherwise": (
-        "authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}\n"
-        "authorization: {mode: AlwaysAllow}\nstaticPodPath: /etc/manifests\n",
+        (
+            "authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}\n"
+            "authorization: {mode: AlwaysAllow}\nstaticPodPath: /etc/manifests\n"
+        ),
         [
             "--anonymous-auth=false",
             "--authentication-token-webhook=true",

@@ -43,7 +43,7 @@ async def test_the_right_one(machine_with_sudo: SudoHost, tmp_path: Path) -> Non
     code, shown = await looked(
         machine_with_sudo, tmp_path, "status", "--nodes", "n1", typed=PASSWORD
     )
-    assert (code, "no run" in shown) == (0, True), shown
+    assert (code, "untouched" in shown) == (0, True), shown
     assert "COMMAND=" in machine_with_sudo.log()
 
 

@@ -89,9 +89,10 @@ async def test_a_clock_that_was_a_year_ahead_takes_nothing_from_the_order(
         f"abcd on {'y' * 100_000} (1)",
         f"{'z' * 100_000} on a@b (undo 1)",
         "abcd on \x1b[31m`rm -rf /`\r\n\u202e$(id) (1)",
+        "abcd on a@b (undo \x1b[31m`id`,$(id)\r\n 1)",
     ],
 )
 def test_what_is_said_of_a_holder_is_short_and_no_command(identity: str) -> None:
     holder = RunHolder(identity, None, timedelta(seconds=60))
     assert len(str(holder)) < 300
-    assert not set("`$\x1b\r\n\u202e") & set(holder.where)
+    assert not set("`$\x1b\r\n\u202e") & set(f"{holder.where}{holder.undone_nodes}")

@@ -42,6 +42,7 @@ _LATE = timedelta(seconds=6)
 """So long without a renewal it has missed two at least."""
 _LONGEST_WORD = 100
 """Characters of a run's name, or of who carries it out, that are shown: anybody who may write Leases has chosen them."""
+_NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 
 
@@ -78,7 +79,8 @@ class RunHolder:
     def undone_nodes(self) -> tuple[str, ...]:
         """The nodes on which it takes the run back, by its own word; empty for all."""
         words = self.identity.rpartition(" (")[2].split(" ")
-        return tuple(words[1].split(",")) if self.undoes and len(words) == 3 else ()
+        said = words[1].split(",") if self.undoes and len(words) == 3 else ()
+        return tuple(each for each in said if re.fullmatch(_NODE_NAME, each))
 
     @property
     def is_alive(self) -> bool:
@@ -126,9 +128,8 @@ class ArmedNode:
 
 
 def armed_text(nodes: Iterable[ArmedNode]) -> str:
-    """The annotation. Of more nodes than it takes, those whose switches are due last."""
-    latest = sorted(nodes, key=lambda each: each.due, reverse=True)[:_MOST_ARMED]
-    entries = {each.node: _Entry(each.run, each.due) for each in latest}
+    """The annotation. Of more nodes than it takes, the first."""
+    entries = {each.node: _Entry(each.run, each.due) for each in list(nodes)[:_MOST_ARMED]}
     return msgspec.json.encode(entries).decode()
 
 
@@ -145,7 +146,10 @@ def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ..
     last = [
         each
         for each in found
-        if each.may_last(now) and each.due <= latest and re.fullmatch(RUN_NAME, each.run)
+        if each.may_last(now)
+        and each.due <= latest
+        and re.fullmatch(RUN_NAME, each.run)
+        and re.fullmatch(_NODE_NAME, each.node)
     ]
     return tuple(last[:_MOST_ARMED])
 

@@ -38,6 +38,7 @@ from kubevouch.policy.sources.choice import IdentitySource, written_answer
 from kubevouch.policy.sources.configuration import ApproverConfiguration
 from kubevouch.policy.sources.recorded import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
+from kubevouch.policy.written import WrittenClaims
 
 LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
 
@@ -55,6 +56,14 @@ class OperatorsWord:
 
     credential: str = ""
     """SHA-256 of the client certificate that he calls the kubelet's own, of the one CSR that is judged."""
+
+    @cached_property
+    def claims(self) -> WrittenClaims:
+        """What --allow gives to nodes, to be looked up for one CSR after the other."""
+        found = WrittenClaims()
+        for node, values in self.allowed.items():
+            found.put(node, tuple(Claim(each, NameSource.OPERATOR) for each in values))
+        return found
 
 
 @dataclass(frozen=True)
@@ -217,9 +226,9 @@ def _others(
     asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
 ) -> list[tuple[str, Claim]]:
     """Who has what is asked for, by what is written down and said."""
-    written, said = evidence.written.value, word.allowed.items()
-    owned = [*written.written.among(asked)] if written else []
-    return owned + [(node, Claim(v, NameSource.OPERATOR)) for node, values in said for v in values]
+    written = evidence.written.value
+    owned = written.written.among(asked) if written else ()
+    return [*owned, *word.claims.among(asked)]
 
 
 def _credential(

@@ -98,8 +98,9 @@ class NodeRestriction:
         }
         owner = {key: value for key, value in owner.items() if (key, value) != _NO_BLOCK}
         only = f'node "{node}" can only create'
+        mirrors = f'pod does not have "{_MIRROR}" annotation, {only} mirror pods'
         for good, why in (
-            (_MIRROR in annotations_of(pod), f'pod does not have "{_MIRROR}" annotation'),
+            (_MIRROR in annotations_of(pod), mirrors),
             (spec.get("nodeName") == node, f"{only} pods with spec.nodeName set to itself"),
             (
                 owner == itself,

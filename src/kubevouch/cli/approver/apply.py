@@ -90,13 +90,10 @@ class _Present:
         return THE_DEPLOYMENT in self.live
 
     @property
-    def pins_nobody_yet(self) -> bool:
-        """Whether there are no pins, or a first installation stopped among them, before its Deployment.
-
-        Where an approver has led, or was removed, a node may lack a pin because somebody wants that.
-        """
-        stopped = THE_ACCOUNT in self.live and not self.has_led
-        return not self.is_installed and (stopped or not self.stored.pins)
+    def wants_pins(self) -> bool:
+        """Whether this is a first install, or goes on with one. Where an approver has led, somebody may want that a node has no pin."""
+        begun = THE_ACCOUNT in self.live and not self.has_led
+        return not self.is_installed and (begun or not self.stored.pins)
 
     @property
     def not_pinned(self) -> list[str]:
@@ -164,6 +161,7 @@ async def _look_around(api: ApiClient, clock: Clock) -> _Present:
 
 
 async def _has_led(api: ApiClient) -> bool:
+    """Whether an approver has ever decided here."""
     try:
         await api.get(LEASES, LEASE, NAMESPACE)
     except NotFound:
@@ -228,8 +226,8 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, present: _Present
 ) -> Sequence[Proposal]:
-    """All nodes, before there is an approver; shown in a table. Else names those without a pin."""
-    if options.pins and present.pins_nobody_yet and present.not_pinned:
+    """All that are not pinned, before there is an approver; shown in a table. Later it only names them."""
+    if options.pins and present.wants_pins and present.not_pinned:
         terminal.out("The nodes that are there now, and what would be pinned of them:")
         looked = pinning.look(terminal, access, present.not_pinned, {})
         pinning.show(terminal, looked)

@@ -117,11 +117,10 @@ Live = Mapping[str, Mapping[str, Any]]
 
 
 def image_in(live: Live) -> str:
-    """The image that the Deployment runs; empty where there is none."""
-    if THE_DEPLOYMENT not in live:
-        return ""
-    (container, *_) = live[THE_DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
-    return str(container["image"])
+    """The image that the Deployment runs, as `--image` takes it; a form to fill in where none is known by its digest."""
+    pod = live[THE_DEPLOYMENT]["spec"]["template"]["spec"] if THE_DEPLOYMENT in live else {}
+    images = [str(each["image"]) for each in pod.get("containers", ())]
+    return next(filter(names_an_image, images), "NAME@sha256:DIGEST")
 
 
 def enforces(live: Live) -> bool:
@@ -145,17 +144,6 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
             raise UsageError(THE_POLICY, seen, "delete the policy, then run the same command")
         return tuple(found)
     return ()
-
-
-def who_else_may_decide(live: Live) -> tuple[str, ...]:
-    """The flags for whoever may decide besides the manifest's own; none where the policy says it in another way."""
-    ours = {THE_POLICY: next(e.body for e in everything() if e.reference == THE_POLICY)}
-    flags: list[str] = []
-    with contextlib.suppress(UsageError):
-        for name in ("users", "groups"):
-            others = (each for each in may_decide(live, name) if each not in may_decide(ours, name))
-            flags += (word for each in others for word in (f"--may-approve-{name[:-1]}", each))
-    return tuple(flags)
 
 
 def checked_image(reference: str) -> str:
@@ -222,17 +210,23 @@ def no_longer_wanted(live: Live, wanted: tuple[Manifest, ...]) -> tuple[Manifest
     deployment = live.get(THE_DEPLOYMENT, {"metadata": {}})
     listed = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
-    return tuple(_referenced(each) for each in listed if each and each not in known)
+    found = (_referenced(each) for each in listed if each)
+    return tuple(each for each in found if each.reference not in known and not each.stays)
 
 
 def _referenced(reference: str) -> Manifest:
+    """The object of that reference. Raises UsageError unless it could be one of an approver's: somebody may have edited the list."""
     found = _REFERENCE.fullmatch(reference)
-    if found is None:
-        where, expected = f"annotation {_APPLIED} of {THE_DEPLOYMENT}", "the objects of a version"
-        raise UsageError(where, f"names {reference!r}", f"{expected} were expected")
-    api_version, kind, namespace, name = found.groups()
-    metadata = {"name": name, "namespace": namespace}
-    return _manifest({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+    if found is not None:
+        api_version, kind, namespace, name = found.groups()
+        metadata = {"name": name, "namespace": namespace}
+        with contextlib.suppress(LookupError):
+            manifest = _manifest({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+            places = {each.namespace for each in everything()}
+            if namespace in places and bool(namespace) is manifest.resource.namespaced:
+                return manifest
+    where, expected = f"annotation {_APPLIED} of {THE_DEPLOYMENT}", "the objects of a version"
+    raise UsageError(where, f"names {reference!r}", f"{expected} were expected")
 
 
 def _configuration_map(text: str) -> Manifest:

@@ -190,6 +190,8 @@ def _changes(entry: PinEntry) -> Iterator[str]:
     before, after = sides
     if isinstance(before, PinnedNode) and isinstance(after, PinnedNode):
         yield from pin_changes(before, after)
+        if before.pinned_at != after.pinned_at:  # which clears a node of doubts from before
+            yield f"pinned at {before.pinned_at or 'no time'} -> {after.pinned_at or 'no time'}"
 
 
 def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:

@@ -1,16 +1,17 @@
 """What `approver remove` does: list, ask, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from shlex import join
 
 from kubevouch.cli.approver.changes import delete_all, read_live
 from kubevouch.cli.approver.installation import (
     NAMESPACE,
+    THE_CONFIGURATION,
     Live,
     enforces,
     everything,
     image_in,
-    who_else_may_decide,
+    may_decide,
 )
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.rollout import named
@@ -39,8 +40,10 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
     for name in names:
         terminal.out(f"- {name}")
     _warn(terminal, pins=pins)
+    undo = join(("kubevouch", "approver", "install", *_installed_like(live, pins=pins)))
     terminal.confirm(f"delete these {len(names)} objects, on {named(access)}", yes=yes)
-    _say_how_it_is_undone(terminal, live)
+    # Before the first write, so that whoever is interrupted has read it.
+    terminal.command("UNDO  ", undo)
     terminal.nothing_changed = False
 
     async def deleting(api: ApiClient, _: Clock) -> None:
@@ -87,11 +90,18 @@ def _warn(terminal: Terminal, *, pins: bool) -> None:
     )
 
 
-def _say_how_it_is_undone(terminal: Terminal, live: Live) -> None:
-    """Before the first write, so that whoever is interrupted has read it."""
-    flags = [*(["--enforce"] if enforces(live) else []), *who_else_may_decide(live)]
-    image = image_in(live) or "NAME@sha256:DIGEST"
-    terminal.command("UNDO  ", join(("kubevouch", "approver", "install", "--image", image, *flags)))
+def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
+    """The flags of an `install` like this one. pins: the configuration goes, too: new nodes are held then."""
+    yield from ("--image", image_in(live) or "NAME@sha256:DIGEST")
+    if enforces(live):
+        yield "--enforce"
+    if pins or THE_CONFIGURATION not in live:
+        yield from ("--new-nodes", "hold")
+    own = {each.reference: each.body for each in everything()}
+    for name in ("users", "groups"):
+        for each in may_decide(live, name):
+            if each not in may_decide(own, name):
+                yield from (f"--may-approve-{name[:-1]}", each)
 
 
 def _say_what_stays(terminal: Terminal, kept: Sequence[ConfigMap]) -> None:

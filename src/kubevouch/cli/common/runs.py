@@ -15,6 +15,7 @@ import msgspec
 from kubevouch.cli.common.files import write_whole
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.errors import UsageError, nearest
+from kubevouch.evidence.run_holder import LONGEST_GATES
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.plan import Plan
@@ -113,7 +114,9 @@ def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
     if not (re.fullmatch(RUN_NAME, run) and path.is_file()):
         return USUAL_TIMES
     with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
-        return msgspec.json.decode(file.read(_LARGEST_OPTIONS), type=RolloutTimeouts)
+        found = msgspec.json.decode(file.read(_LARGEST_OPTIONS), type=RolloutTimeouts)
+        if 0 <= found.gates <= LONGEST_GATES and found.soak >= 0:
+            return found
     return USUAL_TIMES
 
 

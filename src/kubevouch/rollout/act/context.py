@@ -70,7 +70,7 @@ class RolloutContext:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """No run is armed on the node any more, as it has said."""
+        """This run is not armed on the node any more, as it has said."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 

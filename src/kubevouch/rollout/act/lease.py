@@ -12,7 +12,7 @@ A deleted Lease is a lost one, and a new one has a higher number. So whoever may
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -67,8 +67,11 @@ class LeaseHold:
         self._say = say
         self._lost, self._lost_to = "", ""
         self._writing = asyncio.Lock()
-        self.armed = _armed(raw, api)
-        """By node, what may be armed: by this run, or by others before it. Each renewal writes it. By the API server's clock."""
+        found, run = _armed(raw, api), self._ours.holder_identity.split(" ")[0]
+        self.armed = {each.node: each for each in found if each.run == run}
+        """By node, what this run may have armed. Each renewal writes it. By the API server's clock."""
+        self._of_others = {each.node: each for each in found if each.run != run}
+        """What other runs have left armed. It stays until it is due: what this run sees of a node says nothing of theirs."""
 
     @property
     def number(self) -> int:
@@ -137,14 +140,16 @@ class LeaseHold:
                 raw = await _read(self._api)  # a renewal may have been cut off
                 if raw is not None and self._is_ours(raw):
                     number, now = self._ours.lease_transitions, self._api.server_clock.now()
-                    await _write(self._api, raw, lease_spec("", number, now, seconds=1), self.armed)
+                    await _write(
+                        self._api, raw, lease_spec("", number, now, seconds=1), self._listed
+                    )
 
     async def _renewed(self) -> str:
         """Writes it with the time of now. Returns why it is lost; empty if it is ours. Raises KubeError."""
         ours, now = self._ours, self._api.server_clock.now()
         record = lease_spec(ours.holder_identity, ours.lease_transitions, now, ours.acquire_time)
         try:
-            self._raw = await _write(self._api, self._raw, record, self.armed)
+            self._raw = await _write(self._api, self._raw, record, self._listed)
         except (Conflict, NotFound):
             raw = await _read(self._api)
         else:
@@ -154,8 +159,13 @@ class LeaseHold:
         if not self._is_ours(raw):
             self._lost_to = _run_in(raw, self._api)
             return f"this run has lost it and stops here: {_holder(raw, self._api)}"
-        self._raw = await _write(self._api, raw, record, self.armed)
+        self._raw = await _write(self._api, raw, record, self._listed)
         return ""
+
+    @property
+    def _listed(self) -> Iterable[ArmedNode]:
+        """Our own come first: of more nodes than the Lease takes, somebody has made up the others."""
+        return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
         found = raw.read().spec
@@ -284,20 +294,20 @@ async def _write(
     api: ApiClient,
     raw: RawObject[Lease],
     record: dict[str, Any],
-    armed: Mapping[str, ArmedNode],
+    armed: Iterable[ArmedNode],
 ) -> RawObject[Lease]:
     """What is not known here stays as it is."""
     whole = raw.whole()
     now = api.server_clock.now()
-    last = [each for each in armed.values() if each.may_last(now)]
+    last = [each for each in armed if each.may_last(now)]
     annotations = {**(whole["metadata"].get("annotations") or {}), ARMED: armed_text(last)}
     metadata = {**whole["metadata"], "annotations": annotations}
     spec = {**(whole.get("spec") or {}), **record}
     return await api.replace(raw, {**whole, "metadata": metadata, "spec": spec})
 
 
-def _armed(raw: RawObject[Lease], api: ApiClient) -> dict[str, ArmedNode]:
-    return {each.node: each for each in seen_in(raw.read(), api.server_clock.now()).armed}
+def _armed(raw: RawObject[Lease], api: ApiClient) -> tuple[ArmedNode, ...]:
+    return seen_in(raw.read(), api.server_clock.now()).armed
 
 
 def _found(raw: RawObject[Lease] | None, api: ApiClient) -> RunHolder | None:

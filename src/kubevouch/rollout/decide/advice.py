@@ -97,6 +97,12 @@ class Case(Enum):
         _UNDO,
         note="its switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there",
     )
+    FAILED_ELSEWHERE = _Row(
+        _STATUS,
+        note="the switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there. The plan of run "
+        "{run} is not kept on this machine, or cannot be read: copy the file {run}.json from where it was begun (in "
+        "~/.local/state/kubevouch/runs) and give its path to `kubevouch undo`",
+    )
     SILENT = _Row(_SHOWS, _STATUS)
     SILENT_UNSAID = _Row(_STATUS, note="once the nodes that did not answer can be asked")
     SILENT_OTHER_KEY = _Row(

@@ -128,9 +128,12 @@ def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
     hand = [each for each in begun if each.run == run]
     left = max(each.fires_in or 0 for each in hand)
     waits = min(max(left, 0), _LONGEST_SLEEP) + _RETRIES
+    failed = [each.node for each in hand if each.state is NodeState.FAILED]
     if not here:
+        if failed:
+            return found.step(Case.FAILED_ELSEWHERE, run)
         return found.step(Case.ARMED_ELSEWHERE, run, waits)
-    if failed := [each.node for each in hand if each.state is NodeState.FAILED]:
+    if failed:
         return _once_it_answers(found, found.step(Case.FAILED, run, nodes=some(failed)))
     if all(each.fires_in is not None and each.fires_in < _TOO_LATE for each in hand):
         comes = f"goes off in {left} s" if left > 0 else "is at work"
