@@ -10,6 +10,7 @@ from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill
 from tests.approver_install.installation import (
     NAME,
+    POLICIES,
     RULE,
     SPACE,
     as_written,
@@ -40,15 +41,6 @@ async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
     ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
     assert "There is nothing to remove: no approver is installed here." in ran.out
     assert "UNDO" not in ran.out
-
-
-async def test_with_pins_the_command_that_it_shows_installs_again_and_holds_new_nodes(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await run(kubevouch, *HELD, code=4)
-    ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
-    await run(kubevouch, *undone_by(ran), code=4)
-    assert f"Deployment {SPACE}/{NAME}" in everything(lab)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +99,17 @@ async def test_where_the_pins_go_new_nodes_are_held_by_the_command_that_it_shows
     ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
     await run(kubevouch, *undone_by(ran), code=4)
     assert as_written(lab).keys() == before
+
+
+@installed
+async def test_a_policy_that_says_in_another_way_who_may_decide_keeps_nothing_here(
+    lab: Bench, kubevouch: Program
+) -> None:
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")
+    policy["spec"]["variables"][0]["expression"] = "params.data['users'].split(',')"
+    lab.local.update(POLICIES, policy)
+    ran = await run(kubevouch, "approver", "remove", "--yes", code=0)
+    assert "UNDO  kubevouch approver install --image" in ran.out
 
 
 @installed
