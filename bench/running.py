@@ -123,7 +123,7 @@ class Approvals:
         with self._news:
             while len(self.at) < count and time.perf_counter() < end:
                 self._news.wait(0.5)
-                if not alive() and not self._news.wait_for(lambda: len(self.at) >= count, 3):
+                if not alive() and not self._news.wait_for(lambda: len(self.at) >= count, 30):
                     return False
             return len(self.at) >= count
 
