@@ -10,6 +10,7 @@ from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.conftest import HELD, IMAGE, fill
 from tests.approver_install.installation import (
     NAME,
+    POLICIES,
     RULE,
     SPACE,
     as_written,
@@ -98,6 +99,17 @@ async def test_where_the_pins_go_new_nodes_are_held_by_the_command_that_it_shows
     ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
     await run(kubevouch, *undone_by(ran), code=4)
     assert as_written(lab).keys() == before
+
+
+@installed
+async def test_a_policy_that_says_in_another_way_who_may_decide_keeps_nothing_here(
+    lab: Bench, kubevouch: Program
+) -> None:
+    policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")
+    policy["spec"]["variables"][0]["expression"] = "params.data['users'].split(',')"
+    lab.local.update(POLICIES, policy)
+    ran = await run(kubevouch, "approver", "remove", "--yes", code=0)
+    assert "UNDO  kubevouch approver install --image" in ran.out
 
 
 @installed

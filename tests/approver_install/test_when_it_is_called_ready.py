@@ -1,4 +1,4 @@
-"""When `approver install` and `upgrade` call the approver ready: its pods are, one leads, and its configuration can be read."""
+"""When `approver install` and `upgrade` call the approver ready: its pods are, and one leads."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -270,6 +270,18 @@ async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() 
     assert not [each for each in found.not_read if "127.0.0.2" in each.what]
 
 
+async def test_without_verification_there_is_no_verdict() -> None:
+    context = server_context(OWN.serving("anything"))
+    async with (
+        seen() as (stage, look),
+        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
+    ):
+        _metrics_service(stage, port.port, bundle=b"", insecureSkipTLSVerify=True)
+        found = await look()
+    [served] = of_use(found, CertificateUse.METRICS_SERVER)
+    assert served.verdict is None
+
+
 @pytest.mark.parametrize("lacking", ["Service", "EndpointSlice"])
 async def test_a_service_that_leads_nowhere_is_told(lacking: str) -> None:
     async with seen() as (stage, look):
@@ -465,6 +477,24 @@ async def test_the_printed_role_is_enough() -> None:
         stage.server.authorize = allowed
         found = await look()
     assert all(each.is_ordinary for each in found.not_read), found.not_read
+
+
+async def test_without_any_right_every_right_that_lacks_is_named() -> None:
+    async with seen() as (stage, look):
+        stage.server.authorize = reviews.nothing
+        found = await look()
+    lacking = {right for each in found.not_read for right in each.doubt.lacking}
+    assert lacking == {
+        "list nodes",
+        "get configmaps",
+        "list certificatesigningrequests.certificates.k8s.io",
+        "list endpointslices.discovery.k8s.io",
+        "list pods",
+        "list apiservices.apiregistration.k8s.io",
+        "list validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "list customresourcedefinitions.apiextensions.k8s.io",
+    }
 
 
 async def test_whoever_wants_a_snapshot_and_the_inventory_lists_csrs_once() -> None:

@@ -24,6 +24,7 @@ from kubevouch.rollout.decide.plan import (
     Plan,
     PodPlace,
 )
+from kubevouch.rollout.decide.plan_text import node_problem
 
 PLAN = Plan(
     run="abcd",
@@ -165,6 +166,24 @@ def test_a_plan_that_was_bent_is_refused(
     with pytest.raises(UsageError, match=why) as refused:
         read_plan(path)
     assert refused.value.where == str(path)
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        ({}, ""),
+        ({"machine_id": "a b"}, "its machine_id is malformed"),
+        ({"host": "-oProxyCommand=x"}, "its host is malformed"),
+        ({"root": ""}, "no path of what is to be changed"),
+        ({"diff": "+" * 300_000}, "and no more than 262144 are written"),
+    ],
+)
+def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
+    says: dict[str, str], why: str
+) -> None:
+    found = node_problem(msgspec.structs.replace(CHANGES, **says))
+    assert (found == "") is (why == "")
+    assert why in found
 
 
 @pytest.mark.parametrize(

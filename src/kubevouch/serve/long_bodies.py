@@ -7,7 +7,7 @@ client has taken enough before the next one is made.
 
 import contextlib
 import zlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from kubevouch.serve.messages import HttpRequest, HttpResponse, Pieces
@@ -22,7 +22,6 @@ async def response_in_pieces(
     request: HttpRequest,
     pieces: Pieces,
     content_type: str = "application/json",
-    headers: Mapping[str, str] | None = None,
     *,
     compress_from: int = LONG,
 ) -> HttpResponse:
@@ -34,10 +33,10 @@ async def response_in_pieces(
         size += len(piece)
         if size > LONG:
             break
-    body, own = b"".join(begun), dict(headers or {})
+    body = b"".join(begun)
     if size <= compress_from or not accepts_gzip(request):
-        return HttpResponse(200, body, content_type, own, pieces if size > LONG else None)
-    own |= {"Content-Encoding": "gzip", "Vary": ", ".join([*_varied(own), "Accept-Encoding"])}
+        return HttpResponse(200, body, content_type, rest=pieces if size > LONG else None)
+    own = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     body = compressor.compress(body)
     if size <= LONG:
@@ -48,10 +47,6 @@ async def response_in_pieces(
 def accepts_gzip(request: HttpRequest) -> bool:
     """Whether the client names gzip (negotiateContentEncoding, which knows no qualities)."""
     return "gzip" in (part.strip() for part in request.header("accept-encoding").split(","))
-
-
-def _varied(headers: Mapping[str, str]) -> list[str]:
-    return [headers["Vary"]] if "Vary" in headers else []
 
 
 async def _compressed(pieces: Pieces, compressor: "zlib._Compress") -> AsyncGenerator[bytes, None]:

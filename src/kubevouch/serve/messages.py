@@ -121,11 +121,9 @@ def ending(answer: HttpResponse) -> HttpResponse:
     return replace(answer, headers={**answer.headers, "Connection": "close"})
 
 
-def json_response(
-    body: JSON, code: int = 200, content_type: str = "application/json"
-) -> HttpResponse:
+def json_response(body: JSON, code: int = 200) -> HttpResponse:
     """A response in JSON, which ends in a line break as Go's encoder writes it."""
-    return HttpResponse(code, _ENCODER.encode(body) + b"\n", content_type)
+    return HttpResponse(code, _ENCODER.encode(body) + b"\n", "application/json")
 
 
 def text_response(text: str, code: int = 200) -> HttpResponse:

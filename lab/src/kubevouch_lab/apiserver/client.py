@@ -44,21 +44,12 @@ class LocalClient:
         page = self._resources.list(self._info("list", kind, "", namespace), query)
         return [clone(item) for item in page.items]
 
-    def watch(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        since: str = "",
-        labels: str = "",
-        fields: str = "",
-    ) -> Stream:
-        """Events from a resourceVersion on, or what is there and then what happens. Close it (`with`).
+    def watch(self, kind: Kind, namespace: str = "") -> Stream:
+        """What is there, and then what happens. Close it (`with`).
 
         Events share their objects with the store: copy before changing.
         """
-        query = {**_query(labels, fields), "resourceVersion": since}
-        return self._resources.watch(self._info("watch", kind, "", namespace), query)
+        return self._resources.watch(self._info("watch", kind, "", namespace), {})
 
     def create(self, kind: Kind, body: Object, namespace: str = "") -> Object:
         """Keeps a new object; the namespace may stand in its metadata."""

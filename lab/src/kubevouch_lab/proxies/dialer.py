@@ -54,11 +54,11 @@ def client_context(
     return context
 
 
-def session(*, timeout: float | None = None) -> aiohttp.ClientSession:
+def session() -> aiohttp.ClientSession:
     """A client that passes on what it gets: it follows no redirects, keeps no cookies and decodes no bodies."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, force_close=True),
-        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),

@@ -1,5 +1,6 @@
 """What `approver remove` does: list, ask, delete."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from shlex import join
 
@@ -18,7 +19,7 @@ from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.errors import ExitCode, KubevouchError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.evidence.gather.at_once import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound
@@ -98,10 +99,11 @@ def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
     if pins or THE_CONFIGURATION not in live:
         yield from ("--new-nodes", "hold")
     own = {each.reference: each.body for each in everything()}
-    for name in ("users", "groups"):
-        for each in may_decide(live, name):
-            if each not in may_decide(own, name):
-                yield from (f"--may-approve-{name[:-1]}", each)
+    with contextlib.suppress(UsageError):  # whoever says it in another way says it again
+        for name in ("users", "groups"):
+            for each in may_decide(live, name):
+                if each not in may_decide(own, name):
+                    yield from (f"--may-approve-{name[:-1]}", each)
 
 
 def _say_what_stays(terminal: Terminal, kept: Sequence[ConfigMap]) -> None:

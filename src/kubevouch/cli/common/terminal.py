@@ -307,7 +307,6 @@ class Terminal:
         columns: Sequence[str],
         rows: Sequence[Sequence[str]],
         *,
-        indent: int = 0,
         folds: bool = True,
     ) -> None:
         """Columns as kubectl prints them: upper-case headings, three blanks between, nothing cut off.
@@ -318,5 +317,5 @@ class Terminal:
 
         cells = [[one_line(cell) for cell in row] for row in (columns, *rows)]
         width = self.columns(self.stdout) if folds else None
-        for line in table_lines(cells, width and width - indent):
-            self._line((" " * indent + line).rstrip())
+        for line in table_lines(cells, width):
+            self._line(line.rstrip())

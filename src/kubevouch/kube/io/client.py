@@ -126,7 +126,6 @@ class ApiClient(HttpClient):
         *,
         label_selector: str = "",
         field_selector: str = "",
-        only_metadata: bool = False,
     ) -> tuple[ObjectT, ...]:
         """All objects in the server's order. Starts again if their version is compacted away meanwhile."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -138,7 +137,6 @@ class ApiClient(HttpClient):
                     namespace,
                     label_selector=label_selector,
                     field_selector=field_selector,
-                    only_metadata=only_metadata,
                 ):
                     found += page.items
             except Gone:

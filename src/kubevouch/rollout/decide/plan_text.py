@@ -142,7 +142,8 @@ def node_problem(node: NodePlan) -> str:
     try:
         return _node_problem(msgspec.json.decode(written, type=NodePlan))
     except msgspec.DecodeError as error:
-        return str(error)[:_LONGEST_SEEN]
+        field = str(error).rpartition("$.")[2].rstrip("`")
+        return f"its {field} is malformed"
 
 
 def _is_address(text: str) -> bool:

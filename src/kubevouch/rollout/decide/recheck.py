@@ -97,7 +97,7 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
     begun: the run has changed it before, and finishes it also where its kubelet has another version meanwhile.
     """
     if node is None:
-        return "this Node is not there any more"
+        return GONE
     if not node.ready:
         return "this Node is not Ready"
     version = node.status.node_info.kubelet_version
