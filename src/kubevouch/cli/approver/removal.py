@@ -42,7 +42,9 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
     _warn(terminal, pins=pins)
     undo = join(("kubevouch", "approver", "install", *_installed_like(live, pins=pins)))
     terminal.confirm(f"delete these {len(names)} objects, on {named(access)}", yes=yes)
-    terminal.command("UNDO  ", undo)  # before the first write, so that whoever is interrupted has read it
+    terminal.command(
+        "UNDO  ", undo
+    )  # before the first write, so that whoever is interrupted has read it
     terminal.nothing_changed = False
 
     async def deleting(api: ApiClient, _: Clock) -> None:

@@ -140,7 +140,9 @@ class LeaseHold:
                 raw = await _read(self._api)  # a renewal may have been cut off
                 if raw is not None and self._is_ours(raw):
                     number, now = self._ours.lease_transitions, self._api.server_clock.now()
-                    await _write(self._api, raw, lease_spec("", number, now, seconds=1), self._listed)
+                    await _write(
+                        self._api, raw, lease_spec("", number, now, seconds=1), self._listed
+                    )
 
     async def _renewed(self) -> str:
         """Writes it with the time of now. Returns why it is lost; empty if it is ours. Raises KubeError."""
