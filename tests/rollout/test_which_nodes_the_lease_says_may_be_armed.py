@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -220,6 +221,9 @@ LONGEST = 210
         ("restarted", "half", SOON, True),
         ("restarted", "refused", SOON, True),
         ("", "nothing", LONGEST, False),
+        ("", "refused", LONGEST, False),
+        ("not seen", "refused", LONGEST, True),  # its kubelet is down
+        ("not seen", "undone", LONGEST, False),
         ("undone", "undone", None, False),
         ("barred", "nothing", None, False),
     ],
@@ -232,6 +236,9 @@ async def test_until_when_a_node_may_be_armed_by_an_undo(
         machine = here.machines.by_name[WORKER]
         runs = (a_run("abcd", state, machine.survey.clock + SOON),) if state else ()
         machine.survey = msgspec.structs.replace(machine.survey, runs=runs)
+        if state == "not seen":
+            down: dict[str, Any] = {"no_kubelet": b"no main process", "root": (), "runs": ()}
+            machine.survey = msgspec.structs.replace(machine.survey, **down)
         machine.transaction = [answered(TransactionState(answer), why="so it says")]
         hold = await a_hold(here)
         began = here.context.clock.now()

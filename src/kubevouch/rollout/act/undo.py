@@ -143,6 +143,7 @@ async def _sent(
     was_armed = is_armed_by(run, seen)
     found = found_armed(name, run, seen, now, switch)
     await context.confirm_holder(found if was_armed else about_to_be_armed(name, run, now, switch))
+    was_armed = was_armed or bool(seen.no_kubelet)  # whose records could not be seen
     try:
         result = await context.transport.run_script(node.host, script, timeout=LONGEST_SCRIPT)
     except NodeUnreachable:
