@@ -155,7 +155,7 @@ def test_an_address_that_two_nodes_claim_needs_the_operators_word(
 @pytest.mark.parametrize(
     ("control_plane", "why"),
     [
-        (True, "its control_plane is now False"),
+        (True, "its role is now worker"),
         (False, "its ssh host key answered there; that does not hold now"),
     ],
 )

@@ -273,7 +273,7 @@ def test_a_plan_for_another_cluster_or_machine_is_refused(
     for old, new, why in (
         ('"cluster_uid": "', '"cluster_uid": "0', "not the cluster of the plan"),
         ('"ca_sha256": "', '"ca_sha256": "0', "CA has changed"),
-        (machine, "0" * 32, "its Node has machine id"),
+        (machine, "0" * 32, "its machine id is now"),
         ('"host_key": "ssh-', '"host_key": "other-', "another ssh host key"),
     ):
         assert old in text

@@ -248,6 +248,6 @@ async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_coun
         here.machines.by_name[WORKER].away = True
         here.change("Node", WORKER, _upgraded)
         assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-        why = "this run may have begun on it, its kubelet is not of the plan's version, and how it"
+        why = "this run may have begun on it, its Node is not as planned, and how it"
         with pytest.raises(StoppedBefore, match=why):
             await check(plan, here.context, goes_on=True)

@@ -63,7 +63,7 @@ async def test_a_survey_that_takes_long_makes_no_kubelet_younger() -> None:
 LIES: dict[str, tuple[dict[str, object], str]] = {
     "a control plane by the plan's word": (
         {"control_plane": True},
-        "its control_plane is now False",
+        "its role is now worker",
     ),
     "another Node's name": (
         {"names": (Claim(SECOND, NameSource.NODE_NAME),)},
@@ -82,8 +82,8 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
         "127.0.88.113",
     ),
     "proof somewhere else": ({"dial": ("127.0.88.113",)}, "which its Node does not have"),
-    "another Node": ({"uid": "another"}, "and was another in the plan"),
-    "another machine": ({"machine_id": "0123"}, "and was 0123 in the plan"),
+    "another Node": ({"uid": "another"}, "its Node's UID is now"),
+    "another machine": ({"machine_id": "0123"}, "its machine id is now"),
     "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key answers"),
     "another file": ({"config_sha256": "0"}, "has been changed since the plan"),
 }

@@ -18,6 +18,7 @@ from kubevouch.rollout.decide.recheck import (
     not_entitled_as_planned,
     not_the_node,
     recheck,
+    why_skipped,
 )
 
 from .recorded import Change, Recorded, plan_of, planned, recorded
@@ -154,8 +155,12 @@ def test_a_node_that_is_not_as_planned_is_left_alone(
 
 def test_paths_of_the_plan_are_not_believed() -> None:
     seen = recorded("expired-worker")
-    for what in ("root", "pki", "config"):
-        plan = planned(seen, BOOTSTRAP, **{what: "/elsewhere"})
+    for field, what in (
+        ("root", "root directory"),
+        ("pki", "certificate directory"),
+        ("config", "configuration file"),
+    ):
+        plan = planned(seen, BOOTSTRAP, **{field: "/elsewhere"})
         found = recheck(plan, RUN, seen.facts())
         assert found.state is FoundState.OTHER
         assert f"its {what} is now /var/lib/kubelet" in found.why
@@ -179,16 +184,24 @@ def test_a_node_of_the_plan_is_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "other", "why"),
     [
-        ("expired-worker", {"uid": "another"}, "and was another in the plan"),
-        ("expired-worker", {"control_plane": True}, "its control_plane is now False"),
-        ("expired-control-plane", {"control_plane": False}, "its control_plane is now True"),
+        ("expired-worker", {"uid": "another"}, "its Node's UID is now "),
+        (
+            "expired-worker",
+            {"control_plane": True},
+            "its role is now worker, and was control plane in the plan",
+        ),
+        (
+            "expired-control-plane",
+            {"control_plane": False},
+            "its role is now control plane, and was worker in the plan",
+        ),
         (
             "expired-worker",
             {"dial": ("10.9.9.9",)},
             "would prove it at 10.9.9.9, which its Node does not have",
         ),
-        ("expired-worker", {"machine_id": "0123"}, "and was 0123 in the plan"),
-        ("expired-worker", {"port": 1}, "its port is now 10250, and was 1 in the plan"),
+        ("expired-worker", {"machine_id": "0123"}, "its machine id is now "),
+        ("expired-worker", {"port": 1}, "its kubelet's port is now 10250, and was 1 in the plan"),
     ],
 )
 def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
@@ -245,7 +258,6 @@ CLAIMS: dict[str, tuple[dict[str, tuple[Claim, ...]], NameSource | None, str]] =
     "another name, proven": ({"names": claim("w2", PROVEN)}, PROVEN, STALE),
     "another node's name": ({"names": (NAME, *claim(MASTER.node.name, SAID))}, PROVEN, STALE),
     "an address among names": ({"names": (NAME, ADDRESS), "addresses": ()}, PROVEN, STALE),
-    "less than its Node has": ({"addresses": ()}, PROVEN, "which the plan has not"),
 }
 
 
@@ -256,6 +268,38 @@ def test_what_a_plan_gives_to_a_node_is_what_is_proven_now(
     found = entitled(WORKER, msgspec.structs.replace(OWN, **says), proven=proven)
     assert (found == "") is (why == ""), found
     assert why in found
+
+
+SKIPPED: dict[str, tuple[dict[str, object], bool, str]] = {
+    # name: (what the plan says, whether the run has begun on it, why it goes on without it)
+    "as planned": ({}, False, ""),
+    "an address more": ({"addresses": ()}, False, f"its Node has {ITS}, which the plan has not"),
+    "an address more, and begun": ({"addresses": ()}, True, ""),
+    "another address": ({"addresses": claim("10.0.0.6", PROVEN)}, False, ""),
+    "another Node": ({"addresses": (), "uid": "another"}, False, ""),
+    "an upgrade": ({"kubelet_version": "v1.2.3"}, False, "an upgrade came between"),
+    "an upgrade, and begun": ({"kubelet_version": "v1.2.3"}, True, ""),
+}
+
+
+@pytest.mark.parametrize(("says", "begun", "why"), SKIPPED.values(), ids=SKIPPED)
+def test_a_run_goes_without_a_node_that_has_only_got_more(
+    says: dict[str, object], begun: bool, why: str
+) -> None:
+    """Where the plan is not what it was, the run does not go on: that is no node that has changed."""
+    found = why_skipped(msgspec.structs.replace(OWN, **says), WORKER.node, begun=begun)
+    assert (found == "") is (why == ""), found
+    assert why in found
+
+
+def test_what_its_node_has_besides_the_plan_is_neither_given_to_it_nor_stops_it() -> None:
+    """It is so on a node on which the run has begun: the gates judge the CSR by the plan."""
+    added = NodeAddress(type="InternalIP", address="192.0.2.7")
+    addresses = (*WORKER.node.status.addresses, added)
+    status = msgspec.structs.replace(WORKER.node.status, addresses=addresses)
+    more = replace(WORKER, node=msgspec.structs.replace(WORKER.node, status=status))
+    assert entitled(more, OWN) == ""
+    assert STALE in entitled(more, OWN, proven=None)
 
 
 def test_an_api_servers_address_is_a_control_planes_by_the_live_label_only() -> None:

@@ -1,4 +1,4 @@
-"""Nodes of a plan that are away: not Ready, or their kubelet has another version by what their Node says.
+"""Nodes of a plan that are away: not Ready, or by what their Node says their kubelet has another version, or they have more addresses.
 
 A run goes without them, but for those on which it has itself begun. It goes past none of these: that such a node is not Ready is a
 failure of the run.
@@ -87,7 +87,7 @@ def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
 
 
 def _how_it_is(live: Node) -> str:
-    return "its kubelet is not of the plan's version" if live.ready else "its Node is not Ready"
+    return "its Node is not as planned" if live.ready else "its Node is not Ready"
 
 
 async def _becomes_ready(name: str, context: RolloutContext) -> bool:

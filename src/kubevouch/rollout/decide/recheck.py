@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+import msgspec
+
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import Claim, NameSource, allowed_names_of
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, allowed_names_of
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import (
     armed_runs,
@@ -67,13 +69,14 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     """Why this is not the Node of the plan; empty if it is."""
     if node is None:
         return GONE
-    now = {
-        "uid": node.uid,
-        "machine_id": node.status.node_info.machine_id,
-        "control_plane": is_control_plane(node),
-        "port": node.kubelet_port,
+    role = _ROLES[is_control_plane(node)]
+    now_and_then = {
+        "Node's UID": (node.uid, planned.uid),
+        "machine id": (node.status.node_info.machine_id, planned.machine_id),
+        "role": (role, _ROLES[planned.control_plane]),
+        "kubelet's port": (node.kubelet_port, planned.port),
     }
-    if why := _other_than_planned(planned, now):
+    if why := _other_than_planned(now_and_then):
         return why
     known = {each.address for each in node.status.addresses}
     elsewhere = next((address for address in planned.dial if address not in known), "")
@@ -82,28 +85,48 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     )
 
 
-def _other_than_planned(planned: NodePlan, now: Mapping[str, object]) -> str:
-    """The first of these fields of a plan that is another one now; empty if none is."""
-    for field, found in now.items():
-        then = getattr(planned, field)
-        if found != then:
-            return f"its {field} is now {found}, and was {then} in the plan"
+_ROLES = {True: "control plane", False: "worker"}
+
+
+def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> str:
+    """The first of these that is another one now than in the plan; empty if none is."""
+    for what, (now, then) in now_and_then.items():
+        if now != then:
+            return f"its {what} is now {now}, and was {then} in the plan"
     return ""
 
 
 def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
     """Why a run goes on without this node although its plan is a good one; empty if it need not.
 
-    begun: the run has changed it before, and finishes it also where its kubelet has another version meanwhile.
+    begun: the run has changed it before, and finishes it also where its kubelet has another version meanwhile, or its Node more addresses.
     """
     if node is None:
         return GONE
     if not node.ready:
         return "this Node is not Ready"
+    if begun or node.uid != planned.uid:
+        return ""
     version = node.status.node_info.kubelet_version
-    if node.uid == planned.uid and version != planned.kubelet_version and not begun:
+    if version != planned.kubelet_version:
         return f"its kubelet is {version} now, and was {planned.kubelet_version} in the plan: an upgrade came between; {NEW_PLAN}"
+    if added := _added(planned, node):
+        return f"its Node has {min(added)}, which the plan has not; {NEW_PLAN}"
     return ""
+
+
+def _added(planned: NodePlan, node: Node) -> frozenset[str]:
+    """The names and addresses that the Node has got besides all of the plan's.
+
+    Its kubelet writes them, and would ask for them, too: its CSR would be held. That must not stop the run on other nodes.
+    """
+    then = _values(planned.allowed)
+    now = _values(allowed_names_of(node))
+    return now - then if then < now else frozenset()
+
+
+def _values(allowed: AllowedNames) -> frozenset[str]:
+    return frozenset(claim.value for claim in (*allowed.names, *allowed.addresses))
 
 
 def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
@@ -210,8 +233,16 @@ def _changed_since(planned: NodePlan, survey: NodeSurvey, need: Need) -> str:
     if need.kind.value != planned.change.value:
         now, then = _WORDS[need.kind], _WORDS[NeedKind(planned.change.value)]
         return f"it needs {now} now, and in the plan it was {then}; {NEW_PLAN}"
-    fields = ("root", "pki", "config", "content_sha256") if need.change else ()
-    why = _other_than_planned(planned, {each: getattr(need.change, each) for each in fields})
+    if need.change is None:
+        return ""
+    why = _other_than_planned(
+        {
+            "root directory": (need.change.root, planned.root),
+            "certificate directory": (need.change.pki, planned.pki),
+            "configuration file": (need.change.config, planned.config),
+            "new configuration's SHA-256": (need.change.content_sha256, planned.content_sha256),
+        }
+    )
     return f"{why}; {NEW_PLAN}" if why else ""
 
 
@@ -232,6 +263,7 @@ def not_entitled_as_planned(
     """Why the node may not have what the plan gives to it, as proven now; empty if it may.
 
     Nothing is taken from the plan on trust but what the operator said when it was made: that is shown once more before anything is done.
+    What the Node has besides is not given to it: a CSR that asks for that is held.
 
     live: the Node. neighbours: of all live nodes. proven: addresses that were proven just now. known_as: the
     name under which known_hosts has the key that answered just now.
@@ -242,19 +274,20 @@ def not_entitled_as_planned(
     words = (claim.value for claim in planned.names if claim.by_operator)
     allowed = allowed_names_of(live, seen=proven, said=(*said, *words))
     for then, now in ((planned.names, allowed.names), (planned.addresses, allowed.addresses)):
-        if why := _not_what_it_has(then, now):
+        if why := _not_holding(then, now):
             return why
-    return not_entitled(allowed, neighbours)
+    may_have = msgspec.structs.replace(planned.allowed, control_plane=allowed.control_plane)
+    return not_entitled(may_have, neighbours)
 
 
-def _not_what_it_has(then: Iterable[Claim], now: Iterable[Claim]) -> str:
-    """Which of the plan's claims does not hold now, or which one it lacks; empty if they are the same."""
+def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
+    """Which of the plan's claims does not hold now; empty if all do."""
     sources = {claim.value: claim.source for claim in now}
     for claim in then:
-        source = sources.pop(claim.value, None)
+        source = sources.get(claim.value)
         if source is not claim.source and not (source and claim.source is NameSource.OPERATOR):
             return f"the plan says of {claim.value}: {claim.source}; that does not hold now"
-    return f"its Node has {min(sources)}, which the plan has not; {NEW_PLAN}" if sources else ""
+    return ""
 
 
 def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
