@@ -1,7 +1,7 @@
 """OpenAPI 3, as far as kubectl asks for it before it writes: which query parameters the patch of a kind takes.
 
-cli-runtime's pkg/resource/query_param_verifier_v3.go. There are no schemas: `kubectl explain` finds none, and version 2
-is not served.
+cli-runtime's pkg/resource/query_param_verifier_v3.go. There are no schemas: `kubectl explain` finds none. Version 2,
+with which kubectl validates a List itself, defines no kind, and kubectl passes over what is not defined there.
 """
 
 from functools import cache
@@ -12,6 +12,8 @@ from kubevouch_lab.apiserver.kinds import KINDS, Kind
 from kubevouch_lab.objects import Object
 
 _ROOT = "/openapi/v3"
+VERSION_2 = ("/openapi/v2", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", b"\n\x032.0")
+"""Path, media type and content: a Document of gnostic's OpenAPIv2.proto of which only swagger, 2.0, is said."""
 _INFO = {"title": "Kubernetes", "version": "v1.36.3"}
 _PARAMETERS = [
     {"in": "query", "name": name, "schema": {"type": "string", "uniqueItems": True}}

@@ -47,6 +47,9 @@ class PlainPaths:
             return web.Response(
                 body=msgspec.json.encode(body), headers={"Content-Type": media_type}
             )
+        version_2, media_type, whole = openapi.VERSION_2
+        if path == version_2:
+            return web.Response(body=whole, content_type=media_type)
         described = openapi.document(path)
         if described is not None:
             return web.Response(body=described, content_type=JSON)
