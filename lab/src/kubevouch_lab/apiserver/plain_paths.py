@@ -6,7 +6,6 @@ import msgspec
 from aiohttp import web
 
 from kubevouch_lab.apiserver import discovery, openapi
-from kubevouch_lab.apiserver.accept import JSON
 from kubevouch_lab.apiserver.answers import encoded, not_found, text
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.request import RequestInfo
@@ -47,12 +46,10 @@ class PlainPaths:
             return web.Response(
                 body=msgspec.json.encode(body), headers={"Content-Type": media_type}
             )
-        version_2, media_type, whole = openapi.VERSION_2
-        if path == version_2:
-            return web.Response(body=whole, content_type=media_type)
         described = openapi.document(path)
         if described is not None:
-            return web.Response(body=described, content_type=JSON)
+            content, media_type = described
+            return web.Response(body=content, content_type=media_type)
         steps = path.split("/")[1:]
         if steps[0] == "apis" and len(steps) == 3:
             group, version = steps[1:]
