@@ -11,7 +11,7 @@ from real.audit import Entry
 from real.bed import Bed, State
 from real.node import Node as BedNode
 
-from .cluster import Done, Node
+from .cluster import FORGET_ARMED, Done, Node
 from .programs import Programs, account
 
 
@@ -42,6 +42,7 @@ class BedCluster(Programs):
 
     def state(self, state: str) -> None:
         self.bed.set_state(State(state))
+        self.kubectl(*FORGET_ARMED, check=False)
 
     def scenario(self, name: str) -> bool:
         if name == "wrong-ca":

@@ -134,6 +134,17 @@ class Shell(Protocol):
     ) -> Done: ...
 
 
+FORGET_ARMED = (
+    "annotate",
+    "lease",
+    "-n",
+    "kube-system",
+    "kubevouch-rollout",
+    "kubevouch.dev/armed-",
+)
+"""Takes from the Lease what it says of nodes that a new state has put back. Of runs that were killed it says so for minutes."""
+
+
 class Cluster(Protocol):
     """The whole of it: one control plane, three workers."""
 

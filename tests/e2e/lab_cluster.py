@@ -25,7 +25,7 @@ from real.node import TREE
 from real.node import Entry as TreeEntry
 from real.prober import probing
 
-from .cluster import Done, Node, UnitEvent
+from .cluster import FORGET_ARMED, Done, Node, UnitEvent
 from .programs import CHECKOUT, Programs, account
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
@@ -157,9 +157,11 @@ class LabCluster(Programs):
 
     def state(self, state: str) -> None:
         ask(self.folder, {"do": "state", "state": state}, timeout=_SETTLES)
+        self.kubectl(*FORGET_ARMED, check=False)
 
     def scenario(self, name: str) -> bool:
         ask(self.folder, {"do": "break", "scenario": name, "nodes": []}, timeout=_SETTLES)
+        self.kubectl(*FORGET_ARMED, check=False)
         return True
 
     def tell_credential_ids(self, *, told: bool) -> bool:

@@ -26,8 +26,9 @@ class InBackground:
     """A kubevouch in the background, both of its streams read as they come."""
 
     def __init__(self, argv: list[str], environment: dict[str, str]) -> None:
+        # Under nohup, SIGHUP would be ignored here, too, and by kubevouch.
         self._process = subprocess.Popen(
-            argv,
+            ["env", "--default-signal=HUP", *argv],
             cwd=CHECKOUT,
             env=environment,
             stdin=subprocess.DEVNULL,

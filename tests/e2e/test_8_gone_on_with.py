@@ -73,7 +73,8 @@ def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_
     run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
     try:
         killed_while_it_is_armed(expired, path, "50s")  # so that the switch has 70 s
-        resumed = expired.kubevouch("resume", str(run), "--yes")
+        # It waits longer than the switch has, however soon it goes on.
+        resumed = expired.kubevouch("resume", str(run), "--yes", "--gate-timeout", "5m")
     finally:
         expired.start_controller_manager()
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())

@@ -197,7 +197,7 @@ def test_whoever_deletes_the_lease_stops_the_run(
     assert str(made["run"]) in gone_on.out, gone_on
 
 
-def test_the_printed_role_is_enough_to_fix_and_to_undo(
+def test_the_printed_role_is_enough_to_apply_and_to_undo(
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:
     user = f"fixer-{int(datetime.now(UTC).timestamp())}"

@@ -19,7 +19,6 @@ from .cluster import Cluster
 from .test_9_approver import list_in_the_inventory, serves
 from .told import eventually, serving_requests
 
-CLOCK = "One of two clocks is wrong"
 _HOURS = timedelta(hours=5)
 
 
@@ -44,7 +43,7 @@ def _approved(cluster: Cluster) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("ahead", [_HOURS, -_HOURS], ids=["ahead", "behind"])
-def test_an_approver_whose_clock_is_hours_wrong_approves_all_the_same_and_says_so(
+def test_an_approver_whose_clock_is_hours_wrong_approves_all_the_same(
     installed: Cluster, tmp_path: Path, ahead: timedelta
 ) -> None:
     cluster = installed
@@ -52,9 +51,6 @@ def test_an_approver_whose_clock_is_hours_wrong_approves_all_the_same_and_says_s
     list_in_the_inventory(cluster, cluster.nodes)
     clock = (sys.executable, "-m", "tests.support.wrong_clock", str(ahead.total_seconds()))
     with approving(cluster, account(cluster, tmp_path), under=clock) as approver:
-        said = approver.wait_for(CLOCK)
-        word = "ahead of" if ahead > timedelta() else "behind"
-        assert f"clock is 5 hours {word} the API server's" in said or "clock is 4 hours" in said
         eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
         approver.end()
         assert "TooOld" not in approver.finish(30).err
@@ -82,7 +78,6 @@ def test_nodes_with_wrong_clocks_get_what_is_theirs_and_what_they_serve_is_told_
                 approver.wait_for(f'"Served" node="{node.name}"')
             not_served = f'"Not served" err="{far.address} does not serve the certificate'
             said = approver.wait_for(not_served, seconds=200)
-            assert CLOCK not in said
             assert said.count('"Not served"') == 1
             # It asks again and again, as its kubelet believes each certificate to be over.
             assert "OverBudget" in said

@@ -220,7 +220,7 @@ def test_fix_pins_what_its_plan_proved_and_the_approver_approves(
 
 
 @pytest.mark.long_on_the_bed
-def test_where_the_approver_holds_what_fix_has_proven_fix_waits_and_says_so(
+def test_where_the_approver_holds_what_apply_has_proven_apply_waits_and_says_so(
     nobody_pinned: Cluster, tmp_path: Path
 ) -> None:
     """Somebody pinned another address: that stays as it is, so the approver holds the CSR."""

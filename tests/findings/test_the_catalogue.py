@@ -89,7 +89,7 @@ def test_a_rule_counts_with_all_its_codes_or_with_none(use: CountsIn, rules: tup
     assert asked == {each.code for each in CATALOGUE.values() if use in each.counts_in}
 
 
-def test_what_a_port_can_show_is_what_the_gates_of_fix_look_at() -> None:
+def test_what_a_port_can_show_is_what_the_gates_of_apply_look_at() -> None:
     """wire.code_of judges a node's port, in doctor and in the gates alike."""
     judged = {*wire._CODES.values(), *(code for _, code in wire._IN_LOG)}
     judged |= {Code.SELF_SIGNED, Code.NO_SERVING_CERTIFICATE, Code.KUBELET_DOES_NOT_ANSWER}

@@ -4,6 +4,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
 from lab.tests.apiserver.bench import PATIENT, Bench
 
@@ -183,6 +185,17 @@ async def test_an_editor_sees_the_object_and_its_changes_are_kept(lab: Bench) ->
     out = await lab.does("edit", "configmap", "a", editor="sed -i s/old/new/")
     assert out == "configmap/a edited\n"
     assert lab.local.get(CONFIG_MAPS, "a", "default")["data"] == {"k": "new"}
+
+
+@pytest.mark.parametrize("verb", ["apply", "replace"])
+async def test_a_list_that_get_printed_is_taken_back(lab: Bench, verb: str) -> None:
+    for name in ("a", "b"):
+        await lab.does("create", "configmap", name, "--from-literal=k=old")
+    printed = await lab.does("get", "configmaps", "-o", "json")
+    listed = json.loads(printed.replace("old", "new"))
+    await lab.does(verb, "-f", "-", stdin=listed)
+    kept = [lab.local.get(CONFIG_MAPS, name, "default")["data"] for name in ("a", "b")]
+    assert kept == [{"k": "new"}] * 2
 
 
 async def test_raw_paths_answer(lab: Bench) -> None:

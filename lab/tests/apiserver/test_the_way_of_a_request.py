@@ -147,15 +147,20 @@ async def test_who_is_not_known_is_a_401_and_who_may_not_a_403_in_the_real_words
     assert "objectRef" not in lines[4]
 
 
-async def test_a_watch_is_written_down_when_it_ends(lab: Bench) -> None:
+async def test_a_watch_is_written_down_when_it_begins_and_when_it_ends(lab: Bench) -> None:
     async with lab.session.get(
         lab.server.url + MAPS, params={"watch": "1", "timeoutSeconds": "1"}
     ) as answer:
         await answer.read()
     async with lab.session.get(lab.server.url + MAPS, params={"watch": "1"}) as answer:
         assert answer.status == 200
+        assert [(line["verb"], line["stage"]) for line in _audited(lab)] == [
+            ("watch", "ResponseStarted"),
+            ("watch", "ResponseComplete"),
+            ("watch", "ResponseStarted"),
+        ]
     await lab.server.stop()
-    assert [line["verb"] for line in _audited(lab)] == ["watch", "watch"]
+    assert [line["stage"] for line in _audited(lab)[3:]] == ["ResponseComplete"]
 
 
 def test_an_audit_log_keeps_within_its_bound(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The audit log: one JSON line for each answered request (audit.k8s.io/v1 Event at level Metadata).
+"""The audit log: a JSON line for each answered request, two for a watch (audit.k8s.io/v1 Event at level Metadata).
 
 As a kube-apiserver writes it under a policy of one rule, `level: Metadata`, that omits RequestReceived.
 """
@@ -41,8 +41,9 @@ class AuditLog:
         received: datetime,
         done: datetime,
         code: int,
+        stage: str = "ResponseComplete",
     ) -> None:
-        """Writes down an answer, or the start of a watch's."""
+        """Writes down an answer, or with another stage that it has begun."""
         user: Object = {"username": info.user.name}
         if info.user.uid:
             user["uid"] = info.user.uid
@@ -55,7 +56,7 @@ class AuditLog:
             "apiVersion": "audit.k8s.io/v1",
             "level": "Metadata",
             "auditID": self._identify(),
-            "stage": "ResponseComplete",
+            "stage": stage,
             "requestURI": uri,
             "verb": info.verb,
             "user": user,

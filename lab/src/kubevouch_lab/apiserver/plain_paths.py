@@ -6,7 +6,6 @@ import msgspec
 from aiohttp import web
 
 from kubevouch_lab.apiserver import discovery, openapi
-from kubevouch_lab.apiserver.accept import JSON
 from kubevouch_lab.apiserver.answers import encoded, not_found, text
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.request import RequestInfo
@@ -49,7 +48,8 @@ class PlainPaths:
             )
         described = openapi.document(path)
         if described is not None:
-            return web.Response(body=described, content_type=JSON)
+            content, media_type = described
+            return web.Response(body=content, content_type=media_type)
         steps = path.split("/")[1:]
         if steps[0] == "apis" and len(steps) == 3:
             group, version = steps[1:]

@@ -46,6 +46,8 @@ from kubevouch_lab.objects import bracketed
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
 _MASTERS = "system:masters"
+_ASKED = "asked"
+"""Where a request keeps who asks for what, and when it came."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class ApiServer:
     async def _listen(self, host: str, port: int) -> None:
         app = web.Application(client_max_size=LONGEST)
         app.router.add_route("*", "/{path:.*}", self._handle)
+        app.on_response_prepare.append(self._begins)
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
         )
@@ -182,6 +185,7 @@ class ApiServer:
             if user is None:
                 raise status.unauthorized()
             info = replace(info, user=user, manager=_manager(request))
+            request[_ASKED] = info, received
             if self.outage is Outage.OVERLOADED and _MASTERS not in user.groups:
                 response: web.StreamResponse = too_many_requests()
             else:
@@ -226,8 +230,20 @@ class ApiServer:
             return await self._verbs.special(special, info.kind, Call(info, request))
         return await self._verbs.answer(info, info.kind, request)
 
+    async def _begins(self, request: web.Request, response: web.StreamResponse) -> None:
+        """A watch is written down when it begins, too: when it ends is up to its client."""
+        info, received = request.get(_ASKED, (None, None))
+        if info and info.verb == "watch" and not isinstance(response, web.Response):
+            self._write_down(info, request, received, response.status, stage="ResponseStarted")
+
     def _write_down(
-        self, info: RequestInfo, request: web.Request, received: datetime, code: int
+        self,
+        info: RequestInfo,
+        request: web.Request,
+        received: datetime,
+        code: int,
+        *,
+        stage: str = "ResponseComplete",
     ) -> None:
         if self._audit is None:
             return
@@ -240,6 +256,7 @@ class ApiServer:
             received=received,
             done=self._clock.now(),
             code=code,
+            stage=stage,
         )
 
     def _identifier(self) -> str:
