@@ -81,7 +81,7 @@ async def test_apply_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) 
     ran = await kubevouch("apply", "--help")
     page = (Path(__file__).parents[2] / "docs" / "rollout.md").read_text(encoding="utf-8")
     assert f"[default: {gates}s]" in " ".join(ran.out.split())
-    assert f"`--gate-timeout` ({gates} s)" in page
+    assert f"`--gate-timeout` ({gates} s, an hour at most)" in page
 
 
 NO_COMMAND_LINES = {

@@ -179,8 +179,8 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
 @pytest.mark.parametrize(
     ("status", "why"),
     [
-        ({"machine_id": "a b; reboot"}, "$.machine_id"),
-        ({"port": 70000}, "$.port"),
+        ({"machine_id": "a b; reboot"}, "its machine_id is malformed"),
+        ({"port": 70000}, "its port is malformed"),
     ],
 )
 def test_a_node_whose_status_no_plan_can_have_is_left_out(status: dict[str, Any], why: str) -> None:
