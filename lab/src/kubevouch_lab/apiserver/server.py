@@ -46,7 +46,7 @@ from kubevouch_lab.objects import bracketed
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
 _MASTERS = "system:masters"
-_ASKED = "asked"
+_ASKED = web.RequestKey("asked", tuple)
 """Where a request keeps who asks for what, and when it came."""
 
 
