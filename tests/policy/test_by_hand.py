@@ -386,3 +386,13 @@ def test_of_a_csr_that_is_nobodys_nothing_is_known_and_no_word_helps() -> None:
     judgement = judged_by_hand(csr_of(found), known, OperatorsWord(allowed=BOTH))
     assert (judgement.names.allowed, judgement.names.source) == (None, "none")
     assert word_that_helps(csr_of(found), known, judgement) == ()
+
+
+def test_an_issued_certificate_that_cannot_be_read_says_nothing_of_a_node() -> None:
+    found = csr()
+    pinned = written(pins={NODE: PIN})
+    unreadable = csr("csr-client", issued=b"no certificate")
+    told = evidence(found, client=(unreadable,), of=pinned)
+    assert judged_by_hand(csr_of(found), told, OperatorsWord()) == judged_by_hand(
+        csr_of(found), evidence(found, of=pinned), OperatorsWord()
+    )

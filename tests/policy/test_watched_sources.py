@@ -163,3 +163,11 @@ def test_a_configuration_is_unreadable_only_where_there_is_one() -> None:
 def test_a_record_that_cannot_be_read_may_be_of_an_earlier_node() -> None:
     assert credentials_in(Unreadable("", "", "")).earlier is not None
     assert credentials_in(None).earlier is None
+
+
+def test_an_inventory_that_is_gone_has_no_problems() -> None:
+    sources = WatchedSources()
+    sources.put(config_map("kubevouch-inventory", {"inventory.yaml": "[]"}))
+    assert set(sources.problems) == {"kubevouch-inventory"}
+    sources.remove("kubevouch-inventory")
+    assert not sources.problems
