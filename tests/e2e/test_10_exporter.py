@@ -77,7 +77,6 @@ def test_its_values_are_those_of_certs_and_it_asks_for_nothing_else(
     assert set(ends) == nodes
     assert {node: at for (use, node), at in found[ENDS].items() if use == SERVING} == ends
     assert set(found[VERIFIED].values()) == {0.0}
-    # A watch is in the audit log once it has ended.
     words = ("delete", "deployment", NAME, "-n", SPACE, "--cascade=foreground")
     expired.kubectl(*words, seconds=100)
     eventually(

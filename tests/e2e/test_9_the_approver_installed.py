@@ -66,7 +66,7 @@ def test_with_its_own_rights_it_approves_what_waits_and_asks_for_nothing_else(
     eventually(
         lambda: "KubeletServingApproved" in _events(installed), "Events of approvals", PATIENT
     )
-    # A watch is in the audit log once it has ended; the last thing that it does is to give the Lease back.
+    # The last thing that it does is to give the Lease back.
     approver = InstalledApprover(installed)
     approver.scale(0)
     eventually(lambda: approver.holder() == "", "that it gives the Lease back")

@@ -1,4 +1,4 @@
-"""What every namespace gets: the account `default`, and the ConfigMap with the cluster's CA. What is deleted goes at last.
+"""What every namespace gets: the account `default`, and the ConfigMap with the cluster's CA.
 
 Sources: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/controller/certificates/rootcacertpublisher.
 """
@@ -6,7 +6,6 @@ Sources: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/contro
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import (
-    API_SERVICES,
     CONFIG_MAPS,
     NAMESPACES,
     SERVICE_ACCOUNTS,
@@ -34,7 +33,7 @@ class NamespaceController:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS, API_SERVICES)
+        kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
         await reconcile(self._store, kinds, self.sync, clock=self._clock)
 
     def sync(self) -> float | None:
@@ -44,9 +43,7 @@ class NamespaceController:
     def _one(self, namespace: Object) -> None:
         space = name_of(namespace)
         if "deletionTimestamp" in namespace["metadata"]:
-            # It may have waited for an aggregated API that answers now.
-            self._client.delete(NAMESPACES, space)
-            return
+            return  # it goes with the last of what it holds
         if self._store.find(SERVICE_ACCOUNTS, "default", space) is None:
             made: Object = {"metadata": {"name": "default", "namespace": space}}
             self._client.create(SERVICE_ACCOUNTS, made)
