@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubevouch.cli.common.options import cluster, print_role, seconds, terminal_of
+from kubevouch.cli.common.options import all_of, cluster, print_role, seconds, terminal_of
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -31,23 +31,18 @@ class _Image(click.ParamType[str]):
 
 def _applying(function: F) -> F:
     """Which image, who may decide, and how it is applied."""
-    for option in (
-        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal."),
+    return all_of(
         click.option(
-            "--wait",
-            type=seconds,
-            default="2m",
-            show_default=True,
-            metavar="DURATION",
-            help="How long to wait until the pods are ready and one leads.",
+            "--image",
+            type=_Image(),
+            required=True,
+            metavar="NAME@sha256:DIGEST",
+            help="The image, by its digest.",
         ),
-        click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
         click.option(
-            "--may-approve-user",
-            "users",
-            multiple=True,
-            metavar="USER",
-            help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
+            "--enforce/--no-enforce",
+            default=None,
+            help="Admission policies refuse, or only warn. Default: as they are; at first they warn.",
         ),
         click.option(
             "--may-approve-group",
@@ -57,20 +52,23 @@ def _applying(function: F) -> F:
             help="The admission policy lets this group decide on CSRs of kubelets. May be repeated.",
         ),
         click.option(
-            "--enforce/--no-enforce",
-            default=None,
-            help="Admission policies refuse, or only warn. Default: as they are; at first they warn.",
+            "--may-approve-user",
+            "users",
+            multiple=True,
+            metavar="USER",
+            help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
         ),
+        click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
         click.option(
-            "--image",
-            type=_Image(),
-            required=True,
-            metavar="NAME@sha256:DIGEST",
-            help="The image, by its digest.",
+            "--wait",
+            type=seconds,
+            default="2m",
+            show_default=True,
+            metavar="DURATION",
+            help="How long to wait until the pods are ready and one leads.",
         ),
-    ):
-        function = option(function)
-    return function
+        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal."),
+    )(function)
 
 
 def _roles() -> str:

@@ -7,6 +7,7 @@ import click
 
 from kubevouch.cli.common.options import (
     F,
+    all_of,
     cluster,
     handshake_timeout,
     output,
@@ -40,13 +41,7 @@ class _LimitText(click.ParamType["LifeLimit"]):
 def _warn_and_fail(function: F) -> F:
     """From when on a certificate is told, and from when on the exit code is 1."""
     limit = _LimitText()
-    for option in (
-        click.option(
-            "--fail",
-            type=limit,
-            metavar="LIMIT",
-            help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
-        ),
+    return all_of(
         click.option(
             "--warn",
             type=limit,
@@ -55,9 +50,13 @@ def _warn_and_fail(function: F) -> F:
             metavar="LIMIT",
             help="Tell from then on. The exit code stays 0.",
         ),
-    ):
-        function = option(function)
-    return function
+        click.option(
+            "--fail",
+            type=limit,
+            metavar="LIMIT",
+            help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
+        ),
+    )(function)
 
 
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")

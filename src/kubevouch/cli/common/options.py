@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one; the help lists them in this order."""
+
+    def with_all(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return with_all
+
+
 class _Seconds(click.ParamType[float]):
     """A duration as Go and kubectl write it: 90s, 2m, 1h30m; a bare number is seconds."""
 
@@ -60,22 +71,20 @@ def via_ssh(reads: str) -> Callable[[F], F]:
     """The options --via, --ssh-config, --ssh-user and --ask-sudo-password. reads: what is read on nodes."""
 
     def with_ssh(function: F) -> F:
-        for option in (
-            ask_sudo_password,
+        return all_of(
             click.option(
-                "--ssh-user",
-                metavar="USER",
-                help="Log in as USER: root, or somebody who has sudo.",
+                "--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."
             ),
             click.option(
                 "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
             ),
             click.option(
-                "--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."
+                "--ssh-user",
+                metavar="USER",
+                help="Log in as USER: root, or somebody who has sudo.",
             ),
-        ):
-            function = option(function)
-        return function
+            ask_sudo_password,
+        )(function)
 
     return with_ssh
 
@@ -123,7 +132,13 @@ def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def cluster(function: F) -> F:
     """--kubeconfig, --context: which cluster, in kubectl's words. -v: what it is asked."""
-    for option in (
+    return all_of(
+        click.option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="Kubeconfig in place of $KUBECONFIG or ~/.kube/config.",
+        ),
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
         click.option(
             "-v",
             "--verbose",
@@ -132,15 +147,7 @@ def cluster(function: F) -> F:
             callback=_be_verbose,
             help="Show each request to the API server on standard error.",
         ),
-        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
-        click.option(
-            "--kubeconfig",
-            metavar="FILE",
-            help="Kubeconfig in place of $KUBECONFIG or ~/.kube/config.",
-        ),
-    ):
-        function = option(function)
-    return function
+    )(function)
 
 
 allow = click.option(

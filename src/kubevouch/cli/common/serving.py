@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import F
+from kubevouch.cli.common.options import F, all_of
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -145,25 +145,34 @@ class _Level(click.IntRange):
 
 def access(function: F) -> F:
     """--kubeconfig, --context: which cluster; a pod needs neither."""
-    for option in (
+    return all_of(
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
         click.option(
             "--kubeconfig",
             metavar="FILE",
             help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
         ),
-        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
-    ):
-        function = option(function)
-    return function
+    )(function)
 
 
 def listening(port: int) -> Callable[[F], F]:
     """Flags about the server, by the names that every API server of Kubernetes has for them. port: the default."""
 
     def with_options(function: F) -> F:
-        for option in (
+        return all_of(
+            click.option("--bind-address", "host", default="0.0.0.0", show_default=True),  # noqa: S104
             click.option(
-                "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
+                "--secure-port",
+                "port",
+                type=click.IntRange(0, 65535),
+                default=port,
+                show_default=True,
+            ),
+            click.option(
+                "--cert-dir",
+                default="",
+                metavar="FOLDER",
+                help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
             ),
             click.option(
                 "--tls-cert-file",
@@ -173,22 +182,9 @@ def listening(port: int) -> Callable[[F], F]:
                 help="What to serve, leaf first. Read again when it changes.",
             ),
             click.option(
-                "--cert-dir",
-                default="",
-                metavar="FOLDER",
-                help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
+                "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
             ),
-            click.option(
-                "--secure-port",
-                "port",
-                type=click.IntRange(0, 65535),
-                default=port,
-                show_default=True,
-            ),
-            click.option("--bind-address", "host", default="0.0.0.0", show_default=True),  # noqa: S104
-        ):
-            function = option(function)
-        return function
+        )(function)
 
     return with_options
 
@@ -197,7 +193,14 @@ def logging(more: str) -> Callable[[F], F]:
     """--logging-format and -v. more: what -v shows."""
 
     def with_options(function: F) -> F:
-        for option in (
+        return all_of(
+            click.option(
+                "--logging-format",
+                "form",
+                type=click.Choice(["text", "json"]),
+                default="text",
+                show_default=True,
+            ),
             click.option(
                 "-v",
                 "--v",
@@ -207,15 +210,6 @@ def logging(more: str) -> Callable[[F], F]:
                 metavar="NUMBER",
                 help=f"How much is logged: {more}.",
             ),
-            click.option(
-                "--logging-format",
-                "form",
-                type=click.Choice(["text", "json"]),
-                default="text",
-                show_default=True,
-            ),
-        ):
-            function = option(function)
-        return function
+        )(function)
 
     return with_options

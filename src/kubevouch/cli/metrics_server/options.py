@@ -1,21 +1,10 @@
 """The options of `metrics-server`, by metrics-server's names. Those that mean nothing here: `without_meaning`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import click
 
-from kubevouch.cli.common.options import F, seconds
-
-
-def _all_of(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
-    """The options as one decorator; the help lists them in this order."""
-
-    def with_options(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return with_options
+from kubevouch.cli.common.options import F, all_of, seconds
 
 
 def _text(name: str, variable: str, metavar: str, text: str) -> Callable[[F], F]:
@@ -144,7 +133,7 @@ def kubelets(function: F) -> F:
         ),
         boolean_option("--deprecated-kubelet-completely-insecure", "insecure_http", hidden=True),
     ]
-    return _all_of(options)(function)
+    return all_of(*options)(function)
 
 
 class _Share(click.ParamType[float]):
@@ -214,7 +203,7 @@ def serving(function: F) -> F:
             help="How long it serves on after SIGTERM, while /readyz fails already.",
         ),
     ]
-    return _all_of(options)(function)
+    return all_of(*options)(function)
 
 
 def delegating(function: F) -> F:
@@ -289,4 +278,4 @@ def delegating(function: F) -> F:
             "How long its no is kept.",
         ),
     ]
-    return _all_of(options)(function)
+    return all_of(*options)(function)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 import click
 
 from kubevouch.cli.common.options import (
+    all_of,
     allow,
     ask_sudo_password,
     cluster,
@@ -31,23 +32,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NAMESPACE = "kube-system"
 
 
-def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one, in this order in the help."""
-
-    def with_all(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return with_all
-
-
-_nodes = click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 _in_place = click.option(
     "--ssh-config", metavar="FILE", help="ssh -F FILE, in place of the one in the plan."
 )
-_way_there = _all_of(
+_way_there = all_of(
     click.option(
         "--via",
         type=click.Choice(["ssh", "local", "pod"]),
@@ -65,14 +54,14 @@ _way_there = _all_of(
         metavar="NAME",
         help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
     ),
-    _nodes,
+    click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated."),
     click.option("--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."),
     click.option(
         "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
     ),
     ask_sudo_password,
 )
-_word = _all_of(
+_word = all_of(
     cluster_domain,
     service_cidr,
     click.option(
@@ -81,7 +70,7 @@ _word = _all_of(
         help="Approve although the API server (older than Kubernetes 1.32) does not tell which credential made a CSR.",
     ),
 )
-_times = _all_of(
+_times = all_of(
     click.option(
         "--gate-timeout",
         type=seconds,
@@ -150,30 +139,32 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
     return PodPlace(namespace or _NAMESPACE, checked_image(image))
 
 
-def _node_options(
-    terminal: "Terminal",
-    via: str,
-    image: str | None,
-    pod_namespace: str | None,
-    nodes: str | None,
-    ssh_config: str | None,
-    ssh_user: str | None,
-    ask_sudo_password: bool,
-) -> "NodeOptions":
+class _WayOptions(TypedDict):
+    via: str
+    image: str | None
+    pod_namespace: str | None
+    nodes: str | None
+    ssh_config: str | None
+    ssh_user: str | None
+    ask_sudo_password: bool
+
+
+def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     """The nodes that were asked for, and the way there. Raises UsageError for what does not go together."""
     from kubevouch.cli.common.invocation import SSH_CONFIG
     from kubevouch.rollout.act.make_plan import NodeOptions
 
-    if ask_sudo_password and via != "ssh":
+    via = way["via"]
+    if way["ask_sudo_password"] and via != "ssh":
         raise UsageError(f"--via {via}", "--ask-sudo-password belongs to --via ssh")
-    config = ssh_config or terminal.environment.get(SSH_CONFIG, "")
+    config = way["ssh_config"] or terminal.environment.get(SSH_CONFIG, "")
     return NodeOptions(
         via=_via(via),
-        nodes=_names(nodes),
+        nodes=_names(way["nodes"]),
         ssh_config=str(Path(config).absolute()) if config else "",
-        ssh_user=ssh_user or "",
-        ask_sudo_password=ask_sudo_password,
-        pods=_pods(via, image, pod_namespace),
+        ssh_user=way["ssh_user"] or "",
+        ask_sudo_password=way["ask_sudo_password"],
+        pods=_pods(via, way["image"], way["pod_namespace"]),
     )
 
 
@@ -187,22 +178,17 @@ def _node_options(
 @click.pass_context
 def plan(
     ctx: click.Context,
+    /,
     output: str,
     kubeconfig: str | None,
     context: str | None,
-    via: str,
-    image: str | None,
-    pod_namespace: str | None,
-    nodes: str | None,
-    ssh_config: str | None,
-    ssh_user: str | None,
-    ask_sudo_password: bool,
     allow: tuple[str, ...],
     cluster_domain: str,
     service_cidr: tuple[str, ...],
     without_credential_id: bool,
     gate_timeout: float,  # noqa: ARG001 - for NEXT, which says it again
     soak: float,
+    **way: Unpack[_WayOptions],
 ) -> int:
     """Looks at the nodes and shows diffs, names, order and undo of turning serverTLSBootstrap on.
 
@@ -214,9 +200,7 @@ def plan(
     from kubevouch.cli.rollout.plan import make_plan
 
     terminal = _terminal(ctx)
-    options = _node_options(
-        terminal, via, image, pod_namespace, nodes, ssh_config, ssh_user, ask_sudo_password
-    )
+    options = _node_options(terminal, way)
     word = _operator_word(cluster_domain, service_cidr, without_credential_id)
     file = None if output in ("table", "json") else Path(output)
     return make_plan(terminal, options, node_values(allow), word, soak, file, kubeconfig, context)
@@ -231,17 +215,12 @@ def plan(
 @click.pass_context
 def status(
     ctx: click.Context,
+    /,
     run: str,
     kubeconfig: str | None,
     context: str | None,
-    via: str,
-    image: str | None,
-    pod_namespace: str | None,
-    nodes: str | None,
-    ssh_config: str | None,
-    ssh_user: str | None,
-    ask_sudo_password: bool,
     yes: bool,
+    **way: Unpack[_WayOptions],
 ) -> int:
     """Shows where RUN, or whatever run there is, stands on each node. Without RUN it lists the runs that are kept here, too.
 
@@ -250,10 +229,8 @@ def status(
     from kubevouch.cli.rollout.status import show_status
 
     terminal = _terminal(ctx)
-    options = _node_options(
-        terminal, via, image, pod_namespace, nodes, ssh_config, ssh_user, ask_sudo_password
-    )
-    return show_status(terminal, run, options, kubeconfig, context, ssh_config, yes=yes)
+    options = _node_options(terminal, way)
+    return show_status(terminal, run, options, kubeconfig, context, way["ssh_config"], yes=yes)
 
 
 class _RunOptions(TypedDict):
@@ -268,7 +245,7 @@ class _RunOptions(TypedDict):
     yes: bool
 
 
-_carries_out = _all_of(
+_carries_out = all_of(
     output("table", "json"),
     cluster,
     _in_place,

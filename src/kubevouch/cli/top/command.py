@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import F, cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import F, all_of, cluster, output, seconds, terminal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,18 @@ def command() -> None:
 
 def _showing(function: F) -> F:
     """What both kinds take, in kubectl's words."""
-    for option in (
+    return all_of(
+        cluster,
+        click.option(
+            "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
+        ),
+        click.option(
+            "--sort-by",
+            type=click.Choice(["cpu", "memory"]),
+            help="The largest first, in place of by name.",
+        ),
+        click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
+        output("table", "json"),
         click.option(
             "--timeout",
             type=seconds,
@@ -47,20 +58,7 @@ def _showing(function: F) -> F:
             metavar="DURATION",
             help="How long to wait for kubelets' handshakes, where a value is missing.",
         ),
-        output("table", "json"),
-        click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
-        click.option(
-            "--sort-by",
-            type=click.Choice(["cpu", "memory"]),
-            help="The largest first, in place of by name.",
-        ),
-        click.option(
-            "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
-        ),
-        cluster,
-    ):
-        function = option(function)
-    return function
+    )(function)
 
 
 def _noting(terminal: "Terminal") -> "Callable[[str], None]":
