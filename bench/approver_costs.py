@@ -20,7 +20,7 @@ from kubevouch.policy.csr import asked_of, csr_of
 from kubevouch.policy.decide import RULES, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
 from kubevouch.policy.sources.choice import answer_for
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, written_pin
+from kubevouch.policy.sources.nodes import PINS, PinnedNode, written_pin
 from kubevouch.policy.sources.stored import shard_of
 from tests.support.requests import request
 

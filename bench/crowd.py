@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 from bench.clusters import BenchedCluster, Identity
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, written_pin
+from kubevouch.policy.sources.nodes import PINS, PinnedNode, written_pin
 from kubevouch.policy.sources.stored import shard_of
 from tests.support.api_connection import ApiConnection, RefusedRequest
 from tests.support.requests import request

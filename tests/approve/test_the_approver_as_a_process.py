@@ -135,11 +135,10 @@ async def test_the_metrics_are_for_whom_the_api_server_allows(
     assert code == 200, page
     for series in (
         "kubevouch_approver_leader 1.0",
-        'kubevouch_approver_decisions_total{outcome="approve",reason="Passes",source="pins"} 0.0',
+        'kubevouch_approver_decisions_total{outcome="pass",reason="Passes",source="pins"} 0.0',
         "kubevouch_approver_pending 0.0",
         "kubevouch_approver_oldest_pending_age_seconds 0.0",
         "kubevouch_approver_queue_depth 0.0",
-        "kubevouch_approver_served_mismatch 0.0",
         "kubevouch_approver_clock_ahead_seconds 0.0",
         "kubevouch_approver_tasks ",
         'kubevouch_approver_others_approved_total{verdict="refuse"} 0.0',

@@ -26,12 +26,11 @@ from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form
-from kubevouch.policy.client_csr import ClientCsr
 from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials, live_node
-from kubevouch.policy.csr import csr_of
+from kubevouch.policy.csr import ClientCsr, csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.sources.recorded import RecordedNode, written_record
+from kubevouch.policy.sources.nodes import RecordedNode, written_record
 from kubevouch.policy.sources.stored import shard_of
 from tests.support.requests import request
 

@@ -12,7 +12,9 @@ from tests.approve.conftest import CONFIG_MAP, NODE, SPACE, Cluster, approving
 from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
 
-PASSED_OVER = 'kubevouch_approver_decisions_total{outcome="hold",reason="Superseded",source="none"}'
+PASSED_OVER = (
+    'kubevouch_approver_decisions_total{outcome="refuse",reason="Superseded",source="none"}'
+)
 
 
 async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: Cluster) -> None:
@@ -31,7 +33,7 @@ async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: C
     assert event["regarding"]["name"] == "csr-1"
     assert event["regarding"]["uid"]
     assert running.metric(
-        'kubevouch_approver_decisions_total{outcome="approve",reason="Passes",source="inventory"}'
+        'kubevouch_approver_decisions_total{outcome="pass",reason="Passes",source="inventory"}'
     )
 
 
@@ -73,7 +75,7 @@ async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluste
         assert "192.0.2.9" in event["note"]
         assert event["note"].endswith(". See: kubevouch csr explain csr-1")
     assert running.metric(
-        'kubevouch_approver_decisions_total{outcome="hold",reason="AddressNotAllowed",source="inventory"}'
+        'kubevouch_approver_decisions_total{outcome="refuse",reason="AddressNotAllowed",source="inventory"}'
     )
     assert running.metric("kubevouch_approver_pending") == 1
     assert all("/approval" not in path for _, path in cluster.writes())
@@ -328,7 +330,7 @@ async def test_in_a_dry_run_nothing_is_written(cluster: Cluster) -> None:
         cluster.csr("csr-2", "n2", "192.0.2.9")
         await running.decided("csr-1")
         await running.decided("csr-2")
-        assert "Would decide" in running.log
+        assert "Would approve" in running.log
     assert [each for each in cluster.server.requests if each.method != "GET"] == []
 
 

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubevouch.approve.act.queue import DecisionQueue
-from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, next_look
 from kubevouch.approve.decide.approved_lately import AT_ONCE, ApprovalBudget
-from kubevouch.approve.decide.served import next_served_look
+from kubevouch.approve.decide.look import HELD, is_over, next_look
 from kubevouch.approve.decide.waiting import WaitingCsrs
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.kube.resources.certificates import CsrSpec
@@ -16,8 +15,8 @@ from kubevouch.kube.resources.events import bounded_note
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.facts import RuleResult, cannot_tell, refuses
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult, cannot_tell, passes, refuses
 from tests.support.clocks import SteppedClock
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -97,24 +96,10 @@ def test_budgets_do_not_pile_up() -> None:
     assert len(budget._buckets) <= 1_000
 
 
-def test_what_does_not_pass_stays_pending_and_nothing_is_denied() -> None:
-    assert action_of(decision(passes("signer", "it"))) is Action.APPROVE
-    reserved = held("reserved-addresses", HoldReason.RESERVED_ADDRESS)
-    assert action_of(decision(DOUBT, reserved)) is Action.HOLD
-    assert action_of(decision(DOUBT)) is Action.CANNOT_TELL
-
-
 def test_what_others_wrote_is_one_line_of_bounded_length() -> None:
     assert bounded_note("a\nb\x1b[0m", 100) == "a?b?[0m"
     assert bounded_note("ü" * 100, 21) == "ü" * 9 + "..."
     assert bounded_note("short", 5) == "short"
-
-
-def test_what_is_not_served_is_looked_at_until_it_is_late_and_then_more_rarely() -> None:
-    assert next_served_look(10) == 30
-    assert next_served_look(100) == 20
-    assert next_served_look(120) == 300
-    assert next_served_look(3600) is None
 
 
 def asking(waits: WaitingCsrs, name: str, minutes: float, *, over: bool = False) -> None:

@@ -1,32 +1,25 @@
 """Which nodes are asked what they serve: only where that would decide, at every kubelet's port, and a few at a time."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import msgspec
 import pytest
 
-from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.decide.look import may_be_dialled
-from kubevouch.approve.decide.served import ServedResult
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.evidence.names import ClusterNames, networks_of
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
-from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
+from kubevouch.kube.resources.certificates import CsrSpec
 from kubevouch.kube.resources.meta import ManagedMetadata
-from kubevouch.policy.client_csr import ClientCsr
 from kubevouch.policy.credentials import LiveNode
-from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of
+from kubevouch.policy.csr import CREDENTIAL_ID, ClientCsr, Csr, csr_of
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.system_clock import SystemClock
-from tests.approve.conftest import Cluster, HurriedClock, approving
-from tests.support.authority import Authority
-from tests.support.contexts import server_context
+from tests.approve.conftest import Cluster, approving
 from tests.support.requests import request
-from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet, Serve
-from tests.support.unhurried import GENEROUS
+from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ADDRESS, LOOPBACK = "192.0.2.1", "127.0.0.2"
@@ -133,65 +126,6 @@ def test_where_a_node_was_recreated_it_is_dialled_for_whom_the_rule_for_new_node
     made = msgspec.structs.replace(made, credential_ids=("X509SHA256=bb",))
     shown(view, made)
     assert may_be_dialled(view, made, asking, reserved, NOW + timedelta(seconds=1))
-
-
-def with_certificate(node: str, chain: bytes) -> CertificateSigningRequest:
-    """A CSR of this node that was approved and signed."""
-    return CertificateSigningRequest(
-        metadata=ManagedMetadata(name=f"c-{node}", uid=f"uid-{node}", creation_timestamp=NOW),
-        spec=CsrSpec(request=b"", username=f"system:node:{node}", signer_name=""),
-        status=CsrStatus(certificate=chain),
-    )
-
-
-async def test_a_certificate_that_cannot_be_looked_for_ends_no_other_look(
-    authority: Authority,
-) -> None:
-    """What cannot be read, has no address, or is of a Node that has gone; twenty, as they are read a few at a time."""
-    nameless = authority.serving("n1", node="n1").chain
-    names = [f"n{number}" for number in range(20)]
-    async with ScriptedKubelet(SILENCE, SystemClock(), host=LOOPBACK) as kubelet:
-        view, _ = seen(*(node(each, LOOPBACK, port=kubelet.port) for each in names))
-        results = asyncio.Queue[str]()
-        watch = ServedWatch(
-            HurriedClock(60.0),
-            view,
-            looks=lambda: True,
-            checked=lambda issued, _: results.put_nowait(issued.node),
-        )
-        watch.put(with_certificate("gone", authority.serving("gone", LOOPBACK).chain))
-        for number, each in enumerate(names[:-1]):
-            watch.put(with_certificate(each, b"no certificate" if number % 2 else nameless))
-        watch.put(with_certificate("n19", authority.serving("n19", LOOPBACK).chain))
-        watch.put(with_certificate("n2", b""))
-        task = asyncio.create_task(watch.run())
-        assert await asyncio.wait_for(results.get(), GENEROUS) == "n19"
-        task.cancel()
-
-
-@pytest.mark.parametrize(
-    ("loopback", "expected"), [("", ServedResult.UNREACHABLE), (LOOPBACK, ServedResult.SERVED)]
-)
-async def test_whether_a_certificate_is_served_is_not_asked_at_a_port_that_only_the_node_names(
-    authority: Authority, loopback: str, expected: ServedResult
-) -> None:
-    """It has its certificate by then: but we must knock at no port of its choice."""
-    issued = authority.serving("n1", LOOPBACK, node="n1")
-    behaviour = Serve(server_context(issued))
-    async with ScriptedKubelet(behaviour, SystemClock(), host=LOOPBACK) as kubelet:
-        view, _ = seen(node("n1", LOOPBACK, port=kubelet.port), loopback=loopback)
-        results = asyncio.Queue[ServedResult]()
-        watch = ServedWatch(
-            HurriedClock(60.0),
-            view,
-            looks=lambda: True,
-            checked=lambda _, found: results.put_nowait(found),
-        )
-        watch.put(with_certificate("n1", issued.chain))
-        task = asyncio.create_task(watch.run())
-        assert await asyncio.wait_for(results.get(), GENEROUS) is expected
-        task.cancel()
-        assert bool(kubelet.seen) is bool(loopback)
 
 
 async def test_however_many_csrs_a_node_makes_it_is_dialled_once_at_a_time(

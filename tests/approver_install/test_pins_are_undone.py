@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.policy.sources.pinned import PINS
+from kubevouch.policy.sources.nodes import PINS
 from kubevouch.policy.sources.stored import LARGEST_ENTRY, shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
+from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_pin
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo

@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 
 from kubevouch.approve.act.instruments import ApproverInstruments, _Measured
 from kubevouch.evidence.approvers import OUR_APPROVER
-from kubevouch.policy.sources.recorded import RECORDED
+from kubevouch.policy.sources.nodes import RECORDED
 from kubevouch.policy.sources.stored import shard_names
 from kubevouch.serve.exposition import new_registry
 from tests.support.manifests import folder_of_manifests, objects

@@ -14,7 +14,7 @@ from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
-from kubevouch.x509.presented import MOST_CERTIFICATES
+from kubevouch.x509.bundle import MOST_CERTIFICATES
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import NO_CERTIFICATE, ScriptedKubelet, Serve

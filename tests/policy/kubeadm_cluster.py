@@ -12,7 +12,7 @@ from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.nodes import PinnedNode
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36" / "nodes.json"

@@ -13,7 +13,7 @@ from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.ownership import allowed_addresses, allowed_names, foreign_addresses
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import IdentitySources, answer_for
-from kubevouch.policy.sources.pinned import PinDifference, PinnedNode, difference
+from kubevouch.policy.sources.nodes import PinDifference, PinnedNode, difference
 from tests.support.requests import request
 
 from .conftest import Case

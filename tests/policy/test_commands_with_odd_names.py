@@ -7,9 +7,9 @@ import msgspec
 from kubevouch.approve.act.telling import why_held
 from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.facts import RuleResult
 from kubevouch.policy.identity import client_standing
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult
 
 from .conftest import BORROWED, NODE, Case
 

@@ -31,7 +31,7 @@ from kubevouch.policy.claims import NameSource, allowed_names_of, with_said
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.node_index import IndexedEvidence
 
 from .test_each_rule import CASES as PIECES
 from .test_each_rule import case_of

@@ -26,10 +26,9 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy import form, identity, ownership, timing
 from kubevouch.policy.claims import AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.decide import RULES, Decision, decide
-from kubevouch.policy.facts import CsrFacts, CsrLimits, EntitlementFacts, NodeSeen
+from kubevouch.policy.facts import CsrFacts, CsrLimits, EntitlementFacts, NodeSeen, RuleResult
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import RuleResult
 from tests.support.requests import request
 
 from . import conftest

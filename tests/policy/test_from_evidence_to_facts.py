@@ -27,8 +27,8 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
-from kubevouch.policy.facts import CsrFacts, csr_facts
-from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.facts import CsrFacts, RuleResult, csr_facts
+from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import (
     Reservation,
@@ -37,7 +37,6 @@ from kubevouch.policy.reserved import (
     reserved_name,
     reserved_of,
 )
-from kubevouch.policy.rule import RuleResult
 from kubevouch.x509.csr import read_csr
 from tests.support.requests import request
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from kubevouch.policy.sources.configuration import (
     ApproverConfiguration,
+    IdentitySource,
     NewNodeRule,
-    SourceWord,
     read_configuration,
     with_configured,
 )
-from kubevouch.policy.sources.inventory import Inventory, InventoryNode, read_inventory
+from kubevouch.policy.sources.nodes import Inventory, InventoryNode, read_inventory
 from kubevouch.policy.sources.stored import Unreadable
 from tests.policy.kubeadm_cluster import NAMES
 from tests.support.bombs import ALIASES
@@ -66,7 +66,7 @@ def test_a_configuration_that_says_two_things_says_nothing() -> None:
 def test_without_anything_said_only_what_is_written_down_or_served_counts() -> None:
     found = read_configuration("schemaVersion: kubevouch.approver/1")
     assert found == ApproverConfiguration()
-    assert found.sources == (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
+    assert found.sources == (IdentitySource.INVENTORY, IdentitySource.PINS, IdentitySource.RENEWAL)
     assert found.limits.lifetime == timedelta(days=366)
 
 
@@ -93,7 +93,7 @@ def test_whatever_stands_there_is_read_or_refused(text: str) -> None:
 
 HEAD = "schemaVersion: kubevouch.approver/1\n"
 LISTED = "schemaVersion: kubevouch.inventory/1\n"
-DEFAULT = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
+DEFAULT = (IdentitySource.INVENTORY, IdentitySource.PINS, IdentitySource.RENEWAL)
 TEN = ip_network("10.0.0.0/8")
 
 
@@ -123,8 +123,8 @@ def test_each_field_of_the_inventory_is_read_and_a_bad_node_stands_alone() -> No
     assert isinstance(found, Inventory)
     good = {name: each for name, each in found.nodes.items() if name not in bad}
     assert good == {
-        "worker-1": InventoryNode("worker-1", ("worker-1", "shop"), ("10.0.0.1", "fd00::1"), "m-1"),
-        "worker-2": InventoryNode("worker-2"),
+        "worker-1": InventoryNode(("worker-1", "shop"), ("10.0.0.1", "fd00::1"), "m-1"),
+        "worker-2": InventoryNode(),
     }
     assert list(bad) == [name for name in found.nodes if name not in good]
     starts = zip(found.problems, bad.items(), strict=True)
@@ -144,7 +144,7 @@ def test_each_field_of_the_configuration_is_read() -> None:
         "maxLifetime: 36h\n"
     )
     assert read_configuration(said) == ApproverConfiguration(
-        sources=(*DEFAULT, SourceWord.NEW_NODES),
+        sources=(*DEFAULT, IdentitySource.NEW_NODES),
         new_nodes=(NewNodeRule("w-*", (TEN, ip_network("fd00::/64")), 5),),
         cluster_domain="xen.corp",
         service_networks=(ip_network("10.96.0.0/12"), ip_network("fd00:96::/112")),
@@ -155,7 +155,7 @@ def test_each_field_of_the_configuration_is_read() -> None:
 
 
 RIGHT = {
-    "sources: [pins, new-nodes]": ("sources", (SourceWord.PINS, SourceWord.NEW_NODES)),
+    "sources: [pins, new-nodes]": ("sources", (IdentitySource.PINS, IdentitySource.NEW_NODES)),
     "serviceCIDRs: [" + "10.0.0.0/8, " * 64 + "]": ("service_networks", (TEN,) * 64),
     "maxLifetime: 1h": ("max_lifetime", timedelta(hours=1)),
     "maxLifetime: 999999h": ("max_lifetime", timedelta(hours=999_999)),

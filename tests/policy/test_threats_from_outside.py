@@ -8,17 +8,20 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kubevouch.approve.decide.approved_lately import ShownKeys
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, Claim, NameSource
 from kubevouch.policy.csr import Csr
-from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.choice import IdentitySources, answer_for, written_claims
-from kubevouch.policy.sources.configuration import ApproverConfiguration, NewNodeRule, SourceWord
-from kubevouch.policy.sources.recorded import Admitted, RecordedNode
-from kubevouch.policy.written import WrittenClaims
+from kubevouch.policy.sources.configuration import (
+    ApproverConfiguration,
+    IdentitySource,
+    NewNodeRule,
+)
+from kubevouch.policy.sources.nodes import Admitted, RecordedNode
 from kubevouch.x509 import read_csr
 from tests.support.requests import request
 
@@ -69,7 +72,7 @@ def test_a_recycled_address_is_nobodys_as_long_as_its_first_node_is_written_down
     gone = RecordedNode("w1", "uid-w1", Admitted(("w1",), (ADDRESS,), NOW, "w*"))
     rule = NewNodeRule("w*", (), per_hour=9)
     sources = IdentitySources(
-        ApproverConfiguration(sources=(SourceWord.NEW_NODES,), new_nodes=(rule,)),
+        ApproverConfiguration(sources=(IdentitySource.NEW_NODES,), new_nodes=(rule,)),
         recorded={"w1": gone},
     )
     index = NodeIndex()

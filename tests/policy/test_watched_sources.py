@@ -8,8 +8,7 @@ import pytest
 from kubevouch.kube.resources import ConfigMap, Metadata
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.sources.configuration import why_unreadable
-from kubevouch.policy.sources.pinned import PinnedNode
-from kubevouch.policy.sources.recorded import credentials_in
+from kubevouch.policy.sources.nodes import PinnedNode, credentials_in
 from kubevouch.policy.sources.stored import Unreadable, shard_of
 from kubevouch.policy.sources.watched import EVERY_NODE, WatchedSources, is_source
 

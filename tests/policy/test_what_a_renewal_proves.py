@@ -21,12 +21,8 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.sources.choice import (
-    IdentitySource,
-    IdentitySources,
-    SourceAnswer,
-    answer_for,
-)
+from kubevouch.policy.sources.choice import IdentitySources, SourceAnswer, answer_for
+from kubevouch.policy.sources.configuration import IdentitySource
 from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.x509 import Certificate, read_certificates
@@ -116,7 +112,7 @@ def answered(*dialled: DialResult, names: tuple[str, ...] = ("w1",)) -> SourceAn
 
 def test_a_node_that_only_its_certificate_knows_gets_what_is_in_it() -> None:
     answer = answered(at(FIRST, *GOOD))
-    assert (answer.source, answer.allowed) == (IdentitySource.LIVE_CERTIFICATE, by_good())
+    assert (answer.source, answer.allowed) == (IdentitySource.RENEWAL, by_good())
     assert decide_entitlement(answer.allowed, OtherNodes(), ReservedNames()).outcome is Outcome.PASS
 
 

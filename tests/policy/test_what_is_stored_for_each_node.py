@@ -10,13 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch.policy.credentials import MOST, AllowedCertificate, NodeCredentials
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pin, read_pins, written_pin
-from kubevouch.policy.sources.recorded import (
+from kubevouch.policy.sources.nodes import (
+    PINS,
     RECORDED,
     Admitted,
+    PinnedNode,
     RecordedNode,
+    read_pin,
+    read_pins,
     read_record,
     read_recorded,
+    written_pin,
     written_record,
 )
 from kubevouch.policy.sources.stored import (
@@ -274,6 +278,7 @@ def admission(**other: Any) -> dict[str, Any]:
 LONG = "a" * 513
 CUT = "'" + "a" * 80 + "...'"
 NO_HASH = "Expected `str` matching regex '^(|[0-9a-f]{64})\\\\Z' - at `$.credentials."
+NO_SHA = "Expected `str` matching regex '^[0-9a-f]{64}\\\\Z' - at `$.clientCertificates"
 WRONG_PINS: dict[str, tuple[Any, str]] = {
     "cut off": ('{"v": 1', "not JSON (Input data was truncated)"),
     "deep": ('{"v": 1, "names": ' + "[" * 5000, "not JSON (maximum recursion depth exceeded while deserializing an object)"),
@@ -285,6 +290,7 @@ WRONG_PINS: dict[str, tuple[Any, str]] = {
     "newer": ({"v": 2}, "version 2"),
     "never was": ({"v": 0}, "version 0"),
     "unknown": ({"v": 1, "x": 1}, "Object contains unknown field `x`"),
+    "a name in the entry": ({"v": 1, "node": "w"}, "Object contains unknown field `node`"),
     "uid": ({"v": 1, "uid": "a\nb"}, "uid 'a\\nb'"),
     "machine-id": ({"v": 1, "machineId": LONG}, f"machineId {CUT}"),
     "by": ({"v": 1, "by": LONG}, f"by {CUT}"),
@@ -293,13 +299,13 @@ WRONG_PINS: dict[str, tuple[Any, str]] = {
     "address": ({"v": 1, "addresses": ["::1", "a" * 81]}, f"address {CUT}"),
     "zone": ({"v": 1, "addresses": ["fe80::1%1"]}, "address 'fe80::1%1'"),
     "addresses": ({"v": 1, "addresses": [f"10.0.0.{i}" for i in range(65)]}, "65 addresses"),
-    "hash": ({"v": 1, "clientCertificates": [A, "AB" * 32]}, f"client certificate '{'AB' * 32}'"),
-    "short hash": ({"v": 1, "clientCertificates": ["ab" * 31]}, f"client certificate '{'ab' * 31}'"),
-    "not a digit": ({"v": 1, "clientCertificates": ["a" * 62 + "Xa"]}, f"client certificate '{'a' * 62}Xa'"),
-    "not a digit at the end": ({"v": 1, "clientCertificates": ["a" * 63 + "X"]}, f"client certificate '{'a' * 63}X'"),
-    "hashes": ({"v": 1, "clientCertificates": [f"{i:064x}" for i in range(65)]}, "65 client certificates"),
+    "hash": ({"v": 1, "clientCertificates": [A, "AB" * 32]}, f"{NO_SHA}[1]`"),
+    "short hash": ({"v": 1, "clientCertificates": ["ab" * 31]}, f"{NO_SHA}[0]`"),
+    "not a digit": ({"v": 1, "clientCertificates": ["a" * 62 + "Xa"]}, f"{NO_SHA}[0]`"),
+    "not a digit at the end": ({"v": 1, "clientCertificates": ["a" * 63 + "X"]}, f"{NO_SHA}[0]`"),
+    "hashes": ({"v": 1, "clientCertificates": [f"{i:064x}" for i in range(65)]}, "65 clientCertificates"),
     "allowed": ({"v": 1, "names": ["a"], "allowed": ["a", "b"]}, "allowed: b"),
-    "moment": ({"v": 1, "pinnedAt": "2026-11-25T12:00:00"}, "pinnedAt 2026-11-25 12:00:00"),
+    "moment": ({"v": 1, "pinnedAt": "2026-11-25T12:00:00"}, "Expected `datetime` with a timezone component - at `$.pinnedAt`"),
 }  # fmt: skip
 WRONG_RECORDS: dict[str, tuple[Any, str]] = {
     "not UTF-8": (b'{"v": 1, "uid": "\xff"}', "not JSON ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte)"),

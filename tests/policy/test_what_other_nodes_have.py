@@ -17,8 +17,7 @@ from kubevouch.policy.claims import (
     OtherNodes,
     compared,
 )
-from kubevouch.policy.node_index import NodeIndex
-from kubevouch.policy.written import WrittenClaims
+from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.x509 import unmapped
 from tests.policy.look_at_all_nodes import other_nodes_of
 

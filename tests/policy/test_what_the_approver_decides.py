@@ -25,12 +25,11 @@ import pytest
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.credentials import LiveNode, NodeCredentials, folded, judged
-from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.csr import ClientCsr, client_csr_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
-from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.policy.sources.choice import (
     IdentitySources,
@@ -43,11 +42,16 @@ from kubevouch.policy.sources.configuration import (
     read_configuration,
     with_configured,
 )
-from kubevouch.policy.sources.inventory import read_inventory
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
-from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
+from kubevouch.policy.sources.nodes import (
+    PINS,
+    RECORDED,
+    PinnedNode,
+    RecordedNode,
+    read_inventory,
+    read_pins,
+    read_recorded,
+)
 from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.written import WrittenClaims
 
 from .test_csrs_as_files import NAMES, Object, patched, recorded
 

@@ -14,7 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.client_csr import ClientCsr
 from kubevouch.policy.credentials import (
     MOST,
     UNKNOWN_TIME,
@@ -24,6 +23,7 @@ from kubevouch.policy.credentials import (
     folded,
     judged,
 )
+from kubevouch.policy.csr import ClientCsr
 from kubevouch.policy.reasons import HoldReason
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kubevouch.approve.decide.approved_lately import MOST_KEYS, MOST_NODES, ShownKeys
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest
@@ -17,10 +18,9 @@ from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import CREDENTIAL_ID, MOST_NAMES, Csr, csr_of
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.facts import refuses
+from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import refuses
-from kubevouch.policy.shown_keys import MOST_KEYS, MOST_NODES, ShownKeys
 from kubevouch.x509 import QuirkCode, read_csr
 from tests.policy.kubeadm_cluster import NAMES
 from tests.support.requests import request

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from kubevouch.policy.facts import listed
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import listed
 from kubevouch.policy.usable import malformed, unusable, unusual
 
 

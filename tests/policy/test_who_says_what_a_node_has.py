@@ -11,7 +11,6 @@ from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import (
-    IdentitySource,
     IdentitySources,
     SourceAnswer,
     answer_for,
@@ -19,16 +18,29 @@ from kubevouch.policy.sources.choice import (
     written_answer,
     written_claims,
 )
-from kubevouch.policy.sources.configuration import ApproverConfiguration, NewNodeRule, SourceWord
-from kubevouch.policy.sources.inventory import Inventory, InventoryNode
-from kubevouch.policy.sources.pinned import PinnedNode
-from kubevouch.policy.sources.recorded import Admitted, RecordedNode
+from kubevouch.policy.sources.configuration import (
+    ApproverConfiguration,
+    IdentitySource,
+    NewNodeRule,
+)
+from kubevouch.policy.sources.nodes import (
+    Admitted,
+    Inventory,
+    InventoryNode,
+    PinnedNode,
+    RecordedNode,
+)
 from kubevouch.policy.sources.renewal import RenewalEvidence
 from kubevouch.policy.sources.stored import Unreadable
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 RULE = NewNodeRule("w*", (ip_network("10.0.0.0/24"), ip_network("fd00::/64")), per_hour=2)
-ALL = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL, SourceWord.NEW_NODES)
+ALL = (
+    IdentitySource.INVENTORY,
+    IdentitySource.PINS,
+    IdentitySource.RENEWAL,
+    IdentitySource.NEW_NODES,
+)
 NODE = msgspec.convert(
     {
         "metadata": {
@@ -50,7 +62,7 @@ NODE = msgspec.convert(
 )
 ASKED = AskedNames(("w1", "shop"), (ip_address("10.0.0.1"), ip_address("fd00::1")))
 BROKEN = Unreadable("kubevouch-pins-3, w1", "not JSON", "an entry was expected")
-LISTED = InventoryNode("w1", ("w1", "shop"), ("10.0.0.1",), "m-1")
+LISTED = InventoryNode(("w1", "shop"), ("10.0.0.1",), "m-1")
 PIN = PinnedNode("w1", "uid-1", ("w1", "shop"), ("10.0.0.1",), "m-1", (), NOW, "alice")
 RECORD = RecordedNode("w1", "uid-1", Admitted(("w1",), ("10.0.0.1",), NOW, "w*"))
 PINNED = "pinned on 2026-11-25 by alice"
@@ -60,7 +72,7 @@ DIFF = "kubevouch approver pin w1 --diff"
 
 
 def sources(
-    *words: SourceWord, rules: tuple[NewNodeRule, ...] = (RULE,), **more: Any
+    *words: IdentitySource, rules: tuple[NewNodeRule, ...] = (RULE,), **more: Any
 ) -> IdentitySources:
     return IdentitySources(ApproverConfiguration(sources=words or ALL, new_nodes=rules), **more)
 
@@ -111,12 +123,12 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
         ),
         (
             {"inventory": Inventory({"w2": LISTED}), "pins": {"w1": PIN}},
-            SourceAnswer(IdentitySource.PIN, allowed(NameSource.PIN, BY_PIN), PINNED),
+            SourceAnswer(IdentitySource.PINS, allowed(NameSource.PIN, BY_PIN), PINNED),
         ),
         (
             {"pins": {"w1": msgspec.structs.replace(PIN, machine_id="m-2")}},
             SourceAnswer(
-                IdentitySource.PIN,
+                IdentitySource.PINS,
                 allowed(NameSource.PIN, BY_PIN, MACHINE.format("the pin")),
                 PINNED,
             ),
@@ -124,7 +136,7 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
         (
             {"pins": {"w1": msgspec.structs.replace(PIN, uid="uid-0")}},
             SourceAnswer(
-                IdentitySource.PIN,
+                IdentitySource.PINS,
                 allowed(
                     NameSource.PIN,
                     BY_PIN,
@@ -152,7 +164,7 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
         (
             {"pins": {"w1": BROKEN}},
             SourceAnswer(
-                IdentitySource.PIN, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
+                IdentitySource.PINS, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
             ),
         ),
         (
@@ -192,14 +204,14 @@ def test_what_was_admitted_once_is_the_whole_answer(uid: str, outdated: str) -> 
         ),
         ADMITTED,
     )
-    for words in (ALL, (SourceWord.PINS,), (SourceWord.NEW_NODES,)):
+    for words in (ALL, (IdentitySource.PINS,), (IdentitySource.NEW_NODES,)):
         assert answered(sources(*words, recorded={"w1": record})) == answer
 
 
 @pytest.mark.parametrize("record", [RECORD, BROKEN])
-@pytest.mark.parametrize("word", [SourceWord.INVENTORY, SourceWord.RENEWAL])
+@pytest.mark.parametrize("word", [IdentitySource.INVENTORY, IdentitySource.RENEWAL])
 def test_where_neither_pins_nor_new_nodes_count_no_record_does(
-    word: SourceWord, record: RecordedNode | Unreadable
+    word: IdentitySource, record: RecordedNode | Unreadable
 ) -> None:
     known = sources(word, recorded={"w1": record})
     assert answered(known).source is IdentitySource.NONE
@@ -210,15 +222,15 @@ def test_where_neither_pins_nor_new_nodes_count_no_record_does(
     ("words", "left_out", "source"),
     [
         (ALL, 0, IdentitySource.INVENTORY),
-        (ALL[1:], 0, IdentitySource.PIN),
-        (ALL, 1, IdentitySource.PIN),
+        (ALL[1:], 0, IdentitySource.PINS),
+        (ALL, 1, IdentitySource.PINS),
         (ALL, 2, IdentitySource.RECORDED),
         (ALL[3:], 0, IdentitySource.RECORDED),
-        (ALL, 3, IdentitySource.NEW_NODE_RULE),
+        (ALL, 3, IdentitySource.NEW_NODES),
     ],
 )
 def test_the_highest_source_that_knows_the_node_decides(
-    words: tuple[SourceWord, ...], left_out: int, source: IdentitySource
+    words: tuple[IdentitySource, ...], left_out: int, source: IdentitySource
 ) -> None:
     written = {
         "inventory": Inventory({"w1": LISTED}),
@@ -244,9 +256,9 @@ def test_a_source_that_is_not_named_does_not_count() -> None:
         "pins": {"w1": PIN},
         "recorded": {"w1": RECORD},
     }
-    assert answered(sources(SourceWord.RENEWAL, **known)).source is IdentitySource.NONE
-    assert answered(sources(SourceWord.PINS, inventory=BROKEN)).source is IdentitySource.NONE
-    assert answered(sources(SourceWord.INVENTORY, pins={"w1": BROKEN})).source is (
+    assert answered(sources(IdentitySource.RENEWAL, **known)).source is IdentitySource.NONE
+    assert answered(sources(IdentitySource.PINS, inventory=BROKEN)).source is IdentitySource.NONE
+    assert answered(sources(IdentitySource.INVENTORY, pins={"w1": BROKEN})).source is (
         IdentitySource.NONE
     )
 
@@ -277,7 +289,7 @@ ADMITS = (
 
 def test_what_the_rule_for_new_nodes_admits_is_the_whole_answer() -> None:
     assert answered(sources()) == SourceAnswer(
-        IdentitySource.NEW_NODE_RULE,
+        IdentitySource.NEW_NODES,
         AllowedNames(
             "w1",
             (Claim("w1", NameSource.NODE_NAME),),
@@ -352,7 +364,7 @@ def test_a_rule_without_room_is_the_whole_answer(
     assert (answer.admits is None) is full
     if full:
         assert answer == SourceAnswer(
-            IdentitySource.NEW_NODE_RULE, nothing(why, HoldReason.TOO_MANY_NEW_NODES), why
+            IdentitySource.NEW_NODES, nothing(why, HoldReason.TOO_MANY_NEW_NODES), why
         )
 
 
@@ -371,7 +383,7 @@ SHOP = "The Node itself does not claim shop"
     ("words", "renewal", "why"),
     [
         (
-            (SourceWord.INVENTORY, SourceWord.PINS),
+            (IdentitySource.INVENTORY, IdentitySource.PINS),
             None,
             f"no source knows this node (inventory, pins). {SHOP}",
         ),
@@ -384,7 +396,7 @@ SHOP = "The Node itself does not claim shop"
             ),
         ),
         (
-            (SourceWord.RENEWAL,),
+            (IdentitySource.RENEWAL,),
             RenewalEvidence((), (), NOW),
             (
                 "no source knows this node (renewal); renewal: 10.0.0.1: nobody has looked at what is served there. "
@@ -394,7 +406,7 @@ SHOP = "The Node itself does not claim shop"
     ],
 )
 def test_of_a_node_that_is_not_known_the_whole_answer_is_why(
-    words: tuple[SourceWord, ...], renewal: RenewalEvidence | None, why: str
+    words: tuple[IdentitySource, ...], renewal: RenewalEvidence | None, why: str
 ) -> None:
     assert answered(sources(*words), renewal=renewal) == SourceAnswer(
         IdentitySource.NONE, nothing(why, HoldReason.NODE_UNKNOWN), why
@@ -403,13 +415,13 @@ def test_of_a_node_that_is_not_known_the_whole_answer_is_why(
 
 def test_of_a_node_that_is_not_known_a_pin_is_advised_that_has_all_it_asks_for() -> None:
     asked = AskedNames(("w1",), ASKED.addresses[:1])
-    answer = answer_for(NODE, asked, sources(SourceWord.PINS), at=NOW)
+    answer = answer_for(NODE, asked, sources(IdentitySource.PINS), at=NOW)
     assert answer.why == f"no source knows this node (pins). If it is yours: {ADVICE}"
 
 
 def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:
     known = sources(
-        inventory=Inventory({"w1": InventoryNode("w1", ("a",), ("10.0.0.1",))}),
+        inventory=Inventory({"w1": InventoryNode(("a",), ("10.0.0.1",))}),
         pins={"w1": PinnedNode("w1", "", ("b",), ("10.0.0.2",))},
         recorded={"w1": RecordedNode("w1", "", Admitted(("c",), ("10.0.0.3",), NOW, "w*"))},
     )
@@ -426,9 +438,9 @@ def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:
 
 def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
     inventory, pins = Inventory({"w1": LISTED}), {"w1": PIN}
-    by_pin = written_claims(sources(SourceWord.PINS, inventory=inventory, pins=pins), "w1")
+    by_pin = written_claims(sources(IdentitySource.PINS, inventory=inventory, pins=pins), "w1")
     assert {each.source for each in by_pin} == {NameSource.PIN}
-    listed = written_claims(sources(SourceWord.INVENTORY, inventory=inventory, pins=pins), "w1")
+    listed = written_claims(sources(IdentitySource.INVENTORY, inventory=inventory, pins=pins), "w1")
     assert {each.source for each in listed} == {NameSource.INVENTORY}
     bad = sources(inventory=Inventory({"w1": BROKEN}), pins={"w1": BROKEN}, recorded={"w1": BROKEN})
     broken = msgspec.structs.replace(BROKEN, mentioned=("192.0.2.1", "w1"))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.client_csr import certificate_id, client_csr_of
+from kubevouch.policy.csr import certificate_id, client_csr_of
 from tests.support.authority import Authority
 from tests.support.requests import request
 

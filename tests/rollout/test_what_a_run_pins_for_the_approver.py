@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from kubevouch.cli.rollout.approver_pins import proven_pin
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.nodes import PinnedNode
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)

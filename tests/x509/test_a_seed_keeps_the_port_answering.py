@@ -13,18 +13,18 @@ from kubevouch.x509 import (
     Certificate,
     CertificateKind,
     KeyKind,
-    SelfSignedPair,
     X509Error,
     classify,
-    key_belongs,
     kubelet_self_signed,
     node_name_of,
     read_certificate_der,
     read_pem,
-    self_signed_host,
     verify,
 )
+from kubevouch.x509.bundle import key_belongs
 from kubevouch.x509.gotext import Address, address_text
+from kubevouch.x509.issue import SelfSignedPair
+from kubevouch.x509.kinds import self_signed_host
 from real.oracle.asn1 import name, null, oid, seq
 from real.oracle.certificates import Authority, leaf
 from real.oracle.keys import ecdsa

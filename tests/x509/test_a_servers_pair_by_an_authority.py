@@ -12,13 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from kubevouch.x509 import (
-    ServingPair,
-    X509Error,
-    key_belongs,
-    read_certificates,
-    signed_serving_pair,
-)
+from kubevouch.x509 import X509Error, read_certificates, signed_serving_pair
+from kubevouch.x509.bundle import key_belongs
+from kubevouch.x509.issue import ServingPair
 
 NAMES = ("usage.kube-system.svc", "usage.kube-system", "10.0.0.5", "fd00::5")
 NOW = datetime.now(UTC)

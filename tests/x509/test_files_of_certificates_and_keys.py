@@ -13,15 +13,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kubevouch.x509 import (
     Certificate,
-    OtherBlock,
     X509Error,
-    key_belongs,
     read_certificate_der,
     read_certificates,
     read_pem,
     write_certificates,
 )
-from kubevouch.x509.bundle import LARGEST_FILE, MOST_BLOCKS
+from kubevouch.x509.bundle import LARGEST_FILE, MOST_BLOCKS, OtherBlock, key_belongs
 from tests.support.authority import Authority
 from tests.x509.recorded import ders
 

@@ -12,7 +12,6 @@ from kubevouch.x509 import (
     X509Error,
     classify,
     describe,
-    key_belongs,
     read_certificate_der,
     read_certificates,
     read_csr,
@@ -20,9 +19,9 @@ from kubevouch.x509 import (
     verify,
 )
 from kubevouch.x509 import pem as codec
-from kubevouch.x509.bundle import LARGEST_FILE
-from kubevouch.x509.canonical import deviation
+from kubevouch.x509.bundle import LARGEST_FILE, key_belongs
 from kubevouch.x509.csr import LARGEST_CSR
+from kubevouch.x509.quirks import deviation
 from real.oracle.asn1 import tlv
 from real.oracle.certificates import NOW, san_value
 from real.oracle.request_cases import block, san_request

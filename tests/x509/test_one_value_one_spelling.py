@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.x509 import der
-from kubevouch.x509.canonical import deviation
 from kubevouch.x509.errors import Malformed
+from kubevouch.x509.quirks import deviation
 
 TAGS = st.sampled_from(
     [

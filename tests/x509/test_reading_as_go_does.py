@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import pytest
 
-from kubevouch.x509 import Certificate, OtherBlock, X509Error, read_certificate_der, read_pem
+from kubevouch.x509 import Certificate, X509Error, read_certificate_der, read_pem
 from kubevouch.x509 import pem as codec
+from kubevouch.x509.bundle import OtherBlock
 from kubevouch.x509.extensions import KEY_USAGES
 from kubevouch.x509.gotext import address_text
 from tests.support.recordings import of_each

@@ -12,10 +12,8 @@ from kubevouch.x509 import (
     describe,
     node_name_of,
     read_certificate_der,
-    remaining_life,
-    self_signed_host,
 )
-from kubevouch.x509.describe import duration_text
+from kubevouch.x509.kinds import duration_text, remaining_life, self_signed_host
 from real.oracle.asn1 import name
 from real.oracle.certificates import CLIENT_AUTH, NOW, SERVER_AUTH, Authority, authority, leaf
 from real.oracle.keys import ecdsa

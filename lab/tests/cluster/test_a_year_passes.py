@@ -21,7 +21,7 @@ from kubevouch.policy.claims import AllowedNames, Claim, NameSource
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.decide import Decision, approval, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.indexed import IndexedEvidence
+from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, ENDPOINT_SLICES

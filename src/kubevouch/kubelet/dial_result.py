@@ -33,7 +33,7 @@ class DialResult:
 
     at: when it began. elapsed: seconds, including waits caused by our own load. remote: the address that answered
     ("10.0.0.5:10250"); empty if none was reached. chain: leaf first, as much of it as is read
-    (x509.presented).
+    (x509.bundle).
     """
 
     target: Target

@@ -6,5 +6,5 @@ since a kubelet whose CSR is denied sends another one every 32 seconds (client-g
 util/certificate/certificate_manager.go).
 
 `credentials` says which client certificates are a node's own. What only an approver has: `sources` (who says what a node has),
-`node_index` and `shown_keys` (what other nodes have, kept one by one).
+`node_index` (what other nodes have, kept one by one).
 """

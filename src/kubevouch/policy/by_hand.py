@@ -30,15 +30,14 @@ from kubevouch.policy.credentials import CredentialAnswer, live_node
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.decide import RULES, WHAT_IT_ASKS_FOR, Decision, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.indexed import IndexedEvidence, tell_credentials
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
+from kubevouch.policy.node_index import IndexedEvidence, WrittenClaims, tell_credentials
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.allowing import pinning
-from kubevouch.policy.sources.choice import IdentitySource, written_answer
-from kubevouch.policy.sources.configuration import ApproverConfiguration
-from kubevouch.policy.sources.recorded import credentials_in
+from kubevouch.policy.sources.choice import written_answer
+from kubevouch.policy.sources.configuration import ApproverConfiguration, IdentitySource
+from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
-from kubevouch.policy.written import WrittenClaims
 
 LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
 

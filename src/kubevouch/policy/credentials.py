@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.client_csr import ClientCsr, certificate_id
+from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4

@@ -11,10 +11,9 @@ from kubevouch.kube.resources.events import bounded_note
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
-from kubevouch.policy.facts import CsrFacts, EntitlementFacts
+from kubevouch.policy.facts import CsrFacts, EntitlementFacts, NameRule, Rule, RuleResult
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import NameRule, Rule, RuleResult
 
 ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     form.count,

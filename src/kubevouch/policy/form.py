@@ -1,8 +1,15 @@
 """The form of a kubelet's CSR: canonical bytes, bounded sizes, and the key and usages that kubelets send."""
 
-from kubevouch.policy.facts import CsrFacts, NameFacts
+from kubevouch.policy.facts import (
+    CsrFacts,
+    NameFacts,
+    RuleResult,
+    listed,
+    passes,
+    refuses,
+    unreadable,
+)
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult, listed, passes, refuses, unreadable
 
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}

@@ -4,11 +4,15 @@ from datetime import timedelta
 from shlex import join
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy.client_csr import certificate_id
-from kubevouch.policy.csr import KUBELET_SERVING, NODE_USER, NODES_GROUP, requestor_node
-from kubevouch.policy.facts import CsrFacts
-from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import (
+from kubevouch.policy.csr import (
+    KUBELET_SERVING,
+    NODE_USER,
+    NODES_GROUP,
+    certificate_id,
+    requestor_node,
+)
+from kubevouch.policy.facts import (
+    CsrFacts,
     RuleResult,
     cannot_tell,
     listed,
@@ -17,6 +21,7 @@ from kubevouch.policy.rule import (
     refuses,
     unreadable,
 )
+from kubevouch.policy.reasons import HoldReason
 
 
 def signer(facts: CsrFacts) -> RuleResult:

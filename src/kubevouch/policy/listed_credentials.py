@@ -8,7 +8,6 @@ import msgspec
 
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.client_csr import ClientCsr, certificate_id, client_csr_of
 from kubevouch.policy.credentials import (
     CredentialAnswer,
     LiveNode,
@@ -16,7 +15,14 @@ from kubevouch.policy.credentials import (
     folded,
     judged,
 )
-from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr
+from kubevouch.policy.csr import (
+    CREDENTIAL_ID,
+    NODE_USER,
+    ClientCsr,
+    Csr,
+    certificate_id,
+    client_csr_of,
+)
 from kubevouch.policy.reasons import HoldReason
 
 

@@ -1,13 +1,15 @@
-"""What nodes have, kept up to date Node by Node: for one CSR only what it asks for is looked up.
+"""Who has what by writing and by Node, kept up to date one by one: for one CSR only what it asks for is looked up.
 
 A look at all nodes for each CSR would cost a million steps for a thousand CSRs of a thousand nodes; so would a plan of a
 thousand nodes. Whatever is asked, the answers are the same (tests/policy/look_at_all_nodes.py).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import count
 
-from kubevouch.kube.resources import Node
+from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import (
     Address,
     AskedNames,
@@ -17,8 +19,49 @@ from kubevouch.policy.claims import (
     compared,
     written_by,
 )
-from kubevouch.policy.written import Value
+from kubevouch.policy.csr import CREDENTIAL_ID, Csr, certificate_id
+from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.x509 import unmapped
+
+Value = str | Address
+"""A name or an address, in the form in which they are compared."""
+
+Owned = tuple[str, Claim]
+"""The name of a node, and what is written down for it."""
+
+
+class WrittenClaims:
+    """Who has what by writing."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Claim, ...]] = {}
+        self._by_value: dict[Value, tuple[Owned, ...]] = {}
+
+    def put(self, node: str, claims: tuple[Claim, ...]) -> set[Value]:
+        """All that is written down for a node; () if nothing is any more. Returns what it had by writing, or has."""
+        before = self._of.pop(node, ())
+        for claim in before:
+            value = compared(claim.value)
+            kept = tuple(each for each in self._by_value.get(value, ()) if each[0] != node)
+            if kept:
+                self._by_value[value] = kept
+            else:
+                self._by_value.pop(value, None)
+        # A claim may be written down twice: each value has the node once for each.
+        if claims:
+            self._of[node] = claims
+        for claim in claims:
+            value = compared(claim.value)
+            self._by_value[value] = (*self._by_value.get(value, ()), (node, claim))
+        return {compared(claim.value) for claim in (*before, *claims)}
+
+    def among(self, asked: AskedNames) -> Iterator[Owned]:
+        """What is written down of the values that are asked for."""
+        for name in asked.names:
+            yield from self._by_value.get(name.lower(), ())
+        for address in asked.addresses:
+            yield from self._by_value.get(unmapped(address), ())
+
 
 _Holders = dict[Value, str | set[str]]
 """By value the nodes that have it. One name, as almost always, is without a set around it: half a kilobyte less for each node."""
@@ -124,3 +167,58 @@ def _take(holders: _Holders, value: Value, name: str) -> None:
         known.discard(name)
     if not known or known == name:
         holders.pop(value, None)
+
+
+def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
+    """Whether one of them says which client certificate made it."""
+    return any(certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())) for each in csrs)
+
+
+class IndexedEvidence:
+    """The evidence of one moment; each index is made when it is first asked for."""
+
+    def __init__(self, evidence: PolicyEvidence) -> None:
+        self._evidence = evidence
+
+    @property
+    def knows_nodes(self) -> bool:
+        """Whether the Nodes could be read."""
+        return self._evidence.nodes.value is not None
+
+    def node(self, name: str) -> Node | None:
+        """The Node with this name, or None."""
+        return self._nodes.get(name)
+
+    @cached_property
+    def claimed(self) -> NodeIndex:
+        """What each Node has; empty where the Nodes could not be read."""
+        return NodeIndex(self._evidence.nodes.or_else(()))
+
+    @cached_property
+    def reserved(self) -> ReservedNames:
+        """The cluster's own names and addresses."""
+        return reserved_of(self._evidence.names, self._evidence.nodes.or_else(()))
+
+    @cached_property
+    def tells_credentials(self) -> bool:
+        """Whether a CSR says which client certificate made it."""
+        return tell_credentials(self._evidence.csrs.or_else(()))
+
+    def newest(self, csr: Csr) -> str | None:
+        """The newest serving CSR that was made by the same user with the same credential.
+
+        Whoever borrowed a node's identity with a bootstrap token has another one, and makes no CSR of its kubelet an old one.
+        """
+        return self._newest.get((csr.username, csr.credential_ids))
+
+    @cached_property
+    def _nodes(self) -> dict[str, Node]:
+        return {each.name: each for each in self._evidence.nodes.or_else(())}
+
+    @cached_property
+    def _newest(self) -> dict[tuple[str | None, tuple[str, ...]], str]:
+        """They come oldest first."""
+        return {
+            (each.spec.username, each.spec.extra.get(CREDENTIAL_ID, ())): each.name
+            for each in self._evidence.csrs.or_else(())
+        }

@@ -15,10 +15,8 @@ from kubevouch.policy.claims import (
     NameSource,
     OtherNodes,
 )
-from kubevouch.policy.facts import NameFacts
-from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.reserved import reserved_address, reserved_name
-from kubevouch.policy.rule import (
+from kubevouch.policy.facts import (
+    NameFacts,
     RuleResult,
     cannot_tell,
     listed,
@@ -26,6 +24,8 @@ from kubevouch.policy.rule import (
     refuses,
     unreadable,
 )
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.reserved import reserved_address, reserved_name
 from kubevouch.x509 import unmapped
 
 Value = str | Address

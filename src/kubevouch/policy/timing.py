@@ -1,8 +1,15 @@
 """Whether a decision would still mean anything: the kubelet drops its key 15 minutes after asking."""
 
-from kubevouch.policy.facts import CsrFacts
+from kubevouch.policy.facts import (
+    CsrFacts,
+    RuleResult,
+    cannot_tell,
+    listed,
+    not_asked,
+    passes,
+    refuses,
+)
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult, cannot_tell, listed, not_asked, passes, refuses
 
 
 def undecided(facts: CsrFacts) -> RuleResult:

@@ -4,16 +4,16 @@ import re
 from ipaddress import ip_network
 
 from kubevouch.policy.claims import Address
-from kubevouch.policy.facts import NameFacts
-from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.rule import (
+from kubevouch.policy.facts import (
+    NameFacts,
     RuleResult,
     listed,
     passes,
     refuses,
     unreadable,
 )
+from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.reserved import ReservedNames
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")

@@ -22,8 +22,8 @@ from kubevouch.serve.headers import user_from_headers
 from kubevouch.serve.messages import ANONYMOUS, HttpRequest, UserInfo
 from kubevouch.serve.reviews import review_token
 from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificate_der, verify
+from kubevouch.x509.bundle import leaf_too_long, looked_at
 from kubevouch.x509.chains import signers_of
-from kubevouch.x509.presented import leaf_too_long, looked_at
 
 AUTHENTICATED = "system:authenticated"
 _WHERE: Final = "client certificate"

@@ -3,22 +3,17 @@
 To Kubernetes a certificate is what Go reads in its bytes. So this room reads and verifies as Go does, with Go's error
 texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 
-- `bundle`: files of PEM; `certificate`: the value; `kinds`: what it is in a cluster; `describe`: in words
+- `bundle`: files of PEM, and how much is read of a chain that a peer presents; `certificate`: the value; `kinds`: in words
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
-- `csr` (`csr_attributes`, `csr_identity`), `quirks`: a CSR, and every way in which two readers could disagree about it
+- `csr` (`csr_attributes`), `quirks`: a CSR, and every way in which two readers could disagree about it
 - `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
-- `presented`: how much is read of a chain that somebody presented
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`,
-  `extensions`, `constraint_values`, `hostnames`, `chains`, `policies`, `constraints`, `constraint_sets`, `domains`,
-  `uris`, `gotext`
+  `extensions`, `constraint_values`, `chains`, `constraints`, `uris`, `gotext`
 
 docs/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
 """
 
 from kubevouch.x509.bundle import (
-    Bundle,
-    OtherBlock,
-    key_belongs,
     read_certificate_der,
     read_certificates,
     read_pem,
@@ -26,47 +21,39 @@ from kubevouch.x509.bundle import (
 )
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.csr import CertificateRequest, read_csr
-from kubevouch.x509.describe import describe, duration_text, life_used, remaining_life
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import printable, unmapped
-from kubevouch.x509.hostnames import hostname_failure
 from kubevouch.x509.issue import (
     KeyKind,
-    SelfSignedPair,
-    ServingPair,
     kubelet_certified,
     kubelet_self_signed,
     new_authority,
     signed_serving_pair,
 )
-from kubevouch.x509.keys import PrivateKeyBlock, PublicKey
+from kubevouch.x509.keys import PublicKey
 from kubevouch.x509.kinds import (
     CertificateKind,
     classify,
+    describe,
+    duration_text,
+    life_used,
     misnamed,
     node_name_of,
-    self_signed_host,
 )
 from kubevouch.x509.names import Name
-from kubevouch.x509.quirks import Quirk, QuirkCode
+from kubevouch.x509.quirks import QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason
-from kubevouch.x509.verify import ExtKeyUsage, verify
+from kubevouch.x509.verify import ExtKeyUsage, hostname_failure, verify
 
 __all__ = [
-    "Bundle",
     "Certificate",
     "CertificateKind",
     "CertificateRequest",
     "ExtKeyUsage",
     "KeyKind",
     "Name",
-    "OtherBlock",
-    "PrivateKeyBlock",
     "PublicKey",
-    "Quirk",
     "QuirkCode",
-    "SelfSignedPair",
-    "ServingPair",
     "Verdict",
     "VerifyReason",
     "X509Error",
@@ -74,7 +61,6 @@ __all__ = [
     "describe",
     "duration_text",
     "hostname_failure",
-    "key_belongs",
     "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
@@ -86,8 +72,6 @@ __all__ = [
     "read_certificates",
     "read_csr",
     "read_pem",
-    "remaining_life",
-    "self_signed_host",
     "signed_serving_pair",
     "unmapped",
     "verify",

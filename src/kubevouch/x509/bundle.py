@@ -8,8 +8,11 @@ Go's readers silently skip what they cannot read, so with a broken block in `ca.
 Here a broken block is an error that names the block.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
 
 from kubevouch.x509 import pem
 from kubevouch.x509.certificate import Certificate, parse_certificate
@@ -156,3 +159,25 @@ def _key(block: pem.PemBlock, where: str) -> PrivateKeyBlock:
         return read_private_key(block.label, block.body)
     except Malformed as error:
         raise X509Error(where, f"not a private key: {error}", "a key in DER was expected") from None
+
+
+MOST_CERTIFICATES: Final = 16
+"""Certificates of a chain that are read. A kubelet presents one or two; Go's verifier stops at a hundred signatures."""
+MOST_OF_A_CHAIN: Final = 16 * 1024
+"""Bytes of them. A certificate has one or two thousand; to read a hundred thousand, of any stranger, would hold up all others."""
+
+
+def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Those of the certificates that a peer has presented which are read: the leaf, and some of those behind it.
+
+    Nothing if the leaf alone is too long.
+    """
+    long = list(accumulate(map(len, presented[:MOST_CERTIFICATES])))
+    return tuple(presented[: bisect_right(long, MOST_OF_A_CHAIN)])
+
+
+def leaf_too_long(presented: Sequence[bytes]) -> str:
+    """Why a leaf is too long to be read; "" if it is short enough, or if none was presented."""
+    if not presented or len(presented[0]) <= MOST_OF_A_CHAIN:
+        return ""
+    return f"{len(presented[0])} bytes; at most {MOST_OF_A_CHAIN} are read"

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from kubevouch.x509 import der
 from kubevouch.x509.constraint_values import NameConstraints
-from kubevouch.x509.encoded import Encoded
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import (
     Extension,
@@ -27,7 +26,7 @@ from kubevouch.x509.extensions import (
 )
 from kubevouch.x509.keys import PublicKey, read_public_key
 from kubevouch.x509.names import Name, read_name
-from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, Encoded, SubjectAltNames
 from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm
 
 _NO_SUCH_DATE = "a time outside of the years 1 to 9999"

@@ -6,9 +6,9 @@ Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; RFC 5280, 4
 from dataclasses import dataclass
 
 from kubevouch.x509 import der
-from kubevouch.x509.domains import domain_is_valid, mailbox
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.gotext import parse_address, quote
+from kubevouch.x509.uris import domain_is_valid, mailbox
 
 _INVALID = "x509: invalid NameConstraints extension"
 _EMAIL, _DNS, _URI, _IP = (der.context(number) for number in (1, 2, 6, 7))

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubevouch.x509 import der
-from kubevouch.x509.canonical import deviation
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import Extension
 from kubevouch.x509.gotext import address_text, parse_address, unmapped
-from kubevouch.x509.quirks import Quirk, QuirkCode, quirk
+from kubevouch.x509.quirks import Quirk, QuirkCode, deviation, quirk
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames, read_alt_names
 
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"

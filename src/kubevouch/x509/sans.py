@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from kubevouch.x509 import der
-from kubevouch.x509.domains import domain_is_valid
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.gotext import Address, quote
-from kubevouch.x509.uris import host_of
+from kubevouch.x509.uris import domain_is_valid, host_of
 
 SUBJECT_ALT_NAME = "2.5.29.17"
 
@@ -93,3 +92,30 @@ def _uri(body: bytes) -> str:
     if host and not domain_is_valid(host):
         raise Malformed(f"x509: cannot parse URI {quote(text)}: invalid domain")
     return text
+
+
+class Encoded:
+    """A value that was read from DER. Two of the same class are equal if their DER is equal."""
+
+    __slots__ = ()
+
+    der: bytes
+    alt_names: SubjectAltNames
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Encoded) or type(self) is not type(other):
+            return NotImplemented
+        return self.der == other.der
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The DNS names in the SAN, in order and as written; upper case stays."""
+        return self.alt_names.dns_names
+
+    @property
+    def ip_addresses(self) -> tuple[Address, ...]:
+        """The IP addresses in the SAN, in order."""
+        return self.alt_names.ip_addresses

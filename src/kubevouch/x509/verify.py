@@ -7,9 +7,16 @@ OpenSSL's verification; if the two disagree, that is a finding of its own.
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d) policies, extended key
 usage and name constraints of each chain. Only the first failure is reported: after a repair, verify again.
 
-Source: Certificate.Verify in Go's crypto/x509/verify.go (1.26). tests/x509 replays Go's own verdicts.
+The common name is used only to report that a certificate relies on it. Hardly any cluster uses policies, but an
+enterprise CA may require them of all certificates below it (policyConstraints), and then Go refuses a chain without
+them. We request no policy, so only the lowest row of RFC 9618's policy graph is needed: the policies that are valid so
+far, each with those that it allows further down.
+
+Source: Verify, VerifyHostname and policiesValid in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1, as updated by RFC
+9618. tests/x509 replays Go's own verdicts.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,9 +26,98 @@ from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import Chain, ChainBuilder, validity_failure
 from kubevouch.x509.constraints import constraint_violation
 from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
-from kubevouch.x509.hostnames import hostname_failure
-from kubevouch.x509.policies import policies_allow
+from kubevouch.x509.gotext import Address, address_text, parse_address, unmapped
 from kubevouch.x509.reasons import Verdict, VerifyFailure, VerifyReason
+
+MOST_NAMES_SHOWN = 100
+
+_LABEL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")
+_UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+def hostname_failure(certificate: Certificate, host: str) -> VerifyFailure | None:
+    """Why the certificate is not valid for a host; None if it is. An address may be in [ ]."""
+    bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
+    address = parse_address(bare)
+    if address is not None:
+        if unmapped(address) in map(unmapped, certificate.ip_addresses):
+            return None
+        return _failure(certificate, bare)
+    spellings = _spellings(host)
+    # A stranger may present thousands of names: each is first compared as it is.
+    if any(_lower(name) in spellings and _covers(name, host) for name in certificate.dns_names):
+        return None
+    return _failure(certificate, host)
+
+
+def _spellings(host: str) -> frozenset[str]:
+    """The names that may cover a host, in lower case; whether one does, `_covers` says."""
+    bare = _lower(host.removesuffix("."))
+    _, dot, rest = bare.partition(".")
+    return frozenset((bare, _lower(host), f"*{dot}{rest}"))
+
+
+def _covers(name: str, host: str) -> bool:
+    """Whether a SAN covers a host. Wildcards and a trailing dot work in valid host names only; else both must be equal."""
+    if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
+        return _matches(name, host)
+    return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))
+
+
+def _is_hostname(host: str, *, pattern: bool) -> bool:
+    labels = (host if pattern else host.removesuffix(".")).split(".")
+    if pattern and len(labels) > 1 and labels[0] == "*":
+        labels = labels[1:]
+    return all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _matches(pattern: str, host: str) -> bool:
+    wanted = _lower(host.removesuffix(".")).split(".")
+    offered = _lower(pattern).split(".") if pattern else []
+    if offered[:1] == ["*"]:
+        wanted = ["*", *wanted[1:]]
+    return offered == wanted
+
+
+def _lower(text: str) -> str:
+    """The text with ASCII letters in lower case; other letters are left as they are."""
+    return text.translate(_UPPER)
+
+
+def _failure(certificate: Certificate, host: str) -> VerifyFailure:
+    """The failure in Go's words, which depend on the certificate's SANs and on the host (HostnameError.Error)."""
+    if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
+        text = "certificate relies on legacy Common Name field, use SANs instead"
+        return VerifyFailure(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)
+    if parse_address(host) is not None:
+        return _address_failure(certificate, host, certificate.ip_addresses)
+    names = certificate.dns_names
+    if len(names) >= MOST_NAMES_SHOWN:
+        text = f"valid for {len(names)} names, but none matched {host}"
+        return VerifyFailure(
+            VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate
+        )
+    valid = ", ".join(names)
+    if not valid:
+        text = f"not valid for any names, but wanted to match {host}"
+        return VerifyFailure(VerifyReason.NO_NAMES, f"x509: certificate is {text}", certificate)
+    text = f"valid for {valid}, not {host}"
+    return VerifyFailure(VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
+
+
+def _address_failure(
+    certificate: Certificate, host: str, addresses: tuple[Address, ...]
+) -> VerifyFailure:
+    if not addresses:
+        text = f"cannot validate certificate for {host} because it doesn't contain any IP SANs"
+        return VerifyFailure(VerifyReason.NO_ADDRESSES, f"x509: {text}", certificate)
+    if len(addresses) >= MOST_NAMES_SHOWN:
+        text = f"valid for {len(addresses)} IP SANs, but none matched {host}"
+    else:
+        text = f"valid for {', '.join(map(address_text, addresses))}, not {host}"
+    return VerifyFailure(
+        VerifyReason.ADDRESS_NOT_COVERED, f"x509: certificate is {text}", certificate
+    )
 
 
 class ExtKeyUsage(StrEnum):
@@ -101,3 +197,76 @@ def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
         not usages or ANY_USAGE in usages or usage in usages
         for usages in (certificate.extended_key_usage for certificate in chain)
     )
+
+
+ANY_POLICY = bytes((0x55, 0x1D, 0x20, 0x00))
+"""2.5.29.32.0, the contents of the object identifier."""
+
+Row = dict[bytes, set[bytes]]
+
+
+def policies_allow(chain: tuple[Certificate, ...]) -> bool:
+    """Whether a chain (leaf first, root last) fulfils the policy constraints stated in it."""
+    if len(chain) == 1:
+        return True
+    count = len(chain) - 1
+    explicit = mapping = inhibit_any = count + 1
+    row: Row | None = {ANY_POLICY: {ANY_POLICY}}
+    for index in range(count - 1, -1, -1):
+        certificate, is_leaf = chain[index], index == 0
+        policies = certificate.policies
+        if not policies.stated:
+            row = None
+        if row is None:
+            if explicit == 0:
+                return False
+        else:
+            any_counts = inhibit_any > 0 or (not is_leaf and certificate.is_self_issued)
+            row = _next_row(row, policies.stated, any_counts=any_counts)
+            if not is_leaf and not _map(row, policies.mappings, allowed=mapping > 0):
+                return False
+        if is_leaf:
+            break
+        if not certificate.is_self_issued:
+            explicit, mapping, inhibit_any = (
+                max(0, left - 1) for left in (explicit, mapping, inhibit_any)
+            )
+        explicit = _lowered(explicit, policies.require_explicit)
+        mapping = _lowered(mapping, policies.inhibit_mapping)
+        inhibit_any = _lowered(inhibit_any, policies.inhibit_any)
+    wanted = explicit <= 1 or chain[0].policies.require_explicit == 0
+    return bool(row) or not wanted
+
+
+def _next_row(row: Row, stated: tuple[bytes, ...], *, any_counts: bool) -> Row:
+    """The policies that the certificate states and its issuer allows (RFC 5280, 6.1.3 (d))."""
+    passed = set().union(*row.values())
+    following: Row = {
+        policy: {policy}
+        for policy in stated
+        if policy != ANY_POLICY and (policy in passed or ANY_POLICY in row)
+    }
+    if ANY_POLICY in stated and any_counts:
+        for policy in passed:
+            following.setdefault(policy, {policy})
+    return following
+
+
+def _map(row: Row, mappings: tuple[tuple[bytes, bytes], ...], *, allowed: bool) -> bool:
+    """Maps an issuer's policies to its subject's (RFC 5280, 6.1.4 (b)). False if a mapping is invalid."""
+    expected: Row = {}
+    for issuer, subject in mappings:
+        if not allowed:
+            row.pop(issuer, None)
+        elif ANY_POLICY in {issuer, subject}:
+            return False
+        else:
+            expected.setdefault(issuer, set()).add(subject)
+    for issuer, subjects in expected.items():
+        if issuer in row or ANY_POLICY in row:
+            row[issuer] = subjects
+    return True
+
+
+def _lowered(count: int, stated: int | None) -> int:
+    return count if stated is None or stated < 0 else min(count, stated)

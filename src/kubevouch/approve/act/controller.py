@@ -12,7 +12,6 @@ from kubevouch.approve.act.instruments import ApproverInstruments
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.approve.act.records import RecordWriter
-from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.act.watching import CSR_LIFE, Watches
 from kubevouch.approve.decide.view import ClusterView
@@ -73,9 +72,6 @@ class ApproverController:
         self._records = self._make_records()
         self._events = self._make_events()
         self._telling = Telling(clock, log, self._view, instruments, self._events)
-        self._served = ServedWatch(
-            clock, self._view, looks=self._decides, checked=self._telling.served
-        )
         self._reactions = self._make_reactions()
         self._facts = ClusterFacts(
             api,
@@ -134,7 +130,6 @@ class ApproverController:
             self._instruments,
             records=self._records,
             telling=self._telling,
-            served=self._served,
             decides=self._decides,
             active=self._settings.dry_run,
             namespace=self._settings.namespace,
@@ -172,7 +167,6 @@ class ApproverController:
             pending=lambda: len(self._unresolved()),
             oldest_pending_age_seconds=lambda: max(self._unresolved(), default=0.0),
             queue_depth=lambda: self._queue.depth,
-            served_mismatch=lambda: self._served.mismatches,
             source_problems=lambda: len(self._view.sources.problems),
             clock_ahead_seconds=lambda: self._clock.own_is_ahead / timedelta(seconds=1),
             last_gap_timestamp_seconds=lambda: self._reactions.last_gap,
@@ -228,7 +222,6 @@ class ApproverController:
                 self._decider,
                 self._records,
                 self._events,
-                self._served,
             ):
                 tasks.create_task(part.run())
 

@@ -9,8 +9,7 @@ from kubevouch.approve.act.live_nodes import A_CROWD, NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
-from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, next_look
-from kubevouch.approve.decide.look import LookedAt, look, may_be_dialled
+from kubevouch.approve.decide.look import HELD, LookedAt, is_over, look, may_be_dialled, next_look
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr
 from kubevouch.clock import Clock
@@ -235,22 +234,16 @@ class Decider:
     async def _act(
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, began: float
     ) -> None:
-        action = action_of(looked.decision)
-        if action is not Action.APPROVE:
-            self._hold(waiting, live, looked, action)
+        if looked.decision.outcome is not Outcome.PASS:
+            waiting.over = is_over(looked.decision)
+            self._again(waiting, looked)
+            self._telling.held(waiting, live, looked)
         elif self._dry_run:
             self._telling.would_approve(waiting, looked)
             self._queue.put(waiting.requestor, HELD)
         else:
             async with self._writing:
                 await self._approve(waiting, looked, began)
-
-    def _hold(
-        self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
-    ) -> None:
-        waiting.over = is_over(looked.decision)
-        self._again(waiting, looked)
-        self._telling.held(waiting, live, looked, action)
 
     async def _approve(self, waiting: WaitingCsr, looked: LookedAt, began: float) -> None:
         def wanted() -> bool:

@@ -6,15 +6,13 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from kubevouch.approve.decide.action import Action
-from kubevouch.approve.decide.served import ServedResult
 from kubevouch.kube.api_call import api_call
+from kubevouch.outcome import Outcome
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.sources.choice import IdentitySource
+from kubevouch.policy.sources.configuration import IdentitySource
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
-VERDICTS: Final = ("pass", "refuse", "cannot-tell")
 NODE_NOT_READ: Final = "NodeNotRead"
 """Reason of a decision that could not be made, since the Node could not be read."""
 
@@ -35,7 +33,9 @@ class ApproverInstruments:
             registry=registry,
         )
         self.decisions = counter(
-            "decisions", "Looks at CSRs by what became of them.", ("outcome", "reason", "source")
+            "decisions",
+            "Looks at CSRs by what the policy says: only what passes is approved.",
+            ("outcome", "reason", "source"),
         )
         self.decision_duration = Histogram(
             f"{_PREFIX}decision_duration_seconds",
@@ -47,11 +47,6 @@ class ApproverInstruments:
             "others_approved",
             "CSRs that somebody else approved, by what our policy says about them.",
             ("verdict",),
-        )
-        self.served_checks = counter(
-            "served_checks",
-            "Issued certificates by whether their node serves them.",
-            ("result",),
         )
         self.events_dropped = counter("events_dropped", "Events that were not sent.")
         self.api_requests = counter(
@@ -69,17 +64,15 @@ class ApproverInstruments:
 
     def _preset(self) -> None:
         for source in IdentitySource:
-            self.decisions.labels(Action.APPROVE, HoldReason.PASSES, source)
-            for outcome in (Action.HOLD, Action.CANNOT_TELL):
+            self.decisions.labels(Outcome.PASS, HoldReason.PASSES, source)
+            for outcome in (Outcome.REFUSE, Outcome.CANNOT_TELL):
                 for reason in HoldReason:
                     if reason not in {HoldReason.PASSES, HoldReason.NOT_ASKED}:
                         self.decisions.labels(outcome, reason, source)
         for failed in (NODE_NOT_READ, NOT_WRITTEN):
-            self.decisions.labels(Action.CANNOT_TELL, failed, IdentitySource.NONE)
-        for verdict in VERDICTS:
+            self.decisions.labels(Outcome.CANNOT_TELL, failed, IdentitySource.NONE)
+        for verdict in Outcome:
             self.others_approved.labels(verdict)
-        for result in ServedResult:
-            self.served_checks.labels(result)
 
     def measure(self, **gauges: Callable[[], float]) -> None:
         """Gauges that are read when somebody asks for them, by their names without the prefix."""
@@ -103,7 +96,6 @@ class _Measured:
         "pending": "Serving CSRs that wait, without those whose kubelet has asked again since.",
         "oldest_pending_age_seconds": "Age of the oldest of them; 0 if nothing is pending.",
         "queue_depth": "CSRs that are due for a look, or being looked at.",
-        "served_mismatch": "Nodes that do not serve the certificate that was issued for them two minutes ago or earlier.",
         "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
         "clock_ahead_seconds": "By how much this machine's clock is ahead of the API server's at least; negative: behind it.",
         "last_gap_timestamp_seconds": "When it was noticed last that nobody had watched who gets client certificates; 0: never.",

@@ -6,13 +6,11 @@ from typing import Final
 from kubevouch.approve.act.instruments import ApproverInstruments
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
-from kubevouch.approve.act.served import ServedWatch
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import look_back
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import Requestor
 from kubevouch.clock import Clock
-from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
 from kubevouch.policy.csr import csr_of
@@ -38,7 +36,6 @@ class WatchReactions:
         *,
         records: RecordWriter,
         telling: Telling,
-        served: ServedWatch,
         decides: Callable[[], bool],
         active: bool,
         namespace: str,
@@ -50,7 +47,6 @@ class WatchReactions:
         self._instruments = instruments
         self._records = records
         self._telling = telling
-        self._served = served
         self._decides = decides
         self._namespace = namespace
         self.active = active
@@ -177,8 +173,6 @@ class WatchReactions:
         approved = found.condition("Approved")
         if approved is None or not self._decides():
             return
-        if approved.reason == BY_US:
-            self._served.put(found)
         ours = self._told.get(found.uid)
         messages = [each.message for each in found.status.conditions]
         if is_new and ours not in {"", *messages}:

@@ -15,7 +15,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap, Node
 from kubevouch.policy.credentials import NodeCredentials
-from kubevouch.policy.sources.recorded import RECORDED, Admitted, RecordedNode, written_record
+from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
 _EVERY: Final = 5.0

@@ -4,9 +4,7 @@ from shlex import join
 from typing import Final
 
 from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, ApproverInstruments
-from kubevouch.approve.decide.action import Action
 from kubevouch.approve.decide.look import LookedAt
-from kubevouch.approve.decide.served import IssuedCertificate, ServedResult
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
@@ -18,12 +16,11 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.sources.choice import IdentitySource
+from kubevouch.policy.sources.configuration import IdentitySource
 from kubevouch.serve.logs import Log
 
 APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
 HELD: Final = EventWord("KubeletServingHeld", "Hold")
-NOT_SERVED: Final = EventWord("KubeletServingNotServed", "Probe")
 BY_OTHERS: Final = EventWord("KubeletServingApprovedByOthers", "Report")
 _DOUBTS_BEFORE_EVENT: Final = 3
 """Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
@@ -56,41 +53,39 @@ class Telling:
     def panicked(self, name: str, error: Exception) -> None:
         """A look ended by an error of ours."""
         self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", csr=name)
-        self._count(Action.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
+        self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
 
     def node_not_read(self, waiting: WaitingCsr, error: KubevouchError) -> None:
         """The live Node could not be read."""
-        self._count(Action.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
+        self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
         self._log.error(error, "Failed to read the Node", csr=waiting.name, node=waiting.node)
 
     def not_written(self, waiting: WaitingCsr, error: KubevouchError) -> None:
         """The decision could not be written."""
-        self._count(Action.CANNOT_TELL, NOT_WRITTEN, IdentitySource.NONE)
+        self._count(Outcome.CANNOT_TELL, NOT_WRITTEN, IdentitySource.NONE)
         self._log.error(error, "Failed to write the decision", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
         """A dry run: it would have been approved."""
-        self._count_looked(looked, Action.APPROVE)
+        self._count_looked(looked)
         why = looked.answer.why if looked.answer else ""
-        if waiting.held_for != f"{Action.APPROVE} {why}":
-            waiting.held_for = f"{Action.APPROVE} {why}"
-            words = {"outcome": str(Action.APPROVE), "source": _source(looked), "why": why}
-            self._log.info("Would decide", csr=waiting.name, node=waiting.node, **words)
+        if waiting.held_for != f"passes {why}":
+            waiting.held_for = f"passes {why}"
+            words = {"source": _source(looked), "why": why}
+            self._log.info("Would approve", csr=waiting.name, node=waiting.node, **words)
 
     def approved(self, found: CertificateSigningRequest, looked: LookedAt) -> None:
         """It was approved."""
-        self._count_looked(looked, Action.APPROVE)
+        self._count_looked(looked)
         node = found.spec.username.removeprefix(NODE_USER)
         why = looked.answer.why if looked.answer else ""
         self._log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
         note = f"every rule passed; names and addresses: {why}"
         self._events.tell(found, CSRS, APPROVED, note)
 
-    def held(
-        self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, action: Action
-    ) -> None:
+    def held(self, waiting: WaitingCsr, live: Node | None, looked: LookedAt) -> None:
         """It stays pending."""
-        self._count_looked(looked, action)
+        self._count_looked(looked)
         why = looked.decision.why
         if waiting.held_for != why:
             waiting.held_for = why
@@ -98,7 +93,7 @@ class Telling:
                 "Held",
                 csr=waiting.name,
                 node=waiting.node,
-                outcome=str(action),
+                outcome=looked.decision.outcome.value,
                 source=_source(looked),
                 why=why,
             )
@@ -120,7 +115,7 @@ class Telling:
 
     def passed_over(self) -> None:
         """One is not looked at: its requestor has asked again, or too many ask."""
-        self._count(Action.HOLD, HoldReason.SUPERSEDED, IdentitySource.NONE)
+        self._count(Outcome.REFUSE, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
         """Somebody else has approved it. Who it was is what he says himself."""
@@ -146,35 +141,13 @@ class Telling:
                 **words,
             )
 
-    def served(self, issued: IssuedCertificate, result: ServedResult) -> None:
-        """Whether a node serves what was issued for it."""
-        self._instruments.served_checks.labels(result.value).inc()
-        if result is ServedResult.SERVED:
-            self._log.verbose(2, "Served", node=issued.node, csr=issued.csr.name)
-            return
-        if result is ServedResult.UNREACHABLE:
-            self._log.info(
-                "Whether the issued certificate is served cannot be told from here",
-                node=issued.node,
-                csr=issued.csr.name,
-                address=issued.address,
-            )
-            return
-        note = f"{issued.address} does not serve the certificate that {issued.csr.name} got two minutes ago"
-        self._log.error(note, "Not served", node=issued.node, csr=issued.csr.name)
-        probe = join(("kubevouch", "probe", issued.node))
-        note = f"{note}. See: {probe}; kubevouch doctor"
-        self._events.tell(issued.csr, CSRS, NOT_SERVED, note)
-        if (node := self._view.nodes.get(issued.node)) is not None:
-            self._events.tell(node, NODES, NOT_SERVED, note)
-
-    def _count_looked(self, looked: LookedAt, action: Action) -> None:
+    def _count_looked(self, looked: LookedAt) -> None:
         held = looked.decision.held_by
         reason = held[0].reason if held else HoldReason.PASSES
-        self._count(action, reason, _source(looked))
+        self._count(looked.decision.outcome, reason, _source(looked))
 
-    def _count(self, action: Action, reason: str, source: str) -> None:
-        self._instruments.decisions.labels(action.value, str(reason), str(source)).inc()
+    def _count(self, outcome: Outcome, reason: str, source: str) -> None:
+        self._instruments.decisions.labels(outcome, str(reason), source).inc()
 
 
 def _source(looked: LookedAt) -> str:

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kubevouch.policy.client_csr import ClientCsr, certificate_id
 from kubevouch.policy.credentials import (
     CredentialAnswer,
     LiveNode,
@@ -16,7 +15,8 @@ from kubevouch.policy.credentials import (
     folded,
     judged,
 )
-from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.csr import ClientCsr, certificate_id
+from kubevouch.policy.sources.nodes import PinnedNode
 
 MOST_WAITING: Final = 10_000
 """Names without a Node of which CSRs are kept. Anybody with a bootstrap token can ask for any number of names."""

@@ -1,8 +1,9 @@
 """The facts about one CSR at the moment of the decision, from the view and the live Node, and what the policy says."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
@@ -10,13 +11,15 @@ from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
+from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.credentials import live_node
 from kubevouch.policy.csr import Csr, asked_of, requestor_node
 from kubevouch.policy.decide import EVEN_IF_DECIDED, Decision, decide
 from kubevouch.policy.facts import CsrFacts, NodeSeen
+from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.sources.choice import IdentitySource, SourceAnswer, answer_for
+from kubevouch.policy.sources.choice import SourceAnswer, answer_for
+from kubevouch.policy.sources.configuration import IdentitySource
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
 
@@ -74,7 +77,7 @@ def may_be_dialled(
     asked = asked_of(csr)
     if asked is None:
         return False
-    if not is_dialled_at_its_port(node, asked.addresses, reserved):
+    if node.kubelet_port != KUBELET_PORT and not reserved.loopback.issuperset(asked.addresses):
         return False
     allowed = AllowedNames(
         node.name,
@@ -85,18 +88,11 @@ def may_be_dialled(
         tuple(Claim(str(each), NameSource.LIVE_CERTIFICATE) for each in asked.addresses),
         control_plane=is_control_plane(node),
     )
-    answer = SourceAnswer(IdentitySource.LIVE_CERTIFICATE, allowed, "")
+    answer = SourceAnswer(IdentitySource.RENEWAL, allowed, "")
     left = view.budget.left(node.name, at)
     # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs.
     facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
     return decide(facts).outcome is Outcome.PASS
-
-
-def is_dialled_at_its_port(
-    node: Node, addresses: Collection[Address], reserved: ReservedNames
-) -> bool:
-    """Whether anybody may dial a node at the port that it names: every kubelet's, or any at loopback addresses of kubelets."""
-    return node.kubelet_port == KUBELET_PORT or reserved.loopback.issuperset(addresses)
 
 
 def _answer(
@@ -151,3 +147,35 @@ def _facts(
         standing=standing,
         limits=view.sources.configuration_or_default.limits,
     )
+
+
+FIRST: Final = 2.0
+LONGEST: Final = 60.0
+HELD: Final = 300.0
+"""Seconds. A refusal is looked at again earlier when a Node, a pin or the configuration changes."""
+
+_FOR_GOOD: Final = {HoldReason.ALREADY_DECIDED, HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
+
+
+def is_over(decision: Decision) -> bool:
+    """Whether the CSR can never pass any more, whatever changes: its kubelet has given up or asked anew."""
+    return any(each.reason in _FOR_GOOD for each in decision.held_by)
+
+
+def next_look(
+    decision: Decision | None, failures: int, rng: Callable[[], float], budget: timedelta
+) -> float | None:
+    """Seconds until the next look; None: never by itself.
+
+    decision: None if the Node could not be read. failures: looks in a row, this one included, that could not tell.
+    budget: how long until the node may have one more.
+    """
+    if decision is None or decision.outcome is Outcome.CANNOT_TELL:
+        longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))
+        # Half of the wait is fixed, half is random: many that wait for one thing are spread.
+        return longest * (1 + rng()) / 2
+    if is_over(decision):
+        return None
+    if any(each.reason is HoldReason.OVER_BUDGET for each in decision.held_by):
+        return min(HELD, budget.total_seconds() + 1)
+    return HELD

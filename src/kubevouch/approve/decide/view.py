@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.approve.decide.approved_lately import ApprovalBudget, ApprovedLately
+from kubevouch.approve.decide.approved_lately import ApprovalBudget, ApprovedLately, ShownKeys
 from kubevouch.approve.decide.credentials import WatchedCredentials
 from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
 from kubevouch.evidence.approvers import BY_US
@@ -20,14 +20,12 @@ from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.client_csr import ClientCsr, client_csr_of
 from kubevouch.policy.credentials import NodeCredentials, live_node
-from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
+from kubevouch.policy.csr import NODE_USER, ClientCsr, Csr, asked_of, client_csr_of, csr_of
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_of
-from kubevouch.policy.shown_keys import ShownKeys
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
-from kubevouch.policy.sources.recorded import credentials_in
+from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
 _RESERVED_AGAIN: Final = 1.0

@@ -14,10 +14,9 @@ import msgspec
 
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import AskedNames, as_address
-from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.credentials import MOST
-from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr, asked_of
-from kubevouch.policy.written import Value
+from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr, asked_of, certificate_id
+from kubevouch.policy.node_index import Value
 from kubevouch.x509 import unmapped
 
 Requestor = tuple[str, tuple[str, ...]]

@@ -11,8 +11,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, Node
 from kubevouch.node.errors import NodeError
 from kubevouch.node.transport import NodeTransport
-from kubevouch.policy.client_csr import certificate_id, client_csr_of
-from kubevouch.policy.csr import csr_of, requestor_node
+from kubevouch.policy.csr import certificate_id, client_csr_of, csr_of, requestor_node
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.rollout.act.node_facts import client_certificates_of
 from kubevouch.rollout.act.survey_node import survey_by_ssh

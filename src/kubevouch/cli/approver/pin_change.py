@@ -27,7 +27,7 @@ from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.named_files import bytes_in
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
+from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_pin
 from kubevouch.policy.sources.stored import LARGEST_ENTRY, Unreadable, shard_names, shard_of
 
 _SCHEMA: Final = "kubevouch.former-pins/1"

@@ -26,7 +26,7 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.decide import ONE_VALUE_RULES, decide_entitlement
 from kubevouch.policy.machines import MACHINE_ID, MachineIdentity, shared_identities, sharing
 from kubevouch.policy.reserved import ReservedNames, reserved_name, reserved_of
-from kubevouch.policy.sources.pinned import PinnedNode, difference
+from kubevouch.policy.sources.nodes import PinnedNode, difference
 from kubevouch.policy.sources.stored import Unreadable
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     help="Of several that run, the one that holds the Lease writes. Without it this must be the only one.",
 )
 @listening(8443)
-@logging("2 what is served, 3 each request")
+@logging("3 each request")
 @click.pass_context
 def run(
     ctx: click.Context,

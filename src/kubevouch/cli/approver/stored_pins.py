@@ -9,7 +9,7 @@ from kubevouch.errors import UsageError
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
+from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_pin
 from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of, shard_of
 
 

@@ -33,7 +33,7 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, judged_by_hand
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, approval, denial
-from kubevouch.policy.rule import listed
+from kubevouch.policy.facts import listed
 
 AGAINST_APPROVER: Final = "--against-approver"
 """The flag for what the installed approver has not approved."""

@@ -17,10 +17,10 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrJudgement
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.facts import RuleResult, listed
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import RuleResult, listed
-from kubevouch.policy.sources.choice import IdentitySource
-from kubevouch.policy.sources.inventory import INVENTORY
+from kubevouch.policy.sources.configuration import IdentitySource
+from kubevouch.policy.sources.nodes import INVENTORY
 
 _MOST_SHOWN = 4
 _LONGEST = 64
@@ -312,7 +312,7 @@ def _print_the_word_that_helps(
     )
     if names.source == IdentitySource.INVENTORY:
         terminal.wrapped(f"Then list it with {node} in the inventory (ConfigMap {INVENTORY}).")
-    elif names.advice or names.source in (IdentitySource.PIN, IdentitySource.RECORDED):
+    elif names.advice or names.source in (IdentitySource.PINS, IdentitySource.RECORDED):
         terminal.command("       ", join(("kubevouch", "approver", "pin", node, *flags)))
     else:
         terminal.command("       ", join(flags))

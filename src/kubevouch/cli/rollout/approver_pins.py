@@ -18,7 +18,7 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.claims import Claim
-from kubevouch.policy.sources.pinned import PinnedNode
+from kubevouch.policy.sources.nodes import PinnedNode
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 

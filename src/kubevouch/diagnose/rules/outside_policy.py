@@ -15,9 +15,8 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import allowed_names_of
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import BELONGING_RULES
-from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.indexed import IndexedEvidence
-from kubevouch.policy.rule import RuleResult
+from kubevouch.policy.facts import RuleResult, csr_facts
+from kubevouch.policy.node_index import IndexedEvidence
 
 
 @rule(Code.CSR_OUTSIDE_POLICY)

@@ -23,7 +23,7 @@ from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io import failure_of, inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
-from kubevouch.x509.presented import leaf_too_long, looked_at
+from kubevouch.x509.bundle import leaf_too_long, looked_at
 
 _SPARE_FILES: Final = 64
 

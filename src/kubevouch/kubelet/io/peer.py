@@ -6,7 +6,7 @@ from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, X509Error, misnamed, read_certificate_der, verify
-from kubevouch.x509.presented import leaf_too_long, looked_at
+from kubevouch.x509.bundle import leaf_too_long, looked_at
 from kubevouch.x509.reasons import TLS_PREFIX
 
 

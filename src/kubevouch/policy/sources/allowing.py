@@ -6,8 +6,8 @@ from shlex import join
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address, claims_value
+from kubevouch.policy.facts import listed as in_words
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.rule import listed as in_words
 
 
 def allowed_by(

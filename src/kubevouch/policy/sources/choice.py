@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
@@ -24,31 +23,19 @@ from kubevouch.policy.sources.allowing import (
 )
 from kubevouch.policy.sources.configuration import (
     ApproverConfiguration,
+    IdentitySource,
     NewNodeRule,
-    SourceWord,
     rule_for,
 )
-from kubevouch.policy.sources.inventory import Inventory, InventoryNode
-from kubevouch.policy.sources.pinned import PinnedNode
-from kubevouch.policy.sources.recorded import Admitted, RecordedNode
+from kubevouch.policy.sources.nodes import (
+    Admitted,
+    Inventory,
+    InventoryNode,
+    PinnedNode,
+    RecordedNode,
+)
 from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
 from kubevouch.policy.sources.stored import Unreadable
-
-
-class IdentitySource(StrEnum):
-    """The source that decided, as logs, metrics and `csr -o json` name it: in the configuration's word where it has one."""
-
-    INVENTORY = SourceWord.INVENTORY.value
-    PIN = SourceWord.PINS.value
-    RECORDED = "recorded"
-    LIVE_CERTIFICATE = SourceWord.RENEWAL.value
-    NEW_NODE_RULE = SourceWord.NEW_NODES.value
-    NONE = "none"
-
-    @property
-    def is_rule_for_new_nodes(self) -> bool:
-        """Whether the operator's rule for new nodes has the node, now or as it was written down."""
-        return self in (IdentitySource.NEW_NODE_RULE, IdentitySource.RECORDED)
 
 
 class IdentitySources(msgspec.Struct, frozen=True):
@@ -61,7 +48,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
     pins: Mapping[str, PinnedNode | Unreadable] = {}
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
 
-    def counts(self, word: SourceWord) -> bool:
+    def counts(self, word: IdentitySource) -> bool:
         """Whether the configuration names this source."""
         return not isinstance(self.configuration, Unreadable) and word in self.configuration.sources
 
@@ -94,11 +81,11 @@ def answer_for(
     if written := _by_writing(node, sources):
         return written
     served: AllowedNames | str = ""
-    if sources.counts(SourceWord.RENEWAL):
+    if sources.counts(IdentitySource.RENEWAL):
         served = _served(node, asked, renewal)
     if isinstance(served, AllowedNames):
         words = "by the certificate that it serves"
-        return SourceAnswer(IdentitySource.LIVE_CERTIFICATE, served, words)
+        return SourceAnswer(IdentitySource.RENEWAL, served, words)
     configuration = sources.configuration
     if admitted := _by_rule(node, asked, sources, configuration.new_nodes, at):
         return admitted
@@ -120,7 +107,7 @@ def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 def wants_renewal(node: Node, sources: IdentitySources) -> bool:
     """Whether what the node's kubelet serves would decide, so that somebody should look."""
-    return sources.counts(SourceWord.RENEWAL) and _by_writing(node, sources) is None
+    return sources.counts(IdentitySource.RENEWAL) and _by_writing(node, sources) is None
 
 
 def _by_writing(node: Node, sources: IdentitySources) -> SourceAnswer | None:
@@ -129,7 +116,7 @@ def _by_writing(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
     inventory = sources.inventory
-    if not sources.counts(SourceWord.INVENTORY) or inventory is None:
+    if not sources.counts(IdentitySource.INVENTORY) or inventory is None:
         return None
     if isinstance(inventory, Unreadable):
         return _unreadable(node, IdentitySource.INVENTORY, inventory)
@@ -149,11 +136,11 @@ def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 
 def _by_pin(node: Node, sources: IdentitySources) -> SourceAnswer | None:
-    found = sources.pins.get(node.name) if sources.counts(SourceWord.PINS) else None
+    found = sources.pins.get(node.name) if sources.counts(IdentitySource.PINS) else None
     if found is None:
         return None
     if isinstance(found, Unreadable):
-        return _unreadable(node, IdentitySource.PIN, found)
+        return _unreadable(node, IdentitySource.PINS, found)
     words, advice = str(found), f"kubevouch approver pin {node.name} --diff"
     outdated = another_machine(node, found.machine_id, "the pin")
     if found.uid and found.uid != node.uid:
@@ -165,11 +152,11 @@ def _by_pin(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         outdated=outdated,
         listed=f"changed since it was {words}: {advice}",
     )
-    return SourceAnswer(IdentitySource.PIN, allowed, words)
+    return SourceAnswer(IdentitySource.PINS, allowed, words)
 
 
 def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
-    counts = sources.counts(SourceWord.PINS) or sources.counts(SourceWord.NEW_NODES)
+    counts = sources.counts(IdentitySource.PINS) or sources.counts(IdentitySource.NEW_NODES)
     found = sources.recorded.get(node.name) if counts else None
     if isinstance(found, Unreadable):
         return _unreadable(node, IdentitySource.RECORDED, found)
@@ -205,7 +192,7 @@ def _by_rule(
     at: datetime,
 ) -> SourceAnswer | None:
     rule = rule_for(rules, node.name)
-    if rule is None or not sources.counts(SourceWord.NEW_NODES):
+    if rule is None or not sources.counts(IdentitySource.NEW_NODES):
         return None
     words = f"by the rule for new nodes ({rule.names})"
     records = sources.recorded.values()
@@ -218,7 +205,7 @@ def _by_rule(
             f"{pinning(node.name)}"
         )
         allowed = not_valid_now(node, why, HoldReason.TOO_MANY_NEW_NODES)
-        return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, why)
+        return SourceAnswer(IdentitySource.NEW_NODES, allowed, why)
     claimed = {as_address(each.address) for each in node.status.addresses}
     names = tuple(name for name in asked.names if name == node.name)
     addresses = tuple(str(each) for each in asked.addresses if each in claimed and rule.has(each))
@@ -230,7 +217,7 @@ def _by_rule(
         listed=f"the rule for new nodes ({rule.names}) admits a Node's own name, and addresses in {networks}",
     )
     admits = Admitted(names, addresses, at, rule.names)
-    return SourceAnswer(IdentitySource.NEW_NODE_RULE, allowed, words, admits)
+    return SourceAnswer(IdentitySource.NEW_NODES, allowed, words, admits)
 
 
 def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> SourceAnswer:
@@ -249,9 +236,9 @@ def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
     inventory = sources.inventory
     listed = inventory.nodes.get(node) if isinstance(inventory, Inventory) else None
     unread = isinstance(sources.configuration, Unreadable)
-    if unread or sources.counts(SourceWord.INVENTORY):
+    if unread or sources.counts(IdentitySource.INVENTORY):
         claims += [Claim(value, NameSource.INVENTORY) for value in _values_of(listed, node)]
-    if unread or sources.counts(SourceWord.PINS):
+    if unread or sources.counts(IdentitySource.PINS):
         claims += [Claim(v, NameSource.PIN) for v in _values_of(sources.pins.get(node), node)]
     record = sources.recorded.get(node)
     if isinstance(record, RecordedNode) and record.admitted:

@@ -14,7 +14,7 @@ from kubevouch.evidence import our_approver
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Address, Network
 from kubevouch.policy.facts import CsrLimits
-from kubevouch.policy.sources.recorded import Admitted
+from kubevouch.policy.sources.nodes import Admitted
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text, document_in
 from kubevouch.policy.usable import malformed
 
@@ -34,13 +34,25 @@ _SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
 """Whoever joins a node chooses its name: *-* or *1* is a pattern for whatever he likes."""
 
 
-class SourceWord(StrEnum):
-    """A source as the configuration names it. The order is that of their strength, whatever the configuration's is."""
+class IdentitySource(StrEnum):
+    """Who says what a node has, as the configuration, logs, metrics and `csr -o json` name it; the strongest first."""
 
     INVENTORY = "inventory"
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
+    RECORDED = "recorded"
+    """The approver's own record of what the rule for new nodes admitted; no word of the configuration, as `none` is none."""
+
+    NONE = "none"
+
+    @property
+    def is_rule_for_new_nodes(self) -> bool:
+        """Whether the operator's rule for new nodes has the node, now or as it was written down."""
+        return self in (IdentitySource.NEW_NODES, IdentitySource.RECORDED)
+
+
+_CONFIGURED = tuple(IdentitySource)[:4]
 
 
 class NewNodeRule(msgspec.Struct, frozen=True):
@@ -73,7 +85,7 @@ def rule_for(rules: Iterable[NewNodeRule], node: str) -> NewNodeRule | None:
 class ApproverConfiguration(msgspec.Struct, frozen=True):
     """How the approver decides. The defaults are those without a configuration."""
 
-    sources: tuple[SourceWord, ...] = (SourceWord.INVENTORY, SourceWord.PINS, SourceWord.RENEWAL)
+    sources: tuple[IdentitySource, ...] = _CONFIGURED[:3]
     new_nodes: tuple[NewNodeRule, ...] = ()
     cluster_domain: str = ""
     service_networks: tuple[Network, ...] = ()
@@ -157,22 +169,18 @@ def _document(text: str) -> _Document:
         ) from None
 
 
-def _word(said: str) -> SourceWord:
-    try:
-        return SourceWord(said)
-    except ValueError:
-        right = nearest(said, SourceWord, otherwise=f"one of {', '.join(SourceWord)} was expected")
-        raise NotAnEntry(f"sources: {said!r}", right) from None
-
-
-def _sources(said: list[str]) -> tuple[SourceWord, ...]:
-    words = [_word(each) for each in said]
-    found = tuple(word for word in SourceWord if word in words)
-    if not found:
+def _sources(said: list[str]) -> tuple[IdentitySource, ...]:
+    for word in said:
+        if word not in _CONFIGURED:
+            right = nearest(
+                word, _CONFIGURED, otherwise=f"one of {', '.join(_CONFIGURED)} was expected"
+            )
+            raise NotAnEntry(f"sources: {word!r}", right)
+    if not said:
         raise NotAnEntry(
             "no source", "sources: [inventory, pins, renewal] was expected, or some of them"
         )
-    return found
+    return tuple(source for source in _CONFIGURED if source in said)
 
 
 def _rules(said: list[object]) -> tuple[tuple[NewNodeRule, ...], tuple[str, ...]]:

@@ -19,6 +19,7 @@ from kubevouch.policy.usable import malformed
 from kubevouch.x509 import printable
 
 T = TypeVar("T")
+E = TypeVar("E", bound=msgspec.Struct)
 
 PART_OF = our_approver.PART_OF
 
@@ -182,24 +183,25 @@ class _Versioned(msgspec.Struct):
     v: int
 
 
-def decoded_entry(raw: bytes, kind: type[T]) -> T:
-    """One entry of this version. Raises NotAnEntry."""
+def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
+    """The entry of a node, of this version. Raises NotAnEntry."""
+    right = "an entry as kubevouch writes it was expected"
     try:
         version = msgspec.json.decode(raw, type=_Versioned).v
-        if version > VERSION:
-            raise NotAnEntry(
-                f"version {version}",
-                f"this kubevouch reads version {VERSION}; a newer one wrote it",
-            )
-        if version < 1:
-            raise NotAnEntry(f"version {version}", f"version {VERSION} was expected")
-        return msgspec.json.decode(raw, type=kind)
+        said = msgspec.json.decode(raw, type=dict[str, object])
     except msgspec.ValidationError as error:
-        raise NotAnEntry(str(error), "an entry as kubevouch writes it was expected") from None
+        raise NotAnEntry(str(error), right) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise NotAnEntry(
-            f"not JSON ({error})", "an entry as kubevouch writes it was expected"
-        ) from None
+        raise NotAnEntry(f"not JSON ({error})", right) from None
+    if version > VERSION:
+        newer = f"this kubevouch reads version {VERSION}; a newer one wrote it"
+        raise NotAnEntry(f"version {version}", newer)
+    if version < 1:
+        raise NotAnEntry(f"version {version}", f"version {VERSION} was expected")
+    if "node" in said:  # its key in the ConfigMap says which
+        raise NotAnEntry("Object contains unknown field `node`", right)
+    del said["v"]
+    return checked({**said, "node": node}, kind, right)
 
 
 def check_nothing_twice(raw: bytes) -> None:
@@ -218,43 +220,58 @@ def check_nothing_twice(raw: bytes) -> None:
     json.loads(raw, object_pairs_hook=found)
 
 
-def encoded_entry(entry: msgspec.Struct) -> str:
-    """The text of an entry, with its keys in one order."""
-    return msgspec.json.encode(entry, order="sorted").decode()
+def written_entry(node: str, entry: msgspec.Struct, read: Callable[[str, bytes], object]) -> str:
+    """The text of a node's entry, with its keys in one order. Raises NotAnEntry if it could not be read again."""
+    said = msgspec.to_builtins(entry)
+    del said["node"]
+    text = msgspec.json.encode({**said, "v": VERSION}, order="sorted")
+    read(node, text)
+    return text.decode()
 
 
-def checked_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The same names. Raises NotAnEntry for one that no host can have, and for too many."""
-    found = _bounded(names, "names")
-    for name in found:
+def checked(said: object, kind: type[E], expected: str) -> E:
+    """What a document says of a node. Raises NotAnEntry."""
+    try:
+        return with_checks(msgspec.convert(said, kind))
+    except msgspec.ValidationError as error:
+        raise NotAnEntry(str(error), expected) from None
+
+
+def with_checks(entry: E) -> E:
+    """The same, with each text and value bounded, and in the form in which it is compared. Raises NotAnEntry."""
+    found: dict[str, object] = {}
+    for field, name in zip(entry.__struct_fields__, entry.__struct_encode_fields__, strict=True):
+        match getattr(entry, field):
+            case str(text):
+                checked_text(text, name)
+            case tuple(values) if field == "names":
+                found[field] = _names(_bounded(values, name))
+            case tuple(values) if field == "addresses":
+                found[field] = _addresses(_bounded(values, name))
+            case tuple(values):
+                found[field] = _bounded(values, name)
+    return msgspec.structs.replace(entry, **found)
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same names, which hosts can have."""
+    for name in names:
         if why := malformed(name):
             raise NotAnEntry(f"name {_short(name)} ({why})", "host names were expected")
-    return found
+    return names
 
 
-def checked_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
-    """The addresses in their plainest form. Raises NotAnEntry for what is not an address, and for too many."""
-    found = []
-    for text in _bounded(addresses, "addresses"):
+def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses in their plainest form."""
+    found: dict[str, None] = {}
+    for text in addresses:
         address = as_address(text)
         if address is None or "%" in text:
             raise NotAnEntry(
                 f"address {_short(text)}", "IP addresses without a prefix were expected"
             )
-        found.append(str(address))
-    return tuple(dict.fromkeys(found))
-
-
-def checked_certificates(certificates: Iterable[str]) -> tuple[str, ...]:
-    """SHA-256 hashes in lower-case hexadecimal. Raises NotAnEntry."""
-    found = _bounded(certificates, "client certificates")
-    for text in found:
-        if len(text) != 64 or text.strip("0123456789abcdef"):
-            raise NotAnEntry(
-                f"client certificate {_short(text)}",
-                "64 lower-case hexadecimal digits were expected",
-            )
-    return found
+        found[str(address)] = None
+    return tuple(found)
 
 
 def checked_text(text: str, what: str) -> str:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import msgspec
+
 from kubevouch.kube.resources import ConfigMap
+from kubevouch.policy.node_index import Value, WrittenClaims
 from kubevouch.policy.sources.choice import IdentitySources, written_claims
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION,
@@ -12,11 +15,19 @@ from kubevouch.policy.sources.configuration import (
     ApproverConfiguration,
     read_configuration,
 )
-from kubevouch.policy.sources.inventory import INVENTORY, INVENTORY_KEY, Inventory, read_inventory
-from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins
-from kubevouch.policy.sources.recorded import RECORDED, RecordedNode, read_recorded
+from kubevouch.policy.sources.nodes import (
+    INVENTORY,
+    INVENTORY_KEY,
+    PINS,
+    RECORDED,
+    Inventory,
+    PinnedNode,
+    RecordedNode,
+    read_inventory,
+    read_pins,
+    read_recorded,
+)
 from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, shard_names
-from kubevouch.policy.written import Value, WrittenClaims
 
 T = TypeVar("T")
 
@@ -177,23 +188,13 @@ class WatchedSources:
     def _put_inventory(self, text: str | None) -> None:
         found = None if text is None else read_inventory(text)
         self._note(INVENTORY, _problems(found))
-        self.current = IdentitySources(
-            configuration=self.current.configuration,
-            inventory=found,
-            pins=self._pins.entries,
-            recorded=self._recorded.entries,
-        )
+        self.current = msgspec.structs.replace(self.current, inventory=found)
         self._write_anew()
 
     def _put_configuration(self, text: str | None) -> None:
         found = ApproverConfiguration() if text is None else read_configuration(text)
         self._note(CONFIGURATION, _problems(found))
-        self.current = IdentitySources(
-            configuration=found,
-            inventory=self.current.inventory,
-            pins=self._pins.entries,
-            recorded=self._recorded.entries,
-        )
+        self.current = msgspec.structs.replace(self.current, configuration=found)
         self._write_anew()
 
     def _write_anew(self) -> None:

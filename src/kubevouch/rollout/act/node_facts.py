@@ -13,7 +13,7 @@ from kubevouch.kube.errors import Forbidden, NotFound
 from kubevouch.kube.resources import CSRS, LEASES, CertificateSigningRequest, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.policy.csr import KUBELET_CLIENT
-from kubevouch.policy.written import WrittenClaims
+from kubevouch.policy.node_index import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan

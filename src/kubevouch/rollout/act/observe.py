@@ -28,9 +28,8 @@ from kubevouch.policy.credentials import CredentialAnswer, live_node
 from kubevouch.policy.csr import KUBELET_CLIENT, Csr, asked_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
-from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
-from kubevouch.policy.written import WrittenClaims
+from kubevouch.policy.node_index import IndexedEvidence, WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_facts import (

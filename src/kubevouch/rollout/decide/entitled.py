@@ -12,9 +12,8 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, NameSource
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.machines import MachineIdentity, SharedIdentity, shared_identities
-from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.written import WrittenClaims
 
 
 @dataclass(frozen=True)

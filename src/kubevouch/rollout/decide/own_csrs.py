@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.client_csr import certificate_id
-from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER
+from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, certificate_id
 
 Csrs = Sequence[CertificateSigningRequest]
 

@@ -1,17 +1,14 @@
-"""Live renewal, whether what was issued is served, and what others approve."""
-
-import base64
+"""Live renewal, and what others approve."""
 
 import pytest
 
 from kubevouch.system_clock import SystemClock
-from tests.approve.conftest import Cluster, HurriedClock, ago, approving
+from tests.approve.conftest import Cluster, ago, approving
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.faults import answered_late
 from tests.support.scripted.kinds import CSRS
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
-from tests.support.scripted.nobody import closed_port
 
 
 async def test_no_loopback_address_is_ever_dialled(cluster: Cluster) -> None:
@@ -56,61 +53,6 @@ async def test_a_certificate_of_another_authority_or_node_renews_nothing(
             await running.decided("csr-1")
             assert "NodeUnknown" in running.log
     assert not cluster.conditions("csr-1")
-
-
-def issue(cluster: Cluster, name: str, chain: bytes) -> None:
-    """What the signer does with an approved CSR."""
-    encoded = base64.b64encode(chain).decode()
-    cluster.server.store.change(
-        CSRS, ("", name), lambda it: {**it, "status": {**it["status"], "certificate": encoded}}
-    )
-
-
-@pytest.mark.parametrize("installs", [True, False])
-async def test_whether_the_node_serves_what_was_issued_is_looked_at(
-    cluster: Cluster, installs: bool
-) -> None:
-    pair = cluster.authority.serving("n1", ADDRESS, node="n1")
-    issued = cluster.authority.serving("n1", ADDRESS, node="n1")
-    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
-        cluster.node("n1", ADDRESS, port=kubelet.port)
-        cluster.list_nodes()
-        clock = HurriedClock(60.0)
-        async with approving(cluster, loopback=HERE, clock=clock, elects=False) as running:
-            cluster.csr("csr-1", "n1")
-            await cluster.until(lambda: cluster.approved("csr-1"))
-            issue(cluster, "csr-1", issued.chain)
-            if installs:
-                kubelet.behaviour = Serve(server_context(issued))
-                series = 'kubevouch_approver_served_checks_total{result="served"}'
-                await cluster.until(lambda: running.metric(series) == 1)
-                assert not cluster.events("KubeletServingNotServed")
-                return
-            await cluster.until(lambda: len(cluster.events("KubeletServingNotServed")) == 2)
-            assert running.metric("kubevouch_approver_served_mismatch") == 1
-            assert f"{ADDRESS} does not serve the certificate" in running.log
-            for event in cluster.events("KubeletServingNotServed"):
-                assert event["note"].endswith(
-                    "got two minutes ago. See: kubevouch probe n1; kubevouch doctor"
-                )
-            kubelet.behaviour = Serve(server_context(issued))
-            await cluster.until(lambda: running.metric("kubevouch_approver_served_mismatch") == 0)
-
-
-async def test_a_node_that_is_not_reached_from_here_is_no_mismatch(cluster: Cluster) -> None:
-    issued = cluster.authority.serving("n1", ADDRESS, node="n1")
-    with closed_port() as port:
-        cluster.node("n1", ADDRESS, port=port)
-        cluster.list_nodes()
-        clock = HurriedClock(60.0)
-        async with approving(cluster, loopback=HERE, clock=clock, elects=False) as running:
-            cluster.csr("csr-1", "n1")
-            await cluster.until(lambda: cluster.approved("csr-1"))
-            issue(cluster, "csr-1", issued.chain)
-            series = 'kubevouch_approver_served_checks_total{result="unreachable"}'
-            await cluster.until(lambda: running.metric(series) == 1)
-            assert running.metric("kubevouch_approver_served_mismatch") == 0
-    assert not cluster.events("KubeletServingNotServed")
 
 
 async def test_what_others_approve_against_the_policy_is_reported(cluster: Cluster) -> None:
