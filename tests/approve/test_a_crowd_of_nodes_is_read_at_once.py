@@ -240,9 +240,9 @@ async def test_a_few_in_a_large_cluster_are_no_crowd(cluster: Cluster) -> None:
         node = view.nodes["n1"]
         for number in range(17 * A_CROWD):
             view.nodes[f"other-{number}"] = node
-        reader._depth = lambda: A_CROWD
+        reader.depth = lambda: A_CROWD
         await reader.read("n1", 0.0)
         assert lists(cluster) == 0
-        reader._depth = lambda: 2 * A_CROWD
+        reader.depth = lambda: 2 * A_CROWD
         await reader.read("n1", 0.0)
         assert lists(cluster) == 1

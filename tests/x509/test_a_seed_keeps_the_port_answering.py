@@ -23,7 +23,7 @@ from kubevouch.x509 import (
 )
 from kubevouch.x509.bundle import key_belongs
 from kubevouch.x509.gotext import Address, address_text
-from kubevouch.x509.issue import SelfSignedPair
+from kubevouch.x509.issue import IssuedPair
 from kubevouch.x509.kinds import self_signed_host
 from real.oracle.asn1 import name, null, oid, seq
 from real.oracle.certificates import Authority, leaf
@@ -40,24 +40,24 @@ def seed(
     addresses: tuple[Address, ...] = (),
     lifetime: timedelta = timedelta(days=3),
     kind: KeyKind = KeyKind.ECDSA_P256,
-) -> SelfSignedPair:
+) -> IssuedPair:
     return kubelet_self_signed(
         host, addresses=addresses, now=NOW, lifetime=lifetime, serials=(71, 72), key_kind=kind
     )
 
 
-def pair(made: SelfSignedPair) -> tuple[Certificate, Certificate]:
+def pair(made: IssuedPair) -> tuple[Certificate, Certificate]:
     serving, ca = read_pem(made.chain_pem, "kubelet-server.crt").certificates
     return serving, ca
 
 
 @pytest.fixture(scope="module")
-def default() -> SelfSignedPair:
+def default() -> IssuedPair:
     """As it is made when nobody says otherwise: with RSA keys."""
     return kubelet_self_signed(HOST, now=NOW, lifetime=timedelta(days=3), serials=(71, 72))
 
 
-def test_it_has_the_form_that_kubelets_give_to_themselves(default: SelfSignedPair) -> None:
+def test_it_has_the_form_that_kubelets_give_to_themselves(default: IssuedPair) -> None:
     serving, ca = pair(default)
     assert str(serving.subject) == f"CN={HOST}@1795521630"
     assert str(serving.issuer) == str(ca.subject) == str(ca.issuer) == f"CN={HOST}-ca@1795521630"
@@ -79,7 +79,7 @@ def test_it_has_the_form_that_kubelets_give_to_themselves(default: SelfSignedPai
 
 
 def test_the_key_is_the_leaf_s_and_stands_in_the_kubelet_s_own_kind_of_block(
-    default: SelfSignedPair,
+    default: IssuedPair,
 ) -> None:
     serving, ca = pair(default)
     assert default.key_pem.startswith(b"-----BEGIN RSA PRIVATE KEY-----\n")
@@ -87,7 +87,7 @@ def test_the_key_is_the_leaf_s_and_stands_in_the_kubelet_s_own_kind_of_block(
     assert not key_belongs(ca, default.key_pem, "key")
 
 
-def test_its_algorithm_is_written_as_rfc_4055_wants_it(default: SelfSignedPair) -> None:
+def test_its_algorithm_is_written_as_rfc_4055_wants_it(default: IssuedPair) -> None:
     written = seq(oid("1.2.840.113549.1.1.11"), null())
     assert [certificate.der.count(written) for certificate in pair(default)] == [2, 2]
 

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from kubevouch.x509 import X509Error, read_certificates, signed_serving_pair
 from kubevouch.x509.bundle import key_belongs
-from kubevouch.x509.issue import ServingPair
+from kubevouch.x509.issue import IssuedPair
 
 NAMES = ("usage.kube-system.svc", "usage.kube-system", "10.0.0.5", "fd00::5")
 NOW = datetime.now(UTC)
@@ -49,7 +49,7 @@ def authority(
     return signed.public_bytes(Encoding.PEM), pem
 
 
-def issued(pem: bytes, key: bytes, *, names: tuple[str, ...] = NAMES) -> ServingPair:
+def issued(pem: bytes, key: bytes, *, names: tuple[str, ...] = NAMES) -> IssuedPair:
     return signed_serving_pair(
         read_certificates(pem, "ca.crt")[0],
         key,
@@ -76,9 +76,9 @@ def test_openssl_verifies_it_for_each_of_its_names(
         _handshake(tmp_path, made, authority(make())[0], NAMES[0])
 
 
-def _handshake(folder: Path, made: ServingPair, roots: bytes, name: str) -> bytes | None:
+def _handshake(folder: Path, made: IssuedPair, roots: bytes, name: str) -> bytes | None:
     """A handshake through memory; what the server presented."""
-    (folder / "crt").write_bytes(made.certificate_pem)
+    (folder / "crt").write_bytes(made.chain_pem)
     (folder / "key").write_bytes(made.key_pem)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(folder / "crt", folder / "key")
@@ -99,7 +99,7 @@ def _handshake(folder: Path, made: ServingPair, roots: bytes, name: str) -> byte
 def test_it_is_a_servers_and_lives_as_long_as_it_was_told() -> None:
     pem, key = authority(KEYS["P-256"]())
     made = issued(pem, key)
-    leaf = x509.load_pem_x509_certificate(made.certificate_pem)
+    leaf = x509.load_pem_x509_certificate(made.chain_pem)
     leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
     assert leaf.serial_number == 99
     assert leaf.not_valid_before_utc <= NOW - timedelta(minutes=59)
@@ -109,7 +109,7 @@ def test_it_is_a_servers_and_lives_as_long_as_it_was_told() -> None:
     usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert not constraints.ca
     assert list(usages) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
-    [read] = read_certificates(made.certificate_pem, "made")
+    [read] = read_certificates(made.chain_pem, "made")
     assert key_belongs(read, made.key_pem, "made")
     assert issued(pem, key).key_pem != made.key_pem
 

@@ -116,7 +116,7 @@ class SharedAuthority:
             serial=self._random_serial(62) or 1,
             where=self.where,
         )
-        pair = KeyPair(made.certificate_pem, made.key_pem)
+        pair = KeyPair(made.chain_pem, made.key_pem)
         return _Signed(pair, authority, now + (made.not_after - now) / 2)
 
     async def refresh(self) -> None:
@@ -189,7 +189,7 @@ class SharedAuthority:
             lifetime=_LIFETIME,
             serial=self._random_serial(62) or 1,
         )
-        data = {"ca.crt": _base64(made.certificate_pem), "ca.key": _base64(made.key_pem)}
+        data = {"ca.crt": _base64(made.chain_pem), "ca.key": _base64(made.key_pem)}
         await self._api.patch(
             AUTHORITY_SECRETS,
             place.secret,
@@ -198,7 +198,7 @@ class SharedAuthority:
             resource_version=version,
         )
         self._log.info("Made an authority", secret=f"{place.namespace}/{place.secret}")
-        return KeyPair(made.certificate_pem, made.key_pem)
+        return KeyPair(made.chain_pem, made.key_pem)
 
     async def _api_service(self) -> APIService | None:
         try:

@@ -87,17 +87,6 @@ class RawParts:
     """The contents of the signature's BIT STRING."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """The certificate policies that a certificate states. Object identifiers are the bytes of their contents."""
-
-    stated: tuple[bytes, ...] = ()
-    mappings: tuple[tuple[bytes, bytes], ...] = ()
-    require_explicit: int | None = None
-    inhibit_mapping: int | None = None
-    inhibit_any: int | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate(Encoded):
     """An X.509 certificate. Times are aware and in UTC; key ids are bytes."""
@@ -127,7 +116,12 @@ class Certificate(Encoded):
     subject_key_id: bytes = b""
     authority_key_id: bytes = b""
     name_constraints: NameConstraints | None = None
-    policies: Policies = field(default_factory=Policies)
+    policies: tuple[bytes, ...] = ()
+    """That it states. Object identifiers are the bytes of their contents."""
+    policy_mappings: tuple[tuple[bytes, bytes], ...] = ()
+    require_explicit_policy: int | None = None
+    inhibit_policy_mapping: int | None = None
+    inhibit_any_policy: int | None = None
     unhandled_critical: tuple[str, ...] = ()
     """Critical extensions that Go does not understand. A certificate with one of them is never trusted."""
 
@@ -221,23 +215,7 @@ def parse_certificate(data: bytes) -> Certificate:
         key=key,
         signature_algorithm=algorithm,
         extensions=extensions,
-        alt_names=read.alt_names,
-        key_usage=read.key_usage,
-        extended_key_usage=read.extended_key_usage,
-        has_basic_constraints=read.basic_constraints,
-        is_ca=read.is_ca,
-        path_length=read.path_length,
-        subject_key_id=read.subject_key_id,
-        authority_key_id=read.authority_key_id,
-        name_constraints=read.name_constraints,
-        policies=Policies(
-            read.policies,
-            read.policy_mappings,
-            read.require_explicit_policy,
-            read.inhibit_policy_mapping,
-            read.inhibit_any_policy,
-        ),
-        unhandled_critical=tuple(read.unhandled_critical),
+        **read,
     )
 
 

@@ -15,7 +15,7 @@ from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.extensions import CERT_SIGN
 from kubevouch.x509.gotext import quote, utc_text
 from kubevouch.x509.keys import KeyAlgorithm
-from kubevouch.x509.reasons import VerifyFailure, VerifyReason
+from kubevouch.x509.reasons import Verdict, VerifyReason
 from kubevouch.x509.sans import SUBJECT_ALT_NAME
 from kubevouch.x509.signatures import signature_error
 
@@ -29,20 +29,20 @@ _PARENT_CANNOT_SIGN = (
 )
 
 
-def validity_failure(certificate: Certificate, at: datetime) -> VerifyFailure | None:
+def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
     """Why a certificate is not valid at this moment by its own contents; None if it is. Signatures are not checked."""
     if certificate.unhandled_critical:
-        return VerifyFailure(
+        return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
         )
     expired = "x509: certificate has expired or is not yet valid: current time"
     not_before, not_after = certificate.validity_texts
     if at < certificate.not_before:
         text = f"{expired} {utc_text(at)} is before {not_before}"
-        return VerifyFailure(VerifyReason.NOT_YET_VALID, text, certificate)
+        return Verdict(VerifyReason.NOT_YET_VALID, text, certificate)
     if at > certificate.not_after:
         text = f"{expired} {utc_text(at)} is after {not_after}"
-        return VerifyFailure(VerifyReason.EXPIRED, text, certificate)
+        return Verdict(VerifyReason.EXPIRED, text, certificate)
     return None
 
 
@@ -57,13 +57,13 @@ class ChainBuilder:
         self._at = at
         self._checks = 0
 
-    def chains(self, leaf: Certificate) -> list[Chain] | VerifyFailure:
-        """Every chain from the leaf to a root, roots tried first. If there is no such chain: a VerifyFailure."""
+    def chains(self, leaf: Certificate) -> list[Chain] | Verdict:
+        """Every chain from the leaf to a root, roots tried first. If there is no such chain: a Verdict."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
-    def _from(self, chain: Chain) -> list[Chain] | VerifyFailure:
+    def _from(self, chain: Chain) -> list[Chain] | Verdict:
         found: list[Chain] = []
-        failure: VerifyFailure | None = None
+        failure: Verdict | None = None
         hint: tuple[str, Certificate] | None = None
         for candidate, is_root in self._parents(chain[-1]):
             self._checks += 1
@@ -80,7 +80,7 @@ class ChainBuilder:
             if failure:
                 continue
             longer = [(*chain, candidate)] if is_root else self._from((*chain, candidate))
-            if isinstance(longer, VerifyFailure):
+            if isinstance(longer, Verdict):
                 failure = longer
                 if failure.reason is VerifyReason.SIGNATURE_LIMIT:
                     break
@@ -98,17 +98,17 @@ class ChainBuilder:
 
     def _authority_failure(
         self, authority: Certificate, chain: Chain, *, is_root: bool
-    ) -> VerifyFailure | None:
+    ) -> Verdict | None:
         failure = validity_failure(authority, self._at)
         if failure:
             return failure
         if not is_root and not (authority.has_basic_constraints and authority.is_ca):
             text = "x509: certificate is not authorized to sign other certificates"
-            return VerifyFailure(VerifyReason.NOT_A_CA, text, authority)
+            return Verdict(VerifyReason.NOT_A_CA, text, authority)
         limit = authority.path_length if authority.has_basic_constraints else None
         if limit is not None and len(chain) - 1 > limit:
             text = "x509: too many intermediates for path length constraint"
-            return VerifyFailure(VerifyReason.PATH_TOO_LONG, text, authority)
+            return Verdict(VerifyReason.PATH_TOO_LONG, text, authority)
         return None
 
 
@@ -190,17 +190,15 @@ def _in_chain(candidate: Certificate, chain: Chain) -> bool:
     return False
 
 
-def _signature_limit(certificate: Certificate) -> VerifyFailure:
+def _signature_limit(certificate: Certificate) -> Verdict:
     text = "x509: signature check attempts limit reached while verifying certificate chain"
-    return VerifyFailure(VerifyReason.SIGNATURE_LIMIT, text, certificate)
+    return Verdict(VerifyReason.SIGNATURE_LIMIT, text, certificate)
 
 
-def _unknown_authority(
-    certificate: Certificate, hint: tuple[str, Certificate] | None
-) -> VerifyFailure:
+def _unknown_authority(certificate: Certificate, hint: tuple[str, Certificate] | None) -> Verdict:
     text = "x509: certificate signed by unknown authority"
     if hint is None:
-        return VerifyFailure(VerifyReason.UNKNOWN_AUTHORITY, text, certificate)
+        return Verdict(VerifyReason.UNKNOWN_AUTHORITY, text, certificate)
     fault, candidate = hint
     subject = candidate.subject
     name = subject.common_name or next(iter(subject.organizations), "")
@@ -208,4 +206,4 @@ def _unknown_authority(
         f" (possibly because of {quote(fault)} while trying to verify candidate authority "
         f"certificate {quote(name or f'serial:{candidate.serial}')})"
     )
-    return VerifyFailure(VerifyReason.WRONG_AUTHORITY, text, certificate, candidate)
+    return Verdict(VerifyReason.WRONG_AUTHORITY, text, certificate, candidate)

@@ -5,13 +5,12 @@ information access are parsed only because Go refuses a certificate in which the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kubevouch.x509 import der
-from kubevouch.x509.constraint_values import NameConstraints, read_name_constraints
+from kubevouch.x509.constraint_values import read_name_constraints
 from kubevouch.x509.errors import Malformed
-from kubevouch.x509.sans import SUBJECT_ALT_NAME, SubjectAltNames, read_alt_names
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, read_alt_names
 
 AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1"
 NAME_CONSTRAINTS = "2.5.29.30"
@@ -51,25 +50,8 @@ class Extension(NamedTuple):
     value: bytes
 
 
-@dataclass(slots=True)
-class ParsedExtensions:
-    """The parsed values of a certificate's extensions; filled while the certificate is read."""
-
-    alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
-    key_usage: tuple[str, ...] = ()
-    extended_key_usage: tuple[str, ...] = ()
-    basic_constraints: bool = False
-    is_ca: bool = False
-    path_length: int | None = None
-    subject_key_id: bytes = b""
-    authority_key_id: bytes = b""
-    name_constraints: NameConstraints | None = None
-    policies: tuple[bytes, ...] = ()
-    policy_mappings: tuple[tuple[bytes, bytes], ...] = ()
-    require_explicit_policy: int | None = None
-    inhibit_policy_mapping: int | None = None
-    inhibit_any_policy: int | None = None
-    unhandled_critical: list[str] = field(default_factory=list)
+Values = dict[str, Any]
+"""Fields of a `Certificate`."""
 
 
 def read_extension(reader: der.Reader) -> Extension:
@@ -84,79 +66,73 @@ def read_extension(reader: der.Reader) -> Extension:
     )
 
 
-def read_extensions(extensions: tuple[Extension, ...]) -> ParsedExtensions:
-    """The parsed values of all extensions. Raises Malformed with Go's text."""
-    read = ParsedExtensions()
+def read_extensions(extensions: tuple[Extension, ...]) -> Values:
+    """The fields that all extensions give. Raises Malformed with Go's text."""
+    values: Values = {}
+    unhandled: list[str] = []
     for extension in extensions:
         reader = _READERS.get(extension.oid)
-        handled = reader(read, extension) if reader else False
+        read, handled = reader(extension) if reader else ({}, False)
+        values |= read
         if extension.critical and not handled:
-            read.unhandled_critical.append(extension.oid)
-    return read
+            unhandled.append(extension.oid)
+    return {**values, "unhandled_critical": tuple(unhandled)}
 
 
-def _key_usage(read: ParsedExtensions, extension: Extension) -> bool:
+def _key_usage(extension: Extension) -> tuple[Values, bool]:
     octets, _ = der.Reader(extension.value).bits("x509: invalid key usage")
     bits = int.from_bytes(octets[:2].ljust(2, b"\0"), "big")
-    read.key_usage = tuple(
-        usage for number, usage in enumerate(KEY_USAGES) if bits >> (15 - number) & 1
-    )
-    return True
+    usages = (usage for number, usage in enumerate(KEY_USAGES) if bits >> (15 - number) & 1)
+    return {"key_usage": tuple(usages)}, True
 
 
-def _basic_constraints(read: ParsedExtensions, extension: Extension) -> bool:
+def _basic_constraints(extension: Extension) -> tuple[Values, bool]:
     problem = "x509: invalid basic constraints"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    read.basic_constraints = True
-    read.is_ca = reader.boolean(problem) if reader.peek(der.BOOLEAN) else False
-    if reader.peek(der.INTEGER):
-        read.path_length = reader.integer(problem, bits=64)
-        if read.path_length < 0:
-            raise Malformed(problem)
-    return True
+    is_ca = reader.boolean(problem) if reader.peek(der.BOOLEAN) else False
+    length = reader.integer(problem, bits=64) if reader.peek(der.INTEGER) else None
+    if length is not None and length < 0:
+        raise Malformed(problem)
+    return {"has_basic_constraints": True, "is_ca": is_ca, "path_length": length}, True
 
 
-def _alt_names(read: ParsedExtensions, extension: Extension) -> bool:
-    read.alt_names = read_alt_names(extension.value)
-    return not read.alt_names.empty
+def _alt_names(extension: Extension) -> tuple[Values, bool]:
+    names = read_alt_names(extension.value)
+    return {"alt_names": names}, not names.empty
 
 
-def _name_constraints(read: ParsedExtensions, extension: Extension) -> bool:
-    read.name_constraints, handled = read_name_constraints(extension.value)
-    return handled
+def _name_constraints(extension: Extension) -> tuple[Values, bool]:
+    constraints, handled = read_name_constraints(extension.value)
+    return {"name_constraints": constraints}, handled
 
 
-def _extended_key_usage(read: ParsedExtensions, extension: Extension) -> bool:
+def _extended_key_usage(extension: Extension) -> tuple[Values, bool]:
     problem = "x509: invalid extended key usages"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     usages = []
     while not reader.empty:
         oid = reader.oid(problem)
         usages.append(_EXTENDED_USAGES.get(oid, oid))
-    read.extended_key_usage = tuple(usages)
-    return True
+    return {"extended_key_usage": tuple(usages)}, True
 
 
-def _authority_key_id(read: ParsedExtensions, extension: Extension) -> bool:
+def _authority_key_id(extension: Extension) -> tuple[Values, bool]:
     if extension.critical:
         raise Malformed("x509: authority key identifier incorrectly marked critical")
     problem = "x509: invalid authority key identifier"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    if reader.peek(der.context(0)):
-        read.authority_key_id = reader.body(der.context(0), problem)
-    return True
+    stated = reader.peek(der.context(0))
+    return {"authority_key_id": reader.body(der.context(0), problem) if stated else b""}, True
 
 
-def _subject_key_id(read: ParsedExtensions, extension: Extension) -> bool:
+def _subject_key_id(extension: Extension) -> tuple[Values, bool]:
     if extension.critical:
         raise Malformed("x509: subject key identifier incorrectly marked critical")
-    read.subject_key_id = der.Reader(extension.value).body(
-        der.OCTET_STRING, "x509: invalid subject key identifier"
-    )
-    return True
+    problem = "x509: invalid subject key identifier"
+    return {"subject_key_id": der.Reader(extension.value).body(der.OCTET_STRING, problem)}, True
 
 
-def _policies(read: ParsedExtensions, extension: Extension) -> bool:
+def _policies(extension: Extension) -> tuple[Values, bool]:
     problem = "x509: invalid certificate policies"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     policies: dict[bytes, None] = {}
@@ -165,8 +141,7 @@ def _policies(read: ParsedExtensions, extension: Extension) -> bool:
         if policy in policies or not _is_oid(policy):
             raise Malformed(problem)
         policies[policy] = None
-    read.policies = tuple(policies)
-    return True
+    return {"policies": tuple(policies)}, True
 
 
 def _is_oid(body: bytes) -> bool:
@@ -175,7 +150,7 @@ def _is_oid(body: bytes) -> bool:
     return bool(body) and body[-1] < 0x80 and starts
 
 
-def _policy_mappings(read: ParsedExtensions, extension: Extension) -> bool:
+def _policy_mappings(extension: Extension) -> tuple[Values, bool]:
     problem = "x509: invalid policy mappings extension"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
     mappings = []
@@ -184,28 +159,25 @@ def _policy_mappings(read: ParsedExtensions, extension: Extension) -> bool:
         mappings.append(
             (pair.body(der.OBJECT_IDENTIFIER, problem), pair.body(der.OBJECT_IDENTIFIER, problem))
         )
-    read.policy_mappings = tuple(mappings)
-    return True
+    return {"policy_mappings": tuple(mappings)}, True
 
 
-def _policy_constraints(read: ParsedExtensions, extension: Extension) -> bool:
+def _policy_constraints(extension: Extension) -> tuple[Values, bool]:
     problem = "x509: invalid policy constraints extension"
     reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    if reader.peek(der.context(0)):
-        read.require_explicit_policy = reader.integer(problem, tag=der.context(0), bits=64)
-    if reader.peek(der.context(1)):
-        read.inhibit_policy_mapping = reader.integer(problem, tag=der.context(1), bits=64)
-    return True
+    values: Values = {}
+    for number, name in enumerate(("require_explicit_policy", "inhibit_policy_mapping")):
+        if reader.peek(der.context(number)):
+            values[name] = reader.integer(problem, tag=der.context(number), bits=64)
+    return values, True
 
 
-def _inhibit_any_policy(read: ParsedExtensions, extension: Extension) -> bool:
-    read.inhibit_any_policy = der.Reader(extension.value).integer(
-        "x509: invalid inhibit any policy extension", bits=64
-    )
-    return True
+def _inhibit_any_policy(extension: Extension) -> tuple[Values, bool]:
+    problem = "x509: invalid inhibit any policy extension"
+    return {"inhibit_any_policy": der.Reader(extension.value).integer(problem, bits=64)}, True
 
 
-def _distribution_points(read: ParsedExtensions, extension: Extension) -> bool:  # noqa: ARG001
+def _distribution_points(extension: Extension) -> tuple[Values, bool]:
     problem = "x509: invalid CRL distribution point"
     points = der.Reader(extension.value).inside(der.SEQUENCE, f"{problem}s")
     while not points.empty:
@@ -216,10 +188,10 @@ def _distribution_points(read: ParsedExtensions, extension: Extension) -> bool: 
         names = name.inside(der.explicit(0), problem)
         while names.peek(der.context(6)):
             names.body(der.context(6), problem)
-    return True
+    return {}, True
 
 
-def _authority_info_access(read: ParsedExtensions, extension: Extension) -> bool:  # noqa: ARG001
+def _authority_info_access(extension: Extension) -> tuple[Values, bool]:
     if extension.critical:
         raise Malformed("x509: authority info access incorrectly marked critical")
     problem = "x509: invalid authority info access"
@@ -229,10 +201,10 @@ def _authority_info_access(read: ParsedExtensions, extension: Extension) -> bool
         access.oid(problem)
         if access.peek(der.context(6)):
             access.body(der.context(6), problem)
-    return True
+    return {}, True
 
 
-_READERS: dict[str, Callable[[ParsedExtensions, Extension], bool]] = {
+_READERS: dict[str, Callable[[Extension], tuple[Values, bool]]] = {
     "2.5.29.14": _subject_key_id,
     "2.5.29.15": _key_usage,
     SUBJECT_ALT_NAME: _alt_names,

@@ -59,18 +59,10 @@ class KeyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SelfSignedPair:
-    """A pair for `kubelet-server.crt` (leaf and throw-away CA) and `kubelet-server.key` (the leaf's key), in PEM."""
+class IssuedPair:
+    """A server's or an authority's certificate, with a throw-away CA behind it, and its key, in PEM; and the end of its life."""
 
     chain_pem: bytes
-    key_pem: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ServingPair:
-    """A server's or an authority's certificate and its key, in PEM, and the end of its life."""
-
-    certificate_pem: bytes
     key_pem: bytes = field(repr=False)
     not_after: datetime
 
@@ -93,7 +85,7 @@ def kubelet_self_signed(
     lifetime: timedelta,
     serials: tuple[int, int],
     key_kind: KeyKind = KeyKind.RSA_2048,
-) -> SelfSignedPair:
+) -> IssuedPair:
     """A self-signed pair in the kubelet's own form, valid from an hour before `now` until `now + lifetime`.
 
     Args:
@@ -117,7 +109,7 @@ def kubelet_self_signed(
         serials=serials,
         key_kind=key_kind,
     )
-    return SelfSignedPair(chain, _key_pem(key))
+    return IssuedPair(chain, _key_pem(key), now + lifetime)
 
 
 def kubelet_certified(
@@ -157,13 +149,13 @@ def kubelet_certified(
     )
 
 
-def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> ServingPair:
+def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> IssuedPair:
     """An authority, P-256, valid from an hour before `now` until `now + lifetime`. The arguments as of signed_serving_pair."""
     key, end = new_key(KeyKind.ECDSA_P256), now + lifetime
     subject, key_id = encode_name((COMMON_NAME, name)), hashlib.sha256(_key_bits(key)).digest()[:20]
     body = _Body(serial, subject, subject, _ca_extensions(key_id))
     der_bytes = _certificate(body, _validity(now - BACKDATE, end), _spki(key), key)
-    return ServingPair(pem.encode_block("CERTIFICATE", der_bytes), _key_pem(key), end)
+    return IssuedPair(pem.encode_block("CERTIFICATE", der_bytes), _key_pem(key), end)
 
 
 def signed_serving_pair(
@@ -175,7 +167,7 @@ def signed_serving_pair(
     lifetime: timedelta,
     serial: int,
     where: str,
-) -> ServingPair:
+) -> IssuedPair:
     """A certificate of a server for these names and addresses, signed by an authority; it ends no later than that.
 
     Args:
@@ -205,7 +197,7 @@ def signed_serving_pair(
     extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
     body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)
     der_bytes = _certificate(body, _validity(now - BACKDATE, end), _spki(key), signer)
-    return ServingPair(pem.encode_block("CERTIFICATE", der_bytes), _key_pem(key), end)
+    return IssuedPair(pem.encode_block("CERTIFICATE", der_bytes), _key_pem(key), end)
 
 
 def _key_pem(key: _PrivateKey) -> bytes:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kubevouch.outcome import Outcome
 from kubevouch.x509.certificate import Certificate
 
 TLS_PREFIX = "tls: failed to verify certificate: "
@@ -36,25 +35,14 @@ class VerifyReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyFailure:
-    """Why a certificate is not trusted, in Go's words."""
-
-    reason: VerifyReason
-    text: str
-    at_fault: Certificate
-    candidate: Certificate | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of `verify`.
+    """Whether a certificate is trusted, and why not.
 
     `at_fault`: the certificate that the reason is about, such as an expired CA instead of the leaf below it.
     `candidate`: the authority with the issuer's name that did not sign it. `chain`: the first valid chain, leaf first.
     The texts quote the certificate, also its control characters: escape them for a terminal (`gotext.printable`).
     """
 
-    outcome: Outcome
     reason: VerifyReason
     go_text: str = ""
     at_fault: Certificate | None = None
@@ -64,7 +52,7 @@ class Verdict:
     @property
     def trusted(self) -> bool:
         """Whether the certificate is valid for the name at that moment, by these roots."""
-        return self.outcome is Outcome.PASS
+        return self.reason is VerifyReason.TRUSTED
 
     @property
     def logged_text(self) -> str:

@@ -21,13 +21,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from kubevouch.outcome import Outcome
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import Chain, ChainBuilder, validity_failure
 from kubevouch.x509.constraints import constraint_violation
 from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
 from kubevouch.x509.gotext import Address, address_text, parse_address, unmapped
-from kubevouch.x509.reasons import Verdict, VerifyFailure, VerifyReason
+from kubevouch.x509.reasons import Verdict, VerifyReason
 
 MOST_NAMES_SHOWN = 100
 
@@ -35,7 +34,7 @@ _LABEL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")
 _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
-def hostname_failure(certificate: Certificate, host: str) -> VerifyFailure | None:
+def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
     """Why the certificate is not valid for a host; None if it is. An address may be in [ ]."""
     bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
     address = parse_address(bare)
@@ -84,40 +83,36 @@ def _lower(text: str) -> str:
     return text.translate(_UPPER)
 
 
-def _failure(certificate: Certificate, host: str) -> VerifyFailure:
+def _failure(certificate: Certificate, host: str) -> Verdict:
     """The failure in Go's words, which depend on the certificate's SANs and on the host (HostnameError.Error)."""
     if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
         text = "certificate relies on legacy Common Name field, use SANs instead"
-        return VerifyFailure(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)
+        return Verdict(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)
     if parse_address(host) is not None:
         return _address_failure(certificate, host, certificate.ip_addresses)
     names = certificate.dns_names
     if len(names) >= MOST_NAMES_SHOWN:
         text = f"valid for {len(names)} names, but none matched {host}"
-        return VerifyFailure(
-            VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate
-        )
+        return Verdict(VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
     valid = ", ".join(names)
     if not valid:
         text = f"not valid for any names, but wanted to match {host}"
-        return VerifyFailure(VerifyReason.NO_NAMES, f"x509: certificate is {text}", certificate)
+        return Verdict(VerifyReason.NO_NAMES, f"x509: certificate is {text}", certificate)
     text = f"valid for {valid}, not {host}"
-    return VerifyFailure(VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
+    return Verdict(VerifyReason.NAME_NOT_COVERED, f"x509: certificate is {text}", certificate)
 
 
 def _address_failure(
     certificate: Certificate, host: str, addresses: tuple[Address, ...]
-) -> VerifyFailure:
+) -> Verdict:
     if not addresses:
         text = f"cannot validate certificate for {host} because it doesn't contain any IP SANs"
-        return VerifyFailure(VerifyReason.NO_ADDRESSES, f"x509: {text}", certificate)
+        return Verdict(VerifyReason.NO_ADDRESSES, f"x509: {text}", certificate)
     if len(addresses) >= MOST_NAMES_SHOWN:
         text = f"valid for {len(addresses)} IP SANs, but none matched {host}"
     else:
         text = f"valid for {', '.join(map(address_text, addresses))}, not {host}"
-    return VerifyFailure(
-        VerifyReason.ADDRESS_NOT_COVERED, f"x509: certificate is {text}", certificate
-    )
+    return Verdict(VerifyReason.ADDRESS_NOT_COVERED, f"x509: certificate is {text}", certificate)
 
 
 class ExtKeyUsage(StrEnum):
@@ -142,29 +137,23 @@ def verify(
     """
     builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
     result = _chains(leaf, builder, name, at, usage)
-    if isinstance(result, VerifyFailure):
-        return Verdict(
-            Outcome.REFUSE, result.reason, result.text, result.at_fault, result.candidate
-        )
-    return Verdict(Outcome.PASS, VerifyReason.TRUSTED, chain=result[0])
+    return result if isinstance(result, Verdict) else Verdict(VerifyReason.TRUSTED, chain=result[0])
 
 
 def _chains(
     leaf: Certificate, builder: ChainBuilder, name: str, at: datetime, usage: ExtKeyUsage
-) -> list[Chain] | VerifyFailure:
+) -> list[Chain] | Verdict:
     failure = validity_failure(leaf, at)
     if failure is None and name:
         failure = hostname_failure(leaf, name)
     if failure is not None:
         return failure
     chains = builder.chains(leaf)
-    return chains if isinstance(chains, VerifyFailure) else _allowed(leaf, chains, usage)
+    return chains if isinstance(chains, Verdict) else _allowed(leaf, chains, usage)
 
 
-def _allowed(
-    leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage
-) -> list[Chain] | VerifyFailure:
-    """The chains that policies, usages and constraints allow; else a VerifyFailure for the first reason seen."""
+def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list[Chain] | Verdict:
+    """The chains that policies, usages and constraints allow; else a Verdict for the first reason seen."""
     allowed: list[Chain] = []
     forbidden = misused = 0
     constraint = ""
@@ -181,14 +170,14 @@ def _allowed(
         return allowed
     if constraint:
         text = "x509: a root or intermediate certificate is not authorized to sign for this name"
-        return VerifyFailure(VerifyReason.NAME_CONSTRAINT, f"{text}: {constraint}", leaf)
+        return Verdict(VerifyReason.NAME_CONSTRAINT, f"{text}: {constraint}", leaf)
     if misused and not forbidden:
         text = "x509: certificate specifies an incompatible key usage"
-        return VerifyFailure(VerifyReason.WRONG_USAGE, text, leaf)
+        return Verdict(VerifyReason.WRONG_USAGE, text, leaf)
     details = [f"{misused} candidate chains with incompatible key usage"] if misused else []
     details.append(f"{forbidden} candidate chains with invalid policies")
     text = f"x509: no valid chains built: {', '.join(details)}"
-    return VerifyFailure(VerifyReason.NO_VALID_CHAINS, text, leaf)
+    return Verdict(VerifyReason.NO_VALID_CHAINS, text, leaf)
 
 
 def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
@@ -214,16 +203,15 @@ def policies_allow(chain: tuple[Certificate, ...]) -> bool:
     row: Row | None = {ANY_POLICY: {ANY_POLICY}}
     for index in range(count - 1, -1, -1):
         certificate, is_leaf = chain[index], index == 0
-        policies = certificate.policies
-        if not policies.stated:
+        if not certificate.policies:
             row = None
         if row is None:
             if explicit == 0:
                 return False
         else:
             any_counts = inhibit_any > 0 or (not is_leaf and certificate.is_self_issued)
-            row = _next_row(row, policies.stated, any_counts=any_counts)
-            if not is_leaf and not _map(row, policies.mappings, allowed=mapping > 0):
+            row = _next_row(row, certificate.policies, any_counts=any_counts)
+            if not is_leaf and not _map(row, certificate.policy_mappings, allowed=mapping > 0):
                 return False
         if is_leaf:
             break
@@ -231,10 +219,10 @@ def policies_allow(chain: tuple[Certificate, ...]) -> bool:
             explicit, mapping, inhibit_any = (
                 max(0, left - 1) for left in (explicit, mapping, inhibit_any)
             )
-        explicit = _lowered(explicit, policies.require_explicit)
-        mapping = _lowered(mapping, policies.inhibit_mapping)
-        inhibit_any = _lowered(inhibit_any, policies.inhibit_any)
-    wanted = explicit <= 1 or chain[0].policies.require_explicit == 0
+        explicit = _lowered(explicit, certificate.require_explicit_policy)
+        mapping = _lowered(mapping, certificate.inhibit_policy_mapping)
+        inhibit_any = _lowered(inhibit_any, certificate.inhibit_any_policy)
+    wanted = explicit <= 1 or chain[0].require_explicit_policy == 0
     return bool(row) or not wanted
 
 

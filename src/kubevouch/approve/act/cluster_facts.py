@@ -1,6 +1,7 @@
 """What changes seldom and is read every minute: the cluster's own names, and the CAs of kubelets' certificates."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -18,28 +19,25 @@ KEPT: Final = 300.0
 """Seconds for which names that were read without a doubt are used while they cannot be read so again."""
 
 
+@dataclass
 class ClusterFacts:
     """changed: called with the names when they are other ones, or the same with a doubt. report: with each failure."""
 
-    def __init__(
-        self,
-        api: ApiClient,
-        clock: Clock,
-        *,
-        rng: Callable[[], float],
-        changed: Callable[[ClusterNames], None],
-        report: Callable[[KubevouchError | str], None],
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._changed = changed
-        self._report = report
-        self._backoff = Backoff(rng)
-        self._names: ClusterNames | None = None
-        self._good_at: float | None = None
-        self._told: set[str] = set()
-        self.roots: tuple[Certificate, ...] = ()
-        """The CAs that sign kubelets' certificates; empty as long as nobody could read them."""
+    api: ApiClient
+    clock: Clock
+    rng: Callable[[], float]
+    changed: Callable[[ClusterNames], None]
+    report: Callable[[KubevouchError | str], None]
+
+    roots: tuple[Certificate, ...] = ()
+    """The CAs that sign kubelets' certificates; empty as long as nobody could read them."""
+
+    _names: ClusterNames | None = None
+    _good_at: float | None = None
+    _told: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._backoff = Backoff(self.rng)
 
     @property
     def known(self) -> bool:
@@ -49,16 +47,16 @@ class ClusterFacts:
     async def run(self) -> None:
         """Reads them again and again until cancelled."""
         while True:
-            await self._clock.sleep(await self.read())
+            await self.clock.sleep(await self.read())
 
     async def read(self) -> float:
         """Reads them once. Returns the seconds to wait before the next time."""
-        inquiry = Inquiry(self._clock)
+        inquiry = Inquiry(self.clock)
         try:
-            names = await gather_names(self._api, inquiry)
-            trust = await gather_trust(self._api, inquiry)
+            names = await gather_names(self.api, inquiry)
+            trust = await gather_trust(self.api, inquiry)
         except KubevouchError as error:
-            self._report(error)
+            self.report(error)
             return self._backoff.failed()
         doubts = [each.text for each in names.doubts]
         if trust.value is not None:
@@ -76,15 +74,15 @@ class ClusterFacts:
         """Each doubt is told once, as long as it lasts."""
         for text in doubts:
             if text not in self._told:
-                self._report(text)
+                self.report(text)
         self._told = set(doubts)
 
     def _take(self, names: ClusterNames) -> None:
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         if not names.doubts:
             self._good_at = now
         elif self._good_at is not None and now - self._good_at < KEPT:
             return  # those without a doubt are still good
         if names != self._names:
             self._names = names
-            self._changed(names)
+            self.changed(names)

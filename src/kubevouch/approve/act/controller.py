@@ -71,7 +71,7 @@ class ApproverController:
         self._election = self._make_election()
         self._records = self._make_records()
         self._events = self._make_events()
-        self._telling = Telling(clock, log, self._view, instruments, self._events)
+        self._telling = Telling(log, self._view, instruments, self._events)
         self._reactions = self._make_reactions()
         self._facts = ClusterFacts(
             api,

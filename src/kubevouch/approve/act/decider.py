@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
@@ -54,6 +55,7 @@ _DIAL_TIMEOUT: Final = 5.0
 _DIAL_AWAITED: Final = 1.0
 
 
+@dataclass
 class Decider:
     """Works on a queue.
 
@@ -62,41 +64,28 @@ class Decider:
     message of the condition.
     """
 
-    def __init__(
-        self,
-        api: ApiClient,
-        clock: Clock,
-        view: ClusterView,
-        queue: DecisionQueue[Requestor],
-        *,
-        facts: ClusterFacts,
-        records: RecordWriter,
-        telling: Telling,
-        active: Callable[[], bool],
-        decides: Callable[[], bool],
-        may_write: Callable[[], bool],
-        dry_run: bool,
-        writing: Callable[[str, str], None],
-        rng: Callable[[], float],
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._view = view
-        self._queue = queue
-        self._facts = facts
-        self._records = records
-        self._telling = telling
-        self._active = active
-        self._decides = decides
-        self._may_write = may_write
-        self._dry_run = dry_run
-        self._tell_writing = writing
-        self._rng = rng
-        self._nodes = NodeReader(api, clock, view, depth=lambda: queue.depth)
+    api: ApiClient
+    clock: Clock
+    view: ClusterView
+    queue: DecisionQueue[Requestor]
+    facts: ClusterFacts
+    records: RecordWriter
+    telling: Telling
+    active: Callable[[], bool]
+    decides: Callable[[], bool]
+    may_write: Callable[[], bool]
+    dry_run: bool
+    writing: Callable[[str, str], None]
+    rng: Callable[[], float]
+
+    _beat: asyncio.Task[None] | None = None
+    _dialling: set[str] = field(default_factory=set)
+    """The nodes that are dialled now."""
+
+    def __post_init__(self) -> None:
+        queue = self.queue
+        self._nodes = NodeReader(self.api, self.clock, self.view, depth=lambda: queue.depth)
         self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
-        self._beat: asyncio.Task[None] | None = None
-        self._dialling: set[str] = set()
-        """The nodes that are dialled now."""
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -106,46 +95,46 @@ class Decider:
 
     async def _work(self) -> None:
         while True:
-            requestor = await self._queue.get()
-            waiting = self._view.waiting.of(requestor)
+            requestor = await self.queue.get()
+            waiting = self.view.waiting.of(requestor)
             try:
                 if waiting is not None:
                     await self._look_at(waiting)
             except Exception as error:  # noqa: BLE001 - one CSR must not end the approver
-                self._telling.panicked(waiting.name if waiting else "", error)
-                self._queue.put(requestor, HELD)
+                self.telling.panicked(waiting.name if waiting else "", error)
+                self.queue.put(requestor, HELD)
             finally:
-                self._queue.done(requestor)
+                self.queue.done(requestor)
             await self._next_beat()
 
     async def _next_beat(self) -> None:
         """Where a crowd waits, returns to all workers that are free at the same moment."""
-        if self._queue.depth <= A_CROWD:
+        if self.queue.depth <= A_CROWD:
             return
         if self._beat is None or self._beat.done():
-            self._beat = asyncio.create_task(self._clock.sleep(_BEAT))
+            self._beat = asyncio.create_task(self.clock.sleep(_BEAT))
         await asyncio.wait([self._beat])
 
     async def _look_at(self, waiting: WaitingCsr) -> None:
-        if waiting.over or not self._active():
+        if waiting.over or not self.active():
             return
-        if not self._decides():
+        if not self.decides():
             # The Lease is being renewed, or another process has it: then it will be said soon. Or CSRs are being listed.
-            self._queue.put(waiting.requestor, _LEASE_AWAITED)
+            self.queue.put(waiting.requestor, _LEASE_AWAITED)
             return
-        reserved = self._view.reserved(self._clock.monotonic())
+        reserved = self.view.reserved(self.clock.monotonic())
         if reserved is None:
-            self._queue.put(waiting.requestor, _NAMES_AWAITED)
+            self.queue.put(waiting.requestor, _NAMES_AWAITED)
             return
-        csr = self._view.read(waiting)
+        csr = self.view.read(waiting)
         node = self._to_be_dialled(waiting, csr, reserved)
         if node is not None and not self._may_dial(node.name):
-            self._queue.put(waiting.requestor, _DIAL_AWAITED)
+            self.queue.put(waiting.requestor, _DIAL_AWAITED)
             return
         renewal = await self._renewal(csr, node) if node else None
-        began = self._clock.monotonic()
+        began = self.clock.monotonic()
         await self._look_now(waiting, csr, reserved, renewal)
-        self._telling.took(self._clock.monotonic() - began)
+        self.telling.took(self.clock.monotonic() - began)
 
     async def _look_now(
         self,
@@ -158,12 +147,12 @@ class Decider:
             read = await self._live(waiting)
         except KubevouchError as error:
             self._again(waiting, None)
-            self._telling.node_not_read(waiting, error)
+            self.telling.node_not_read(waiting, error)
             return
         live = read.node
         looked = self._look(waiting, csr, live, reserved, renewal)
         if looked.answer is not None and looked.answer.admits is not None and live is not None:
-            async with self._records.admitting:
+            async with self.records.admitting:
                 # Others may have been admitted since.
                 looked = self._look(waiting, csr, live, reserved, renewal)
                 if not await self._admitted(looked, live):
@@ -174,21 +163,21 @@ class Decider:
     async def _live(self, waiting: WaitingCsr) -> NodeRead:
         """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
         if not waiting.node:
-            return NodeRead(None, self._clock.monotonic())
-        read = await self._nodes.read(waiting.node, self._queue.said(waiting.requestor))
+            return NodeRead(None, self.clock.monotonic())
+        read = await self._nodes.read(waiting.node, self.queue.said(waiting.requestor))
         if read.node is not None and not waiting.first_uid:
             waiting.first_uid = read.node.uid
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
         """The node whose kubelet is asked what it serves; None if nobody needs to know, or nobody may look."""
-        node = self._view.nodes.get(waiting.node or "")
-        if node is None or not self._facts.roots:
+        node = self.view.nodes.get(waiting.node or "")
+        if node is None or not self.facts.roots:
             return None
-        if not wants_renewal(node, self._view.sources.current):
+        if not wants_renewal(node, self.view.sources.current):
             return None
-        at = self._clock.now()
-        return node if may_be_dialled(self._view, csr, node, reserved, at) else None
+        at = self.clock.now()
+        return node if may_be_dialled(self.view, csr, node, reserved, at) else None
 
     def _may_dial(self, node: str) -> bool:
         """Whether a node may be dialled now: one CSR of it at a time, however many it makes, and not too many nodes."""
@@ -196,17 +185,17 @@ class Decider:
 
     async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:
         """What the node's kubelet serves at the addresses in question."""
-        asked, at = asked_of(csr), self._clock.now()
+        asked, at = asked_of(csr), self.clock.now()
         assert asked is not None  # else nobody may look
         targets = [
             Target(str(each), node=node.name, port=node.kubelet_port) for each in asked.addresses
         ]
         self._dialling.add(node.name)
         try:
-            dialled = await dial_all(targets, clock=self._clock, timeout=_DIAL_TIMEOUT)
+            dialled = await dial_all(targets, clock=self.clock, timeout=_DIAL_TIMEOUT)
         finally:
             self._dialling.discard(node.name)
-        return RenewalEvidence(dialled, self._facts.roots, at)
+        return RenewalEvidence(dialled, self.facts.roots, at)
 
     def _look(
         self,
@@ -216,20 +205,20 @@ class Decider:
         reserved: ReservedNames,
         renewal: RenewalEvidence | None,
     ) -> LookedAt:
-        at = self._clock.now()
-        looked = look(self._view, waiting, csr, live, reserved, at=at, renewal=renewal)
+        at = self.clock.now()
+        looked = look(self.view, waiting, csr, live, reserved, at=at, renewal=renewal)
         if looked.decision.outcome is Outcome.PASS and waiting.node:
             # Before anything is awaited: another look may ask for the same address while this one is written.
             asked = asked_of(csr) or AskedNames()
-            self._view.approved_lately.put(waiting.node, asked, at)
+            self.view.approved_lately.put(waiting.node, asked, at)
         return looked
 
     async def _admitted(self, looked: LookedAt, live: Node) -> bool:
         """Whether what the rule for new nodes admits is written down, if it is to be approved at all."""
         admits = looked.answer.admits if looked.answer else None
-        if admits is None or looked.decision.outcome is not Outcome.PASS or self._dry_run:
+        if admits is None or looked.decision.outcome is not Outcome.PASS or self.dry_run:
             return True
-        return await self._records.admit(live, admits)
+        return await self.records.admit(live, admits)
 
     async def _act(
         self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, began: float
@@ -237,46 +226,46 @@ class Decider:
         if looked.decision.outcome is not Outcome.PASS:
             waiting.over = is_over(looked.decision)
             self._again(waiting, looked)
-            self._telling.held(waiting, live, looked)
-        elif self._dry_run:
-            self._telling.would_approve(waiting, looked)
-            self._queue.put(waiting.requestor, HELD)
+            self.telling.held(waiting, live, looked)
+        elif self.dry_run:
+            self.telling.would_approve(waiting, looked)
+            self.queue.put(waiting.requestor, HELD)
         else:
             async with self._writing:
                 await self._approve(waiting, looked, began)
 
     async def _approve(self, waiting: WaitingCsr, looked: LookedAt, began: float) -> None:
         def wanted() -> bool:
-            return self._clock.monotonic() - began <= OLDEST_FACTS and self._may_write()
+            return self.clock.monotonic() - began <= OLDEST_FACTS and self.may_write()
 
         assert looked.answer is not None  # no rule passes without a Node
         condition = approval("", looked.answer.why)
-        self._tell_writing(waiting.found.uid, condition.message)
+        self.writing(waiting.found.uid, condition.message)
         try:
             with only_while(wanted):
-                found = await self._api.patch_approval(waiting.found, condition)
+                found = await self.api.patch_approval(waiting.found, condition)
         except NotSent:
             # The process was stopped meanwhile, or does not lead any more: nothing is written by old facts.
-            self._queue.put(waiting.requestor, 1.0)
+            self.queue.put(waiting.requestor, 1.0)
             return
         except NotFound:
             return  # the watch tells the rest
         except Conflict:
-            self._queue.put(waiting.requestor, self._rng())
+            self.queue.put(waiting.requestor, self.rng())
             return
         except KubevouchError as error:
             self._again(waiting, None)
-            self._telling.not_written(waiting, error)
+            self.telling.not_written(waiting, error)
             return
-        self._view.put_decided_csr(found)
-        self._telling.approved(found, looked)
+        self.view.put_decided_csr(found)
+        self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
         """Queues the next look. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
-        budget = self._view.budget.wait(waiting.node or "", self._clock.now())
+        budget = self.view.budget.wait(waiting.node or "", self.clock.now())
         decision = looked.decision if looked else None
-        wait = next_look(decision, waiting.failures, self._rng, budget)
+        wait = next_look(decision, waiting.failures, self.rng, budget)
         if wait is not None:
-            self._queue.put(waiting.requestor, wait)
+            self.queue.put(waiting.requestor, wait)

@@ -7,7 +7,7 @@ its version was sent. Whichever Node has another version is read itself. docs/de
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.approve.decide.view import ClusterView
@@ -46,20 +46,19 @@ class _Versions:
     began: float
 
 
+@dataclass
 class NodeReader:
     """depth: how many CSRs are to be looked at."""
 
-    def __init__(
-        self, api: ApiClient, clock: Clock, view: ClusterView, *, depth: Callable[[], int]
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._view = view
-        self._depth = depth
-        self._reading = asyncio.Semaphore(READ_AT_ONCE)
-        self._listing = asyncio.Lock()
-        self._versions: _Versions | None = None
-        self._not_before = 0.0
+    api: ApiClient
+    clock: Clock
+    view: ClusterView
+    depth: Callable[[], int]
+
+    _versions: _Versions | None = None
+    _not_before: float = 0.0
+    _listing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
 
     async def read(self, name: str, since: float) -> NodeRead:
         """The Node of this name, from the API server and from no cache. Raises KubevouchError.
@@ -73,9 +72,9 @@ class NodeReader:
         if (found := self._confirmed(name, since)) is not None:
             return found
         async with self._reading:
-            began = self._clock.monotonic()
+            began = self.clock.monotonic()
             try:
-                node = await self._api.get(NODES, name)
+                node = await self.api.get(NODES, name)
             except NotFound:
                 return NodeRead(None, began)
         # Another name: ours leads to another path.
@@ -84,13 +83,13 @@ class NodeReader:
     def _answering(self, since: float) -> _Versions | None:
         """The versions that were asked for since then, and a moment ago."""
         versions = self._versions
-        if versions is not None and self._clock.monotonic() - versions.began > SHARED:
+        if versions is not None and self.clock.monotonic() - versions.began > SHARED:
             versions = self._versions = None
         return versions if versions is not None and versions.began >= since else None
 
     def _confirmed(self, name: str, since: float) -> NodeRead | None:
         """The Node that the watch has shown, if it is the live one; None if that cannot be told."""
-        versions, node = self._answering(since), self._view.nodes.get(name)
+        versions, node = self._answering(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None
         if versions.by_name.get(name) != (node.uid, node.metadata.resource_version):
@@ -98,19 +97,19 @@ class NodeReader:
         return NodeRead(node, versions.began)
 
     def _is_crowd(self) -> bool:
-        depth = self._depth()
-        large = depth >= A_CROWD and depth * _DEARER >= len(self._view.nodes)
-        return large and self._clock.monotonic() >= self._not_before
+        depth = self.depth()
+        large = depth >= A_CROWD and depth * _DEARER >= len(self.view.nodes)
+        return large and self.clock.monotonic() >= self._not_before
 
     async def _list(self) -> None:
-        began = self._clock.monotonic()
+        began = self.clock.monotonic()
         try:
-            by_name = await self._api.versions(NODES)
+            by_name = await self.api.versions(NODES)
         except KubevouchError:
             # Whoever asked reads a Node instead, and says what goes wrong.
-            self._not_before = self._clock.monotonic() + _NOT_AGAIN
+            self._not_before = self.clock.monotonic() + _NOT_AGAIN
             return
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         if now - began > _SLOW:
             self._not_before = now + _NOT_AGAIN
         self._versions = _Versions(by_name, began)

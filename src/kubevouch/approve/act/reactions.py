@@ -1,6 +1,7 @@
 """What follows from what the watches show: which CSRs are looked at, what is remembered, what others have approved."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.approve.act.instruments import ApproverInstruments
@@ -23,45 +24,33 @@ _PAUSE: Final = 1.0
 """Seconds before a CSR is looked at whose requestor had another one waiting: whoever floods us has a look a second."""
 
 
+@dataclass
 class WatchReactions:
     """Told by the watches. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        log: Log,
-        view: ClusterView,
-        queue: DecisionQueue[Requestor],
-        instruments: ApproverInstruments,
-        *,
-        records: RecordWriter,
-        telling: Telling,
-        decides: Callable[[], bool],
-        active: bool,
-        namespace: str,
-    ) -> None:
-        self._clock = clock
-        self._log = log
-        self._view = view
-        self._queue = queue
-        self._instruments = instruments
-        self._records = records
-        self._telling = telling
-        self._decides = decides
-        self._namespace = namespace
-        self.active = active
-        self.begun = False
-        """Whether everything has been listed once."""
+    clock: Clock
+    log: Log
+    view: ClusterView
+    queue: DecisionQueue[Requestor]
+    instruments: ApproverInstruments
+    records: RecordWriter
+    telling: Telling
+    decides: Callable[[], bool]
+    active: bool
+    namespace: str
 
-        self.gap = False
-        """Whether nobody has watched before this process began."""
+    begun: bool = False
+    """Whether everything has been listed once."""
 
-        self.last_gap = 0.0
-        """When it was noticed last that nobody had watched, in seconds since 1970; 0: never."""
+    gap: bool = False
+    """Whether nobody has watched before this process began."""
 
-        self._told: dict[str, str] = {}
-        """By UID of a CSR, the newest last: the message of the condition that this process wrote or tried to write; "" where
-        it is told that others have decided. The watch may show our decision before the answer to the write comes."""
+    last_gap: float = 0.0
+    """When it was noticed last that nobody had watched, in seconds since 1970; 0: never."""
+
+    _told: dict[str, str] = field(default_factory=dict)
+    """By UID of a CSR, the newest last: the message of the condition that this process wrote or tried to write; "" where
+    it is told that others have decided. The watch may show our decision before the answer to the write comes."""
 
     def turned(self, *, active: bool) -> None:
         """This process begins or ceases to look at CSRs."""
@@ -71,107 +60,107 @@ class WatchReactions:
 
     def others_listed(self) -> None:
         """Nodes and ConfigMaps have been listed once."""
-        if self.gap and any(self._view.sources.records()):
+        if self.gap and any(self.view.sources.records()):
             self.client_csrs_missed()
-        self._credentials_changed(self._view.begin())
+        self._credentials_changed(self.view.begin())
 
     def csrs_listed(self) -> None:
         """Every CSR of a list has been told."""
-        self._credentials_changed(self._view.client_csrs_listed())
+        self._credentials_changed(self.view.client_csrs_listed())
         if self.begun:
             return
         self.begun = True
-        self._log.info(
+        self.log.info(
             "Listed everything",
-            namespace=self._namespace,
-            pins=len(self._view.sources.current.pins),
-            sources=",".join(self._view.sources.configuration_or_default.sources),
-            nodes=len(self._view.nodes),
-            pendingCSRs=len(self._view.waiting),
+            namespace=self.namespace,
+            pins=len(self.view.sources.current.pins),
+            sources=",".join(self.view.sources.configuration_or_default.sources),
+            nodes=len(self.view.nodes),
+            pendingCSRs=len(self.view.waiting),
         )
         return_freed_memory()
         self.look_at_all()
 
     def node(self, node: Node) -> None:
         """A Node is new or has changed."""
-        concerned = self._view.put_node(node)
-        self._credentials_changed(self._view.look_at_credentials([node.name]))
+        concerned = self.view.put_node(node)
+        self._credentials_changed(self.view.look_at_credentials([node.name]))
         self._look_at(concerned)
 
     def node_gone(self, name: str) -> None:
         """A Node is gone."""
-        self._look_at(self._view.remove_node(name))
-        self._records.gone(name)
+        self._look_at(self.view.remove_node(name))
+        self.records.gone(name)
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
         """A serving CSR is new or has changed."""
         if csr.status.conditions:
-            self._decided(csr, is_new=self._view.put_decided_csr(csr))
+            self._decided(csr, is_new=self.view.put_decided_csr(csr))
             return
-        news = self._view.put_serving_csr(csr)
+        news = self.view.put_serving_csr(csr)
         if news is None or (news.asks_again and not news.held_for):
-            self._telling.passed_over()
+            self.telling.passed_over()
         if news is None:
             return
         created = csr.metadata.creation_timestamp
         if self.begun and created is not None and not news.held_for:
-            lag = (self._clock.now() - created).total_seconds()
-            self._instruments.watch_lag.observe(max(0.0, lag))
+            lag = (self.clock.now() - created).total_seconds()
+            self.instruments.watch_lag.observe(max(0.0, lag))
         self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
     def serving_csr_gone(self, name: str) -> None:
         """A serving CSR is gone. An older one of its requestor does not count again."""
-        self._view.waiting.remove(name)
+        self.view.waiting.remove(name)
 
     def keeps(self, name: str) -> bool:
         """Whether a CSR of this name is kept, so that its end is news."""
-        return self._view.waiting.get(name) is not None
+        return self.view.waiting.get(name) is not None
 
     def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
         """A CSR for a client certificate is new or has changed."""
-        self._credentials_changed(self._view.put_client_csr(csr, listed=listed))
+        self._credentials_changed(self.view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
         """Client certificates may have been issued that nobody saw. No list of what is a node's own opens for that."""
-        self.last_gap = self._clock.now().timestamp()
-        self._log.info("Client certificates may have been issued that no watch has shown")
+        self.last_gap = self.clock.now().timestamp()
+        self.log.info("Client certificates may have been issued that no watch has shown")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
         """Something else is known of these nodes' client certificates."""
         for node in nodes:
-            self._records.changed(node)
-            self._look_at(self._view.waiting.of_node(node))
+            self.records.changed(node)
+            self._look_at(self.view.waiting.of_node(node))
 
     def config_map(self, found: ConfigMap) -> None:
         """A ConfigMap of ours is new or has changed."""
-        before = self._view.sources.problems.get(found.name)
-        self._concerned(self._view.sources.put(found), found.name, before)
+        before = self.view.sources.problems.get(found.name)
+        self._concerned(self.view.sources.put(found), found.name, before)
 
     def config_map_gone(self, name: str) -> None:
         """A ConfigMap of ours is gone."""
-        before = self._view.sources.problems.get(name)
-        self._concerned(self._view.sources.remove(name), name, before)
+        before = self.view.sources.problems.get(name)
+        self._concerned(self.view.sources.remove(name), name, before)
 
     def _concerned(
         self, nodes: Collection[str] | None, name: str, before: Collection[str] | None
     ) -> None:
         """before: what was wrong with this ConfigMap until now."""
-        problems = self._view.sources.problems.get(name, ())
+        problems = self.view.sources.problems.get(name, ())
         for problem in problems:
-            self._log.error(problem, "A source of names cannot be read")
+            self.log.error(problem, "A source of names cannot be read")
         if before and not problems:
-            self._log.info("A source of names can be read again", configMap=name)
+            self.log.info("A source of names can be read again", configMap=name)
         if nodes is None:
             self.look_at_all()
             return
-        self._credentials_changed(self._view.look_at_credentials(nodes))
+        self._credentials_changed(self.view.look_at_credentials(nodes))
         for node in nodes:
-            self._look_at(self._view.waiting.of_node(node))
-        self._look_at(self._view.waiting.asking_for(self._view.sources.take_touched()))
+            self._look_at(self.view.waiting.of_node(node))
+        self._look_at(self.view.waiting.asking_for(self.view.sources.take_touched()))
 
     def _decided(self, found: CertificateSigningRequest, *, is_new: bool) -> None:
         approved = found.condition("Approved")
-        if approved is None or not self._decides():
+        if approved is None or not self.decides():
             return
         ours = self._told.get(found.uid)
         messages = [each.message for each in found.status.conditions]
@@ -180,13 +169,13 @@ class WatchReactions:
             self._others_approved(found)
 
     def _others_approved(self, found: CertificateSigningRequest) -> None:
-        reserved = self._view.reserved(self._clock.monotonic())
+        reserved = self.view.reserved(self.clock.monotonic())
         if reserved is None:
             return
         condition = found.condition("Approved")
         at = condition.last_update_time if condition else None
-        decision = look_back(self._view, csr_of(found), reserved, at or self._clock.now())
-        self._telling.approved_by_others(found, decision)
+        decision = look_back(self.view, csr_of(found), reserved, at or self.clock.now())
+        self.telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:
         """We are about to decide about a CSR with this message: what the watch shows of it is no news."""
@@ -200,15 +189,15 @@ class WatchReactions:
         if not (self.begun and self.active):
             return  # whoever begins to lead looks at all of them
         for name in names:
-            waiting = self._view.waiting.get(name)
+            waiting = self.view.waiting.get(name)
             if waiting is not None and not waiting.over:
-                self._queue.put(waiting.requestor, after)
+                self.queue.put(waiting.requestor, after)
 
     def look_at_all(self) -> None:
         """All that wait are looked at now."""
-        self._look_at([each.name for each in self._view.waiting])
+        self._look_at([each.name for each in self.view.waiting])
 
     def names_changed(self, names: ClusterNames) -> None:
         """The cluster's own names are other ones."""
-        self._view.set_names(names)
+        self.view.set_names(names)
         self.look_at_all()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -25,29 +26,21 @@ _AT_THE_END: Final = 5.0
 """Seconds that the last write may take: a pod is killed soon after it was asked to end."""
 
 
+@dataclass
 class RecordWriter:
     """may_write: asked right before each write. report: called with each failure."""
 
-    def __init__(
-        self,
-        api: ApiClient,
-        clock: Clock,
-        view: ClusterView,
-        *,
-        namespace: str,
-        may_write: Callable[[], bool],
-        report: Callable[[KubevouchError | str], None],
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._view = view
-        self._namespace = namespace
-        self._may_write = may_write
-        self._report = report
-        self._changed: set[str] = set()
-        self._gone: set[str] = set()
-        self.admitting = asyncio.Lock()
-        """Held from the question to the rule for new nodes until its answer is written, so that it counts right."""
+    api: ApiClient
+    clock: Clock
+    view: ClusterView
+    namespace: str
+    may_write: Callable[[], bool]
+    report: Callable[[KubevouchError | str], None]
+
+    _changed: set[str] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
+    admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the question to the rule for new nodes until its answer is written, so that it counts right."""
 
     def changed(self, node: str) -> None:
         """Something else is known of a node's client certificates: soon to be written."""
@@ -60,7 +53,7 @@ class RecordWriter:
 
     async def admit(self, node: Node, admitted: Admitted) -> bool:
         """Writes down what the rule for new nodes admits. Whether that is done: nothing may be approved otherwise."""
-        known = self._view.sources.record(node.name)
+        known = self.view.sources.record(node.name)
         if isinstance(known, Unreadable):
             return False
         record = RecordedNode(node.name, node.uid, admitted, self._credentials(node.name))
@@ -69,7 +62,7 @@ class RecordWriter:
         except NotSent:
             return False
         except (KubevouchError, NotAnEntry) as error:
-            self._report(error if isinstance(error, KubevouchError) else str(error))
+            self.report(error if isinstance(error, KubevouchError) else str(error))
             return False
         # The watch may not have shown the new Node yet, only that the one before it is gone.
         self._gone.discard(node.name)
@@ -79,13 +72,13 @@ class RecordWriter:
     async def run(self) -> None:
         """Writes what has changed about client certificates, until cancelled."""
         while True:
-            await self._clock.sleep(_EVERY)
-            if self._changed and self._may_write():
+            await self.clock.sleep(_EVERY)
+            if self._changed and self.may_write():
                 await self._flush()
 
     async def end(self) -> None:
         """Writes what was learned since the last write: the next process might find the Node gone by then."""
-        if self._changed and self._may_write():
+        if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AT_THE_END):
                     await self._flush()
@@ -94,7 +87,7 @@ class RecordWriter:
         nodes, self._changed = self._changed, set()
         shards: dict[str, dict[str, str | None]] = {}
         for node in sorted(nodes):
-            known = self._view.sources.record(node)
+            known = self.view.sources.record(node)
             if isinstance(known, Unreadable):
                 continue  # a newer kubevouch's: it is not written over
             text = self._text_of(node, known)
@@ -117,12 +110,12 @@ class RecordWriter:
         except NotSent:
             return False
         except KubevouchError as error:
-            self._report(error)
+            self.report(error)
             return False
         return True
 
     def _credentials(self, node: str) -> NodeCredentials:
-        seen = self._view.credentials
+        seen = self.view.credentials
         return (seen.known(node) if seen else None) or NodeCredentials()
 
     def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
@@ -130,7 +123,7 @@ class RecordWriter:
 
         When a Node is gone it is kept that it was there, and what was borrowed of its name.
         """
-        found, there = self._credentials(node), self._view.nodes.get(node)
+        found, there = self._credentials(node), self.view.nodes.get(node)
         if there is None:
             return (
                 None
@@ -147,17 +140,17 @@ class RecordWriter:
             return written_record(record)
         except NotAnEntry as error:
             shard = shard_of(RECORDED, record.node)
-            self._report(f"{shard}, {record.node}: {error.seen}; {error.expected}")
+            self.report(f"{shard}, {record.node}: {error.seen}; {error.expected}")
             return None
 
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:
         """One merge patch: other entries are not touched. What was written counts at once, before the watch shows it."""
         found: ConfigMap
-        with only_while(self._may_write):
+        with only_while(self.may_write):
             try:
-                found = await self._api.patch(CONFIG_MAPS, name, {"data": entries}, self._namespace)
+                found = await self.api.patch(CONFIG_MAPS, name, {"data": entries}, self.namespace)
             except NotFound:
                 data = {node: text for node, text in entries.items() if text is not None}
                 body = {"metadata": {"name": name, "labels": labels_of("recorded")}, "data": data}
-                found = await self._api.create(CONFIG_MAPS, body, self._namespace)
-        self._view.sources.wrote(found)
+                found = await self.api.create(CONFIG_MAPS, body, self.namespace)
+        self.view.sources.wrote(found)

@@ -1,5 +1,6 @@
 """Tells what became of each CSR: in the log, in the metrics, and by Events on the CSR and on its Node."""
 
+from dataclasses import dataclass
 from shlex import join
 from typing import Final
 
@@ -7,7 +8,6 @@ from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, Approv
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
-from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.events import EventSender, EventWord
 from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
@@ -29,41 +29,34 @@ _LONGEST_WHY: Final = 700
 """Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
 
 
+@dataclass
 class Telling:
     """One place for all that is told."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        log: Log,
-        view: ClusterView,
-        instruments: ApproverInstruments,
-        events: EventSender,
-    ) -> None:
-        self._clock = clock
-        self._log = log
-        self._view = view
-        self._instruments = instruments
-        self._events = events
+    log: Log
+    view: ClusterView
+    instruments: ApproverInstruments
+    events: EventSender
 
     def took(self, seconds: float) -> None:
         """A look and what followed from it took so long."""
-        self._instruments.decision_duration.observe(seconds)
+        self.instruments.decision_duration.observe(seconds)
 
     def panicked(self, name: str, error: Exception) -> None:
         """A look ended by an error of ours."""
-        self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", csr=name)
+        what = f"{type(error).__name__}: {error}"
+        self.log.error(what, "Observed a panic", csr=name)
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
 
     def node_not_read(self, waiting: WaitingCsr, error: KubevouchError) -> None:
         """The live Node could not be read."""
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
-        self._log.error(error, "Failed to read the Node", csr=waiting.name, node=waiting.node)
+        self.log.error(error, "Failed to read the Node", csr=waiting.name, node=waiting.node)
 
     def not_written(self, waiting: WaitingCsr, error: KubevouchError) -> None:
         """The decision could not be written."""
         self._count(Outcome.CANNOT_TELL, NOT_WRITTEN, IdentitySource.NONE)
-        self._log.error(error, "Failed to write the decision", csr=waiting.name, node=waiting.node)
+        self.log.error(error, "Failed to write the decision", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
         """A dry run: it would have been approved."""
@@ -72,16 +65,16 @@ class Telling:
         if waiting.held_for != f"passes {why}":
             waiting.held_for = f"passes {why}"
             words = {"source": _source(looked), "why": why}
-            self._log.info("Would approve", csr=waiting.name, node=waiting.node, **words)
+            self.log.info("Would approve", csr=waiting.name, node=waiting.node, **words)
 
     def approved(self, found: CertificateSigningRequest, looked: LookedAt) -> None:
         """It was approved."""
         self._count_looked(looked)
         node = found.spec.username.removeprefix(NODE_USER)
         why = looked.answer.why if looked.answer else ""
-        self._log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
+        self.log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
         note = f"every rule passed; names and addresses: {why}"
-        self._events.tell(found, CSRS, APPROVED, note)
+        self.events.tell(found, CSRS, APPROVED, note)
 
     def held(self, waiting: WaitingCsr, live: Node | None, looked: LookedAt) -> None:
         """It stays pending."""
@@ -89,7 +82,7 @@ class Telling:
         why = looked.decision.why
         if waiting.held_for != why:
             waiting.held_for = why
-            self._log.info(
+            self.log.info(
                 "Held",
                 csr=waiting.name,
                 node=waiting.node,
@@ -102,13 +95,13 @@ class Telling:
         if waiting.told != why:
             waiting.told = why
             note = why_held(looked.decision, waiting.name)
-            self._events.tell(waiting.found, CSRS, HELD, note)
+            self.events.tell(waiting.found, CSRS, HELD, note)
             if live is not None:
-                self._events.tell(live, NODES, HELD, f"CSR {waiting.name} is held: {note}")
+                self.events.tell(live, NODES, HELD, f"CSR {waiting.name} is held: {note}")
 
     def _is_event(self, waiting: WaitingCsr, decision: Decision) -> bool:
         """Whether an operator should hear of it: the newest of a node, and not what the next look may show."""
-        if self._view.waiting.get(waiting.name) is not waiting:
+        if self.view.waiting.get(waiting.name) is not waiting:
             return False
         doubts = {each.reason for each in decision.held_by} == {HoldReason.NOT_IN_EVIDENCE}
         return not doubts or waiting.failures >= _DOUBTS_BEFORE_EVENT
@@ -119,13 +112,13 @@ class Telling:
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
         """Somebody else has approved it. Who it was is what he says himself."""
-        self._instruments.others_approved.labels(decision.outcome.value).inc()
+        self.instruments.others_approved.labels(decision.outcome.value).inc()
         condition = found.condition("Approved")
         reason = condition.reason if condition else ""
         manager = _approver(found)
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
-            self._log.error(decision.why, "Somebody else approved what our policy holds", **words)
+            self.log.error(decision.why, "Somebody else approved what our policy holds", **words)
             who = f"by {manager} (self-declared) with reason {reason!r}"
             if not manager:
                 who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
@@ -133,9 +126,9 @@ class Telling:
             note = (
                 f"approved {who}; our policy would hold it: {why}. See: {_explaining(found.name)}"
             )
-            self._events.tell(found, CSRS, BY_OTHERS, note)
+            self.events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
-            self._log.info(
+            self.log.info(
                 "Somebody else approved it, and whether our policy would cannot be told",
                 why=decision.why,
                 **words,
@@ -147,7 +140,7 @@ class Telling:
         self._count(looked.decision.outcome, reason, _source(looked))
 
     def _count(self, outcome: Outcome, reason: str, source: str) -> None:
-        self._instruments.decisions.labels(outcome, str(reason), source).inc()
+        self.instruments.decisions.labels(outcome, str(reason), source).inc()
 
 
 def _source(looked: LookedAt) -> str:

@@ -12,7 +12,6 @@ from ipaddress import ip_address
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult
-from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Address, AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.csr import NODE_USER, NODES_GROUP
 from kubevouch.policy.reasons import HoldReason
@@ -97,7 +96,7 @@ def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certific
         name="",
         at=evidence.at,
     )
-    if verdict.outcome is not Outcome.PASS:
+    if not verdict.trusted:
         return f"{address}: {printable(verdict.go_text)}"
     subject = found.leaf.subject
     if subject.common_name != f"{NODE_USER}{node}" or subject.organizations != (NODES_GROUP,):

@@ -16,7 +16,6 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
-from kubevouch.outcome import Outcome
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, hostname_failure, verify
 
@@ -113,10 +112,7 @@ def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
             name=name,
             at=clock.now(),
         )
-    failure = hostname_failure(leaf, name) if place.named else None
-    if failure is None:
-        return None
-    return Verdict(Outcome.REFUSE, failure.reason, failure.text, failure.at_fault)
+    return hostname_failure(leaf, name) if place.named else None
 
 
 def _renewed_by(place: Place, leaf: Certificate | None) -> RenewedBy | None:
