@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
-from kubevouch.approve.act.instruments import ApproverInstruments, _Measured
+from kubevouch.approve.act.instruments import _MEASURED, ApproverInstruments
 from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.nodes import RECORDED
 from kubevouch.policy.sources.stored import shard_names
@@ -167,7 +167,7 @@ def _exposed() -> str:
     """The page of metrics of an approver that has just begun."""
     registry = new_registry()
     found = ApproverInstruments(registry)
-    found.measure(**dict.fromkeys(_Measured._ABOUT, lambda: 0.0))
+    found.measure(**dict.fromkeys(_MEASURED, lambda: 0.0))
     return generate_latest(registry).decode()
 
 

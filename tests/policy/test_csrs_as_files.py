@@ -112,16 +112,12 @@ def decided(case: Object) -> Decision:
     if node is not None:
         allowed = with_said(allowed_names_of(node, seen=seen, said=said), said)
     certificates = case["clientCertificates"]
-    return decide(
-        csr_facts(
-            csr,
-            evidence,
-            at=at,
-            allowed=allowed,
-            client_certificates=None if certificates is None else frozenset(certificates),
-            without_credential_id=case.get("withoutCredentialId", False),
-        )
+    facts = msgspec.structs.replace(
+        csr_facts(csr, evidence, at=at, allowed=allowed),
+        client_certificates=None if certificates is None else frozenset(certificates),
+        without_credential_id=case.get("withoutCredentialId", False),
     )
+    return decide(facts)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,7 +1,6 @@
 """Nothing is lost or mixed up between what was read and what the rules see: whole values, field by field."""
 
 from dataclasses import replace
-from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import msgspec
@@ -24,7 +23,6 @@ from kubevouch.policy.claims import (
     OtherNodes,
     with_said,
 )
-from kubevouch.policy.credentials import CredentialAnswer
 from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, RuleResult, csr_facts
@@ -42,7 +40,6 @@ from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW
 
-STANDING = CredentialAnswer(Outcome.PASS, HoldReason.PASSES, "its own")
 PEM = request(NODE, [NODE], [ADDRESS])
 NO_BLOCK = "no PEM block; a CERTIFICATE REQUEST block was expected"
 SHARED, ALONE = ip_address("127.10.0.1"), ip_address("127.10.0.2")
@@ -181,18 +178,7 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
     greedy = csr_of(
         msgspec.structs.replace(CSR, spec=msgspec.structs.replace(CSR.spec, request=pem))
     )
-    facts = csr_facts(
-        greedy,
-        evidence(),
-        at=NOW,
-        allowed=allowed,
-        pinned=pinned,
-        kubelet_started=NOW - timedelta(hours=1),
-        client_certificates=frozenset({"00"}),
-        without_credential_id=True,
-        standing=STANDING,
-        pins_are_read=False,
-    )
+    facts = csr_facts(greedy, evidence(), at=NOW, allowed=allowed, pinned=pinned)
     assert facts == CsrFacts(
         csr=greedy,
         at=NOW,
@@ -207,12 +193,7 @@ def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:
         ),
         reserved=RESERVED,
         newest="csr-1",
-        kubelet_started=NOW - timedelta(hours=1),
-        client_certificates=frozenset({"00"}),
-        without_credential_id=True,
         credentials_told=True,
-        standing=STANDING,
-        pins_are_read=False,
     )
 
 

@@ -72,7 +72,7 @@ def test_it_has_the_form_that_kubelets_give_to_themselves(default: IssuedPair) -
     assert not ca.has_san_extension
     assert serving.authority_key_id == ca.subject_key_id != b""
     assert (serving.serial, ca.serial) == (71, 72)
-    assert serving.key_description == ca.key_description == "RSA 2048"
+    assert str(serving.key) == str(ca.key) == "RSA 2048"
     assert classify(serving) is CertificateKind.KUBELET_SELF_SIGNED
     assert classify(ca) is CertificateKind.SELF_SIGNED_CA
     assert self_signed_host(serving) == HOST

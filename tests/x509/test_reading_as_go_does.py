@@ -51,8 +51,8 @@ def facts(found: Certificate) -> Line:
         "notAfter": found.validity_texts[1],
         "dns": list(found.dns_names),
         "ips": list(map(address_text, found.ip_addresses)),
-        "emails": list(found.emails),
-        "uris": len(found.uris),
+        "emails": list(found.alt_names.emails),
+        "uris": len(found.alt_names.uris),
         "keyUsage": bits,
         "usages": sorted(found.extended_key_usage),
         "basicConstraints": found.has_basic_constraints,
@@ -60,7 +60,7 @@ def facts(found: Certificate) -> Line:
         "subjectKeyId": found.subject_key_id.hex(),
         "authorityKeyId": found.authority_key_id.hex(),
         "unhandled": list(found.unhandled_critical),
-        "key": found.key_description,
+        "key": str(found.key),
         "algorithm": found.signature_algorithm.name,
     }
     shown = {name: fact for name, fact in told.items() if fact}

@@ -91,7 +91,7 @@ def _told(request: CertificateRequest) -> Line:
         "ips": list(map(address_text, request.ip_addresses)),
         "emails": list(request.alt_names.emails),
         "uris": list(request.alt_names.uris),
-        "key": request.key_description,
+        "key": str(request.key),
     }
 
 

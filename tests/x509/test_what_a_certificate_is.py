@@ -110,7 +110,7 @@ def test_it_is_described_in_a_few_lines() -> None:
         "life         expired 41 days ago",
         "names        w1",
         "usage        serverAuth, digitalSignature",
-        f"key          {expired.key_description}",
+        f"key          {expired.key}",
         "signed with  SHA256-RSA",
         f"sha256       {expired.fingerprint}",
     )

@@ -150,11 +150,11 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
         at=evidence.at,
         allowed=names.allowed,
         pinned=_others(asked, evidence, word),
-        standing=standing,
-        pins_are_read=evidence.approver,
     )
     facts = msgspec.structs.replace(
         facts,
+        standing=standing,
+        pins_are_read=evidence.approver,
         limits=evidence.configuration.limits,
         newest=newest or facts.newest,
         credentials_told=evidence.credentials_told,

@@ -120,13 +120,8 @@ def csr_facts(
     at: datetime,
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
-    kubelet_started: datetime | None = None,
-    client_certificates: frozenset[str] | None = None,
-    without_credential_id: bool = False,
-    standing: CredentialAnswer | None = None,
-    pins_are_read: bool = True,
 ) -> CsrFacts:
-    """The facts about one CSR, with all that the evidence tells about it. See CsrFacts for each."""
+    """The facts about one CSR, as far as the evidence tells them. See CsrFacts for each."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
@@ -137,12 +132,7 @@ def csr_facts(
         other_nodes=others if evidence.knows_nodes else None,
         reserved=reserved,
         newest=evidence.newest(csr),
-        kubelet_started=kubelet_started,
-        client_certificates=client_certificates,
-        without_credential_id=without_credential_id,
         credentials_told=evidence.tells_credentials,
-        standing=standing,
-        pins_are_read=pins_are_read,
     )
 
 

@@ -77,15 +77,16 @@ def key(facts: CsrFacts) -> RuleResult:
     parsed, allowed = facts.csr.parsed, listed(facts.limits.keys)
     if parsed is None:
         return unreadable("key")
-    if parsed.key_description not in facts.limits.keys:
+    seen = str(parsed.key)
+    if seen not in facts.limits.keys:
         return refuses(
             "key",
             HoldReason.WRONG_KEY,
             "no kubelet makes a key of this kind",
-            seen=parsed.key_description,
+            seen=seen,
             allowed=allowed,
         )
-    return passes("key", parsed.key_description, allowed)
+    return passes("key", seen, allowed)
 
 
 def lifetime(facts: CsrFacts) -> RuleResult:

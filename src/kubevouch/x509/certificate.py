@@ -135,21 +135,6 @@ class Certificate(Encoded):
         return "-" * (self.serial < 0) + digits.zfill(len(digits) + len(digits) % 2)
 
     @property
-    def emails(self) -> tuple[str, ...]:
-        """The e-mail addresses in the SAN."""
-        return self.alt_names.emails
-
-    @property
-    def uris(self) -> tuple[str, ...]:
-        """The URIs in the SAN, as written."""
-        return self.alt_names.uris
-
-    @property
-    def other_names(self) -> tuple[str, ...]:
-        """The kinds of SAN entries that Go skips."""
-        return self.alt_names.other_names
-
-    @property
     def has_san_extension(self) -> bool:
         """Whether there is a SAN extension, even an empty one."""
         return self.value_of(SUBJECT_ALT_NAME) is not None
@@ -158,11 +143,6 @@ class Certificate(Encoded):
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same bytes."""
         return self.raw.subject == self.raw.issuer
-
-    @property
-    def key_description(self) -> str:
-        """The key in words: "ECDSA P-256", "RSA 2048" or "Ed25519"."""
-        return str(self.key)
 
     @property
     def fingerprint(self) -> str:

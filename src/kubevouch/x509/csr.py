@@ -43,11 +43,6 @@ class CertificateRequest(Encoded):
     def __repr__(self) -> str:
         return f"<CertificateRequest {self.subject} quirks {len(self.quirks)}>"
 
-    @property
-    def key_description(self) -> str:
-        """The key in words, such as "ECDSA P-256"."""
-        return str(self.key)
-
 
 def read_csr(data: bytes, where: str) -> CertificateRequest:
     """The CSR in `spec.request` (PEM). Raises X509Error if the API server would refuse it."""

@@ -159,6 +159,7 @@ _WIDTH = 12
 
 def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
     """Lines of printable text, each after its label. at: the aware moment from which the remaining life is counted."""
+    sans = certificate.alt_names
     facts = {
         "kind": str(classify(certificate)),
         "subject": str(certificate.subject) or "(empty)",
@@ -168,12 +169,10 @@ def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
         "life": remaining_life(certificate, at),
         "names": ", ".join(certificate.dns_names),
         "addresses": ", ".join(map(address_text, certificate.ip_addresses)),
-        "other names": ", ".join(
-            (*certificate.emails, *certificate.uris, *certificate.other_names)
-        ),
+        "other names": ", ".join((*sans.emails, *sans.uris, *sans.other_names)),
         "usage": ", ".join((*certificate.extended_key_usage, *certificate.key_usage)),
         "authority": _authority(certificate),
-        "key": certificate.key_description,
+        "key": str(certificate.key),
         "signed with": certificate.signature_algorithm.name,
         "sha256": certificate.fingerprint,
     }

@@ -1,10 +1,9 @@
 """The approver's Prometheus metrics: kubevouch_approver_*."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kubevouch.kube.api_call import api_call
 from kubevouch.outcome import Outcome
@@ -18,6 +17,19 @@ NODE_NOT_READ: Final = "NodeNotRead"
 
 NOT_WRITTEN: Final = "NotWritten"
 """Reason of a decision that the API server did not take."""
+
+
+_MEASURED: Final = {
+    "pending": "Serving CSRs that wait, without those whose kubelet has asked again since.",
+    "oldest_pending_age_seconds": "Age of the oldest of them; 0 if nothing is pending.",
+    "queue_depth": "CSRs that are due for a look, or being looked at.",
+    "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
+    "clock_ahead_seconds": "By how much this machine's clock is ahead of the API server's at least; negative: behind it.",
+    "last_gap_timestamp_seconds": "When it was noticed last that nobody had watched who gets client certificates; 0: never.",
+    "tasks": "Tasks of the event loop, as go_goroutines of a program in Go: what piles up shows here.",
+    "synced": "Whether everything has been listed once.",
+}
+"""Gauges that are read when somebody asks for them, by their names without the prefix."""
 
 
 class ApproverInstruments:
@@ -75,8 +87,10 @@ class ApproverInstruments:
             self.others_approved.labels(verdict)
 
     def measure(self, **gauges: Callable[[], float]) -> None:
-        """Gauges that are read when somebody asks for them, by their names without the prefix."""
-        self._registry.register(_Measured(gauges))
+        """Gauges of _MEASURED, whose values are functions."""
+        for name, value in gauges.items():
+            gauge = Gauge(f"{_PREFIX}{name}", _MEASURED[name], registry=self._registry)
+            gauge.set_function(value)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
         """Counts a request to the API server; an observer of kube.io."""
@@ -87,28 +101,3 @@ class ApproverInstruments:
             self.api_requests.labels(call.verb, call.resource.partition(".")[0], code).inc()
 
         return ended
-
-
-class _Measured:
-    """Gauges whose values are functions."""
-
-    _ABOUT: Final = {
-        "pending": "Serving CSRs that wait, without those whose kubelet has asked again since.",
-        "oldest_pending_age_seconds": "Age of the oldest of them; 0 if nothing is pending.",
-        "queue_depth": "CSRs that are due for a look, or being looked at.",
-        "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
-        "clock_ahead_seconds": "By how much this machine's clock is ahead of the API server's at least; negative: behind it.",
-        "last_gap_timestamp_seconds": "When it was noticed last that nobody had watched who gets client certificates; 0: never.",
-        "tasks": "Tasks of the event loop, as go_goroutines of a program in Go: what piles up shows here.",
-        "synced": "Whether everything has been listed once.",
-    }
-
-    def __init__(self, gauges: dict[str, Callable[[], float]]) -> None:
-        self._gauges = gauges
-
-    def collect(self) -> Iterable[Metric]:
-        """One family for each."""
-        for name, value in self._gauges.items():
-            family = GaugeMetricFamily(f"{_PREFIX}{name}", self._ABOUT[name])
-            family.add_metric([], value())
-            yield family

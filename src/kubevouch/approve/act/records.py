@@ -57,12 +57,9 @@ class RecordWriter:
         if isinstance(known, Unreadable):
             return False
         record = RecordedNode(node.name, node.uid, admitted, self._credentials(node.name))
-        try:
-            await self._write(shard_of(RECORDED, node.name), {node.name: written_record(record)})
-        except NotSent:
-            return False
-        except (KubevouchError, NotAnEntry) as error:
-            self.report(error if isinstance(error, KubevouchError) else str(error))
+        text = self._text(record)
+        shard = shard_of(RECORDED, node.name)
+        if text is None or not await self._written(shard, {node.name: text}):
             return False
         # The watch may not have shown the new Node yet, only that the one before it is gone.
         self._gone.discard(node.name)

@@ -14,6 +14,6 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
         "notAfter": certificate.not_after,
         "dnsNames": certificate.dns_names,
         "ipAddresses": [str(address) for address in certificate.ip_addresses],
-        "key": certificate.key_description,
+        "key": str(certificate.key),
         "sha256": certificate.fingerprint,
     }

@@ -82,7 +82,9 @@ def answer_for(
         return written
     served: AllowedNames | str = ""
     if sources.counts(IdentitySource.RENEWAL):
-        served = _served(node, asked, renewal)
+        served = "nobody has looked at what it serves"
+        if renewal is not None:
+            served = allowed_by_renewal(node, asked, renewal)
     if isinstance(served, AllowedNames):
         words = "by the certificate that it serves"
         return SourceAnswer(IdentitySource.RENEWAL, served, words)
@@ -175,13 +177,6 @@ def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         listed=f"changed since it was {words}: {advice}",
     )
     return SourceAnswer(IdentitySource.RECORDED, allowed, words)
-
-
-def _served(node: Node, asked: AskedNames, renewal: RenewalEvidence | None) -> AllowedNames | str:
-    """What the certificate allows that its kubelet serves; or why none shows that it is this node's."""
-    if renewal is None:
-        return "nobody has looked at what it serves"
-    return allowed_by_renewal(node, asked, renewal)
 
 
 def _by_rule(

@@ -262,6 +262,9 @@ class NodeObserver:
             at=server.now(),
             allowed=self.node.allowed,
             pinned=self.inputs.pins.among(asked_of(csr) or AskedNames()),
+        )
+        facts = replace(
+            facts,
             kubelet_started=started and started - server.own_is_ahead,
             client_certificates=self.client_certificates,
             without_credential_id=self.inputs.word.without_credential_id,
