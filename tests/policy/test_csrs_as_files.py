@@ -27,7 +27,7 @@ from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
-from kubevouch.policy.claims import NameSource, allowed_names_of, with_said
+from kubevouch.policy.claims import NameSource, allowed_names_of, confirmed, with_said
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
@@ -110,7 +110,7 @@ def decided(case: Object) -> Decision:
     said = case.get("allow", [])
     allowed = None
     if node is not None:
-        allowed = with_said(allowed_names_of(node, seen=seen, said=said), said)
+        allowed = with_said(confirmed(allowed_names_of(node, seen=seen), said), said)
     certificates = case["clientCertificates"]
     facts = msgspec.structs.replace(
         csr_facts(csr, evidence, at=at, allowed=allowed),

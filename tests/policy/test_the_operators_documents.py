@@ -14,8 +14,8 @@ from kubevouch.policy.sources.configuration import (
     read_configuration,
     with_configured,
 )
-from kubevouch.policy.sources.nodes import Inventory, InventoryNode, read_inventory
-from kubevouch.policy.sources.stored import Unreadable
+from kubevouch.policy.sources.nodes import InventoryNode, read_inventory
+from kubevouch.policy.sources.stored import Shard, Unreadable
 from tests.policy.kubeadm_cluster import NAMES
 from tests.support.bombs import ALIASES
 
@@ -88,7 +88,7 @@ def test_what_the_configuration_tells_of_the_cluster_comes_besides_its_own_names
 def test_whatever_stands_there_is_read_or_refused(text: str) -> None:
     head = "schemaVersion: kubevouch.approver/1\n"
     assert isinstance(read_configuration(head + text), ApproverConfiguration | Unreadable)
-    assert isinstance(read_inventory(head + text), Inventory | Unreadable)
+    assert isinstance(read_inventory(head + text), Shard | Unreadable)
 
 
 HEAD = "schemaVersion: kubevouch.approver/1\n"
@@ -120,13 +120,13 @@ def test_each_field_of_the_inventory_is_read_and_a_bad_node_stands_alone() -> No
         "worker-9": "Expected `str`, got `int` - at `$.names[0]`",
     }
     found = read_inventory(text)
-    assert isinstance(found, Inventory)
-    good = {name: each for name, each in found.nodes.items() if name not in bad}
+    assert isinstance(found, Shard)
+    good = {name: each for name, each in found.entries.items() if name not in bad}
     assert good == {
         "worker-1": InventoryNode(("worker-1", "shop"), ("10.0.0.1", "fd00::1"), "m-1"),
         "worker-2": InventoryNode(),
     }
-    assert list(bad) == [name for name in found.nodes if name not in good]
+    assert list(bad) == [name for name in found.entries if name not in good]
     starts = zip(found.problems, bad.items(), strict=True)
     assert all(
         said.startswith(f"kubevouch-inventory, inventory.yaml, {name}: {seen}; ")
@@ -268,8 +268,8 @@ def test_an_inventory_of_twenty_thousand_nodes_is_read_and_one_of_more_is_not() 
     nodes = ",".join(f'"n{number}":{{}}' for number in range(20_000))
     text = f'{{"schemaVersion":"kubevouch.inventory/1","nodes":{{{nodes}%s}}}}'
     found = read_inventory(text % "")
-    assert isinstance(found, Inventory)
-    assert len(found.nodes) == 20_000
+    assert isinstance(found, Shard)
+    assert len(found.entries) == 20_000
     assert found.problems == ()
     assert getattr(read_inventory(text % ',"more":{}'), "seen", "") == "20001 nodes"
 

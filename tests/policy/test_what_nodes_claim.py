@@ -36,11 +36,8 @@ def test_each_claim_has_the_best_that_is_known_of_it() -> None:
     found = node(
         "w1", "w1", "", "W1.example.com", "10.0.0.1", "10.0.0.2", "::ffff:10.0.0.3", "fd00::1"
     )
-    allowed = allowed_names_of(
-        found,
-        seen={"10.0.0.1": PROVEN, "10.0.0.2": PROVEN},
-        said=["10.0.0.2", "FD00::1", "elsewhere"],
-    )
+    seen = allowed_names_of(found, seen={"10.0.0.1": PROVEN, "10.0.0.2": PROVEN})
+    allowed = confirmed(seen, ["10.0.0.2", "FD00::1", "elsewhere"])
     assert allowed.names == (Claim("w1", NameSource.NODE_NAME), Claim("W1.example.com", CLAIMED))
     assert allowed.addresses == (
         Claim("10.0.0.1", PROVEN),

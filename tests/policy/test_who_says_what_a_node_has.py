@@ -25,13 +25,12 @@ from kubevouch.policy.sources.configuration import (
 )
 from kubevouch.policy.sources.nodes import (
     Admitted,
-    Inventory,
     InventoryNode,
     PinnedNode,
     RecordedNode,
 )
 from kubevouch.policy.sources.renewal import RenewalEvidence
-from kubevouch.policy.sources.stored import Unreadable
+from kubevouch.policy.sources.stored import Shard, Unreadable
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 RULE = NewNodeRule("w*", (ip_network("10.0.0.0/24"), ip_network("fd00::/64")), per_hour=2)
@@ -106,7 +105,7 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
     ("known", "answer"),
     [
         (
-            {"inventory": Inventory({"w1": LISTED}), "pins": {"w1": PIN}},
+            {"inventory": Shard({"w1": LISTED}), "pins": {"w1": PIN}},
             SourceAnswer(
                 IdentitySource.INVENTORY,
                 allowed(NameSource.INVENTORY, BY_INVENTORY),
@@ -114,7 +113,7 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
             ),
         ),
         (
-            {"inventory": Inventory({"w1": msgspec.structs.replace(LISTED, machine_id="m-2")})},
+            {"inventory": Shard({"w1": msgspec.structs.replace(LISTED, machine_id="m-2")})},
             SourceAnswer(
                 IdentitySource.INVENTORY,
                 allowed(NameSource.INVENTORY, BY_INVENTORY, MACHINE.format("the inventory")),
@@ -122,7 +121,7 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
             ),
         ),
         (
-            {"inventory": Inventory({"w2": LISTED}), "pins": {"w1": PIN}},
+            {"inventory": Shard({"w2": LISTED}), "pins": {"w1": PIN}},
             SourceAnswer(IdentitySource.PINS, allowed(NameSource.PIN, BY_PIN), PINNED),
         ),
         (
@@ -154,7 +153,7 @@ BY_PIN = f"changed since it was {PINNED}: {DIFF}"
             ),
         ),
         (
-            {"inventory": Inventory({"w1": BROKEN})},
+            {"inventory": Shard({"w1": BROKEN})},
             SourceAnswer(
                 IdentitySource.INVENTORY,
                 nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
@@ -233,7 +232,7 @@ def test_the_highest_source_that_knows_the_node_decides(
     words: tuple[IdentitySource, ...], left_out: int, source: IdentitySource
 ) -> None:
     written = {
-        "inventory": Inventory({"w1": LISTED}),
+        "inventory": Shard({"w1": LISTED}),
         "pins": {"w1": PIN},
         "recorded": {"w1": RECORD},
     }
@@ -252,7 +251,7 @@ def test_a_pin_that_says_less_is_for_more(loose: dict[str, str]) -> None:
 
 def test_a_source_that_is_not_named_does_not_count() -> None:
     known: dict[str, Any] = {
-        "inventory": Inventory({"w1": LISTED}),
+        "inventory": Shard({"w1": LISTED}),
         "pins": {"w1": PIN},
         "recorded": {"w1": RECORD},
     }
@@ -421,7 +420,7 @@ def test_of_a_node_that_is_not_known_a_pin_is_advised_that_has_all_it_asks_for()
 
 def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:
     known = sources(
-        inventory=Inventory({"w1": InventoryNode(("a",), ("10.0.0.1",))}),
+        inventory=Shard({"w1": InventoryNode(("a",), ("10.0.0.1",))}),
         pins={"w1": PinnedNode("w1", "", ("b",), ("10.0.0.2",))},
         recorded={"w1": RecordedNode("w1", "", Admitted(("c",), ("10.0.0.3",), NOW, "w*"))},
     )
@@ -437,16 +436,16 @@ def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:
 
 
 def test_what_a_source_that_does_not_count_lists_is_nobodys() -> None:
-    inventory, pins = Inventory({"w1": LISTED}), {"w1": PIN}
+    inventory, pins = Shard({"w1": LISTED}), {"w1": PIN}
     by_pin = written_claims(sources(IdentitySource.PINS, inventory=inventory, pins=pins), "w1")
     assert {each.source for each in by_pin} == {NameSource.PIN}
     listed = written_claims(sources(IdentitySource.INVENTORY, inventory=inventory, pins=pins), "w1")
     assert {each.source for each in listed} == {NameSource.INVENTORY}
-    bad = sources(inventory=Inventory({"w1": BROKEN}), pins={"w1": BROKEN}, recorded={"w1": BROKEN})
+    bad = sources(inventory=Shard({"w1": BROKEN}), pins={"w1": BROKEN}, recorded={"w1": BROKEN})
     broken = msgspec.structs.replace(BROKEN, mentioned=("192.0.2.1", "w1"))
     # What is written down and cannot be read is nobody else's; of what the approver itself recorded nothing counts then.
     assert [each.value for each in written_claims(bad, "w1")] == ["w1", "w1"]
-    bad = sources(inventory=Inventory({"w1": broken}), pins={"w1": broken}, recorded={"w1": broken})
+    bad = sources(inventory=Shard({"w1": broken}), pins={"w1": broken}, recorded={"w1": broken})
     claims = [(each.value, each.source) for each in written_claims(bad, "w1")]
     assert claims == [
         ("w1", NameSource.INVENTORY),

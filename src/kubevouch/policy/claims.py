@@ -1,7 +1,7 @@
 """Names and addresses of nodes, each with how we know: what a node claims, what is proven, what other nodes have."""
 
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -205,15 +205,9 @@ def allowed_names_of(
     node: Node,
     *,
     seen: Mapping[str, NameSource] | None = None,
-    said: Collection[str] = (),
 ) -> AllowedNames:
-    """What a Node's status claims, each with the best that is known of it.
-
-    seen: values that are proven, with the proof (for addresses: as `str` of the address). said: values that the
-    operator gives to this node; those that its status does not claim are not added (see `with_said`).
-    """
+    """What a Node's status claims. seen: values that are proven, with the proof (for addresses: as `str` of the address)."""
     proofs = seen or {}
-    words = {str(as_address(value) or value) for value in said}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}
     for each in node.status.addresses:
@@ -223,7 +217,7 @@ def allowed_names_of(
         value = each.address if address is None else str(address)
         is_name = address is None and value == node.name  # a Node may be named like an address
         own = NameSource.NODE_NAME if is_name else NameSource.NODE_STATUS
-        claim = _best(value, proofs.get(value, own), said=value in words)
+        claim = Claim(value, proofs.get(value, own))
         (names if address is None else addresses)[value] = claim
     return AllowedNames(
         node=node.name,
@@ -231,12 +225,6 @@ def allowed_names_of(
         addresses=tuple(addresses.values()),
         control_plane=is_control_plane(node),
     )
-
-
-def _best(value: str, source: NameSource, *, said: bool) -> Claim:
-    if said and not source.is_proof:
-        return Claim(value, NameSource.OPERATOR)
-    return Claim(value, source, confirmed=said and source is not NameSource.OPERATOR)
 
 
 def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
@@ -258,7 +246,11 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
     words = {str(as_address(value) or value) for value in said}
 
     def word_for(claim: Claim) -> Claim:
-        return _best(claim.value, claim.source, said=claim.confirmed or claim.value in words)
+        if claim.source is NameSource.OPERATOR or claim.value not in words:
+            return claim
+        if not claim.source.is_proof:
+            return Claim(claim.value, NameSource.OPERATOR)
+        return Claim(claim.value, claim.source, confirmed=True)
 
     return msgspec.structs.replace(
         allowed,

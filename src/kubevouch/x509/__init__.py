@@ -25,7 +25,6 @@ from kubevouch.x509.errors import X509Error
 from kubevouch.x509.gotext import printable, unmapped
 from kubevouch.x509.issue import (
     KeyKind,
-    kubelet_certified,
     kubelet_self_signed,
     new_authority,
     signed_serving_pair,
@@ -61,7 +60,6 @@ __all__ = [
     "describe",
     "duration_text",
     "hostname_failure",
-    "kubelet_certified",
     "kubelet_self_signed",
     "life_used",
     "misnamed",

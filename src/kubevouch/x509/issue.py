@@ -80,6 +80,7 @@ class _Body:
 def kubelet_self_signed(
     host: str,
     *,
+    spki: bytes = b"",
     addresses: Iterable[Address] = (),
     now: datetime,
     lifetime: timedelta,
@@ -90,49 +91,20 @@ def kubelet_self_signed(
 
     Args:
         host: the host name as the kubelet has it (lower case), or an IP address, which becomes an IP SAN.
+        spki: the public half (SubjectPublicKeyInfo, in DER) of a key that somebody else has, so that the pair is without
+            one; empty for a new key.
         addresses: further IP SANs. A kubelet's own pair has none.
         now: an aware moment; its Unix time is part of both common names.
         lifetime: the time from `now` until the pair expires.
         serials: random positive numbers of at most 63 bits, for the leaf and for its CA.
-        key_kind: the kind of both keys, which are generated from the system's randomness.
-
-    Raises:
-        X509Error: the host name is empty or not ASCII.
-    """
-    key = new_key(key_kind)
-    chain = kubelet_certified(
-        host,
-        _spki(key),
-        addresses=addresses,
-        now=now,
-        lifetime=lifetime,
-        serials=serials,
-        key_kind=key_kind,
-    )
-    return IssuedPair(chain, _key_pem(key), now + lifetime)
-
-
-def kubelet_certified(
-    host: str,
-    spki: bytes,
-    *,
-    addresses: Iterable[Address] = (),
-    now: datetime,
-    lifetime: timedelta,
-    serials: tuple[int, int],
-    key_kind: KeyKind = KeyKind.RSA_2048,
-) -> bytes:
-    """The certificates of a self-signed pair in the kubelet's own form, for a key that somebody else has.
-
-    The arguments are those of kubelet_self_signed, but spki: that key's public half (SubjectPublicKeyInfo, in DER); and key_kind: of
-    the authority's key, which is forgotten at once.
+        key_kind: the kind of new keys, which are generated from the system's randomness. The authority's is forgotten.
 
     Raises:
         X509Error: the host name is empty or not ASCII.
     """
     if not host or not host.isascii() or not host.isprintable():
         raise X509Error("host name", repr(host), "a host name in ASCII was expected")
-    ca_key = new_key(key_kind)
+    key, ca_key = None if spki else new_key(key_kind), new_key(key_kind)
     validity = _validity(now - BACKDATE, now + lifetime)
     ca_name = encode_name((COMMON_NAME, f"{host}-ca@{int(now.timestamp())}"))
     key_id = hashlib.sha256(_key_bits(ca_key)).digest()[:20]
@@ -143,10 +115,11 @@ def kubelet_certified(
         ca_name,
         _leaf_extensions(key_id, host, addresses),
     )
-    return b"".join(
+    chain = b"".join(
         pem.encode_block("CERTIFICATE", _certificate(body, validity, subject, ca_key))
-        for body, subject in ((leaf, spki), (ca, _spki(ca_key)))
+        for body, subject in ((leaf, _spki(key) if key else spki), (ca, _spki(ca_key)))
     )
+    return IssuedPair(chain, _key_pem(key) if key else b"", now + lifetime)
 
 
 def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> IssuedPair:

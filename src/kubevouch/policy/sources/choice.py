@@ -29,24 +29,28 @@ from kubevouch.policy.sources.configuration import (
 )
 from kubevouch.policy.sources.nodes import (
     Admitted,
-    Inventory,
     InventoryNode,
     PinnedNode,
     RecordedNode,
 )
 from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
-from kubevouch.policy.sources.stored import Unreadable
+from kubevouch.policy.sources.stored import Shard, Unreadable
 
 
 class IdentitySources(msgspec.Struct, frozen=True):
     """All that the sources say, as it was read last."""
 
     configuration: ApproverConfiguration | Unreadable = ApproverConfiguration()
-    inventory: Inventory | Unreadable | None = None
+    inventory: Shard[InventoryNode] | Unreadable | None = None
     """None: there is no inventory."""
 
     pins: Mapping[str, PinnedNode | Unreadable] = {}
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
+
+    def listed(self, node: str) -> InventoryNode | Unreadable | None:
+        """What the inventory says of this node. One that is not readable as a whole may list any."""
+        whole = self.inventory
+        return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
     def counts(self, word: IdentitySource) -> bool:
         """Whether the configuration names this source."""
@@ -117,12 +121,7 @@ def _by_writing(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 
 def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
-    inventory = sources.inventory
-    if not sources.counts(IdentitySource.INVENTORY) or inventory is None:
-        return None
-    if isinstance(inventory, Unreadable):
-        return _unreadable(node, IdentitySource.INVENTORY, inventory)
-    found = inventory.nodes.get(node.name)
+    found = sources.listed(node.name) if sources.counts(IdentitySource.INVENTORY) else None
     if found is None:
         return None
     if isinstance(found, Unreadable):
@@ -143,16 +142,9 @@ def _by_pin(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         return None
     if isinstance(found, Unreadable):
         return _unreadable(node, IdentitySource.PINS, found)
-    words, advice = str(found), f"kubevouch approver pin {node.name} --diff"
-    outdated = another_machine(node, found.machine_id, "the pin")
-    if found.uid and found.uid != node.uid:
-        outdated = f"the Node has been recreated since it was {words}: {advice}"
-    allowed = allowed_by(
-        node,
-        (found.names, found.addresses),
-        NameSource.PIN,
-        outdated=outdated,
-        listed=f"changed since it was {words}: {advice}",
+    words, outdated = str(found), another_machine(node, found.machine_id, "the pin")
+    allowed = _since(
+        node, found, NameSource.PIN, words, uid=found.uid or node.uid, outdated=outdated
     )
     return SourceAnswer(IdentitySource.PINS, allowed, words)
 
@@ -166,17 +158,26 @@ def _by_record(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         return None
     admitted = found.admitted
     words = f"admitted by the rule for new nodes ({admitted.rule}) on {admitted.at:%Y-%m-%d}"
-    advice = f"kubevouch approver pin {node.name} --diff"
-    allowed = allowed_by(
-        node,
-        (admitted.names, admitted.addresses),
-        NameSource.NEW_NODE_RULE,
-        outdated=""
-        if found.uid == node.uid
-        else f"the Node has been recreated since it was {words}: {advice}",
-        listed=f"changed since it was {words}: {advice}",
-    )
+    allowed = _since(node, admitted, NameSource.NEW_NODE_RULE, words, uid=found.uid)
     return SourceAnswer(IdentitySource.RECORDED, allowed, words)
+
+
+def _since(
+    node: Node,
+    found: PinnedNode | Admitted,
+    source: NameSource,
+    words: str,
+    *,
+    uid: str,
+    outdated: str = "",
+) -> AllowedNames:
+    """What the Node with this UID may have since it was pinned or admitted; a recreated one is another."""
+    advice = f"kubevouch approver pin {node.name} --diff"
+    if uid != node.uid:
+        outdated = f"the Node has been recreated since it was {words}: {advice}"
+    listed = f"changed since it was {words}: {advice}"
+    values = found.names, found.addresses
+    return allowed_by(node, values, source, outdated=outdated, listed=listed)
 
 
 def _by_rule(
@@ -229,7 +230,7 @@ def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
     """
     claims: list[Claim] = []
     inventory = sources.inventory
-    listed = inventory.nodes.get(node) if isinstance(inventory, Inventory) else None
+    listed = inventory.entries.get(node) if isinstance(inventory, Shard) else None
     unread = isinstance(sources.configuration, Unreadable)
     if unread or sources.counts(IdentitySource.INVENTORY):
         claims += [Claim(value, NameSource.INVENTORY) for value in _values_of(listed, node)]

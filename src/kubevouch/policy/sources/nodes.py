@@ -51,18 +51,7 @@ class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     machine_id: str = ""
 
 
-class Inventory(msgspec.Struct, frozen=True):
-    """The nodes of the inventory, each as a value or as Unreadable."""
-
-    nodes: dict[str, InventoryNode | Unreadable] = {}
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Why nodes of it cannot be read."""
-        return tuple(str(each) for each in self.nodes.values() if isinstance(each, Unreadable))
-
-
-def read_inventory(text: str) -> Inventory | Unreadable:
+def read_inventory(text: str) -> Shard[InventoryNode] | Unreadable:
     """The inventory in the ConfigMap. One that is not readable as a whole may list any node, so it holds them all."""
     try:
         nodes = _nodes_in(text)
@@ -78,7 +67,7 @@ def read_inventory(text: str) -> Inventory | Unreadable:
         except NotAnEntry as error:
             where, words = f"{_WHERE}, {node}", mentioned(str(said))
             found[node] = Unreadable(where, error.seen, error.expected, words)
-    return Inventory(found)
+    return Shard(found)
 
 
 def _nodes_in(text: str) -> dict[str, goyaml.Value]:

@@ -20,7 +20,7 @@ from kubevouch.policy.sources.nodes import (
     INVENTORY_KEY,
     PINS,
     RECORDED,
-    Inventory,
+    InventoryNode,
     PinnedNode,
     RecordedNode,
     read_inventory,
@@ -200,7 +200,7 @@ class WatchedSources:
     def _write_anew(self) -> None:
         """The inventory, or which sources count, has changed."""
         inventory = self.current.inventory
-        listed = inventory.nodes if isinstance(inventory, Inventory) else {}
+        listed = inventory.entries if isinstance(inventory, Shard) else {}
         self.written = WrittenClaims()
         for node in {*listed, *self._pins.entries, *self._recorded.entries}:
             self.written.put(node, written_claims(self.current, node))
@@ -212,7 +212,9 @@ class WatchedSources:
             self.problems.pop(name, None)
 
 
-def _problems(found: Inventory | ApproverConfiguration | Unreadable | None) -> tuple[str, ...]:
+def _problems(
+    found: Shard[InventoryNode] | ApproverConfiguration | Unreadable | None,
+) -> tuple[str, ...]:
     if found is None:
         return ()
     return (str(found),) if isinstance(found, Unreadable) else found.problems

@@ -8,7 +8,7 @@ import msgspec
 
 from kubevouch.evidence.serving import preferred_types, scraped_address
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import NameSource, allowed_names_of
+from kubevouch.policy.claims import NameSource, allowed_names_of, confirmed
 from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
@@ -79,7 +79,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         node.name, host, facts.known_as, facts.accepted, neighbours.nodes
     ):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
-    allowed = allowed_names_of(node, seen=facts.confirmed, said=facts.accepted)
+    allowed = confirmed(allowed_names_of(node, seen=facts.confirmed), facts.accepted)
     if why := not_entitled(allowed, neighbours):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     dial = scraped_address(node, preferred_types(facts.flags))

@@ -13,7 +13,7 @@ import msgspec
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, allowed_names_of
+from kubevouch.policy.claims import AllowedNames, Claim, NameSource, allowed_names_of, confirmed
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import (
     armed_runs,
@@ -272,7 +272,7 @@ def not_entitled_as_planned(
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
         return why
     words = (claim.value for claim in planned.names if claim.by_operator)
-    allowed = allowed_names_of(live, seen=proven, said=(*said, *words))
+    allowed = confirmed(allowed_names_of(live, seen=proven), (*said, *words))
     for then, now in ((planned.names, allowed.names), (planned.addresses, allowed.addresses)):
         if why := _not_holding(then, now):
             return why

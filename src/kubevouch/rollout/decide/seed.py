@@ -17,7 +17,7 @@ from kubevouch.x509 import (
     CertificateKind,
     X509Error,
     classify,
-    kubelet_certified,
+    kubelet_self_signed,
     read_certificates,
 )
 
@@ -57,14 +57,14 @@ def seed_of(
     certificate, key, leaf = found
     start, end, chain = leaf.not_before, leaf.not_after, b""
     if not _good_by_itself(certificate.name, leaf, now, life):
-        chain = kubelet_certified(
+        chain = kubelet_self_signed(
             survey.hostname.decode(errors="replace").strip().lower() or node.node,
-            leaf.raw.spki,
+            spki=leaf.raw.spki,
             addresses=[ip_address(claim.value) for claim in node.addresses],
             now=now,
             lifetime=life,
             serials=serials,
-        )
+        ).chain_pem
         made = read_certificates(chain, "the seed")[0]
         start, end = made.not_before, made.not_after
     return Seed(
