@@ -2,15 +2,20 @@
 
 import os
 import secrets  # noqa: TID251 - the one place
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubevouch.cli.common.options import terminal_of
-from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
+from kubevouch.cli.common.serving import (
+    ServerFlags,
+    access,
+    listening,
+    logging,
+    serve_in_cluster,
+)
 
 if TYPE_CHECKING:
-    from kubevouch.cli.common.serving import ServerFlags
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.errors import ExitCode, UsageError
     from kubevouch.kube.access import ClusterAccess
@@ -51,7 +56,7 @@ def run(
     namespace: str,
     dry_run: bool,
     elects: bool,
-    **flags: object,
+    **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
@@ -64,7 +69,7 @@ def run(
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
     where = namespace or (NAMESPACE if found.context else found.namespace)
-    return _run(terminal, found, server_flags(flags), where, dry_run=dry_run, elects=elects)
+    return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run, elects=elects)
 
 
 async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
@@ -96,7 +101,7 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
 def _run(
     terminal: "Terminal",
     access: "ClusterAccess",
-    flags: "ServerFlags",
+    flags: ServerFlags,
     namespace: str,
     *,
     dry_run: bool,
