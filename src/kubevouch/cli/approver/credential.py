@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kubevouch.cli.csr.find import serving_csr
+from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.kube.errors import KubeError

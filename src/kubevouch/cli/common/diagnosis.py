@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
-from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.documents import certificate_json, print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Section, Severity
 from kubevouch.diagnose.conclusion import THEN, Conclusion, conclusions_of, nothing_found

@@ -7,7 +7,6 @@ from typing import Final
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import (
     COLUMNS,
     age,
@@ -22,7 +21,7 @@ from kubevouch.cli.csr.render import (
     warn,
     what_was_decided,
 )
-from kubevouch.cli.csr.sources import Sources, warnings
+from kubevouch.cli.csr.sources import Sources, serving_csr, warnings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
