@@ -134,7 +134,7 @@ def _told(error: BaseException, terminal: Terminal) -> int:
     text, code = _error_text(error)
     if terminal.nothing_changed and code == ExitCode.INTERRUPTED:
         terminal.note(NOTHING_CHANGED)
-    terminal.note(terminal.hinted(text))
+    terminal.note(text)
     for lead, command in zip(
         ("NEXT     ", "THEN     "), getattr(error, "leads_on", ()), strict=False
     ):

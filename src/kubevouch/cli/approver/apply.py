@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import join
 
 from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver import pinning
@@ -247,7 +246,7 @@ def _say_how_it_is_undone(terminal: Terminal, present: _Present) -> None:
         return
     flag = "--enforce" if enforces(present.live) else "--no-enforce"
     words = ("kubevouch", "approver", "upgrade", "--image", image_in(present.live), flag)
-    terminal.command("UNDO  ", join(words))
+    terminal.command("UNDO  ", words)
     rest = "other changes by hand: the diff above shows what was there before"
     terminal.wrapped(rest, "      ")
 

@@ -1,6 +1,5 @@
 """The inventory for a person: kubeadm's two tables, what kubeadm does not show, what stops, and what is to be done."""
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -294,9 +293,9 @@ def _print_advice(
     if advice.before:
         _lead(terminal, "BEFORE", _shortened(advice.before, rows, shorten))
     if advice.try_first:
-        terminal.command(f"{'BEFORE':<{_LEAD}}", shlex.join(advice.try_first))
+        terminal.command(f"{'BEFORE':<{_LEAD}}", advice.try_first)
     if advice.command:
-        terminal.command(f"{'NEXT':<{_LEAD}}", shlex.join(advice.command))
+        terminal.command(f"{'NEXT':<{_LEAD}}", advice.command)
     if advice.by_hand:
         lead = "BY HAND" if advice.command else "NEXT"
         terminal.wrapped(_shortened(advice.by_hand, rows, shorten), f"{lead:<{_LEAD}}")

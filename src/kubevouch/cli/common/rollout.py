@@ -147,7 +147,7 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
         at_once = True
         terminal.note("stopping at once")
         if what := left():
-            terminal.note(terminal.hinted(what))
+            terminal.note(what)
         if task is not None:
             task.cancel()
 
@@ -253,7 +253,7 @@ def though_nobody_listens(result: RunResult) -> Iterator[None]:
 def print_next(terminal: Terminal, step: NextStep) -> None:
     """The command that comes next, and the one after it."""
     if step.note:
-        terminal.long_line(f"         {terminal.hinted(step.note)}", hang=9)
+        terminal.long_line(f"         {step.note}", hang=9)
     terminal.command("NEXT     ", step.command)
     if step.then:
         terminal.command("THEN     ", step.then)

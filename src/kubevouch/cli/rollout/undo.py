@@ -92,7 +92,7 @@ def undo_plan(
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
         result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
-        with stopping(terminal, lambda: _LEFT.format(again=join(again))) as stop:
+        with stopping(terminal, lambda: _LEFT.format(again=terminal.hint(again))) as stop:
             async with contextlib.AsyncExitStack() as ending:
                 hold = None
                 try:
