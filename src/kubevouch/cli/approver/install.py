@@ -71,12 +71,6 @@ def _applying(function: F) -> F:
     )(function)
 
 
-def _roles() -> str:
-    from kubevouch.cli.approver.roles import installer_roles
-
-    return installer_roles()
-
-
 @click.command(short_help="Put the approver into the cluster. Shows every change, asks.")
 @cluster
 @_applying
@@ -104,7 +98,7 @@ def _roles() -> str:
     help="How many nodes `rule` admits in an hour.",
 )
 @click.option("--no-pins", is_flag=True, help="Pin no node now.")
-@print_role(_roles, "whoever installs, upgrades or removes needs")
+@print_role("installer", "whoever installs, upgrades or removes needs")
 @click.pass_context
 def install(
     ctx: click.Context,
