@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
+from kubevouch.policy.pin_proposals import Proposal, Seen, proposals
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable
 from tests.approver_install.conftest import node

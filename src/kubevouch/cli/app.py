@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
-from re import fullmatch
 
 import click
 
@@ -184,17 +183,9 @@ def _usage(error: click.ClickException) -> str:
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
     if any(not _is_text(each) for each in arguments):
         raise UsageError("the command line", "is not UTF-8")
-    answer = program_of(_as_click_reads(arguments), name, terminal)
+    answer = program_of(arguments, name, terminal)
     terminal.flush()
     return int(answer) if isinstance(answer, int) else ExitCode.OK
-
-
-def _as_click_reads(arguments: Sequence[str]) -> list[str]:
-    """Kubectl's -v=6 is our -v: there is one level. A server's -v takes a number, as klog's does."""
-    servers = (["metrics-server"], ["exporter"])
-    if list(arguments[:1]) in servers or list(arguments[:2]) == ["approver", "run"]:
-        return list(arguments)
-    return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]
 
 
 def _is_text(argument: str) -> bool:

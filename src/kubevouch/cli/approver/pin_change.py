@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from kubevouch.cli.approver.installation import NAMESPACE
-from kubevouch.cli.approver.proposals import pin_changes
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_entries
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
@@ -27,6 +26,7 @@ from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.named_files import bytes_in
+from kubevouch.policy.pin_proposals import pin_changes
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
 from kubevouch.policy.sources.stored import LARGEST_ENTRY, Unreadable, shard_names, shard_of
 

@@ -72,13 +72,10 @@ def one_line(text: str) -> str:
 
 def _hung(line: str, columns: int, hang: int) -> str:
     """The line folded between words; what stands in `backticks` is there to be copied, and counts as one word."""
-    from kubevouch.cli.common.layout import folded
+    from kubevouch.cli.common.layout import hung
 
-    if len(line) <= columns:
-        return line
     whole = _IN_BACKTICKS.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
-    lines = folded(whole, columns, later=columns - hang)
-    return ("\n" + " " * hang).join(lines).replace(_NO_BREAK, " ")
+    return hung(whole, columns, hang).replace(_NO_BREAK, " ")
 
 
 class Terminal:
@@ -161,14 +158,10 @@ class Terminal:
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
-        from kubevouch.cli.common.layout import folded
+        from kubevouch.cli.common.layout import hung
 
         line, columns = one_line(text), self.columns(self.stdout)
-        if columns is None or len(line) <= columns:
-            self._line(line, colour)
-            return
-        lines = folded(line, columns, later=columns - hang)
-        self._line(("\n" + " " * hang).join(lines), colour)
+        self._line(line if columns is None else hung(line, columns, hang), colour)
 
     def command(
         self, lead: str, command: str | Sequence[str], *, beside_an_error: bool = False

@@ -10,13 +10,13 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.render import (
     COLUMNS,
     age,
+    csr_row,
     exit_of,
     explaining,
     print_decision,
     print_way_on,
     say_doubts,
     say_that_the_approver_holds_it,
-    shortened,
     undecided_row,
     warn,
     what_was_decided,
@@ -39,7 +39,6 @@ AGAINST_APPROVER: Final = "--against-approver"
 
 _LONGEST_REASON = 512
 _PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
-_HELD = ("HELD", "AGE", "NODE", "ASKS FOR", "RULE")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _show(
 
 
 def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
-    terminal.table(_HELD, [_held_row(each, at) for each in held])
+    terminal.table(COLUMNS, [csr_row(each.found, each.judgement, at) for each in held])
     why = explaining([(each.found.name, each.judgement) for each in held])
     terminal.command("why, rule by rule: ", why)
     print_way_on(terminal, [each.judgement for each in held])
@@ -141,11 +140,6 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
         each.vouches,
         each.judgement.names.source,
     )
-
-
-def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
-    return (*undecided_row(each.found, at), rules or shortened(each.judgement.held))
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from shlex import join, quote
 
 from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
-from kubevouch.cli.common.allow import allow_flag
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue.definition import PLAN
 from kubevouch.errors import ExitCode
@@ -17,6 +16,7 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrJudgement
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.pin_proposals import allow_flag
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult, listed
 from kubevouch.policy.sources.choice import IdentitySource
