@@ -141,16 +141,6 @@ async def test_one_that_is_decided_meanwhile_does_not_stop_the_others(
     assert ran.out.count(" approved\n") == 1
 
 
-@pytest.mark.parametrize("words", [(), ("csr-w9", "--all")])
-async def test_names_or_all_but_not_both(
-    kubevouch: Program, stage: Stage, words: tuple[str, ...]
-) -> None:
-    ran = await kubevouch("csr", "approve", *words)
-    assert (ran.code, ran.out) == (2, ""), ran
-    assert "either names of CSRs or --all was expected" in ran.err
-    assert not stage.server.requests
-
-
 async def test_what_is_denied_is_shown_and_carries_the_reason(
     kubevouch: Program, waiting: Stage
 ) -> None:
@@ -213,14 +203,6 @@ async def test_only_serving_csrs_are_denied(kubevouch: Program, waiting: Stage) 
         assert (ran.code, ran.out) == (2, ""), ran
         assert told in ran.err
     assert not writes(waiting)
-
-
-@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * 513, "\x1b[2J"])
-async def test_a_reason_is_one_line(kubevouch: Program, stage: Stage, reason: str) -> None:
-    ran = await kubevouch("csr", "deny", "csr-w7", "--reason", reason, "--yes")
-    assert (ran.code, ran.out) == (2, ""), ran
-    assert "one line of at most 512 characters was expected" in ran.err
-    assert not stage.server.requests
 
 
 async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_asks_for(

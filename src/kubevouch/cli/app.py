@@ -29,7 +29,6 @@ _VERBS = {
     "metrics-server": "kubevouch.cli.metrics_server.command:command",
     "approver": "kubevouch.cli.approver.command:command",
     "exporter": "kubevouch.cli.exporter:command",
-    "version": "kubevouch.cli.version:command",
     "completion": "kubevouch.cli.completion:command",
 }
 

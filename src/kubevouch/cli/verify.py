@@ -1,6 +1,5 @@
 """`verify`: that all of it holds, now, on every node. Reads only."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -67,28 +66,21 @@ def command(
     terminal.tells_waits = wait > 0
 
     async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
-        timeouts = VerifyTimeouts(wait, timeout)
-        return await _until_it_holds(api, clock, terminal, severity, timeouts)
+        return await until_it_holds(api, clock, terminal, severity, wait, timeout)
 
     evidence, diagnosis = with_api(terminal, access, work)
     return print_diagnosis(terminal, "verify", evidence, diagnosis, form=output, fail_on=severity)
 
 
-@dataclass(frozen=True)
-class VerifyTimeouts:
-    """Seconds: for all of it to hold, and for one handshake."""
-
-    wait: float
-    handshake: float
-
-
-async def _until_it_holds(
+async def until_it_holds(
     api: "ApiClient",
     clock: "Clock",
     terminal: "Terminal",
     severity: "Severity",
-    timeouts: VerifyTimeouts,
+    wait: float,
+    timeout: float,
 ) -> "tuple[Evidence, Diagnosis]":
+    """Looks again until it holds, for so many seconds. timeout: for one handshake. Raises ApiUnreachable at the end."""
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
@@ -98,13 +90,13 @@ async def _until_it_holds(
     said_at = began
     what: object
     while True:
-        left = timeouts.wait - (clock.monotonic() - began)
+        left = wait - (clock.monotonic() - began)
         try:
             evidence = await gather(
                 api,
                 clock=api.server_clock,
                 progress=terminal.doing,
-                dial_timeout=timeouts.handshake,
+                dial_timeout=timeout,
             )
         except ApiUnreachable as error:
             if left <= 0:

@@ -30,8 +30,7 @@ from kubevouch.cli.approver.installation import (
     no_longer_wanted,
 )
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_pins
-from kubevouch.cli.common.connect import with_api
-from kubevouch.cli.common.rollout import named
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER

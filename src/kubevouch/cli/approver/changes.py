@@ -13,7 +13,7 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.at_once import of_each
-from kubevouch.kube.errors import Conflict, KubeError, NotFound
+from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import DEPLOYMENTS, LEASES, PODS, Pod
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
@@ -66,23 +66,9 @@ class Change:
 
 async def read_live(api: ApiClient, wanted: Sequence[Manifest]) -> Live:
     """Those of the objects that are there and bear our label. Raises KubeError for one that cannot be read."""
-    live: dict[str, Mapping[str, Any]] = {}
-    errors: list[KubeError] = []
-
-    async def read(manifest: Manifest) -> None:
-        # An error that is raised here would cancel the others in the middle of their handshakes.
-        try:
-            found = await _look(api, manifest)
-        except KubeError as error:
-            errors.append(error)
-            return
-        if found is not None and _is_ours(found):
-            live[manifest.reference] = found
-
-    await of_each(wanted, read, at_once=_AT_ONCE)
-    if errors:
-        raise errors[0]
-    return live
+    found = await of_each(wanted, lambda each: _look(api, each), at_once=_AT_ONCE)
+    pairs = zip(wanted, found, strict=True)
+    return {each.reference: live for each, live in pairs if live is not None and _is_ours(live)}
 
 
 async def changes(api: ApiClient, wanted: Sequence[Manifest]) -> tuple[Change, ...]:

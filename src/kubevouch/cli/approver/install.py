@@ -19,23 +19,12 @@ NO_PUBLIC_IMAGE = (
 )
 
 
-class _Image(click.ParamType[str]):
-    """An image's name, as any text; where it is missing, the error says where an image comes from."""
-
-    name = "image"
-
-    def get_missing_message(self, *_: object, **__: object) -> str:
-        """What is said besides "Missing option"."""
-        return NO_PUBLIC_IMAGE
-
-
 def _applying(function: F) -> F:
     """Which image, who may decide, and how it is applied."""
     return all_of(
         click.option(
             "--image",
-            type=_Image(),
-            required=True,
+            default="",
             metavar="NAME@sha256:DIGEST",
             help="The image, by its digest.",
         ),
@@ -140,9 +129,12 @@ def _run(
 ) -> int:
     from kubevouch.cli.approver import apply
     from kubevouch.cli.approver.installation import checked_image
+    from kubevouch.errors import UsageError
 
-    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
+    if not image:
+        raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
     wanted = apply.InstallOptions(image=checked_image(image), **options)
+    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
     return apply.run(terminal, access, wanted)
 
 

@@ -10,10 +10,9 @@ import msgspec
 
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_entries
-from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.files import write_whole
-from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock

@@ -8,9 +8,8 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_change import Texts, carry_out, written
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins
 from kubevouch.cli.common.allow import check_nodes
-from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.csr.sources import serving_csr

@@ -30,6 +30,11 @@ def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -
     return msgspec.structs.replace(access, loopback=loopback_kubelets(environment, access))
 
 
+def named(access: ClusterAccess) -> str:
+    """The cluster that will be written to, for a prompt."""
+    return f"{access.server} (context {access.context or 'service account'})"
+
+
 def with_api(
     terminal: Terminal,
     access: ClusterAccess,

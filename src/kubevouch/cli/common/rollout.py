@@ -18,7 +18,6 @@ from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.ssh_choice import ssh_of
 from kubevouch.cli.common.terminal import NowhereToWrite, Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
@@ -185,11 +184,6 @@ def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[
         for each, former in before.items():
             loop.remove_signal_handler(each)
             signal.signal(each, former)  # which asyncio has not kept
-
-
-def named(access: ClusterAccess) -> str:
-    """The cluster that will be written to, for a prompt."""
-    return f"{access.server} (context {access.context or 'service account'})"
 
 
 def print_result(

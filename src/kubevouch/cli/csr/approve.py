@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.csr.render import (
     COLUMNS,
@@ -102,7 +102,7 @@ def approve_csrs(
     if not passing:
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
-    what = f"approve {number} on {where(access)}, which cannot be undone{_unasked(passing)}"
+    what = f"approve {number} on {named(access)}, which cannot be undone{_unasked(passing)}"
     terminal.confirm(what, yes=yes)
     return combined_exit_code([*codes, _approve(terminal, access, passing, sources)])
 
@@ -172,11 +172,6 @@ def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvid
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
     judgement = judged_by_hand(csr, evidence, sources.word)
     return Judged(found, judgement, requestor_node(csr), listed(asked))
-
-
-def where(access: ClusterAccess) -> str:
-    """The cluster, as a question names it."""
-    return access.server + (f" (context {access.context})" if access.context else "")
 
 
 def _unasked(passing: list[Judged]) -> str:
@@ -251,9 +246,9 @@ def deny_named(
     if not waiting:
         return combined_exit_code(codes)
     terminal.table(COLUMNS[:4], [undecided_row(each, at) for each in waiting])
-    named = listed([each.name for each in waiting])
+    which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {named} on {where(access)}. A denial is for good, and a kubelet that is denied "
+        f"deny {which} on {named(access)}. A denial is for good, and a kubelet that is denied "
         "sends another CSR about every half minute",
         yes=yes,
     )

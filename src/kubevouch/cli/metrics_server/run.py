@@ -153,9 +153,8 @@ def _other_accesses(
             try:
                 found[path] = access_of(terminal, path, None)
             except KubeconfigError as error:
-                # Of a file that is missing it would say that --kubeconfig has to name one.
-                right = error.expected if Path(path).exists() else "a kubeconfig was expected"
-                raise UsageError(f"{flag} {error.where}", error.seen, right) from None
+                expected = "a kubeconfig was expected"
+                raise UsageError(f"{flag} {error.where}", error.seen, expected) from None
     return found
 
 

@@ -9,12 +9,11 @@ from shlex import join
 
 import click
 
-from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.connect import access_of, named, with_api
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
-    named,
     print_next,
     print_result,
     rollout_context,

@@ -4,11 +4,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from shlex import join
 
-from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.connect import access_of, named, with_api
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.rollout import (
     counted_as,
-    named,
     print_next,
     print_result,
     rollout_context,
