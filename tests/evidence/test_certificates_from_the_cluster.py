@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from kubevouch.cli.certs.disk import ClusterQuestions, found_in_cluster
-from kubevouch.cli.common.roles import READER
+from kubevouch.cli.common.roles import roles_of
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -460,7 +460,7 @@ async def test_nothing_is_asked_for_each_node_and_no_secret_is_read() -> None:
 
 
 async def test_the_printed_role_is_enough() -> None:
-    roles = list(yaml.safe_load_all(READER))
+    roles = list(yaml.safe_load_all(roles_of("reader")))
 
     def allowed(asked: reviews.Attributes) -> bool:
         return any(
