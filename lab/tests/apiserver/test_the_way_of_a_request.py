@@ -65,9 +65,9 @@ def _audited(lab: Bench) -> list[Any]:
         ("GET", "/api/v1/namespaces/s", {}, ("get", "", "v1", "namespaces", "", "s", "s")),
         (
             "PUT",
-            "/api/v1/namespaces/s/finalize",
+            "/api/v1/namespaces/s/status",
             {},
-            ("update", "", "v1", "namespaces", "finalize", "s", "s"),
+            ("update", "", "v1", "namespaces", "status", "s", "s"),
         ),
         ("GET", "/api/v1/namespaces/s/pods/p/log", {}, ("get", "", "v1", "pods", "log", "s", "p")),
         ("POST", "/api/v1/namespaces/s/pods", {}, ("create", "", "v1", "pods", "", "s", "")),

@@ -10,7 +10,7 @@ from kubevouch_lab.cluster.light_api import ApiParts, LightApi
 from kubevouch_lab.cluster.metrics_server import Turns
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import MERGE, ApiEndpoint, ApiError
-from kubevouch_lab.kubelets.key_pairs import ServingPair
+from kubevouch_lab.pki import KeyPair
 from lab.tests.plane import Plane
 from tests.support.clocks import SteppedClock
 
@@ -23,7 +23,7 @@ def api(running: Plane, node: str = "", token: str = "") -> LightApi:
     reviews = Reviews(running.store, running.authentication, running.authorize, running.clock)
     parts = ApiParts(running.server, running.authentication, running.authorize, reviews)
     pair = running.authority.client(f"system:node:{node}", "system:nodes")
-    shown = ServingPair(pair.chain, pair.key) if node else None
+    shown = KeyPair(pair.chain, pair.key) if node else None
     return LightApi(parts, ApiEndpoint("https://lab", running.authority.pem), shown, token)
 
 

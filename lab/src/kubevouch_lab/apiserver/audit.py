@@ -44,13 +44,6 @@ class AuditLog:
         stage: str = "ResponseComplete",
     ) -> None:
         """Writes down an answer, or with another stage that it has begun."""
-        user: Object = {"username": info.user.name}
-        if info.user.uid:
-            user["uid"] = info.user.uid
-        if info.user.groups:
-            user["groups"] = list(info.user.groups)
-        if info.user.extra:
-            user["extra"] = {key: list(values) for key, values in info.user.extra.items()}
         line: Object = {
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
@@ -59,7 +52,7 @@ class AuditLog:
             "stage": stage,
             "requestURI": uri,
             "verb": info.verb,
-            "user": user,
+            "user": info.user.shown(),
             "sourceIPs": [remote],
             "userAgent": agent,
             **_object_ref(info),

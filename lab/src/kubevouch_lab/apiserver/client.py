@@ -78,11 +78,10 @@ class LocalClient:
         namespace: str = "",
         *,
         uid: str = "",
-        propagation: str = "Background",
     ) -> None:
         """Takes it out, and what it owns; 404 if it is not there, 409 if it has another uid."""
         info = self._info("delete", kind, name, namespace)
-        self._resources.delete(info, Options(propagation, uid))
+        self._resources.delete(info, Options(uid))
 
     def _info(
         self, verb: str, kind: Kind, name: str, namespace: str, subresource: str = ""

@@ -106,7 +106,6 @@ _TABLE = (
     ),
     _cluster(
         "v1 Namespace namespaces ns",
-        Subresource("finalize", verbs=("update",)),
         _STATUS,
         verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
         fields=("metadata.name", "status.phase"),
@@ -205,7 +204,6 @@ _TABLE = (
             "authentication.k8s.io/v1 SelfSubjectReview selfsubjectreviews",
             "authorization.k8s.io/v1 SubjectAccessReview subjectaccessreviews",
             "authorization.k8s.io/v1 SelfSubjectAccessReview selfsubjectaccessreviews",
-            "authorization.k8s.io/v1 SelfSubjectRulesReview selfsubjectrulesreviews",
         )
     ),
     _namespaced(

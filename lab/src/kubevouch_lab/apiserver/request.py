@@ -26,6 +26,24 @@ class UserInfo:
     groups: tuple[str, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
+    def shown(self, key: str = "username") -> Object:
+        """As it stands in objects; what is empty is left out. key: what the name is called there."""
+        found = {
+            key: self.name,
+            "uid": self.uid,
+            "groups": list(self.groups),
+            "extra": {key: list(values) for key, values in self.extra.items()},
+        }
+        return {key: value for key, value in found.items() if value}
+
+
+def read_user(said: Object, key: str = "username") -> UserInfo:
+    """Who an object names."""
+    extra = {name: tuple(values) for name, values in sorted((said.get("extra") or {}).items())}
+    return UserInfo(
+        said.get(key) or "", said.get("uid") or "", tuple(said.get("groups") or ()), extra
+    )
+
 
 ANONYMOUS = UserInfo(ANONYMOUS_NAME, groups=(UNAUTHENTICATED,))
 # client-go's loopback client of the API server, and the identity of what runs inside it.
@@ -127,7 +145,7 @@ def nothing_to_say(_: RequestInfo, _old: Object | None, new: Object | None) -> O
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get"}
 # Below these, `namespaces/X/status` is a subresource of the namespace itself.
-_OF_THE_NAMESPACE = ("status", "finalize")
+_OF_THE_NAMESPACE = ("status",)
 
 
 def asked(method: str, path: str, query: Query, user: UserInfo) -> RequestInfo:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import status
+from kubevouch_lab.apiserver import deletion, status
 from kubevouch_lab.apiserver.apply.ownership import applied_paths, apply_to
 from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.bodies import PATCHES
-from kubevouch_lab.apiserver.deletion import Deletion, Options
+from kubevouch_lab.apiserver.deletion import Options
 from kubevouch_lab.apiserver.forms import Form, form_of
 from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
 from kubevouch_lab.apiserver.listing import ListPage, page, selected
@@ -56,7 +56,6 @@ class Resources:
         self._entropy = entropy
         self._admit = admit
         self._strategies = {**STRATEGIES, **(backends or Backends()).strategies}
-        self._deletion = Deletion(store, clock, self.strategy)
         self._swept = clock.now()
 
     def strategy(self, kind: Kind) -> Strategy:
@@ -93,7 +92,7 @@ class Resources:
             return {**_SUCCESS, "code": 201}
         now = self._clock.now()
         new = born(form.base, form.inward(body), info.namespace, now, self._entropy)
-        self._check_namespace(info, form.base, name_of(new))
+        self._check_namespace(info, form.base)
         new = clone(self._admit(info, None, new) or new)
         strategy = self.strategy(form.base)
         with _legible(form.base):
@@ -143,22 +142,17 @@ class Resources:
         return missing and not info.subresource
 
     def delete(self, info: RequestInfo, options: Options) -> Object:
-        """Takes an object out, or marks it where finalizers wait; a Status or the object, as the real one answers."""
+        """Takes an object out; a Status or the object, as the real one answers."""
         form = _form(info)
         strategy = self.strategy(form.base)
         old = self.store.get(form.base, info.name, _space(info, form.base))
         options.check(form.base, old)
         self._may_delete(form.base, old)
         self._admit(info, old, None)
-        if info.dry_run:
-            last, gone = old, True
-        else:
-            last, gone = self._deletion.delete(form.base, old, options)
-        if strategy.returns_deleted or not gone:
-            return form.outward(last)
-        return _deleted(form.kind, last)
+        last = old if info.dry_run else deletion.delete(self.store, form.base, old)
+        return form.outward(last) if strategy.returns_deleted else _deleted(form.kind, last)
 
-    def delete_collection(self, info: RequestInfo, query: Query, options: Options) -> Objects:
+    def delete_collection(self, info: RequestInfo, query: Query) -> Objects:
         """Takes out what the selectors select; what it took out."""
         form = _form(info)
         matches = selected(form.kind, query)
@@ -170,7 +164,7 @@ class Resources:
         for each in chosen:
             self._admit(info, each, None)
             if not info.dry_run:
-                self._deletion.delete(form.base, each, options)
+                deletion.delete(self.store, form.base, each)
         return [form.outward(each) for each in chosen]
 
     def _change(self, info: RequestInfo, change: Patch) -> Object:
@@ -189,7 +183,6 @@ class Resources:
             self._check(form.base, strategy, old, new)
         if not info.dry_run:
             new = self.store.update(form.base, new)
-            new = self._deletion.finished(form.base, new)
         return strategy.shown(info, new) if info.subresource else form.outward(new)
 
     def _check(self, kind: Kind, strategy: Strategy, old: Object | None, new: Object) -> None:
@@ -197,25 +190,13 @@ class Resources:
         if causes:
             raise status.invalid(kind.group, kind.kind, name_of(new), causes)
 
-    def _check_namespace(self, info: RequestInfo, kind: Kind, name: str) -> None:
+    def _check_namespace(self, info: RequestInfo, kind: Kind) -> None:
         """Admission plugin NamespaceLifecycle."""
         if not kind.namespaced:
             return
         if not info.namespace:
             raise status.bad_request("an empty namespace may not be set during creation")
-        space = self.store.get(NAMESPACES, info.namespace)
-        if "deletionTimestamp" in space["metadata"]:
-            why = f"unable to create new content in namespace {info.namespace} because it is being terminated"
-            error = status.forbidden(kind.group, kind.plural, name, why)
-            message = f"namespace {info.namespace} is being terminated"
-            error.details["causes"] = [
-                {
-                    "reason": "NamespaceTerminating",
-                    "message": message,
-                    "field": "metadata.namespace",
-                }
-            ]
-            raise error
+        self.store.get(NAMESPACES, info.namespace)
 
     def _may_delete(self, kind: Kind, old: Object) -> None:
         name = name_of(old)

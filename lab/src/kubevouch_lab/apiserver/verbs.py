@@ -135,7 +135,7 @@ class Verbs:
         self, info: RequestInfo, kind: Kind, request: web.Request
     ) -> web.StreamResponse:
         how = options(await _options(request), request.query)
-        gone = self._resources.delete_collection(_dry(info, dry=how.dry_run), request.query, how)
+        gone = self._resources.delete_collection(_dry(info, dry=how.dry_run), request.query)
         page = ListPage(gone, self._resources.store.revision)
         return self._answers.list(kind, page, request)
 

@@ -32,8 +32,8 @@ from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import ApiEndpoint
-from kubevouch_lab.kubelets.key_pairs import ServingPair
 from kubevouch_lab.objects import Object, bracketed, name_of, namespace_of, uid_of
+from kubevouch_lab.pki import KeyPair
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.rng import Entropy, uids
@@ -143,7 +143,7 @@ class ControlPlane:
         made = self.authentication.tokens.requested(info, wanted)
         return str(made["status"]["token"])
 
-    def light_api(self, endpoint: ApiEndpoint, pair: ServingPair | None, token: str) -> LightApi:
+    def light_api(self, endpoint: ApiEndpoint, pair: KeyPair | None, token: str) -> LightApi:
         """For the kubelet of a light node."""
         parts = ApiParts(self.server, self.authentication, self.authorize, self._reviews)
         return LightApi(parts, endpoint, pair, token)

@@ -7,7 +7,6 @@ certificate or token, and has the same rights; only the audit log has no lines o
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -25,8 +24,8 @@ from kubevouch_lab.apiserver.server import ApiServer, forbidden
 from kubevouch_lab.apiserver.status import StatusError, unauthorized
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import Api, ApiEndpoint, ApiError
-from kubevouch_lab.kubelets.key_pairs import ServingPair
 from kubevouch_lab.objects import Object
+from kubevouch_lab.pki import KeyPair
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,13 @@ class LightApi(Api):
     """One identity of a light node's kubelet. It answers nothing while the API server has an outage."""
 
     def __init__(
-        self, parts: ApiParts, endpoint: ApiEndpoint, pair: ServingPair | None, token: str
+        self, parts: ApiParts, endpoint: ApiEndpoint, pair: KeyPair | None, token: str
     ) -> None:
         super().__init__(endpoint, pair, token)
         self._parts = parts
         self._shown = _presented(pair, token)
 
-    async def present(self, pair: ServingPair) -> None:
+    async def present(self, pair: KeyPair) -> None:
         """From now on with this certificate."""
         self._shown = _presented(pair, "")
 
@@ -104,18 +103,11 @@ class LightApi(Api):
             case "create":
                 return resources.create(info, clone(body))
             case "patch":
-                return resources.patch(info, lambda thing: merged(thing, body))
+                return resources.patch(info, lambda thing: merge_patched(thing, body))
         raise ApiError(405, f"a kubelet does not {info.verb}")
 
 
-def merged(thing: Object, change: Object) -> Object:
-    """The object with a merge patch."""
-    found: Any = merge_patched(thing, change)
-    made: Object = found
-    return made
-
-
-def _presented(pair: ServingPair | None, token: str) -> Presented:
+def _presented(pair: KeyPair | None, token: str) -> Presented:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     leaf = pair.leaf.public_bytes(Encoding.DER) if pair else None
     return Presented(headers, leaf, "127.0.0.1")

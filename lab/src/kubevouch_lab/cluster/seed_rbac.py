@@ -89,7 +89,7 @@ CLUSTER_ROLES: dict[str, list[Rule]] = {
         _rule(
             "create",
             "authorization.k8s.io",
-            "selfsubjectaccessreviews selfsubjectrulesreviews",
+            "selfsubjectaccessreviews",
         ),
         _rule("create", "authentication.k8s.io", "selfsubjectreviews"),
     ],

@@ -46,8 +46,6 @@ class Deployments:
         return attempt_each(self._store.list(DEPLOYMENTS), self._one)
 
     def _one(self, deployment: Object) -> None:
-        if "deletionTimestamp" in deployment["metadata"]:
-            return
         space = namespace_of(deployment)
         new, old = self._sets(deployment)
         if new is None:

@@ -110,16 +110,15 @@ def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Obj
 
 
 def _endpoint(service: Object, pod: Object) -> Object:
-    terminating = "deletionTimestamp" in pod["metadata"]
     serving = is_ready(pod)
     published = bool(service["spec"].get("publishNotReadyAddresses"))
     metadata = pod["metadata"]
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {
-            "ready": published or (serving and not terminating),
+            "ready": published or serving,
             "serving": serving,
-            "terminating": terminating,
+            "terminating": False,
         },
         "nodeName": pod["spec"].get("nodeName", ""),
         "targetRef": {

@@ -42,8 +42,6 @@ class NamespaceController:
 
     def _one(self, namespace: Object) -> None:
         space = name_of(namespace)
-        if "deletionTimestamp" in namespace["metadata"]:
-            return  # it goes with the last of what it holds
         if self._store.find(SERVICE_ACCOUNTS, "default", space) is None:
             made: Object = {"metadata": {"name": "default", "namespace": space}}
             self._client.create(SERVICE_ACCOUNTS, made)

@@ -42,11 +42,10 @@ class ReplicaSets:
         space = namespace_of(replica_set)
         mine = alive(owned(self._store.list(PODS, space), replica_set))
         wanted = replicas_of(replica_set)
-        if "deletionTimestamp" not in replica_set["metadata"]:
-            for _ in range(wanted - len(mine)):
-                self._client.create(PODS, new_pod(replica_set), space)
-            for pod in surplus(mine, len(mine) - wanted):
-                self._client.delete(PODS, name_of(pod), space)
+        for _ in range(wanted - len(mine)):
+            self._client.create(PODS, new_pod(replica_set), space)
+        for pod in surplus(mine, len(mine) - wanted):
+            self._client.delete(PODS, name_of(pod), space)
         self._write_status(replica_set)
 
     def _write_status(self, replica_set: Object) -> None:
@@ -67,13 +66,8 @@ def replicas_of(thing: Object) -> int:
 
 
 def alive(pods: list[Object]) -> list[Object]:
-    """Those that count: neither finished nor being deleted."""
-    return [
-        pod
-        for pod in pods
-        if status_of(pod).get("phase") not in _FINISHED
-        and "deletionTimestamp" not in pod["metadata"]
-    ]
+    """Those that count: not finished."""
+    return [pod for pod in pods if status_of(pod).get("phase") not in _FINISHED]
 
 
 def is_ready(pod: Object) -> bool:

@@ -41,8 +41,6 @@ class Scheduler:
         return 5.0 if self._store.pods_of("") else None
 
     def _one(self, pod: Object) -> None:
-        if "deletionTimestamp" in pod["metadata"]:
-            return
         nodes = self._store.list(NODES)
         pods = self._store.list(PODS)
         against = {name_of(node): objection(pod, node, pods) for node in nodes}

@@ -105,8 +105,6 @@ def pod_status(pod: Object, runtime: Runtime, now: datetime, hosts: Sequence[str
     ended = held.get("phase") in {"Succeeded", "Failed"}
     if "kubernetes.io/config.mirror" in annotations or ended:
         return None
-    if pod["metadata"].get("deletionTimestamp"):
-        return None
     if pod["spec"].get("hostPID"):
         refused = {"phase": "Failed", "reason": "NoContainers", "message": _NO_PROCESSES}
         return {**held, **refused, "startTime": _stamp(now)}

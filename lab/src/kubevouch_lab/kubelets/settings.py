@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
+from kubevouch_lab.apiserver.patches import merge_patched
 from kubevouch_lab.durations import seconds
 from kubevouch_lab.kubelets.defaults import DEFAULTS, OMITTED_IF_EMPTY
 from kubevouch_lab.nodes.files import NodeFiles
@@ -145,19 +146,6 @@ def flags_of(argv: Sequence[str]) -> dict[str, str]:
             )
         found[name] = value
     return found
-
-
-def merge_patched(onto: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON
-    """RFC 7396."""
-    if not isinstance(patch, dict):
-        return patch
-    made = dict(onto) if isinstance(onto, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = merge_patched(made.get(name), value)
-    return made
 
 
 def _document(files: NodeFiles, path: str, what: str) -> Document:

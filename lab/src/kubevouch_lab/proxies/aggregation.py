@@ -48,7 +48,12 @@ class Backend:
 
 
 class NoBackend(Exception):
-    """Why none can be told, in the aggregator's words."""
+    """Why none can be told: the reason and the message of the condition Available."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
 
 
 class Aggregation:
@@ -101,24 +106,17 @@ class Aggregation:
     def backend(self, api_service: Object) -> Backend:
         """Where its server is now; each call takes the next ready endpoint. Raises NoBackend."""
         spec = api_service["spec"]
-        reference = spec["service"]
-        name, space = reference["name"], reference["namespace"]
-        port = reference.get("port") or 443
+        name, space = spec["service"]["name"], spec["service"]["namespace"]
+        port = spec["service"].get("port") or 443
+        where = f'service/{name} in "{space}"'
         service = self._store.find(SERVICES, name, space)
         if service is None:
-            raise NoBackend(f'service "{name}" not found')
-        found = service.get("spec") or {}
-        if found.get("type") == "ExternalName":
-            address = f"{found['externalName']}:{port}"
-            return Backend(
-                address, address, f"{name}.{space}.svc", self._context(spec, name, space)
-            )
+            raise NoBackend("ServiceNotFound", f"{where} is not present")
+        found = service["spec"]
         declared = next((each for each in found.get("ports") or [] if each["port"] == port), None)
         if declared is None:
-            raise NoBackend(f'no service port {port} found for service "{name}"')
-        addresses = self.endpoints(name, space, declared.get("name", ""))
-        if not addresses:
-            raise NoBackend(f'no endpoints available for service "{name}"')
+            raise NoBackend("ServicePortError", f"{where} is not listening on port {port}")
+        addresses = self._endpoints(name, space, declared.get("name", ""), where)
         return Backend(
             addresses[next(self._turn) % len(addresses)],
             f"{bracketed(found.get('clusterIP') or name)}:{port}",
@@ -126,17 +124,24 @@ class Aggregation:
             self._context(spec, name, space),
         )
 
-    def endpoints(self, name: str, space: str, port_name: str) -> list[str]:
-        """`<address>:<port>` of every ready endpoint of a Service's port, in order."""
+    def _endpoints(self, name: str, space: str, port_name: str, where: str) -> list[str]:
+        """`<address>:<port>` of every ready endpoint of a Service's port, in order. Raises NoBackend."""
+        slices = [
+            each
+            for each in self._store.list(ENDPOINT_SLICES, space)
+            if labels_of(each).get("kubernetes.io/service-name") == name
+        ]
+        if not slices:
+            raise NoBackend("EndpointsNotFound", f"cannot find endpointslices for {where}")
         found = []
-        for each in self._store.list(ENDPOINT_SLICES, space):
-            labels = labels_of(each)
-            if labels.get("kubernetes.io/service-name") != name:
-                continue
+        for each in slices:
             ports = [p["port"] for p in each.get("ports") or [] if p.get("name", "") == port_name]
             for endpoint in each.get("endpoints") or []:
                 if ports and (endpoint.get("conditions") or {}).get("ready", True):
                     found += [f"{bracketed(host)}:{ports[0]}" for host in endpoint["addresses"][:1]]
+        if not found:
+            text = f'endpointslices for {where} have no addresses with port name "{port_name}"'
+            raise NoBackend("MissingEndpoints", text)
         return sorted(found)
 
     async def _serve(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:

@@ -103,11 +103,6 @@ class Strategy:
                 causes.append(("FieldValueInvalid", path, text))
         return causes
 
-    def finalizers(self, thing: Object) -> list[str]:
-        """Who must be done with it before it goes."""
-        found: list[str] = thing["metadata"].get("finalizers") or []
-        return found
-
 
 def at(thing: Any, path: str) -> Any:  # noqa: ANN401 - JSON
     """What stands at a dotted path, None if nothing does."""

@@ -41,13 +41,9 @@ class Namespaces(Strategy):
         """It has no spec of its own."""
         return {**super().create(kind, info, new, now), "spec": {"finalizers": ["kubernetes"]}}
 
-    def update(
-        self, kind: Kind, info: RequestInfo, old: Object, new: Object, now: datetime
-    ) -> Object:
-        """/finalize alone changes the spec."""
-        if info.subresource == "finalize":
-            return {**old, "spec": new.get("spec") or {}}
-        return super().update(kind, info, old, {**new, "spec": old["spec"]}, now)
+    def main(self, kind: Kind, old: Object, new: Object) -> Object:
+        """The spec stays."""
+        return super().main(kind, old, {**new, "spec": old["spec"]})
 
 
 @dataclass(frozen=True)
