@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from kubevouch_lab.apiserver.discovery import OtherVersion
+from kubevouch_lab.apiserver.discovery import GroupVersion
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.objects import Object
@@ -48,4 +48,4 @@ class Backends:
     specials: Mapping[tuple[str, str, str], Special] = field(default_factory=dict)
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
     aggregated: Callable[[str, str], Aggregated | None] = lambda _group, _version: None
-    others: Callable[[], Iterable[OtherVersion]] = tuple
+    others: Callable[[], Iterable[GroupVersion]] = tuple

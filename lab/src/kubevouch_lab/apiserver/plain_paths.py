@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import msgspec
 from aiohttp import web
 
 from kubevouch_lab.apiserver import discovery, openapi
@@ -38,14 +37,10 @@ class PlainPaths:
         if path[1:] in _PROBES:
             whole = f"[+]ping ok\n{path[1:]} check passed\n"
             return text(whole if "verbose" in request.query else "ok")
-        accept = ",".join(request.headers.getall("Accept", []))
         others = self._backends.others()
-        found = discovery.document(path, accept, address=request.host, others=others)
+        found = discovery.document(path, address=request.host, others=others)
         if found is not None:
-            body, media_type = found
-            return web.Response(
-                body=msgspec.json.encode(body), headers={"Content-Type": media_type}
-            )
+            return encoded(found)
         described = openapi.document(path)
         if described is not None:
             content, media_type = described

@@ -5,11 +5,8 @@ check verifies TLS as the proxy does) and pkg/controllers/status/local.
 """
 
 import asyncio
-import contextlib
-from typing import Any
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from kubevouch.clock import Clock
@@ -28,7 +25,6 @@ from kubevouch_lab.proxies.node_proxy import FAILURES
 Answer = tuple[str, str, str]  # status, reason, message
 _EVERY = 30.0
 _TIMEOUT = 5.0
-_LONGEST = 1024 * 1024
 _AS = UserInfo("system:kube-aggregator", groups=("system:masters",))
 
 
@@ -101,19 +97,12 @@ class Availability:
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
             ) as response:
                 if 200 <= response.status < 300:
-                    self._hear(api_service, await _bounded(response.content))
                     return "True", "Passed", "all checks passed"
                 why = f"bad status from {url}: {response.status}"
         except FAILURES as error:
             why = f'Get "{url}": {go_error_text(error, backend.shown)}'
         wrong = f"failing or missing response from {url}: {why}"
         return "False", "FailedDiscoveryCheck", wrong
-
-    def _hear(self, api_service: Object, raw: bytes) -> None:
-        """For discovery; what is too long or no JSON object is no news."""
-        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
-            document = msgspec.json.decode(raw, type=dict[str, Any])
-            self._aggregation.hear(name_of(api_service), document)
 
     def _write(self, name: str, answer: Answer) -> None:
         """Only what has changed; the time is that of the last change of the status."""
@@ -142,13 +131,3 @@ class Availability:
         except StatusError as error:
             if error.code not in {404, 409}:
                 raise
-
-
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """A body, or nothing of one that is too long."""
-    raw = bytearray()
-    async for piece in content.iter_any():
-        raw += piece
-        if len(raw) > _LONGEST:
-            return b""
-    return bytes(raw)

@@ -6,11 +6,8 @@ Source: staging/src/k8s.io/endpointslice/{reconciler,utils}.go.
 import hashlib
 from collections import defaultdict
 
-from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import ENDPOINT_SLICES, PODS, SERVICES
-from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.loop import Controller
 from kubevouch_lab.controllers.owners import owner_reference
 from kubevouch_lab.controllers.replica_sets import is_ready
 from kubevouch_lab.objects import (
@@ -27,38 +24,26 @@ CONTROLLER = "endpointslice-controller.k8s.io"
 SERVICE = "kubernetes.io/service-name"
 
 
-class EndpointsController:
+class EndpointsController(Controller):
     """Looks after changes of Services and pods."""
 
-    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
+    kinds = (SERVICES, PODS, ENDPOINT_SLICES)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        kinds = (SERVICES, PODS, ENDPOINT_SLICES)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock)
-
-    def sync(self) -> float | None:
-        """Every Service, once."""
-        return attempt_each(self._store.list(SERVICES), self._one)
-
-    def _one(self, service: Object) -> None:
-        if not (service.get("spec") or {}).get("selector"):
+    def _one(self, thing: Object) -> None:
+        if not (thing.get("spec") or {}).get("selector"):
             return
-        space, name = namespace_of(service), name_of(service)
+        space, name = namespace_of(thing), name_of(thing)
         pods = [
             pod
             for pod in self._store.list(PODS, space)
-            if _selected(service, pod) and status_of(pod).get("podIP")
+            if _selected(thing, pod) and status_of(pod).get("podIP")
         ]
         present = {
             name_of(each): each
             for each in self._store.list(ENDPOINT_SLICES, space)
             if labels_of(each).get(SERVICE) == name and labels_of(each).get(MANAGED) == CONTROLLER
         }
-        for each in slices_of(service, pods):
+        for each in slices_of(thing, pods):
             self._keep(present.pop(name_of(each), None), each)
         for gone in present:
             self._client.delete(ENDPOINT_SLICES, gone, space)

@@ -13,7 +13,6 @@ import ssl
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -23,11 +22,11 @@ from multidict import CIMultiDict
 from kubevouch.clock import Clock
 from kubevouch.x509 import Certificate, X509Error, read_certificates
 from kubevouch_lab.apiserver.backends import Aggregated
-from kubevouch_lab.apiserver.discovery import OtherVersion
+from kubevouch_lab.apiserver.discovery import GroupVersion
 from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import Object, bracketed, condition, labels_of, name_of
+from kubevouch_lab.objects import Object, bracketed, condition, labels_of
 from kubevouch_lab.proxies.dialer import client_context, session
 from kubevouch_lab.proxies.forwarding import forward
 from kubevouch_lab.proxies.go_errors import go_error_text
@@ -65,7 +64,6 @@ class Aggregation:
         self._clock = clock
         self._turn = count()
         self._session: aiohttp.ClientSession | None = None
-        self._heard: dict[str, tuple[Any, ...]] = {}
         self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 
     async def close(self) -> None:
@@ -81,21 +79,14 @@ class Aggregation:
             return None
         return self._serve
 
-    def hear(self, name: str, document: Object) -> None:
-        """What the server of that APIService says that it serves (APIResourceList)."""
-        listed = document.get("resources")
-        self._heard[name] = tuple(listed) if isinstance(listed, list) else ()
-
-    def others(self) -> list[OtherVersion]:
-        """For discovery: every APIService with a Service; without resources while it is not available."""
-        found = []
-        for each in self._store.list(API_SERVICES):
-            spec = each.get("spec") or {}
-            if spec.get("service"):
-                available = (condition(each, "Available") or {}).get("status") == "True"
-                heard = self._heard.get(name_of(each)) if available else None
-                found.append(OtherVersion(spec["group"], spec["version"], heard))
-        return found
+    def others(self) -> list[GroupVersion]:
+        """For discovery: every APIService with a Service that is available; kubectl finds no other on a real cluster."""
+        return [
+            (each["spec"]["group"], each["spec"]["version"])
+            for each in self._store.list(API_SERVICES)
+            if (each.get("spec") or {}).get("service")
+            and (condition(each, "Available") or {}).get("status") == "True"
+        ]
 
     def client(self) -> aiohttp.ClientSession:
         """The one that dials backends."""
