@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from aiohttp import web
 
@@ -21,14 +20,11 @@ class Call:
     body: Object = field(default_factory=dict)
 
 
-class Special(Protocol):
-    """Answers for one (group, resource, subresource), after authorization. May raise a StatusError.
+Special = Callable[[Call], Awaitable[Object | web.StreamResponse]]
+"""Answers for one (group, resource, subresource), after authorization. May raise a StatusError.
 
-    An object is what has been created.
-    """
-
-    async def __call__(self, call: Call) -> Object | web.StreamResponse: ...  # noqa: D102 - said by the class
-
+An object is what has been created.
+"""
 
 Aggregated = Callable[[web.Request, RequestInfo], Awaitable[web.StreamResponse]]
 

@@ -3,9 +3,8 @@
 The path is read as apiserver's pkg/endpoints/request/requestinfo.go reads it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
 from kubevouch_lab.objects import Object
@@ -105,42 +104,17 @@ class RequestInfo:
         return KINDS.get((self.group, self.version, self.resource))
 
 
-class Authenticator(Protocol):
-    """Who it is. None, or a StatusError: 401. A request that shows nothing is ANONYMOUS, not None."""
+Authenticator = Callable[[Presented], UserInfo | None]
+"""Who it is. None, or a StatusError: 401. A request that shows nothing is ANONYMOUS, not None."""
 
-    def __call__(self, presented: Presented, /) -> UserInfo | None: ...  # noqa: D102 - said by the class
+Authorizer = Callable[[RequestInfo], tuple[bool, str]]
+"""Whether the user may, and why: the reason goes into the text of the 403 (empty: none)."""
 
+Admission = Callable[[RequestInfo, Object | None, Object | None], Object | None]
+"""Called before a write is kept, with the old and the new object; gives the object to keep, or raises a StatusError.
 
-class Authorizer(Protocol):
-    """Whether the user may, and why: the reason goes into the text of the 403 (empty: none)."""
-
-    def __call__(self, info: RequestInfo, /) -> tuple[bool, str]: ...  # noqa: D102 - said by the class
-
-
-class Admission(Protocol):
-    """Called before a write is kept; gives the object to keep, or raises a StatusError.
-
-    old is None on create, new is None on delete; both may be looked at, neither may be changed in place.
-    """
-
-    def __call__(  # noqa: D102 - said by the class
-        self, info: RequestInfo, old: Object | None, new: Object | None, /
-    ) -> Object | None: ...
-
-
-def everybody_is_admin(_: Presented) -> UserInfo:
-    """For tests that are about something else."""
-    return UserInfo("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
-
-
-def everything_goes(_: RequestInfo) -> tuple[bool, str]:
-    """For tests that are about something else."""
-    return True, ""
-
-
-def nothing_to_say(_: RequestInfo, _old: Object | None, new: Object | None) -> Object | None:
-    """No admission plugin."""
-    return new
+old is None on create, new is None on delete; both may be looked at, neither may be changed in place.
+"""
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get"}

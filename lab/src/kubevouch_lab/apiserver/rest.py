@@ -21,7 +21,7 @@ from kubevouch_lab.apiserver.managed_fields import with_manager
 from kubevouch_lab.apiserver.metadata import Entropy, born, carried_over, clone
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.registry.table import STRATEGIES
-from kubevouch_lab.apiserver.request import Admission, Query, RequestInfo, nothing_to_say
+from kubevouch_lab.apiserver.request import Admission, Query, RequestInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.validation import metadata_causes
 from kubevouch_lab.apiserver.watching import Stream, stream
@@ -48,14 +48,14 @@ class Resources:
         *,
         clock: Clock,
         entropy: Entropy,
-        admit: Admission = nothing_to_say,
-        backends: Backends | None = None,
+        admit: Admission,
+        backends: Backends,
     ) -> None:
         self.store = store
         self._clock = clock
         self._entropy = entropy
         self._admit = admit
-        self._strategies = {**STRATEGIES, **(backends or Backends()).strategies}
+        self._strategies = {**STRATEGIES, **backends.strategies}
         self._swept = clock.now()
 
     def strategy(self, kind: Kind) -> Strategy:

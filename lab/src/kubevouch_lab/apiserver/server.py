@@ -33,9 +33,6 @@ from kubevouch_lab.apiserver.request import (
     Presented,
     RequestInfo,
     asked,
-    everybody_is_admin,
-    everything_goes,
-    nothing_to_say,
 )
 from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.store import Store
@@ -87,10 +84,10 @@ class ApiServer:
         clock: Clock,
         tls: ServerPki,
         entropy: Entropy,
-        authenticate: Authenticator = everybody_is_admin,
-        authorize: Authorizer = everything_goes,
-        admit: Admission = nothing_to_say,
-        backends: Backends | None = None,
+        authenticate: Authenticator,
+        authorize: Authorizer,
+        admit: Admission,
+        backends: Backends,
         audit: Path | None = None,
     ) -> None:
         self.resources = Resources(
@@ -102,7 +99,7 @@ class ApiServer:
         self._entropy = entropy
         self._authenticate = authenticate
         self._authorize = authorize
-        self._backends = backends or Backends()
+        self._backends = backends
         self._verbs = Verbs(self.resources, Answers(clock.now))
         self._plain = PlainPaths(self._backends)
         self._audit_file = audit

@@ -25,12 +25,6 @@ def unknown_resource() -> status.StatusError:
     return status.StatusError(404, "NotFound", message)
 
 
-def method_not_allowed() -> status.StatusError:
-    """405 for a method that a path does not take."""
-    message = "the server does not allow this method on the requested resource"
-    return status.StatusError(405, "MethodNotAllowed", message)
-
-
 class Verbs:
     """Answers requests for resources of the table of kinds."""
 
@@ -44,7 +38,7 @@ class Verbs:
         """The answer to a request that has been let in."""
         _check_served(kind, info)
         if not kind.stored:
-            raise method_not_allowed()
+            raise status.method_not_allowed(kind.group, kind.plural, info.verb)
         if info.verb in {"create", "update", "patch", "delete"}:
             _check_dry_run(info.verb, request)
         match info.verb:
@@ -130,7 +124,7 @@ def _check_served(kind: Kind, info: RequestInfo) -> None:
     collective = info.verb == "create" and not info.subresource
     named = bool(info.name) or info.verb not in {"create", "update", "patch"}
     if info.verb not in served or named == collective:
-        raise method_not_allowed()
+        raise status.method_not_allowed(kind.group, kind.plural, info.verb)
 
 
 def is_apply(info: RequestInfo, request: web.Request) -> bool:

@@ -22,7 +22,7 @@ from kubevouch_lab.apiserver.request import (
 )
 from kubevouch_lab.apiserver.server import ApiServer, forbidden
 from kubevouch_lab.apiserver.status import StatusError, unauthorized
-from kubevouch_lab.identity.reviews import Reviews
+from kubevouch_lab.identity.reviews import RESOURCES, Reviews
 from kubevouch_lab.kubelets.api import Api, ApiEndpoint, ApiError
 from kubevouch_lab.objects import Object
 from kubevouch_lab.pki import KeyPair
@@ -92,7 +92,7 @@ class LightApi(Api):
         resources = self._parts.server.resources
         if not info.is_resource:
             return {}
-        if info.resource in Reviews.RESOURCES:
+        if info.resource in RESOURCES:
             return self._parts.reviews(info, body)
         match info.verb:
             case "get":

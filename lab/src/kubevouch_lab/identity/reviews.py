@@ -6,6 +6,9 @@ Sources: pkg/registry/authentication/{tokenreview,selfsubjectreview}, pkg/regist
 pkg/registry/authorization/util/helpers.go in Kubernetes.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.metadata import moment
@@ -19,16 +22,18 @@ _AUTHORIZATION = "authorization.k8s.io"
 _AUTHENTICATION = "authentication.k8s.io"
 
 
-class Reviews:
-    """Answers creates of reviews: `reviews(info, body)`; `RESOURCES` are theirs."""
+RESOURCES: Final[Mapping[str, str]] = {
+    "tokenreviews": _AUTHENTICATION,
+    "selfsubjectreviews": _AUTHENTICATION,
+    "subjectaccessreviews": _AUTHORIZATION,
+    "selfsubjectaccessreviews": _AUTHORIZATION,
+    "localsubjectaccessreviews": _AUTHORIZATION,
+}
+"""The reviews that there are, and their groups."""
 
-    RESOURCES = (
-        "tokenreviews",
-        "selfsubjectreviews",
-        "subjectaccessreviews",
-        "selfsubjectaccessreviews",
-        "localsubjectaccessreviews",
-    )
+
+class Reviews:
+    """Answers creates of reviews: `reviews(info, body)`; nothing is stored."""
 
     def __init__(
         self, store: Store, authentication: Authentication, authorize: Authorizer, clock: Clock

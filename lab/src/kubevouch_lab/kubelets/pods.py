@@ -48,22 +48,6 @@ class Runtime(Protocol):
         ...
 
 
-class AllRun:
-    """Every container runs, is ready and says nothing."""
-
-    def state(self, _pod: Object, _container: str) -> ContainerState:
-        """The state of a container that runs well."""
-        return ContainerState()
-
-    def address(self, pod: Object) -> str:
-        """Whatever the pod has already."""
-        return str(status_of(pod).get("podIP", ""))
-
-    def log(self, _namespace: str, _pod: str, _container: str) -> Sequence[ContainerLogLine] | None:
-        """No lines: these containers log nothing."""
-        return ()
-
-
 @dataclass(frozen=True)
 class Running:
     """A container that uses something. started: Unix time."""
