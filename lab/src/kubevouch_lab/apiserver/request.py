@@ -133,13 +133,11 @@ def asked(method: str, path: str, query: Query, user: UserInfo) -> RequestInfo:
     else:
         return plain
     verb = _VERBS.get(method, method.lower())
-    watched = rest[0] == "watch" and len(rest) > 1
-    rest = rest[1:] if watched else rest
     namespace, rest = _namespace(rest)
     resource, name, subresource, *tail = [*rest, "", ""] if len(rest) < 3 else rest
     if method == "DELETE":
         verb = "delete" if name else "deletecollection"
-    elif verb == "get" and (watched or (not name and _true(query.get("watch")))):
+    elif verb == "get" and not name and _true(query.get("watch")):
         verb = "watch"
     elif verb == "get" and not name:
         verb = "list"

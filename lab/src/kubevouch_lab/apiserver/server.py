@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import no_containers, status
+from kubevouch_lab.apiserver import no_containers, plain_paths, status
 from kubevouch_lab.apiserver.answers import Answers, not_found, refusal
 from kubevouch_lab.apiserver.audit import AuditLog
 from kubevouch_lab.apiserver.backends import Backends, Call
@@ -24,7 +24,6 @@ from kubevouch_lab.apiserver.bodies import LONGEST
 from kubevouch_lab.apiserver.discovery import SERVED
 from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.outage import Outage, no_server, too_many_requests
-from kubevouch_lab.apiserver.plain_paths import PlainPaths
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
     Admission,
@@ -101,7 +100,6 @@ class ApiServer:
         self._authorize = authorize
         self._backends = backends
         self._verbs = Verbs(self.resources, Answers(clock.now))
-        self._plain = PlainPaths(self._backends)
         self._audit_file = audit
         self._audit: AuditLog | None = None
         self._runner: web.AppRunner | None = None
@@ -117,7 +115,7 @@ class ApiServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listens; port 0 takes a free one."""
         if self._audit_file is not None:
-            self._audit = AuditLog(self._audit_file, self._identifier)
+            self._audit = AuditLog(self._audit_file, self._identifier, self._clock.now)
         await self._listen(host, port)
 
     async def stop(self) -> None:
@@ -213,7 +211,7 @@ class ApiServer:
             if not allowed:
                 raise forbidden(replace(info, verb="create"), reason)
         if not info.is_resource:
-            return await self._plain.answer(info, request)
+            return await plain_paths.answer(self._backends, info, request)
         if info.kind is None:
             aggregated = self._backends.aggregated(info.group, info.version)
             if aggregated is not None:
@@ -239,22 +237,10 @@ class ApiServer:
         request: web.Request,
         received: datetime,
         code: int,
-        *,
         stage: str = "ResponseComplete",
     ) -> None:
-        if self._audit is None:
-            return
-        agent, remote = request.headers.get("User-Agent", ""), request.remote or ""
-        self._audit.answered(
-            info,
-            uri=request.path_qs,
-            agent=agent,
-            remote=remote,
-            received=received,
-            done=self._clock.now(),
-            code=code,
-            stage=stage,
-        )
+        if self._audit is not None:
+            self._audit.answered(info, request, received, code, stage)
 
     def _identifier(self) -> str:
         return str(uuid.UUID(bytes=self._entropy(16), version=4))

@@ -76,16 +76,9 @@ def new_pod(replica_set: Object) -> Object:
 
 def surplus(pods: list[Object], count: int) -> list[Object]:
     """The pods to delete first: those without a node, then those not ready, then the youngest."""
-
-    def order(pod: Object) -> tuple[bool, bool, str]:
-        return bool(pod["spec"].get("nodeName")), is_ready(pod), _older(pod)
-
-    return sorted(pods, key=order)[: max(count, 0)]
-
-
-def _older(pod: Object) -> str:
-    """Sorts the youngest first: every character turned round."""
-    return "".join(chr(0x7F - ord(char)) for char in pod["metadata"]["creationTimestamp"])
+    youngest = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    ordered = sorted(youngest, key=lambda pod: (bool(pod["spec"].get("nodeName")), is_ready(pod)))
+    return ordered[: max(count, 0)]
 
 
 def replica_set_status(replica_set: Object, pods: list[Object]) -> Object:
