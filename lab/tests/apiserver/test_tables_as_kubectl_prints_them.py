@@ -185,11 +185,6 @@ def test_a_restarted_container_says_when() -> None:
     assert cells(PODS, {"status": {"containerStatuses": containers}})["Restarts"] == "3 (2m ago)"
 
 
-def test_a_pod_that_has_ended_carries_a_row_condition() -> None:
-    (row,) = table(PODS, {"metadata": {"name": "it"}, "status": {"phase": "Succeeded"}})["rows"]
-    assert row["conditions"][0]["type"] == "Completed"
-
-
 @pytest.mark.parametrize(
     ("include", "kind"),
     [("None", None), ("Metadata", "PartialObjectMetadata"), ("Object", "Node")],

@@ -4,7 +4,7 @@ Who asks has been told apart and let in before; server.py does that for HTTP, cl
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -210,8 +210,8 @@ class Resources:
         self._swept = now
         oldest = f"{now - _EVENT_LIFE:%Y-%m-%dT%H:%M:%SZ}"
         for event in self.store.list(EVENTS):
-            if _last_written(event) < oldest:
-                metadata = event["metadata"]
+            metadata = event["metadata"]
+            if metadata["creationTimestamp"] < oldest:
                 self.store.delete(EVENTS, metadata["name"], metadata["namespace"])
 
 
@@ -225,16 +225,6 @@ def _legible(kind: Kind) -> Iterator[None]:
             f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error!r}'
         )
         raise status.bad_request(message) from error
-
-
-def _last_written(event: Object) -> str:
-    series = event.get("series") or {}
-    times: Iterable[str | None] = (
-        event["metadata"]["creationTimestamp"],
-        event.get("lastTimestamp"),
-        series.get("lastObservedTime"),
-    )
-    return max(time for time in times if time)
 
 
 def _form(info: RequestInfo) -> Form:

@@ -22,7 +22,6 @@ from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.cluster.site import (
     API_PORT,
-    CLUSTER_DOMAIN,
     KUBELET_PORT,
     VERSION,
     Host,
@@ -35,29 +34,6 @@ Uids = Callable[[], str]
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _METRICS_SERVICE = {"IPv4": "10.96.234.196", "IPv6": "fd00:10:96::eac4"}
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-_CLUSTER_CONFIGURATION = """\
-apiServer: {{}}
-apiVersion: kubeadm.k8s.io/v1beta4
-caCertificateValidityPeriod: 87600h0m0s
-certificateValidityPeriod: 8760h0m0s
-certificatesDir: /etc/kubernetes/pki
-clusterName: kubernetes
-controllerManager: {{}}
-dns: {{}}
-encryptionAlgorithm: RSA-2048
-etcd:
-  local:
-    dataDir: /var/lib/etcd
-imageRepository: registry.k8s.io
-kind: ClusterConfiguration
-kubernetesVersion: {version}
-networking:
-  dnsDomain: {domain}
-  podSubnet: {pods}
-  serviceSubnet: {services}
-proxy: {{}}
-scheduler: {{}}
-"""
 
 
 def objects(
@@ -85,8 +61,8 @@ def objects(
 
 def manifest(name: str, site: Site) -> list[Object]:
     """The objects of a manifest, as kubectl apply would send them."""
-    text = resources.files(__package__).joinpath("manifests", name).read_text()
-    found: list[Object] = [goyaml.read(part.encode()) for part in text.split("\n---\n")]
+    parts = _manifest(name).split("\n---\n")
+    found: list[Object] = [goyaml.read(part.encode()) for part in parts]
     for thing in found:
         last = json.dumps(thing, separators=(",", ":"), sort_keys=True) + "\n"
         noted = {"kubectl.kubernetes.io/last-applied-configuration": last}
@@ -95,6 +71,10 @@ def manifest(name: str, site: Site) -> list[Object]:
             address = _METRICS_SERVICE[ip_family(site.service_addresses[0])]
             thing["spec"]["clusterIP"] = address
     return found
+
+
+def _manifest(name: str) -> str:
+    return resources.files(__package__).joinpath("manifests", name).read_text()
 
 
 def kubelet_config_map(site: Site, *, bootstraps: bool) -> Object:
@@ -146,12 +126,9 @@ def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[
             "requestheader-username-headers": '["X-Remote-User"]',
         },
     )
-    configuration = _CLUSTER_CONFIGURATION.format(
-        version=VERSION,
-        domain=CLUSTER_DOMAIN,
-        pods=",".join(site.pod_subnets),
-        services=",".join(site.service_subnets),
-    )
+    configuration = _manifest("kubeadm-config.yaml")
+    for made, own in (("10.244.0.0/16", site.pod_subnets), ("10.96.0.0/12", site.service_subnets)):
+        configuration = configuration.replace(made, ",".join(own))
     yield _config_map("kubeadm-config", {"ClusterConfiguration": configuration})
     yield kubelet_config_map(site, bootstraps=bootstraps)
     joining = kubeconfigs.discovery(site.api_url, pki.ca.chain)

@@ -36,15 +36,6 @@ def pod_cells(pod: ReadOnlyObject, now: datetime) -> list[Cell]:
     ]
 
 
-def completed(pod: ReadOnlyObject) -> list[dict[str, str]] | None:
-    """The row condition of a pod that has ended, None for others (printers.go, podSuccessConditions)."""
-    phase = at(pod, "status.phase")
-    if phase not in _TERMINAL:
-        return None
-    message = "The pod has completed successfully." if phase == "Succeeded" else "The pod failed."
-    return [{"type": "Completed", "status": "True", "reason": phase, "message": message}]
-
-
 def _status(pod: ReadOnlyObject) -> str:
     reason = text(pod, "status.reason") or text(pod, "status.phase")
     running = False
