@@ -385,7 +385,7 @@ async def test_events_are_kept_for_an_hour_and_read_in_both_forms(lab: Bench) ->
     path = "/api/v1/namespaces/default/events"
     assert (await lab.ask("POST", path, body))[0] == 201
     other = "/apis/events.k8s.io/v1/namespaces/default/events"
-    _, listed = await lab.ask("GET", other, fieldSelector="regarding.name=n")
+    _, listed = await lab.ask("GET", other, fieldSelector="involvedObject.name=n")
     assert [item["note"] for item in listed["items"]] == ["m"]
     lab.clock.wind(timedelta(minutes=61))
     assert (await lab.ask("GET", path))[1]["items"] == []

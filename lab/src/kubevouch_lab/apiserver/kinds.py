@@ -168,14 +168,8 @@ _TABLE = (
     _cluster("apiregistration.k8s.io/v1 APIService apiservices", _STATUS),
     _namespaced(
         "events.k8s.io/v1 Event events ev",
+        verbs=("create", "delete", "get", "list", "watch"),
         stored_as=(CORE, "v1", "events"),
-        fields=(
-            *NAMES,
-            *(f"regarding.{part}" for part in _REFERENCE),
-            "reason",
-            "reportingController",
-            "type",
-        ),
     ),
     _namespaced("networking.k8s.io/v1 NetworkPolicy networkpolicies netpol", generation=True),
     _namespaced("policy/v1 PodDisruptionBudget poddisruptionbudgets pdb", _STATUS, generation=True),

@@ -9,6 +9,7 @@ from kubevouch_lab.apiserver.answers import Answers, encoded
 from kubevouch_lab.apiserver.backends import Call, Special
 from kubevouch_lab.apiserver.deletion import Options, options
 from kubevouch_lab.apiserver.field_validation import body_kind, known_body, known_patch
+from kubevouch_lab.apiserver.forms import inward
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.request import RequestInfo
@@ -41,6 +42,9 @@ class Verbs:
             raise status.method_not_allowed(kind.group, kind.plural, info.verb)
         if info.verb in {"create", "update", "patch", "delete"}:
             _check_dry_run(info.verb, request)
+        if kind.stored_as:
+            group, version, resource = kind.stored_as
+            info = replace(info, group=group, version=version, resource=resource)
         match info.verb:
             case "watch":
                 return await self._watch(info, kind, request)
@@ -61,7 +65,8 @@ class Verbs:
             case "get":
                 return self._resources.get(info), 200
             case "create":
-                return self._resources.create(info, await _body(info, kind, request)), 201
+                body = inward(kind, await _body(info, kind, request))
+                return self._resources.create(info, body), 201
             case "update":
                 return self._resources.update(info, await _body(info, kind, request)), 200
             case "patch":
