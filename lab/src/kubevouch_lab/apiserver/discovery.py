@@ -80,8 +80,6 @@ def _resource(kind: Kind) -> Object:
     }
     if kind.short_names:
         made["shortNames"] = list(kind.short_names)
-    if kind.categories:
-        made["categories"] = list(kind.categories)
     return made
 
 

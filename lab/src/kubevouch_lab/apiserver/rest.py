@@ -16,7 +16,7 @@ from kubevouch_lab.apiserver.deletion import Options
 from kubevouch_lab.apiserver.kinds import EVENTS, NAMESPACES, Kind
 from kubevouch_lab.apiserver.listing import ListPage, page, selected
 from kubevouch_lab.apiserver.managed_fields import with_manager
-from kubevouch_lab.apiserver.metadata import Entropy, born, carried_over, clone
+from kubevouch_lab.apiserver.metadata import born, carried_over, clone
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.registry.table import STRATEGIES
 from kubevouch_lab.apiserver.request import Admission, Query, RequestInfo
@@ -24,6 +24,7 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.validation import metadata_causes
 from kubevouch_lab.apiserver.watching import Stream, stream
 from kubevouch_lab.objects import Object, Objects, name_of, namespace_of, uid_of
+from kubevouch_lab.rng import Entropy
 
 # kube-apiserver's --event-ttl.
 _EVENT_LIFE = timedelta(hours=1)

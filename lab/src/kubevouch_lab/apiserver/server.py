@@ -7,7 +7,6 @@ kube-apiserver's handler chain (apiserver's pkg/server/config.go).
 import asyncio
 import ssl
 import tempfile
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +21,6 @@ from kubevouch_lab.apiserver.audit import AuditLog
 from kubevouch_lab.apiserver.backends import Backends, Call
 from kubevouch_lab.apiserver.bodies import LONGEST
 from kubevouch_lab.apiserver.discovery import SERVED
-from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.outage import Outage, no_server, too_many_requests
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
@@ -38,6 +36,7 @@ from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.verbs import Verbs, is_apply, unknown_resource
 from kubevouch_lab.disconnect import disconnect
 from kubevouch_lab.objects import bracketed
+from kubevouch_lab.rng import Entropy, uids
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
@@ -96,8 +95,8 @@ class ApiServer:
         self._clock = clock
         self._tls = tls
         self._entropy = entropy
-        self._authenticate = authenticate
-        self._authorize = authorize
+        self.authenticate = authenticate
+        self.authorize = authorize
         self._backends = backends
         self._verbs = Verbs(self.resources, Answers(clock.now))
         self._audit_file = audit
@@ -115,7 +114,7 @@ class ApiServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listens; port 0 takes a free one."""
         if self._audit_file is not None:
-            self._audit = AuditLog(self._audit_file, self._identifier, self._clock.now)
+            self._audit = AuditLog(self._audit_file, uids(self._entropy), self._clock.now)
         await self._listen(host, port)
 
     async def stop(self) -> None:
@@ -176,7 +175,7 @@ class ApiServer:
         received, code = self._clock.now(), 0
         info = asked(request.method, request.path, request.query, ANONYMOUS)
         try:
-            user = self._authenticate(_presented(request))
+            user = self.authenticate(_presented(request))
             if user is None:
                 raise status.unauthorized()
             info = replace(info, user=user, manager=_manager(request))
@@ -198,7 +197,7 @@ class ApiServer:
         return response
 
     async def _let_in(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        allowed, reason = self._authorize(info)
+        allowed, reason = self.authorize(info)
         if not allowed:
             raise forbidden(info, reason)
         if (
@@ -207,7 +206,7 @@ class ApiServer:
             and is_apply(info, request)
             and self.resources.is_new(info)
         ):
-            allowed, reason = self._authorize(replace(info, verb="create"))
+            allowed, reason = self.authorize(replace(info, verb="create"))
             if not allowed:
                 raise forbidden(replace(info, verb="create"), reason)
         if not info.is_resource:
@@ -241,9 +240,6 @@ class ApiServer:
     ) -> None:
         if self._audit is not None:
             self._audit.answered(info, request, received, code, stage)
-
-    def _identifier(self) -> str:
-        return str(uuid.UUID(bytes=self._entropy(16), version=4))
 
 
 def forbidden(info: RequestInfo, reason: str) -> status.StatusError:

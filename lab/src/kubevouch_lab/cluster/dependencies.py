@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from kubevouch_lab.apiserver.backends import Backends, Call
-from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.registry.table import SERVICES
 from kubevouch_lab.apiserver.request import Admission, Authorizer, RequestInfo
 from kubevouch_lab.apiserver.store import Store
@@ -15,6 +14,7 @@ from kubevouch_lab.identity.tokens import Tokens
 from kubevouch_lab.objects import Object
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
+from kubevouch_lab.rng import Entropy
 from kubevouch_lab.signer.csr_admission import CsrAdmission
 from kubevouch_lab.signer.csr_strategy import CsrStrategy
 

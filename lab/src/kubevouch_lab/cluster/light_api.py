@@ -6,7 +6,7 @@ certificate or token, and has the same rights; only the audit log has no lines o
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -14,8 +14,6 @@ from kubevouch_lab.apiserver.metadata import clone
 from kubevouch_lab.apiserver.patches import merge_patched
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
-    Authenticator,
-    Authorizer,
     Presented,
     RequestInfo,
     asked,
@@ -28,24 +26,20 @@ from kubevouch_lab.objects import Object
 from kubevouch_lab.pki import KeyPair
 
 
-@dataclass(frozen=True)
-class ApiParts:
-    """What a request goes through."""
-
-    server: ApiServer
-    authenticate: Authenticator
-    authorize: Authorizer
-    reviews: Reviews
-
-
 class LightApi(Api):
     """One identity of a light node's kubelet. It answers nothing while the API server has an outage."""
 
     def __init__(
-        self, parts: ApiParts, endpoint: ApiEndpoint, pair: KeyPair | None, token: str
+        self,
+        server: ApiServer,
+        reviews: Reviews,
+        endpoint: ApiEndpoint,
+        pair: KeyPair | None,
+        token: str,
     ) -> None:
         super().__init__(endpoint, pair, token)
-        self._parts = parts
+        self._server = server
+        self._reviews = reviews
         self._shown = _presented(pair, token)
 
     async def present(self, pair: KeyPair) -> None:
@@ -72,28 +66,28 @@ class LightApi(Api):
         words = {"watch": "true", **query}
         with _told():
             info = self._let_in("GET", path, words)
-            with self._parts.server.resources.watch(info, words) as events:
+            with self._server.resources.watch(info, words) as events:
                 async for event in events:
                     yield event.type, clone(event.object)
 
     def _let_in(self, method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
-        if self._parts.server.outage is not None:
+        if self._server.outage is not None:
             raise ApiError(0, f'{method.title()} "{self.endpoint.url}{path}": EOF')
-        user = self._parts.authenticate(self._shown)
+        user = self._server.authenticate(self._shown)
         if user is None:
             raise unauthorized()
         info = replace(asked(method, path, query, ANONYMOUS), user=user, manager="kubelet")
-        allowed, reason = self._parts.authorize(info)
+        allowed, reason = self._server.authorize(info)
         if not allowed:
             raise forbidden(info, reason)
         return info
 
     def _answer(self, info: RequestInfo, query: Mapping[str, str], body: Object) -> Object:
-        resources = self._parts.server.resources
+        resources = self._server.resources
         if not info.is_resource:
             return {}
         if info.resource in RESOURCES:
-            return self._parts.reviews(info, body)
+            return self._reviews(info, body)
         match info.verb:
             case "get":
                 return resources.get(info)

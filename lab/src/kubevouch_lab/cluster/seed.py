@@ -144,14 +144,7 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
         "spec": {"clusterIP": site.service_addresses[0], "ports": [port]},
     }
-    skipped = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     served = {"name": "https", "port": API_PORT, "protocol": "TCP"}
-    yield {
-        "apiVersion": "v1",
-        "kind": "Endpoints",
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": skipped},
-        "subsets": [{"addresses": [{"ip": site.api_address}], "ports": [served]}],
-    }
     yield {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

@@ -14,8 +14,9 @@ import msgspec
 from kubevouch import goyaml
 from kubevouch_lab.kubelets.key_pairs import load_into
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.objects import Object, bracketed
+from kubevouch_lab.objects import Object
 from kubevouch_lab.pki import KeyPair
+from kubevouch_lab.proxies.go_errors import go_error_text
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME: the lab's clock is not OpenSSL's; whoever cares for dates looks at them."""
@@ -188,6 +189,7 @@ def _object(status: int, data: bytes) -> Object:
 
 @contextlib.contextmanager
 def _told(method: str, url: str) -> Iterator[None]:
+    address = url.split("/")[2]
     try:
         yield
     except TimeoutError:
@@ -195,10 +197,4 @@ def _told(method: str, url: str) -> Iterator[None]:
             0, f'{method.title()} "{url}": net/http: timeout awaiting response'
         ) from None
     except (aiohttp.ClientError, OSError, msgspec.DecodeError, ValueError) as error:
-        raise ApiError(0, f'{method.title()} "{url}": {_go_words(error)}') from None
-
-
-def _go_words(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == 111:
-        return f"dial tcp {bracketed(error.host)}:{error.port}: connect: connection refused"
-    return str(error) or type(error).__name__
+        raise ApiError(0, f'{method.title()} "{url}": {go_error_text(error, address)}') from None

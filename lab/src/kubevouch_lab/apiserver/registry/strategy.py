@@ -20,10 +20,6 @@ from kubevouch_lab.objects import Object
 _OPEN_STATUS = {"nodes", "pods", "namespaces", "services"}
 
 
-def nothing(_: Object) -> None:
-    """No defaults."""
-
-
 @dataclass(frozen=True)
 class Strategy:
     """The rules of a kind. Subclasses say what no table can.
@@ -32,7 +28,7 @@ class Strategy:
     changes. first_status: of a new object.
     """
 
-    defaults: Callable[[Object], None] = nothing
+    defaults: Callable[[Object], None] = lambda _: None
     required: tuple[str, ...] = ()
     immutable: tuple[str, ...] = ()
     first_status: str = ""
