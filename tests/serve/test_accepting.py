@@ -11,7 +11,7 @@ import pytest
 
 from kubevouch.serve import listener as listening
 from kubevouch.serve.accepting import AcceptError, listening_sockets
-from kubevouch.tls.io import ServerConnection, ServerTls
+from kubevouch.tls.io.server import ServerConnection, ServerTls
 from tests.serve.test_a_server_ends import ASKING as ASKING_LIVEZ
 from tests.serve.test_a_server_ends import Ending, ending
 from tests.serve.test_the_listener import (

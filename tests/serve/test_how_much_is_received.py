@@ -12,7 +12,8 @@ import pytest
 from kubevouch.serve import messages
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
-from kubevouch.tls.io import KeyPair, ServerTls, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import ServerTls, server_context
 from tests.serve.test_the_listener import AUTHORITY, connected
 from tests.support.apiservers import MOMENT
 from tests.support.bombs import gzip_bomb

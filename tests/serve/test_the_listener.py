@@ -20,7 +20,8 @@ from aiohttp import web
 from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.listener import Listener, ListenError
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
-from kubevouch.tls.io import KeyPair, ServerConnection, ServerTls, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import ServerConnection, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock

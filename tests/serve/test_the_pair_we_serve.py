@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.errors import UsageError
 from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, key_pair_source
-from kubevouch.tls.io import server_context
+from kubevouch.tls.io.server import server_context
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority

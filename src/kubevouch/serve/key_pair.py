@@ -18,7 +18,8 @@ from typing import Final, Protocol
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.named_files import bytes_in
 from kubevouch.tls import KeyPairError
-from kubevouch.tls.io import KeyPair, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import server_context
 from kubevouch.x509 import KeyKind, X509Error, kubelet_self_signed, read_certificates
 
 _LARGEST: Final = 1 << 20

@@ -25,7 +25,12 @@ from kubevouch.serve.messages import (
 )
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
-from kubevouch.tls.io import ServerConnection, ServerTls, client_chain, ignore_unreadable_names
+from kubevouch.tls.io.server import (
+    ServerConnection,
+    ServerTls,
+    client_chain,
+    ignore_unreadable_names,
+)
 
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()

@@ -9,7 +9,7 @@ from typing import Final
 from kubevouch.errors import UsageError
 from kubevouch.serve.key_pair import KeyPairSource, NamedPair
 from kubevouch.serve.shared_authority import AuthorityPlace
-from kubevouch.tls.io import ServerTlsSettings
+from kubevouch.tls.io.server import ServerTlsSettings
 from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 
 _MIN_VERSION: Final = "--tls-min-version"

@@ -15,7 +15,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.kubeconfig import User, read_bounded
 from kubevouch.tls import KeyPairError
-from kubevouch.tls.io import KeyPair, client_context
+from kubevouch.tls.io.context import KeyPair, client_context
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.fields import Fields
 from kubevouch.kube.io.credentials import Credential, bearer
 from kubevouch.kube.kubeconfig import ExecConfig
-from kubevouch.tls.io import KeyPair
+from kubevouch.tls.io.context import KeyPair
 
 # Long enough for a login in a browser: kubelogin itself gives up after three minutes.
 EXEC_SECONDS = 200.0

@@ -15,7 +15,7 @@ from kubevouch.kube.errors import (
 )
 from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
-from kubevouch.tls.io import Attempt, failure_of
+from kubevouch.tls.io.accidents import Attempt, failure_of
 
 _ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
 _DOWN: Final = (

@@ -29,7 +29,7 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.io.credentials import Credential, impersonation, unusable_pair
 from kubevouch.kube.io.failures import failure
 from kubevouch.tls import KeyPairError, TlsError
-from kubevouch.tls.io import KeyPair, client_context
+from kubevouch.tls.io.context import KeyPair, client_context
 from kubevouch.x509 import X509Error
 
 _IDLE: Final = 5
