@@ -7,30 +7,26 @@ import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from kubevouch.errors import ExitCode
+from kubevouch.kube import errors
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import (
     ApiTlsError,
     ApiUnreachable,
-    BadResponse,
+    BrokenOff,
     CredentialError,
-    Forbidden,
-    Gone,
     KubeconfigError,
     KubeError,
     NotAnApiServer,
-    NotFound,
     NotSent,
-    ResponseTooLarge,
-    ServerError,
-    StatusError,
     TooManyRequests,
-    Unauthorized,
 )
 from kubevouch.kube.io import transport
 from kubevouch.kube.io.client import ApiClient
@@ -54,160 +50,60 @@ SMALL = ResponseLimits(connect=30, total=60, body=1024 * 1024)
 PATH = "/api/v1/nodes/n"
 NODE = KINDS["", "v1", "nodes"]
 
-ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
-    "no such credential": (faults.refuse(status.unauthorized()), Unauthorized, "credential"),
-    "forbidden": (
-        faults.refuse(
-            status.forbidden(
-                "",
-                "nodes",
-                "n",
-                'User "u" cannot get resource "nodes" in API group "" at the cluster scope',
-            )
-        ),
-        Forbidden,
-        'cannot get nodes "n": nodes "n" is forbidden.*a Role must allow "get" on "nodes"',
-    ),
-    "forbidden to somebody with a strange name, and the authorizer says why": (
-        faults.refuse(
-            status.forbidden(
-                "",
-                "nodes",
-                r"n\" 1" + "x" * 250,
-                rf'User "{"a" * 300} \\ \"b cannot" cannot get resource "nodes" in API group "" at the cluster scope: '
-                "RBAC: clusterrole.rbac.authorization.k8s.io not found",
-            )
-        ),
-        Forbidden,
-        'a Role must allow "get" on "nodes"$',
-    ),
-    "a path that is forbidden": (
-        faults.refuse(
-            status.StatusError(403, "Forbidden", 'forbidden: User "u" cannot get path "/x"')
-        ),
-        Forbidden,
-        'a Role must allow "get" on "nodes"$',
-    ),
-    "refused by a webhook that says what cannot be": (
-        faults.refuse(
-            status.StatusError(
-                403,
-                "Forbidden",
-                'admission webhook "w" denied the request: a node cannot have this name',
-            )
-        ),
-        Forbidden,
-        "a node cannot have this name$",
-    ),
-    "refused by admission, which no Role helps against": (
-        faults.refuse(
-            status.forbidden(
-                "",
-                "nodes",
-                "n",
-                "unable to create new content in namespace s because it is being terminated",
-            )
-        ),
-        Forbidden,
-        "because it is being terminated$",
-    ),
-    "no such object": (faults.refuse(status.not_found("", "nodes", "n")), NotFound, "not found"),
-    "no such path": (faults.answer(404, "404 page not found\n"), NotFound, "404 page not found"),
-    "expired": (faults.refuse(status.expired()), Gone, "too old"),
-    "too many": (
-        faults.answer(429, "slow down", Content_Type="text/plain"),
-        TooManyRequests,
-        "slow down",
-    ),
-    "an error of the server": (
-        faults.answer(500, "boom", Content_Type="text/plain"),
-        ServerError,
-        "boom; HTTP 500",
-    ),
-    "an aggregated API whose backend is dark": (
-        faults.answer(
-            503,
-            "error trying to reach service: tls: failed to verify certificate",
-            Content_Type="text/plain",
-        ),
-        ServerError,
-        "error trying to reach service: tls: failed to verify certificate",
-    ),
-    "a load balancer without a server": (faults.html(502), ServerError, "HTTP 502"),
-    "a method that is not allowed": (
-        faults.refuse(status.method_not_allowed("", "nodes", "get")),
-        StatusError,
-        "HTTP 405",
-    ),
-    "a login page": (faults.html(200), NotAnApiServer, "another form than JSON"),
-    "a web server": (faults.html(404), NotAnApiServer, "web page"),
-    "a redirect": (
-        faults.redirect("https://login.example/?next=/api"),
-        NotAnApiServer,
-        "redirect .302. to https://login.example/",
-    ),
-    "a redirect that keeps the method": (faults.redirect("/", 307), NotAnApiServer, "redirect"),
-    "a TLS server asked in plain HTTP": (
-        faults.answer(400, "Client sent an HTTP request to an HTTPS server.\n"),
-        NotAnApiServer,
-        "put https://",
-    ),
-    "half of a JSON text": (
-        faults.answer(200, '{"metadata": {"na', Content_Type=JSON),
-        BadResponse,
-        "not JSON",
-    ),
-    "no text at all": (faults.answer(200, "", Content_Type=JSON), BadResponse, "not JSON"),
-    "another kind of JSON": (
-        faults.answer(200, '{"metadata": []}', Content_Type=JSON),
-        BadResponse,
-        "metadata",
-    ),
-    "bytes that are not gzip": (
-        faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="gzip"),
-        BadResponse,
-        "compression",
-    ),
-    "a compression that was not asked for": (
-        faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="br"),
-        BadResponse,
-        "only gzip",
-    ),
-    "more than was allowed": (faults.flood(8), ResponseTooLarge, "more than 1048576 bytes"),
-    "a gzip bomb": (
-        faults.answer(
-            200,
-            gzip_bomb(64, b" "),
-            Content_Type=JSON,
-            Content_Encoding="gzip",
-        ),
-        ResponseTooLarge,
-        "more than 1048576 bytes",
-    ),
-    "an error without end": (
-        faults.answer(500, b"x" * 2 * 1024 * 1024, Content_Type="text/plain"),
-        ResponseTooLarge,
-        "more than",
-    ),
-    "an error that moves the cursor": (
-        faults.answer(500, "\x1b[2J\x07 gone\n\n\nnext", Content_Type="text/plain"),
-        ServerError,
-        r"\?\[2J\? gone next",
-    ),
+ANSWERS: dict[str, dict[str, Any]] = {
+    **yaml.safe_load((Path(__file__).parent / "answers.yaml").read_text()),
+    "forbidden to somebody with a strange name, and the authorizer says why": {
+        "refuse": [
+            "forbidden",
+            "",
+            "nodes",
+            r"n\" 1" + "x" * 250,
+            rf'User "{"a" * 300} \\ \"b cannot" cannot get resource "nodes" in API group "" at the cluster scope: RBAC: no',
+        ],
+        "error": "Forbidden",
+        "text": 'a Role must allow "get" on "nodes"$',
+    },
+    "a gzip bomb": {
+        "answer": [200, gzip_bomb(64, b" ")],
+        "json": True,
+        "encoding": "gzip",
+        "error": "ResponseTooLarge",
+        "text": "more than 1048576 bytes",
+    },
+    "an error without end": {
+        "answer": [500, b"x" * 2 * 1024 * 1024],
+        "error": "ResponseTooLarge",
+        "text": "more than",
+    },
 }
 
 
-@pytest.mark.parametrize(("play", "kind", "text"), ANSWERS.values(), ids=list(ANSWERS))
+def _play(case: dict[str, Any]) -> Play:
+    [(name, words)] = ((name, case[name]) for name in PLAYS if name in case)
+    if name == "refuse":
+        return faults.refuse(getattr(status, words[0])(*words[1:]))
+    headers = {"Content_Type": JSON if "json" in case else "text/plain"}
+    if "encoding" in case:
+        headers["Content_Encoding"] = case["encoding"]
+    played: Play = getattr(faults, name)(*words, **(headers if name == "answer" else {}))
+    return played
+
+
+PLAYS = ("refuse", "answer", "html", "redirect", "flood")
+
+
+@pytest.mark.parametrize("case", ANSWERS.values(), ids=list(ANSWERS))
 async def test_an_answer_that_is_not_valid_is_an_error_of_its_kind(
-    server: ScriptedApiServer, authority: Authority, play: Play, kind: type[KubeError], text: str
+    server: ScriptedApiServer, authority: Authority, case: dict[str, Any]
 ) -> None:
-    server.faults.on(PATH, play)
+    kind: type[KubeError] = getattr(errors, case["error"])
+    server.faults.on(PATH, _play(case))
     async with client_of(access_to(server, authority), limits=SMALL) as api:
         with pytest.raises(kind) as caught:
             await api.get(NODES, "n")
     error = caught.value
     assert type(error) is kind
-    assert re.search(text, str(error))
+    assert re.search(case["text"], str(error))
     assert str(error).startswith(server.url)
     assert str(error).isprintable()
     assert error.exit_code is ExitCode.COULD_NOT_TELL
@@ -259,9 +155,8 @@ async def test_a_get_is_sent_again_when_the_connection_breaks(
     assert (await api.get(NODES, "n")).name == "n"
     assert len(server.requests) == 3
     server.faults.on(PATH, play)
-    with pytest.raises(ApiUnreachable) as caught:
+    with pytest.raises(BrokenOff):
         await api.get(NODES, "n")
-    assert caught.value.kind == "reset"
     assert len(server.requests) == 7
 
 
@@ -370,9 +265,8 @@ async def test_a_server_that_does_not_answer_is_given_up(
     async with client_of(
         access_to(server, authority), limits=ResponseLimits(connect=30, total=0.5)
     ) as api:
-        with pytest.raises(ApiUnreachable, match=r"no whole answer within 0\.5 seconds") as caught:
+        with pytest.raises(ApiUnreachable, match=r"no whole answer within 0\.5 seconds"):
             await api.version()
-    assert caught.value.kind == "timeout"
     assert len(server.requests) == 1
 
 
@@ -412,11 +306,8 @@ async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
     async with _listener(None) as url:
         access = msgspec.structs.replace(access_to(server, authority), server=url)
         async with client_of(access, limits=ResponseLimits(connect=0.5, total=30)) as api:
-            with pytest.raises(
-                ApiUnreachable, match=r"no connection within 0\.5 seconds"
-            ) as caught:
+            with pytest.raises(ApiUnreachable, match=r"no connection within 0\.5 seconds"):
                 await api.version()
-    assert caught.value.kind == "timeout"
 
 
 @pytest.mark.parametrize(
@@ -461,7 +352,6 @@ async def test_nobody_listening_is_told(server: ScriptedApiServer, authority: Au
         async with client_of(access) as api:
             with pytest.raises(ApiUnreachable, match="connection refused") as caught:
                 await api.version()
-    assert caught.value.kind == "refused"
     assert "the API server is down, or" in str(caught.value)
 
 
@@ -474,9 +364,8 @@ async def test_a_name_that_does_not_resolve_is_told(
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     access = msgspec.structs.replace(access_to(server, authority), server="https://api.invalid:1")
     async with client_of(access) as api:
-        with pytest.raises(ApiUnreachable, match=r"https://api\.invalid:1: no such host") as caught:
+        with pytest.raises(ApiUnreachable, match=r"https://api\.invalid:1: no such host"):
             await api.version()
-    assert caught.value.kind == "dns"
 
 
 async def _version(access: ClusterAccess) -> None:
@@ -540,13 +429,11 @@ async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
         assert proxy.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
         assert TOKEN not in proxy.heads[0]
         proxy.refuse = "407 Proxy Authentication Required"
-        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered with 407") as caught:
+        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered with 407"):
             await _version(access)
-        assert caught.value.kind == "proxy"
     secret = proxy.url.replace("//", "//me:plugh@")
     with pytest.raises(ApiUnreachable, match="no connection to the proxy") as caught:
         await _version(msgspec.structs.replace(access, proxy=secret))
-    assert caught.value.kind == "proxy"
     assert "plugh" not in str(caught.value)
     assert len(server.requests) == 1
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import trustme
 
-from kubevouch.serve.attributes import Attributes
+from kubevouch.serve.authorization import Attributes
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.x509 import ExtKeyUsage, VerifyReason, read_certificates, verify
 from tests.serve.conftest import Served

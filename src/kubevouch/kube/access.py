@@ -211,23 +211,15 @@ def _of_service_account(
 ) -> ClusterAccess:
     """The access of a pod, as client-go's rest.InClusterConfig. The CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
-    roots = read_bounded(str(service_account / "ca.crt"), "service account: ca.crt")
-    named = User(where="service account", token_file=str(service_account / "token"))
+    where = "service account"
     cluster = Cluster(
-        where="$KUBERNETES_SERVICE_HOST",
+        where=where,
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        certificate_authority=str(service_account / "ca.crt"),
     )
-    server = _server(cluster)
-    return ClusterAccess(
-        context="",
-        where="service account",
-        cluster="service account",
-        server=server,
-        user=named,
-        namespace=namespace or _pod_namespace(environ, service_account),
-        roots=roots,
-        proxy=environment_proxy(server, environ),
-    )
+    user = User(where=where, token_file=str(service_account / "token"))
+    space = namespace or _pod_namespace(environ, service_account)
+    return _resolved("", Context(where=where, namespace=space), cluster, user, environ)
 
 
 def _pod_namespace(environ: Mapping[str, str], service_account: Path) -> str:

@@ -31,8 +31,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NAMESPACES, NODES
-from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
+from kubevouch.kube.resources import NAMESPACES, NODES, SELF_SUBJECT_REVIEWS
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.configuration import with_configured
 from kubevouch.policy.sources.watched import WatchedSources

@@ -11,8 +11,7 @@ from kubevouch.errors import UsageError
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
-from kubevouch.serve.client_trust import ClientTrustFiles
-from kubevouch.serve.headers import HeaderNames
+from kubevouch.serve.client_trust import ClientTrustFiles, HeaderNames
 from kubevouch.serve.server import Delegation
 
 _UNTIL_WITHDRAWN: Final = 5.0

@@ -71,8 +71,7 @@ class ExecPlugin:
                 await self._asked()
             fresh = self._credential
             assert fresh is not None
-            same = (fresh.authorization, fresh.pair) == (refused.authorization, refused.pair)
-            return None if same else fresh
+            return None if fresh == refused else fresh
 
     async def _asked(self) -> Credential:
         answer = await self._run(self._program(), self._interactive())
