@@ -111,16 +111,13 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     if not context.cluster:
         expected = f"name one of its clusters: {names(config.clusters)}"
         raise KubeconfigError(context.where, "names no cluster", expected)
-    if context.cluster not in config.clusters:
-        known = f"clusters here: {names(config.clusters)}"
-        raise KubeconfigError(
-            f"{context.where}.cluster", f'cluster "{context.cluster}" does not exist', known
-        )
-    if context.user and context.user not in config.users:
-        known = f"users here: {names(config.users)}"
-        raise KubeconfigError(
-            f"{context.where}.user", f'user "{context.user}" does not exist', known
-        )
+    for kind, wanted, there in (
+        ("cluster", context.cluster, config.clusters),
+        ("user", context.user, config.users),
+    ):
+        if wanted and wanted not in there:
+            where, seen = f"{context.where}.{kind}", f'{kind} "{wanted}" does not exist'
+            raise KubeconfigError(where, seen, f"{kind}s here: {names(there)}")
     nobody = User(where=f"{context.where}.user")
     return context, config.clusters[context.cluster], config.users.get(context.user, nobody)
 
