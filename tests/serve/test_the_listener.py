@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -445,22 +444,6 @@ async def test_old_tls_is_refused(port: int) -> None:
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection("127.0.0.1", port, ssl=context)
-
-
-async def test_at_the_end_what_was_asked_is_answered_and_nothing_new_is_taken(place: Place) -> None:
-    listener = place.listener(drain=20.0)
-    await listener.__aenter__()
-    async with aiohttp.ClientSession() as session:
-        url, context = f"https://127.0.0.1:{listener.port}", client_context(AUTHORITY.pem)
-        asking = asyncio.create_task(session.get(f"{url}/slow", ssl=context))
-        await place.slow.asked.wait()
-        ending = asyncio.create_task(listener.__aexit__())
-        await asyncio.sleep(0)
-        with pytest.raises(aiohttp.ClientError):
-            await session.get(f"{url}/new", ssl=context)
-        place.slow.go.set()
-        assert (await asking).status == 200
-        await ending
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has one family only")

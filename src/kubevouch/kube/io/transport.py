@@ -72,9 +72,9 @@ class ResponseLimits:
     silence: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ApiRequest:
-    """A request without its credential. target: a quoted path with its query. headers: besides those of each request."""
+    """A request without its credential; its body may hold one. target: a quoted path with its query. headers: besides those of each request."""
 
     method: str
     target: str
