@@ -19,10 +19,11 @@ from kubevouch.kube.resources import (
     PolicyRule,
     Role,
     RoleBinding,
+    RoleRef,
+    Subject,
 )
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
-from kubevouch.kube.resources.rbac import RoleRef, Subject
 from kubevouch.policy.decide import approval
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock

@@ -17,7 +17,6 @@ from kubevouch.cli.metrics_server.flags import GIVEN, SWITCHES, WITH_VALUES
 from kubevouch.cli.metrics_server.settings import check_node_selector
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.objects import go_duration
-from kubevouch.serve.key_pair import KeyPairFilesError
 from kubevouch.serve.shared_authority import AuthorityPlace
 from real.oracle.flags_corpus import questions
 from tests.cli.program import Program
@@ -255,7 +254,7 @@ def test_a_selector_that_cannot_be_read_is_refused_before_anything_is_watched(
 def test_a_pair_for_names_whose_files_are_missing_names_its_flag(tmp_path: Path) -> None:
     [named] = settings("--tls-sni-cert-key", f"{tmp_path}/a.crt,{tmp_path}/a.key").tls.named
     with pytest.raises(
-        KeyPairFilesError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: cannot be read: No such"
+        UsageError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: cannot be read: No such"
     ):
         named.source.read()
 

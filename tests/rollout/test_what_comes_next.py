@@ -9,7 +9,7 @@ import pytest
 
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
-from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized, UnreachableKind
+from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized
 from kubevouch.rollout.decide.advice import Case, NextStep, step
 from kubevouch.rollout.decide.armed import as_of_now, found_armed, what_is_left_armed
 from kubevouch.rollout.decide.need import need_of
@@ -202,7 +202,7 @@ def test_while_the_api_server_is_away_what_needs_it_comes_after_what_shows_that_
 
 
 def test_which_command_shows_that_the_api_server_answers() -> None:
-    away = ApiUnreachable("s", "connection refused", kind=UnreachableKind.REFUSED)
+    away = ApiUnreachable("s", "connection refused")
     assert shows_an_answer(away) == READY
     assert shows_an_answer(Unauthorized("s", "expired", code=401)) == "kubectl auth whoami"
     assert shows_an_answer(Forbidden("s", "not allowed", code=403)) == "", "it has answered"
@@ -439,7 +439,7 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         (StoppedBefore(NODE.node, "mute", way=WayOn.ANSWER), f"ssh -F '/my ssh' -l ops -- {NODE.host}", "again"),
         (StoppedBefore("/s/aaaa.json", "no room", way=WayOn.THIS_MACHINE, shown_by=("df", "-h", "/s")), "df -h /s", "again"),
         (NothingApplicable("plan", "leaves out every node"), "anew", ""),
-        (ApiUnreachable("s", "no answer", kind=UnreachableKind.TIMEOUT), READY, "again"),
+        (ApiUnreachable("s", "no answer"), READY, "again"),
         (Forbidden("s", "not allowed", code=403), "kubevouch apply --print-role", "again"),
     ],
 )  # fmt: skip

@@ -86,8 +86,8 @@ def _run(
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.inventory.act.exporter import Exporter
     from kubevouch.inventory.act.instruments import ExporterInstruments
-    from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
+    from kubevouch.serve.server import new_registry
 
     registry = new_registry()
     instruments = ExporterInstruments(registry)

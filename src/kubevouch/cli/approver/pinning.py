@@ -24,8 +24,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NAMESPACES, NODES, Node
-from kubevouch.kube.resources.reviews import SELF_SUBJECT_REVIEWS
+from kubevouch.kube.resources import CSRS, NAMESPACES, NODES, SELF_SUBJECT_REVIEWS, Node
 from kubevouch.node.errors import NodeError
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.client_csr import certificate_id, client_csr_of

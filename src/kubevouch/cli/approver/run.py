@@ -84,8 +84,8 @@ def _run(
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments
-    from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import raise_open_file_limit
+    from kubevouch.serve.server import new_registry
 
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
     settings = ApproverSettings(namespace, identity, dry_run=dry_run, elects=elects)

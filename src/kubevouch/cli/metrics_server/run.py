@@ -14,7 +14,7 @@ from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
 from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import Credentials, fixed_or_files
+from kubevouch.kube.io.credentials import Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import Components, build_components, serve
@@ -91,7 +91,7 @@ async def _components(
         clock,
         log,
         roots=kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
-        credentials=fixed_or_files(access.user, clock),
+        credentials=UserCredentials(access.user, clock),
         certificate=await kubelet_certificate(
             flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
         ),
@@ -196,7 +196,7 @@ async def kubelet_certificate(
         client_certificate=str(Path(certificate).absolute()),
         client_key=str(Path(key).absolute()),
     )
-    found = fixed_or_files(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
+    found = UserCredentials(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
     try:
         # Else what cannot be read would be told for each node.
         await found.current()

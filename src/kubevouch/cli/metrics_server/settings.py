@@ -10,11 +10,10 @@ from kubevouch.errors import UsageError
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
-from kubevouch.serve.client_trust import ClientTrustFiles
-from kubevouch.serve.headers import HeaderNames
+from kubevouch.serve.client_trust import ClientTrustFiles, HeaderNames
 from kubevouch.serve.key_pair import KeyPairSource, NamedPair
 from kubevouch.serve.shared_authority import AuthorityPlace
-from kubevouch.tls.io import ServerTlsSettings
+from kubevouch.tls.io.server import ServerTlsSettings
 from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 
 _UNTIL_WITHDRAWN: Final = 5.0
