@@ -15,7 +15,7 @@ from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
+from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.serve.logs import Log, LogFormat
 from tests.support.clocks import WoundClock
@@ -94,9 +94,6 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     scraping.selects_nothing("pool=none")
     assert "No node matches --node-selector" in lines[-1]
     assert "pool=none" in lines[-1]
-    scraping.no_such_nodes(("n1", "n2"))
-    assert "there are no nodes of these names" in lines[-1]
-    assert "n1, n2" in lines[-1]
     whole = "".join(lines)
     assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]
@@ -117,8 +114,7 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
         scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
     scraping.duplicate(node, (("ns", words),))
     scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
-    reached = Reached("10.0.0.5", doubt=said)
-    scraping.changed(node, None, ScrapeResult("http-403", now, None, reached))
+    scraping.changed(node, None, ScrapeResult("http-403", now, None, said))
     assert len(lines) == 5
     assert denials("".join(lines), "p") == ()
 

@@ -19,7 +19,7 @@ from kubevouch.kubelet.io.fetch import (
     quoted,
 )
 from kubevouch.kubelet.io.names import NameResolver
-from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.kubelet.resource_metrics import LARGEST, MOST_CONTAINERS
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
@@ -72,12 +72,14 @@ def door(
     address: str = "",
     clock: Clock | None = None,
     check_time: bool = True,
+    unverified: bool = False,
 ) -> KubeletClient:
     return KubeletClient(
         Target(address or running.host, node, running.port),
         KubeletTrust(KubeletRoots(authority.pem), check_time=check_time),
         clock=clock or SystemClock(),
         names=NameResolver(SystemClock()),
+        unverified=unverified,
     )
 
 
@@ -464,12 +466,11 @@ async def test_a_kept_connection_to_an_expired_kubelet_is_told_of_with_the_prese
     clock = WoundClock(NOW)
     answers = {PATH: (401, b"Unauthorized")}
     async with kubelet(Serve(server_context(pair), answers)) as running:
-        with contextlib.closing(door(running, authority, clock=clock, check_time=False)) as fetch:
+        asked = door(running, authority, clock=clock, check_time=False, unverified=True)
+        with contextlib.closing(asked) as fetch:
             for _ in range(2):
                 with pytest.raises(FetchFailed, match="asked without a token") as caught:
-                    await fetch.page(
-                        PATH, TOKEN, timeout=30, most=MOST, unverified=Unverified.NO_CREDENTIAL
-                    )
+                    await ask(fetch)
                 assert caught.value.reason == "expired"
                 assert (
                     f"current time {clock.now():%Y-%m-%dT%H:%M:%S}Z is after" in caught.value.text

@@ -90,7 +90,6 @@ class Heard:
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
     changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
     unselected: list[str] = field(default_factory=list)
-    not_there: list[tuple[str, ...]] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     look: Callable[[], None] = lambda: None
@@ -120,10 +119,6 @@ class Heard:
 
     def selects_nothing(self, node_selector: str) -> None:
         self.unselected.append(node_selector)
-        self.stirred.set()
-
-    def no_such_nodes(self, names: tuple[str, ...]) -> None:
-        self.not_there.append(names)
         self.stirred.set()
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:

@@ -1,6 +1,8 @@
 """A node writes its own addresses, and whoever answers for its names says where they are: neither holds up the others."""
 
+import contextlib
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -12,14 +14,15 @@ from kubevouch.kubelet.io import dial, handshake
 from kubevouch.kubelet.io.names import Place
 from kubevouch.metrics.fleet import METRICS_PATH, KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
-from kubevouch.x509 import chains, hostnames
+from kubevouch.x509 import hostnames
 from tests.metrics.conftest import ADDRESS, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import Serve
-from tests.support.tangled_chain import tangled_chain
 
 NAMES = KubeletAddressing(address_types=("InternalDNS",), use_status_port=True)
+
+HOSTS = KubeletAddressing(address_types=("Hostname", "InternalIP"), use_status_port=True)
 
 
 def at_home(_: str) -> Sequence[Place]:
@@ -50,10 +53,10 @@ def counted(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[tu
 async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are compared with each of the node's addresses: as they are, and only what may be one of them letter by letter."""
+    """They are compared with the node's address as they are, and letter by letter only where they may be it."""
     shown = Authority("x").serving(*["a"] * 5_000)
     await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
-    called(cluster, "bad", *(f"{number}.bad" for number in range(8)))
+    called(cluster, "bad", "bad.example")
     settings = ScrapeSettings(timeout=60.0)
     read = counted(monkeypatch, dial, "read_certificate_der")
     compared = counted(monkeypatch, hostnames, "_covers")
@@ -64,25 +67,6 @@ async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(
     assert failure.reason == "name-not-covered"
     assert "valid for 5000 names" in failure.text
     assert (len(read), len(compared)) == (1, 0)
-
-
-async def test_a_chain_that_leads_nowhere_by_a_hundred_ways_is_not_gone_through_for_each_address(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Eight names, and sixteen certificates whose signatures took half a millisecond each, 800 times."""
-    names = [f"{number}.bad" for number in range(8)]
-    shown = tangled_chain(*names[1:])
-    await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
-    called(cluster, "bad", *names)
-    settings = ScrapeSettings(timeout=60.0)
-    checked = counted(monkeypatch, chains, "signature_error")
-    async with cluster.collecting(addressing=NAMES, look_up=at_home, settings=settings):
-        await cluster.round()
-        failure = cluster.heard.failure("bad")
-    assert failure is not None
-    assert failure.reason == "name-not-covered"
-    # Each of the 16 signatures once, by their one key and by the cluster's; before, a hundred for each address.
-    assert 0 < len(checked) <= 2 * 16
 
 
 async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(
@@ -151,3 +135,35 @@ async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: C
         failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.text.isprintable()
+
+
+async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Cluster) -> None:
+    """And a name that was resolved before goes on to be used."""
+    let_go, asked = threading.Event(), []
+
+    def look_up(host: str) -> Sequence[Place]:
+        asked.append(host)
+        if host.startswith("slow") or len(asked) > 50:
+            assert let_go.wait(60)
+        return [(socket.AF_INET, ("127.0.0.1", 0))]
+
+    slow = [f"slow-{number}" for number in range(40)]
+    for name in slow:
+        await cluster.add(name, addresses={"Hostname": f"{name}.example"})
+    by_name = cluster.serve("named", "named.example")
+    await cluster.add("named", by_name, addresses={"Hostname": "named.example"})
+    await cluster.add("addressed")
+    settings = ScrapeSettings(timeout=2.0)
+    with contextlib.ExitStack() as stack:
+        stack.callback(let_go.set)
+        async with cluster.collecting(
+            settings=settings, addressing=HOSTS, look_up=look_up
+        ) as collector:
+            for _ in range(3):
+                await cluster.round("addressed")
+            assert cluster.heard.failure("addressed") is None
+            assert collector.store.node("addressed") is not None
+            await cluster.heard.until(lambda: len(collector.results) == 42)
+            assert {collector.results[name].reason for name in slow} <= {"deadline", "name-unknown"}
+            # Each name takes one thread at most, however often it is asked for.
+            assert sum(each.name.startswith("resolve slow") for each in threading.enumerate()) <= 40

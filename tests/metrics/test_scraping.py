@@ -324,8 +324,7 @@ async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None
         failure = cluster.heard.failure("n1")
         assert failure is not None
         assert failure.text == "no address matched types [ExternalIP Hostname]"
-        result = collector.results["n1"]
-        assert (result.reason, result.reached.address) == ("no-address", "")
+        assert collector.results["n1"].reason == "no-address"
     assert cluster.kubelets["n1"].seen == []
 
 

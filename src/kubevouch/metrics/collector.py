@@ -117,7 +117,7 @@ class Collector:
         if not self._scraper.has_begun:
             return "not every ready node was measured twice yet"
         settings = self._settings
-        share = settings.ready_min_nodes or (1.0 if settings.insecure_everywhere else 0.0)
+        share = settings.ready_min_nodes or (1.0 if settings.insecure else 0.0)
         if not share or self._enough_were_read:
             return ""
         found = self.coverage
@@ -127,12 +127,9 @@ class Collector:
         return ""
 
     def _look_for_nodes(self) -> None:
-        """Whether the nodes that the settings name are there."""
-        nodes = self.fleet.nodes
-        if self._node_selector and not nodes:
+        """Whether the selector leaves any."""
+        if self._node_selector and not self.fleet.nodes:
             self._observer.selects_nothing(self._node_selector)
-        elif missing := self._settings.insecure_nodes.difference(nodes):
-            self._observer.no_such_nodes(tuple(sorted(missing)))
 
     def _node_of(self, pod: PodKey) -> str:
         return self.fleet.pods.node_of(pod)

@@ -27,8 +27,6 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 LONGEST_PATH: Final = 1024
 """Characters of a path: a kubelet may write this annotation of its own Node, and each scrape asks for it."""
 _MOST_TEXTS: Final = 20_000
-_MOST_ADDRESSES: Final = 8
-"""Of a node: it writes them itself, and each may be dialled."""
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
@@ -52,8 +50,7 @@ _ROWS: Final = RowForm(_PlacedPod, "Node", _placed)
 class FleetNode(msgspec.Struct, frozen=True):
     """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types.
 
-    others: its other addresses of these types, most preferred first. path: "" if its annotation has a longer one than
-    LONGEST_PATH.
+    path: "" if its annotation has a longer one than LONGEST_PATH.
     """
 
     name: str
@@ -62,7 +59,6 @@ class FleetNode(msgspec.Struct, frozen=True):
     port: int
     path: str
     ready: bool
-    others: tuple[str, ...] = ()
     uid: str = ""
 
 
@@ -80,28 +76,26 @@ class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
     def fleet_node(self, node: Node) -> FleetNode:
         """The node with the address, port and path to scrape."""
         status_port = node.status.daemon_endpoints.kubelet_endpoint.port
-        addresses = self._addresses(node)
         path = node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource"
         return FleetNode(
             name=node.name,
             uid=node.uid,
             labels=node.metadata.labels,
-            address=addresses[0] if addresses else "",
-            others=addresses[1:],
+            address=self._address(node),
             port=status_port if self.use_status_port and status_port else self.port,
             path=path if len(path) <= LONGEST_PATH else "",
             ready=node.ready,
         )
 
-    def _addresses(self, node: Node) -> tuple[str, ...]:
-        """The first is that of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
+    def _address(self, node: Node) -> str:
+        """That of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
         found = (
             each.address
             for wanted in self.address_types
             for each in node.status.addresses
             if each.type == wanted and 0 < len(each.address) <= LONGEST_NAME
         )
-        return tuple(dict.fromkeys(found))[:_MOST_ADDRESSES]
+        return next(found, "")
 
 
 @dataclass(slots=True)

@@ -1,7 +1,6 @@
 """What became of the last scrape of each node, and how many of the nodes that are ready are read."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -28,46 +27,28 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
     timed_out: bool = False
 
 
-class Reached(msgspec.Struct, frozen=True):
-    """How a kubelet was reached.
-
-    address: that was dialled. instead: why it is not the preferred one, "" if it is. doubt: why the kubelet could not be
-    verified, "" if it was. credential: what it was given all the same: "" for none, "client certificate" or "token".
-    """
-
-    address: str
-    instead: str = ""
-    doubt: str = ""
-    credential: str = ""
-
-
 class ScrapeResult(msgspec.Struct, frozen=True):
     """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded.
 
-    at: when it ended. read_at: the end of the last one that succeeded; None if none has.
+    at: when it ended. read_at: the end of the last one that succeeded; None if none has. doubt: why a kubelet that was
+    asked could not be verified, "" if it was.
     """
 
     reason: str
     at: datetime
     read_at: datetime | None
-    reached: Reached
+    doubt: str = ""
 
     def after(self, before: "ScrapeResult | None") -> "ScrapeResult":
         """This result with what the one before it tells."""
         if before is None:
             return self
-        return ScrapeResult(self.reason, self.at, self.read_at or before.read_at, self.reached)
+        return ScrapeResult(self.reason, self.at, self.read_at or before.read_at, self.doubt)
 
     def differs(self, before: "ScrapeResult | None") -> bool:
-        """Whether an operator would want to hear of it: another reason, another address, or verified or not."""
-        if before is None:
-            return bool(self.reason or self.reached.instead or self.reached.doubt)
-        ours, theirs = self.reached, before.reached
-        return (self.reason, bool(ours.doubt), ours.credential) != (
-            before.reason,
-            bool(theirs.doubt),
-            theirs.credential,
-        ) or (not self.reason and not before.reason and ours.address != theirs.address)
+        """Whether an operator would want to hear of it: another reason, or verified or not."""
+        earlier = (before.reason, bool(before.doubt)) if before is not None else ("", False)
+        return (self.reason, bool(self.doubt)) != earlier
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -108,8 +89,3 @@ def coverage_of(
         return found is not None and found.read_at is not None and now - found.read_at <= recent
 
     return Coverage(len(ready), tuple(sorted(name for name in ready if not is_read(name))))
-
-
-def unverified(results: Iterable[ScrapeResult]) -> Mapping[str, int]:
-    """How many kubelets answered although they could not be verified, by what they were given: `none` for no credential."""
-    return Counter(each.reached.credential or "none" for each in results if each.reached.doubt)

@@ -14,17 +14,17 @@ from typing import Final, ParamSpec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.credentials import Credentials
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.io.fetch import FetchFailed
+from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
-from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
+from kubevouch.kubelet.resource_metrics import LARGEST, ResourceMetrics, reading
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
-from kubevouch.metrics.kubelet_connection import KubeletConnection
 from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import PageForm, quick_page
-from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
+from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
@@ -180,8 +180,6 @@ class Scraper:
 
     async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
-        unverified = self._settings.unverified(followed.node.name)
-        followed.connection = KubeletConnection(self._clock, self._names, self._limits, unverified)
         try:
             # First scrapes are spread, later ones are not.
             await self._clock.sleep(followed.due - self._clock.monotonic())
@@ -196,7 +194,7 @@ class Scraper:
                 followed.due = self._next_due(followed)
                 await self._wake_ups.at(followed.due)
         finally:
-            followed.connection.close()
+            followed.close()
 
     def _next_due(self, followed: "_Followed") -> float:
         """The next moment of a node, by the monotonic clock."""
@@ -209,7 +207,7 @@ class Scraper:
         began = self._clock.monotonic()
         node, failure = followed.node, None
         try:
-            body, asked_at = await self._fetched(node, followed.connection, began)
+            body, asked_at = await self._fetched(followed, began)
             if not await self._keep(followed, body, asked_at):
                 # The node has no usage while this lasts, so it counts as a failed scrape.
                 failure = ScrapeFailure(node.name, "no-usage", _NO_USAGE)
@@ -237,28 +235,29 @@ class Scraper:
             reason=failure.reason if failure else "",
             at=now,
             read_at=None if failure else now,
-            reached=followed.connection.reached,
+            doubt=followed.doubt,
         ).after(before)
         self._results[node.name] = found
         if found.differs(before):
             self._tell(self._observer.changed, node, before, found)
 
-    async def _fetched(
-        self, node: FleetNode, connection: KubeletConnection, began: float
-    ) -> tuple[bytes, datetime]:
+    async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
         """The page, and when it was asked for. All that a scrape asks for shares its time."""
-        connection.reached = Reached(node.address)
+        node, followed.doubt = followed.node, ""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
         if not node.path:
             raise FetchFailed(node.name, "path-too-long", _PATH_TOO_LONG)
-        trust = await self._current_trust()
+        client = self._client(followed, await self._current_trust())
         credential = await self._credentials.current()
         asked_at = self._clock.now()
 
         async def page(authorization: str) -> bytes:
             left = self._settings.timeout - (self._clock.monotonic() - began)
-            return await connection.page(node, trust, authorization, timeout=left)
+            try:
+                return await client.page(node.path, authorization, timeout=left, most=LARGEST)
+            finally:
+                followed.doubt = client.was_doubted
 
         try:
             return await page(credential.authorization), asked_at
@@ -270,6 +269,22 @@ class Scraper:
             if newer is None:
                 raise
         return await page(newer.authorization), asked_at
+
+    def _client(self, followed: "_Followed", trust: KubeletTrust) -> KubeletClient:
+        """The connection to the node's kubelet: a new one when its address or the trust has changed."""
+        node = followed.node
+        target, kept = Target(node.address, node.name, node.port), followed.client
+        if kept is None or kept.target != target or kept.trust is not trust:
+            followed.close()
+            kept = followed.client = KubeletClient(
+                target,
+                trust,
+                clock=self._clock,
+                names=self._names,
+                limits=self._limits,
+                unverified=self._settings.insecure,
+            )
+        return kept
 
     async def _current_trust(self) -> KubeletTrust:
         """One for all nodes, and a new one when the authorities or the client certificate change."""
@@ -318,10 +333,9 @@ class Scraper:
 class _Followed:
     """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
 
-    late: whether its last scrape ran out of time. form: of its last page, which makes the next one cheap to read.
+    late: whether its last scrape ran out of time. form: of its last page, which makes the next one cheap to read. doubt:
+    see ScrapeResult.
     """
-
-    connection: KubeletConnection
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:
         self.node = node
@@ -331,3 +345,11 @@ class _Followed:
         self.scrapes = 0
         self.form = PageForm()
         self.task: asyncio.Task[None] | None = None
+        self.client: KubeletClient | None = None
+        self.doubt = ""
+
+    def close(self) -> None:
+        """Closes the connection, if one is open."""
+        if self.client is not None:
+            self.client.close()
+            self.client = None

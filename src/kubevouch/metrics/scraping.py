@@ -6,7 +6,6 @@ from typing import Protocol
 import msgspec
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kubelet.io.trust import Unverified
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
@@ -18,28 +17,20 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     resolution: seconds between two scrapes of a node. timeout: seconds for one. late_at_once: scrapes in flight of nodes
     whose last one ran out of time.
 
-    insecure_everywhere: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any
-    credential. insecure_nodes: --kubelet-insecure-tls-nodes: these alone get one although they cannot be verified.
+    insecure: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any credential.
     ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read before the server is ready.
     """
 
     resolution: float = 15.0
     timeout: float = 10.0
     late_at_once: int = 1000
-    insecure_everywhere: bool = False
-    insecure_nodes: frozenset[str] = frozenset()
+    insecure: bool = False
     ready_min_nodes: float = 0.0
 
     @property
     def interval(self) -> timedelta:
         """The resolution."""
         return timedelta(seconds=self.resolution)
-
-    def unverified(self, name: str) -> Unverified:
-        """What a node's kubelet gets if it cannot be verified."""
-        if name in self.insecure_nodes:
-            return Unverified.CREDENTIAL
-        return Unverified.NO_CREDENTIAL if self.insecure_everywhere else Unverified.NOTHING
 
 
 class ScrapeObserver(Protocol):
@@ -61,7 +52,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        """A node's scrapes fail, succeed, or reach it in another way than before (ScrapeResult.differs)."""
+        """A node's scrapes fail, succeed, or find it verified or not, other than before (ScrapeResult.differs)."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -70,10 +61,6 @@ class ScrapeObserver(Protocol):
 
     def selects_nothing(self, node_selector: str) -> None:
         """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
-        ...
-
-    def no_such_nodes(self, names: tuple[str, ...]) -> None:
-        """The nodes were listed for the first time, and none has these names of --kubelet-insecure-tls-nodes."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:

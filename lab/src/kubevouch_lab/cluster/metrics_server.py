@@ -133,7 +133,7 @@ class MetricsServerProgram:
                 settings=ScrapeSettings(
                     resolution=resolution,
                     timeout=resolution * 0.9,
-                    insecure_everywhere=_INSECURE in server.arguments,
+                    insecure=_INSECURE in server.arguments,
                 ),
             )
             server.has_usage_of = lambda node: parts.store.node(node) is not None

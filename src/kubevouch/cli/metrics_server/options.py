@@ -117,12 +117,6 @@ def kubelets(function: F) -> F:
             "insecure",
             help="Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read.",
         ),
-        _list(
-            "--kubelet-insecure-tls-nodes",
-            "insecure_nodes",
-            metavar="NAMES",
-            help="These nodes alone get a credential although they cannot be verified.",
-        ),
         click.option(
             "--ready-min-nodes",
             "ready_min_nodes",

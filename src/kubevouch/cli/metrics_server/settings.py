@@ -115,8 +115,7 @@ def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
         ScrapeSettings(
             resolution=resolution,
             timeout=timeout,
-            insecure_everywhere=bool(flags["insecure"]),
-            insecure_nodes=frozenset(_list(flags, "insecure_nodes")),
+            insecure=bool(flags["insecure"]),
             ready_min_nodes=_number(flags, "ready_min_nodes"),
         ),
         KubeletAddressing(

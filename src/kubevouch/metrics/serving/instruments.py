@@ -5,7 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from kubevouch.metrics.results import ScrapeResult, unverified
+from kubevouch.metrics.results import ScrapeResult
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.series import Distribution, heading, in_pieces, label
 
@@ -95,12 +95,9 @@ class Instruments:
             self._freshness.lines(_FRESHNESS)
         )
         yield from self._of_nodes()
-        if found := unverified(self._results().values()):
-            text = "Kubelets that answered although they cannot be verified, by the credential that they get"
-            yield _heading(_UNVERIFIED, "gauge", text) + "".join(
-                f"{_UNVERIFIED}{{{label('credential', given)}}} {found[given]}\n"
-                for given in sorted(found)
-            )
+        if found := sum(bool(each.doubt) for each in self._results().values()):
+            text = "Kubelets that are asked without a credential, since they cannot be verified"
+            yield _heading(_UNVERIFIED, "gauge", text) + f"{_UNVERIFIED} {found}\n"
         yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
             + f'{_REQUESTS}{{success="true"}} {self._succeeded}\n' * bool(self._succeeded)

@@ -52,21 +52,10 @@ class ScrapeLog:
             self._log.verbose(1, text, node=node.name, pods=_named(pods))
 
     def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        """Logs that a node is reached at another address than the preferred one, or that it could not be verified."""
-        reached, earlier = now.reached, before.reached if before else None
-        if reached.instead and not now.reason:
-            text = "Scrapes the node at another of its addresses, which its certificate covers"
-            self._log.info(text, node=node.name, address=reached.address, err=reached.instead)
-        if not reached.doubt or (earlier and earlier.doubt):
-            return
-        if reached.credential:
-            text = (
-                "Gave a credential to a kubelet that is not verified (--kubelet-insecure-tls-nodes)"
-            )
-            self._log.error(reached.doubt, text, node=node.name, credential=reached.credential)
-        else:
+        """Logs that a node could not be verified."""
+        if now.doubt and not (before and before.doubt):
             text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
-            self._log.error(reached.doubt, text, node=node.name)
+            self._log.error(now.doubt, text, node=node.name)
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         """Logs and counts that the task of a node died and was started again."""
@@ -79,11 +68,6 @@ class ScrapeLog:
         """Logs that there is nothing to scrape."""
         text = "No node matches --node-selector: there is nothing to scrape, and the server is not ready before one does"
         self._log.warning(text, selector=node_selector)
-
-    def no_such_nodes(self, names: tuple[str, ...]) -> None:
-        """Logs that an operator has signed for nodes that are not there."""
-        text = "--kubelet-insecure-tls-nodes: there are no nodes of these names; the whole name of a Node was expected"
-        self._log.warning(text, nodes=first_of(names))
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
         """Logs that a watch failed; it will be tried again."""
