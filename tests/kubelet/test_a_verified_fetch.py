@@ -20,7 +20,7 @@ from kubevouch.kubelet.io.fetch import (
 )
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
-from kubevouch.kubelet.resource_metrics import LARGEST, MOST_CONTAINERS
+from kubevouch.metrics.pages import LARGEST, MOST_CONTAINERS
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
 from tests.support.bombs import gzip_bomb, gzip_of_nothing

@@ -16,8 +16,8 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.store import NodeUsage, PodUsage

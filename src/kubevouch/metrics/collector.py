@@ -14,8 +14,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import Coverage, ScrapeResult, coverage_of
 from kubevouch.metrics.scraper import Scraper
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings

@@ -15,9 +15,20 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from kubevouch.metrics.columns import Layout, Owner, columns, layout_of
+from kubevouch.metrics.columns import (
+    LAST_NS,
+    NEVER,
+    Layout,
+    Owner,
+    PodKey,
+    Point,
+    columns,
+    is_sample,
+    layout_of,
+    node_point,
+    start_of,
+)
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point, is_sample, node_point, start_of
 
 MOST_ROWS: Final = 5_000
 """Containers. With more of them the page is read in steps."""

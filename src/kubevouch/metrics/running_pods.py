@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.columns import PodKey
 
 
 class RunningPod(msgspec.Struct, frozen=True, gc=False):

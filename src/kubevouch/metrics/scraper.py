@@ -20,9 +20,8 @@ from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
-from kubevouch.kubelet.resource_metrics import LARGEST, ResourceMetrics, reading
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
-from kubevouch.metrics.pages import page_of
+from kubevouch.metrics.pages import LARGEST, Page, reading
 from kubevouch.metrics.quick_pages import PageForm, quick_page
 from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
@@ -302,7 +301,7 @@ class Scraper:
         node = followed.node
         found = quick_page(body, followed.form)
         if found is None:
-            page = page_of(await self._read(body, node), int(asked_at.timestamp() * 1000))
+            page = await self._read(body, node, int(asked_at.timestamp() * 1000))
         else:
             page, followed.form = found
         foreign = self._store.record(node.name, page)
@@ -313,14 +312,14 @@ class Scraper:
             self._tell(self._observer.incomplete, node, node_itself=lacks, pods=page.incomplete)
         return page.node is not None
 
-    async def _read(self, body: bytes, node: FleetNode) -> ResourceMetrics:
+    async def _read(self, body: bytes, node: FleetNode, requested_ms: int) -> Page:
         """A page that needs the full reader. Other scrapes go on meanwhile: it may be long, and of hostile bytes."""
-        steps = reading(body, f"node {node.name}")
+        steps = reading(body, f"node {node.name}", requested_ms)
         while True:
             try:
                 next(steps)
             except StopIteration as end:
-                page: ResourceMetrics = end.value
+                page: Page = end.value
                 return page
             await self._clock.sleep(0)
 

@@ -6,8 +6,8 @@ from typing import Protocol
 import msgspec
 
 from kubevouch.errors import KubevouchError
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
 
 

@@ -14,9 +14,8 @@ from typing import Final
 import msgspec
 
 from kubevouch.clock import Clock
-from kubevouch.metrics.columns import ABSENT
+from kubevouch.metrics.columns import ABSENT, PodKey
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
 STALE_AFTER: Final = 3

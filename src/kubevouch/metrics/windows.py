@@ -14,9 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kubevouch.metrics.columns import ABSENT, Columns, columns, no_measurements
+from kubevouch.metrics.columns import ABSENT, Columns, Point, columns, no_measurements
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.points import Point
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
 """The rate of a younger container would be too inexact (freshContainerMinMetricsResolution)."""

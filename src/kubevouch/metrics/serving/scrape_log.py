@@ -2,8 +2,8 @@
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.results import ScrapeFailure, ScrapeResult, first_of
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import go_duration
