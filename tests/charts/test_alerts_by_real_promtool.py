@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.scraping import ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.serve.exposition import new_registry
 from real.charts import APPROVER, EXPORTER, METRICS_SERVER, Helm

@@ -15,8 +15,8 @@ from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
-from kubevouch.metrics.serving.scrape_log import ScrapeLog
+from kubevouch.metrics.scrape_log import ScrapeLog
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult
 from kubevouch.serve.logs import Log, LogFormat
 from tests.support.clocks import WoundClock
 

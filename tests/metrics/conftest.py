@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import pytest
 
 from kubevouch.errors import KubevouchError
@@ -17,9 +18,9 @@ from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.columns import PodKey
-from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
-from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
-from kubevouch.metrics.scraping import ScrapeSettings
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.scrape_log import ScrapeLog
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of
@@ -35,6 +36,7 @@ NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
 PATH = "/metrics/resource"
 ADDRESS = "127.0.0.1"
+SETTINGS = ScrapeSettings()
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Live(dict[str, tuple[int, bytes]]):
 
 
 @dataclass
-class Heard:
+class Heard(ScrapeLog):
     """Everything the collector told."""
 
     scrapes: list[tuple[str, ScrapeFailure | None]] = field(default_factory=list)
@@ -219,13 +221,11 @@ class Cluster:
     async def collecting(
         self,
         *,
-        settings: ScrapeSettings | None = None,
-        addressing: KubeletAddressing | None = None,
+        settings: ScrapeSettings = SETTINGS,
         credentials: Credentials | None = None,
         certificate: Credentials | None = None,
         look_up: LookUp = system_look_up,
         heard: Heard | None = None,
-        node_selector: str = "",
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
         user = User(where="service account", token_file=str(self.token))
@@ -239,11 +239,7 @@ class Cluster:
                 clock=self.clock,
                 rng=random.Random(1).random,
                 observer=heard or self.heard,
-                addressing=addressing
-                or KubeletAddressing(address_types=("InternalIP",), use_status_port=True),
-                settings=settings,
-                node_selector=node_selector,
-                check_time=False,
+                settings=msgspec.structs.replace(settings, use_status_port=True, check_time=False),
             )
             task = asyncio.create_task(collector.run())
             try:

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import Coverage, ScrapeResult, coverage_of
+from kubevouch.metrics.scraping import Coverage, ScrapeResult, coverage_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -15,19 +14,8 @@ FAILED = ScrapeResult("deadline", NOW, None)
 DOUBTED = msgspec.structs.replace(READ, doubt="x509: at 12:00")
 
 
-def node(name: str, *, ready: bool = True) -> FleetNode:
-    return FleetNode(name, {}, "10.0.0.5", 10250, "/metrics/resource", ready=ready)
-
-
 def test_what_was_read_not_long_ago_counts_whatever_came_since() -> None:
-    nodes = {
-        "read": node("read"),
-        "failed-since": node("failed-since"),
-        "failed-for-long": node("failed-for-long"),
-        "never": node("never"),
-        "new": node("new"),
-        "not-ready": node("not-ready", ready=False),
-    }
+    nodes = ["read", "failed-since", "failed-for-long", "never", "new"]
     results = {
         "read": READ,
         "failed-since": FAILED.after(msgspec.structs.replace(READ, read_at=NOW - 45 * SECOND)),
@@ -42,7 +30,7 @@ def test_what_was_read_not_long_ago_counts_whatever_came_since() -> None:
 
 
 def test_without_a_ready_node_nothing_is_missing() -> None:
-    assert coverage_of({"n": node("n", ready=False)}, {}, now=NOW, recent=SECOND).share == 1.0
+    assert coverage_of([], {}, now=NOW, recent=SECOND).share == 1.0
 
 
 def test_ten_names_are_enough() -> None:

@@ -8,11 +8,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from kubevouch.kubelet.io import dial, handshake
 from kubevouch.kubelet.io.names import Place
-from kubevouch.metrics.fleet import METRICS_PATH, KubeletAddressing
+from kubevouch.metrics.fleet import METRICS_PATH
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.x509 import hostnames
 from tests.metrics.conftest import ADDRESS, Cluster, Live, Page
@@ -20,9 +21,9 @@ from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import Serve
 
-NAMES = KubeletAddressing(address_types=("InternalDNS",), use_status_port=True)
+NAMES = ScrapeSettings(address_types=("InternalDNS",))
 
-HOSTS = KubeletAddressing(address_types=("Hostname", "InternalIP"), use_status_port=True)
+HOSTS = ScrapeSettings(address_types=("Hostname", "InternalIP"), timeout=2.0)
 
 
 def at_home(_: str) -> Sequence[Place]:
@@ -57,10 +58,10 @@ async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(
     shown = Authority("x").serving(*["a"] * 5_000)
     await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
     called(cluster, "bad", "bad.example")
-    settings = ScrapeSettings(timeout=60.0)
+    settings = msgspec.structs.replace(NAMES, timeout=60.0)
     read = counted(monkeypatch, dial, "read_certificate_der")
     compared = counted(monkeypatch, hostnames, "_covers")
-    async with cluster.collecting(addressing=NAMES, look_up=at_home, settings=settings):
+    async with cluster.collecting(look_up=at_home, settings=settings):
         await cluster.round()
         failure = cluster.heard.failure("bad")
     assert failure is not None
@@ -82,7 +83,7 @@ async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(
     await cluster.add("bad")
     called(cluster, "bad", "bad.example")
     tried = counted(monkeypatch, handshake, "joined")
-    async with cluster.collecting(addressing=NAMES, look_up=everywhere):
+    async with cluster.collecting(settings=NAMES, look_up=everywhere):
         await cluster.round()
         assert cluster.heard.failure("bad") is not None
     assert asked == ["bad.example"]
@@ -100,7 +101,7 @@ async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter:
         asked.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    async with cluster.collecting(addressing=NAMES, look_up=look_up):
+    async with cluster.collecting(settings=NAMES, look_up=look_up):
         await cluster.round()
         failure = cluster.heard.failure("bad")
     assert failure is not None
@@ -130,7 +131,7 @@ async def test_a_path_longer_than_any_is_not_asked_for(cluster: Cluster, letter:
 async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: Cluster) -> None:
     await cluster.add("bad")
     called(cluster, "bad", 'a\nE1130 "Failed to scrape node" node="good"\x1b[2J')
-    async with cluster.collecting(addressing=NAMES):
+    async with cluster.collecting(settings=NAMES):
         await cluster.round()
         failure = cluster.heard.failure("bad")
     assert failure is not None
@@ -153,12 +154,9 @@ async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Clu
     by_name = cluster.serve("named", "named.example")
     await cluster.add("named", by_name, addresses={"Hostname": "named.example"})
     await cluster.add("addressed")
-    settings = ScrapeSettings(timeout=2.0)
     with contextlib.ExitStack() as stack:
         stack.callback(let_go.set)
-        async with cluster.collecting(
-            settings=settings, addressing=HOSTS, look_up=look_up
-        ) as collector:
+        async with cluster.collecting(settings=HOSTS, look_up=look_up) as collector:
             for _ in range(3):
                 await cluster.round("addressed")
             assert cluster.heard.failure("addressed") is None

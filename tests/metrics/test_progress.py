@@ -6,7 +6,7 @@ from datetime import timedelta
 from kubevouch.kube.io.credentials import Credential
 from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.meta import Metadata
-from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.fleet import fleet_node
 from kubevouch.metrics.scraper import Scraper
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
@@ -141,7 +141,7 @@ async def test_a_selector_that_no_node_matches_is_told_once_the_nodes_were_liste
 ) -> None:
     """Else the server would never be ready, and say nothing about it."""
     await cluster.add("n1")
-    async with cluster.collecting(node_selector="pool=none") as collector:
+    async with cluster.collecting(settings=ScrapeSettings(node_selector="pool=none")) as collector:
         assert cluster.heard.unselected == ["pool=none"]
         assert collector.held_back
     heard = Heard()
@@ -159,13 +159,12 @@ async def test_a_node_that_is_seen_while_the_scraper_ends_is_not_scraped(cluster
         clock=cluster.clock,
         observer=cluster.heard,
         settings=ScrapeSettings(),
-        address_types=("InternalIP",),
     )
     running = asyncio.create_task(scraper.run())
     await asyncio.sleep(0)
     running.cancel()
     await asyncio.wait([running])
-    late = KubeletAddressing().fleet_node(Node(metadata=Metadata(name="late")))
+    late = fleet_node(Node(metadata=Metadata(name="late")), ScrapeSettings())
     scraper.put(late)
     assert "scrape late" not in {task.get_name() for task in asyncio.all_tasks()}
     # What the watch tells of it then is no error.

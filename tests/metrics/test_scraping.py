@@ -10,8 +10,7 @@ import pytest
 
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.trust import KubeletRoots
-from kubevouch.metrics.fleet import ADDRESS_TYPES, KubeletAddressing
-from kubevouch.metrics.scraping import ScrapeSettings
+from kubevouch.metrics.scraping import ADDRESS_TYPES, ScrapeSettings
 from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import (
     ADDRESS,
@@ -318,8 +317,8 @@ async def test_an_ipv6_node_is_scraped(cluster: Cluster) -> None:
 
 async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None:
     await cluster.add("n1")
-    addressing = KubeletAddressing(address_types=("ExternalIP", "Hostname"), use_status_port=True)
-    async with cluster.collecting(addressing=addressing) as collector:
+    settings = ScrapeSettings(address_types=("ExternalIP", "Hostname"))
+    async with cluster.collecting(settings=settings) as collector:
         await cluster.round()
         failure = cluster.heard.failure("n1")
         assert failure is not None

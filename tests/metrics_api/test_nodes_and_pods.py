@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.metrics.running_pods import RunningPods
+from kubevouch.metrics.fleet import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.support.clocks import WoundClock

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.scraping import ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments, scrape_buckets
 from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.messages import HttpRequest

@@ -11,7 +11,6 @@ from kubevouch.cli.metrics_server.settings import KubeletFlags
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
-from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.serve.logs import Log
 from tests.support.authority import Authority
@@ -26,7 +25,7 @@ async def test_a_pair_that_does_not_fit_together_is_refused_at_the_start_and_tol
     log = Log(lines.append, clock)
     first, second = authority.client("first"), authority.client("second")
     chain, key = tmp_path / "client.crt", tmp_path / "client.key"
-    flags = KubeletFlags(ScrapeSettings(), KubeletAddressing(), "", str(chain), str(key), "")
+    flags = KubeletFlags(ScrapeSettings(), "", str(chain), str(key))
     chain.write_bytes(first.chain)
     key.write_bytes(second.key)
     with pytest.raises(UsageError, match=r"--kubelet-client-key.*does not belong"):
@@ -55,7 +54,7 @@ async def test_authorities_that_a_shell_puts_into_a_pipe_are_read_once_at_the_st
     reading, writing = os.pipe()
     os.write(writing, pem)
     os.close(writing)
-    flags = KubeletFlags(ScrapeSettings(), KubeletAddressing(), f"/dev/fd/{reading}", "", "", "")
+    flags = KubeletFlags(ScrapeSettings(), f"/dev/fd/{reading}", "", "")
     access = cluster_access({}, kubeconfig=str(config))
     roots = kubelet_roots(access, flags, clock, Log(lines.append, clock))
     assert roots().pem == pem

@@ -23,8 +23,8 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
 from kubevouch.metrics.quick_pages import PageForm, quick_page
-from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
-from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
+from kubevouch.metrics.scrape_log import ScrapeLog
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
@@ -46,7 +46,7 @@ class Scraper:
 
     roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
     certificate: the source of the client certificate that kubelets are presented, if there is one.
-    check_time: see KubeletTrust. look_up: resolves the names of kubelets.
+    look_up: resolves the names of kubelets.
     """
 
     def __init__(
@@ -57,10 +57,8 @@ class Scraper:
         credentials: Credentials,
         certificate: Credentials | None = None,
         clock: Clock,
-        observer: ScrapeObserver,
+        observer: ScrapeLog,
         settings: ScrapeSettings,
-        address_types: tuple[str, ...],
-        check_time: bool = True,
         look_up: LookUp = system_look_up,
     ) -> None:
         self._store = store
@@ -70,8 +68,7 @@ class Scraper:
         self._clock = clock
         self._observer = observer
         self._settings = settings
-        self._no_address = f"no address matched types [{' '.join(address_types)}]"
-        self._check_time = check_time
+        self._no_address = f"no address matched types [{' '.join(settings.address_types)}]"
         self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
         self._limits = TimeLimits()
         self._wake_ups = WakeUps(clock)
@@ -292,7 +289,7 @@ class Scraper:
         pair = (await self._certificate.current()).pair if self._certificate else None
         kept = self._trust
         if kept is None or kept.roots is not roots or kept.pair != pair:
-            kept = KubeletTrust(roots, pair=pair, check_time=self._check_time)
+            kept = KubeletTrust(roots, pair=pair, check_time=self._settings.check_time)
             self._trust = kept
         return kept
 

@@ -62,5 +62,5 @@ def command(
         terminal.out(f"v{__version__}")
         return ExitCode.OK
     settings = settings_of(flags, unused=tuple(ctx.meta.get(GIVEN, ())), ignored=words)
-    check_node_selector(settings.kubelets.node_selector)
+    check_node_selector(settings.kubelets.scraping.node_selector)
     return run(terminal, access_of(terminal, kubeconfig, context), settings)

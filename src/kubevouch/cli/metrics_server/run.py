@@ -88,9 +88,7 @@ async def _components(
         credentials=fixed_or_files(access.user, clock),
         certificate=await kubelet_certificate(kubelets, clock, log),
         rng=secrets.SystemRandom().random,
-        addressing=kubelets.addressing,
         settings=kubelets.scraping,
-        node_selector=kubelets.node_selector,
     )
 
 

@@ -8,7 +8,6 @@ from typing import Final
 from kubevouch.cli.common.serving import ServerFlags, server_flags
 from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
 from kubevouch.errors import UsageError
-from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
 from kubevouch.serve.client_trust import ClientTrustFiles
@@ -29,11 +28,9 @@ class KubeletFlags:
     """How kubelets are reached. Files are "" where nothing is given."""
 
     scraping: ScrapeSettings
-    addressing: KubeletAddressing
     ca: str
     certificate: str
     key: str
-    node_selector: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +114,7 @@ def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
             timeout=timeout,
             insecure=bool(flags["insecure"]),
             ready_min_nodes=_number(flags, "ready_min_nodes"),
-        ),
-        KubeletAddressing(
+            node_selector=str(flags["node_selector"]),
             address_types=_list(flags, "address_types"),
             port=int(_number(flags, "kubelet_port")),
             use_status_port=bool(flags["status_port"]),
@@ -126,7 +122,6 @@ def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
         ca=str(flags["kubelet_ca"]),
         certificate=str(flags["kubelet_certificate"]),
         key=str(flags["kubelet_key"]),
-        node_selector=str(flags["node_selector"]),
     )
 
 

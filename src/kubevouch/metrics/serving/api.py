@@ -5,8 +5,7 @@ from itertools import islice
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.metrics.fleet import Fleet, FleetNode
-from kubevouch.metrics.running_pods import RunningPod
+from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
 from kubevouch.metrics.serving.objects import (
     GROUP,
     TABLE,

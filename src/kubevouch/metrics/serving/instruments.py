@@ -5,7 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from kubevouch.metrics.results import ScrapeResult
+from kubevouch.metrics.scraping import ScrapeResult
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.series import Distribution, heading, in_pieces, label
 

@@ -11,8 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.running_pods import RunningPod
+from kubevouch.metrics.fleet import FleetNode, RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
 from kubevouch.serve.messages import HttpRequest

@@ -14,13 +14,13 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import Fleet, KubeletAddressing
+from kubevouch.metrics.fleet import Fleet
+from kubevouch.metrics.scrape_log import ScrapeLog
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery, openapi
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import API_VERSION, go_duration
-from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import version
 from kubevouch.serve.exposition import Exposition, new_registry
@@ -58,10 +58,7 @@ def build_components(
     credentials: Credentials,
     certificate: Credentials | None = None,
     rng: Callable[[], float],
-    addressing: KubeletAddressing,
     settings: ScrapeSettings,
-    node_selector: str = "",
-    check_time: bool = True,
 ) -> Components:
     """The parts of a metrics server, connected. The arguments are those of Collector."""
     scrape_log = ScrapeLog(log, clock, settings.timeout)
@@ -73,10 +70,7 @@ def build_components(
         clock=clock,
         rng=rng,
         observer=scrape_log,
-        addressing=addressing,
         settings=settings,
-        node_selector=node_selector,
-        check_time=check_time,
     )
     numbers = new_registry()
     scrape_log.instruments = Instruments(

@@ -4,14 +4,17 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import ScrapeFailure, ScrapeResult, first_of
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, first_of
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.serve.logs import Log
 
 
 class ScrapeLog:
-    """The ScrapeObserver that writes log lines and counts scrapes. timeout: seconds for one scrape, which a line about a timeout names."""
+    """Called for what happens while scraping: writes log lines and counts scrapes. What it raises is dropped: it cannot end a scrape.
+
+    timeout: seconds for one scrape, which a line about a timeout names.
+    """
 
     def __init__(self, log: Log, clock: Clock, timeout: float) -> None:
         self._log = log
