@@ -251,14 +251,14 @@ async def test_a_kubelet_that_resets_its_counters_has_no_row_until_they_grow_aga
 
 
 async def test_two_fifths_of_silent_nodes_delay_none_of_the_others(cluster: Cluster) -> None:
-    """From the first scrape on, when nobody knows yet who is silent; and with places for one of them only."""
+    """From the first scrape on, when nobody knows yet who is silent."""
     silent = [f"silent-{number}" for number in range(12)]
     good = [f"good-{number}" for number in range(18)]
     for name in silent:
         await cluster.add(name, SILENCE)
     for name in good:
         await cluster.add(name)
-    settings = ScrapeSettings(timeout=60.0, late_at_once=1)
+    settings = ScrapeSettings(timeout=60.0)
     async with cluster.collecting(settings=settings) as collector:
         for _ in range(4):
             await cluster.round(*good)

@@ -1,8 +1,7 @@
 """Scrapes every node in a task of its own: a slow, silent or lying kubelet affects its own row only.
 
 A node that is new is scraped soon, from then on at its own moments (`moments.phase_of`). A page is stored as soon as it is read.
-No node waits for another one: only nodes whose last scrape ran out of time share a limited number of places, so that
-they hold no more than so many sockets. A task that dies is started again.
+No node waits for another one, and each has one connection at most. A task that dies is started again.
 """
 
 import asyncio
@@ -75,19 +74,15 @@ class Scraper:
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
         self._results: dict[str, ScrapeResult] = {}
-        self._late_places = asyncio.Semaphore(settings.late_at_once)
         self._ending = False
         self._first_put: float | None = None
         self._has_begun = False
 
     @property
     def last_round(self) -> datetime:
-        """The moment up to which every node has been scraped when it was due: metric-collection-timely looks at its age.
-
-        A node whose last scrape ran out of time does not count: it may have to wait for a place.
-        """
+        """The moment up to which every node has been scraped when it was due: metric-collection-timely looks at its age."""
         now = self._clock.monotonic()
-        due = min((each.due for each in self._followed.values() if not each.late), default=now)
+        due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
 
     @property
@@ -111,7 +106,7 @@ class Scraper:
         return self._has_begun
 
     def _has_had_its_scrapes(self, followed: "_Followed") -> bool:
-        if followed.late or not followed.node.ready:
+        if not followed.node.ready:
             return True
         name = followed.node.name
         if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self._results:
@@ -180,12 +175,7 @@ class Scraper:
             # First scrapes are spread, later ones are not.
             await self._clock.sleep(followed.due - self._clock.monotonic())
             while True:
-                if followed.late:
-                    async with self._late_places:
-                        failure = await self._scrape(followed)
-                else:
-                    failure = await self._scrape(followed)
-                followed.late = failure is not None and failure.timed_out
+                await self._scrape(followed)
                 followed.scrapes += 1
                 followed.due = self._next_due(followed)
                 await self._wake_ups.at(followed.due)
@@ -199,7 +189,7 @@ class Scraper:
         at = next_moment(followed.phase, self._settings.resolution, now=wall, last=last)
         return now + (at - wall)
 
-    async def _scrape(self, followed: "_Followed") -> ScrapeFailure | None:
+    async def _scrape(self, followed: "_Followed") -> None:
         began = self._clock.monotonic()
         node, failure = followed.node, None
         try:
@@ -221,7 +211,6 @@ class Scraper:
             self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
         self._note(followed, failure)
-        return failure
 
     def _note(self, followed: "_Followed", failure: ScrapeFailure | None) -> None:
         """Keeps the result of a scrape, and reports a change."""
@@ -329,15 +318,13 @@ class Scraper:
 class _Followed:
     """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
 
-    late: whether its last scrape ran out of time. form: of its last page, which makes the next one cheap to read. doubt:
-    see ScrapeResult.
+    form: of its last page, which makes the next one cheap to read. doubt: see ScrapeResult.
     """
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:
         self.node = node
         self.phase = phase
         self.due = due
-        self.late = False
         self.scrapes = 0
         self.form = PageForm()
         self.task: asyncio.Task[None] | None = None

@@ -17,8 +17,7 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred first. port:
     --kubelet-port. use_status_port: --kubelet-use-node-status-port, which wins over `port` if the Node states one.
-    resolution: seconds between two scrapes of a node. timeout: seconds for one. late_at_once: scrapes in flight of nodes
-    whose last one ran out of time. insecure: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the
+    resolution: seconds between two scrapes of a node. timeout: seconds for one. insecure: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the
     same, without any credential. ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read
     before the server is ready. check_time: see KubeletTrust.
     """
@@ -29,7 +28,6 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     use_status_port: bool = False
     resolution: float = 15.0
     timeout: float = 10.0
-    late_at_once: int = 1000
     insecure: bool = False
     ready_min_nodes: float = 0.0
     check_time: bool = True
