@@ -14,7 +14,7 @@ from kubevouch.kubelet.response import ResponseReader
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page, nodes_served, pods_served
 from tests.support.authority import Authority, Pair
-from tests.support.bombs import gzip_bomb
+from tests.support.bombs import gzip_bomb, gzip_of_nothing
 from tests.support.contexts import server_context
 from tests.support.distributions import IMPOSTORS, distribution
 from tests.support.scripted.kubelet import (
@@ -53,6 +53,7 @@ ANSWERS: dict[str, tuple[str, tuple[int, bytes] | Raw]] = {
         Raw(b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 65536 + b"\r\n", 1600),
     ),
     "a gzip bomb": ("too-large", gzipped(gzip_bomb(100))),
+    "a gzip of nothing": ("too-large", gzipped(gzip_of_nothing(3 << 20))),
     "half a gzip": ("no-answer", gzipped(gzip.compress(b"node_cpu 1\n" * 99)[:60], 200)),
     "a gzip cut short": ("no-answer", gzipped(gzip.compress(b"node_cpu 1\n" * 99)[:-8])),
     "not even gzip": ("no-answer", gzipped(b"node_cpu_usage_seconds_total 1 7\n")),

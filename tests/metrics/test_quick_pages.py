@@ -1,6 +1,5 @@
 """The quick reader says what the full reader says, or says nothing. The full reader is judged by metrics-server itself."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -49,26 +48,6 @@ def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
     assert again is not None
     assert said(again[0]) == said(read)
     assert again[1] is form
-
-
-def test_every_recorded_page_is_read_the_same() -> None:
-    known = 0
-    for line in (CASES / "go-pairs.jsonl").read_text().splitlines():
-        for page in json.loads(line)["pages"]:
-            if page is not None and full(page.encode()) is not None:
-                known += agree(_sorted(page))
-    assert known > 700
-
-
-def _sorted(page: str) -> bytes:
-    """As a kubelet writes it: by family, each under its comments."""
-    told = b""
-    lines = page.encode().splitlines()
-    for family in sorted({line.split(b"{")[0].split(b" ")[0] for line in lines}):
-        own = [line for line in lines if line.startswith((family + b"{", family + b" "))]
-        told += b"# HELP %b [STABLE] It is\n# TYPE %b gauge\n" % (family, family)
-        told += b"".join(line + b"\n" for line in own)
-    return told
 
 
 PAGE = (RECORDED / REAL[1]).read_bytes()

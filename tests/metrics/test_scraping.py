@@ -26,7 +26,7 @@ from tests.metrics.conftest import (
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults
-from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, Serve
+from tests.support.scripted.kubelet import NO_CERTIFICATE, Serve
 from tests.support.unhurried import GENEROUS
 
 
@@ -67,17 +67,6 @@ async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
     async with asyncio.timeout(GENEROUS):
         while running.open:
             await asyncio.sleep(0.005)
-
-
-async def test_a_slow_kubelet_delays_nobody(cluster: Cluster) -> None:
-    await cluster.add("slow", SILENCE)
-    await cluster.add("good")
-    async with cluster.collecting(settings=ScrapeSettings(timeout=60.0)) as collector:
-        for _ in range(4):
-            await cluster.round("good")
-        assert collector.store.node("good") is not None
-        # It still hangs in its first scrape.
-        assert [name for name, _ in cluster.heard.scrapes] == ["good"] * 4
 
 
 async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
@@ -169,22 +158,6 @@ async def test_a_node_that_moved_is_dialled_at_its_new_place(cluster: Cluster) -
         await cluster.round("n1")
         assert new.sent.count(b"GET ") == 1
         assert old.sent.count(b"GET ") == 1
-
-
-async def test_a_kubelet_of_one_node_is_not_taken_for_another_at_the_same_address(
-    cluster: Cluster,
-) -> None:
-    """Two nodes claim one address: the connection of the one is not used for the other."""
-    shared = await cluster.add("n1")
-    cluster.server.store.create(NODE, cluster._node("n2", shared))
-    async with cluster.collecting():
-        found = await cluster.round("n1", "n2")
-        assert found["n1"] is None
-        failure = found["n2"]
-        assert failure is not None
-        assert failure.reason == "wrong-identity"
-        assert "the certificate belongs to node n1, not to node n2" in failure.text
-    assert shared.sent.count(b"GET ") == 1
 
 
 async def test_a_node_that_tells_of_anothers_pods_does_not_take_them(cluster: Cluster) -> None:
@@ -304,15 +277,6 @@ async def test_without_a_token_nothing_is_asked(cluster: Cluster) -> None:
     assert failure is not None
     assert failure.reason == "credential"
     assert running.sent == b""
-
-
-async def test_an_ipv6_node_is_scraped(cluster: Cluster) -> None:
-    running = await cluster.add("n1", host="::1")
-    async with cluster.collecting() as collector:
-        await cluster.round()
-        await cluster.round()
-        assert collector.store.node("n1") is not None
-    assert f"Host: [::1]:{running.port}".encode() in running.sent
 
 
 async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None:
