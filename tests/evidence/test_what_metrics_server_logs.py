@@ -79,7 +79,7 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     log = Log(lines.append, clock, form=form)
     scraping = ScrapeLog(log, clock, 9.0)
     node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
-    failed = ScrapeFailure("w1", "unknown_authority", said)
+    failed = ScrapeFailure("unknown_authority", said)
     scraping.scraped(node, 0.1, failed)
     denied = (
         'nodes is forbidden: User "system:serviceaccount:kube-system:kubevouch-metrics-server" cannot list resource '
@@ -109,7 +109,7 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
     words = 'User "system:serviceaccount:a;b" cannot get resource "nodes/metrics" in API group ""'
     said = f'request failed, status: "403 {words}"'
     now = clock.now()
-    failed = ScrapeFailure("w1", "http-403", said)
+    failed = ScrapeFailure("http-403", said)
     for ready in (True, False):
         scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
     scraping.duplicate(node, (("ns", words),))

@@ -326,7 +326,7 @@ async def test_a_kubelet_that_answers_and_says_nothing_of_its_node_is_not_read(
     async with cluster.collecting() as collector:
         failure = (await cluster.round())["n1"]
         assert failure is not None
-        assert (failure.reason, failure.timed_out) == ("no-usage", False)
+        assert failure.reason == "no-usage"
         assert failure.text == "its kubelet reports no CPU or memory of the node"
         result = collector.results["n1"]
         assert (result.reason, result.read_at) == ("no-usage", None)

@@ -78,8 +78,8 @@ def effective(
             raise ConfigurationError(found.where, str(found.fatal))
     merged: dict[str, Any] = {}
     if file is not None:
-        own = _absolute(_known(file.tree, ""), posixpath.dirname(file.where))
-        merged = _leaves(own, f"file {file.where}")
+        merged = _leaves(_known(file.tree, ""), f"file {file.where}")
+        _make_paths_absolute(merged, posixpath.dirname(file.where))
     for drop_in in drop_ins:
         _merge(merged, _leaves(drop_in.tree, f"drop-in {drop_in.where}"))
     for dotted, value, flag in _from_flags(flags):
@@ -134,16 +134,15 @@ def _known(tree: Tree, prefix: str) -> Tree:
     return kept
 
 
-def _absolute(tree: Tree, folder: str) -> Tree:
-    merged = _leaves(tree, "")
+def _make_paths_absolute(tree: dict[str, Any], folder: str) -> None:
     for dotted in _PATHS:
         found: Any = tree
         for part in dotted.split("."):
             found = found.get(part) if isinstance(found, dict) else None
-        if isinstance(found, str) and found and not posixpath.isabs(found):
-            path = posixpath.normpath(posixpath.join(folder, found))
-            _put(merged, dotted, _Leaf(path, ""))
-    return _parted(merged)[0]
+        path = found.value if isinstance(found, _Leaf) else None
+        if isinstance(path, str) and path and not posixpath.isabs(path):
+            path = posixpath.normpath(posixpath.join(folder, path))
+            _put(tree, dotted, _Leaf(path, found.source))
 
 
 def _put(tree: dict[str, Any], dotted: str, leaf: _Leaf) -> None:

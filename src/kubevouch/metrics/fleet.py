@@ -59,7 +59,6 @@ class FleetNode(msgspec.Struct, frozen=True):
     port: int
     path: str
     ready: bool
-    uid: str = ""
 
 
 def fleet_node(node: Node, settings: ScrapeSettings) -> FleetNode:
@@ -68,7 +67,6 @@ def fleet_node(node: Node, settings: ScrapeSettings) -> FleetNode:
     path = node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource"
     return FleetNode(
         name=node.name,
-        uid=node.uid,
         labels=node.metadata.labels,
         address=_address(node, settings.address_types),
         port=status_port if settings.use_status_port and status_port else settings.port,

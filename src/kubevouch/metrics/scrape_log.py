@@ -35,7 +35,7 @@ class ScrapeLog:
         elif not node.ready:
             text = "Failed to scrape node, node is not ready"
             self._log.verbose(4, text, node=node.name, err=failure.text)
-        elif failure.timed_out:
+        elif failure.reason == "deadline":
             text = "Failed to scrape node, timeout to access kubelet"
             self._log.error(failure.text, text, node=node.name, timeout=self._timeout)
         else:

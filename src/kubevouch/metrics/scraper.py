@@ -196,17 +196,15 @@ class Scraper:
             body, asked_at = await self._fetched(followed, began)
             if not await self._keep(followed, body, asked_at):
                 # The node has no usage while this lasts, so it counts as a failed scrape.
-                failure = ScrapeFailure(node.name, "no-usage", _NO_USAGE)
+                failure = ScrapeFailure("no-usage", _NO_USAGE)
         except FetchFailed as error:
-            failure = ScrapeFailure(node.name, error.reason, error.text, error.timed_out)
+            failure = ScrapeFailure(error.reason, error.text)
         except AnswerError as error:
-            failure = ScrapeFailure(node.name, "unreadable", f"failed parsing metrics: {error}")
+            failure = ScrapeFailure("unreadable", f"failed parsing metrics: {error}")
         except KubevouchError as error:
-            failure = ScrapeFailure(node.name, "credential", str(error))
+            failure = ScrapeFailure("credential", str(error))
         except Exception as error:  # noqa: BLE001 - an error of ours with one node's page must not end other scrapes
-            failure = ScrapeFailure(
-                node.name, "internal", f"{type(error).__name__}: please report this"
-            )
+            failure = ScrapeFailure("internal", f"{type(error).__name__}: please report this")
         if failure is not None:
             self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)

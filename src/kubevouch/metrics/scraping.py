@@ -42,14 +42,11 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
     reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address", "path-too-long", "unreadable",
-    "no-usage", "credential" or "internal". text: one printable line, as metrics-server logs it after err=. timed_out:
-    metrics-server words these differently.
+    "no-usage", "credential" or "internal". text: one printable line, as metrics-server logs it after err=.
     """
 
-    node: str
     reason: str
     text: str
-    timed_out: bool = False
 
 
 class ScrapeResult(msgspec.Struct, frozen=True):

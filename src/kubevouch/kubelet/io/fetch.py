@@ -68,11 +68,6 @@ class FetchFailed(KubeletError):
         self.text = text
         self.chain = chain
 
-    @property
-    def timed_out(self) -> bool:
-        """Whether the time ran out, which metrics-server logs in other words."""
-        return self.reason == "deadline"
-
 
 class KubeletClient:
     """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
@@ -212,8 +207,7 @@ class KubeletClient:
     def _connector(self) -> TlsConnector:
         # The address is given as the name, too: OpenSSL then checks it, and sends no SNI.
         address = self.target.address
-        name = self.target.server_name or address
-        return TlsConnector(address, self.target.port, name, self._names)
+        return TlsConnector(address, self.target.port, address, self._names)
 
     async def _connect(self, url: str, timeout: float) -> TlsStream:
         self.was_doubted = ""

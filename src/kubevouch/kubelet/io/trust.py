@@ -11,17 +11,10 @@ from dataclasses import dataclass, field
 from kubevouch.clock import Clock
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import KubeletError
+from kubevouch.kubelet.io.dial import readable_chain
 from kubevouch.tls import FailureKind
 from kubevouch.tls.io import KeyPair, client_context, inspection_context, vouch_first
-from kubevouch.x509 import (
-    Certificate,
-    X509Error,
-    misnamed,
-    read_certificate_der,
-    read_certificates,
-    verify,
-)
-from kubevouch.x509.presented import leaf_too_long, looked_at
+from kubevouch.x509 import Certificate, misnamed, read_certificates, verify
 from kubevouch.x509.reasons import TLS_PREFIX
 
 
@@ -77,13 +70,10 @@ class PeerRefused(KubeletError):
 
 def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, ...]:
     """What was presented. Raises PeerRefused if a certificate in it cannot be read."""
-    reason = str(FailureKind.UNREADABLE_CERTIFICATE)
-    if length := leaf_too_long(presented):
-        raise PeerRefused(where, reason, f"a certificate of {length}")
-    try:
-        return tuple(read_certificate_der(der, where) for der in looked_at(presented))
-    except X509Error as error:
-        raise PeerRefused(where, reason, error.seen) from None
+    chain, unreadable = readable_chain(presented, where)
+    if unreadable is not None:
+        raise PeerRefused(where, str(unreadable.kind), unreadable.go_text)
+    return chain
 
 
 def check_chain(
@@ -97,7 +87,7 @@ def check_chain(
         chain[0],
         intermediates=chain[1:],
         roots=roots.certificates,
-        name=target.server_name or target.address,
+        name=target.address,
         at=clock.now(),
     )
     if not verdict.trusted:
