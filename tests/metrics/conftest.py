@@ -19,7 +19,6 @@ from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.scrape_log import ScrapeLog
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.system_clock import SystemClock
@@ -83,7 +82,7 @@ class Live(dict[str, tuple[int, bytes]]):
 
 
 @dataclass
-class Heard(ScrapeLog):
+class Heard:
     """Everything the collector told."""
 
     scrapes: list[tuple[str, ScrapeFailure | None]] = field(default_factory=list)
@@ -91,6 +90,7 @@ class Heard(ScrapeLog):
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
     changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     unselected: list[str] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,6 +111,9 @@ class Heard(ScrapeLog):
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
         self.incompletes.append((node.name, node_itself, pods))
+
+    def removed(self, name: str) -> None:
+        self.gone.append(name)
 
     def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
         self.changes.append((node.name, before, now))

@@ -133,6 +133,7 @@ async def test_nodes_come_and_go(cluster: Cluster) -> None:
         await cluster.heard.until(lambda: "n1" not in collector.fleet.nodes)
         assert sorted(nodes_served(collector)) == ["n2"]
         assert sorted(pods_served(collector)) == [("ns", "n2-0")]
+        assert cluster.heard.gone == ["n1"]
         async with asyncio.timeout(GENEROUS):
             while first.open:
                 await asyncio.sleep(0.005)

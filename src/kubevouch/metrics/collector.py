@@ -16,8 +16,7 @@ from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import Fleet, WatchedFleet
-from kubevouch.metrics.scrape_log import ScrapeLog
-from kubevouch.metrics.scraper import Scraper
+from kubevouch.metrics.scraper import ScrapeObserver, Scraper
 from kubevouch.metrics.scraping import Coverage, ScrapeResult, ScrapeSettings, coverage_of
 from kubevouch.metrics.store import MetricsStore
 
@@ -44,7 +43,7 @@ class Collector:
         certificate: Credentials | None = None,
         clock: Clock,
         rng: Callable[[], float],
-        observer: ScrapeLog,
+        observer: ScrapeObserver,
         settings: ScrapeSettings,
         look_up: LookUp = system_look_up,
     ) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, ParamSpec
+from typing import Final, ParamSpec, Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -19,10 +19,10 @@ from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
 from kubevouch.metrics.quick_pages import PageForm, quick_page
-from kubevouch.metrics.scrape_log import ScrapeLog
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
@@ -38,6 +38,42 @@ _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _SCRAPES_FOR_USAGE: Final = 2
 _MOST_SCRAPES_AWAITED: Final = 3
+
+
+class ScrapeObserver(Protocol):
+    """Called for what happens while scraping. What it raises is dropped: it cannot end a scrape."""
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """A scrape ended; failure is None if it succeeded."""
+        ...
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """A node reported pods that run on another node: what it reports of them is not served."""
+        ...
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """A page lacks CPU or memory of the node itself, or of some pods."""
+        ...
+
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        """A node's scrapes fail, succeed, or find it verified or not, other than before (ScrapeResult.differs)."""
+        ...
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """The task of a node died and was started again. error: None if somebody cancelled it."""
+        ...
+
+    def removed(self, name: str) -> None:
+        """A node is gone from the cluster."""
+        ...
+
+    def selects_nothing(self, node_selector: str) -> None:
+        """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
+        ...
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """The watch of "nodes" or "pods" failed, and will be tried again."""
+        ...
 
 
 class Scraper:
@@ -56,7 +92,7 @@ class Scraper:
         credentials: Credentials,
         certificate: Credentials | None = None,
         clock: Clock,
-        observer: ScrapeLog,
+        observer: ScrapeObserver,
         settings: ScrapeSettings,
         look_up: LookUp = system_look_up,
     ) -> None:
@@ -140,6 +176,7 @@ class Scraper:
             followed.task.cancel()
         self._results.pop(name, None)
         self._store.remove_node(name)
+        self._tell(self._observer.removed, name)
 
     async def run(self) -> None:
         """Waits until cancelled; then ends every scrape and closes every connection."""
