@@ -10,7 +10,7 @@ import aiohttp
 
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import fixed_or_files
+from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
@@ -69,7 +69,7 @@ async def server_in_loop(
             clock,
             Log(one.lines.append, clock),
             roots=lambda: roots,
-            credentials=fixed_or_files(access.user, clock),
+            credentials=UserCredentials(access.user, clock),
             rng=lambda: 0.0,
             settings=ScrapeSettings(resolution=resolution, use_status_port=True, check_time=False),
         )

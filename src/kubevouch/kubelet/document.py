@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.goyaml import FaultKind, Oddity, Position, Scalar, YamlNode
+from kubevouch.goyaml import FaultKind, Oddity, Position, YamlNode
+from kubevouch.goyaml.scalars import Scalar
 
 
 class ProblemKind(StrEnum):

@@ -13,7 +13,8 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.dial import readable_chain
 from kubevouch.tls import FailureKind
-from kubevouch.tls.io import KeyPair, client_context, inspection_context, vouch_first
+from kubevouch.tls.io.context import KeyPair, client_context, inspection_context
+from kubevouch.tls.io.identity import vouch_first
 from kubevouch.x509 import Certificate, misnamed, read_certificates, verify
 from kubevouch.x509.reasons import TLS_PREFIX
 
