@@ -19,7 +19,7 @@ import pytest
 
 from kubevouch.cli.common.event_loop import run_loop
 from kubevouch.cli.common.signals import ended_as_by_ctrl_c
-from kubevouch.node.io.shell import Background, run
+from kubevouch.node.io.shell import run
 from tests.support.unhurried import GENEROUS
 
 Handler = signal.Handlers | Callable[[int, FrameType | None], object]
@@ -142,15 +142,14 @@ def end_all(lasts: str) -> None:
 
 
 async def starts_processes(interrupting: Interrupting, lasts: str) -> None:
-    """As a verb that looks at a node does: one process beside another one, which stays."""
+    """As a verb that looks at nodes does: one process beside another one."""
     sys.setprofile(interrupting)
     environment = {"PATH": os.environ["PATH"]}
-    stays = await Background.start(["sleep", lasts], environment)
-    try:
-        script = f"exec sleep {lasts}\n".encode()
-        await run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
-    finally:
-        await stays.end()
+    script = f"exec sleep {lasts}\n".encode()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            ran = run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
+            group.create_task(ran)
 
 
 def ended_by(interrupting: Interrupting, lasts: str) -> bool:

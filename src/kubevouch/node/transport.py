@@ -1,6 +1,5 @@
 """The way of a script to a node, whatever it is: what `node.io.ssh` and `node.io.local` have in common."""
 
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from kubevouch.node.destination import Destination
@@ -14,10 +13,6 @@ class NodeTransport(Protocol):
 
     async def destination(self, host: str) -> Destination:
         """How `host` would be reached, and whether its key is known. Connects to nothing. Raises NodeUnreachable."""
-        ...
-
-    def holding(self, host: str) -> AbstractAsyncContextManager[None]:
-        """While it is open, scripts for `host` may share what it takes to get there. Afterwards nothing of it is left."""
         ...
 
     async def run_script(

@@ -50,10 +50,6 @@ class WatchedTransport:
         """As the transport tells. Raises NodeError."""
         return await self._transport.destination(host)
 
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """As the transport does."""
-        return self._transport.holding(host)
-
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:

@@ -1,6 +1,5 @@
 """The node is this machine: a shell here, as root."""
 
-import contextlib
 from collections.abc import Mapping
 
 from kubevouch.node.destination import Destination
@@ -20,10 +19,6 @@ class Local:
     async def destination(self, host: str) -> Destination:
         """This machine, whatever it is called: it need not be looked up."""
         return Destination(host, is_known=True)
-
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:  # noqa: ARG002 - it is here
-        """Nothing has to be held."""
-        return contextlib.nullcontext()
 
     async def run_script(
         self,

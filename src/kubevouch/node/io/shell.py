@@ -26,54 +26,6 @@ class ProcessResult(msgspec.Struct, frozen=True):
     stderr: bytes
 
 
-class Background:
-    """A process that stays until it is ended, or ends by itself. It never outlives us, not even if we are killed.
-
-    A shell beside it waits for the end of a pipe that only we hold open. It is there first, and ends the whole process group.
-    """
-
-    _WITH_US = (
-        "exec 3<&0; { read -r _ <&3; kill 0; } & watch=$!; "
-        '"$@" </dev/null 3<&- & it=$!; trap : TERM; exec 3<&-; '
-        'wait "$it"; left=$?; wait "$it"; kill "$watch"; exit "$left"'  # TERM ends the first wait
-    )
-
-    def __init__(self, transport: asyncio.SubprocessTransport, process: "_Process") -> None:
-        self._transport = transport
-        self._process = process
-
-    @classmethod
-    async def start(cls, argv: Sequence[str], environment: Mapping[str, str]) -> "Background":
-        """Starts it. Raises NodeUnreachable if the program is not there."""
-        return cls(*await _started(["sh", "-c", cls._WITH_US, "sh", *argv], environment))
-
-    @property
-    def exited(self) -> asyncio.Event:
-        """Set once it has ended."""
-        return self._process.exited
-
-    @property
-    def complaint(self) -> bytes:
-        """The beginning of what it has said on standard error."""
-        return bytes(self._process.stderr)
-
-    async def end(self) -> None:
-        """Ends it, and its children."""
-        pipe = self._transport.get_pipe_transport(_STDIN)
-        if pipe is not None:
-            pipe.close()
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS):
-                    await self._process.exited.wait()
-        finally:
-            try:
-                if not self._process.exited.is_set():
-                    await _killed(self._transport, self._process)
-            finally:
-                self._transport.close()
-
-
 class Talk:
     """What is said to a process before it gets its standard input, by what it has said so far."""
 

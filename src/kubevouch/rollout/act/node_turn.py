@@ -70,8 +70,7 @@ class NodeTurns:
             result = NodeResult(name, outcome, why, armed=begun is not None)
         else:
             run.reached = reached
-            async with self.context.transport.holding(node.plan.host):
-                result = await (run.put_back(ill) if ill else run.run())
+            result = await (run.put_back(ill) if ill else run.run())
         self.context.progress.ended(name, _outcome_text(result))
         return result
 

@@ -132,10 +132,6 @@ class PodTransport:
         """The node itself: the API server knows its name."""
         return Destination(host, is_known=True)
 
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:  # noqa: ARG002 - each script has its own pod
-        """Nothing is held: each script has a pod of its own."""
-        return contextlib.nullcontext()
-
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:

@@ -70,8 +70,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
             continue
         began = context.clock.monotonic()
         try:
-            async with context.transport.holding(node.host):
-                ending = await _undo_node(node, plan, context, timeouts)
+            ending = await _undo_node(node, plan, context, timeouts)
         except asyncio.CancelledError:
             end_in_order()
             ending, cut = UndoEnding(NodeOutcome.UNKNOWN, _CUT), True
