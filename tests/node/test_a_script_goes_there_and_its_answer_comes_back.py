@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script
 

@@ -28,7 +28,7 @@ GENEROUS_GATES = RolloutTimeouts(gates=120, soak=0)
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubevouch.rollout.act.away_nodes._PATIENCE", 0.0)
+    monkeypatch.setattr("kubevouch.rollout.act.precheck._PATIENCE", 0.0)
 
 
 def _is_down(machine: Machine) -> None:

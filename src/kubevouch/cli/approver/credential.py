@@ -14,8 +14,8 @@ from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.client_csr import certificate_id, client_csr_of
 from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.node_index import NodeIndex
+from kubevouch.rollout.act.look import survey_by_ssh
 from kubevouch.rollout.act.node_facts import client_certificates_of
-from kubevouch.rollout.act.survey_node import survey_by_ssh
 from kubevouch.rollout.decide.machine import not_bound_by_operator, not_the_machine
 
 _AT_ONCE = 16

@@ -30,7 +30,7 @@ rules:
   verbs: [list]
 - apiGroups: [certificates.k8s.io]
   resources: [certificatesigningrequests]
-  verbs: [get, list, watch]
+  verbs: [get, list]
 - apiGroups: [apiregistration.k8s.io]
   resources: [apiservices]
   verbs: [get, list]

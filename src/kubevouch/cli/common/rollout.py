@@ -22,7 +22,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order

@@ -30,7 +30,6 @@ from kubevouch.node.io.sudo import (
     NO_ROOT,
     NOT_ROOT,
     WITHOUT_PASSWORD,
-    SudoDoor,
     SudoEntry,
     SudoPassword,
 )
@@ -126,7 +125,7 @@ class Ssh:
             raise UsageError(f"--ssh-user {options.user}", NO_LOGIN)
         self._options = options
         self._environment = environment
-        self._door = SudoDoor(password) if password else None
+        self._password = password
         self._newer: Mapping[str, str] | None = None
         self._asking = asyncio.Lock()
 
@@ -168,7 +167,7 @@ class Ssh:
     async def _ran(
         self, where: str, argv: list[str], host: str, script: Script[T], timeout: float
     ) -> tuple[ProcessResult, SshLog, SudoEntry | None]:
-        entry = self._door.entry(host) if self._door else None
+        entry = SudoEntry(self._password, host) if self._password else None
         shell_ = entry.shell if entry else WITHOUT_PASSWORD
         try:
             with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
@@ -261,9 +260,8 @@ async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) 
     asked = await shell.run(
         ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
     )
-    if asked.status != 0:
-        complaint = asked.stderr.decode(errors="replace").strip()
-        return Destination(host, is_known=None, why=f"ssh -G: {complaint or 'it gave no answer'}")
+    if asked.status != 0:  # what is wrong, ssh says once it is to connect
+        return Destination(host)
     found = destination_of(host, asked.stdout.decode(errors="replace"))
     if not found.files:
         return found

@@ -23,9 +23,8 @@ from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import SeenOutside, look_at_machine
+from kubevouch.rollout.act.look import SeenOutside, hosts_of, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
-from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
 from kubevouch.rollout.decide.entitled import shared_among
 from kubevouch.rollout.decide.need import need_of
