@@ -21,7 +21,7 @@ from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
 from kubevouch.rollout.decide.timeouts import USUAL_TIMES, RolloutTimeouts
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import StoppedBefore
 
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
@@ -80,7 +80,6 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
         str(path),
         f"the record of this run cannot be kept: {error.strerror}; nothing was changed",
         "make room there" if full else "a folder that can be written to was expected",
-        way=WayOn.THIS_MACHINE,
         shown_by=[*shows, str(there)],
     )
 

@@ -296,7 +296,7 @@ def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) 
     times = _times_of(ctx, times_of(found.run, terminal.environment), options)
     asked = ("kubevouch", verb, given, *words_of(word))
     kubeconfig, context = options["kubeconfig"], options["context"]
-    with leading_on(terminal, found, path, asked, word, kubeconfig, context):
+    with leading_on(terminal, found, path, asked, word):
         return apply_plan(
             terminal,
             found,
@@ -305,7 +305,6 @@ def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) 
             context,
             times,
             asked=asked,
-            given=given,
             ssh_config=options["ssh_config"],
             word=word,
             yes=options["yes"],
@@ -369,9 +368,14 @@ def undo(
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.common.ssh_choice import with_ssh_config
+    from kubevouch.cli.rollout.refusal import leading_on
     from kubevouch.cli.rollout.undo import undo_plan
+    from kubevouch.rollout.decide.advice import UNDO, some
 
     terminal = _terminal(ctx)
     terminal.roles = "kubevouch apply --print-role"
     plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
-    return undo_plan(terminal, run, plan, _names(nodes), kubeconfig, context, gate_timeout, yes=yes)
+    named = _names(nodes)
+    again = (*UNDO, run, *some(named))
+    with leading_on(terminal, plan, Path("plan.json"), again):
+        return undo_plan(terminal, plan, again, named, kubeconfig, context, gate_timeout, yes=yes)

@@ -14,10 +14,10 @@ from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import approved_by_run
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.recheck import Recheck, recheck_not_ready
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import StoppedBefore
 
 _PATIENCE = 15.0
 """Seconds in which a node that was restarted a moment ago may become Ready."""
@@ -115,4 +115,4 @@ def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
     """how: how its Node is."""
     why = "; ".join(status.notes)
     seen = f"this run may have begun on it, {how}, and how it stands there cannot be asked: {why}"
-    return StoppedBefore(status.node, seen, "or a new plan without it", way=WayOn.REACH)
+    return StoppedBefore(status.node, seen, "or a new plan without it", way=LeadsOn.REACH)

@@ -22,11 +22,11 @@ from kubevouch.rollout.act.node_facts import targets_of
 from kubevouch.rollout.act.survey_node import check_pinned
 from kubevouch.rollout.decide.binding import not_the_cluster
 from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
-from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.plan_config_map import is_its_edit
 from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore, WayOn
+from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 from kubevouch.tls.failure import FailureKind
 
 _SURVEY = 60.0
@@ -64,7 +64,7 @@ async def check_cluster(
     for planned in plan.nodes:
         node = by_name.get(planned.node)
         if why := why_skipped(planned, node):
-            away.append(LeftOut(planned.node, why, seen_outside=True))
+            away.append(LeftOut(planned.node, why, leads_on=LeadsOn.DOCTOR))
         elif why := not_the_node(planned, node):
             raise StoppedBefore(planned.node, why, NEW_PLAN)
     if plan.config_map is not None and not is_its_edit(plan.config_map):
@@ -91,7 +91,7 @@ async def check_identity(
     trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
-        raise StoppedBefore(where, why, way=WayOn.LOOK)
+        raise StoppedBefore(where, why, way=LeadsOn.DOCTOR)
     if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
         raise _another_cluster(plan, where, why, otherwise)
     return trust.value
@@ -114,7 +114,7 @@ def _context_of(api: ApiClient) -> str:
 def _another_cluster(plan: Plan, where: str, why: str, otherwise: str = "") -> StoppedBefore:
     advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
     advice += f", or {otherwise}" if otherwise else ""
-    return StoppedBefore(where, why, advice, way=WayOn.ITS_CLUSTER)
+    return StoppedBefore(where, why, advice, way=LeadsOn.CLUSTER)
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
@@ -155,7 +155,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
             context.api.access.server,
             f"not allowed to {', '.join(lacking)}",
             "the roles that are needed: `kubevouch apply --print-role`",
-            way=WayOn.RIGHTS,
+            way=LeadsOn.RIGHTS,
         )
 
 
@@ -179,7 +179,7 @@ async def check_vantage(
                     each.target.node,
                     f"{each.target} cannot be dialled from here: {failure.go_text or failure.text}",
                     "run this where the nodes' addresses can be reached",
-                    way=WayOn.LOOK,
+                    way=LeadsOn.DOCTOR,
                 )
             found.setdefault(each.target.node, judge_served(each, trust, context.clock))
     return found

@@ -70,10 +70,8 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
             is_well=need.kind is NeedKind.NOTHING,
             armed_run=need.armed_run,
             armed_until=need.armed_until,
-            seen_outside=need.seen_outside,
-            unreached=host if need.is_another else "",
-            leads_on=LeadsOn.NODE if need.is_seen_there else LeadsOn.NEW_PLAN,
-            host=host if need.is_seen_there else "",
+            leads_on=need.leads_on,
+            host=host,
         )
     if why := not_bound_by_operator(
         node.name, host, facts.known_as, facts.accepted, neighbours.nodes
