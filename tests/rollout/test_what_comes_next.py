@@ -62,6 +62,7 @@ WORDS = {
     Case.UNDO: (UNDO, "", ""),
     Case.UNDO_THEN_ANEW: (UNDO, "anew", ""),
     Case.ROLES_THEN_AGAIN: ("kubevouch apply --print-role", "again", ""),
+    Case.CONTEXTS: ("kubectl config get-contexts", "", ""),
     Case.ROLES: ("kubevouch apply --print-role", "", ""),
     Case.UNDER_WAY: (f"sleep 7 && {STATUS}", "", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
     Case.UNDO_CUT_OFF: (UNDO, "", "this goes on with the undo that was cut off; what that has put back stays so"),
@@ -70,8 +71,8 @@ WORDS = {
     Case.ELSEWHERE: (f"sleep 7 && {STATUS}", "", f"the plan of run aaaa is not kept on this machine, or cannot be read. Where it was begun: `{RESUME}`. Elsewhere copy aaaa.json from there (in ~/.local/state/kubevouch/runs), and give its path in place of the run's name"),
     Case.SILENT: ("ssh -- w1 true", STATUS, ""),
     Case.SILENT_UNSAID: (STATUS, "", "once the nodes that did not answer can be asked"),
-    Case.SILENT_THIS_WAY: ("kubevouch status --nodes w1", "", "that asks w1 by your own ssh, whichever key that knows it by"),
-    Case.UNDONE: ("kubevouch doctor", "", f"what this run has put back it does not change again: that takes a new plan; to put back the rest: `{UNDO}`"),
+    Case.SILENT_THIS_WAY: ("kubevouch status --nodes w1", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
+    Case.UNDONE: ("kubevouch doctor", "", f"what this run has put back it does not change again: that takes a new plan; to put back what it has not: `{UNDO}`"),
 }  # fmt: skip
 
 
@@ -408,7 +409,7 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         (StoppedBefore(NODE.node, "another file", run="aaaa"), PUT_BACK, "anew"),
         (StoppedBefore("w1", "armed by", run="ffff"), GO_ON, ""),
         (StoppedBefore("w1", "armed by", run="eeee"), f"{SEES} eeee --via pod", ""),
-        (StoppedBefore("context c", "another", way=LeadsOn.CLUSTER), "kubectl config get-contexts", "again"),
+        (StoppedBefore("context c", "another", way=LeadsOn.CLUSTER), "kubectl config get-contexts", ""),
         (StoppedBefore("server", "not allowed", way=LeadsOn.RIGHTS), "kubevouch apply --print-role", ""),
         (StoppedBefore("w1", "cannot be dialled", way=LeadsOn.DOCTOR), "kubevouch doctor", ""),
         (StoppedBefore(NODE.node, "no answer", way=LeadsOn.REACH), f"ssh -F '/my ssh' -l ops -- {NODE.host} true", "again"),

@@ -11,9 +11,9 @@ from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.terminal import Declined, NowhereToWrite, Terminal
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.errors import KubeconfigError
-from kubevouch.rollout.decide.advice import NextStep
+from kubevouch.rollout.decide.advice import CONTEXTS, NextStep
 from kubevouch.rollout.decide.armed import as_of_now
-from kubevouch.rollout.decide.next_step import CONTEXTS, commands_of, next_after_refusal
+from kubevouch.rollout.decide.next_step import commands_of, next_after_refusal
 from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.system_clock import SystemClock

@@ -93,7 +93,7 @@ async def check_identity(
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
         raise StoppedBefore(where, why, way=LeadsOn.DOCTOR)
     if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
-        raise _another_cluster(plan, where, why, otherwise)
+        raise _another_cluster(plan, context.api, why, otherwise)
     return trust.value
 
 
@@ -104,17 +104,20 @@ async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
     except KubeError:
         return
     if why := not_the_cluster(plan.cluster, uid, plan.cluster.ca_sha256):
-        raise _another_cluster(plan, _context_of(api), why)
+        raise _another_cluster(plan, api, why)
 
 
 def _context_of(api: ApiClient) -> str:
     return f"context {api.access.context or 'service account'}"
 
 
-def _another_cluster(plan: Plan, where: str, why: str, otherwise: str = "") -> StoppedBefore:
+def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") -> StoppedBefore:
+    """A new plan helps where it is another cluster at the same address, or its CA is new."""
     advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
     advice += f", or {otherwise}" if otherwise else ""
-    return StoppedBefore(where, why, advice, way=LeadsOn.CLUSTER)
+    is_there = api.access.server == plan.cluster.server
+    way = LeadsOn.NEW_PLAN if is_there else LeadsOn.CLUSTER
+    return StoppedBefore(_context_of(api), why, advice, way=way)
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:

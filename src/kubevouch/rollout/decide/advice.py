@@ -20,6 +20,7 @@ RESUME: Argv = ("kubevouch", "resume")
 STATUS: Argv = ("kubevouch", "status")
 UNDO: Argv = ("kubevouch", "undo")
 _ROLES: Argv = ("kubevouch", "apply", "--print-role")
+CONTEXTS: Argv = ("kubectl", "config", "get-contexts")
 _DOCTOR: Argv = ("kubevouch", "doctor")
 
 _STATUS = (*STATUS, "{run}", "{nodes}", "{way}")
@@ -69,6 +70,7 @@ class Case(Enum):
     UNDO_THEN_ANEW = _Row(_UNDO, _ANEW)
     ROLES_THEN_AGAIN = _Row(_ROLES, _AGAIN)
     ROLES = _Row(_ROLES)
+    CONTEXTS = _Row(CONTEXTS)
 
     # What runs have left on nodes, for `status`.
     UNDER_WAY = _Row(
@@ -91,11 +93,11 @@ class Case(Enum):
     SILENT_UNSAID = _Row(_STATUS, note="once the nodes that did not answer can be asked")
     SILENT_THIS_WAY = _Row(
         (*STATUS, "{nodes}", "{way}"),
-        note="that asks {node} by your own ssh, whichever key that knows it by",
+        note="that asks {node} without the plan, whichever key your own ssh knows it by",
     )
     UNDONE = _Row(
         _DOCTOR,
-        note="what this run has put back it does not change again: that takes a new plan; to put back the rest: `{undo}`",
+        note="what this run has put back it does not change again: that takes a new plan; to put back what it has not: `{undo}`",
     )
 
 

@@ -26,7 +26,6 @@ from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore
 
-CONTEXTS: Argv = ("kubectl", "config", "get-contexts")
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
 """What is looked at on the node itself."""
 _LEFT_OUT = {
@@ -35,6 +34,11 @@ _LEFT_OUT = {
     LeadsOn.NOTHING: Case.DOCTOR,
 }
 """The row for a node that a plan leaves out; a new plan for any other reason."""
+_REFUSED = {
+    LeadsOn.CLUSTER: Case.CONTEXTS,
+    LeadsOn.RIGHTS: Case.ROLES,
+    LeadsOn.DOCTOR: Case.DOCTOR,
+}
 _NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -226,8 +230,8 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
         return commands.look(error.run, Case.RESUME if commands.is_kept(error.run) else Case.LOOK)
     if shows := _what_shows(error, plan):
         return commands.step(Case.SHOWS, shows=shows)
-    if error.way in (LeadsOn.RIGHTS, LeadsOn.DOCTOR):
-        return step(Case.ROLES if error.way is LeadsOn.RIGHTS else Case.DOCTOR)
+    if error.way in _REFUSED:
+        return step(_REFUSED[error.way])
     put_back = [error.where] if error.run else sorted(error.begun)
     case = Case.UNDO_THEN_ANEW if put_back else Case.ANEW
     return commands.step(case, run=plan.run, nodes=some(put_back))
@@ -235,8 +239,6 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
     """The command that shows what is wrong on this machine or on the node; empty where another one leads on."""
-    if error.way is LeadsOn.CLUSTER:
-        return CONTEXTS
     if error.way not in _THERE:
         return error.shown_by
     host = next((each.host for each in plan.nodes if each.node == error.where), error.where)
