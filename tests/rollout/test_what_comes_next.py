@@ -12,6 +12,7 @@ from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized, UnreachableKind
 from kubevouch.rollout.decide.advice import Case, NextStep, WayToNodes, step
 from kubevouch.rollout.decide.armed import as_of_now, found_armed, what_is_left_armed
+from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
 from kubevouch.rollout.decide.next_step import (
@@ -23,7 +24,6 @@ from kubevouch.rollout.decide.next_step import (
     next_for_left_out,
     shows_an_answer,
 )
-from kubevouch.rollout.decide.operator_word import NO_WORD
 from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, Plan, PodPlace
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState, RunOnNode

@@ -7,7 +7,6 @@ from pathlib import Path
 from shlex import join
 
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
@@ -20,7 +19,7 @@ from kubevouch.cli.common.rollout import (
     though_nobody_listens,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans
+from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans, read_plan
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import (
@@ -40,6 +39,7 @@ from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
+from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import (
     how_it_is_undone,
     in_which_order,
@@ -49,7 +49,6 @@ from kubevouch.rollout.decide.intent import (
 )
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, commands_of, next_after
-from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.recheck import GONE, FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult

@@ -25,7 +25,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.rollout.act.make_plan import NodeOptions
-    from kubevouch.rollout.decide.operator_word import OperatorWord
+    from kubevouch.rollout.decide.entitled import OperatorWord
     from kubevouch.rollout.decide.plan import PodPlace, Via
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,7 +110,7 @@ def _operator_word(
     cluster_domain: str, service_cidr: tuple[str, ...], without_credential_id: bool
 ) -> "OperatorWord":
     from kubevouch.cli.common.allow import network_of
-    from kubevouch.rollout.decide.operator_word import OperatorWord
+    from kubevouch.rollout.decide.entitled import OperatorWord
 
     return OperatorWord(
         domains=(cluster_domain,) if cluster_domain else (),
@@ -285,7 +285,7 @@ def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) 
     """given: the plan's file or the run."""
     from kubevouch.cli.common.runs import times_of
     from kubevouch.cli.rollout.apply import apply_plan, found_plan
-    from kubevouch.cli.rollout.refusal import leading_on
+    from kubevouch.cli.rollout.ending import leading_on
     from kubevouch.rollout.decide.next_step import words_of
 
     terminal = _terminal(ctx)
@@ -368,7 +368,7 @@ def undo(
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.common.ssh_choice import with_ssh_config
-    from kubevouch.cli.rollout.refusal import leading_on
+    from kubevouch.cli.rollout.ending import leading_on
     from kubevouch.cli.rollout.undo import undo_plan
     from kubevouch.rollout.decide.advice import UNDO, some
 

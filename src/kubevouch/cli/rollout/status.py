@@ -17,7 +17,7 @@ from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.rollout.refusal import leading_on
+from kubevouch.cli.rollout.ending import leading_on
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import UsageError, nearest

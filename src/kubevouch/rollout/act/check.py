@@ -34,12 +34,18 @@ from kubevouch.rollout.act.precheck import (
     check_rights,
     check_vantage,
 )
-from kubevouch.rollout.decide.entitled import Neighbours, shared_among, without_shared_keys
-from kubevouch.rollout.decide.expected_metrics import expected_metrics
+from kubevouch.rollout.decide.entitled import (
+    NO_WORD,
+    Neighbours,
+    OperatorWord,
+    names_with_word,
+    shared_among,
+    without_shared_keys,
+)
+from kubevouch.rollout.decide.gates import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import serves_its_own
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan, ordered, without_nodes
 from kubevouch.rollout.decide.recheck import (

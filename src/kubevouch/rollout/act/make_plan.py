@@ -25,10 +25,9 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.look import SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
 from kubevouch.rollout.act.survey_node import hosts_of
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
-from kubevouch.rollout.decide.entitled import shared_among
+from kubevouch.rollout.decide.assess import NodeFacts, assess_all, plan_config_map, readiness_notice
+from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord, names_with_word, shared_among
 from kubevouch.rollout.decide.need import need_of
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
@@ -39,7 +38,6 @@ from kubevouch.rollout.decide.plan import (
     PodPlace,
     Via,
 )
-from kubevouch.rollout.decide.plan_config_map import plan_config_map
 from kubevouch.rollout.errors import ClusterNotRead, way_on
 
 _AT_ONCE = 16

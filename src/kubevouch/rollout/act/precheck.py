@@ -20,10 +20,9 @@ from kubevouch.node.script import ScriptResult
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import targets_of
 from kubevouch.rollout.act.survey_node import check_pinned
-from kubevouch.rollout.decide.binding import not_the_cluster
+from kubevouch.rollout.decide.assess import is_its_edit
 from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan
-from kubevouch.rollout.decide.plan_config_map import is_its_edit
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan, not_the_cluster
 from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore

@@ -14,7 +14,7 @@ from kubevouch.kube.resources import (
     PodDisruptionBudget,
     Resource,
 )
-from kubevouch.rollout.decide.workloads import HeldInCommon, Workloads
+from kubevouch.rollout.decide.order import HeldInCommon, Workloads
 
 _AT_ONCE = 8
 _ENDED = ("Succeeded", "Failed")

@@ -20,6 +20,7 @@ from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
 from kubevouch.node.script import node_text
+from kubevouch.rollout.decide.change import seed_kind
 from kubevouch.rollout.decide.machine import (
     StartFiles,
     armed_runs,
@@ -30,7 +31,6 @@ from kubevouch.rollout.decide.machine import (
 )
 from kubevouch.rollout.decide.plan import LeadsOn, SeedKind
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
-from kubevouch.rollout.decide.seed import seed_kind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.x509 import misnamed
 

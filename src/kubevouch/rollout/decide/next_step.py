@@ -21,7 +21,7 @@ from kubevouch.rollout.decide.advice import (
     step,
     way_of,
 )
-from kubevouch.rollout.decide.operator_word import OperatorWord
+from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore

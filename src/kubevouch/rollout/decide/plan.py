@@ -256,3 +256,15 @@ def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
+
+
+def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
+    """Why this is not the plan's cluster; empty if it is.
+
+    uid: of the namespace kube-system. ca_sha256: of the certificates that pods trust (TrustedRoots.sha256).
+    """
+    if uid != bound.cluster_uid:
+        return f"this is not the cluster of the plan, which is for {bound.server}"
+    if ca_sha256 != bound.ca_sha256:
+        return "the cluster's CA has changed since the plan"
+    return ""
