@@ -7,12 +7,12 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, live_target, planned_target
 from kubevouch.rollout.act.undo import undo
+from kubevouch.rollout.decide.advice import WayToNodes
 from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.transaction import TransactionState
-from kubevouch.rollout.decide.way_to_nodes import WayToNodes
 from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, Acting, acting, answered
 from tests.rollout.staged import QUICK
 

@@ -17,10 +17,9 @@ import pytest
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.rollout.act.check import CheckedPlan, check
-from kubevouch.rollout.decide.change import change_of
+from kubevouch.rollout.decide.change import change_of, seed_of
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.decide.seed import seed_of
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 
 from .acting import SECOND, SELF_SIGNED, THIRD, WORKER, Acting, Machines, acting

@@ -107,7 +107,7 @@ async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by
         _asked_again(here)
         (left_out,) = (await _plan(here, accepted=said)).left_out
         assert "by pod nobody can tell which machine answers" in left_out.reason
-        assert left_out.leads_on is LeadsOn.SSH
+        assert left_out.leads_on is LeadsOn.BY_SSH
         with pytest.raises(StoppedBefore, match="somebody else has asked"):
             await check(plan, here.context)
         here.machines.name = "ssh"

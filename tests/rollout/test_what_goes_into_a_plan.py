@@ -7,8 +7,8 @@ import pytest
 from kubevouch.errors import UsageError
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.plan import ChangeKind
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn
+from kubevouch.rollout.errors import StoppedBefore
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from .staged import not_ready, of
@@ -52,10 +52,10 @@ async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason()
 
 @pytest.mark.parametrize(
     ("lacks", "way"),
-    [("away", WayOn.REACH), ("rootless", WayOn.ROOT), ("mute", WayOn.ANSWER)],
+    [("away", LeadsOn.REACH), ("rootless", LeadsOn.ROOT), ("mute", LeadsOn.NODE)],
 )
 async def test_what_leads_on_tells_a_node_that_is_away_from_one_on_which_nobody_is_root(
-    lacks: str, way: WayOn
+    lacks: str, way: LeadsOn
 ) -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER)

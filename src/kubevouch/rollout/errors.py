@@ -1,23 +1,10 @@
 """Errors that stop a run before its first write, or that prevent a plan."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from kubevouch.errors import ExitCode, KubevouchError
-
-
-class WayOn(StrEnum):
-    """What leads on from where a run was refused."""
-
-    NEW_PLAN = "a new plan"
-    ITS_CLUSTER = "the cluster that the plan is for"
-    RIGHTS = "the rights that are lacking"
-    REACH = "a way to the node"
-    ROOT = "root on the node"
-    ANSWER = "a shell on the node that runs our scripts"
-    LOOK = "what doctor sees"
-    OTHER_RUN = "the run that is armed on the node"
-    THIS_MACHINE = "room for the run's record, and then the same again"
+from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
+from kubevouch.rollout.decide.plan import LeadsOn
 
 
 class StoppedBefore(KubevouchError):
@@ -35,7 +22,7 @@ class StoppedBefore(KubevouchError):
         seen: str,
         expected: str = "",
         *,
-        way: WayOn = WayOn.NEW_PLAN,
+        way: LeadsOn = LeadsOn.NEW_PLAN,
         run: str = "",
         begun: tuple[str, ...] = (),
         shown_by: Sequence[str] = (),
@@ -71,3 +58,14 @@ class NothingApplicable(KubevouchError):
     """The plan leaves out every node that is not well: there is nothing to carry out."""
 
     exit_code = ExitCode.COULD_NOT_TELL
+
+
+def way_on(error: KubevouchError) -> LeadsOn:
+    """What leads on from a node that could not be asked."""
+    if isinstance(error, AnotherHostKey):
+        return LeadsOn.OTHER_KEY
+    if isinstance(error, NoRoot):
+        return LeadsOn.ROOT
+    if isinstance(error, ScriptFailed):
+        return LeadsOn.NODE
+    return LeadsOn.REACH if isinstance(error, NodeError) else LeadsOn.NEW_PLAN

@@ -15,7 +15,7 @@ from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
+from kubevouch.node.errors import NodeError
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
@@ -39,15 +39,22 @@ from kubevouch.rollout.act.precheck import (
     check_vantage,
     look_at_away_nodes,
 )
-from kubevouch.rollout.decide.entitled import Neighbours, shared_among, without_shared_keys
-from kubevouch.rollout.decide.expected_metrics import expected_metrics
+from kubevouch.rollout.decide.entitled import (
+    NO_WORD,
+    Neighbours,
+    OperatorWord,
+    names_with_word,
+    shared_among,
+    without_shared_keys,
+)
+from kubevouch.rollout.decide.gates import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import serves_its_own
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
+    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
@@ -65,7 +72,7 @@ from kubevouch.rollout.decide.recheck import (
     recheck,
 )
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
+from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
@@ -220,7 +227,7 @@ async def _looks(
         try:
             look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
-            raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
+            raise StoppedBefore(node.node, str(error), way=way_on(error)) from None
         found = failures.get(node.node) or recheck(node, plan.run, look.facts)
         return CheckedNode(node, look, found)
 
@@ -255,8 +262,7 @@ def _checked(
                 node, live[node.node], neighbours, proven, known_as=look.known_as
             )
         if why:
-            way = WayOn.OTHER_RUN if found.armed_run else WayOn.NEW_PLAN
-            way = WayOn.LOOK if found.state is FoundState.FAILED else way
+            way = LeadsOn.DOCTOR if found.state is FoundState.FAILED else LeadsOn.NEW_PLAN
             raise StoppedBefore(node.node, why, way=way, run=found.armed_run, begun=begun)
         context.progress.step(node.node, _SAID[found.state])
         checked.append(each)
@@ -278,13 +284,6 @@ async def _not_well(
     return tuple(
         LeftOut(node, _NOT_WELL) for node in called if not serves_its_own(served.get(node), node)
     )
-
-
-def _way_on(error: NodeError) -> WayOn:
-    """What leads on from a node that could not be surveyed."""
-    if isinstance(error, NoRoot):
-        return WayOn.ROOT
-    return WayOn.ANSWER if isinstance(error, ScriptFailed) else WayOn.REACH
 
 
 _FRESH = 20.0

@@ -22,9 +22,16 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask
-from kubevouch.rollout.decide.order import IN_HAND, Course, Stage, Turn, next_turn
+from kubevouch.rollout.decide.order import (
+    IN_HAND,
+    Course,
+    HeldInCommon,
+    Stage,
+    Turn,
+    Workloads,
+    next_turn,
+)
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
-from kubevouch.rollout.decide.workloads import HeldInCommon, Workloads
 
 _FRESH = 5.0
 """Seconds for which what nodes hold in common is taken for true. It is read again before others begin."""

@@ -22,12 +22,11 @@ from kubevouch.rollout.act.node_facts import (
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, left_to_its_switch
-from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
+from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
 from kubevouch.rollout.decide.machine import was_restarted_by
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
-from kubevouch.rollout.decide.seed import seed_of
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 

@@ -43,9 +43,13 @@ from kubevouch.rollout.act.node_facts import (
     served_by,
     serves_well,
 )
-from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics
-from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate, refused_by
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord
+from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord
+from kubevouch.rollout.decide.gates import (
+    ExpectedMetrics,
+    GateEvidence,
+    issued_certificate,
+    refused_by,
+)
 from kubevouch.rollout.decide.own_csrs import (
     Csrs,
     csrs_by_node,

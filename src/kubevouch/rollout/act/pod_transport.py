@@ -27,7 +27,7 @@ from kubevouch.node.messages import (
     packed_script,
 )
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
-from kubevouch.rollout.decide.plan import PodPlace
+from kubevouch.rollout.decide.plan import LeadsOn, PodPlace
 from kubevouch.rollout.decide.pod import (
     NAME,
     SELECTOR,
@@ -39,7 +39,7 @@ from kubevouch.rollout.decide.pod import (
     pod_body,
     verdict,
 )
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import StoppedBefore
 
 _ADMITTED = (
     "a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
@@ -72,7 +72,7 @@ async def prepare_pods(
             api.access.server,
             f"not allowed to {', '.join(lacking)} pods in the namespace {space}, which --via pod needs",
             "`kubevouch apply --print-role` shows what is needed",
-            way=WayOn.RIGHTS,
+            way=LeadsOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
         if not is_left_behind(pod, api.server_clock.now()):

@@ -21,9 +21,15 @@ from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import approved_by_run, targets_of
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.binding import not_the_cluster
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
-from kubevouch.rollout.decide.plan_config_map import is_its_edit
+from kubevouch.rollout.decide.assess import is_its_edit
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    LeadsOn,
+    LeftOut,
+    NodePlan,
+    Plan,
+    not_the_cluster,
+)
 from kubevouch.rollout.decide.recheck import (
     NEW_PLAN,
     Recheck,
@@ -33,7 +39,7 @@ from kubevouch.rollout.decide.recheck import (
 )
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.tls.failure import FailureKind
 
 SILENT = {
@@ -70,7 +76,7 @@ async def check_cluster(
     for planned in plan.nodes:
         node = by_name.get(planned.node)
         if why := why_skipped(planned, node):
-            away.append(LeftOut(planned.node, why, seen_outside=True))
+            away.append(LeftOut(planned.node, why, leads_on=LeadsOn.DOCTOR))
         elif why := not_the_node(planned, node):
             raise StoppedBefore(planned.node, why, NEW_PLAN)
     if plan.config_map is not None and not is_its_edit(plan.config_map):
@@ -97,9 +103,9 @@ async def check_identity(
     trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
         why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
-        raise StoppedBefore(where, why, way=WayOn.LOOK)
+        raise StoppedBefore(where, why, way=LeadsOn.DOCTOR)
     if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
-        raise _another_cluster(plan, where, why, otherwise)
+        raise _another_cluster(plan, context.api, why, otherwise)
     return trust.value
 
 
@@ -110,17 +116,20 @@ async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
     except KubeError:
         return
     if why := not_the_cluster(plan.cluster, uid, plan.cluster.ca_sha256):
-        raise _another_cluster(plan, _context_of(api), why)
+        raise _another_cluster(plan, api, why)
 
 
 def _context_of(api: ApiClient) -> str:
     return f"context {api.access.context or 'service account'}"
 
 
-def _another_cluster(plan: Plan, where: str, why: str, otherwise: str = "") -> StoppedBefore:
+def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") -> StoppedBefore:
+    """A new plan helps where it is another cluster at the same address, or its CA is new."""
     advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
     advice += f", or {otherwise}" if otherwise else ""
-    return StoppedBefore(where, why, advice, way=WayOn.ITS_CLUSTER)
+    is_there = api.access.server == plan.cluster.server
+    way = LeadsOn.NEW_PLAN if is_there else LeadsOn.CLUSTER
+    return StoppedBefore(_context_of(api), why, advice, way=way)
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
@@ -161,7 +170,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
             context.api.access.server,
             f"not allowed to {', '.join(lacking)}",
             "the roles that are needed: `kubevouch apply --print-role`",
-            way=WayOn.RIGHTS,
+            way=LeadsOn.RIGHTS,
         )
 
 
@@ -185,7 +194,7 @@ async def check_vantage(
                     each.target.node,
                     f"{each.target} cannot be dialled from here: {failure.go_text or failure.text}",
                     "run this where the nodes' addresses can be reached",
-                    way=WayOn.LOOK,
+                    way=LeadsOn.DOCTOR,
                 )
             found.setdefault(each.target.node, judge_served(each, trust, context.clock))
     return found
@@ -287,4 +296,4 @@ def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
     """how: how its Node is."""
     why = "; ".join(status.notes)
     seen = f"this run may have begun on it, {how}, and how it stands there cannot be asked: {why}"
-    return StoppedBefore(status.node, seen, "or a new plan without it", way=WayOn.REACH)
+    return StoppedBefore(status.node, seen, "or a new plan without it", way=LeadsOn.REACH)

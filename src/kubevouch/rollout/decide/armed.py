@@ -36,17 +36,15 @@ def is_armed_by(run: str, survey: NodeSurvey) -> bool:
     return any(each.run == run.encode() for each in armed_runs(survey))
 
 
-def what_is_left_armed(
-    armed: Sequence[ArmedNode], now: datetime, again: str, named: str = ""
-) -> str:
+def what_is_left_armed(armed: Sequence[ArmedNode], now: datetime, again: str) -> str:
     """What becomes of the nodes in hand, one at least, if we go away now, for a person.
 
-    again: the command that goes on with the run. named: the file of its plan, where an undo does not find it by the run's name.
+    again: the command that goes on with the run.
     """
     each = "; ".join(_what_becomes_of(node, now) for node in armed)
     return (
         f"{each}; to go on with the run before that: `{again}`; "
-        f"to put all nodes of the run back: `{join(['kubevouch', 'undo', named or armed[0].run])}`"
+        f"to put all nodes of the run back: `{join(['kubevouch', 'undo', armed[0].run])}`"
     )
 
 

@@ -131,19 +131,37 @@ class NodePlan(msgspec.Struct, frozen=True):
 
 
 class LeadsOn(StrEnum):
-    """What leads on from the reason why a plan leaves a node out, beside a new plan."""
+    """What leads on from the reason why a node was left out, not asked or refused. The first of several nodes' counts."""
 
-    NEW_PLAN = "new-plan"
-    """Nothing else is known to."""
+    DOCTOR = "doctor"
+    """The reason shows in the API or on the wire: doctor says more about it."""
+
+    REACH = "reach"
+    """A login at its host: it could not be asked there, or another machine has answered."""
+
+    ROOT = "root"
+    """What sudo allows there: the host lets us in, and nobody there is root."""
+
+    BY_SSH = "by-ssh"
+    """The same plan by ssh."""
 
     NODE = "node"
-    """What somebody does on the node itself, as the reason says."""
+    """What somebody does in a shell on the node, as the reason says."""
 
     STATUS = "status"
     """A look at what its Node claims: the reason is about that."""
 
-    SSH = "ssh"
-    """The same plan by ssh."""
+    OTHER_KEY = "other-key"
+    """A look without the plan: who answers has another ssh host key than the plan says."""
+
+    CLUSTER = "cluster"
+    """Another context: this is not the plan's cluster."""
+
+    RIGHTS = "rights"
+    """The roles that are lacking."""
+
+    NEW_PLAN = "new-plan"
+    """Nothing else is known to."""
 
     NOTHING = "nothing"
     """It can never be planned for."""
@@ -161,21 +179,9 @@ class LeftOut(msgspec.Struct, frozen=True):
     armed_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     """When that run's switch goes off, by our clock. None where its record does not say."""
 
-    seen_outside: bool = False
-    """The reason shows in the API or on the wire: doctor says more about it."""
-
-    unreached: HostIfAny = ""
-    """The host at which it could not be asked, or where another machine has answered; empty if it has answered itself."""
-
-    lacks_root: bool = False
-    """That host lets us in, and nobody there is root."""
-
-    lacks_answer: bool = False
-    """A shell on that host ran our script, and gave no answer that can be read."""
-
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
     host: HostIfAny = ""
-    """The host at which it answered, if it is on the node that something is to be done."""
+    """The host that was asked, if something is to be done or seen there."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):
@@ -250,3 +256,15 @@ def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
+
+
+def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
+    """Why this is not the plan's cluster; empty if it is.
+
+    uid: of the namespace kube-system. ca_sha256: of the certificates that pods trust (TrustedRoots.sha256).
+    """
+    if uid != bound.cluster_uid:
+        return f"this is not the cluster of the plan, which is for {bound.server}"
+    if ca_sha256 != bound.ca_sha256:
+        return "the cluster's CA has changed since the plan"
+    return ""
