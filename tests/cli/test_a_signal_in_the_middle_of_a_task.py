@@ -145,8 +145,8 @@ async def starts_processes(interrupting: Interrupting, lasts: str) -> None:
     """As a verb that looks at a node does."""
     sys.setprofile(interrupting)
     environment = {"PATH": os.environ["PATH"]}
-    script = f"exec sleep {lasts}\n".encode()
-    await run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
+    words = ["sh", "-s", lasts]
+    await run(words, stdin=b'exec sleep "$1"\n', environment=environment, timeout=GENEROUS)
 
 
 def ended_by(interrupting: Interrupting, lasts: str) -> bool:
