@@ -11,15 +11,8 @@ import msgspec
 from kubevouch.evidence.gather.at_once import of_each, together
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import (
-    DISRUPTION_BUDGETS,
-    ENDPOINT_SLICES,
-    PODS,
-    Narrow,
-    Object,
-    PodDisruptionBudget,
-    Resource,
-)
+from kubevouch.kube.resources import ENDPOINT_SLICES, PODS, Narrow, Object, Resource
+from kubevouch.kube.resources.pods import DISRUPTION_BUDGETS, PodDisruptionBudget
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask
 from kubevouch.rollout.decide.order import (

@@ -40,7 +40,7 @@ from kubevouch.rollout.decide.recheck import (
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import StoppedBefore
-from kubevouch.tls.failure import FailureKind
+from kubevouch.tls import FailureKind
 
 SILENT = {
     FailureKind.CONNECT_TIMEOUT,
