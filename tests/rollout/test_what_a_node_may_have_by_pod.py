@@ -10,10 +10,10 @@ from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.plan import LeadsOn, Plan, PodPlace
+from kubevouch.rollout.decide.plan import Plan, PodPlace
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority
 from tests.support.stage import kind_of

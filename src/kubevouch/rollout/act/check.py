@@ -54,7 +54,6 @@ from kubevouch.rollout.decide.need import serves_its_own
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
-    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
@@ -72,7 +71,7 @@ from kubevouch.rollout.decide.recheck import (
     recheck,
 )
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, way_on
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"

@@ -30,14 +30,13 @@ from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
-    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
     PodPlace,
     Via,
 )
-from kubevouch.rollout.errors import ClusterNotRead, way_on
+from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16

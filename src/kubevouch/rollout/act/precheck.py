@@ -24,7 +24,6 @@ from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.decide.assess import is_its_edit
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
-    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
@@ -39,7 +38,7 @@ from kubevouch.rollout.decide.recheck import (
 )
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.tls import FailureKind
 
 SILENT = {
