@@ -159,8 +159,7 @@ async def check(
     """
     _check_applicable(plan, "make a new plan when that is fixed")
     trust, nodes, away = await check_cluster(plan, context)
-    looked = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
-    away, failures = looked.left_out, looked.failures
+    away, failures = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
     _check_applicable(plan, NEW_PLAN)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -206,17 +205,6 @@ _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
 """A Ready node on which the run stands so is looked at like any other of the plan."""
 
 
-@dataclass(frozen=True)
-class AwayNodes:
-    """left_out: those that the run goes without. failures: what it finds of those that it has begun, and that are not Ready, by name.
-
-    A node that is in neither is looked at like any other of the plan: the run has begun on it, and it is Ready or has become so.
-    """
-
-    left_out: tuple[LeftOut, ...]
-    failures: dict[str, Recheck]
-
-
 async def look_at_away_nodes(
     plan: Plan,
     nodes: Sequence[Node],
@@ -224,8 +212,11 @@ async def look_at_away_nodes(
     context: RolloutContext,
     *,
     goes_on: bool,
-) -> AwayNodes:
-    """Asks those on which the run may have begun how it stands there. goes_on: it was begun from this machine before.
+) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
+    """Those that the run goes without; and what it finds of those that it has begun, and that are not Ready, by name.
+
+    Those on which the run may have begun are asked how it stands there. One that is in neither is looked at like any other of the plan:
+    the run has begun on it, and it is Ready or has become so. goes_on: it was begun from this machine before.
 
     Raises:
         StoppedBefore: the run has begun on one, and it cannot be asked how it stands there.
@@ -250,7 +241,7 @@ async def look_at_away_nodes(
         elif not node.ready and (seen := recheck_not_ready(status.state)):
             failures[node.name] = seen
     kept = {*failures, *as_any_other}
-    return AwayNodes(tuple(each for each in away if each.node not in kept), failures)
+    return tuple(each for each in away if each.node not in kept), failures
 
 
 async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
