@@ -45,16 +45,9 @@ class SudoPassword:
     random_bits: returns so many; what a node is to say back to us is made of them.
     """
 
-    def __init__(
-        self,
-        word: str,
-        random_bits: Callable[[int], int],
-        *,
-        answers_within: float = _ANSWERS_WITHIN,
-    ) -> None:
+    def __init__(self, word: str, random_bits: Callable[[int], int]) -> None:
         self.word = word.encode()
         self.random_bits = random_bits
-        self.answers_within = answers_within
         self.taken_at: set[str] = set()
         self.refused_at: set[str] = set()
         self.first = asyncio.Lock()
@@ -144,7 +137,7 @@ class SudoEntry:
     async def _hears(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
         """Whether it held, or the process has ended, within the time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._password.answers_within):
+            async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)
                 return True
         return False
