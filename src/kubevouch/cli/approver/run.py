@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import terminal_of
+from kubevouch.cli.common.options import terminal_of, which_cluster
 from kubevouch.cli.common.serving import (
     ServerFlags,
-    access,
     listening,
     logging,
     serve_in_cluster,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="The controller itself. Writes.")
-@access
+@which_cluster
 @click.option(
     "-n",
     "--namespace",
