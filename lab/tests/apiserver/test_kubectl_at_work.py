@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
-from lab.tests.apiserver.bench import PATIENT, Bench
+from lab.tests.apiserver.bench import Bench
+from lab.tests.kubectl import PATIENT
 
 DEPLOYMENT: Any = {
     "apiVersion": "apps/v1",

@@ -136,31 +136,6 @@ async def test_a_request_that_nobody_decides_is_given_up_after_fifteen_minutes(
     assert {first, second} == {each["metadata"]["name"] for each in cluster.store.list(CSRS)}
 
 
-async def test_a_year_passes_with_somebody_who_approves_and_no_handshake_is_dark(
-    cluster: Plane, node: Node
-) -> None:
-    node.configure(bootstraps=True)
-    await node.kubelet.start()
-    await approve(cluster, await node.asks())
-    await until(lambda: not node.kubelet.waits_for)
-    begun = cluster.clock.now()
-    leaves = {await node.leaf()}
-    renewed: list[float] = []
-    while cluster.clock.now() - begun < 680 * DAY:
-        await node.passes(6 * DAY, 6 * DAY)
-        if waiting := node.kubelet.waits_for:
-            await approve(cluster, waiting)
-            await until(partial(_is_over, node, waiting))
-            renewed.append((cluster.clock.now() - begun) / DAY)
-        leaf = await node.leaf()
-        assert leaf is not None
-        assert leaf.not_valid_after_utc > cluster.clock.now()
-        leaves.add(leaf)
-    assert len(leaves) == 3, renewed
-    assert 0.7 * 365 - 1 <= renewed[0] <= 0.9 * 365 + 7
-    assert 0.7 * 365 - 1 <= renewed[1] - renewed[0] <= 0.9 * 365 + 7
-
-
 async def test_with_nobody_who_approves_it_goes_dark_at_the_end_of_its_certificate(
     cluster: Plane, node: Node
 ) -> None:
