@@ -168,8 +168,8 @@ def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
 
 
 def _exports(folder: "Folder") -> "Mapping[str, str]":
+    from kubevouch.cli.common.connect import VARIABLE
     from kubevouch.cli.common.invocation import SSH_CONFIG
-    from kubevouch.cli.common.loopback import VARIABLE
 
     loopback = {VARIABLE: str(folder.loopback_addresses)}
     return {
