@@ -3,14 +3,17 @@
 import asyncio
 import base64
 import json
+import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from kubevouch_lab.apiserver.server import ApiServer
 from kubevouch_lab.apiserver.store import Store
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Pair
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # Generous: two noisy cores.
@@ -66,6 +69,23 @@ class Served:
         ran = await self.kubectl(*args, stdin=stdin, **more)
         assert ran.code == 0, ran
         return ran.out
+
+    async def ask_showing(
+        self, pair: Pair | None, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        """One request without kubectl, with that client certificate: status and decoded body. headers: `_` for each hyphen."""
+        tls = ssl.create_default_context(cadata=self.authority.pem.decode())
+        if pair is not None:
+            (self.folder / "shown.pem").write_bytes(pair.chain + pair.key)
+            tls.load_cert_chain(self.folder / "shown.pem")
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = self.server.url + path
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, data=body, headers=given, ssl=tls) as answer,
+        ):
+            is_json = answer.content_type == "application/json"
+            return answer.status, await (answer.json() if is_json else answer.text())
 
     def config(self, name: str, user: Any) -> str:
         """A kubeconfig by that name."""

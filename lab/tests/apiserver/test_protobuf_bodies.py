@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import ssl
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,23 +84,11 @@ async def test_a_body_at_a_version_that_is_not_served_is_not_found(running: Plan
 
 
 async def ask_as_admin(running: Plane, path: str, body: bytes) -> tuple[int, Any]:
-    context = ssl.create_default_context(cadata=running.authority.pem.decode())
-    context.load_cert_chain(running.folder / "admin.crt", running.folder / "admin.key")
-    headers = {"Content-Type": PROTOBUF, "Accept": f"{PROTOBUF},application/json"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(running.server.url + path, data=body, headers=headers, ssl=context) as answer,
-    ):
-        is_json = answer.content_type == "application/json"
-        return answer.status, await (answer.json() if is_json else answer.text())
-
-
-@pytest.fixture
-def running(running: Plane) -> Plane:
-    pair = running.authority.client("kubernetes-admin", "system:masters")
-    (running.folder / "admin.crt").write_bytes(pair.chain)
-    (running.folder / "admin.key").write_bytes(pair.key)
-    return running
+    admin = running.authority.client("kubernetes-admin", "system:masters")
+    accept = f"{PROTOBUF},application/json"
+    return await running.ask_showing(
+        admin, "POST", path, body, Content_Type=PROTOBUF, Accept=accept
+    )
 
 
 def _refusal(raw: bytes) -> str:
