@@ -28,6 +28,7 @@ from kubevouch_lab.apiserver.request import (
 )
 from kubevouch_lab.apiserver.status import StatusError, forbidden
 from lab.tests.apiserver.bench import Bench, bench
+from lab.tests.bodies import deployment
 from tests.support.authority import Authority, Pair
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -282,17 +283,7 @@ async def test_others_answer_for_what_is_theirs(tmp_path: Path, authority: Autho
 
 async def test_what_runs_inside_has_the_same_verbs(lab: Bench) -> None:
     local = LocalClient(lab.server.resources, UserInfo("controller"))
-    body = {
-        "metadata": {"name": "d", "namespace": "default"},
-        "spec": {
-            "selector": {"matchLabels": {"a": "b"}},
-            "template": {
-                "metadata": {"labels": {"a": "b"}},
-                "spec": {"containers": [{"name": "c", "image": "i"}]},
-            },
-        },
-    }
-    made = local.create(DEPLOYMENTS, body)
+    made = local.create(DEPLOYMENTS, deployment("d", replicas=1))
     made["spec"]["replicas"] = 9
     assert local.get(DEPLOYMENTS, "d", "default")["spec"]["replicas"] == 1
     kept = local.update(DEPLOYMENTS, made)

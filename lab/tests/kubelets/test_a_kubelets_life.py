@@ -9,8 +9,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from kubevouch_lab.apiserver.kinds import CSRS, NODES
+from kubevouch_lab.apiserver.kinds import CSRS, NODES, SECRETS
 from kubevouch_lab.nodes.services import StartFailure
+from lab.tests.identity.test_who_asks import bootstrap_token
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
 from lab.tests.plane import Plane, until
 
@@ -187,20 +188,8 @@ async def test_a_machine_that_joins_gets_its_client_certificate_with_its_token(
         await node.kubelet.start()
     assert "command failed" in node.said[-1]
     expires = cluster.clock.now() + DAY
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "bootstrap-token-abcdef", "namespace": "kube-system"},
-        "type": "bootstrap.kubernetes.io/token",
-        "stringData": {
-            "token-id": "abcdef",
-            "token-secret": "0123456789abcdef",
-            "usage-bootstrap-authentication": "true",
-            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
-            "expiration": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
-        },
-    }
-    await cluster.does("create", "-f", "-", stdin=secret)
+    token = bootstrap_token(expiration=f"{expires:%Y-%m-%dT%H:%M:%SZ}")
+    cluster.admin.create(SECRETS, token)
     config = cluster.config("joiner", {"token": "abcdef.0123456789abcdef"})
     data = (cluster.folder / config).read_bytes()
     node.files.write("/etc/kubernetes/bootstrap-kubelet.conf", data)
