@@ -247,11 +247,11 @@ def test_somebody_without_rights_is_told_so_before_the_first_write(
     expired: Cluster, node: Node, tmp_path: Path, now: datetime
 ) -> None:
     path = _plan(expired, node, tmp_path)
-    from kubevouch.cli.common.roles import READER
+    from kubevouch.cli.common.roles import roles_of
 
     name = f"looker-{int(now.timestamp())}"
     kubeconfig = expired.user(name, tmp_path)
-    expired.bind(READER, "kubevouch-reader", name)
+    expired.bind(roles_of("reader"), "kubevouch-reader", name)
     ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s", kubeconfig=kubeconfig)
     assert ran.code == 4, ran
     assert "not allowed to patch certificatesigningrequests/approval" in ran.err, ran

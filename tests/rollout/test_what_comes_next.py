@@ -500,7 +500,7 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     seen = recorded("healthy-worker", {"runs": [["eeee", "committed"], ["abcd", "armed", 100]]})
     found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
-    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), "kubevouch apply p")
+    said = what_is_left_armed([found], seen.at + timedelta(seconds=40), ["kubevouch", "apply", "p"])
     assert said.startswith("w1 may be armed by run abcd: ")
     assert f"puts it back at {found.due:%H:%M:%S} UTC at the latest, in 60 s" in said
     assert "`kubevouch apply p`" in said
@@ -513,7 +513,7 @@ def test_a_record_that_does_not_say_when_its_switch_goes_off_has_the_longest_tim
     assert found.due == seen.at + timedelta(seconds=240)
     late = found.due + timedelta(seconds=9)
     said = what_is_left_armed(
-        [found, ArmedNode("abcd", "w2", late + timedelta(seconds=7))], late, "again"
+        [found, ArmedNode("abcd", "w2", late + timedelta(seconds=7))], late, ["again"]
     )
     assert "; w2 may be armed by run abcd: " in said
     assert "in 7 s; to go on" in said
