@@ -11,8 +11,8 @@ import msgspec
 import pytest
 import yaml
 
-from kubevouch.cli.certs.disk import ClusterQuestions, found_in_cluster
-from kubevouch.cli.common.roles import READER
+from kubevouch.cli.certs.disk import found_in_cluster
+from kubevouch.cli.common.roles import roles_of
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -342,8 +342,7 @@ async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> Non
     """By its own clock all would be well."""
     wrong = WoundClock(MOMENT - timedelta(days=400))
     async with staged(HEALTHY, WoundClock(MOMENT)) as stage, client_of(stage.access, wrong) as api:
-        asked = ClusterQuestions(60.0, progress=lambda _: None, transport=None)
-        found = await found_in_cluster(api, asked)
+        found = await found_in_cluster(api, 60.0, lambda _: None, None)
     assert abs(found.at - MOMENT) < timedelta(minutes=5)
 
 
@@ -370,8 +369,7 @@ async def test_with_their_disks_the_nodes_are_listed_once() -> None:
         staged(HEALTHY, WoundClock(MOMENT)) as stage,
         client_of(stage.access, WoundClock(MOMENT)) as api,
     ):
-        asked = ClusterQuestions(60.0, progress=lambda _: None, transport=NobodyAnswers())
-        found = await found_in_cluster(api, asked)
+        found = await found_in_cluster(api, 60.0, lambda _: None, NobodyAnswers())
         lists = [each for each in stage.server.requests if each.path == "/api/v1/nodes"]
     assert len(lists) == 1
     unread = {each.node for each in found.not_read if "nobody answers" in each.doubt.text}
@@ -460,7 +458,7 @@ async def test_nothing_is_asked_for_each_node_and_no_secret_is_read() -> None:
 
 
 async def test_the_printed_role_is_enough() -> None:
-    roles = list(yaml.safe_load_all(READER))
+    roles = list(yaml.safe_load_all(roles_of("reader")))
 
     def allowed(asked: reviews.Attributes) -> bool:
         return any(

@@ -11,7 +11,7 @@ import pytest
 
 from kubevouch.rollout.decide.need import Need, NeedKind, need_of
 from kubevouch.rollout.decide.plan import LeadsOn
-from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from kubevouch.tls import FailureKind, HandshakeFailure
 
 from .recorded import recorded
 

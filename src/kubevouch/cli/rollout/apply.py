@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from shlex import join
 
-from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.connect import access_of, named, with_api
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
-    named,
     print_next,
     print_result,
     rollout_context,
@@ -122,10 +121,10 @@ def apply_plan(
         def left() -> str:
             armed = [each for hold in held for each in hold.armed.values() if each.run == plan.run]
             armed = armed if held else begun
-            again = join(commands.again)
             if not armed:
-                return _NONE_LEFT.format(again=again)
-            return what_is_left_armed(armed, api.server_clock.now(), again)
+                return _NONE_LEFT.format(again=terminal.hint(commands.again))
+            now = api.server_clock.now()
+            return what_is_left_armed(armed, now, commands.again, line=terminal.hint)
 
         async def carried_out(hold: LeaseHold | None) -> RunResult:
             written = await written_nodes(api, clock, plan.pods)
@@ -227,7 +226,7 @@ def _ask(
     for each in checked.away:
         terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
     for line in checked.inputs.metrics.said():
-        terminal.note(terminal.hinted(one_line(line)))
+        terminal.note(one_line(line))
     if checked.inputs.approver_decides:
         terminal.note(
             f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."

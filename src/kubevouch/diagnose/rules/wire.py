@@ -13,8 +13,7 @@ from kubevouch.diagnose.finding import Proof
 from kubevouch.diagnose.make import wire_proof
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
-from kubevouch.tls.alert import INTERNAL_ERROR
-from kubevouch.tls.failure import FailureKind
+from kubevouch.tls import INTERNAL_ERROR, FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, misnamed
 
 _UNREACHABLE = {

@@ -1,6 +1,6 @@
 """The nodes in hand of a run: changed and not proven, so that their own switches may put them back. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from shlex import join
 
@@ -8,6 +8,7 @@ import msgspec
 
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.rollout.decide.advice import UNDO, Argv
 from kubevouch.rollout.decide.machine import armed_runs
 from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import LONG_AT_WORK
@@ -36,15 +37,21 @@ def is_armed_by(run: str, survey: NodeSurvey) -> bool:
     return any(each.run == run.encode() for each in armed_runs(survey))
 
 
-def what_is_left_armed(armed: Sequence[ArmedNode], now: datetime, again: str) -> str:
+def what_is_left_armed(
+    armed: Sequence[ArmedNode],
+    now: datetime,
+    again: Argv,
+    *,
+    line: Callable[[Argv], str] = join,
+) -> str:
     """What becomes of the nodes in hand, one at least, if we go away now, for a person.
 
-    again: the command that goes on with the run.
+    again: the command that goes on with the run. line: writes a command.
     """
     each = "; ".join(_what_becomes_of(node, now) for node in armed)
     return (
-        f"{each}; to go on with the run before that: `{again}`; "
-        f"to put all nodes of the run back: `{join(['kubevouch', 'undo', armed[0].run])}`"
+        f"{each}; to go on with the run before that: `{line(again)}`; "
+        f"to put all nodes of the run back: `{line([*UNDO, armed[0].run])}`"
     )
 
 

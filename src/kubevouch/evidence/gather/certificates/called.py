@@ -20,21 +20,23 @@ from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
-    CRDS,
     ENDPOINT_SLICES,
-    MUTATING_WEBHOOKS,
     SERVICES,
-    VALIDATING_WEBHOOKS,
     APIService,
-    ClientConfig,
-    CustomResourceDefinition,
     EndpointSlice,
     Metadata,
     Resource,
     Service,
+    slices_of,
+)
+from kubevouch.kube.resources.network import (
+    CRDS,
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
+    ClientConfig,
+    CustomResourceDefinition,
     ServiceReference,
     WebhookConfiguration,
-    slices_of,
 )
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.x509 import Certificate, CertificateKind, X509Error, read_certificates
