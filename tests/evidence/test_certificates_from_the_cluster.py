@@ -431,7 +431,6 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
         kind = "CertificateSigningRequest"
         put(stage, kind, "csr-issued", metadata=created, spec=serving,
             status={"certificate": base64(newer.chain)})  # fmt: skip
-        put(stage, kind, "csr-waits", metadata=created, spec=serving)
         put(stage, kind, "csr-client", metadata=created,
             spec={**serving, "signerName": "kubernetes.io/kube-apiserver-client-kubelet"},
             status={"certificate": base64(client.chain)})  # fmt: skip
@@ -439,7 +438,6 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
         asked = [each.path for each in stage.server.requests]
     [served] = [e for e in of_use(found, CertificateUse.KUBELET_SERVING) if e.node == name]
     assert served.issued is not None and served.issued.csr == "csr-issued"
-    assert served.waiting == ("csr-waits",)
     [own] = of_use(found, CertificateUse.KUBELET_CLIENT)
     assert (own.node, own.where) == (name, "csr csr-client")
     assert own.certificate is not None and own.certificate.fingerprint == _leaf(client)

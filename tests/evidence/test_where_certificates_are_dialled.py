@@ -123,10 +123,9 @@ def test_that_the_endpoints_cannot_be_listed_is_told() -> None:
     assert [each.doubt for each in told.not_read] == [doubt]
 
 
-def _pod(component: str, *flags: str, node: str = "cp", advertised: str = "") -> Pod:
-    annotations = {"kubeadm.kubernetes.io/etcd.advertise-client-urls": advertised}
+def _pod(component: str, *flags: str, node: str = "cp") -> Pod:
     return Pod(
-        metadata=Metadata(name=component, labels={"component": component}, annotations=annotations),
+        metadata=Metadata(name=component, labels={"component": component}),
         spec=PodSpec(node_name=node, containers=(Container(command=(component, *flags)),)),
     )
 
@@ -149,11 +148,6 @@ def test_etcd_is_dialled_for_clients_and_for_peers_where_it_says() -> None:
         (CertificateUse.ETCD_SERVER, "10.0.0.1:2379", "cp"),
         (CertificateUse.ETCD_PEER, "10.0.0.1:2380", "cp"),
     ]
-
-
-def test_kubeadms_annotation_tells_where_the_flags_do_not() -> None:
-    pod = _pod("etcd", advertised="https://10.0.0.1:2379")
-    assert _dialled(pod) == [(CertificateUse.ETCD_SERVER, "10.0.0.1:2379", "cp")]
 
 
 def test_etcd_outside_of_the_cluster_is_told_by_the_api_servers_flag() -> None:

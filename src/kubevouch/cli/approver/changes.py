@@ -8,7 +8,7 @@ from typing import Any, Final
 from kubevouch import goyaml
 from kubevouch.cli.approver.installation import NAMESPACE, Live, Manifest
 from kubevouch.errors import ExitCode, KubevouchError
-from kubevouch.evidence.gather.at_once import of_each
+from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.errors import Conflict, KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.sources.stored import HOLDS, PART_OF

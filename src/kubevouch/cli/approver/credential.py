@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kubevouch.cli.csr.find import serving_csr
 from kubevouch.errors import UsageError
-from kubevouch.evidence.gather.at_once import of_each
+from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, Node

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.errors import UsageError
-from kubevouch.evidence import our_approver
+from kubevouch.evidence import approvers
 from kubevouch.kube.images import names_an_image
 from kubevouch.kube.resources import Resource
 from kubevouch.kube.resources.applied import applied_resource
@@ -26,8 +26,8 @@ from kubevouch.policy.sources.configuration import (
 )
 from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of
 
-NAMESPACE: Final = our_approver.NAMESPACE
-DEPLOYMENT: Final = our_approver.NAME
+NAMESPACE: Final = approvers.NAMESPACE
+DEPLOYMENT: Final = approvers.NAME
 ITS_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
 """The label by which the Deployment selects its pods."""
 

@@ -59,7 +59,7 @@ def run(
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
-    from kubevouch.evidence.our_approver import NAMESPACE
+    from kubevouch.evidence.approvers import NAMESPACE
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
@@ -72,9 +72,9 @@ async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
 
     Its account may not read namespaces, so nobody asks for this one where what `approver install` makes lies in it.
     """
-    from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+    from kubevouch.diagnose.catalogue import INSTALL_APPROVER
     from kubevouch.errors import KubevouchError, UsageError
-    from kubevouch.evidence.our_approver import NAMESPACE
+    from kubevouch.evidence.approvers import NAMESPACE
     from kubevouch.kube.errors import NotFound
     from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
     from kubevouch.policy.sources.stored import OURS

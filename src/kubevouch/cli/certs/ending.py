@@ -10,8 +10,7 @@ from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.inventory.advice import Advice
 from kubevouch.inventory.ending import Trouble, most_harmful, outlook_of
 from kubevouch.inventory.kubeadm_tables import expires_text
-from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
 _MOST_TROUBLES = 4

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.finding import Finding, Proof
-from kubevouch.diagnose.make import counted, days, finding, named, wire_proof
+from kubevouch.diagnose.make import Finding, Proof, counted, days, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
 from kubevouch.diagnose.rules.ports import OVERDUE, life
@@ -185,11 +184,10 @@ _CA_CRITICAL = timedelta(days=30)
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
     """The CA in the bundle of every pod, or that of the front proxy, ends soon or has ended."""
-    inventory = evidence.certificates
     front_proxy = [
         certificate
-        for each in (inventory.found if inventory else ())
-        if each.use is CertificateUse.FRONT_PROXY_CA and (certificate := each.certificate)
+        for each in _found(evidence, {CertificateUse.FRONT_PROXY_CA})
+        if (certificate := each.certificate)
     ]
     trust = evidence.trust.value
     yield from _ca_expiring("the cluster's CA", trust.certificates if trust else (), evidence.at)

@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import counted, finding, named, wire_proof
+from kubevouch.diagnose.make import Finding, counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
-from kubevouch.diagnose.rules.wire import is_our_side, port_states, surely_unreachable
-from kubevouch.diagnose.rules.youth import awaits_its_endpoint, is_new_to_metrics, only_starting
+from kubevouch.diagnose.rules.wire import (
+    awaits_its_endpoint,
+    is_new_to_metrics,
+    is_our_side,
+    only_starting,
+    port_states,
+    surely_unreachable,
+)
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.run_holder import LEASE
 from kubevouch.evidence.snapshot import Evidence

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from kubevouch.evidence.gather.at_once import of_each, together
+from kubevouch.evidence.gather.inquiry import of_each, together
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (

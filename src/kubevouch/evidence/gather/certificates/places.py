@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
     NotRead,
     RenewedBy,
+    authority_of,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.kubelet.dial_result import DialResult, Target
