@@ -8,7 +8,6 @@ import pytest
 from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 from kubevouch.evidence.gather.certificates.called import (
     callees_of_api_services,
-    callees_of_conversions,
     callees_of_webhooks,
     certificates_of_bundles,
 )
@@ -20,7 +19,6 @@ from kubevouch.kube.resources import (
     APIService,
     ClientConfig,
     Container,
-    CustomResourceDefinition,
     EndpointSlice,
     Metadata,
     Node,
@@ -244,30 +242,6 @@ def test_cert_manager_renews_what_it_injects(annotation: str) -> None:
     found = callees_of_webhooks((configuration,))
     [row] = certificates_of_bundles(found, LISTED).found
     assert row.renewed_by is RenewedBy.CERT_MANAGER
-
-
-def _definition(name: str, bundle: bytes) -> CustomResourceDefinition:
-    config = {"service": {"namespace": "space", "name": "s"}, "caBundle": bundle}
-    spec = {"conversion": {"strategy": "Webhook", "webhook": {"clientConfig": config}}}
-    whole = {"metadata": {"name": name}, "spec": spec if bundle else {"conversion": {}}}
-    return msgspec.json.decode(msgspec.json.encode(whole), type=CustomResourceDefinition)
-
-
-def test_definitions_of_one_operator_are_one_row_and_those_without_a_webhook_none() -> None:
-    found = tuple(
-        callees_of_conversions(
-            (
-                _definition("a", AUTHORITY.pem),
-                _definition("b", AUTHORITY.pem),
-                _definition("c", OTHER.pem),
-                _definition("d", b""),
-            )
-        )
-    )
-    assert [each.where for each in found] == [
-        "a and 1 more",
-        "c",
-    ]
 
 
 def test_every_certificate_of_a_bundle_has_a_row_and_a_broken_bundle_a_fault() -> None:

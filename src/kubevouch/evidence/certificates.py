@@ -42,9 +42,9 @@ class CertificateUse(StrEnum):
     KUBECONFIG = "kubeconfig"
     """The client certificate of a kubeconfig that kubeadm does not know, such as the one in use here."""
     CA_BUNDLE = "caBundle"
-    """The authority by which the API server verifies an aggregated API, a webhook or a conversion."""
+    """The authority by which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
-    """What an aggregated API, a webhook or a conversion serves."""
+    """What an aggregated API or a webhook serves."""
 
 
 class RenewedBy(StrEnum):
@@ -165,6 +165,13 @@ class FoundCertificates:
     not_read: tuple[NotRead, ...] = ()
     without_cluster: bool = False
     asked_disks: bool = False
+
+
+def verdict_on(
+    chain: Sequence[Certificate], roots: Iterable[Certificate], name: str, at: datetime
+) -> Verdict:
+    """What a client says that trusts these roots of a server which it calls by this name, and which presents this chain."""
+    return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
 
 
 # By an authority of the roots that fails for one of these, the chain is signed all the same.

@@ -1,12 +1,13 @@
 """The address of a node that metrics-server dials, and its verdict on the certificate presented there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kubevouch.clock import Clock
+from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.snapshot import Served, TrustedRoots, flag_value
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.x509 import Verdict, VerifyReason, verify
+from kubevouch.x509 import Verdict, VerifyReason
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
 """The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
@@ -37,24 +38,19 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
     """The first address of the first type that the node has (metrics-server pkg/utils/address_resolver.go)."""
-    for wanted in types:
-        for address in node.status.addresses:
-            if address.type == wanted and address.address:
-                return address.address
-    return None
+    return next(_addresses(node, types), None)
 
 
 def other_addresses(nodes: Iterable[Node], types: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """By node, what ours tries where the first address is not covered by the certificate, or is a name that nobody knows."""
-    return {
-        node.name: tuple(
-            address.address
-            for wanted in types
-            for address in node.status.addresses
-            if address.type == wanted and address.address
-        )[1:]
-        for node in nodes
-    }
+    return {node.name: tuple(_addresses(node, types))[1:] for node in nodes}
+
+
+def _addresses(node: Node, types: Sequence[str]) -> Iterator[str]:
+    for wanted in types:
+        for address in node.status.addresses:
+            if address.type == wanted and address.address:
+                yield address.address
 
 
 def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
@@ -73,15 +69,7 @@ def judge_served(
         return Served(dialled.target.node, dialled.target.address, dialled, None)
 
     def verdict_for(address: str) -> Verdict:
-        assert dialled.leaf is not None
-        assert trust is not None
-        return verify(
-            dialled.leaf,
-            intermediates=dialled.chain[1:],
-            roots=trust.certificates,
-            name=address,
-            at=clock.now(),
-        )
+        return verdict_on(dialled.chain, trust.certificates, address, clock.now())
 
     first, verdict = dialled.target.address, verdict_for(dialled.target.address)
     if verdict.reason in NOT_COVERED:

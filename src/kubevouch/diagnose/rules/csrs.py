@@ -85,7 +85,7 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
         return
     title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
     details = {"dark": _dark(evidence), "until": _until(waiting, evidence)}
-    yield _about(Code.PENDING_NO_APPROVER, title, waiting, evidence, details)
+    yield about_csrs(Code.PENDING_NO_APPROVER, title, waiting, evidence, details)
 
 
 def _held(
@@ -103,7 +103,7 @@ def _held(
         return
     if ours:
         title = f"our approver runs and holds {counted(len(late), 'pending CSR')}"
-        yield _about(Code.OUR_APPROVER_HOLDS, title, late, evidence)
+        yield about_csrs(Code.OUR_APPROVER_HOLDS, title, late, evidence)
         return
     title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although "
     details = {"approver": names[0], "gone": ""}
@@ -112,7 +112,7 @@ def _held(
     else:
         title += unseen.told(evidence.at)
         details["gone"] = _IF_GONE
-    yield _about(Code.APPROVER_HOLDS, title, late, evidence, details)
+    yield about_csrs(Code.APPROVER_HOLDS, title, late, evidence, details)
 
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
@@ -175,7 +175,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     return f" Until {min(ends):%Y-%m-%d} ({left} left) kubelets still serve the old ones; then ports go dark."
 
 
-def _about(
+def about_csrs(
     code: Code,
     title: str,
     found: dict[str, CertificateSigningRequest],
@@ -220,7 +220,7 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
     if looping:
         who = named(sorted(set(map(_denier, looping.values()))))
         title = f"CSRs of {counted(len(looping), 'node')} are denied again and again by {who}"
-        yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": who})
+        yield about_csrs(Code.DENIED_LOOP, title, looping, evidence, {"approver": who})
 
 
 def _denier(csr: CertificateSigningRequest) -> str:
@@ -245,7 +245,7 @@ def not_issued(evidence: Evidence) -> Iterator[Finding]:
     }
     if stuck:
         title = f"{counted(len(stuck), 'CSR')} approved and not issued: nobody signs"
-        yield _about(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
+        yield about_csrs(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
 
 
 @rule(Code.SIGNER_REJECTED)
@@ -259,7 +259,7 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
     }
     if failed:
         title = f"the signer rejected {counted(len(failed), 'CSR')}"
-        yield _about(Code.SIGNER_REJECTED, title, failed, evidence)
+        yield about_csrs(Code.SIGNER_REJECTED, title, failed, evidence)
 
 
 @rule(Code.CSR_NEVER_MADE)

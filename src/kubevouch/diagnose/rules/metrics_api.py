@@ -22,11 +22,11 @@ from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import (
     awaits_its_endpoint,
     current_pods,
-    is_new_to_metrics,
     is_young,
     only_starting,
     port_states,
     strangers,
+    without_metrics,
 )
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.evidence.snapshot import Evidence, MetricsPath, insecure_words
@@ -337,16 +337,8 @@ def _exceptions(evidence: Evidence) -> list[str]:
 @rule(Code.PARTIAL_METRICS)
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
     """The metrics API answers, and some nodes, or all, are missing from its answer."""
-    found, available = evidence.metrics.node_metrics, evidence.metrics.available
-    if found.value is None or available is None or not available.true:
-        return
-    present = {each.name for each in found.value}
-    nodes = evidence.nodes.or_else(())
-    missing = [
-        node.name
-        for node in nodes
-        if node.ready and node.name not in present and not is_new_to_metrics(node, evidence)
-    ]
+    found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
+    missing = without_metrics(evidence, new=False)
     if missing:
         title = f"no metrics of {len(missing)} of {counted(len(nodes), 'node')}"
         proofs = [api_proof(name, "no NodeMetrics", found) for name in missing]

@@ -15,10 +15,11 @@ from kubevouch.diagnose.make import (
 )
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
+from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.serving import NOT_COVERED, preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
-from kubevouch.x509 import Certificate, life_used, verify
+from kubevouch.x509 import Certificate, life_used
 
 OVERDUE = 0.92
 """The part of a life after which a certificate should have been replaced: kubelets ask at 70 to 90 % of it."""
@@ -180,16 +181,10 @@ def _types(node: Node) -> list[str]:
 
 def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
     """metrics-server, told this order, would trust what the kubelet presents."""
-    leaf, address = served.dialled.leaf, scraped_address(node, types)
-    if leaf is None or address is None:
+    dialled, address = served.dialled, scraped_address(node, types)
+    if not dialled.chain or address is None:
         return False
-    return verify(
-        leaf,
-        intermediates=served.dialled.chain[1:],
-        roots=trust.certificates,
-        name=address,
-        at=served.dialled.at,
-    ).trusted
+    return verdict_on(dialled.chain, trust.certificates, address, dialled.at).trusted
 
 
 def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:

@@ -227,7 +227,20 @@ _BACKDATED = timedelta(minutes=5)
 """kube-controller-manager lets a certificate begin that much before it signs (pkg/controller/certificates/authority)."""
 
 
-def is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
+def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
+    """Ready nodes of which a metrics API that answers has nothing: those that are too young for that, or the others."""
+    found, available = evidence.metrics.node_metrics.value, evidence.metrics.available
+    if found is None or available is None or not available.true:
+        return []
+    present = {each.name for each in found}
+    return [
+        node.name
+        for node in evidence.nodes.or_else(())
+        if node.ready and node.name not in present and _is_new_to_metrics(node, evidence) is new
+    ]
+
+
+def _is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
     """The Node, its certificate or a metrics-server that answers is too young, as far as can be told.
 
     Where its age cannot be told it may be: then metrics that are missing prove nothing.

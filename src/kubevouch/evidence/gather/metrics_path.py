@@ -54,7 +54,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
-    pods = _that_stay(_not_made_by_nodes(pods))
+    pods = _that_count(pods)
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
@@ -83,17 +83,14 @@ async def with_logs(
     )
 
 
-def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """Without mirror pods: any node may create some of its own, with any labels (NodeRestriction), and write what they log."""
-    if pods.value is None:
-        return pods
-    return replace(pods, value=tuple(pod for pod in pods.value if not pod.is_mirror))
+def _that_count(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
+    """Without mirror pods: any node may create some of its own, with any labels (NodeRestriction), and write what they log.
 
-
-def _that_stay(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """Without those that are ending, if others are there: a roll-out is over before the last of them is gone."""
-    staying = tuple(pod for pod in pods.or_else(()) if not pod.is_ending)
-    return replace(pods, value=staying) if staying else pods
+    Nor those that are ending, if others are there: a roll-out is over before the last of them is gone.
+    """
+    own = tuple(pod for pod in pods.or_else(()) if not pod.is_mirror)
+    staying = tuple(pod for pod in own if not pod.is_ending)
+    return pods if pods.value is None else replace(pods, value=staying or own)
 
 
 def _outside(

@@ -140,7 +140,7 @@ class Exporter:
         self._watches.follow(CSRS, self._csr, self._csrs.remove)
         for resource in _CALLED:
             self._watches.follow(resource, self._called, self._called)
-        instruments.measure(self._measured)
+        instruments.registry.register(self)
 
     # What the watches show
 
@@ -206,7 +206,8 @@ class Exporter:
         yield from families_of([*self._others.series, *self.kubelets.series()])
         yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
 
-    def _measured(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Metric]:
+        """Gauges that are read when somebody asks for them: a collector of prometheus_client."""
         kubelets, others, pending = self.kubelets, self._others, self._csrs.pending()
         yield from coverage(len(kubelets.nodes), len(kubelets.results), kubelets.failures())
         yield gauges(

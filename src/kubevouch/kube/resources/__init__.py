@@ -17,7 +17,6 @@ from kubevouch.kube.resources.meta import (
 )
 from kubevouch.kube.resources.network import (
     API_SERVICES,
-    CRDS,
     ENDPOINT_SLICES,
     MUTATING_WEBHOOKS,
     SERVICE_CIDRS,
@@ -25,7 +24,6 @@ from kubevouch.kube.resources.network import (
     VALIDATING_WEBHOOKS,
     APIService,
     ClientConfig,
-    CustomResourceDefinition,
     EndpointSlice,
     ObjectReference,
     Service,
@@ -85,7 +83,6 @@ __all__ = [
     "CLUSTER_ROLES",
     "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
-    "CRDS",
     "CSRS",
     "DEPLOYMENTS",
     "DISRUPTION_BUDGETS",
@@ -117,7 +114,6 @@ __all__ = [
     "ContainerMetrics",
     "ContainerStatus",
     "CsrCondition",
-    "CustomResourceDefinition",
     "Deployment",
     "EndpointSlice",
     "Event",

@@ -1,4 +1,4 @@
-"""What the API server calls: aggregated APIs, webhooks and conversions. Their caBundles, and what their pods serve, where they can be reached from here."""
+"""What the API server calls: aggregated APIs and webhooks. Their caBundles, and what their pods serve, where they can be reached from here."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,12 @@ from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
-    CRDS,
     ENDPOINT_SLICES,
     MUTATING_WEBHOOKS,
     SERVICES,
     VALIDATING_WEBHOOKS,
     APIService,
     ClientConfig,
-    CustomResourceDefinition,
     EndpointSlice,
     Metadata,
     Resource,
@@ -91,22 +89,6 @@ def callees_of_webhooks(configurations: Iterable[WebhookConfiguration]) -> Itera
         by_cert_manager = _by_cert_manager(each.metadata)
         for config in calls.values():
             yield Callee(each.name, CertificateUse.WEBHOOK, config, by_cert_manager)
-
-
-def callees_of_conversions(definitions: Iterable[CustomResourceDefinition]) -> Iterator[Callee]:
-    """One for each different call, since an operator's definitions are often converted at one Service."""
-    together: dict[tuple[object, ...], list[CustomResourceDefinition]] = {}
-    for each in definitions:
-        if each.converter is not None:
-            key = (*_same(each.converter), _by_cert_manager(each.metadata))
-            together.setdefault(key, []).append(each)
-    for first, *others in together.values():
-        assert first.converter is not None
-        more = f" and {len(others)} more" if others else ""
-        by_cert_manager = _by_cert_manager(first.metadata)
-        yield Callee(
-            f"{first.name}{more}", CertificateUse.WEBHOOK, first.converter, by_cert_manager
-        )
 
 
 def _same(config: ClientConfig) -> tuple[object, ...]:
@@ -258,7 +240,6 @@ _CALLERS: Final[tuple[tuple[Resource[Any], Callable[[Any], Iterator[Callee]]], .
     (API_SERVICES, callees_of_api_services),
     (VALIDATING_WEBHOOKS, callees_of_webhooks),
     (MUTATING_WEBHOOKS, callees_of_webhooks),
-    (CRDS, callees_of_conversions),
 )
 
 
