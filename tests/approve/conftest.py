@@ -21,11 +21,10 @@ from kubevouch.clock import Clock
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.kubeconfig import User
-from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import Delegation, ServingOptions, serve_part
+from kubevouch.serve.server import Delegation, ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to

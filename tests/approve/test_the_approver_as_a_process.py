@@ -102,24 +102,6 @@ async def test_outside_a_pod_it_works_where_the_approver_is_and_says_with_what(
         assert line["sources"] == "inventory,pins,renewal"
 
 
-@pytest.mark.parametrize("name", ["nosuch", SPACE])
-async def test_a_namespace_that_is_not_there_is_an_error_at_once(
-    kubevouch: Program, cluster: Cluster, name: str
-) -> None:
-    config = kubeconfig(cluster, kubevouch.home)
-    ran = await kubevouch("approver", "run", f"--kubeconfig={config}", "-n", name)
-    assert (ran.code, "there is no such namespace" in ran.err) == (2, True), ran
-    assert not cluster.writes()
-
-
-async def test_a_dry_run_works_where_nothing_is_installed_and_says_so(
-    kubevouch: Program, cluster: Cluster
-) -> None:
-    async with started(kubevouch, cluster, "--dry-run", "-n", "nosuch") as approver:
-        await approver.told("There are neither pins nor a configuration.*no such namespace")
-        await approver.told('"msg":"Listed everything"')
-
-
 async def test_the_metrics_are_for_whom_the_api_server_allows(
     kubevouch: Program, cluster: Cluster
 ) -> None:

@@ -19,11 +19,10 @@ from kubevouch.kube.resources import (
     CsrCondition,
     Metadata,
     Node,
-    NodeAddress,
 )
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
-from kubevouch.kube.resources.nodes import NodeInfo, NodeSpec, NodeStatus
+from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy import form
 from kubevouch.policy.client_csr import ClientCsr

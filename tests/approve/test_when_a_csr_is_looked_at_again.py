@@ -10,9 +10,8 @@ from kubevouch.approve.decide.action import HELD, Action, action_of, is_over, ne
 from kubevouch.approve.decide.approved_lately import AT_ONCE, ApprovalBudget
 from kubevouch.approve.decide.served import next_served_look
 from kubevouch.approve.decide.waiting import WaitingCsrs
-from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.kube.resources import CertificateSigningRequest, bounded_note
 from kubevouch.kube.resources.certificates import CsrSpec
-from kubevouch.kube.resources.events import bounded_note
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.outcome import combined
 from kubevouch.policy.decide import Decision

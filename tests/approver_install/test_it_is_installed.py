@@ -61,7 +61,7 @@ async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouc
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("install",), "Missing option '--image'. There is no public image yet: `make image` in a"),
+        (("install",), "--image: is missing; There is no public image yet: `make image` in a"),
         (("install", "--image", "kubevouch"), "NAME@sha256:DIGEST was expected"),
         (("install", "--image", "example.com/kubevouch:1.0"), "NAME@sha256:DIGEST was expected"),
         (("install", "--image", IMAGE[:-2]), "NAME@sha256:DIGEST was expected"),
@@ -77,7 +77,7 @@ async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouc
         ((*HELD[1:4], "--yes", *RULE[:3], "10.0.0.1/8"), "10.0.0.1/8 has host bits set"),
         ((*HELD[1:4], "--yes", RULE[0], "*", *RULE[2:]), "a lower-case pattern with * and ?"),
         ((*HELD[1:4], "--yes", RULE[0], "w[", *RULE[2:]), "--new-nodes rule: names 'w[';"),
-        (("upgrade",), "Missing option '--image'"),
+        (("upgrade",), "--image: is missing"),
         (("upgrade", *HELD[2:4], "--yes"), "`kubevouch approver install --image"),
     ],
 )
@@ -432,27 +432,6 @@ async def test_so_does_one_whose_deployment_somebody_deleted(
     ran = await run(kubevouch, *HELD, code=4)
     assert "Not pinned, and not pinned by this: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
-
-
-async def test_an_install_that_stops_between_two_config_maps_of_pins_is_completed(
-    tmp_path: Path, authority: Authority, kubevouch: Program
-) -> None:
-    patched = list[str]()
-
-    def only_the_first(info: RequestInfo) -> tuple[bool, str]:
-        if info.verb == "patch" and info.name.startswith("kubevouch-pins-"):
-            patched.append(info.name)
-        return len(patched) != 2 or info.name != patched[1], ""
-
-    async with bench(tmp_path, authority, authorize=only_the_first) as lab:
-        fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
-        first = await run(kubevouch, *HELD, code=4)
-        assert "It stopped on its way; the same command goes on with it." in first.err
-        assert pinned_nodes(lab) == {"worker-1", "worker-2"}
-        patched += ["", ""]  # from now on it may
-        await run(kubevouch, *HELD, code=4)
-        assert pinned_nodes(lab) == {"cp-1", "worker-1", "worker-2"}
 
 
 async def test_nobody_is_pinned_where_that_is_said_or_an_approver_is_there(

@@ -184,15 +184,6 @@ async def test_a_file_that_it_would_not_have_written_is_refused(
     assert texts(lab) == before
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("worker-1",), ("--diff",), ("--remove",), ("--allow", "a=b"), ("--via", "ssh")],
-)
-async def test_nothing_else_goes_with_it(kubevouch: Program, words: tuple[str, ...]) -> None:
-    ran = await kubevouch("approver", "pin", "--restore", "pins.json", *words)
-    assert (ran.code, "the file was expected, and nothing else" in ran.err) == (2, True), ran
-
-
 @pytest.mark.parametrize("removes", [True, False])
 async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on(
     tmp_path: Path, authority: Authority, kubevouch: Program, removes: bool

@@ -67,21 +67,6 @@ async def test_a_pin_is_dated_by_the_clock_that_dates_csrs(
     assert abs(pinned_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
-async def test_one_node_is_pinned_and_the_others_are_left(lab: Bench, kubevouch: Program) -> None:
-    assert (await kubevouch(*PIN, "worker-1")).code == 0
-    assert set(stored(lab)) == {"worker-1"}
-
-
-async def test_what_changes_is_said_before_it_is_written(lab: Bench, kubevouch: Program) -> None:
-    await kubevouch(*PIN)
-    found = lab.local.get(NODES, "worker-1")
-    found["status"]["addresses"].append({"type": "ExternalIP", "address": "192.168.50.9"})
-    lab.local.update(NODES, found, "status")
-    ran = await kubevouch(*PIN)
-    assert ran.code == 0, ran
-    assert "worker-1  + 192.168.50.9" in ran.out
-
-
 async def test_what_differs_is_an_exit_code_and_nothing_is_written(
     lab: Bench, kubevouch: Program
 ) -> None:
@@ -286,25 +271,6 @@ async def test_a_node_that_is_not_there_is_an_error_with_the_nearest(
     assert (ran.code, "did you mean worker-1?" in ran.err) == (2, True)
 
 
-async def test_ctrl_c_at_the_question_writes_nothing_and_says_so_on_lines_of_its_own(
-    lab: Bench, kubevouch: Program
-) -> None:
-    ran = await kubevouch.at_a_terminal("approver", "pin", columns=120, typed={"Go on?": b"\x03"})
-    assert (ran.code, stored(lab)) == (130, {})
-    assert [each.strip() for each in ran.out.splitlines()[-2:]] == [
-        "Nothing was changed.",
-        "Error: interrupted",
-    ]
-
-
-async def test_the_operators_word_outlives_a_plain_pin(lab: Bench, kubevouch: Program) -> None:
-    ran = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20")
-    assert ran.code == 0, ran
-    assert "192.168.88.20: allowed by the operator" in ran.out
-    await kubevouch(*PIN)
-    assert stored(lab)["worker-1"].addresses == ("192.168.88.112", "192.168.88.20")
-
-
 async def test_what_allow_gave_is_shown_beside_what_differs_and_is_no_difference(
     lab: Bench, kubevouch: Program
 ) -> None:
@@ -342,22 +308,6 @@ async def test_a_value_that_is_refused_is_a_finding(lab: Bench, kubevouch: Progr
         assert (ran.code, "Nothing to do" in ran.out) == (1, False), ran
         assert "worker-1: 10.96.0.1 was not pinned, although --allow asks for it" in ran.err
     assert stored(lab)["worker-1"].addresses == ("192.168.88.112",)
-
-
-async def test_another_nodes_address_is_refused_and_it_is_said_whose_it_is(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await kubevouch(*PIN)
-    ran = await kubevouch(*PIN, "worker-2", "--allow", "worker-2=192.168.88.112")
-    assert ran.code == 1, ran
-    assert "192.168.88.112: the pin of worker-1 has it" in " ".join(ran.out.split())
-    assert "worker-2: 192.168.88.112 was not pinned, although --allow asks for it" in ran.err
-    assert stored(lab)["worker-2"].addresses == ("192.168.88.113",)
-
-
-async def test_a_no_writes_nothing(lab: Bench, kubevouch: Program) -> None:
-    ran = await kubevouch.at_a_terminal("approver", "pin", columns=120, typed={"Go on?": b"n\n"})
-    assert (ran.code, stored(lab)) == (4, {})
 
 
 async def test_a_node_that_is_not_pinned_under_this_name_is_said_to_be_pinned_under_a_longer_one(

@@ -11,7 +11,7 @@ from kubevouch.approve.act.instruments import ApproverInstruments, _Measured
 from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.recorded import RECORDED
 from kubevouch.policy.sources.stored import shard_names
-from kubevouch.serve.exposition import new_registry
+from kubevouch.serve.server import new_registry
 from tests.support.manifests import folder_of_manifests, objects
 
 ROOT = Path(__file__).parents[2]

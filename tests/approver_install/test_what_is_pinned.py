@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.cli.approver.proposals import Proposal, Seen, proposals
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
+from kubevouch.policy.pin_proposals import Proposal, Seen, proposals
 from kubevouch.policy.sources.pinned import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable
 from tests.approver_install.conftest import node
@@ -263,9 +263,3 @@ def test_an_entry_that_cannot_be_read_is_not_written_over() -> None:
     unread = Unreadable("kubevouch-pins-3, w-1", "version 9", "version 1 was expected")
     found = proposed(live("w-1", "w-1"), pins={"w-1": unread})["w-1"]
     assert (found.state, found.writes) == ("unreadable", False)
-
-
-def test_five_thousand_nodes_take_seconds() -> None:
-    nodes = [live(f"w-{n}", f"w-{n}", f"10.1.{n // 250}.{n % 250}") for n in range(5000)]
-    found = proposed(*nodes)
-    assert all(each.writes for each in found.values())

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 
 from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments
-from kubevouch.serve.exposition import new_registry
+from kubevouch.serve.server import new_registry
 from real.charts import APPROVER, EXPORTER, METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, only, rendered
 from tests.support.metered import metered

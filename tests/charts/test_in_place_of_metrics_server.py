@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from kubevouch.cli.metrics_server.command import command
-from kubevouch.cli.metrics_server.settings import settings_of
 from real.charts import METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, Identity, only, rendered
+from tests.metrics_server.command_line import settings
 
 OURS_ALONE = ("-authority", "-writes-the-ca-bundle-alone")
 """What keeps the authority of the serving certificates: metrics-server makes one in memory, that nobody can verify."""
@@ -157,8 +156,7 @@ def test_the_pods_keep_an_authority_for_the_name_that_the_api_server_asks_for(
         name = secret["metadata"]["name"]
         spec = only(found, "Deployment")["spec"]["template"]["spec"]
         (given,) = [each for each in spec["containers"][0]["args"] if "authority" in each]
-        with command.make_context("metrics-server", [given]) as context:
-            place = settings_of(context.params).tls.authority
+        place = settings(given).tls.authority
         assert place is not None
         assert (place.namespace, place.secret) == ("kube-system", name)
         asked = service["service"]

@@ -209,14 +209,6 @@ async def test_a_survey_that_hangs_is_named(kubevouch: Program) -> None:
     assert not (kubevouch.home / "plan.json").exists()
 
 
-@pytest.mark.usefixtures("ssh_that_hangs", "stage")
-async def test_a_survey_that_hangs_is_named_in_a_pipe_too(kubevouch: Program) -> None:
-    process = await kubevouch.started(*HANGS)
-    assert (await looks_at_a_node(process)).split()[1] == WORKER
-    process.send_signal(signal.SIGINT)
-    assert (await ended(process)).code == 130
-
-
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("verb", [("apply",), ("undo",)])
 async def test_a_signal_before_the_question_says_that_nothing_was_changed(

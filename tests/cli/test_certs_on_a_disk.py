@@ -52,12 +52,6 @@ async def test_a_wrong_key_is_a_finding_in_each_form(
         assert "WRONG       apiserver of cp-1: apiserver.key beside it" in ran.out
 
 
-async def test_a_folder_that_is_no_nodes_tells_nothing(program: Program, tmp_path: Path) -> None:
-    ran = await program("certs", "--root", str(tmp_path))
-    assert ran.code == 3, ran
-    assert "neither kubeadm's files nor a kubelet's" in " ".join(ran.out.split())
-
-
 async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: NodeTree) -> None:
     for words in (
         ("--root", "/nowhere/at/all"),
@@ -66,17 +60,6 @@ async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: Nod
     ):
         ran = await program("certs", *words)
         assert ran.code == 2, ran
-
-
-@pytest.mark.parametrize("words", [("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x")])
-async def test_what_only_a_cluster_can_answer_does_not_go_with_a_disk(
-    program: Program, tree: NodeTree, words: tuple[str, ...]
-) -> None:
-    ran = await program("certs", "--root", str(tree.root), *words)
-    assert ran.code == 2, ran
-    assert ran.err.strip() == (
-        f"Error: certs --root: it reads disks and asks no cluster, and {words[0]} is for a cluster; leave one of the two out"
-    )
 
 
 async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(

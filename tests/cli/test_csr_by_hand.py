@@ -271,12 +271,6 @@ async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_in
     assert "is not known, and it is taken for installed" in told(ran.err)
 
 
-async def test_the_flag_is_for_csrs_that_are_named(kubevouch: Program, stage: Stage) -> None:
-    ran = await kubevouch("csr", "approve", "--all", "--against-approver", "--yes")
-    assert (ran.code, "names of CSRs were expected" in ran.err) == (2, True), ran
-    assert not stage.server.requests
-
-
 def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:
     found = stage.server.store.get(CSRS, name)
     by_others = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
@@ -335,18 +329,6 @@ async def test_the_operator_names_the_certificate_as_openssl_prints_it(
     printed = ":".join(CREDENTIAL[at : at + 2].upper() for at in range(0, 64, 2))
     ran = await kubevouch(*APPROVE, "--credential", f"sha256 Fingerprint={printed}")
     assert (ran.code, len(conditions(stage, "csr-w9"))) == (0, 1), ran
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("csr-w9", "csr-u", CREDENTIAL), ("--all", CREDENTIAL), ("csr-w9", "abc")],
-)
-async def test_one_csr_and_one_certificate_are_named(
-    kubevouch: Program, stage: Stage, words: tuple[str, ...]
-) -> None:
-    *names, named = words
-    ran = await kubevouch("csr", "approve", "--yes", *names, "--credential", named)
-    assert (ran.code, "--credential" in ran.err) == (2, True), ran
 
 
 async def test_where_client_csrs_cannot_be_read_nothing_is_approved(

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kubevouch.cli.common.loopback import VARIABLE, loopback_kubelets
+from kubevouch.cli.common.connect import VARIABLE, loopback_kubelets
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import ClusterAccess, LoopbackKubelets
 from kubevouch.kube.kubeconfig import User

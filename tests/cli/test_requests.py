@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,13 +196,4 @@ async def test_a_csr_for_another_signer_is_there_and_not_judged(
             "Error: csr-joining: this CSR is for the signer kubernetes.io/kube-apiserver-client-kubelet; "
             "only CSRs for kubernetes.io/kubelet-serving are judged\n"
         )
-    assert {each.method for each in stage.server.requests} == {"GET"}
-
-
-async def test_approve_asks_the_policy_before_the_operator_and_before_it_writes(
-    kubevouch: Program, stage: Stage, tmp_path: Path
-) -> None:
-    held = await kubevouch("csr", "approve", "csr-1", "csr-2", "--yes")
-    assert held.code == 1
-    assert held.out.count("held by") == 2
     assert {each.method for each in stage.server.requests} == {"GET"}

@@ -1,13 +1,12 @@
 """`verify --wait`: it looks until it holds, through an outage too, and no longer than it was told."""
 
 import io
-import re
 from datetime import timedelta
 
 import pytest
 
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.verify import VerifyTimeouts, _until_it_holds
+from kubevouch.cli.verify import until_it_holds
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import ARMED, NAME, NAMESPACE, ArmedNode, armed_text
@@ -15,7 +14,6 @@ from kubevouch.kube.errors import ApiUnreachable
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
-from tests.cli.screen import Screen
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
@@ -87,8 +85,7 @@ async def test_it_goes_on_looking_while_the_api_server_is_away() -> None:
     ):
         said = Watched(KV304=lambda: cut(stage), https=lambda: mend(stage, healthy))
         terminal = Terminal(None, None, said, {})
-        timeouts = VerifyTimeouts(wait=3600, handshake=60)
-        _, found = await _until_it_holds(api, clock, terminal, Severity.ERROR, timeouts)
+        _, found = await until_it_holds(api, clock, terminal, Severity.ERROR, 3600, 60)
     assert found.exit_code(Severity.ERROR) is ExitCode.OK
     lines = said.getvalue().splitlines()
     assert len(lines) == 2
@@ -102,9 +99,7 @@ async def test_an_api_server_that_stays_away_is_told_at_the_end() -> None:
     async with staged(CASES["healthy"], clock) as stage, client_of(stage.access, clock) as api:
         cut(stage)
         with pytest.raises(ApiUnreachable):
-            await _until_it_holds(
-                api, clock, Terminal(None, None, None, {}), Severity.ERROR, VerifyTimeouts(60, 60)
-            )
+            await until_it_holds(api, clock, Terminal(None, None, None, {}), Severity.ERROR, 60, 60)
     assert clock.now() - MOMENT >= timedelta(minutes=1)
 
 
@@ -112,8 +107,7 @@ async def test_a_log_shows_again_and_again_what_is_waited_for_and_how_long() -> 
     """Looks take no time by this clock: one every two seconds, a line every thirty."""
     clock, log = WoundClock(MOMENT), io.StringIO()
     async with staged(CASES["expired"], clock) as stage, client_of(stage.access, clock) as api:
-        timeouts = VerifyTimeouts(wait=100, handshake=60)
-        await _until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, timeouts)
+        await until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, 100, 60)
     lines = log.getvalue().splitlines()
     assert all(line.startswith("waiting: KV304 4 nodes serve") for line in lines), lines
     left = [line.rpartition(" (at most ")[2] for line in lines]
@@ -135,20 +129,11 @@ async def test_an_age_in_what_is_waited_for_makes_no_new_line_at_each_look() -> 
         }
         body = {"metadata": metadata, "spec": held}
         stage.server.store.create(kind_of("Lease"), body, "kube-system")
-        timeouts = VerifyTimeouts(wait=100, handshake=60)
-        await _until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, timeouts)
+        await until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, 100, 60)
     lines = log.getvalue().splitlines()
     assert len({line.rpartition(" (at most ")[0] for line in lines}) > 1, lines
     left = [line.rpartition(" (at most ")[2] for line in lines]
     assert left == [f"{seconds} s more)" for seconds in (100, 70, 40, 10)], lines
-
-
-async def test_a_terminal_shows_it_all_the_time(kubevouch: Program, stage: Stage) -> None:
-    ran = await kubevouch.at_a_terminal("verify", "--wait", "4s", columns=80)
-    screen = Screen(80).feed(ran.out)
-    shown = re.compile(r"waits until it holds, at most [0-4] s more: KV304")
-    assert any(shown.search(each) for each in screen.seen), ran
-    assert "waits until it holds" not in str(screen), "it was taken away"
 
 
 @pytest.mark.parametrize("case", ["kubelet-never-answers"])

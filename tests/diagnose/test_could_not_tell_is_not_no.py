@@ -17,7 +17,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
 from kubevouch.kubelet.dial_result import DialResult
-from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from kubevouch.tls import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, seen_on, snapshot
 from tests.support.apiservers import MOMENT
 from tests.support.clocks import WoundClock

@@ -10,10 +10,9 @@ from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.rules import nodes as rules
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.kube.resources import Condition, Lease, Node
+from kubevouch.kube.resources import Condition, Lease, LeaseSpec, Node
 from kubevouch.kube.resources.meta import FieldsManager, ManagedMetadata, Metadata
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
-from kubevouch.kube.resources.plain import LeaseSpec
 from tests.diagnose.cases import snapshot
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -93,7 +93,7 @@ def now() -> datetime:
 def everything_mended(cluster: Cluster) -> Iterator[None]:
     """Whatever a test has broken is whole again after it, also when it failed."""
     yield
+    cluster.start_controller_manager()
     for node in cluster.nodes:
         node.mend()
         node.free()
-    cluster.start_controller_manager()

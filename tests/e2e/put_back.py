@@ -27,18 +27,20 @@ def met(
     before = [kubelet_files(each) for each in nodes]
     path = fleet.plan(*nodes)
     fleet.cluster.stop_signers()
-    with probed(fleet, nodes):
-        running = fleet.start(path, *PATIENT, *words, by=by)
-        running.wait_for(f"{nodes[0].name}  {RESTARTED}", LONGEST)
-        does(running)
-        ran = running.finish()
-        ended = [kubelet_files(each) for each in nodes]
+    try:
+        with probed(fleet, nodes):
+            running = fleet.start(path, *PATIENT, *words, by=by)
+            running.wait_for(f"{nodes[0].name}  {RESTARTED}", LONGEST)
+            does(running)
+            ran = running.finish()
+            ended = [kubelet_files(each) for each in nodes]
+    finally:
+        fleet.cluster.start_controller_manager()
     table = outcomes(ran)
     assert (ran.code, in_short(next_lines(ran))) == (case.code, case.next), ran
     assert _STANDS[table[nodes[0].name]] == case.node, ran
     assert ended[1:] == before[1:], "the other node was not begun"
     assert (ended[0] == before[0]) is (case.node == "before")
-    fleet.cluster.start_controller_manager()
     return ran, path
 
 

@@ -74,13 +74,15 @@ class Storm:
         for each in following:
             self._next.enter_context(locked(each))
         self.fleet.cluster.stop_signers()
-        ready.close()
-        self.says(node, RESTARTED)
-        yield
-        if then is not None:
-            self.says(node, "waits for certificate issued (")
-            then()
-        self.fleet.cluster.start_controller_manager()
+        try:
+            ready.close()
+            self.says(node, RESTARTED)
+            yield
+            if then is not None:
+                self.says(node, "waits for certificate issued (")
+                then()
+        finally:
+            self.fleet.cluster.start_controller_manager()
         self.says(node, SERVED)
 
     def sees_no_answer(self, node: LabNode, after: int) -> None:

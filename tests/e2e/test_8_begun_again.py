@@ -99,43 +99,6 @@ def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_
     assert [kubelet_files(each) for each in nodes] == before
 
 
-@pytest.mark.long_on_the_bed
-@pytest.mark.parametrize("by", ["two Ctrl-C", "SIGTERM"])
-def test_who_stops_at_once_is_told_the_node_its_switch_and_both_ways_on(
-    expired: Cluster, worker: Node, tmp_path: Path, by: str
-) -> None:
-    path = tmp_path / "my plan.json"
-    made = plan(expired, path, "--nodes", worker.name)
-    before = kubelet_files(worker)
-    running = expired.start_kubevouch(
-        *("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1m"),
-        *("--kubeconfig", str(expired.kubeconfig)),
-    )
-    running.wait_for("restarted")
-    if by == "SIGTERM":
-        running.end()
-    else:
-        running.interrupt()
-        running.wait_for("Ctrl-C again stops at once")
-        running.interrupt()
-    ran = running.finish()
-    assert ran.code == 130, ran
-    run, flags = made["run"], f"--kubeconfig {expired.kubeconfig}"
-    assert (
-        f"{worker.name} may be armed by run {run}: its dead-man's switch puts it back at "
-        in ran.err
-    )
-    assert 0 < int(re.findall(r"at the latest, in (\d+) s", ran.err)[0]) <= 80, ran
-    assert f"`kubevouch resume {run} {flags}`" in ran.err, ran
-    assert f"`kubevouch undo {run} {flags}`" in ran.err, ran
-    assert armed(worker) == [run]
-    undone = expired.kubevouch("undo", str(run), "--yes")
-    assert undone.code == 0, undone
-    assert f"Run      {run}: 1 of 1 nodes as before the run" in undone.out, undone
-    assert kubelet_files(worker) == before
-    assert "KV905" not in expired.kubevouch("doctor").out
-
-
 def next_of(ran: Ran, place: Path) -> list[str]:
     """The words of the command that a refusal names. place: of the plan that it would make."""
     [line] = re.findall(r"^NEXT +kubevouch (.*)$", ran.err, re.MULTILINE)
@@ -163,19 +126,6 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     assert expired.kubevouch(*next_of(other, new), "--nodes", worker.name).code == 0
     done = expired.kubevouch("apply", str(new), "--yes", "--soak", "1s")
     assert done.code == 0, done
-
-
-@pytest.mark.long_on_the_bed
-def test_a_run_that_never_began_is_not_undone_twice(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    plan(expired, path, "--nodes", worker.name)
-    for _ in range(2):
-        ran = expired.kubevouch("undo", str(path), "--yes")
-        assert ran.code == 0, ran
-        assert "this run has not changed this node" in ran.out, ran
-        assert "undone before" not in ran.out, ran
 
 
 @pytest.mark.long_on_the_bed
@@ -292,45 +242,6 @@ def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
     assert "3 of 3 nodes done" in ran.out, ran
     assert f"{taken['node']} is not in this plan" in ran.out, ran
     assert config_map(expired) == before
-
-
-@pytest.mark.long_on_the_bed
-def test_trust_fields_of_a_plan_are_proven_again(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    """The plan is a file: whoever writes it must not be able to make a node a control plane, or an address its own."""
-    path = tmp_path / "plan.json"
-    plan(expired, path, "--nodes", worker.name)
-    text = path.read_text()
-    other = expired.workers[1]
-    for old, new, why in (
-        ('"control_plane": false', '"control_plane": true', "control plane"),
-        (f'"value": "{worker.address}"', f'"value": "{other.address}"', other.address),
-        (f'"value": "{worker.name}"', f'"value": "{other.name}"', other.name),
-    ):
-        assert old in text
-        path.write_text(text.replace(old, new))
-        ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "5s")
-        assert ran.code == 4, ran
-        assert why in ran.err, ran
-        assert "This will" not in ran.err, ran
-    assert armed(worker) == []
-
-
-@pytest.mark.long_on_the_bed
-def test_the_prompt_names_what_will_be_vouched_for(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    plan(expired, path, "--nodes", worker.name)
-    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert ran.code == 0, ran
-    asked, _, _ = ran.err.partition("This will change")
-    assert f"{worker.name} may have {worker.name}" in " ".join(asked.split()), ran
-    assert worker.address in asked, ran
-    assert "its ssh host key answered there" in " ".join(asked.split()), ran
-    undone = expired.kubevouch("undo", str(json.loads(path.read_text())["run"]), "--yes")
-    assert undone.code == 0, undone
 
 
 @pytest.mark.long_on_the_bed

@@ -194,7 +194,7 @@ def nobody_pinned(cluster: Cluster, image_reference: str) -> Iterator[Cluster]:
 
 
 @pytest.mark.long_on_the_bed
-def test_fix_pins_what_its_plan_proved_and_the_approver_approves(
+def test_apply_pins_what_its_plan_proved_and_the_approver_approves(
     nobody_pinned: Cluster, tmp_path: Path, now: datetime
 ) -> None:
     cluster = nobody_pinned

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.cli.certs.disk import ClusterQuestions, found_in_cluster
+from kubevouch.cli.certs.disk import found_in_cluster
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -335,8 +335,7 @@ async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> Non
     """By its own clock all would be well."""
     wrong = WoundClock(MOMENT - timedelta(days=400))
     async with staged(HEALTHY, WoundClock(MOMENT)) as stage, client_of(stage.access, wrong) as api:
-        asked = ClusterQuestions(60.0, progress=lambda _: None, transport=None)
-        found = await found_in_cluster(api, asked)
+        found = await found_in_cluster(api, 60.0, lambda _: None, None)
     assert abs(found.at - MOMENT) < timedelta(minutes=5)
 
 
@@ -363,8 +362,7 @@ async def test_with_their_disks_the_nodes_are_listed_once() -> None:
         staged(HEALTHY, WoundClock(MOMENT)) as stage,
         client_of(stage.access, WoundClock(MOMENT)) as api,
     ):
-        asked = ClusterQuestions(60.0, progress=lambda _: None, transport=NobodyAnswers())
-        found = await found_in_cluster(api, asked)
+        found = await found_in_cluster(api, 60.0, lambda _: None, NobodyAnswers())
         lists = [each for each in stage.server.requests if each.path == "/api/v1/nodes"]
     assert len(lists) == 1
     unread = {each.node for each in found.not_read if "nobody answers" in each.doubt.text}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from kubevouch.cli.common.roles import READER
+from kubevouch.cli.common.roles import roles_of
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.evidence.snapshot import Evidence
@@ -286,7 +286,7 @@ async def test_the_clusters_names_are_read_only_while_a_request_waits() -> None:
 @pytest.mark.parametrize("scenario", [HEALTHY, WAITING], ids=["healthy", "waiting"])
 async def test_the_printed_role_is_enough(scenario: Scenario) -> None:
     """Every question to the authorizer is one that the reader role has a rule for, and Secrets are never asked for."""
-    roles = list(yaml.safe_load_all(READER))
+    roles = list(yaml.safe_load_all(roles_of("reader")))
 
     def allowed(asked: reviews.Attributes) -> bool:
         return any(

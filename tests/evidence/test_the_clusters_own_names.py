@@ -13,9 +13,9 @@ from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import kubeadm_names, with_more
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets
 from kubevouch.evidence.snapshot import flag_value
-from kubevouch.kube.resources import ConfigMap, Node, NodeAddress
+from kubevouch.kube.resources import ConfigMap, Node
 from kubevouch.kube.resources.meta import Metadata
-from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.kube.resources.nodes import NodeAddress, NodeStatus
 from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.bombs import ALIASES

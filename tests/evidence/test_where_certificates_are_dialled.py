@@ -15,20 +15,17 @@ from kubevouch.evidence.gather.certificates.control_plane import api_server_plac
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
-from kubevouch.kube.resources import (
-    APIService,
+from kubevouch.kube.resources import APIService, Container, EndpointSlice, Metadata, Node, Pod
+from kubevouch.kube.resources.network import (
+    APIServiceSpec,
     ClientConfig,
-    Container,
-    EndpointSlice,
-    Metadata,
-    Node,
-    NodeAddress,
-    Pod,
+    Endpoint,
+    ServicePort,
     ServiceReference,
+    Webhook,
     WebhookConfiguration,
 )
-from kubevouch.kube.resources.network import APIServiceSpec, Endpoint, EndpointPort, Webhook
-from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.kube.resources.nodes import NodeAddress, NodeStatus
 from kubevouch.kube.resources.pods import PodSpec
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.x509 import read_certificates
@@ -56,7 +53,7 @@ WORKER = Node(metadata=Metadata(name="worker"))
 
 def _slices(*addresses: str) -> Measured[tuple[EndpointSlice, ...]]:
     endpoints = tuple(Endpoint(addresses=(each,)) for each in addresses)
-    found = EndpointSlice(endpoints=endpoints, ports=(EndpointPort(name="https", port=6443),))
+    found = EndpointSlice(endpoints=endpoints, ports=(ServicePort(name="https", port=6443),))
     return Measured(Vantage.API_SERVER, AT, (found,))
 
 

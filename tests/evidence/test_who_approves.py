@@ -8,8 +8,7 @@ import msgspec
 import pytest
 import yaml
 
-from kubevouch.cli.approver.roles import installer_roles
-from kubevouch.cli.common.roles import ROLLOUT
+from kubevouch.cli.common.roles import roles_of
 from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_approval
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -20,10 +19,11 @@ from kubevouch.kube.resources import (
     PolicyRule,
     Role,
     RoleBinding,
+    RoleRef,
+    Subject,
 )
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
-from kubevouch.kube.resources.rbac import RoleRef, Subject
 from kubevouch.policy.decide import approval
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
@@ -99,7 +99,9 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
     assert found == ((namespace, "the-approver", bound_to),)
 
 
-@pytest.mark.parametrize("printed", [ROLLOUT, installer_roles()], ids=["apply", "approver install"])
+@pytest.mark.parametrize(
+    "printed", [roles_of("rollout"), roles_of("installer")], ids=["apply", "approver install"]
+)
 def test_whoever_has_the_rights_that_we_print_for_a_person_is_no_approver(printed: str) -> None:
     """A pipeline that runs `approver install` or `apply` approves nothing when it has ended."""
     documents = list(yaml.safe_load_all(printed))

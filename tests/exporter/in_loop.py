@@ -14,11 +14,10 @@ from kubevouch.inventory.act.exporter import Exporter, ExporterSettings
 from kubevouch.inventory.act.instruments import ExporterInstruments
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.exposition import new_registry
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions, serve_part
+from kubevouch.serve.server import ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from tests.support.front_proxy import client_context
 from tests.support.scripted.kinds import KINDS

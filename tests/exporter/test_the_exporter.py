@@ -11,7 +11,7 @@ import yaml
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
 from kubevouch.inventory.metrics import exposition_of
 from kubevouch.inventory.rows import rows_of
-from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.authorization import attributes_of
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.system_clock import SystemClock
 from tests.exporter.in_loop import RunningExporter, by_node, running_exporter

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.cli.common.certificates import certificate_json
+from kubevouch.cli.common.documents import certificate_json
 from kubevouch.x509 import CertificateKind, classify, read_certificate_der
 
 RECORDED: list[dict[str, Any]] = [

@@ -7,30 +7,24 @@ import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+import yaml
 
 from kubevouch.errors import ExitCode
-from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube import errors
 from kubevouch.kube.errors import (
     ApiTlsError,
     ApiUnreachable,
-    BadResponse,
+    BrokenOff,
     CredentialError,
-    Forbidden,
-    Gone,
     KubeconfigError,
     KubeError,
     NotAnApiServer,
-    NotFound,
     NotSent,
-    ResponseTooLarge,
-    ServerError,
-    StatusError,
     TooManyRequests,
-    Unauthorized,
 )
 from kubevouch.kube.io import transport
 from kubevouch.kube.io.client import ApiClient
@@ -38,7 +32,8 @@ from kubevouch.kube.io.transport import ResponseLimits, only_while
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kube.resources import NODES
 from kubevouch_lab.apiserver import status
-from tests.support.apiservers import MOMENT, PATIENT, TOKEN, access_to, client_of
+from tests.kube.conftest import Reach, Version
+from tests.support.apiservers import MOMENT, TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.bombs import gzip_bomb
 from tests.support.clocks import WoundClock
@@ -54,160 +49,60 @@ SMALL = ResponseLimits(connect=30, total=60, body=1024 * 1024)
 PATH = "/api/v1/nodes/n"
 NODE = KINDS["", "v1", "nodes"]
 
-ANSWERS: dict[str, tuple[Play, type[KubeError], str]] = {
-    "no such credential": (faults.refuse(status.unauthorized()), Unauthorized, "credential"),
-    "forbidden": (
-        faults.refuse(
-            status.forbidden(
-                "",
-                "nodes",
-                "n",
-                'User "u" cannot get resource "nodes" in API group "" at the cluster scope',
-            )
-        ),
-        Forbidden,
-        'cannot get nodes "n": nodes "n" is forbidden.*a Role must allow "get" on "nodes"',
-    ),
-    "forbidden to somebody with a strange name, and the authorizer says why": (
-        faults.refuse(
-            status.forbidden(
-                "",
-                "nodes",
-                r"n\" 1" + "x" * 250,
-                rf'User "{"a" * 300} \\ \"b cannot" cannot get resource "nodes" in API group "" at the cluster scope: '
-                "RBAC: clusterrole.rbac.authorization.k8s.io not found",
-            )
-        ),
-        Forbidden,
-        'a Role must allow "get" on "nodes"$',
-    ),
-    "a path that is forbidden": (
-        faults.refuse(
-            status.StatusError(403, "Forbidden", 'forbidden: User "u" cannot get path "/x"')
-        ),
-        Forbidden,
-        'a Role must allow "get" on "nodes"$',
-    ),
-    "refused by a webhook that says what cannot be": (
-        faults.refuse(
-            status.StatusError(
-                403,
-                "Forbidden",
-                'admission webhook "w" denied the request: a node cannot have this name',
-            )
-        ),
-        Forbidden,
-        "a node cannot have this name$",
-    ),
-    "refused by admission, which no Role helps against": (
-        faults.refuse(
-            status.forbidden(
-                "",
-                "nodes",
-                "n",
-                "unable to create new content in namespace s because it is being terminated",
-            )
-        ),
-        Forbidden,
-        "because it is being terminated$",
-    ),
-    "no such object": (faults.refuse(status.not_found("", "nodes", "n")), NotFound, "not found"),
-    "no such path": (faults.answer(404, "404 page not found\n"), NotFound, "404 page not found"),
-    "expired": (faults.refuse(status.expired()), Gone, "too old"),
-    "too many": (
-        faults.answer(429, "slow down", Content_Type="text/plain"),
-        TooManyRequests,
-        "slow down",
-    ),
-    "an error of the server": (
-        faults.answer(500, "boom", Content_Type="text/plain"),
-        ServerError,
-        "boom; HTTP 500",
-    ),
-    "an aggregated API whose backend is dark": (
-        faults.answer(
-            503,
-            "error trying to reach service: tls: failed to verify certificate",
-            Content_Type="text/plain",
-        ),
-        ServerError,
-        "error trying to reach service: tls: failed to verify certificate",
-    ),
-    "a load balancer without a server": (faults.html(502), ServerError, "HTTP 502"),
-    "a method that is not allowed": (
-        faults.refuse(status.method_not_allowed("", "nodes", "get")),
-        StatusError,
-        "HTTP 405",
-    ),
-    "a login page": (faults.html(200), NotAnApiServer, "another form than JSON"),
-    "a web server": (faults.html(404), NotAnApiServer, "web page"),
-    "a redirect": (
-        faults.redirect("https://login.example/?next=/api"),
-        NotAnApiServer,
-        "redirect .302. to https://login.example/",
-    ),
-    "a redirect that keeps the method": (faults.redirect("/", 307), NotAnApiServer, "redirect"),
-    "a TLS server asked in plain HTTP": (
-        faults.answer(400, "Client sent an HTTP request to an HTTPS server.\n"),
-        NotAnApiServer,
-        "put https://",
-    ),
-    "half of a JSON text": (
-        faults.answer(200, '{"metadata": {"na', Content_Type=JSON),
-        BadResponse,
-        "not JSON",
-    ),
-    "no text at all": (faults.answer(200, "", Content_Type=JSON), BadResponse, "not JSON"),
-    "another kind of JSON": (
-        faults.answer(200, '{"metadata": []}', Content_Type=JSON),
-        BadResponse,
-        "metadata",
-    ),
-    "bytes that are not gzip": (
-        faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="gzip"),
-        BadResponse,
-        "compression",
-    ),
-    "a compression that was not asked for": (
-        faults.answer(200, b"hello", Content_Type=JSON, Content_Encoding="br"),
-        BadResponse,
-        "only gzip",
-    ),
-    "more than was allowed": (faults.flood(8), ResponseTooLarge, "more than 1048576 bytes"),
-    "a gzip bomb": (
-        faults.answer(
-            200,
-            gzip_bomb(64, b" "),
-            Content_Type=JSON,
-            Content_Encoding="gzip",
-        ),
-        ResponseTooLarge,
-        "more than 1048576 bytes",
-    ),
-    "an error without end": (
-        faults.answer(500, b"x" * 2 * 1024 * 1024, Content_Type="text/plain"),
-        ResponseTooLarge,
-        "more than",
-    ),
-    "an error that moves the cursor": (
-        faults.answer(500, "\x1b[2J\x07 gone\n\n\nnext", Content_Type="text/plain"),
-        ServerError,
-        r"\?\[2J\? gone next",
-    ),
+ANSWERS: dict[str, dict[str, Any]] = {
+    **yaml.safe_load((Path(__file__).parent / "answers.yaml").read_text()),
+    "forbidden to somebody with a strange name, and the authorizer says why": {
+        "refuse": [
+            "forbidden",
+            "",
+            "nodes",
+            r"n\" 1" + "x" * 250,
+            rf'User "{"a" * 300} \\ \"b cannot" cannot get resource "nodes" in API group "" at the cluster scope: RBAC: no',
+        ],
+        "error": "Forbidden",
+        "text": 'a Role must allow "get" on "nodes"$',
+    },
+    "a gzip bomb": {
+        "answer": [200, gzip_bomb(64, b" ")],
+        "json": True,
+        "encoding": "gzip",
+        "error": "ResponseTooLarge",
+        "text": "more than 1048576 bytes",
+    },
+    "an error without end": {
+        "answer": [500, b"x" * 2 * 1024 * 1024],
+        "error": "ResponseTooLarge",
+        "text": "more than",
+    },
 }
 
 
-@pytest.mark.parametrize(("play", "kind", "text"), ANSWERS.values(), ids=list(ANSWERS))
+def _play(case: dict[str, Any]) -> Play:
+    [(name, words)] = ((name, case[name]) for name in PLAYS if name in case)
+    if name == "refuse":
+        return faults.refuse(getattr(status, words[0])(*words[1:]))
+    headers = {"Content_Type": JSON if "json" in case else "text/plain"}
+    if "encoding" in case:
+        headers["Content_Encoding"] = case["encoding"]
+    played: Play = getattr(faults, name)(*words, **(headers if name == "answer" else {}))
+    return played
+
+
+PLAYS = ("refuse", "answer", "html", "redirect", "flood")
+
+
+@pytest.mark.parametrize("case", ANSWERS.values(), ids=list(ANSWERS))
 async def test_an_answer_that_is_not_valid_is_an_error_of_its_kind(
-    server: ScriptedApiServer, authority: Authority, play: Play, kind: type[KubeError], text: str
+    server: ScriptedApiServer, case: dict[str, Any], reach: Reach
 ) -> None:
-    server.faults.on(PATH, play)
-    async with client_of(access_to(server, authority), limits=SMALL) as api:
+    kind: type[KubeError] = getattr(errors, case["error"])
+    server.faults.on(PATH, _play(case))
+    async with reach(SMALL) as api:
         with pytest.raises(kind) as caught:
             await api.get(NODES, "n")
     error = caught.value
     assert type(error) is kind
-    assert re.search(text, str(error))
+    assert re.search(case["text"], str(error))
     assert str(error).startswith(server.url)
     assert str(error).isprintable()
     assert error.exit_code is ExitCode.COULD_NOT_TELL
@@ -259,9 +154,8 @@ async def test_a_get_is_sent_again_when_the_connection_breaks(
     assert (await api.get(NODES, "n")).name == "n"
     assert len(server.requests) == 3
     server.faults.on(PATH, play)
-    with pytest.raises(ApiUnreachable) as caught:
+    with pytest.raises(BrokenOff):
         await api.get(NODES, "n")
-    assert caught.value.kind == "reset"
     assert len(server.requests) == 7
 
 
@@ -302,7 +196,7 @@ async def _a_way_to(url: str, accepted: Callable[[], None]) -> AsyncIterator[str
 
 
 async def test_a_write_that_is_not_wanted_any_more_once_its_connection_is_there_is_not_sent(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, reach: Reach
 ) -> None:
     wanted = True
 
@@ -310,16 +204,14 @@ async def test_a_write_that_is_not_wanted_any_more_once_its_connection_is_there_
         nonlocal wanted
         wanted = False
 
-    async with _a_way_to(server.url, no_more) as url:
-        access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access) as api:
-            with only_while(lambda: wanted), pytest.raises(NotSent, match="PATCH /api/v1/n"):
-                await api.request("PATCH", "/api/v1/nodes/n", body={})
-            assert not wanted
-            assert server.requests == []
-            # Outside of the block nobody asks.
-            server.store.create(NODE, {"metadata": {"name": "n"}})
-            assert (await api.get(NODES, "n")).name == "n"
+    async with _a_way_to(server.url, no_more) as url, reach(server=url) as api:
+        with only_while(lambda: wanted), pytest.raises(NotSent, match="PATCH /api/v1/n"):
+            await api.request("PATCH", "/api/v1/nodes/n", body={})
+        assert not wanted
+        assert server.requests == []
+        # Outside of the block nobody asks.
+        server.store.create(NODE, {"metadata": {"name": "n"}})
+        assert (await api.get(NODES, "n")).name == "n"
 
 
 async def test_a_write_that_is_not_wanted_any_more_once_its_bytes_could_go_is_not_sent(
@@ -337,7 +229,7 @@ async def test_a_write_that_is_not_wanted_any_more_once_its_bytes_could_go_is_no
 
 
 async def test_whether_a_write_is_wanted_is_asked_in_the_instant_in_which_its_bytes_are_sent(
-    server: ScriptedApiServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, reach: Reach
 ) -> None:
     """With nothing of the event loop's in between: in a burst one turn of it takes milliseconds, in which a process may be stopped."""
     loop = asyncio.get_running_loop()
@@ -354,7 +246,7 @@ async def test_whether_a_write_is_wanted_is_asked_in_the_instant_in_which_its_by
         return True
 
     monkeypatch.setattr(transport, "watchful_socket", lambda address: Told(*address[:3]))
-    async with client_of(access_to(server, authority)) as api:
+    async with reach() as api:
         await api.version()  # the connection is there
         seen.clear()
         with only_while(wanted):
@@ -364,15 +256,12 @@ async def test_whether_a_write_is_wanted_is_asked_in_the_instant_in_which_its_by
 
 
 async def test_a_server_that_does_not_answer_is_given_up(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, reach: Reach
 ) -> None:
     server.faults.on("*", faults.silence())
-    async with client_of(
-        access_to(server, authority), limits=ResponseLimits(connect=30, total=0.5)
-    ) as api:
-        with pytest.raises(ApiUnreachable, match=r"no whole answer within 0\.5 seconds") as caught:
+    async with reach(ResponseLimits(connect=30, total=0.5)) as api:
+        with pytest.raises(ApiUnreachable, match=r"no whole answer within 0\.5 seconds"):
             await api.version()
-    assert caught.value.kind == "timeout"
     assert len(server.requests) == 1
 
 
@@ -407,16 +296,12 @@ async def _listener(answer: bytes | None) -> AsyncIterator[str]:
 
 
 async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, reach: Reach
 ) -> None:
-    async with _listener(None) as url:
-        access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access, limits=ResponseLimits(connect=0.5, total=30)) as api:
-            with pytest.raises(
-                ApiUnreachable, match=r"no connection within 0\.5 seconds"
-            ) as caught:
-                await api.version()
-    assert caught.value.kind == "timeout"
+    limits = ResponseLimits(connect=0.5, total=30)
+    async with _listener(None) as url, reach(limits, server=url) as api:
+        with pytest.raises(ApiUnreachable, match=r"no connection within 0\.5 seconds"):
+            await api.version()
 
 
 @pytest.mark.parametrize(
@@ -431,68 +316,55 @@ async def test_a_server_that_accepts_and_does_not_shake_hands_is_given_up(
     ids=["plain HTTP", "ssh", "an alert", "garbage", "nothing"],
 )
 async def test_what_does_not_speak_tls_is_told(
-    server: ScriptedApiServer, authority: Authority, answer: bytes, kind: type[KubeError]
+    server: ScriptedApiServer, answer: bytes, kind: type[KubeError], reach: Reach
 ) -> None:
-    async with _listener(answer) as url:
-        access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access) as api:
-            with pytest.raises(kind) as caught:
-                await api.version()
+    async with _listener(answer) as url, reach(server=url) as api:
+        with pytest.raises(kind) as caught:
+            await api.version()
     assert str(caught.value).startswith(url)
 
 
 @pytest.mark.parametrize("answer", [b"hello\r\n\r\n", b"\0" * 100, b"HTTP/1.1 999999 x\r\n\r\n"])
 async def test_what_does_not_speak_http_is_told(
-    server: ScriptedApiServer, authority: Authority, answer: bytes
+    server: ScriptedApiServer, answer: bytes, reach: Reach
 ) -> None:
     async with _listener(answer) as url:
         plain = url.replace("https", "http")
-        access = msgspec.structs.replace(access_to(server, authority), server=plain)
-        async with client_of(access) as api:
+        async with reach(server=plain) as api:
             with pytest.raises(NotAnApiServer, match="does not speak HTTP"):
                 await api.version()
 
 
-async def test_nobody_listening_is_told(server: ScriptedApiServer, authority: Authority) -> None:
+async def test_nobody_listening_is_told(server: ScriptedApiServer, reach: Reach) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{free.getsockname()[1]}"
-        access = msgspec.structs.replace(access_to(server, authority), server=url)
-        async with client_of(access) as api:
+        async with reach(server=url) as api:
             with pytest.raises(ApiUnreachable, match="connection refused") as caught:
                 await api.version()
-    assert caught.value.kind == "refused"
     assert "the API server is down, or" in str(caught.value)
 
 
 async def test_a_name_that_does_not_resolve_is_told(
-    server: ScriptedApiServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedApiServer, monkeypatch: pytest.MonkeyPatch, reach: Reach
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    access = msgspec.structs.replace(access_to(server, authority), server="https://api.invalid:1")
-    async with client_of(access) as api:
-        with pytest.raises(ApiUnreachable, match=r"https://api\.invalid:1: no such host") as caught:
+    async with reach(server="https://api.invalid:1") as api:
+        with pytest.raises(ApiUnreachable, match=r"https://api\.invalid:1: no such host"):
             await api.version()
-    assert caught.value.kind == "dns"
-
-
-async def _version(access: ClusterAccess) -> None:
-    async with client_of(access) as api:
-        await api.version()
 
 
 async def test_a_certificate_of_another_authority_is_told(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority, version: Version
 ) -> None:
-    access = access_to(server, authority)
     with pytest.raises(ApiTlsError, match="signed by the certificate-authority of the kubeconfig"):
-        await _version(msgspec.structs.replace(access, roots=Authority("another").pem))
+        await version(roots=Authority("another").pem)
     with pytest.raises(ApiTlsError, match=r"other\.example"):
-        await _version(msgspec.structs.replace(access, server_name="other.example"))
-    await _version(msgspec.structs.replace(access, roots=None, verify=False))
+        await version(server_name="other.example")
+    await version(roots=None, verify=False)
     assert len(server.requests) == 1
 
 
@@ -504,89 +376,82 @@ async def test_an_expired_certificate_is_told(authority: Authority) -> None:
     )
     async with ScriptedApiServer(server_context(pair), WoundClock(MOMENT)) as server:
         with pytest.raises(ApiTlsError, match="expired"):
-            await _version(access_to(server, authority))
+            async with client_of(access_to(server, authority)) as api:
+                await api.version()
         assert server.requests == []
 
 
 async def test_a_client_certificate_that_is_not_wanted_is_told(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, version: Version
 ) -> None:
     pair = Authority("another").client("me")
     user = User(where="users[test]", client_certificate_data=pair.chain, client_key_data=pair.key)
     # With TLS 1.3 the server hangs up after its handshake; what reaches us is a matter of timing.
     with pytest.raises((ApiTlsError, ApiUnreachable), match="client certificate"):
-        await _version(access_to(server, authority, user))
+        await version(user=user)
 
 
 async def test_a_ca_bundle_or_client_key_that_is_broken_is_told_before_anything_is_sent(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority, version: Version
 ) -> None:
-    access = access_to(server, authority)
     with pytest.raises(KubeconfigError, match="certificate-authority"):
-        await _version(msgspec.structs.replace(access, roots=b"-----BEGIN CERTIFICATE-----\nx"))
+        await version(roots=b"-----BEGIN CERTIFICATE-----\nx")
     one, other = authority.client("one"), authority.client("other")
     user = User(where="users[test]", client_certificate_data=one.chain, client_key_data=other.key)
     with pytest.raises(CredentialError, match="does not belong"):
-        await _version(access_to(server, authority, user))
+        await version(user=user)
     assert server.requests == []
 
 
 async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, version: Version
 ) -> None:
     async with connect_proxy() as proxy:
-        access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
-        await _version(access)
+        await version(proxy=proxy.url)
         assert proxy.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
         assert TOKEN not in proxy.heads[0]
         proxy.refuse = "407 Proxy Authentication Required"
-        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered with 407") as caught:
-            await _version(access)
-        assert caught.value.kind == "proxy"
+        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered with 407"):
+            await version(proxy=proxy.url)
     secret = proxy.url.replace("//", "//me:plugh@")
     with pytest.raises(ApiUnreachable, match="no connection to the proxy") as caught:
-        await _version(msgspec.structs.replace(access, proxy=secret))
-    assert caught.value.kind == "proxy"
+        await version(proxy=secret)
     assert "plugh" not in str(caught.value)
     assert len(server.requests) == 1
 
 
-async def test_behind_a_proxy_the_server_is_verified_as_ever(
-    server: ScriptedApiServer, authority: Authority
-) -> None:
+async def test_behind_a_proxy_the_server_is_verified_as_ever(version: Version) -> None:
     async with connect_proxy() as proxy:
-        access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
         with pytest.raises(ApiTlsError):
-            await _version(msgspec.structs.replace(access, roots=Authority("another").pem))
+            await version(proxy=proxy.url, roots=Authority("another").pem)
         with pytest.raises(ApiTlsError):
-            await _version(msgspec.structs.replace(access, server_name="other.example"))
+            await version(proxy=proxy.url, server_name="other.example")
 
 
 async def test_a_proxy_may_speak_tls_itself(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, authority: Authority, version: Version
 ) -> None:
     async with connect_proxy(server_context(authority.serving("127.0.0.1"))) as proxy:
-        access = msgspec.structs.replace(access_to(server, authority), proxy=proxy.url)
-        await _version(access)
+        await version(proxy=proxy.url)
     assert len(server.requests) == 1
 
 
 async def test_no_error_and_no_trace_holds_the_token(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, reach: Reach
 ) -> None:
     plays = [faults.reset(), faults.html(200), faults.refuse(status.unauthorized())]
     bad_encoding = faults.answer(200, b"x", Content_Type=JSON, Content_Encoding="br")
     for play in [*plays, bad_encoding]:
         server.faults.clear()
         server.faults.on("*", play)
-        async with client_of(access_to(server, authority)) as api:
+        async with reach() as api:
             with pytest.raises(KubeError) as caught:
                 await api.version()
         assert TOKEN not in "".join(traceback.format_exception(caught.value))
         assert TOKEN not in repr(caught.value)
 
 
-async def test_nothing_is_left_open(server: ScriptedApiServer, authority: Authority) -> None:
+async def test_nothing_is_left_open(reach: Reach) -> None:
     # Warnings are errors here: an unclosed session or transport would fail the run.
-    async with client_of(access_to(server, authority), limits=PATIENT) as api:
+    async with reach() as api:
         await asyncio.gather(*(api.version() for _ in range(20)))

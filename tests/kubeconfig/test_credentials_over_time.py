@@ -1,18 +1,19 @@
 """Credentials that change under a running client: token files, certificates, exec plugins."""
 
 import asyncio
+import contextlib
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from kubevouch.kube.errors import CredentialError, KubeconfigError, Unauthorized
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
 from kubevouch.kube.io.exec_plugin import ExecPlugin
 from kubevouch.kube.kubeconfig import ExecConfig, User
@@ -23,133 +24,128 @@ from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 
 V1 = "client.authentication.k8s.io/v1"
-Plugin = Callable[..., User]
+AUTHORITY = Authority()
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
+class World:
+    """An API server, a folder for what is named in a kubeconfig, and a plugin in it."""
 
+    def __init__(self, server: ScriptedApiServer, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
 
-@pytest.fixture
-async def server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
-    async with api_server(authority) as running:
-        yield running
+    def client(
+        self, user: User, clock: WoundClock | None = None, environ: dict[str, str] | None = None
+    ) -> contextlib.AbstractAsyncContextManager[ApiClient]:
+        return client_of(access_to(self.server, AUTHORITY, user), clock, environ=environ)
 
-
-@pytest.fixture
-def plugin(tmp_path: Path) -> Plugin:
-    """Writes a plugin that prints the text of `$FOLDER/answer` and a line into `$FOLDER/calls` for each call."""
-
-    def write(script: str = 'cat "$FOLDER/answer"', **fields: Any) -> User:
-        program = tmp_path / "plugin"
+    def plugin(self, script: str = 'cat "$FOLDER/answer"') -> User:
+        """Writes a plugin that prints the text of `$FOLDER/answer` and a line into `$FOLDER/calls` for each call."""
+        program = self.folder / "plugin"
         program.write_text(f'#!/bin/sh\necho called >> "$FOLDER/calls"\n{script}\n')
         program.chmod(0o700)
         config = ExecConfig(
             command=str(program),
-            env=(("FOLDER", str(tmp_path)),),
+            env=(("FOLDER", str(self.folder)),),
             api_version=V1,
             interactive_mode="Never",
-            **fields,
         )
         return User(where="users[test]", exec=config)
 
-    return write
+    def answer(self, to: str = "answer", **status: str) -> None:
+        credential = {"kind": "ExecCredential", "apiVersion": V1, "status": status}
+        (self.folder / to).write_text(json.dumps(credential))
+
+    @property
+    def calls(self) -> int:
+        return len((self.folder / "calls").read_text().splitlines())
+
+    @property
+    def sent(self) -> list[str]:
+        return [request.headers.get("Authorization", "") for request in self.server.requests]
+
+    @property
+    def presented(self) -> str | None:
+        """The name in the client certificate of the last request."""
+        certificate = self.server.requests[-1].certificate
+        return certificate.common_name if certificate else None
 
 
-def _answer(folder: Path, **status: str) -> None:
-    credential = {"kind": "ExecCredential", "apiVersion": V1, "status": status}
-    (folder / "answer").write_text(json.dumps(credential))
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with api_server(AUTHORITY) as running:
+        yield World(running, tmp_path)
 
 
-def _calls(folder: Path) -> int:
-    calls = folder / "calls"
-    return len(calls.read_text().splitlines()) if calls.exists() else 0
-
-
-def _sent(server: ScriptedApiServer) -> list[str]:
-    return [request.headers.get("Authorization", "") for request in server.requests]
-
-
-async def test_a_token_file_is_read_again_when_due_and_after_a_401(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
-) -> None:
-    file, clock = tmp_path / "token", WoundClock(MOMENT)
+async def test_a_token_file_is_read_again_when_due_and_after_a_401(world: World) -> None:
+    file, clock = world.folder / "token", WoundClock(MOMENT)
     file.write_text("one\n")
     user = User(where="users[test]", token_file=str(file))
-    async with client_of(access_to(server, authority, user), clock) as api:
+    async with world.client(user, clock) as api:
         await api.version()
         file.write_text("two")
         await api.version()
         clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
         await api.version()
-        assert _sent(server) == ["Bearer one", "Bearer one", "Bearer two"]
+        assert world.sent == ["Bearer one", "Bearer one", "Bearer two"]
 
-        server.tokens = {"three": "somebody"}
+        world.server.tokens = {"three": "somebody"}
         file.write_text("three")
         await api.version()
-        assert _sent(server)[3:] == ["Bearer two", "Bearer three"]
+        assert world.sent[3:] == ["Bearer two", "Bearer three"]
 
 
-async def test_a_refused_token_that_did_not_change_is_not_sent_again(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
-) -> None:
-    file = tmp_path / "token"
+async def test_a_refused_token_that_did_not_change_is_not_sent_again(world: World) -> None:
+    file = world.folder / "token"
     file.write_text("one")
-    server.tokens = {}
+    world.server.tokens = {}
     user = User(where="users[test]", token_file=str(file))
-    async with client_of(access_to(server, authority, user)) as api:
+    async with world.client(user) as api:
         with pytest.raises(Unauthorized):
             await api.version()
-    assert _sent(server) == ["Bearer one"]
+    assert world.sent == ["Bearer one"]
 
 
-async def test_while_a_token_file_is_being_replaced_the_last_token_serves(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
-) -> None:
-    file, clock = tmp_path / "token", WoundClock(MOMENT)
+async def test_while_a_token_file_is_being_replaced_the_last_token_serves(world: World) -> None:
+    file, clock = world.folder / "token", WoundClock(MOMENT)
     file.write_text("one")
     user = User(where="users[test]", token_file=str(file))
-    async with client_of(access_to(server, authority, user), clock) as api:
+    async with world.client(user, clock) as api:
         await api.version()
         file.unlink()
         clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
         await api.version()
-    assert _sent(server) == ["Bearer one", "Bearer one"]
+    assert world.sent == ["Bearer one", "Bearer one"]
 
 
-async def test_a_replaced_client_certificate_is_presented_after_a_while(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
-) -> None:
+async def test_a_replaced_client_certificate_is_presented_after_a_while(world: World) -> None:
     # kubelet-client-current.pem: certificate and key in one file, replaced at rotation.
-    file, clock = tmp_path / "client.pem", WoundClock(MOMENT)
+    file, clock = world.folder / "client.pem", WoundClock(MOMENT)
     user = User(where="users[test]", client_certificate=str(file), client_key=str(file))
     seen = []
-    async with client_of(access_to(server, authority, user), clock) as api:
+    async with world.client(user, clock) as api:
         for name in ("before", "after"):
-            pair = authority.client(name)
+            pair = AUTHORITY.client(name)
             file.write_bytes(pair.chain + pair.key)
             clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
             await api.version()
-            certificate = server.requests[-1].certificate
-            seen.append(certificate and certificate.common_name)
+            seen.append(world.presented)
     assert seen == ["before", "after"]
 
 
 async def test_a_client_certificate_whose_key_is_not_there_yet_is_read_again_soon(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
+    world: World,
 ) -> None:
-    chain, key, clock = tmp_path / "client.crt", tmp_path / "client.key", WoundClock(MOMENT)
+    chain, key, clock = world.folder / "client.crt", world.folder / "client.key", WoundClock(MOMENT)
     user = User(where="users[test]", client_certificate=str(chain), client_key=str(key))
-    first, second = authority.client("first"), authority.client("second")
+    first, second = AUTHORITY.client("first"), AUTHORITY.client("second")
     seen: list[object] = []
 
     async def ask() -> None:
         await api.version()
-        certificate = server.requests[-1].certificate
-        seen.append(certificate and certificate.common_name)
+        seen.append(world.presented)
 
-    async with client_of(access_to(server, authority, user), clock) as api:
+    async with world.client(user, clock) as api:
         chain.write_bytes(first.chain)
         key.write_bytes(second.key)
         with pytest.raises(CredentialError, match="does not belong"):
@@ -165,168 +161,144 @@ async def test_a_client_certificate_whose_key_is_not_there_yet_is_read_again_soo
     assert seen == ["first", "first", "second"]
 
 
-async def test_a_token_is_renewed_while_the_certificate_beside_it_cannot_be(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
-) -> None:
-    token, pair, clock = tmp_path / "token", tmp_path / "client.pem", WoundClock(MOMENT)
+async def test_a_token_is_renewed_while_the_certificate_beside_it_cannot_be(world: World) -> None:
+    token, pair, clock = world.folder / "token", world.folder / "client.pem", WoundClock(MOMENT)
     user = User(
         where="users[test]",
         token_file=str(token),
         client_certificate=str(pair),
         client_key=str(pair),
     )
-    made = authority.client("me")
+    made = AUTHORITY.client("me")
     token.write_text("one")
     pair.write_bytes(made.chain + made.key)
-    async with client_of(access_to(server, authority, user), clock) as api:
+    async with world.client(user, clock) as api:
         await api.version()
         token.write_text("two")
         pair.write_bytes(made.chain)
         clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
         await api.version()
-    assert _sent(server) == ["Bearer one", "Bearer two"]
+    assert world.sent == ["Bearer one", "Bearer two"]
 
 
-async def test_a_plugin_is_asked_once_for_many_requests(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    _answer(tmp_path, token="one")
-    async with client_of(access_to(server, authority, plugin())) as api:
+async def test_a_plugin_is_asked_once_for_many_requests(world: World) -> None:
+    world.answer(token="one")
+    async with world.client(world.plugin()) as api:
         await asyncio.gather(*(api.version() for _ in range(5)))
-    assert _sent(server) == ["Bearer one"] * 5
-    assert _calls(tmp_path) == 1
+    assert world.sent == ["Bearer one"] * 5
+    assert world.calls == 1
 
 
-async def test_a_plugin_is_asked_again_when_its_credential_has_expired(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
+async def test_a_plugin_is_asked_again_when_its_credential_has_expired(world: World) -> None:
     clock = WoundClock(MOMENT)
-    _answer(tmp_path, token="one", expirationTimestamp="2026-11-24T12:10:00Z")
-    async with client_of(access_to(server, authority, plugin()), clock) as api:
+    world.answer(token="one", expirationTimestamp="2026-11-24T12:10:00Z")
+    async with world.client(world.plugin(), clock) as api:
         await api.version()
-        _answer(tmp_path, token="two", expirationTimestamp="2026-11-24T14:00:00+01:00")
+        world.answer(token="two", expirationTimestamp="2026-11-24T14:00:00+01:00")
         clock.wind(timedelta(minutes=10))
         await api.version()
         clock.wind(timedelta(seconds=1))
         await api.version()
         clock.wind(timedelta(minutes=40))
         await api.version()
-    assert _sent(server) == ["Bearer one", "Bearer one", "Bearer two", "Bearer two"]
-    assert _calls(tmp_path) == 2
+    assert world.sent == ["Bearer one", "Bearer one", "Bearer two", "Bearer two"]
+    assert world.calls == 2
 
 
-async def test_a_refused_credential_of_a_plugin_is_renewed_once(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    _answer(tmp_path, token="old")
-    server.tokens = {"old": "somebody"}
-    async with client_of(access_to(server, authority, plugin())) as api:
+async def test_a_refused_credential_of_a_plugin_is_renewed_once(world: World) -> None:
+    world.answer(token="old")
+    world.server.tokens = {"old": "somebody"}
+    async with world.client(world.plugin()) as api:
         await api.version()
-        server.tokens = {"new": "somebody"}
-        _answer(tmp_path, token="new")
+        world.server.tokens = {"new": "somebody"}
+        world.answer(token="new")
         await api.version()
-        assert _sent(server) == ["Bearer old", "Bearer old", "Bearer new"]
+        assert world.sent == ["Bearer old", "Bearer old", "Bearer new"]
 
-        server.tokens = {}
+        world.server.tokens = {}
         with pytest.raises(Unauthorized):
             await api.version()
     # The plugin gave the same token again: it was not sent a second time.
-    assert _sent(server)[3:] == ["Bearer new"]
-    assert _calls(tmp_path) == 3
+    assert world.sent[3:] == ["Bearer new"]
+    assert world.calls == 3
 
 
-async def test_requests_refused_together_ask_the_plugin_once(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    _answer(tmp_path, token="old")
-    server.tokens = {"new": "somebody"}
-    async with client_of(
-        access_to(
-            server,
-            authority,
-            plugin(
-                'cat "$FOLDER/answer"; [ -e "$FOLDER/next" ] && mv "$FOLDER/next" "$FOLDER/answer"; exit 0'
-            ),
-        )
-    ) as api:
-        credential = {"kind": "ExecCredential", "apiVersion": V1, "status": {"token": "new"}}
-        (tmp_path / "next").write_text(json.dumps(credential))
+async def test_requests_refused_together_ask_the_plugin_once(world: World) -> None:
+    world.answer(token="old")
+    world.server.tokens = {"new": "somebody"}
+    script = (
+        'cat "$FOLDER/answer"; [ -e "$FOLDER/next" ] && mv "$FOLDER/next" "$FOLDER/answer"; exit 0'
+    )
+    async with world.client(world.plugin(script)) as api:
+        world.answer("next", token="new")
         await asyncio.gather(*(api.version() for _ in range(4)))
-    assert _calls(tmp_path) == 2
+    assert world.calls == 2
 
 
-async def test_a_write_refused_with_401_is_sent_again_with_the_new_credential(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    _answer(tmp_path, token="old")
-    server.tokens = {"old": "somebody"}
-    async with client_of(access_to(server, authority, plugin())) as api:
+async def test_a_write_refused_with_401_is_sent_again_with_the_new_credential(world: World) -> None:
+    world.answer(token="old")
+    world.server.tokens = {"old": "somebody"}
+    async with world.client(world.plugin()) as api:
         await api.version()
-        server.tokens = {"new": "somebody"}
-        _answer(tmp_path, token="new")
+        world.server.tokens = {"new": "somebody"}
+        world.answer(token="new")
         await api.request(
             "POST", "/api/v1/namespaces/a/configmaps", body={"metadata": {"name": "made"}}
         )
-    assert [request.method for request in server.requests] == ["GET", "POST", "POST"]
+    assert [request.method for request in world.server.requests] == ["GET", "POST", "POST"]
 
 
 async def test_a_401_that_a_kubelet_says_does_not_make_the_plugin_ask_its_user_again(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    world: World,
 ) -> None:
     """The API server passes on what kubelets answer. While a plugin waits for its user, nothing else is asked, no Lease renewed."""
     path = "/api/v1/nodes/node-1/proxy/healthz"
-    server.faults.on(path, faults.answer(401, "Unauthorized"))
-    _answer(tmp_path, token="one")
-    async with client_of(access_to(server, authority, plugin())) as api:
+    world.server.faults.on(path, faults.answer(401, "Unauthorized"))
+    world.answer(token="one")
+    async with world.client(world.plugin()) as api:
         await api.version()
         for _ in range(3):
             with pytest.raises(Unauthorized):
                 await api.text(path)
-    assert _calls(tmp_path) == 1
+    assert world.calls == 1
 
 
 async def test_a_plugin_that_gives_another_certificate_gets_another_connection(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
+    world: World,
 ) -> None:
     clock, seen = WoundClock(MOMENT), []
-    async with client_of(access_to(server, authority, plugin()), clock) as api:
+    async with world.client(world.plugin(), clock) as api:
         for name in ("one", "two"):
-            pair = authority.client(name)
-            _answer(
-                tmp_path,
+            pair = AUTHORITY.client(name)
+            world.answer(
                 clientCertificateData=pair.chain.decode(),
                 clientKeyData=pair.key.decode(),
                 expirationTimestamp=(clock.now() + timedelta(minutes=1)).isoformat(),
             )
             await api.version()
-            certificate = server.requests[-1].certificate
-            seen.append(certificate and certificate.common_name)
+            seen.append(world.presented)
             clock.wind(timedelta(minutes=2))
     assert seen == ["one", "two"]
 
 
-async def test_a_plugin_whose_certificate_is_broken_is_an_error_of_the_plugin(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    _answer(tmp_path, clientCertificateData="x", clientKeyData="y")
-    async with client_of(access_to(server, authority, plugin())) as api:
+async def test_a_plugin_whose_certificate_is_broken_is_an_error_of_the_plugin(world: World) -> None:
+    world.answer(clientCertificateData="x", clientKeyData="y")
+    async with world.client(world.plugin()) as api:
         with pytest.raises(CredentialError, match="users"):
             await api.version()
 
 
-async def test_a_plugin_that_does_not_end_is_ended_with_its_children(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
+async def test_a_plugin_that_does_not_end_is_ended_with_its_children(world: World) -> None:
     # A child that holds the pipe open, in a session of the plugin's own.
-    user = plugin(
+    user = world.plugin(
         'sleep 600 & echo $! > "$FOLDER/child"; mkfifo "$FOLDER/never"; read x < "$FOLDER/never"'
     )
-    access = access_to(server, authority, user)
+    access = access_to(world.server, AUTHORITY, user)
     assert user.exec
     credentials = ExecPlugin(access, user.exec, WoundClock(MOMENT), dict(os.environ), seconds=1.0)
     with pytest.raises(CredentialError, match="did not end within 1 second"):
         await credentials.current()
-    child = int((tmp_path / "child").read_text())
+    child = int((world.folder / "child").read_text())
     await _gone(child)
 
 
@@ -343,64 +315,54 @@ async def _gone(pid: int) -> None:
     pytest.fail("the plugin's child is still there")
 
 
-async def test_a_plugin_that_prints_without_end_is_ended(
-    server: ScriptedApiServer, authority: Authority, plugin: Plugin
-) -> None:
-    async with client_of(
-        access_to(server, authority, plugin("while :; do echo yes yes yes yes; done"))
-    ) as api:
+async def test_a_plugin_that_prints_without_end_is_ended(world: World) -> None:
+    async with world.client(world.plugin("while :; do echo yes yes yes yes; done")) as api:
         with pytest.raises(CredentialError, match="more than 1048576 bytes"):
             await api.version()
-    assert server.requests == []
+    assert world.server.requests == []
 
 
-async def test_a_plugin_inherits_our_environment_and_not_our_input(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    _answer(tmp_path, token="one")
+async def test_a_plugin_inherits_our_environment_and_not_our_input(world: World) -> None:
+    world.answer(token="one")
     script = 'printf "%s" "$OURS" > "$FOLDER/ours"; cat > "$FOLDER/input"; cat "$FOLDER/answer"'
     environ = {"PATH": "/usr/bin:/bin", "OURS": "inherited"}
-    async with client_of(access_to(server, authority, plugin(script)), environ=environ) as api:
+    async with world.client(world.plugin(script), environ=environ) as api:
         await api.version()
-    assert (tmp_path / "ours").read_text() == "inherited"
-    assert (tmp_path / "input").read_text() == ""
+    assert (world.folder / "ours").read_text() == "inherited"
+    assert (world.folder / "input").read_text() == ""
 
 
-async def test_a_plugin_that_may_not_be_run_is_a_clear_error(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path, plugin: Plugin
-) -> None:
-    user = plugin()
-    (tmp_path / "plugin").chmod(stat.S_IRUSR)
-    async with client_of(access_to(server, authority, user)) as api:
+async def test_a_plugin_that_may_not_be_run_is_a_clear_error(world: World) -> None:
+    user = world.plugin()
+    (world.folder / "plugin").chmod(stat.S_IRUSR)
+    async with world.client(user) as api:
         with pytest.raises(CredentialError, match="not found"):
             await api.version()
-    (tmp_path / "plugin").write_bytes(b"\x7fELF no program")
-    (tmp_path / "plugin").chmod(0o700)
-    async with client_of(access_to(server, authority, user)) as api:
+    (world.folder / "plugin").write_bytes(b"\x7fELF no program")
+    (world.folder / "plugin").chmod(0o700)
+    async with world.client(user) as api:
         with pytest.raises(CredentialError, match="cannot run"):
             await api.version()
 
 
-async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(
-    server: ScriptedApiServer, authority: Authority, plugin: Plugin
-) -> None:
-    user = plugin()
+async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(world: World) -> None:
+    user = world.plugin()
     assert user.exec
     hostile = msgspec.structs.replace(user.exec, args=("a\0b",))
     user = msgspec.structs.replace(user, exec=hostile)
-    async with client_of(access_to(server, authority, user)) as api:
+    async with world.client(user) as api:
         with pytest.raises(CredentialError, match="cannot run"):
             await api.version()
 
 
 async def test_a_token_file_that_is_not_there_at_first_is_an_error_and_then_it_serves(
-    server: ScriptedApiServer, authority: Authority, tmp_path: Path
+    world: World,
 ) -> None:
-    file = tmp_path / "token"
+    file = world.folder / "token"
     user = User(where="users[test]", token_file=str(file))
-    async with client_of(access_to(server, authority, user)) as api:
+    async with world.client(user) as api:
         with pytest.raises(KubeconfigError, match="tokenFile"):
             await api.version()
         file.write_text("late")
         await api.version()
-    assert _sent(server) == ["Bearer late"]
+    assert world.sent == ["Bearer late"]

@@ -24,7 +24,7 @@ RECORDED = json.loads(scalars.RECORDED.read_text())
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both parsers: the one that is used, and the one that stands in where PyYAML was built without it."""
     chosen = yaml.CSafeLoader if request.param == "libyaml" else yaml.SafeLoader
-    monkeypatch.setattr("kubevouch.goyaml.reader._LOADER", chosen)
+    monkeypatch.setattr("kubevouch.goyaml._LOADER", chosen)
 
 
 def _value(text: str) -> Any:

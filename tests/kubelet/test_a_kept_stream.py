@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kubevouch.kubelet.io.stream import TlsStream, send_all
-from kubevouch.tls.io import client_context
+from kubevouch.tls.io.context import client_context
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.unhurried import GENEROUS

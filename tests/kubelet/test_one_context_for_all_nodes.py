@@ -12,7 +12,7 @@ from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.system_clock import SystemClock
-from kubevouch.tls.io import IdentityRefused
+from kubevouch.tls.io.identity import IdentityRefused
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve

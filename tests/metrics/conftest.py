@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.io.credentials import Credentials, FileCredentials
+from kubevouch.kube.io.credentials import Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
@@ -238,7 +238,7 @@ class Cluster:
             collector = Collector(
                 api,
                 roots=lambda: self.roots,
-                credentials=credentials or FileCredentials(user, self.clock),
+                credentials=credentials or UserCredentials(user, self.clock),
                 certificate=certificate,
                 look_up=look_up,
                 clock=self.clock,

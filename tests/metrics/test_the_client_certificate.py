@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.kube.io.credentials import FileCredentials
+from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.x509 import read_certificates
 from tests.metrics.conftest import ADDRESS, Cluster, Live, Page
@@ -36,13 +36,13 @@ class PairInFiles:
         self.chain.write_bytes(pair.chain)
         self.key.write_bytes(pair.key)
 
-    def read(self) -> FileCredentials:
+    def read(self) -> UserCredentials:
         user = User(
             where="--kubelet-client-certificate",
             client_certificate=str(self.chain),
             client_key=str(self.key),
         )
-        return FileCredentials(user, self.cluster.clock, report=self.said.append)
+        return UserCredentials(user, self.cluster.clock, report=self.said.append)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.kube.io.credentials import FileCredentials
+from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
@@ -25,7 +25,7 @@ def failure_of(cluster: Cluster, name: str) -> tuple[str, str]:
     return failure.reason, failure.text
 
 
-def client_certificate(cluster: Cluster, folder: Path) -> FileCredentials:
+def client_certificate(cluster: Cluster, folder: Path) -> UserCredentials:
     pair = cluster.authority.client("metrics-server")
     (folder / "client.crt").write_bytes(pair.chain)
     (folder / "client.key").write_bytes(pair.key)
@@ -34,7 +34,7 @@ def client_certificate(cluster: Cluster, folder: Path) -> FileCredentials:
         client_certificate=str(folder / "client.crt"),
         client_key=str(folder / "client.key"),
     )
-    return FileCredentials(user, cluster.clock)
+    return UserCredentials(user, cluster.clock)
 
 
 async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) -> None:

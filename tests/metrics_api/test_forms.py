@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.serving.selectors import SelectorError, field_selector, label_selector
-from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.authorization import attributes_of
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.serve.negotiation import media_types
 

@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kubevouch.metrics.results import Reached, ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments, scrape_buckets
-from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.serve.series import AT_ONCE, Distribution, label
+from kubevouch.serve.server import Exposition
 from tests.support.metered import metered
 
 # What metrics-server 0.9.0 has at a resolution of 15 seconds, name and type.

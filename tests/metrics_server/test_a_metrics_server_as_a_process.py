@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from kubevouch import __version__
-from kubevouch.serve.attributes import attributes_of
+from kubevouch.serve.authorization import attributes_of
 from kubevouch.serve.messages import HttpRequest
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving

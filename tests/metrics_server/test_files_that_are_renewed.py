@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from kubevouch.cli.metrics_server.run import kubelet_certificate, kubelet_roots
-from kubevouch.cli.metrics_server.settings import KubeletFlags
 from kubevouch.errors import UsageError
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
-from kubevouch.metrics.fleet import KubeletAddressing
-from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.serve.logs import Log
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -26,13 +23,13 @@ async def test_a_pair_that_does_not_fit_together_is_refused_at_the_start_and_tol
     log = Log(lines.append, clock)
     first, second = authority.client("first"), authority.client("second")
     chain, key = tmp_path / "client.crt", tmp_path / "client.key"
-    flags = KubeletFlags(ScrapeSettings(), KubeletAddressing(), "", str(chain), str(key), "")
+    files = (str(chain), str(key))
     chain.write_bytes(first.chain)
     key.write_bytes(second.key)
     with pytest.raises(UsageError, match=r"--kubelet-client-key.*does not belong"):
-        await kubelet_certificate(flags, clock, log)
+        await kubelet_certificate(*files, clock, log)
     key.write_bytes(first.key)
-    found = await kubelet_certificate(flags, clock, log)
+    found = await kubelet_certificate(*files, clock, log)
     assert found is not None
     good = await found.current()
     chain.write_bytes(second.chain)
@@ -55,9 +52,9 @@ async def test_authorities_that_a_shell_puts_into_a_pipe_are_read_once_at_the_st
     reading, writing = os.pipe()
     os.write(writing, pem)
     os.close(writing)
-    flags = KubeletFlags(ScrapeSettings(), KubeletAddressing(), f"/dev/fd/{reading}", "", "", "")
+    file = f"/dev/fd/{reading}"
     access = cluster_access({}, kubeconfig=str(config))
-    roots = kubelet_roots(access, flags, clock, Log(lines.append, clock))
+    roots = kubelet_roots(access, file, clock, Log(lines.append, clock))
     assert roots().pem == pem
     clock.wind(timedelta(minutes=2))
     assert roots().pem == pem
@@ -65,7 +62,7 @@ async def test_authorities_that_a_shell_puts_into_a_pipe_are_read_once_at_the_st
     assert "those of before stay in force" in line
     os.close(reading)
     with pytest.raises(UsageError, match=r"^--kubelet-certificate-authority /dev/fd/.*cannot be"):
-        kubelet_roots(access, flags, clock, Log(lines.append, clock))
+        kubelet_roots(access, file, clock, Log(lines.append, clock))
 
 
 CONFIG = """\

@@ -13,18 +13,14 @@ import click
 import pytest
 
 from kubevouch.cli.metrics_server.command import command
-from kubevouch.cli.metrics_server.settings import (
-    MetricsServerSettings,
-    check_node_selector,
-    settings_of,
-)
-from kubevouch.cli.metrics_server.without_meaning import GIVEN, SWITCHES, WITH_VALUES
+from kubevouch.cli.metrics_server.flags import GIVEN, SWITCHES, WITH_VALUES
+from kubevouch.cli.metrics_server.settings import check_node_selector
 from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.objects import go_duration
-from kubevouch.serve.key_pair import KeyPairFilesError
 from kubevouch.serve.shared_authority import AuthorityPlace
 from real.oracle.flags_corpus import questions
 from tests.cli.program import Program
+from tests.metrics_server.command_line import context_of, settings
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
@@ -52,16 +48,6 @@ VALUES = {
 }
 OF_THEIR_OWN = {"logging-format": "json", "tls-min-version": "VersionTLS13"}
 """Flags whose values are words."""
-
-
-def context_of(*words: str) -> click.Context:
-    return command.make_context("metrics-server", list(words))
-
-
-def settings(*words: str) -> MetricsServerSettings:
-    """What a command line means."""
-    with context_of(*words) as context:
-        return settings_of(context.params)
 
 
 def test_the_answers_are_those_to_the_questions_of_today() -> None:
@@ -161,8 +147,8 @@ def test_command_lines_are_read_as_metrics_server_reads_them(line: str) -> None:
         with pytest.raises((click.UsageError, UsageError)):
             settings(*words)
         return
+    settings(*words)
     with context_of(*words) as context:
-        settings_of(context.params)
         assert list(context.params["words"]) == go.get("words", [])
         expected = {name: value for name, value in go.get("set", {}).items() if "sni" not in name}
         assert given(context, expected) == expected
@@ -223,7 +209,7 @@ def test_each_flag_without_a_meaning_is_one_of_metrics_servers_and_is_documented
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 def test_an_address_may_have_a_urls_brackets(host: str) -> None:
-    assert settings("--bind-address", host).server.host == "::1"
+    assert settings("--bind-address", host).flags.host == "::1"
 
 
 SHARES = {"0": 0, "1": 1, "0.9": 0.9, "90%": 0.9, "100%": 1}
@@ -231,7 +217,7 @@ SHARES = {"0": 0, "1": 1, "0.9": 0.9, "90%": 0.9, "100%": 1}
 
 @pytest.mark.parametrize("text", SHARES)
 def test_a_share_may_be_in_percent(text: str) -> None:
-    found = settings(f"--ready-min-nodes={text}").kubelets.scraping.ready_min_nodes
+    found = settings(f"--ready-min-nodes={text}").scraping.ready_min_nodes
     assert found == SHARES[text]
 
 
@@ -244,7 +230,7 @@ def test_what_is_no_share_is_refused(text: str) -> None:
 def test_nodes_that_get_a_credential_unverified_are_named_one_by_one() -> None:
     found = settings(
         "--kubelet-insecure-tls-nodes=n1,n2", "--kubelet-insecure-tls-nodes", "n3"
-    ).kubelets.scraping
+    ).scraping
     assert found.insecure_nodes == {"n1", "n2", "n3"}
     assert not found.insecure_everywhere
 
@@ -268,7 +254,7 @@ def test_a_selector_that_cannot_be_read_is_refused_before_anything_is_watched(
 def test_a_pair_for_names_whose_files_are_missing_names_its_flag(tmp_path: Path) -> None:
     [named] = settings("--tls-sni-cert-key", f"{tmp_path}/a.crt,{tmp_path}/a.key").tls.named
     with pytest.raises(
-        KeyPairFilesError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: cannot be read: No such"
+        UsageError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: cannot be read: No such"
     ):
         named.source.read()
 

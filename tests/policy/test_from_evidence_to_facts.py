@@ -11,10 +11,10 @@ from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.access import LoopbackKubelets
-from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node, NodeAddress
+from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition, Node
 from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
-from kubevouch.kube.resources.nodes import NodeSpec, NodeStatus
+from kubevouch.kube.resources.nodes import NodeAddress, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
     AllowedNames,

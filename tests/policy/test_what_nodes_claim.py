@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.kube.resources import Node, NodeAddress
+from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.meta import Metadata
-from kubevouch.kube.resources.nodes import NodeStatus
+from kubevouch.kube.resources.nodes import NodeAddress, NodeStatus
 from kubevouch.policy.claims import (
     AllowedNames,
     Claim,

@@ -23,8 +23,7 @@ from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.machine import StartFiles
 from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan
-from kubevouch.tls.alert import Alert
-from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from kubevouch.tls import Alert, FailureKind, HandshakeFailure
 from kubevouch.x509 import read_certificates, verify
 from tests.support.authority import Authority
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from kubevouch.kube.resources import Node, NodeAddress
+from kubevouch.kube.resources import Node
+from kubevouch.kube.resources.nodes import NodeAddress
 from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from kubevouch.rollout.decide.need import Need, NeedKind, need_of
-from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from kubevouch.tls import FailureKind, HandshakeFailure
 
 from .recorded import recorded
 

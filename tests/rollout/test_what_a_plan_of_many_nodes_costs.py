@@ -139,9 +139,9 @@ def test_each_text_of_a_node_is_read_once_and_what_a_run_would_write_once(
         assert facts.files.cluster_domain == "cluster.local"
 
     found = calls(asked)
-    assert found["kubevouch.goyaml.reader.compose"] == 2 + len(drop_ins)
+    assert found["kubevouch.goyaml.compose"] == 2 + len(drop_ins)
     facts = replace(facts)  # another node with the same files
-    assert calls(asked)["kubevouch.goyaml.reader.compose"] == 0
+    assert calls(asked)["kubevouch.goyaml.compose"] == 0
 
 
 @pytest.mark.parametrize(

@@ -10,25 +10,23 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.serve import listener as listening
-from kubevouch.serve.accepting import AcceptError, listening_sockets
-from kubevouch.tls.io import ServerConnection, ServerTls
+from kubevouch.serve.accepting import AcceptError, listening_socket
+from kubevouch.tls.io.server import ServerConnection
 from tests.serve.test_a_server_ends import ASKING as ASKING_LIVEZ
 from tests.serve.test_a_server_ends import Ending, ending
 from tests.serve.test_the_listener import (
     ASKING,
-    Slow,
+    Place,
     clock,
     connected,
-    limited,
+    place,
     rest,
     silent,
-    slow,
     tls,
 )
-from tests.support.clocks import SteppedClock
 from tests.support.unhurried import GENEROUS
 
-__all__ = ["clock", "ending", "slow", "tls"]
+__all__ = ["clock", "ending", "place", "tls"]
 
 
 async def served(port: int) -> None:
@@ -38,29 +36,25 @@ async def served(port: int) -> None:
 
 
 async def test_a_connection_that_the_kernel_does_not_watch_is_closed_and_the_next_one_served(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fs.epoll.max_user_watches is all processes' of a user: the port stayed open, and nobody was answered any more."""
 
     def refused(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    async with limited(slow, tls, clock) as listener:
+    async with place.limited() as listener:
         with monkeypatch.context() as patched:
             patched.setattr(asyncio.get_running_loop(), "add_reader", refused)
             async with silent(listener.port, "127.0.0.1") as reader:
                 assert await rest(reader) == b""
-        await clock.wind(timedelta(seconds=2))
+        await place.clock.wind(timedelta(seconds=2))
         await served(listener.port)
 
 
 @pytest.mark.parametrize("number", [errno.EPROTO, errno.EMFILE, errno.ENOSPC])
 async def test_an_error_that_stays_is_waited_for(
-    slow: Slow,
-    tls: ServerTls,
-    clock: SteppedClock,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     tries = 0
 
@@ -69,7 +63,7 @@ async def test_an_error_that_stays_is_waited_for(
         tries += 1
         raise OSError(number, os.strerror(number))
 
-    async with limited(slow, tls, clock) as listener:
+    async with place.limited() as listener:
         with monkeypatch.context() as patched:
             patched.setattr(asyncio.get_running_loop(), "sock_accept", fails)
             await asyncio.sleep(0)
@@ -77,22 +71,22 @@ async def test_an_error_that_stays_is_waited_for(
                 for _ in range(50):
                     await asyncio.sleep(0.001)
             assert tries == 1
-        await clock.wind(timedelta(seconds=2))
+        await place.clock.wind(timedelta(seconds=2))
         await served(listener.port)
 
 
 async def test_a_server_whose_listening_socket_is_broken_ends_and_says_so(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by `ss -K`. Trying again helps nothing: a process that ends is started again, as apiserver's is, which panics."""
     sockets: list[socket.socket] = []
 
-    async def kept(host: str, port: int) -> list[socket.socket]:
-        sockets.extend(await listening_sockets(host, port))
-        return sockets
+    def kept(host: str, port: int) -> socket.socket:
+        sockets.append(listening_socket(host, port))
+        return sockets[0]
 
-    monkeypatch.setattr(listening, "listening_sockets", kept)
-    async with limited(slow, tls, clock) as listener:
+    monkeypatch.setattr(listening, "listening_socket", kept)
+    async with place.limited() as listener:
         await served(listener.port)
         sockets[0].shutdown(socket.SHUT_RDWR)
         async with asyncio.timeout(GENEROUS):
@@ -151,7 +145,7 @@ async def test_a_client_that_was_gone_already_is_no_line_in_the_log(ending: Endi
 
 
 async def test_a_connection_that_cannot_be_ended_keeps_no_other_open(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     abort, failed = ServerConnection.abort, list[ServerConnection]()
 
@@ -163,7 +157,7 @@ async def test_a_connection_that_cannot_be_ended_keeps_no_other_open(
 
     monkeypatch.setattr(ServerConnection, "abort", fails_once)
     async with (
-        limited(slow, tls, clock, patience=6.0) as listener,
+        place.limited(patience=6.0) as listener,
         contextlib.AsyncExitStack() as s,
     ):
         for _ in range(2):
@@ -171,7 +165,7 @@ async def test_a_connection_that_cannot_be_ended_keeps_no_other_open(
             await asyncio.sleep(0.02)
             async with asyncio.timeout(GENEROUS):
                 for _ in range(4):
-                    await clock.pass_(3)
+                    await place.clock.pass_(3)
             assert [await rest(each) for each in found] == [b"", b""]
     assert failed
 

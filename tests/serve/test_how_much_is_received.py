@@ -12,8 +12,7 @@ import pytest
 from kubevouch.serve import messages
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
-from kubevouch.tls.io import KeyPair, ServerTls, server_context
-from tests.serve.test_the_listener import AUTHORITY, connected
+from tests.serve.test_the_listener import connected, tls_of
 from tests.support.apiservers import MOMENT
 from tests.support.bombs import gzip_bomb
 from tests.support.clocks import SteppedClock
@@ -25,9 +24,7 @@ async def _done(request: HttpRequest) -> HttpResponse:
 
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
-    pair = AUTHORITY.serving("127.0.0.1")
-    tls = ServerTls(server_context(KeyPair(pair.chain, pair.key), client_roots=b"", where="test"))
-    async with Listener(_done, tls, SteppedClock(MOMENT), host="127.0.0.1", port=0) as found:
+    async with Listener(_done, tls_of(), SteppedClock(MOMENT), host="127.0.0.1", port=0) as found:
         yield found
 
 
@@ -89,8 +86,6 @@ async def test_somebody_may_have_hundreds_of_groups(listener: Listener) -> None:
 
 async def test_headers_and_query_are_read_when_somebody_looks() -> None:
     """A request has room for a thousand: with hundreds that wait for their turn, all others waited until all were read."""
-    pair = AUTHORITY.serving("127.0.0.1")
-    tls = ServerTls(server_context(KeyPair(pair.chain, pair.key), client_roots=b"", where="test"))
     read: list[int] = []
     came, go = asyncio.Event(), asyncio.Event()
 
@@ -107,7 +102,7 @@ async def test_headers_and_query_are_read_when_somebody_looks() -> None:
 
     with patch.object(messages, "values_by_name", counted):
         async with (
-            Listener(later, tls, SteppedClock(MOMENT), host="127.0.0.1", port=0) as found,
+            Listener(later, tls_of(), SteppedClock(MOMENT), host="127.0.0.1", port=0) as found,
             connected(found.port) as (reader, writer),
         ):
             headers = b"".join(b"A%d: %d\r\n" % (each, each) for each in range(500))

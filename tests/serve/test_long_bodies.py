@@ -13,8 +13,13 @@ from kubevouch.clock import Clock
 from kubevouch.serve.access_gate import MAX_IN_FLIGHT, AccessGate
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
-from kubevouch.serve.long_bodies import LONG, accepts_gzip, response_in_pieces
-from kubevouch.serve.messages import HttpRequest, HttpResponse
+from kubevouch.serve.messages import (
+    LONG,
+    HttpRequest,
+    HttpResponse,
+    accepts_gzip,
+    response_in_pieces,
+)
 from kubevouch.serve.process import freeze_what_is_loaded
 from tests.serve.test_the_listener import clock, connected, rest, tls
 from tests.support.clocks import WoundClock

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from kubevouch.errors import KubevouchError
 from kubevouch.serve.logs import Log
 from kubevouch.serve.shared_authority import AuthorityPlace, SharedAuthority
-from kubevouch.tls.io import KeyPair, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import server_context
 from kubevouch_lab.apiserver.kinds import API_SERVICES, KINDS
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority

@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.listener import Listener, ListenError
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response, values_by_name
-from kubevouch.tls.io import KeyPair, ServerConnection, ServerTls, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import ServerConnection, ServerTls, server_context
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
@@ -51,28 +51,41 @@ def clock() -> SteppedClock:
     return SteppedClock(MOMENT)
 
 
+def tls_of(roots: bytes = b"") -> ServerTls:
+    pair = AUTHORITY.serving("127.0.0.1")
+    return ServerTls(
+        server_context(KeyPair(pair.chain, pair.key), client_roots=roots, where="test")
+    )
+
+
 @pytest.fixture
 def tls() -> ServerTls:
-    pair = AUTHORITY.serving("127.0.0.1")
-    return ServerTls(server_context(KeyPair(pair.chain, pair.key), client_roots=b"", where="test"))
+    return tls_of()
+
+
+class Place:
+    """Where one listens, with a handler that answers when it is told to."""
+
+    def __init__(self, tls: ServerTls, clock: SteppedClock) -> None:
+        self.slow = Slow()
+        self.tls = tls
+        self.clock = clock
+
+    def listener(self, *, host: str = "127.0.0.1", port: int = 0, **options: Any) -> Listener:
+        return Listener(self.slow.answer, self.tls, self.clock, host=host, port=port, **options)
+
+    def limited(self, **limits: Any) -> Listener:
+        return self.listener(limits=ConnectionLimits(**limits))
 
 
 @pytest.fixture
-async def slow() -> Slow:
-    return Slow()
+async def place(tls: ServerTls, clock: SteppedClock) -> Place:
+    return Place(tls, clock)
 
 
 @pytest.fixture
-async def port(slow: Slow, tls: ServerTls, clock: SteppedClock) -> AsyncIterator[int]:
-    async with Listener(
-        slow.answer,
-        tls,
-        clock,
-        host="127.0.0.1",
-        port=0,
-        drain=5.0,
-        limits=ConnectionLimits(idle=30.0, patience=30.0),
-    ) as found:
+async def port(place: Place) -> AsyncIterator[int]:
+    async with place.limited(idle=30.0, patience=30.0) as found:
         yield found.port
 
 
@@ -110,21 +123,21 @@ async def test_nothing_says_what_it_is_made_of(port: int) -> None:
 @pytest.mark.parametrize(
     "bytes_", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000 + b"\r\n\r\n"]
 )
-async def test_what_is_no_http_is_a_400_and_the_end(port: int, slow: Slow, bytes_: bytes) -> None:
+async def test_what_is_no_http_is_a_400_and_the_end(port: int, place: Place, bytes_: bytes) -> None:
     async with connected(port) as (reader, writer):
         writer.write(bytes_)
         answer = await rest(reader)
     assert answer == b"" or answer.split(b" ")[1] in {b"400", b"431"}
-    assert not slow.asked.is_set()
+    assert not place.slow.asked.is_set()
 
 
 async def test_of_a_name_that_is_not_ascii_nothing_is_said(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python printed seven lines into the log for each ClientHello of a stranger; what else it cannot raise it goes on to print."""
     heard: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", heard.append)
-    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with place.listener() as listener:
         for name in (b"\xc3\xa9\x1b[2Jxxxx.bbbb", b"aaaaaaaaaa.bbbb"):
             reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
             writer.write(_hello("aaaaaaaaaa.bbbb").replace(b"aaaaaaaaaa.bbbb", name))
@@ -146,20 +159,20 @@ def _hello(name: str) -> bytes:
     return outgoing.read()
 
 
-async def test_who_expects_what_nobody_knows_is_told_so_once(port: int, slow: Slow) -> None:
+async def test_who_expects_what_nobody_knows_is_told_so_once(port: int, place: Place) -> None:
     """The HTTP library says so before anybody has a turn: 240 strangers with 1,500 such requests each held everybody up."""
     async with connected(port) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n" * 3)
         answer = await rest(reader)
     assert answer.count(b"HTTP/1.1 417 ") == 1
     assert b"\r\nConnection: close\r\n" in answer
-    assert not slow.asked.is_set()
+    assert not place.slow.asked.is_set()
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
 async def test_who_never_finishes_to_ask_is_cut_off(
-    port: int, clock: SteppedClock, first: bytes, begun: bytes
+    port: int, place: Place, first: bytes, begun: bytes
 ) -> None:
     async with connected(port) as (reader, writer):
         writer.write(first + begun)
@@ -167,46 +180,31 @@ async def test_who_never_finishes_to_ask_is_cut_off(
             assert b"done" in await reader.readuntil(b"done")
         ending = asyncio.create_task(rest(reader))
         for _ in range(5):
-            await clock.pass_(10)
+            await place.clock.pass_(10)
         assert await ending == b""
 
 
-async def test_who_is_being_answered_is_not(port: int, slow: Slow, clock: SteppedClock) -> None:
+async def test_who_is_being_answered_is_not(port: int, place: Place) -> None:
     async with connected(port) as (reader, writer):
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        await slow.asked.wait()
+        await place.slow.asked.wait()
         for _ in range(5):
-            await clock.pass_(10)
-        slow.go.set()
+            await place.clock.pass_(10)
+        place.slow.go.set()
         assert (await rest(reader)).endswith(b"done")
 
 
 ASKING = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def limited(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, **limits: float
-) -> contextlib.AbstractAsyncContextManager[Listener]:
-    return Listener(
-        slow.answer,
-        tls,
-        clock,
-        host="127.0.0.1",
-        port=0,
-        limits=ConnectionLimits(**limits),  # type: ignore[arg-type]
-    )
-
-
-async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(place: Place) -> None:
     """Else whoever opens as many as there may be, and asks no more, keeps everybody out."""
-    async with limited(slow, tls, clock, known=2) as listener:
+    async with place.limited(known=2) as listener:
         port = listener.port
         async with connected(port) as (first, early), connected(port) as (second, asking):
             early.write(ASKING)
             assert b"done" in await first.readuntil(b"done")
-            await clock.pass_(1)
+            await place.clock.pass_(1)
             asking.write(ASKING)
             assert b"done" in await second.readuntil(b"done")
             async with connected(port) as (third, more):
@@ -218,20 +216,20 @@ async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(
 
 
 async def test_where_all_known_are_being_answered_one_too_many_gets_its_answer_and_the_end(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
+    place: Place,
 ) -> None:
     async with (
-        limited(slow, tls, clock, known=1) as listener,
+        place.limited(known=1) as listener,
         connected(listener.port) as (reader, writer),
     ):
         writer.write(ASKING)
         assert b"done" in await reader.readuntil(b"done")
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        await slow.slowly.wait()
+        await place.slow.slowly.wait()
         async with connected(listener.port) as (other, more):
             more.write(ASKING)
             assert (await rest(other)).endswith(b"done")
-        slow.go.set()
+        place.slow.go.set()
         assert (await rest(reader)).endswith(b"done")
 
 
@@ -245,12 +243,10 @@ async def silent(port: int, address: str) -> AsyncIterator[asyncio.StreamReader]
         writer.close()
 
 
-async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(place: Place) -> None:
     """A stranger needs nothing but a socket to begin one."""
     async with (
-        limited(slow, tls, clock, strangers=3) as listener,
+        place.limited(strangers=3) as listener,
         contextlib.AsyncExitStack() as open_,
     ):
         port = listener.port
@@ -262,11 +258,9 @@ async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(
         assert not any(each.at_eof() for each in found[4:])
 
 
-async def test_a_peer_with_many_connections_takes_no_other_peers_room(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_a_peer_with_many_connections_takes_no_other_peers_room(place: Place) -> None:
     async with (
-        limited(slow, tls, clock, strangers=6, strangers_of_a_peer=4) as listener,
+        place.limited(strangers=6, strangers_of_a_peer=4) as listener,
         contextlib.AsyncExitStack() as open_,
     ):
         port = listener.port
@@ -279,9 +273,7 @@ async def test_a_peer_with_many_connections_takes_no_other_peers_room(
         assert not any(each.at_eof() for each in (*few, *many[6:], last))
 
 
-async def test_an_api_server_may_come_with_all_its_requests_at_once(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_an_api_server_may_come_with_all_its_requests_at_once(place: Place) -> None:
     """As when another replica ends: over HTTP/1.1 each request in flight has a connection of its own."""
 
     async def asked(port: int) -> bytes:
@@ -289,20 +281,17 @@ async def test_an_api_server_may_come_with_all_its_requests_at_once(
             writer.write(ASKING)
             return await reader.readuntil(b"done")
 
-    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with place.listener() as listener:
         answers = await asyncio.gather(*(asked(listener.port) for _ in range(100)))
     assert len(answers) == 100
 
 
-async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(
-    slow: Slow, clock: SteppedClock
-) -> None:
+async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(place: Place) -> None:
     """The API server's aggregator: it comes with the front proxy's certificate, and keeps its connections."""
-    pair = AUTHORITY.serving("127.0.0.1")
-    made = server_context(KeyPair(pair.chain, pair.key), client_roots=AUTHORITY.pem, where="test")
+    place.tls = tls_of(AUTHORITY.pem)
     context = client_context(AUTHORITY.pem, AUTHORITY.client("front-proxy-client"))
     async with (
-        limited(slow, ServerTls(made), clock, strangers=4, patience=6.0) as listener,
+        place.limited(strangers=4, patience=6.0) as listener,
         contextlib.AsyncExitStack() as open_,
     ):
         port = listener.port
@@ -314,21 +303,17 @@ async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(
         ]
         assert [await rest(each) for each in found[:16]] == [b""] * 16
         for _ in range(4):
-            await clock.pass_(3)
+            await place.clock.pass_(3)
         assert [await rest(each) for each in found] == [b""] * 20
         for _ in range(2):
             writer.write(ASKING)
             assert b"done" in await reader.readuntil(b"done")
 
 
-async def test_whom_nobody_answered_in_time_has_not_shown_who_it_is(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_whom_nobody_answered_in_time_has_not_shown_who_it_is(place: Place) -> None:
     """Its connection ends, and does not become a known client's."""
     async with (
-        Listener(
-            slow.answer, tls, clock, host="127.0.0.1", port=0, drain=5.0, request_timeout=0.1
-        ) as listener,
+        place.listener(drain=5.0, request_timeout=0.1) as listener,
         connected(listener.port) as (reader, writer),
     ):
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -345,11 +330,9 @@ def test_what_a_request_repeats_costs_no_more_than_its_length() -> None:
     assert values == {"a": texts}
 
 
-async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(place: Place) -> None:
     async with (
-        limited(slow, tls, clock, patience=6.0, idle=60.0) as listener,
+        place.limited(patience=6.0, idle=60.0) as listener,
         connected(listener.port) as (reader, writer),
         connected(listener.port) as (other, never),
     ):
@@ -357,15 +340,13 @@ async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(
         assert b"done" in await reader.readuntil(b"done")
         never.write(ASKING[:-2])
         for _ in range(4):
-            await clock.pass_(3)
+            await place.clock.pass_(3)
         assert await rest(other) == b""
         writer.write(ASKING)
         assert b"done" in await reader.readuntil(b"done")
 
 
-async def test_a_connection_without_a_request_takes_little_memory(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_a_connection_without_a_request_takes_little_memory(place: Place) -> None:
     """asyncio's own TLS takes a quarter of a megabyte for each; 512 of them made 157 MB."""
     context, some = client_context(AUTHORITY.pem), 20
 
@@ -378,7 +359,7 @@ async def test_a_connection_without_a_request_takes_little_memory(
             for _ in range(some)
         ]
 
-    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with place.listener() as listener:
         for each in await asyncio.to_thread(dialled):
             each.close()
         tracemalloc.start()
@@ -393,12 +374,10 @@ async def test_a_connection_without_a_request_takes_little_memory(
             each.close()
 
 
-async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(place: Place) -> None:
     """Neither TLS nor HTTP is there before the client has begun to speak, and nothing is left of it when it goes."""
     others = len(_handlers())
-    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with place.listener() as listener:
         async with contextlib.AsyncExitStack() as open_:
             for _ in range(20):
                 await open_.enter_async_context(silent(listener.port, "127.0.0.1"))
@@ -411,11 +390,9 @@ async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(
                 await asyncio.sleep(0.01)
 
 
-async def test_those_who_came_and_went_are_forgotten(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_those_who_came_and_went_are_forgotten(place: Place) -> None:
     others = len(_handlers())  # servers of other tests, in the same process
-    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with place.listener() as listener:
         for _ in range(30):
             async with connected(listener.port):
                 pass
@@ -427,10 +404,10 @@ async def test_those_who_came_and_went_are_forgotten(
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHo", ASKING])
 async def test_those_who_came_and_went_wait_for_no_garbage_collector(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, said: bytes
+    place: Place, said: bytes
 ) -> None:
     """A probe comes each second, and each would leave its buffers; and what is frozen meanwhile is never collected."""
-    async with Listener(slow.answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with place.listener() as listener:
         gc.collect()
         before = _left_of_connections()
         gc.disable()
@@ -469,40 +446,20 @@ async def test_old_tls_is_refused(port: int) -> None:
         await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
-async def test_at_the_end_what_was_asked_is_answered_and_nothing_new_is_taken(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
-    listener = Listener(slow.answer, tls, clock, host="127.0.0.1", port=0, drain=20.0)
-    await listener.__aenter__()
-    async with aiohttp.ClientSession() as session:
-        url, context = f"https://127.0.0.1:{listener.port}", client_context(AUTHORITY.pem)
-        asking = asyncio.create_task(session.get(f"{url}/slow", ssl=context))
-        await slow.asked.wait()
-        ending = asyncio.create_task(listener.__aexit__())
-        await asyncio.sleep(0)
-        with pytest.raises(aiohttp.ClientError):
-            await session.get(f"{url}/new", ssl=context)
-        slow.go.set()
-        assert (await asking).status == 200
-        await ending
-
-
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has one family only")
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
-async def test_every_address_is_that_of_both_families(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, host: str
-) -> None:
+async def test_every_address_is_that_of_both_families(place: Place, host: str) -> None:
     """As in a program of Go: the kubelet of an IPv6-only cluster probes a pod at the only address that it has."""
     context = client_context(AUTHORITY.pem)
     context.check_hostname = False
-    async with Listener(slow.answer, tls, clock, host=host, port=0) as listener:
+    async with place.listener(host=host) as listener:
         for address in ("127.0.0.1", "::1"):
             _, writer = await asyncio.open_connection(address, listener.port, ssl=context)
             writer.transport.abort()
 
 
 async def test_where_there_is_no_ipv6_every_address_is_that_of_ipv4(
-    slow: Slow, tls: ServerTls, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kernel with ipv6.disable=1, which a test cannot boot, has no such sockets."""
     create = socket.create_server
@@ -513,19 +470,17 @@ async def test_where_there_is_no_ipv6_every_address_is_that_of_ipv4(
         return create(address, family=family, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "create_server", without_ipv6)
-    async with Listener(slow.answer, tls, clock, host="0.0.0.0", port=0) as listener:
+    async with place.listener(host="0.0.0.0") as listener:
         _, writer = await asyncio.open_connection(
             "127.0.0.1", listener.port, ssl=client_context(AUTHORITY.pem)
         )
         writer.transport.abort()
 
 
-async def test_a_port_that_is_taken_is_named(
-    slow: Slow, tls: ServerTls, clock: SteppedClock
-) -> None:
+async def test_a_port_that_is_taken_is_named(place: Place) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        listener = Listener(slow.answer, tls, clock, host="127.0.0.1", port=port)
+        listener = place.listener(port=port)
         with pytest.raises(ListenError, match=f"127.0.0.1:{port}"):
             await listener.__aenter__()

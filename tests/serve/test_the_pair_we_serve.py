@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kubevouch.errors import UsageError
-from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, key_pair_source
-from kubevouch.tls.io import server_context
+from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
+from kubevouch.tls.io.server import server_context
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -62,7 +62,7 @@ def test_without_a_folder_it_stays_in_memory(tmp_path: Path) -> None:
 def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
     files = (tmp_path / "tls.crt", tmp_path / "tls.key")
     found = source(str(files[0]), str(files[1]))
-    with pytest.raises(KeyPairFilesError) as missing:
+    with pytest.raises(UsageError) as missing:
         found.read()
     expected = "a certificate in PEM, leaf first, was expected"
     assert (
@@ -71,7 +71,7 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
     )
     files[0].write_bytes(Authority().serving("a").chain)
     with pytest.raises(
-        KeyPairFilesError, match=f"^--tls-private-key-file {files[1]}: cannot be read: No such"
+        UsageError, match=f"^--tls-private-key-file {files[1]}: cannot be read: No such"
     ):
         found.read()
     for _ in range(2):
@@ -80,7 +80,7 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
         files[1].write_bytes(pair.key)
         assert found.read().chain == pair.chain
     files[0].write_bytes(bytes(2 << 20))
-    with pytest.raises(KeyPairFilesError, match="is larger than"):
+    with pytest.raises(UsageError, match="is larger than"):
         found.read()
 
 
@@ -92,5 +92,5 @@ def test_one_flag_without_the_other_is_a_mistake() -> None:
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(KeyPairFilesError, match="can be written to"):
+    with pytest.raises(UsageError, match="can be written to"):
         source(folder=str(tmp_path / "file" / "below"))

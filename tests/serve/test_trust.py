@@ -4,8 +4,13 @@ import json
 
 import pytest
 
-from kubevouch.serve.client_trust import ClientTrust, TrustError, read_client_trust
-from kubevouch.serve.headers import HeaderNames, user_from_headers
+from kubevouch.serve.client_trust import (
+    ClientTrust,
+    HeaderNames,
+    TrustError,
+    read_client_trust,
+    user_from_headers,
+)
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.x509 import X509Error
 from tests.support.front_proxy import Authorities

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
+from kubevouch.cli.metrics_server.settings import TlsFlags
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.client_trust import ClientTrustFiles
 from kubevouch.serve.key_pair import key_pair_source
@@ -21,6 +21,7 @@ from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.serve.tls_reload import RELOAD_INTERVAL, TlsReloader, TlsSources
 from kubevouch.tls.suites import KNOWN, TLS_1_3, suites_of
 from kubevouch.x509 import read_certificate_der
+from tests.metrics_server.command_line import settings
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
@@ -31,7 +32,8 @@ CLOCK = SteppedClock(MOMENT)
 
 
 def flags(minimum: str = "", suites: tuple[str, ...] = (), pairs: tuple[str, ...] = ()) -> TlsFlags:
-    return tls_flags({"tls_min_version": minimum, "tls_cipher_suites": suites, "tls_sni": pairs})
+    words = [f"--tls-min-version={minimum}", *(f"--tls-cipher-suites={each}" for each in suites)]
+    return settings(*words, *(f"--tls-sni-cert-key={each}" for each in pairs)).tls
 
 
 @contextlib.asynccontextmanager

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.client_trust import ClientTrust
-from kubevouch.serve.key_pair import KeyPairFilesError, KeyPairSource, NamedPair, key_pair_source
+from kubevouch.serve.key_pair import KeyPairSource, NamedPair, key_pair_source
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
@@ -190,7 +190,7 @@ async def test_such_a_pair_is_refused_at_the_start_as_well(
     )
     clock = SteppedClock(MOMENT)
     reloader = TlsReloader(api, clock, Log(list[str]().append, clock, verbosity=verbosity), sources)
-    with pytest.raises(KeyPairFilesError) as refused:
+    with pytest.raises(UsageError) as refused:
         await reloader.start(tolerate_missing=False)
     assert str(refused.value).startswith(
         f"--tls-cert-file {files[0]}, --tls-private-key-file {files[1]}: "

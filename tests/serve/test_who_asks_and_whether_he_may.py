@@ -11,16 +11,13 @@ import aiohttp
 import pytest
 import trustme
 
-from kubevouch.serve.attributes import Attributes
+from kubevouch.serve.authorization import Attributes
 from kubevouch.serve.messages import HttpRequest
-from kubevouch.x509 import ExtKeyUsage, VerifyReason, read_certificates, verify
 from tests.serve.conftest import Served
-from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.scripted import faults
-from tests.support.self_signed import DatedAuthority
 from tests.support.tangled_chain import overlong_certificate
 from tests.support.unhurried import GENEROUS
 
@@ -135,19 +132,6 @@ async def test_a_strangers_certificate_ends_the_handshake(served: Served) -> Non
     with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
         await served.get("/thing", pair=Authority("stranger").client("front-proxy-client"))
     assert not served.seen
-
-
-def test_a_serving_certificate_is_no_clients() -> None:
-    authority = DatedAuthority(MOMENT - timedelta(days=9), MOMENT + timedelta(days=9))
-    dates = {"not_before": MOMENT - timedelta(days=1), "not_after": MOMENT + timedelta(days=1)}
-    [leaf, *_] = read_certificates(authority.serving("a", node="a", **dates).chain, "leaf")
-    roots = read_certificates(authority.pem, "roots")
-
-    def judged(usage: ExtKeyUsage) -> VerifyReason:
-        return verify(leaf, intermediates=(), roots=roots, name="", at=MOMENT, usage=usage).reason
-
-    assert judged(ExtKeyUsage.SERVER) is VerifyReason.TRUSTED
-    assert judged(ExtKeyUsage.CLIENT) is VerifyReason.WRONG_USAGE
 
 
 async def test_what_has_expired_by_our_clock_is_nobody(served: Served) -> None:

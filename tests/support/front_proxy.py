@@ -5,8 +5,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubevouch.tls.io import KeyPair as TlsPair
-from kubevouch.tls.io import load_key_pair
+from kubevouch.tls.io.context import KeyPair as TlsPair
+from kubevouch.tls.io.context import load_key_pair
 from tests.support.authority import Authority, Pair
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS

@@ -10,7 +10,7 @@ import aiohttp
 
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import fixed_or_files
+from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
@@ -70,7 +70,7 @@ async def server_in_loop(
             clock,
             Log(one.lines.append, clock),
             roots=lambda: roots,
-            credentials=fixed_or_files(access.user, clock),
+            credentials=UserCredentials(access.user, clock),
             rng=lambda: 0.0,
             addressing=KubeletAddressing(use_status_port=True),
             settings=ScrapeSettings(resolution=resolution),

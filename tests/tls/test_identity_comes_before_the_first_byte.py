@@ -10,14 +10,9 @@ import pytest
 
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
-from kubevouch.tls.io import (
-    Attempt,
-    Check,
-    IdentityRefused,
-    client_context,
-    failure_of,
-    vouch_first,
-)
+from kubevouch.tls.io.accidents import Attempt, failure_of
+from kubevouch.tls.io.context import client_context
+from kubevouch.tls.io.identity import Check, IdentityRefused, vouch_first
 from kubevouch.x509 import X509Error, node_name_of, read_certificate_der
 from tests.support.authority import Authority
 from tests.support.contexts import server_context

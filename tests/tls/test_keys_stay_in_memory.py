@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.tls import KeyPairError
-from kubevouch.tls.io import KeyPair, load_key_pair
+from kubevouch.tls.io.context import KeyPair, load_key_pair
 from tests.support.authority import Authority
 
 

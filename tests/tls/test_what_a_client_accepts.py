@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import RootsError
-from kubevouch.tls.io import KeyPair, client_context, inspection_context
+from kubevouch.tls.io.context import KeyPair, client_context, inspection_context
 from kubevouch.x509 import X509Error
 from tests.support import authority as made
 from tests.support.authority import Authority

@@ -4,7 +4,8 @@ import ssl
 
 import trustme
 
-from kubevouch.tls.io import inspection_context, presented
+from kubevouch.tls.io.context import inspection_context
+from kubevouch.tls.io.identity import presented
 
 
 def shaken(server: ssl.SSLContext) -> ssl.SSLObject:

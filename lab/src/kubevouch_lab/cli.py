@@ -115,9 +115,10 @@ def up(
     import asyncio
 
     from kubevouch.system_clock import SystemClock
+    from kubevouch_lab.cluster.lab import LabOptions
     from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, IpFamily, blocks_of
     from kubevouch_lab.process.background import detached
-    from kubevouch_lab.process.run import LabOptions, run
+    from kubevouch_lab.process.run import run
     from kubevouch_lab.scenarios.catalogue import scenario_of
 
     if scenario:
@@ -154,8 +155,10 @@ def up(
 
 def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
     """What a shell needs to know to use the lab."""
+    from shlex import quote
+
     for name, value in _exports(folder).items():
-        terminal.out(f"export {name}={_quoted(value)}")
+        terminal.out(f"export {name}={quote(value)}")
     others = (
         "kubectl get nodes; kubevouch doctor; kubevouch plan -o plan.json --via ssh; "
         "kubevouch lab status; kubevouch lab down"
@@ -165,8 +168,8 @@ def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
 
 
 def _exports(folder: "Folder") -> "Mapping[str, str]":
+    from kubevouch.cli.common.connect import VARIABLE
     from kubevouch.cli.common.invocation import SSH_CONFIG
-    from kubevouch.cli.common.loopback import VARIABLE
 
     loopback = {VARIABLE: str(folder.loopback_addresses)}
     return {
@@ -174,12 +177,6 @@ def _exports(folder: "Folder") -> "Mapping[str, str]":
         **(loopback if folder.record().site.on_loopback else {}),
         SSH_CONFIG: str(folder.ssh_config),
     }
-
-
-def _quoted(value: object) -> str:
-    from shlex import quote
-
-    return quote(str(value))
 
 
 @command.command("env", short_help='What to export, for `eval "$(kubevouch lab env)"`.')

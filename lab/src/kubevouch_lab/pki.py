@@ -8,7 +8,7 @@ phases/certs/certlist.go, the kubelet's own kind client-go util/cert/cert.go
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -35,7 +35,7 @@ class KeyPair:
     """A chain, leaf first, and the key of the leaf; PEM."""
 
     chain: bytes
-    key: bytes
+    key: bytes = field(repr=False)
 
     @property
     def leaf(self) -> x509.Certificate:

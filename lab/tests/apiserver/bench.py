@@ -19,12 +19,11 @@ from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import NAMESPACES
 from kubevouch_lab.apiserver.request import (
+    AUTHENTICATED,
     Admission,
     Authenticator,
     Authorizer,
-    everybody_is_admin,
-    everything_goes,
-    nothing_to_say,
+    UserInfo,
 )
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
@@ -35,6 +34,7 @@ KUBECTL = Path(sys.executable).with_name("kubectl")
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Generous: two noisy cores.
 PATIENT = 60.0
+ADMIN = UserInfo("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ async def bench(
     authority: Authority,
     *,
     journal: StoreJournal | None = None,
-    authenticate: Authenticator = everybody_is_admin,
-    authorize: Authorizer = everything_goes,
-    admit: Admission = nothing_to_say,
+    authenticate: Authenticator = lambda _: ADMIN,
+    authorize: Authorizer = lambda _: (True, ""),
+    admit: Admission = lambda _info, _old, new: new,
     backends: Backends | None = None,
 ) -> AsyncIterator[Bench]:
     """Runs one with the four namespaces that every cluster has, until the block ends."""
@@ -138,7 +138,7 @@ async def bench(
         authenticate=authenticate,
         authorize=authorize,
         admit=admit,
-        backends=backends,
+        backends=backends or Backends(),
         audit=folder / "audit.log",
     )
     local = LocalClient(server.resources)

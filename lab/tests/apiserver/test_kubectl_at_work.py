@@ -147,19 +147,6 @@ async def test_wait_waits_for_the_condition_and_for_the_end(lab: Bench) -> None:
     await waiting
 
 
-async def test_a_delete_waits_for_the_last_finalizer(lab: Bench) -> None:
-    body = {"metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
-    lab.local.create(CONFIG_MAPS, body, "default")
-    deleting = asyncio.create_task(lab.does("delete", "configmap", "held", "--timeout=50s"))
-    with lab.local.watch(CONFIG_MAPS, "default") as events:
-        async with asyncio.timeout(PATIENT):
-            async for event in events:
-                if "deletionTimestamp" in event.object["metadata"]:
-                    break
-    lab.local.patch(CONFIG_MAPS, "held", {"metadata": {"finalizers": None}}, "default")
-    assert (await deleting).startswith('configmap "held" deleted')
-
-
 async def test_secrets_and_accounts_and_roles_are_made(lab: Bench) -> None:
     await lab.does("create", "secret", "generic", "s", "--from-literal=k=v")
     out = await lab.does("get", "secret", "s", "-o", "jsonpath={.data.k} {.type}")

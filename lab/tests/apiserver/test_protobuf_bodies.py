@@ -127,7 +127,6 @@ REVIEWS: dict[str, tuple[str, str, bytes, tuple[str, Any]]] = {
     "SelfSubjectAccessReview": ("selfsubjectaccessreviews", "authorization", tagged(2, tagged(1, _POD_LIST)), ("allowed", True)),
     "SubjectAccessReview": ("subjectaccessreviews", "authorization", tagged(2, tagged(1, _POD_LIST) + tagged(3, b"joe")), ("allowed", False)),
     "LocalSubjectAccessReview": ("namespaces/default/localsubjectaccessreviews", "authorization", tagged(2, tagged(1, tagged(1, b"default") + _POD_LIST) + tagged(3, b"joe")), ("allowed", False)),
-    "SelfSubjectRulesReview": ("selfsubjectrulesreviews", "authorization", tagged(2, tagged(1, b"default")), ("incomplete", False)),
 }  # fmt: skip
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from cryptography import x509
 
 from kubevouch_lab.apiserver.audit import AuditLog
@@ -55,7 +56,6 @@ def _audited(lab: Bench) -> list[Any]:
         ("GET", "/api/v1/nodes/n", {}, ("get", "", "v1", "nodes", "", "", "n")),
         ("GET", "/api/v1/nodes", {"watch": "true"}, ("watch", "", "v1", "nodes", "", "", "")),
         ("GET", "/api/v1/nodes", {"watch": "0"}, ("list", "", "v1", "nodes", "", "", "")),
-        ("GET", "/api/v1/watch/nodes", {}, ("watch", "", "v1", "nodes", "", "", "")),
         (
             "GET",
             "/api/v1/nodes",
@@ -65,9 +65,9 @@ def _audited(lab: Bench) -> list[Any]:
         ("GET", "/api/v1/namespaces/s", {}, ("get", "", "v1", "namespaces", "", "s", "s")),
         (
             "PUT",
-            "/api/v1/namespaces/s/finalize",
+            "/api/v1/namespaces/s/status",
             {},
-            ("update", "", "v1", "namespaces", "finalize", "s", "s"),
+            ("update", "", "v1", "namespaces", "status", "s", "s"),
         ),
         ("GET", "/api/v1/namespaces/s/pods/p/log", {}, ("get", "", "v1", "pods", "log", "s", "p")),
         ("POST", "/api/v1/namespaces/s/pods", {}, ("create", "", "v1", "pods", "", "s", "")),
@@ -165,13 +165,11 @@ async def test_a_watch_is_written_down_when_it_begins_and_when_it_ends(lab: Benc
 
 def test_an_audit_log_keeps_within_its_bound(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
-    log = AuditLog(file, lambda: "id", largest=2_000)
-    info = asked("GET", "/api/v1/nodes/n", {}, LOOPBACK)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
+    log = AuditLog(file, lambda: "id", lambda: moment, largest=2_000)
+    info = asked("GET", "/api/v1/nodes/n", {}, LOOPBACK)
     for number in range(20):
-        log.answered(
-            info, uri=str(number), agent="", remote="", received=moment, done=moment, code=200
-        )
+        log.answered(info, make_mocked_request("GET", str(number)), moment, 200)
     log.close()
     old = [json.loads(line) for line in (tmp_path / "audit.log.1").read_text().splitlines()]
     new = [json.loads(line) for line in file.read_text().splitlines()]

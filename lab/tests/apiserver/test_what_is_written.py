@@ -120,6 +120,7 @@ async def test_a_generated_name_has_five_characters_more(lab: Bench) -> None:
         (MAPS, {"metadata": {"name": "a", "resourceVersion": "1"}}, 400, "should not be set"),
         (MAPS, {"metadata": {"name": "a", "labels": [1]}}, 400, "metadata.labels"),
         (MAPS, {"metadata": []}, 400, "metadata"),
+        (MAPS, {"metadata": {"name": "a", "finalizers": ["x/y"]}}, 422, "keeps no finalizers"),
         (
             MAPS,
             {"metadata": {"name": "a"}, "data": {"k": 1}},
@@ -293,21 +294,6 @@ async def test_a_precondition_keeps_what_is_not_meant(lab: Bench) -> None:
     assert (await lab.ask("DELETE", f"{MAPS}/a", {"preconditions": {"uid": uid}}))[0] == 200
 
 
-async def test_a_finalizer_holds_an_object_until_it_is_taken_away(lab: Bench) -> None:
-    body = _map("a")
-    body["metadata"]["finalizers"] = ["example.com/hold"]
-    await lab.ask("POST", MAPS, body)
-    code, marked = await lab.ask("DELETE", f"{MAPS}/a")
-    assert (code, marked["kind"]) == (200, "ConfigMap")
-    assert marked["metadata"]["deletionTimestamp"] == "2026-11-24T12:00:00Z"
-    lab.clock.wind(timedelta(minutes=1))
-    _, again = await lab.ask("DELETE", f"{MAPS}/a")
-    assert again["metadata"]["deletionTimestamp"] == marked["metadata"]["deletionTimestamp"]
-    code, last = await lab.ask("PATCH", f"{MAPS}/a", {"metadata": {"finalizers": None}}, MERGE)
-    assert (code, "finalizers" in last["metadata"]) == (200, False)
-    assert (await lab.ask("GET", f"{MAPS}/a"))[0] == 404
-
-
 async def _owned(lab: Bench) -> Any:
     _, owner = await lab.ask("POST", MAPS, _map("owner"))
     ref = {
@@ -329,11 +315,10 @@ async def test_what_an_object_owns_goes_with_it(lab: Bench, policy: str) -> None
     assert (await lab.ask("GET", f"{MAPS}/child"))[0] == 404
 
 
-async def test_an_orphan_stays(lab: Bench) -> None:
+async def test_nothing_is_orphaned(lab: Bench) -> None:
     await _owned(lab)
-    await lab.ask("DELETE", f"{MAPS}/owner", propagationPolicy="Orphan")
-    _, child = await lab.ask("GET", f"{MAPS}/child")
-    assert "ownerReferences" not in child["metadata"]
+    code, _ = await lab.ask("DELETE", f"{MAPS}/owner", propagationPolicy="Orphan")
+    assert (code, (await lab.ask("GET", f"{MAPS}/owner"))[0]) == (422, 200)
 
 
 async def test_an_object_with_another_owner_stays(lab: Bench) -> None:
@@ -350,16 +335,10 @@ async def test_an_object_with_another_owner_stays(lab: Bench) -> None:
 async def test_a_namespace_goes_with_all_that_is_in_it(lab: Bench) -> None:
     await lab.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "space"}})
     maps = "/api/v1/namespaces/space/configmaps"
-    held = _map("held")
-    held["metadata"]["finalizers"] = ["example.com/hold"]
-    await lab.ask("POST", maps, held)
     await lab.ask("POST", maps, _map("free"))
-    code, space = await lab.ask("DELETE", "/api/v1/namespaces/space")
-    assert (code, space["status"]["phase"]) == (200, "Terminating")
+    assert (await lab.ask("DELETE", "/api/v1/namespaces/space"))[0] == 200
     assert (await lab.ask("GET", f"{maps}/free"))[0] == 404
-    code, status = await lab.ask("POST", maps, _map("late"))
-    assert (code, "because it is being terminated" in status["message"]) == (403, True)
-    await lab.ask("PATCH", f"{maps}/held", {"metadata": {"finalizers": None}}, MERGE)
+    assert (await lab.ask("POST", maps, _map("late")))[0] == 404
     assert (await lab.ask("GET", "/api/v1/namespaces/space"))[0] == 404
     code, status = await lab.ask("DELETE", "/api/v1/namespaces/default")
     assert (code, "this namespace may not be deleted" in status["message"]) == (403, True)
@@ -388,10 +367,7 @@ async def test_a_pod_is_bound_once(lab: Bench) -> None:
     assert (code, 'already assigned to node "n1"' in status["message"]) == (409, True)
     change = {"spec": {"hostNetwork": True}}
     code, status = await lab.ask("PATCH", f"{PODS}/p", change, MERGE)
-    assert (code, "pod updates may not change fields" in status["message"]) == (422, True)
-    image = [{"op": "replace", "path": "/spec/containers/0/image", "value": "pause:4"}]
-    code, pod = await lab.ask("PATCH", f"{PODS}/p", image, "application/json-patch+json")
-    assert (code, pod["spec"]["containers"][0]["image"]) == (200, "pause:4")
+    assert (code, "changes no pod" in status["message"]) == (422, True)
 
 
 async def test_a_body_beyond_the_bound_is_refused(lab: Bench) -> None:
@@ -409,7 +385,7 @@ async def test_events_are_kept_for_an_hour_and_read_in_both_forms(lab: Bench) ->
     path = "/api/v1/namespaces/default/events"
     assert (await lab.ask("POST", path, body))[0] == 201
     other = "/apis/events.k8s.io/v1/namespaces/default/events"
-    _, listed = await lab.ask("GET", other, fieldSelector="regarding.name=n")
+    _, listed = await lab.ask("GET", other, fieldSelector="involvedObject.name=n")
     assert [item["note"] for item in listed["items"]] == ["m"]
     lab.clock.wind(timedelta(minutes=61))
     assert (await lab.ask("GET", path))[1]["items"] == []

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from kubevouch_lab.apiserver.outage import Outage
-from kubevouch_lab.cluster.light_api import ApiParts, LightApi
+from kubevouch_lab.cluster.light_api import LightApi
 from kubevouch_lab.cluster.metrics_server import Turns
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import MERGE, ApiEndpoint, ApiError
-from kubevouch_lab.kubelets.key_pairs import ServingPair
+from kubevouch_lab.pki import KeyPair
 from lab.tests.plane import Plane
 from tests.support.clocks import SteppedClock
 
@@ -21,10 +21,10 @@ REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 def api(running: Plane, node: str = "", token: str = "") -> LightApi:
     reviews = Reviews(running.store, running.authentication, running.authorize, running.clock)
-    parts = ApiParts(running.server, running.authentication, running.authorize, reviews)
     pair = running.authority.client(f"system:node:{node}", "system:nodes")
-    shown = ServingPair(pair.chain, pair.key) if node else None
-    return LightApi(parts, ApiEndpoint("https://lab", running.authority.pem), shown, token)
+    shown = KeyPair(pair.chain, pair.key) if node else None
+    endpoint = ApiEndpoint("https://lab", running.authority.pem)
+    return LightApi(running.server, reviews, endpoint, shown, token)
 
 
 async def test_a_light_kubelet_may_what_its_certificate_may(running: Plane) -> None:

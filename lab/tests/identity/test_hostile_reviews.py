@@ -15,7 +15,6 @@ REVIEWS = (
     "/apis/authentication.k8s.io/v1/selfsubjectreviews",
     "/apis/authorization.k8s.io/v1/subjectaccessreviews",
     "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-    "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
     "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews",
     "/api/v1/namespaces/default/serviceaccounts/robot/token",
 )

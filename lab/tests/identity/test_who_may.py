@@ -82,9 +82,6 @@ async def test_kubectl_is_told_what_it_may(running: Plane) -> None:
         CLUSTER_ROLE_BINDINGS, binding("eve", "view", {"kind": "User", "name": "eve"})
     )
     assert await running.does("auth", "can-i", "list", "pods", user="eve") == "yes\n"
-    listed = await running.does("auth", "can-i", "--list", user="eve")
-    assert "selfsubjectaccessreviews.authorization.k8s.io" in listed
-    assert "[/api/*]" in listed
     refused = await running.kubectl("delete", "pod", "x", user="eve")
     assert refused.err == (
         'Error from server (Forbidden): pods "x" is forbidden: User "eve" cannot delete resource "pods" '
@@ -100,7 +97,6 @@ async def test_kubectl_is_told_what_it_may(running: Plane) -> None:
         ("list", "nodes", {}, "node 'n1' cannot read all nodes, only its own Node object"),
         ("patch", "nodes", {"name": "n1", "subresource": "status"}, None),
         ("delete", "nodes", {"name": "n1"}, ""),
-        ("list", "secrets", {"namespace": "default"}, "No Object name found"),
         (
             "get",
             "secrets",
@@ -133,18 +129,6 @@ def test_what_a_node_may(
     running: Plane, verb: str, resource: str, more: dict[str, str], why: str | None
 ) -> None:
     assert may(running, NODE, verb, resource, **more) == (why is None, why or "")
-
-
-def test_a_node_reads_what_its_pods_use(running: Plane) -> None:
-    volume = {"name": "v", "configMap": {"name": "wanted"}}
-    container = {"name": "c", "image": "example.com/c:1"}
-    spec = {"nodeName": "n1", "containers": [container], "volumes": [volume]}
-    running.admin.create(PODS, {"metadata": {"name": "p", "namespace": "default"}, "spec": spec})
-    wanted = {"namespace": "default", "name": "wanted"}
-    assert may(running, NODE, "get", "configmaps", **wanted)[0]
-    assert not may(running, NODE, "get", "configmaps", **{**wanted, "namespace": "kube-system"})[0]
-    other = UserInfo("system:node:n2", groups=NODE.groups)
-    assert not may(running, other, "get", "configmaps", **wanted)[0]
 
 
 def test_the_group_alone_makes_no_node(running: Plane) -> None:
@@ -194,11 +178,11 @@ def test_a_node_renews_its_own_lease_alone(running: Plane) -> None:
     running.client(NODE).create(LEASES, {**lease, "metadata": {**lease["metadata"], "name": "n1"}})
 
 
-def test_a_node_makes_no_pods_but_mirrors(running: Plane) -> None:
+def test_a_node_makes_no_pods(running: Plane) -> None:
     spec = {"containers": [{"name": "c", "image": "example.com/c:1"}], "nodeName": "n1"}
     pod = {"metadata": {"name": "p", "namespace": "default"}, "spec": spec}
     assert refusal(running, lambda client: client.create(PODS, pod)) == (
-        'pod does not have "kubernetes.io/config.mirror" annotation, node "n1" can only create mirror pods'
+        "a kubevouch lab's nodes make no mirror pods, and change no pods"
     )
 
 

@@ -14,9 +14,10 @@ from cryptography import x509
 from kubevouch_lab.cluster import kubeconfigs
 from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.kubelets.kubelet import Kubelet
-from kubevouch_lab.kubelets.pods import Runtime
+from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState, Runtime
 from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.objects import Object, status_of
 from lab.tests.plane import Plane, plane, until
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
@@ -38,6 +39,22 @@ async def cluster(tmp_path: Path, authority: Authority) -> AsyncIterator[Plane]:
         await asyncio.gather(signing, return_exceptions=True)
 
 
+class AllRun:
+    """Every container runs, is ready and says nothing."""
+
+    def state(self, _pod: Object, _container: str) -> ContainerState:
+        return ContainerState()
+
+    def address(self, pod: Object) -> str:
+        return str(status_of(pod).get("podIP", ""))
+
+    def log(self, _namespace: str, _pod: str, _container: str) -> tuple[ContainerLogLine, ...]:
+        return ()
+
+
+ALL_RUN = AllRun()
+
+
 @dataclass
 class Node:
     """A kubelet and what it has said."""
@@ -57,6 +74,10 @@ class Node:
             self.files.write(
                 f"{PKI}/kubelet-server.{end}", self.files.read(f"{PKI}/kubelet.{end}"), mode
             )
+
+    async def restart(self) -> None:
+        await self.kubelet.stop()
+        await self.kubelet.start()
 
     async def leaf(self) -> x509.Certificate | None:
         """What it presents, dialled by address; None for the alert of a kubelet that has nothing."""
@@ -94,7 +115,7 @@ def node_of(
     cluster: Plane,
     root: Path,
     name: str = "k8s-worker-1.internal.example.com",
-    runtime: Runtime | None = None,
+    runtime: Runtime = ALL_RUN,
     rhythm: ReportIntervals = SLOW,
     clock: SteppedClock | None = None,
 ) -> Node:

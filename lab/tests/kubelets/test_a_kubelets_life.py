@@ -45,7 +45,7 @@ async def test_it_signs_its_own_until_it_is_told_to_ask_and_then_serves_what_was
     node.configure(bootstraps=True)
     node.seed()
     seed = await node.leaf()
-    await node.kubelet.restart()
+    await node.restart()
     assert await node.leaf() == seed
     name = await node.asks()
     wide = await cluster.does("get", "csr", name, "--no-headers")
@@ -68,7 +68,7 @@ async def test_it_signs_its_own_until_it_is_told_to_ask_and_then_serves_what_was
         node.files.read(f"{PKI}/kubelet-server-current.pem")
     )
 
-    await node.kubelet.restart()
+    await node.restart()
     assert await node.leaf() == leaf
     assert not node.kubelet.waits_for
 
@@ -275,7 +275,7 @@ async def test_an_expired_pair_of_its_own_is_served_and_kept(cluster: Plane, nod
     await node.kubelet.start()
     old = await node.leaf()
     await node.passes(400 * DAY, 100 * DAY)
-    await node.kubelet.restart()
+    await node.restart()
     assert await node.leaf() == old
 
 

@@ -86,7 +86,7 @@ async def test_a_restart_is_told_in_the_journal(machine: Machine) -> None:
     since = machine.clock.now()
     await machine.clock.wind(timedelta(seconds=5))
     await machine.sh("systemctl restart kubelet.service")
-    events = machine.system.unit_events(KUBELET, since + timedelta(seconds=1))
+    events = machine.system.journal.unit_events(KUBELET, since + timedelta(seconds=1))
     assert [event.what for event in events] == ["stopping", "stopped", "started"]
     shown = await machine.sh("journalctl -u kubelet -n 1 --no-pager")
     assert shown == (
@@ -130,7 +130,7 @@ async def test_a_kubelet_that_ends_by_itself_comes_back(machine: Machine) -> Non
     since = machine.clock.now()
     machine.kubelet.runs = False
     machine.kubelet.exited()
-    assert machine.system.unit_events(KUBELET, since)[-1].what == "exited"
+    assert machine.system.journal.unit_events(KUBELET, since)[-1].what == "exited"
     assert await machine.sh("systemctl show kubelet -p SubState --value") == "auto-restart\n"
     await machine.clock.wind(timedelta(seconds=11))
     assert machine.kubelet.runs

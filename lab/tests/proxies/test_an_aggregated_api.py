@@ -307,19 +307,7 @@ async def test_discovery_lists_what_the_backend_serves_while_it_is_there(
         listed = ["api-resources", "--api-group=metrics.k8s.io", "--no-headers"]
         there = await running.does(*listed)
         assert there.split() == ["nodes", "metrics.k8s.io/v1beta1", "false", "NodeMetrics"]
-        # As clients before 1.26 ask, group by group: the backend's own answer.
         assert json.loads(await running.does("get", "--raw", PATH)) == RESOURCES
         backend.code = 500
         assert (await looked(running))[1] == "FailedDiscoveryCheck"
         assert await running.does(*listed) == ""
-
-
-async def test_a_backend_that_talks_too_much_is_not_listed(
-    running: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(RESOURCES, "filler", "x" * 2_000_000)
-    pair = running.authority.serving("metrics-server.kube-system.svc")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
-        made(running, backend.port)
-        assert (await looked(running))[1] == "Passed"
-        assert await running.does("api-resources", "--api-group=metrics.k8s.io", "-o", "name") == ""

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
-from re import fullmatch
 
 import click
 
@@ -18,7 +17,7 @@ _VERBS = {
     "doctor": "kubevouch.cli.doctor:command",
     "explain": "kubevouch.cli.explain:command",
     "certs": "kubevouch.cli.certs.command:command",
-    "probe": "kubevouch.cli.probe.command:command",
+    "probe": "kubevouch.cli.probe:command",
     "csr": "kubevouch.cli.csr.command:command",
     "plan": "kubevouch.cli.rollout.command:plan",
     "apply": "kubevouch.cli.rollout.command:apply",
@@ -26,11 +25,10 @@ _VERBS = {
     "resume": "kubevouch.cli.rollout.command:resume",
     "undo": "kubevouch.cli.rollout.command:undo",
     "verify": "kubevouch.cli.verify:command",
-    "top": "kubevouch.cli.top.command:command",
+    "top": "kubevouch.cli.top:command",
     "metrics-server": "kubevouch.cli.metrics_server.command:command",
     "approver": "kubevouch.cli.approver.command:command",
-    "exporter": "kubevouch.cli.exporter.command:command",
-    "version": "kubevouch.cli.version:command",
+    "exporter": "kubevouch.cli.exporter:command",
     "completion": "kubevouch.cli.completion:command",
 }
 
@@ -134,7 +132,7 @@ def _told(error: BaseException, terminal: Terminal) -> int:
     text, code = _error_text(error)
     if terminal.nothing_changed and code == ExitCode.INTERRUPTED:
         terminal.note(NOTHING_CHANGED)
-    terminal.note(terminal.hinted(text))
+    terminal.note(text)
     for lead, command in zip(
         ("NEXT     ", "THEN     "), getattr(error, "leads_on", ()), strict=False
     ):
@@ -184,17 +182,9 @@ def _usage(error: click.ClickException) -> str:
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
     if any(not _is_text(each) for each in arguments):
         raise UsageError("the command line", "is not UTF-8")
-    answer = program_of(_as_click_reads(arguments), name, terminal)
+    answer = program_of(arguments, name, terminal)
     terminal.flush()
     return int(answer) if isinstance(answer, int) else ExitCode.OK
-
-
-def _as_click_reads(arguments: Sequence[str]) -> list[str]:
-    """Kubectl's -v=6 is our -v: there is one level. A server's -v takes a number, as klog's does."""
-    servers = (["metrics-server"], ["exporter"])
-    if list(arguments[:1]) in servers or list(arguments[:2]) == ["approver", "run"]:
-        return list(arguments)
-    return ["-v" if fullmatch(r"-v=\d+", each) else each for each in arguments]
 
 
 def _is_text(argument: str) -> bool:

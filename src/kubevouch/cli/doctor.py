@@ -12,18 +12,12 @@ from kubevouch.cli.common.options import (
 )
 
 
-def _roles() -> str:
-    from kubevouch.cli.common.roles import READER
-
-    return READER
-
-
 @click.command("doctor", short_help="What is wrong, and the causes. Reads only.")
 @cluster
 @output("table", "short", "json")
 @fail_on
 @handshake_timeout
-@print_role(_roles, "the reading verbs need")
+@print_role("reader", "the reading verbs need")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -1,6 +1,5 @@
 """`verify`: that all of it holds, now, on every node. Reads only."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -67,91 +66,57 @@ def command(
     terminal.tells_waits = wait > 0
 
     async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
-        timeouts = VerifyTimeouts(wait, timeout)
-        return await _until_it_holds(api, clock, terminal, severity, timeouts)
+        return await until_it_holds(api, clock, terminal, severity, wait, timeout)
 
     evidence, diagnosis = with_api(terminal, access, work)
     return print_diagnosis(terminal, "verify", evidence, diagnosis, form=output, fail_on=severity)
 
 
-@dataclass(frozen=True)
-class VerifyTimeouts:
-    """Seconds: for all of it to hold, and for one handshake."""
-
-    wait: float
-    handshake: float
-
-
-async def _until_it_holds(
+async def until_it_holds(
     api: "ApiClient",
     clock: "Clock",
     terminal: "Terminal",
     severity: "Severity",
-    timeouts: VerifyTimeouts,
+    wait: float,
+    timeout: float,
 ) -> "tuple[Evidence, Diagnosis]":
+    """Looks again until it holds, for so many seconds. timeout: for one handshake. Raises ApiUnreachable at the end."""
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
 
     began = clock.monotonic()
-    waiting = _Waiting(terminal, clock)
+    said: object = None
+    said_at = began
+    what: object
     while True:
-        left = timeouts.wait - (clock.monotonic() - began)
+        left = wait - (clock.monotonic() - began)
         try:
             evidence = await gather(
                 api,
                 clock=api.server_clock,
                 progress=terminal.doing,
-                dial_timeout=timeouts.handshake,
+                dial_timeout=timeout,
             )
         except ApiUnreachable as error:
             if left <= 0:
                 raise
-            now = _WaitedFor(str(error), str(error))
+            text = what = str(error)
         else:
             diagnosis = diagnose(evidence, VERIFY)
             if diagnosis.exit_code(severity) is ExitCode.OK or left <= 0:
                 return evidence, diagnosis
-            now = _what_it_waits_for(diagnosis, severity)
-        waiting.say(now, left)
+            text, what = _what_it_waits_for(diagnosis, severity)
+        if what != said or clock.monotonic() - said_at >= _SAID_AGAIN_AFTER:
+            terminal.note(f"waiting: {text} (at most {left:.0f} s more)")
+            said, said_at = what, clock.monotonic()
         await clock.sleep(min(_PAUSE, left))
 
 
-@dataclass(frozen=True)
-class _WaitedFor:
-    """What keeps it from holding. the_same: equal where only ages and numbers in the text have changed."""
-
-    text: str
-    the_same: object
-
-
-class _Waiting:
-    """Says what it waits for: where it changes, now and then where it does not, and all the time on a terminal."""
-
-    def __init__(self, terminal: "Terminal", clock: "Clock") -> None:
-        self._terminal = terminal
-        self._clock = clock
-        self._said: object = None
-        self._said_at = 0.0
-
-    def say(self, what: _WaitedFor, left: float) -> None:
-        """left: seconds for which it waits at most."""
-        now = self._clock.monotonic()
-        terminal = self._terminal
-        if terminal.is_live and terminal.progress is not None:
-            shown = f"waits until it holds, at most {left:.0f} s more: {what.text}"
-            terminal.progress.begin(self, shown)
-        elif now - self._said_at >= _SAID_AGAIN_AFTER:
-            self._said = None
-        if what.the_same != self._said:
-            terminal.note(f"waiting: {what.text} (at most {left:.0f} s more)")
-            self._said, self._said_at = what.the_same, now
-
-
-def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> _WaitedFor:
-    """The first two findings, worst first."""
+def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> "tuple[str, object]":
+    """The first two findings, worst first; and what is the same where only ages and numbers in the text have changed."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
     unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]
     text = "; ".join(f"{each.code} {one_line(each.title)}" for each in shown)
-    return _WaitedFor(text, tuple((each.code, each.subjects) for each in shown))
+    return text, tuple((each.code, each.subjects) for each in shown)

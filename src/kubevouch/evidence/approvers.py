@@ -17,8 +17,8 @@ from kubevouch.kube.resources import (
     PolicyRule,
     Role,
     RoleBinding,
+    Subject,
 )
-from kubevouch.kube.resources.rbac import Subject
 from kubevouch.x509.kinds import NODE_PREFIX
 
 NAMESPACE: Final = "kubevouch-system"

@@ -111,16 +111,13 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     if not context.cluster:
         expected = f"name one of its clusters: {names(config.clusters)}"
         raise KubeconfigError(context.where, "names no cluster", expected)
-    if context.cluster not in config.clusters:
-        known = f"clusters here: {names(config.clusters)}"
-        raise KubeconfigError(
-            f"{context.where}.cluster", f'cluster "{context.cluster}" does not exist', known
-        )
-    if context.user and context.user not in config.users:
-        known = f"users here: {names(config.users)}"
-        raise KubeconfigError(
-            f"{context.where}.user", f'user "{context.user}" does not exist', known
-        )
+    for kind, wanted, there in (
+        ("cluster", context.cluster, config.clusters),
+        ("user", context.user, config.users),
+    ):
+        if wanted and wanted not in there:
+            where, seen = f"{context.where}.{kind}", f'{kind} "{wanted}" does not exist'
+            raise KubeconfigError(where, seen, f"{kind}s here: {names(there)}")
     nobody = User(where=f"{context.where}.user")
     return context, config.clusters[context.cluster], config.users.get(context.user, nobody)
 
@@ -211,23 +208,15 @@ def _of_service_account(
 ) -> ClusterAccess:
     """The access of a pod, as client-go's rest.InClusterConfig. The CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
-    roots = read_bounded(str(service_account / "ca.crt"), "service account: ca.crt")
-    named = User(where="service account", token_file=str(service_account / "token"))
+    where = "service account"
     cluster = Cluster(
-        where="$KUBERNETES_SERVICE_HOST",
+        where=where,
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        certificate_authority=str(service_account / "ca.crt"),
     )
-    server = _server(cluster)
-    return ClusterAccess(
-        context="",
-        where="service account",
-        cluster="service account",
-        server=server,
-        user=named,
-        namespace=namespace or _pod_namespace(environ, service_account),
-        roots=roots,
-        proxy=environment_proxy(server, environ),
-    )
+    user = User(where=where, token_file=str(service_account / "token"))
+    space = namespace or _pod_namespace(environ, service_account)
+    return _resolved("", Context(where=where, namespace=space), cluster, user, environ)
 
 
 def _pod_namespace(environ: Mapping[str, str], service_account: Path) -> str:

@@ -3,23 +3,15 @@
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from kubevouch.kube.resources import ResourceAttributes
 
-class ResourcePath(NamedTuple):
-    """The steps of a path below /api or /apis, as they stand there; "" for what is not in it.
 
-    Of `/api/v1/namespaces/a` and `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.
+def resource_path(path: str) -> ResourceAttributes | None:
+    """The resource that a path leads to, without a verb, whether or not anybody serves it; None for any other path.
+
+    Its steps stand there as in the path. Of `/api/v1/namespaces/a` and `/api/v1/namespaces/a/status` both name and
+    namespace are `a`, as in requestinfo.go.
     """
-
-    group: str
-    version: str
-    namespace: str
-    resource: str
-    name: str
-    subresource: str
-
-
-def resource_path(path: str) -> ResourcePath | None:
-    """The resource that a path leads to, whether or not anybody serves it; None for any other path."""
     steps = [step for step in path.split("/") if step]
     if steps[:1] == ["api"] and len(steps) > 2:
         group, version, *rest = "", *steps[1:]
@@ -33,7 +25,14 @@ def resource_path(path: str) -> ResourcePath | None:
         if len(rest) > 2 and rest[2] not in {"status", "finalize"}:
             rest = rest[2:]
     resource, name, subresource = [*rest, "", ""][:3]
-    return ResourcePath(group, version, namespace, resource, name, subresource)
+    return ResourceAttributes(
+        group=group,
+        version=version,
+        namespace=namespace,
+        resource=resource,
+        name=name,
+        subresource=subresource,
+    )
 
 
 class ApiCall(NamedTuple):

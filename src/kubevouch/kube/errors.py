@@ -3,8 +3,6 @@
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """
 
-from enum import StrEnum
-
 from kubevouch.errors import KubevouchError, UsageError
 
 
@@ -34,27 +32,16 @@ class CredentialError(KubeError):
     """There is no credential: a token file is missing, or an exec plugin failed. Nothing was sent."""
 
 
-class UnreachableKind(StrEnum):
-    """How the connection to the API server failed."""
-
-    DNS = "dns"
-    REFUSED = "refused"
-    TIMEOUT = "timeout"
-    RESET = "reset"
-    """The connection broke before or during the response."""
-    SILENCE = "silence"
-    """A watch or log sent nothing for too long."""
-    NETWORK = "network"
-    """There is no route, or this machine could not open a connection."""
-    PROXY = "proxy"
-
-
 class ApiUnreachable(KubeError):
     """The API server gave no complete response. Trying again may help."""
 
-    def __init__(self, where: str, seen: str, expected: str = "", *, kind: UnreachableKind) -> None:
-        super().__init__(where, seen, expected)
-        self.kind = kind
+
+class BrokenOff(ApiUnreachable):
+    """The connection broke before or during the response. The request may have come to the server."""
+
+
+class FellSilent(BrokenOff):
+    """A watch said nothing more for too long."""
 
 
 class ApiTlsError(KubeError):

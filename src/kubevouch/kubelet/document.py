@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.goyaml import FaultKind, Oddity, Position, Scalar, YamlNode
+from kubevouch.goyaml import FaultKind, Oddity, Position, YamlNode
+from kubevouch.goyaml.scalars import Scalar
 from kubevouch.kubelet.problems import Problem, ProblemKind
 
 LARGEST: Final = 128 * 1024

@@ -6,8 +6,7 @@ from typing import Final
 import msgspec
 
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
-from kubevouch.kube.resources import CsrCondition
-from kubevouch.kube.resources.events import bounded_note
+from kubevouch.kube.resources import CsrCondition, bounded_note
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes

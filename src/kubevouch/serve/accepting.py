@@ -1,4 +1,4 @@
-"""The sockets at which a server listens, and accepting: on and on, until the listening socket itself is broken."""
+"""The socket at which a server listens, and accepting: on and on, until that socket itself is broken."""
 
 import asyncio
 import errno
@@ -28,48 +28,27 @@ class AcceptError(KubevouchError):
     """No connection can be accepted at this address any more: the process has to be started again."""
 
 
-async def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """One for each address of the host, not blocking. Raises OSError."""
-    if host in _EVERY_ADDRESS:
-        return [_at_every_address(port)]
-    # asyncio resolves and binds, but would not bound the handshakes.
-    server = await asyncio.get_running_loop().create_server(
-        asyncio.Protocol,
-        host,
-        port,
-        reuse_address=True,
-        start_serving=False,
-    )
-    sockets = [each.dup() for each in server.sockets]
-    server.close()
-    for each in sockets:
-        each.setblocking(False)  # noqa: FBT003 - its only argument
-        each.listen(_BACKLOG)
-    return sockets
+def listening_socket(host: str, port: int) -> socket.socket:
+    """At this address, not blocking. Raises OSError.
 
-
-def _at_every_address(port: int) -> socket.socket:
-    """Go's net.Listen at a wildcard address: one socket of both families (favoriteAddrFamily in ipsock_posix.go).
-
-    Where the machine has no IPv6, one of IPv4.
+    At a wildcard address one of both families, as by Go's net.Listen (favoriteAddrFamily in ipsock_posix.go); where the
+    machine has no IPv6, one of IPv4.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if host in _EVERY_ADDRESS:
+        host, family = "::", socket.AF_INET6
+    both = host == "::"
     try:
-        listening = socket.create_server(
-            ("::", port),
-            family=socket.AF_INET6,
-            backlog=_BACKLOG,
-            dualstack_ipv6=True,
+        made = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
         )
     except (OSError, ValueError) as error:
         # ValueError: Python was told at its compilation, or by the system, that there are no such sockets.
-        if isinstance(error, OSError) and error.errno not in _NO_IPV6:
+        if not both or (isinstance(error, OSError) and error.errno not in _NO_IPV6):
             raise
-        listening = socket.create_server(
-            ("0.0.0.0", port),  # noqa: S104
-            backlog=_BACKLOG,
-        )
-    listening.setblocking(False)  # noqa: FBT003 - its only argument
-    return listening
+        made = socket.create_server(("0.0.0.0", port), backlog=_BACKLOG)  # noqa: S104
+    made.setblocking(False)  # noqa: FBT003 - its only argument
+    return made
 
 
 async def accept_connections(

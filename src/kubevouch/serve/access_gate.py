@@ -9,9 +9,8 @@ from typing import Final, Self
 
 from kubevouch import __version__
 from kubevouch.clock import Clock
-from kubevouch.serve.attributes import Attributes, attributes_of
 from kubevouch.serve.authentication import Authenticator, NotAuthenticated, bearer_token
-from kubevouch.serve.authorization import Authorizer
+from kubevouch.serve.authorization import Attributes, Authorizer, attributes_of
 from kubevouch.serve.logs import Log, Value
 from kubevouch.serve.messages import (
     ANONYMOUS,
@@ -188,7 +187,7 @@ def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
     if not any(name.startswith("impersonate-") for name in request.headers):
         return None
     name = request.header("impersonate-user")
-    asked = Attributes("impersonate", request.path, resource="users", name=name)
+    asked = Attributes(verb="impersonate", path=request.path, resource="users", name=name)
     return forbidden_response("", "users", name, f"{asked.denial_text(user.name)}: {_ASK_THERE}")
 
 

@@ -8,19 +8,20 @@ it, the answer is 401: the user does not become anonymous.
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
+
+from msgspec import field
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources.meta import Narrow, Object, Resource
 from kubevouch.serve.cache import AnswerCache
-from kubevouch.serve.client_trust import ClientTrust, ca_pool
-from kubevouch.serve.headers import user_from_headers
+from kubevouch.serve.client_trust import ClientTrust, ca_pool, user_from_headers
 from kubevouch.serve.messages import ANONYMOUS, HttpRequest, UserInfo
-from kubevouch.serve.reviews import review_token
 from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificate_der, verify
 from kubevouch.x509.chains import signers_of
 from kubevouch.x509.presented import leaf_too_long, looked_at
@@ -29,19 +30,44 @@ AUTHENTICATED = "system:authenticated"
 _WHERE: Final = "client certificate"
 
 
+class _User(Narrow, frozen=True, kw_only=True):
+    username: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class _TokenStatus(Narrow, frozen=True, kw_only=True):
+    authenticated: bool = False
+    user: _User = _User()
+    error: str = ""
+
+
+class _TokenReview(Object, frozen=True, kw_only=True):
+    """A TokenReview with its answer in `status`."""
+
+    status: _TokenStatus = _TokenStatus()
+
+
+_TOKEN_REVIEWS = Resource(
+    "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", _TokenReview
+)
+
+
+async def _review_token(api: ApiClient, token: str) -> UserInfo | None:
+    """The user of a token; None if the token is not valid. Raises KubeError if the API server does not answer."""
+    found = (await api.create(_TOKEN_REVIEWS, {"spec": {"token": token}})).status
+    if not found.authenticated or not found.user.username:
+        return None
+    return UserInfo(found.user.username, found.user.groups, found.user.uid, found.user.extra)
+
+
 class NotAuthenticated(KubevouchError):
     """A credential was presented, and no method accepts it: 401."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pools:
-    trust: ClientTrust
-    client: tuple[Certificate, ...]
-    proxy: tuple[Certificate, ...]
-
-
 class Authenticator:
-    """Authenticates requests. `trust` may be replaced at any time, and then holds for open connections, too.
+    """Authenticates requests. `trust`, whose PEM can be read, may be replaced at any time, and then holds for open connections, too.
 
     ttl, max_entries: for how many seconds, and how many, answers about tokens are kept (under the token's hash).
     """
@@ -63,31 +89,21 @@ class Authenticator:
         self.trust = trust
 
     @property
-    def trust(self) -> ClientTrust:
-        """The authorities of client certificates and of the front proxy."""
-        return self._pools.trust
-
-    @trust.setter
-    def trust(self, trust: ClientTrust) -> None:
-        self._pools = _Pools(
-            trust,
-            ca_pool(trust.client_ca, "client CA"),
-            ca_pool(trust.proxy_ca, "request header CA"),
-        )
+    def _proxy_pool(self) -> tuple[Certificate, ...]:
+        return ca_pool(self.trust.proxy_ca, "request header CA")
 
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
         """Whether these are the front proxy's, such as an API server's aggregator. certificates: as HttpRequest has them.
 
         It is asked before anybody's turn: whoever bears no name that the front proxy may have costs nearly nothing.
         """
-        pools = self._pools
-        if not certificates or not pools.proxy:
+        if not certificates or not self._proxy_pool:
             return False
-        allowed = pools.trust.allowed_names
+        allowed = self.trust.allowed_names
         try:
             if allowed and _leaf(certificates).subject.common_name not in allowed:
                 return False
-            return self._is_proxy(certificates, pools, [])
+            return self._is_proxy(certificates, [])
         except X509Error:
             return False
 
@@ -109,25 +125,24 @@ class Authenticator:
         return ANONYMOUS
 
     def _by_certificate(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
-        pools = self._pools
-        if pools.proxy:
+        if self._proxy_pool:
             with _refusing(refused):
-                if self._is_proxy(request.certificates, pools, refused):
-                    found = user_from_headers(request, pools.trust.headers)
+                if self._is_proxy(request.certificates, refused):
+                    found = user_from_headers(request, self.trust.headers)
                     if found is not None:
                         return found
-        if pools.client:
+        if clients := ca_pool(self.trust.client_ca, "client CA"):
             with _refusing(refused):
-                if self._is_good(request.certificates, pools.client, refused):
+                if self._is_good(request.certificates, clients, refused):
                     subject = _leaf(request.certificates).subject
                     if subject.common_name:
                         return UserInfo(subject.common_name, tuple(subject.organizations))
         return None
 
-    def _is_proxy(self, certificates: tuple[bytes, ...], pools: _Pools, refused: list[str]) -> bool:
-        if not self._is_good(certificates, pools.proxy, refused):
+    def _is_proxy(self, certificates: tuple[bytes, ...], refused: list[str]) -> bool:
+        if not self._is_good(certificates, self._proxy_pool, refused):
             return False
-        name, allowed = _leaf(certificates).subject.common_name, pools.trust.allowed_names
+        name, allowed = _leaf(certificates).subject.common_name, self.trust.allowed_names
         if allowed and name not in allowed:
             refused.append(f"x509: subject with cn={name} is not in the allowed list")
             return False
@@ -164,7 +179,9 @@ class Authenticator:
             return None
         key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         try:
-            found = await self._tokens.get(key, lambda: review_token(self._api, token), first=first)
+            found = await self._tokens.get(
+                key, lambda: _review_token(self._api, token), first=first
+            )
         except KubeError as error:
             refused.append(str(error))
             return None

@@ -1,19 +1,77 @@
 """What a user may do, by SubjectAccessReview (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Collection
-from typing import Final
+from typing import Any, Final
 
 from kubevouch.clock import Clock
+from kubevouch.kube.api_call import resource_path
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources.reviews import ReviewStatus
-from kubevouch.serve.attributes import Attributes
+from kubevouch.kube.resources import SUBJECT_REVIEWS, ResourceAttributes, ReviewStatus
 from kubevouch.serve.cache import AnswerCache
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import HttpResponse, UserInfo
-from kubevouch.serve.reviews import review_access
-from kubevouch.serve.statuses import forbidden_response, internal_error
+from kubevouch.serve.messages import HttpRequest, HttpResponse, UserInfo
+from kubevouch.serve.statuses import forbidden_response, internal_error, sanitized
+
+_VERBS: Final = {
+    "POST": "create",
+    "GET": "get",
+    "HEAD": "get",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+_NAMED: Final = re.compile(r"metadata\.name==?([^,!=\\]+)")
+
+
+class Attributes(ResourceAttributes, frozen=True, kw_only=True):
+    """What the authorizer is asked about. On a path that is not a resource's, `resource` is "".
+
+    Then `verb` is the HTTP method in lower case.
+    """
+
+    path: str
+
+    def denial_text(self, user: str) -> str:
+        """The text of a denial for this user (responsewriters/errors.go, forbiddenMessage)."""
+        if not self.resource:
+            return sanitized(f'User "{user}" cannot {self.verb} path "{self.path}"')
+        whole = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        place = f'in the namespace "{self.namespace}"' if self.namespace else "at the cluster scope"
+        return sanitized(
+            f'User "{user}" cannot {self.verb} resource "{whole}" '
+            f'in API group "{self.group}" {place}'
+        )
+
+
+def attributes_of(request: HttpRequest) -> Attributes:
+    """The attributes of a request for any path. Whether anything is served there is not checked."""
+    found = resource_path(request.path)
+    if found is None:
+        return Attributes(verb=request.method.lower(), path=request.path)
+    verb, name = _VERBS.get(request.method, ""), found.name
+    if not name and verb in {"get", "delete"}:
+        verb, name = _collective(request, verb)
+    return Attributes(**{**found.body(), "verb": verb, "name": name}, path=request.path)
+
+
+def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
+    """The verb of a request for many objects (list, watch, deletecollection), and the name in its field selector."""
+    found = _NAMED.fullmatch(request.query_value("fieldSelector"))
+    if verb == "delete":
+        verb = "deletecollection"
+    else:
+        verb = "watch" if is_true(request, "watch") else "list"
+    return verb, found[1] if found else ""
+
+
+def is_true(request: HttpRequest, name: str) -> bool:
+    """A boolean query parameter as runtime.Convert_Slice_string_To_bool reads it: true unless missing, false or 0."""
+    values = request.query.get(name, ())
+    return bool(values) and values[0].lower() not in {"false", "0"}
+
 
 ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
@@ -80,7 +138,7 @@ class Authorizer:
         self, user: UserInfo, attributes: Attributes, *, first: bool
     ) -> ReviewStatus:
         def review() -> Awaitable[ReviewStatus]:
-            return review_access(self._api, user, attributes)
+            return _review_access(self._api, user, attributes)
 
         asked = repr((user.name, user.groups, user.uid, sorted(user.extra.items()), attributes))
         if len(asked) > _LONGEST_CACHED:
@@ -88,3 +146,17 @@ class Authorizer:
         # Kept by its hash: strangers choose the paths, and thousands of them would be kept as they are.
         key = hashlib.sha256(asked.encode(errors="surrogatepass")).digest()
         return await self._answers.get(key, review, first=first)
+
+
+async def _review_access(api: ApiClient, user: UserInfo, attributes: Attributes) -> ReviewStatus:
+    """Whether the user may do this. Raises KubeError if the API server does not answer."""
+    spec: dict[str, Any] = {"user": user.name, "groups": user.groups}
+    if user.uid:
+        spec["uid"] = user.uid
+    if user.extra:
+        spec["extra"] = dict(user.extra)
+    if attributes.resource:
+        spec["resourceAttributes"] = attributes.body()
+    else:
+        spec["nonResourceAttributes"] = {"path": attributes.path, "verb": attributes.verb}
+    return (await api.create(SUBJECT_REVIEWS, {"spec": spec})).status

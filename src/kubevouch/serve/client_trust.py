@@ -5,11 +5,13 @@ requestheader-client-ca-file (PEM), and the front proxy's names and headers as J
 (pkg/controlplane/controller/clusterauthenticationtrust). It changes when an authority is renewed. What an operator sets by flags comes before what is published there.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -17,8 +19,56 @@ from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.named_files import bytes_in
-from kubevouch.serve.headers import HeaderNames
+from kubevouch.serve.messages import HttpRequest, UserInfo
 from kubevouch.x509 import Certificate, X509Error, read_certificates
+
+_INVALID_ESCAPE: Final = re.compile("%(?![0-9a-fA-F]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderNames:
+    """Names of the headers. The first user header with a value counts; groups are collected from all group headers."""
+
+    user: tuple[str, ...] = ("X-Remote-User",)
+    group: tuple[str, ...] = ("X-Remote-Group",)
+    extra: tuple[str, ...] = ("X-Remote-Extra-",)
+    uid: tuple[str, ...] = ()
+
+
+def user_from_headers(request: HttpRequest, names: HeaderNames) -> UserInfo | None:
+    """The user that a front proxy's headers name; None if they name none (apiserver's request/headerrequest).
+
+    They count only beside the front proxy's verified certificate, which the caller has checked.
+    """
+    name = _first(request, names.user)
+    if not name:
+        return None
+    groups = tuple(
+        group for each in names.group for group in request.headers.get(each.lower(), ()) if group
+    )
+    return UserInfo(name, groups, _first(request, names.uid), _extra(request, names.extra))
+
+
+def _first(request: HttpRequest, names: Sequence[str]) -> str:
+    return next((found for found in map(request.header, names) if found), "")
+
+
+def _extra(request: HttpRequest, prefixes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for prefix in prefixes:
+        for header, values in request.headers.items():
+            if header.startswith(prefix.lower()):
+                key = _unescaped(header[len(prefix) :])
+                found[key] = (*found.get(key, ()), *values)
+    return found
+
+
+def _unescaped(key: str) -> str:
+    """The key percent-decoded as by Go's url.PathUnescape; an invalid escape leaves it as it is."""
+    if _INVALID_ESCAPE.search(key):
+        return key
+    return unquote_to_bytes(key).decode(errors="replace").lower()
+
 
 NAMESPACE: Final = "kube-system"
 CONFIG_MAP: Final = "extension-apiserver-authentication"

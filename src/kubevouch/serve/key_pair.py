@@ -15,10 +15,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, Protocol
 
-from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.errors import UsageError
 from kubevouch.named_files import bytes_in
 from kubevouch.tls import KeyPairError
-from kubevouch.tls.io import KeyPair, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import server_context
 from kubevouch.x509 import KeyKind, X509Error, kubelet_self_signed, read_certificates
 
 _LARGEST: Final = 1 << 20
@@ -27,12 +28,6 @@ _EXPECTED: Final = (
     "a certificate in PEM, leaf first, was expected",
     "its private key in PEM, not encrypted, was expected",
 )
-
-
-class KeyPairFilesError(KubevouchError):
-    """The files of the pair cannot be read or written: correct the flag that names them, or their permissions."""
-
-    exit_code = ExitCode.USAGE
 
 
 class ServingPairSource(Protocol):
@@ -61,7 +56,7 @@ class KeyPairSource:
     flags: tuple[str, str] = ("", "")
 
     def read(self) -> KeyPair:
-        """The current pair. Raises KeyPairFilesError."""
+        """The current pair. Raises UsageError."""
         if self.made is not None:
             return self.made
         assert self.files is not None
@@ -70,7 +65,7 @@ class KeyPairSource:
 
 
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
-    """The source's pair. Raises KeyPairFilesError, also if a server cannot use it: a file may be replaced before the other.
+    """The source's pair. Raises UsageError, also if a server cannot use it: a file may be replaced before the other.
 
     What OpenSSL takes is not enough: a certificate that Go cannot parse, as we do, no client written in Go accepts. Servers
     written in Go refuse it, too, at the start as later.
@@ -83,7 +78,7 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
             server_context(pair, where=source.where)
             read_certificates(pair.chain, source.where)
     except (KeyPairError, X509Error) as error:
-        raise KeyPairFilesError(source.where, error.seen, error.expected) from None
+        raise UsageError(source.where, error.seen, error.expected) from None
     return pair
 
 
@@ -122,7 +117,7 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source that the flags name; a flag that is not given is "". Raises UsageError, KeyPairFilesError."""
+    """The source that the flags name; a flag that is not given is "". Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "--tls-cert-file and --tls-private-key-file must be given together"
         raise UsageError(
@@ -165,7 +160,7 @@ def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
             str(error.filename or files[0]),
             "a folder that can be written to was expected",
         )
-        raise KeyPairFilesError(where, error.strerror or str(error), expected) from None
+        raise UsageError(where, error.strerror or str(error), expected) from None
 
 
 def _put(path: Path, content: bytes, mode: int) -> None:
@@ -182,7 +177,4 @@ def _put(path: Path, content: bytes, mode: int) -> None:
 
 
 def _read(path: Path, flag: str, expected: str) -> bytes:
-    try:
-        return bytes_in(path, most=_LARGEST, expected=expected, where=f"{flag} {path}".strip())
-    except UsageError as error:
-        raise KeyPairFilesError(error.where, error.seen, error.expected) from None
+    return bytes_in(path, most=_LARGEST, expected=expected, where=f"{flag} {path}".strip())

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
-from kubevouch.serve.accepting import accept_connections, listening_sockets
+from kubevouch.serve.accepting import accept_connections, listening_socket
 from kubevouch.serve.connections import ConnectionLimits, Connections
 from kubevouch.serve.messages import (
     Handler,
@@ -25,7 +25,12 @@ from kubevouch.serve.messages import (
 )
 from kubevouch.serve.statuses import timed_out
 from kubevouch.tls import joined
-from kubevouch.tls.io import ServerConnection, ServerTls, client_chain, ignore_unreadable_names
+from kubevouch.tls.io.server import (
+    ServerConnection,
+    ServerTls,
+    client_chain,
+    ignore_unreadable_names,
+)
 
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
@@ -94,23 +99,28 @@ class Listener:
         )
         await self._runner.setup()
         try:
-            self._sockets = await listening_sockets(self._host, self._requested_port)
+            self._socket = listening_socket(self._host, self._requested_port)
         except OSError as error:
             await self._runner.cleanup()
             where = joined(self._host, self._requested_port)
             expected = "an address of this machine and a free port were expected"
             raise ListenError(where, error.strerror or str(error), expected) from None
-        self.address, self.port = self._sockets[0].getsockname()[:2]
-        self._work = [asyncio.create_task(self._close_idle())]
-        self._work += [asyncio.create_task(self._accept(each)) for each in self._sockets]
+        self.address, self.port = self._socket.getsockname()[:2]
+        accepting = accept_connections(
+            self._socket,
+            self._begin,
+            self._clock,
+            where=joined(self.address, self.port),
+            report=self._cannot_accept,
+        )
+        self._work = [asyncio.create_task(each) for each in (self._close_idle(), accepting)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
-        for each in self._sockets:
-            each.close()
+        self._socket.close()
         for connection in self._connections:
             handler = self._handlers.get(connection)
             if handler is None or handler.transport is None:
@@ -122,15 +132,6 @@ class Listener:
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
-
-    async def _accept(self, listening: socket.socket) -> None:
-        await accept_connections(
-            listening,
-            self._begin,
-            self._clock,
-            where=joined(*listening.getsockname()[:2]),
-            report=self._cannot_accept,
-        )
 
     def _begin(self, accepted: socket.socket, peer: str) -> None:
         """Takes a connection. What goes wrong in its handshake is a stranger's affair, and not worth a log line.

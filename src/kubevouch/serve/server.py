@@ -1,20 +1,28 @@
 """A whole server: TLS that is reloaded, the access gate, the routes behind it, and the work that goes on meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import generate_latest
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.access_gate import MAX_IN_FLIGHT, AccessGate, version
 from kubevouch.serve.authorization import ALWAYS_ALLOWED, Authorizer
-from kubevouch.serve.exposition import Exposition
 from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, response_in_pieces
 from kubevouch.serve.probes import NamedCheck, Probes, shutdown_check
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.tls_reload import TlsReloader, TlsSources
@@ -186,3 +194,34 @@ async def serve_part(
         )
     finally:
         await part.end()
+
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+
+
+def new_registry() -> CollectorRegistry:
+    """A new registry with the metrics of this process. prometheus_client's global registry stays empty."""
+    made = CollectorRegistry()
+    ProcessCollector(registry=made)
+    return made
+
+
+class Exposition:
+    """Serves the metrics of a registry at /metrics. pages: returns more families, as text in pieces."""
+
+    def __init__(
+        self, whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        # Go's client writes no `_created` series.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = whole
+        self._pages = pages
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to a scrape. Compressed where the client accepts that, whatever its size, as by Go's handler."""
+        return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
+
+    async def _text(self) -> AsyncGenerator[bytes, None]:
+        yield generate_latest(self._registry)
+        for piece in self._pages():
+            yield piece.encode()

@@ -17,7 +17,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Upserted, Watch
 from kubevouch.kube.resources import API_SERVICES, AUTHORITY_SECRETS, APIService
 from kubevouch.serve.logs import Log
-from kubevouch.tls.io import KeyPair
+from kubevouch.tls.io.context import KeyPair
 from kubevouch.x509 import (
     Certificate,
     X509Error,

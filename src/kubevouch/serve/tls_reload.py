@@ -14,7 +14,8 @@ from kubevouch.serve.client_trust import ClientTrust, published_trust
 from kubevouch.serve.key_pair import NamedPair, ServingPairSource, pairs_by_name, usable_pair
 from kubevouch.serve.logs import Log
 from kubevouch.serve.shared_authority import SharedAuthority
-from kubevouch.tls.io import KeyPair, ServerTls, ServerTlsSettings, server_context
+from kubevouch.tls.io.context import KeyPair
+from kubevouch.tls.io.server import ServerTls, ServerTlsSettings, server_context
 
 T = TypeVar("T")
 

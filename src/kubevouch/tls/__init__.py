@@ -1,22 +1,160 @@
 """TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before the first byte.
 
-This room knows certificates (`x509`), but nothing of clusters or HTTP.
+This room knows certificates (`x509`), but nothing of clusters or HTTP. Here: why a handshake was not completed, in our
+words and in Go's, which metrics-server's log and kubectl's answers hold. `io`: everything that touches OpenSSL or a socket.
 
-- `failure`, `alert`: what went wrong, in Go's words and in RFC 8446's names
-- `errors`: the errors of this room
-- `io`: everything that touches OpenSSL or a socket; nothing outside that folder does
+Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's crypto/tls/{alert,conn,handshake_client}.go,
+net/net.go (OpError), net/http/transport.go.
 """
 
-from kubevouch.tls.alert import Alert
-from kubevouch.tls.errors import KeyPairError, RootsError, TlsError
-from kubevouch.tls.failure import FailureKind, HandshakeFailure, joined
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
-__all__ = [
-    "Alert",
-    "FailureKind",
-    "HandshakeFailure",
-    "KeyPairError",
-    "RootsError",
-    "TlsError",
-    "joined",
-]
+from kubevouch.errors import KubevouchError
+
+
+class TlsError(KubevouchError):
+    """Base of this room's errors."""
+
+
+class KeyPairError(TlsError):
+    """A certificate and key that cannot be used and must be replaced. The text never shows the key."""
+
+
+class RootsError(TlsError):
+    """A CA bundle without a usable certificate, which must be corrected."""
+
+
+# number: (RFC name, Go's text). Go has no text for those it does not know.
+_KNOWN: Final[dict[int, tuple[str, str]]] = {
+    0: ("close_notify", "close notify"),
+    10: ("unexpected_message", "unexpected message"),
+    20: ("bad_record_mac", "bad record MAC"),
+    21: ("decryption_failed", "decryption failed"),
+    22: ("record_overflow", "record overflow"),
+    30: ("decompression_failure", "decompression failure"),
+    40: ("handshake_failure", "handshake failure"),
+    41: ("no_certificate", ""),
+    42: ("bad_certificate", "bad certificate"),
+    43: ("unsupported_certificate", "unsupported certificate"),
+    44: ("certificate_revoked", "revoked certificate"),
+    45: ("certificate_expired", "expired certificate"),
+    46: ("certificate_unknown", "unknown certificate"),
+    47: ("illegal_parameter", "illegal parameter"),
+    48: ("unknown_ca", "unknown certificate authority"),
+    49: ("access_denied", "access denied"),
+    50: ("decode_error", "error decoding message"),
+    51: ("decrypt_error", "error decrypting message"),
+    60: ("export_restriction", "export restriction"),
+    70: ("protocol_version", "protocol version not supported"),
+    71: ("insufficient_security", "insufficient security level"),
+    80: ("internal_error", "internal error"),
+    86: ("inappropriate_fallback", "inappropriate fallback"),
+    90: ("user_canceled", "user canceled"),
+    100: ("no_renegotiation", "no renegotiation"),
+    109: ("missing_extension", "missing extension"),
+    110: ("unsupported_extension", "unsupported extension"),
+    111: ("certificate_unobtainable", "certificate unobtainable"),
+    112: ("unrecognized_name", "unrecognized name"),
+    113: ("bad_certificate_status_response", "bad certificate status response"),
+    114: ("bad_certificate_hash_value", "bad certificate hash value"),
+    115: ("unknown_psk_identity", "unknown PSK identity"),
+    116: ("certificate_required", "certificate required"),
+    120: ("no_application_protocol", "no application protocol"),
+    121: ("ech_required", "encrypted client hello required"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The alert with which a peer ended the connection. `number` is any byte."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The RFC's name: "internal_error"; "alert" for a number it does not list."""
+        return _KNOWN.get(self.number, ("alert", ""))[0]
+
+    @property
+    def go_text(self) -> str:
+        """The text that Go's client and server print: "remote error: tls: internal error"."""
+        known = _KNOWN.get(self.number, ("", ""))[1]
+        return f"remote error: tls: {known or f'alert({self.number})'}"
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.number})"
+
+
+INTERNAL_ERROR: Final = Alert(80)
+"""A kubelet without a valid serving certificate (GetCertificate in pkg/kubelet/kubelet.go)."""
+
+PROTOCOL_VERSION: Final = Alert(70)
+
+_BY_NAME: Final = {name.replace("_", " "): Alert(number) for number, (name, _) in _KNOWN.items()}
+# Where OpenSSL spells one differently.
+_BY_NAME["user cancelled"] = Alert(90)
+
+_PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls alert ", "tlsv1 ")
+
+
+def alert_of(reason: str) -> Alert | None:
+    """The alert that OpenSSL's reason names ("tlsv1 alert internal error"); None if it names none."""
+    text = reason.lower().replace("_", " ")
+    for prefix in _PREFIXES:
+        if text.startswith(prefix):
+            return _BY_NAME.get(text.removeprefix(prefix))
+    return None
+
+
+class FailureKind(StrEnum):
+    """How a connection attempt failed."""
+
+    REFUSED = "refused"
+    """No process listens on that port."""
+    UNREACHABLE = "unreachable"
+    """There is no route, or a firewall rejects the connection."""
+    CONNECT_TIMEOUT = "connect-timeout"
+    NAME_UNKNOWN = "name-unknown"
+    """The name did not resolve to an address, or the name or port is invalid."""
+    HANDSHAKE_TIMEOUT = "handshake-timeout"
+    """The connection was accepted, but the handshake was not completed in time."""
+    RESET = "reset"
+    ENDED = "ended"
+    """The peer closed the connection during the handshake."""
+    ALERT = "alert"
+    """The peer ended the handshake with a TLS alert, which says why."""
+    PLAIN_HTTP = "plain-http"
+    NOT_TLS = "not-tls"
+    PROTOCOL_VERSION = "protocol-version"
+    """The peer speaks TLS, but neither 1.2 nor 1.3."""
+    BROKEN = "broken"
+    """The peer speaks TLS, but violates the protocol or our limits."""
+    UNREADABLE_CERTIFICATE = "unreadable-certificate"
+    """Go cannot parse the certificate that was presented."""
+    NOT_TRUSTED = "not-trusted"
+    """OpenSSL does not trust the certificate."""
+    WRONG_IDENTITY = "wrong-identity"
+    """The certificate is trusted, but belongs to another node or name."""
+    OUR_SIDE = "our-side"
+    """This machine could not open a connection: no files, ports or memory left, or its own firewall forbids it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailure:
+    """A connect attempt that failed.
+
+    `go_text`: what Go's client prints after the URL for the same failure; empty if that cannot be known (for an untrusted
+    certificate `x509.verify` gives it). Texts may quote the peer, made printable.
+    """
+
+    kind: FailureKind
+    text: str
+    go_text: str = ""
+    alert: Alert | None = None
+
+
+def joined(host: str, port: int) -> str:
+    """Host and port as Go writes them: "10.0.0.5:10250", "[fd00::5]:10250"."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

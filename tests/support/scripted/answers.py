@@ -14,7 +14,6 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import accept, listing, status
 from kubevouch_lab.apiserver import request as requests
-from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.tables.table import table_for
 from kubevouch_lab.apiserver.watching import Stream, stream
@@ -136,8 +135,7 @@ class Answers:
             field, reason = "sendInitialEvents", "FieldValueForbidden"
             text = f"Forbidden: {field} is forbidden for watch unless the WatchList feature gate is enabled"
             raise status.invalid("meta.k8s.io", "ListOptions", "", [(reason, field, text)])
-        form = Form(kind, kind)
-        return lambda: stream(self.store.kept, form, wanted.namespace, request.query)
+        return lambda: stream(self.store.kept, kind, wanted.namespace, request.query)
 
     def _user(self, request: Seen) -> str:
         if request.certificate:
@@ -157,8 +155,7 @@ class Answers:
         return _json(self.store.get(wanted.kind, wanted.name, wanted.namespace))
 
     def _list(self, wanted: Asked, request: Seen) -> Answer:
-        form = Form(wanted.kind, wanted.kind)
-        page = listing.page(self.store.kept, form, wanted.namespace, request.query)
+        page = listing.page(self.store.kept, wanted.kind, wanted.namespace, request.query)
         body = page.body(wanted.kind)
         printed = self._printed(wanted, request)
         if printed is not None:

@@ -1,12 +1,14 @@
 """Objects, lists and errors as HTTP answers, in the form that the client accepts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 from aiohttp import web
 
 from kubevouch_lab.apiserver.accept import JSON, wanted_form
+from kubevouch_lab.apiserver.forms import outward
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.status import StatusError
@@ -32,7 +34,7 @@ class Answers:
         self, kind: Kind, thing: Object, request: web.Request, *, headers: bool = True
     ) -> Object:
         """One object in the form that is wanted; a Status and a Scale stay as they are. headers: a Table's columns."""
-        form = _form(request)
+        form, thing = _form(request), outward(kind, thing)
         if not form or thing.get("kind") in {"Status", "Scale"}:
             return thing
         if form == "Table":
@@ -43,6 +45,8 @@ class Answers:
     def list(self, kind: Kind, page: ListPage, request: web.Request) -> web.Response:
         """A list, or its page."""
         form, metadata = _form(request), page.metadata()
+        if kind.stored_as:
+            page = replace(page, items=[outward(kind, each) for each in page.items])
         if form == "Table":
             return encoded(self._table(kind, page.items, request, metadata, headers=True))
         if form:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from aiohttp import web
 
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.objects import Object
@@ -19,12 +20,20 @@ LARGEST = 64 * 1024 * 1024
 
 
 class AuditLog:
-    """Appends to one file, a whole line at a time. identify: gives each request an auditID."""
+    """Appends to one file, a whole line at a time. identify: gives each request an auditID. now: the server's clock."""
 
-    def __init__(self, file: Path, identify: Callable[[], str], *, largest: int = LARGEST) -> None:
+    def __init__(
+        self,
+        file: Path,
+        identify: Callable[[], str],
+        now: Callable[[], datetime],
+        *,
+        largest: int = LARGEST,
+    ) -> None:
         self._file = file
         self._out: BinaryIO = file.open("ab", buffering=0)
         self._identify = identify
+        self._now = now
         self._largest = largest
 
     def close(self) -> None:
@@ -34,38 +43,27 @@ class AuditLog:
     def answered(
         self,
         info: RequestInfo,
-        *,
-        uri: str,
-        agent: str,
-        remote: str,
+        request: web.Request,
         received: datetime,
-        done: datetime,
         code: int,
         stage: str = "ResponseComplete",
     ) -> None:
         """Writes down an answer, or with another stage that it has begun."""
-        user: Object = {"username": info.user.name}
-        if info.user.uid:
-            user["uid"] = info.user.uid
-        if info.user.groups:
-            user["groups"] = list(info.user.groups)
-        if info.user.extra:
-            user["extra"] = {key: list(values) for key, values in info.user.extra.items()}
         line: Object = {
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
             "level": "Metadata",
             "auditID": self._identify(),
             "stage": stage,
-            "requestURI": uri,
+            "requestURI": request.path_qs,
             "verb": info.verb,
-            "user": user,
-            "sourceIPs": [remote],
-            "userAgent": agent,
+            "user": info.user.shown(),
+            "sourceIPs": [request.remote or ""],
+            "userAgent": request.headers.get("User-Agent", ""),
             **_object_ref(info),
             "responseStatus": {"metadata": {}, "code": code},
             "requestReceivedTimestamp": f"{received:%Y-%m-%dT%H:%M:%S.%fZ}",
-            "stageTimestamp": f"{done:%Y-%m-%dT%H:%M:%S.%fZ}",
+            "stageTimestamp": f"{self._now():%Y-%m-%dT%H:%M:%S.%fZ}",
         }
         # As kube-apiserver, which answers although its log cannot be written (apiserver's plugin/pkg/audit/log).
         with contextlib.suppress(OSError):

@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from aiohttp import web
 
-from kubevouch_lab.apiserver.discovery import OtherVersion
+from kubevouch_lab.apiserver.discovery import GroupVersion
 from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.objects import Object
@@ -21,14 +20,11 @@ class Call:
     body: Object = field(default_factory=dict)
 
 
-class Special(Protocol):
-    """Answers for one (group, resource, subresource), after authorization. May raise a StatusError.
+Special = Callable[[Call], Awaitable[Object | web.StreamResponse]]
+"""Answers for one (group, resource, subresource), after authorization. May raise a StatusError.
 
-    An object is what has been created.
-    """
-
-    async def __call__(self, call: Call) -> Object | web.StreamResponse: ...  # noqa: D102 - said by the class
-
+An object is what has been created.
+"""
 
 Aggregated = Callable[[web.Request, RequestInfo], Awaitable[web.StreamResponse]]
 
@@ -48,4 +44,4 @@ class Backends:
     specials: Mapping[tuple[str, str, str], Special] = field(default_factory=dict)
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
     aggregated: Callable[[str, str], Aggregated | None] = lambda _group, _version: None
-    others: Callable[[], Iterable[OtherVersion]] = tuple
+    others: Callable[[], Iterable[GroupVersion]] = tuple

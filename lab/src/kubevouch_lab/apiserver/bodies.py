@@ -7,6 +7,7 @@ import msgspec
 
 from kubevouch import goyaml
 from kubevouch_lab.apiserver import protobuf, status
+from kubevouch_lab.apiserver.accept import JSON
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.request import RequestInfo
@@ -15,7 +16,6 @@ from kubevouch_lab.apiserver.schema.types import message_for
 from kubevouch_lab.apiserver.strategic import strategic_patched
 from kubevouch_lab.objects import Object
 
-JSON = "application/json"
 YAML = "application/yaml"
 # apiserver's MaxRequestBodyBytes.
 LONGEST = 3 * 1024 * 1024

@@ -3,8 +3,6 @@
 The same admission and validation as over HTTP; no authorization, since what runs here is part of the cluster.
 """
 
-from collections.abc import Mapping
-
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.deletion import Options
 from kubevouch_lab.apiserver.kinds import Kind
@@ -40,7 +38,7 @@ class LocalClient:
         self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> Objects:
         """All that both selectors select."""
-        query = _query(labels, fields)
+        query = {"labelSelector": labels, "fieldSelector": fields}
         page = self._resources.list(self._info("list", kind, "", namespace), query)
         return [clone(item) for item in page.items]
 
@@ -78,11 +76,10 @@ class LocalClient:
         namespace: str = "",
         *,
         uid: str = "",
-        propagation: str = "Background",
     ) -> None:
         """Takes it out, and what it owns; 404 if it is not there, 409 if it has another uid."""
         info = self._info("delete", kind, name, namespace)
-        self._resources.delete(info, Options(propagation, uid))
+        self._resources.delete(info, Options(uid))
 
     def _info(
         self, verb: str, kind: Kind, name: str, namespace: str, subresource: str = ""
@@ -98,7 +95,3 @@ class LocalClient:
             namespace=namespace if kind.namespaced else "",
             name=name,
         )
-
-
-def _query(labels: str, fields: str) -> Mapping[str, str]:
-    return {"labelSelector": labels, "fieldSelector": fields}

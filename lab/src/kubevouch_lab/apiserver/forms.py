@@ -3,8 +3,6 @@
 pkg/apis/events/v1/conversion.go.
 """
 
-from dataclasses import dataclass
-
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
 from kubevouch_lab.objects import Object
 
@@ -21,34 +19,22 @@ _NAMES = {
 _BACK = {core: new for new, core in _NAMES.items()}
 
 
-def from_core(event: Object) -> Object:
-    """A core Event as events.k8s.io shows it."""
-    renamed = {_BACK.get(key, key): value for key, value in event.items()}
-    return {**renamed, "apiVersion": "events.k8s.io/v1"}
+def outward(kind: Kind, thing: Object) -> Object:
+    """A kept object as the request's kind shows it."""
+    if not kind.stored_as or thing.get("kind") != kind.kind:
+        return thing
+    renamed = {_BACK.get(key, key): value for key, value in thing.items()}
+    return {**renamed, "apiVersion": kind.api_version}
 
 
-def to_core(event: Object) -> Object:
-    """An events.k8s.io Event as it is kept."""
-    renamed = {_NAMES.get(key, key): value for key, value in event.items()}
-    return {**renamed, "apiVersion": "v1"}
+def inward(kind: Kind, body: Object) -> Object:
+    """A body of the request's kind as it is kept."""
+    if not kind.stored_as:
+        return body
+    renamed = {_NAMES.get(key, key): value for key, value in body.items()}
+    return {**renamed, "apiVersion": base_of(kind).api_version}
 
 
-@dataclass(frozen=True)
-class Form:
-    """A kind as a request names it (`kind`), over the kind whose objects are kept (`base`); mostly the same."""
-
-    kind: Kind
-    base: Kind
-
-    def outward(self, thing: Object) -> Object:
-        """A kept object as the request's kind shows it."""
-        return thing if self.kind is self.base else from_core(thing)
-
-    def inward(self, body: Object) -> Object:
-        """A body of the request's kind as it is kept."""
-        return body if self.kind is self.base else to_core(body)
-
-
-def form_of(kind: Kind) -> Form:
-    """The form in which a kind is kept."""
-    return Form(kind, KINDS[kind.stored_as] if kind.stored_as else kind)
+def base_of(kind: Kind) -> Kind:
+    """The kind whose objects are kept for a kind; mostly itself."""
+    return KINDS[kind.stored_as] if kind.stored_as else kind

@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, Self
+from typing import Self
 
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import PODS, Kind
@@ -17,7 +17,6 @@ from kubevouch_lab.objects import Object
 
 Where = tuple[str, str]  # namespace ("" for cluster-scoped) and name
 Trigger = tuple[str, str]  # a field and its value
-EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 # How far a watch may be behind before it is told to list again: so many changes, and as many bytes of JSON as this or,
 # in a large cluster, so many for each object. (The real watch cache counts, too; its etcd keeps five minutes.)
@@ -43,13 +42,6 @@ class Change:
     after: Object | None
     last: Object
     size: int = 0
-
-    @property
-    def type(self) -> EventType:
-        """As a watch calls it that selects everything."""
-        if self.after is None:
-            return "DELETED"
-        return "ADDED" if self.before is None else "MODIFIED"
 
 
 class History:

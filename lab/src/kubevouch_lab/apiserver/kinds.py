@@ -1,6 +1,6 @@
 """The kinds that the lab's API server keeps, as one table. Store, REST, discovery and printers read it.
 
-Names, verbs, short names and categories are those of Kubernetes 1.36's own discovery documents; the fields that
+Names, verbs and short names are those of Kubernetes 1.36's own discovery documents; the fields that
 may be selected on are those of each registry's conversion functions (pkg/apis/core/v1/conversion.go and its like).
 """
 
@@ -42,7 +42,6 @@ class Kind:
     short_names: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()
     namespaced: bool = False
-    categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     fields: tuple[str, ...] = NAMES
     generation: bool = False
@@ -106,7 +105,6 @@ _TABLE = (
     ),
     _cluster(
         "v1 Namespace namespaces ns",
-        Subresource("finalize", verbs=("update",)),
         _STATUS,
         verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
         fields=("metadata.name", "status.phase"),
@@ -116,7 +114,6 @@ _TABLE = (
         Subresource("binding", "Binding", verbs=("create",)),
         Subresource("log", verbs=("get",)),
         _STATUS,
-        categories=("all",),
         generation=True,
         fields=(*NAMES, "spec.nodeName", "spec.serviceAccountName", "status.phase"),
     ),
@@ -124,9 +121,7 @@ _TABLE = (
         "v1 Service services svc",
         Subresource("proxy", "ServiceProxyOptions", verbs=_PROXY),
         _STATUS,
-        categories=("all",),
     ),
-    _namespaced("v1 Endpoints endpoints ep"),
     _namespaced("v1 ConfigMap configmaps cm"),
     _namespaced("v1 Secret secrets", fields=(*NAMES, "type")),
     _namespaced(
@@ -148,12 +143,9 @@ _TABLE = (
         "apps/v1 Deployment deployments deploy",
         _SCALE,
         _STATUS,
-        categories=("all",),
         generation=True,
     ),
-    _namespaced(
-        "apps/v1 ReplicaSet replicasets rs", _SCALE, _STATUS, categories=("all",), generation=True
-    ),
+    _namespaced("apps/v1 ReplicaSet replicasets rs", _SCALE, _STATUS, generation=True),
     _namespaced("coordination.k8s.io/v1 Lease leases"),
     _cluster(
         "certificates.k8s.io/v1 CertificateSigningRequest certificatesigningrequests csr",
@@ -169,14 +161,8 @@ _TABLE = (
     _cluster("apiregistration.k8s.io/v1 APIService apiservices", _STATUS),
     _namespaced(
         "events.k8s.io/v1 Event events ev",
+        verbs=("create", "delete", "get", "list", "watch"),
         stored_as=(CORE, "v1", "events"),
-        fields=(
-            *NAMES,
-            *(f"regarding.{part}" for part in _REFERENCE),
-            "reason",
-            "reportingController",
-            "type",
-        ),
     ),
     _namespaced("networking.k8s.io/v1 NetworkPolicy networkpolicies netpol", generation=True),
     _namespaced("policy/v1 PodDisruptionBudget poddisruptionbudgets pdb", _STATUS, generation=True),
@@ -205,7 +191,6 @@ _TABLE = (
             "authentication.k8s.io/v1 SelfSubjectReview selfsubjectreviews",
             "authorization.k8s.io/v1 SubjectAccessReview subjectaccessreviews",
             "authorization.k8s.io/v1 SelfSubjectAccessReview selfsubjectaccessreviews",
-            "authorization.k8s.io/v1 SelfSubjectRulesReview selfsubjectrulesreviews",
         )
     ),
     _namespaced(

@@ -13,7 +13,6 @@ from itertools import islice
 import msgspec
 
 from kubevouch_lab.apiserver import status
-from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.history import EVERYTHING, Trigger
 from kubevouch_lab.apiserver.kinds import PODS, Kind
 from kubevouch_lab.apiserver.selectors import Matches, exact, fields_match, labels_match
@@ -67,18 +66,18 @@ def trigger_of(kind: Kind, query: Mapping[str, str]) -> Trigger:
     return EVERYTHING
 
 
-def page(store: Store, form: Form, namespace: str, query: Mapping[str, str]) -> ListPage:
+def page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]) -> ListPage:
     """The part of a list that a query asks for: objects as they are now, whichever page it is.
 
     All pages bear the revision of the first: a watch from there tells what has changed since.
     """
-    matches = selected(form.kind, query)
+    matches = selected(kind, query)
     limit = min(max(0, number(query.get("limit", "0"), "limit")), 1 << 31)
     revision, after = _start(store, query)
-    stored = store.list(form.base, namespace, trigger=trigger_of(form.kind, query))
+    stored = store.list(kind, namespace, trigger=trigger_of(kind, query))
     left = stored if after is None else stored[bisect_right(stored, after, key=_place) :]
     # No more than the page is looked at: a list of thousands in small pages costs each but once.
-    found = filter(matches, map(form.outward, left))
+    found = filter(matches, left)
     things = list(islice(found, limit + 1) if limit else found)
     if not limit or len(things) <= limit:
         return ListPage(things, revision)

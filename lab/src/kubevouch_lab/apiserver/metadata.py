@@ -1,7 +1,5 @@
 """What the API server itself writes into an object's metadata (apiserver's pkg/registry/rest/meta.go)."""
 
-import uuid
-from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -9,9 +7,7 @@ import msgspec
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.objects import Object
-
-# Random bytes, as many as asked.
-Entropy = Callable[[int], bytes]
+from kubevouch_lab.rng import Entropy, uids
 
 # apimachinery's pkg/util/rand: no vowels, nothing that looks like something else.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -68,7 +64,7 @@ def born(kind: Kind, thing: Object, namespace: str, now: datetime, entropy: Entr
         metadata["namespace"] = namespace
     elif metadata.pop("namespace", ""):
         raise status.bad_request("namespace may not be set on a cluster-scoped object")
-    metadata["uid"] = str(uuid.UUID(bytes=entropy(16), version=4))
+    metadata["uid"] = uids(entropy)()
     metadata["creationTimestamp"] = moment(now)
     if kind.generation:
         metadata["generation"] = 1

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import msgspec
 from aiohttp import web
 
 from kubevouch_lab.apiserver import discovery, openapi
@@ -24,36 +23,26 @@ _VERSION = {
 _PROBES = ("healthz", "livez", "readyz")
 
 
-class PlainPaths:
-    """Answers them."""
-
-    def __init__(self, backends: Backends) -> None:
-        self._backends = backends
-
-    async def answer(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        """The answer, or 404 in plain text."""
-        path = info.path.rstrip("/") or "/"
-        if path == "/version":
-            return encoded(_VERSION)
-        if path[1:] in _PROBES:
-            whole = f"[+]ping ok\n{path[1:]} check passed\n"
-            return text(whole if "verbose" in request.query else "ok")
-        accept = ",".join(request.headers.getall("Accept", []))
-        others = self._backends.others()
-        found = discovery.document(path, accept, address=request.host, others=others)
-        if found is not None:
-            body, media_type = found
-            return web.Response(
-                body=msgspec.json.encode(body), headers={"Content-Type": media_type}
-            )
-        described = openapi.document(path)
-        if described is not None:
-            content, media_type = described
-            return web.Response(body=content, content_type=media_type)
-        steps = path.split("/")[1:]
-        if steps[0] == "apis" and len(steps) == 3:
-            group, version = steps[1:]
-            aggregated = self._backends.aggregated(group, version)
-            if aggregated is not None:
-                return await aggregated(request, replace(info, group=group, version=version))
-        return not_found()
+async def answer(backends: Backends, info: RequestInfo, request: web.Request) -> web.StreamResponse:
+    """The answer, or 404 in plain text."""
+    path = info.path.rstrip("/") or "/"
+    if path == "/version":
+        return encoded(_VERSION)
+    if path[1:] in _PROBES:
+        whole = f"[+]ping ok\n{path[1:]} check passed\n"
+        return text(whole if "verbose" in request.query else "ok")
+    others = backends.others()
+    found = discovery.document(path, address=request.host, others=others)
+    if found is not None:
+        return encoded(found)
+    described = openapi.document(path)
+    if described is not None:
+        content, media_type = described
+        return web.Response(body=content, content_type=media_type)
+    steps = path.split("/")[1:]
+    if steps[0] == "apis" and len(steps) == 3:
+        group, version = steps[1:]
+        aggregated = backends.aggregated(group, version)
+        if aggregated is not None:
+            return await aggregated(request, replace(info, group=group, version=version))
+    return not_found()

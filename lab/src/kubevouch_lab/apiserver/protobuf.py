@@ -7,7 +7,6 @@ lists JSON too, so nothing is ever answered in it.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -30,6 +29,7 @@ from kubevouch_lab.objects import Object
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
+_EMPTY = memoryview(b"")
 # Two bytes make an empty list item, which costs a hundred here.
 _MOST_VALUES = 200_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,35 +51,17 @@ def decoded(raw: bytes, default: tuple[str, str] = ("", "")) -> Object:
         raise status.bad_request(f"unable to decode a protobuf body: {error}") from None
 
 
-@dataclass
-class _Envelope:
-    api_version: str = ""
-    kind: str = ""
-    raw: memoryview = field(default_factory=lambda: memoryview(b""))
-    encoding: str = ""
-
-
 def _unwrapped(data: memoryview, default: tuple[str, str]) -> Object:
-    envelope = _Envelope()
-    for number, wire_type, value in fields(data):
-        content = _bytes(value, wire_type)
-        if number == 1:
-            envelope.api_version, envelope.kind = _type_meta(content)
-        elif number == 2:
-            envelope.raw = content
-        elif number == 3:
-            envelope.encoding = _text(content)
-    if envelope.encoding:
-        raise Malformed(f"content encoding {envelope.encoding!r} is not read")
-    envelope.api_version = envelope.api_version or default[0]
-    envelope.kind = envelope.kind or default[1]
-    message = message_of(envelope.api_version, envelope.kind)
+    parts = {number: _bytes(value, wire_type) for number, wire_type, value in fields(data)}
+    if encoding := _text(parts.get(3, _EMPTY)):
+        raise Malformed(f"content encoding {encoding!r} is not read")
+    api_version, kind = _type_meta(parts.get(1, _EMPTY))
+    api_version, kind = api_version or default[0], kind or default[1]
+    message = message_of(api_version, kind)
     if message is None:
-        raise Malformed(
-            f'no kind "{envelope.kind}" is registered for version "{envelope.api_version}"'
-        )
-    body = _Reader().message(message, envelope.raw, {})
-    return {"apiVersion": envelope.api_version, "kind": envelope.kind, **body}
+        raise Malformed(f'no kind "{kind}" is registered for version "{api_version}"')
+    body = _Reader().message(message, parts.get(2, _EMPTY), {})
+    return {"apiVersion": api_version, "kind": kind, **body}
 
 
 def _type_meta(data: memoryview) -> tuple[str, str]:

@@ -3,9 +3,8 @@
 The path is read as apiserver's pkg/endpoints/request/requestinfo.go reads it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from kubevouch_lab.apiserver.kinds import KINDS, Kind
 from kubevouch_lab.objects import Object
@@ -25,6 +24,24 @@ class UserInfo:
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def shown(self, key: str = "username") -> Object:
+        """As it stands in objects; what is empty is left out. key: what the name is called there."""
+        found = {
+            key: self.name,
+            "uid": self.uid,
+            "groups": list(self.groups),
+            "extra": {key: list(values) for key, values in self.extra.items()},
+        }
+        return {key: value for key, value in found.items() if value}
+
+
+def read_user(said: Object, key: str = "username") -> UserInfo:
+    """Who an object names."""
+    extra = {name: tuple(values) for name, values in sorted((said.get("extra") or {}).items())}
+    return UserInfo(
+        said.get(key) or "", said.get("uid") or "", tuple(said.get("groups") or ()), extra
+    )
 
 
 ANONYMOUS = UserInfo(ANONYMOUS_NAME, groups=(UNAUTHENTICATED,))
@@ -87,47 +104,22 @@ class RequestInfo:
         return KINDS.get((self.group, self.version, self.resource))
 
 
-class Authenticator(Protocol):
-    """Who it is. None, or a StatusError: 401. A request that shows nothing is ANONYMOUS, not None."""
+Authenticator = Callable[[Presented], UserInfo | None]
+"""Who it is. None, or a StatusError: 401. A request that shows nothing is ANONYMOUS, not None."""
 
-    def __call__(self, presented: Presented, /) -> UserInfo | None: ...  # noqa: D102 - said by the class
+Authorizer = Callable[[RequestInfo], tuple[bool, str]]
+"""Whether the user may, and why: the reason goes into the text of the 403 (empty: none)."""
 
+Admission = Callable[[RequestInfo, Object | None, Object | None], Object | None]
+"""Called before a write is kept, with the old and the new object; gives the object to keep, or raises a StatusError.
 
-class Authorizer(Protocol):
-    """Whether the user may, and why: the reason goes into the text of the 403 (empty: none)."""
-
-    def __call__(self, info: RequestInfo, /) -> tuple[bool, str]: ...  # noqa: D102 - said by the class
-
-
-class Admission(Protocol):
-    """Called before a write is kept; gives the object to keep, or raises a StatusError.
-
-    old is None on create, new is None on delete; both may be looked at, neither may be changed in place.
-    """
-
-    def __call__(  # noqa: D102 - said by the class
-        self, info: RequestInfo, old: Object | None, new: Object | None, /
-    ) -> Object | None: ...
-
-
-def everybody_is_admin(_: Presented) -> UserInfo:
-    """For tests that are about something else."""
-    return UserInfo("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
-
-
-def everything_goes(_: RequestInfo) -> tuple[bool, str]:
-    """For tests that are about something else."""
-    return True, ""
-
-
-def nothing_to_say(_: RequestInfo, _old: Object | None, new: Object | None) -> Object | None:
-    """No admission plugin."""
-    return new
+old is None on create, new is None on delete; both may be looked at, neither may be changed in place.
+"""
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get"}
 # Below these, `namespaces/X/status` is a subresource of the namespace itself.
-_OF_THE_NAMESPACE = ("status", "finalize")
+_OF_THE_NAMESPACE = ("status",)
 
 
 def asked(method: str, path: str, query: Query, user: UserInfo) -> RequestInfo:
@@ -141,13 +133,11 @@ def asked(method: str, path: str, query: Query, user: UserInfo) -> RequestInfo:
     else:
         return plain
     verb = _VERBS.get(method, method.lower())
-    watched = rest[0] == "watch" and len(rest) > 1
-    rest = rest[1:] if watched else rest
     namespace, rest = _namespace(rest)
     resource, name, subresource, *tail = [*rest, "", ""] if len(rest) < 3 else rest
     if method == "DELETE":
         verb = "delete" if name else "deletecollection"
-    elif verb == "get" and (watched or (not name and _true(query.get("watch")))):
+    elif verb == "get" and not name and _true(query.get("watch")):
         verb = "watch"
     elif verb == "get" and not name:
         verb = "list"

@@ -10,6 +10,7 @@ from kubevouch_lab.objects import ReadOnlyObject, labels_of
 
 Matches = Callable[[ReadOnlyObject], bool]
 Labels = Mapping[str, str]
+Term = Callable[[Labels], bool]
 
 _COMMA = re.compile(r",(?![^(]*\))")
 _KEY = r"(?P<key>[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?)"
@@ -23,13 +24,7 @@ def labels_match(selector: str) -> Matches:
     """`a=b, c!=d, e in (f, g), h notin (i), !j, k`: all of them hold. What cannot be read is a 400."""
     if not selector.strip():
         return _anything
-    terms = [_label_term(term.strip(), selector) for term in _COMMA.split(selector)]
-
-    def matches(thing: ReadOnlyObject) -> bool:
-        labels = labels_of(thing)
-        return all(term(labels) for term in terms)
-
-    return matches
+    return _all_hold([_label_term(term.strip(), selector) for term in _COMMA.split(selector)])
 
 
 def fields_match(selector: str, fields: Sequence[str] = NAMES) -> Matches:
@@ -62,12 +57,18 @@ def selected_by(selector: Mapping[str, Any] | None) -> Matches:
     if selector is None:
         return lambda _: False
     wanted: Labels = selector.get("matchLabels") or {}
-    terms: list[Callable[[Labels], bool]] = [
-        lambda labels, key=key, value=value: labels.get(key) == value  # type: ignore[misc]
-        for key, value in wanted.items()
-    ]
-    terms += [_expression(each) for each in selector.get("matchExpressions") or []]
+    terms = [_term(key, "In", {value}) for key, value in wanted.items()]
+    for each in selector.get("matchExpressions") or []:
+        operator = each.get("operator", "")
+        terms.append(_term(each.get("key", ""), operator, set(each.get("values") or ())))
+    return _all_hold(terms)
 
+
+def _anything(_: ReadOnlyObject) -> bool:
+    return True
+
+
+def _all_hold(terms: list[Term]) -> Matches:
     def matches(thing: ReadOnlyObject) -> bool:
         labels = labels_of(thing)
         return all(term(labels) for term in terms)
@@ -75,35 +76,20 @@ def selected_by(selector: Mapping[str, Any] | None) -> Matches:
     return matches
 
 
-def _anything(_: ReadOnlyObject) -> bool:
-    return True
-
-
-def _label_term(term: str, whole: str) -> Callable[[Labels], bool]:
+def _label_term(term: str, whole: str) -> Term:
     if found := _SET.match(term):
-        return _one_of(found["key"], found["op"], {v.strip() for v in found["values"].split(",")})
+        values = {value.strip() for value in found["values"].split(",")}
+        return _term(found["key"], "In" if found["op"] == "in" else "NotIn", values)
     if found := _EQUAL.match(term):
-        key, value = found["key"], found["value"]
-        if found["op"] == "!=":
-            return lambda labels: labels.get(key) != value
-        return lambda labels: labels.get(key) == value
+        operator = "NotIn" if found["op"] == "!=" else "In"
+        return _term(found["key"], operator, {found["value"]})
     if found := _EXISTS.match(term):
-        key = found["key"]
-        return (
-            (lambda labels: key not in labels) if found["not"] else (lambda labels: key in labels)
-        )
+        return _term(found["key"], "DoesNotExist" if found["not"] else "Exists", set())
     raise bad_request(f"unable to parse requirement: found '{term}' in '{whole}'")
 
 
-def _one_of(key: str, operator: str, values: set[str]) -> Callable[[Labels], bool]:
-    if operator == "in":
-        return lambda labels: labels.get(key) in values
-    return lambda labels: labels.get(key) not in values
-
-
-def _expression(each: Mapping[str, Any]) -> Callable[[Labels], bool]:
-    key, values = each.get("key", ""), set(each.get("values") or ())
-    match each.get("operator", ""):
+def _term(key: str, operator: str, values: set[str]) -> Term:
+    match operator:
         case "In":
             return lambda labels: labels.get(key) in values
         case "NotIn":
@@ -112,8 +98,7 @@ def _expression(each: Mapping[str, Any]) -> Callable[[Labels], bool]:
             return lambda labels: key in labels
         case "DoesNotExist":
             return lambda labels: key not in labels
-        case unknown:
-            raise bad_request(f'"{unknown}" is not a valid label selector operator')
+    raise bad_request(f'"{operator}" is not a valid label selector operator')
 
 
 def _not_selectable(path: str, fields: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ kube-apiserver's handler chain (apiserver's pkg/server/config.go).
 import asyncio
 import ssl
 import tempfile
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,15 +15,13 @@ from pathlib import Path
 from aiohttp import web
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver import no_containers, status
+from kubevouch_lab.apiserver import no_containers, plain_paths, status
 from kubevouch_lab.apiserver.answers import Answers, not_found, refusal
 from kubevouch_lab.apiserver.audit import AuditLog
 from kubevouch_lab.apiserver.backends import Backends, Call
 from kubevouch_lab.apiserver.bodies import LONGEST
 from kubevouch_lab.apiserver.discovery import SERVED
-from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.outage import Outage, no_server, too_many_requests
-from kubevouch_lab.apiserver.plain_paths import PlainPaths
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
     Admission,
@@ -33,15 +30,13 @@ from kubevouch_lab.apiserver.request import (
     Presented,
     RequestInfo,
     asked,
-    everybody_is_admin,
-    everything_goes,
-    nothing_to_say,
 )
 from kubevouch_lab.apiserver.rest import Resources
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.apiserver.verbs import Verbs, is_apply, unknown_resource
 from kubevouch_lab.disconnect import disconnect
 from kubevouch_lab.objects import bracketed
+from kubevouch_lab.rng import Entropy, uids
 
 # X509_V_FLAG_NO_CHECK_TIME: whoever authenticates looks at the dates, by the clock of the lab.
 _NO_CHECK_TIME = 0x200000
@@ -87,10 +82,10 @@ class ApiServer:
         clock: Clock,
         tls: ServerPki,
         entropy: Entropy,
-        authenticate: Authenticator = everybody_is_admin,
-        authorize: Authorizer = everything_goes,
-        admit: Admission = nothing_to_say,
-        backends: Backends | None = None,
+        authenticate: Authenticator,
+        authorize: Authorizer,
+        admit: Admission,
+        backends: Backends,
         audit: Path | None = None,
     ) -> None:
         self.resources = Resources(
@@ -100,11 +95,10 @@ class ApiServer:
         self._clock = clock
         self._tls = tls
         self._entropy = entropy
-        self._authenticate = authenticate
-        self._authorize = authorize
-        self._backends = backends or Backends()
+        self.authenticate = authenticate
+        self.authorize = authorize
+        self._backends = backends
         self._verbs = Verbs(self.resources, Answers(clock.now))
-        self._plain = PlainPaths(self._backends)
         self._audit_file = audit
         self._audit: AuditLog | None = None
         self._runner: web.AppRunner | None = None
@@ -120,7 +114,7 @@ class ApiServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listens; port 0 takes a free one."""
         if self._audit_file is not None:
-            self._audit = AuditLog(self._audit_file, self._identifier)
+            self._audit = AuditLog(self._audit_file, uids(self._entropy), self._clock.now)
         await self._listen(host, port)
 
     async def stop(self) -> None:
@@ -181,7 +175,7 @@ class ApiServer:
         received, code = self._clock.now(), 0
         info = asked(request.method, request.path, request.query, ANONYMOUS)
         try:
-            user = self._authenticate(_presented(request))
+            user = self.authenticate(_presented(request))
             if user is None:
                 raise status.unauthorized()
             info = replace(info, user=user, manager=_manager(request))
@@ -203,7 +197,7 @@ class ApiServer:
         return response
 
     async def _let_in(self, info: RequestInfo, request: web.Request) -> web.StreamResponse:
-        allowed, reason = self._authorize(info)
+        allowed, reason = self.authorize(info)
         if not allowed:
             raise forbidden(info, reason)
         if (
@@ -212,11 +206,11 @@ class ApiServer:
             and is_apply(info, request)
             and self.resources.is_new(info)
         ):
-            allowed, reason = self._authorize(replace(info, verb="create"))
+            allowed, reason = self.authorize(replace(info, verb="create"))
             if not allowed:
                 raise forbidden(replace(info, verb="create"), reason)
         if not info.is_resource:
-            return await self._plain.answer(info, request)
+            return await plain_paths.answer(self._backends, info, request)
         if info.kind is None:
             aggregated = self._backends.aggregated(info.group, info.version)
             if aggregated is not None:
@@ -242,25 +236,10 @@ class ApiServer:
         request: web.Request,
         received: datetime,
         code: int,
-        *,
         stage: str = "ResponseComplete",
     ) -> None:
-        if self._audit is None:
-            return
-        agent, remote = request.headers.get("User-Agent", ""), request.remote or ""
-        self._audit.answered(
-            info,
-            uri=request.path_qs,
-            agent=agent,
-            remote=remote,
-            received=received,
-            done=self._clock.now(),
-            code=code,
-            stage=stage,
-        )
-
-    def _identifier(self) -> str:
-        return str(uuid.UUID(bytes=self._entropy(16), version=4))
+        if self._audit is not None:
+            self._audit.answered(info, request, received, code, stage)
 
 
 def forbidden(info: RequestInfo, reason: str) -> status.StatusError:

@@ -87,11 +87,6 @@ class Store:
             return [where for where in ((namespace, value),) if where in kept]
         return kept
 
-    def count(self, kind: Kind, namespace: str = "") -> int:
-        """How many there are."""
-        kept = self._objects[kind]
-        return sum(1 for space, _ in kept if space == namespace) if namespace else len(kept)
-
     def create(self, kind: Kind, thing: Object) -> Object:
         """Keeps a new one under its metadata's namespace and name; 409 if the place is taken."""
         where = _where(kind, thing)

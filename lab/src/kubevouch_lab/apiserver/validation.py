@@ -38,6 +38,9 @@ def metadata_causes(kind: Kind, thing: Object) -> Iterator[Cause]:
     name, prefix = metadata["name"], metadata.get("generateName") or ""
     form = _name_form(kind)
     yield from form_causes("metadata.name", form, name)
+    if metadata.get("finalizers"):
+        text = "Forbidden: a kubevouch lab keeps no finalizers"
+        yield "FieldValueForbidden", "metadata.finalizers", text
     if prefix:
         # As a name, but for a dash at its end (api/validation/generic.go).
         yield from form_causes("metadata.generateName", form, re.sub("(?<=.)-$", "a", prefix))

@@ -1,6 +1,5 @@
 """A request for a resource, from its HTTP form to its answer."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from aiohttp import web
@@ -8,8 +7,9 @@ from aiohttp import web
 from kubevouch_lab.apiserver import bodies, http_watch, status
 from kubevouch_lab.apiserver.answers import Answers, encoded
 from kubevouch_lab.apiserver.backends import Call, Special
-from kubevouch_lab.apiserver.deletion import options
+from kubevouch_lab.apiserver.deletion import Options, options
 from kubevouch_lab.apiserver.field_validation import body_kind, known_body, known_patch
+from kubevouch_lab.apiserver.forms import inward
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.listing import ListPage
 from kubevouch_lab.apiserver.request import RequestInfo
@@ -26,30 +26,12 @@ def unknown_resource() -> status.StatusError:
     return status.StatusError(404, "NotFound", message)
 
 
-def method_not_allowed() -> status.StatusError:
-    """405 for a method that a path does not take."""
-    message = "the server does not allow this method on the requested resource"
-    return status.StatusError(405, "MethodNotAllowed", message)
-
-
 class Verbs:
     """Answers requests for resources of the table of kinds."""
 
     def __init__(self, resources: Resources, answers: Answers) -> None:
         self._resources = resources
         self._answers = answers
-        self._by_verb: dict[
-            str, Callable[[RequestInfo, Kind, web.Request], Awaitable[web.StreamResponse]]
-        ] = {
-            "get": self._get,
-            "list": self._list,
-            "watch": self._watch,
-            "create": self._create,
-            "update": self._update,
-            "patch": self._patch,
-            "delete": self._delete,
-            "deletecollection": self._delete_collection,
-        }
 
     async def answer(
         self, info: RequestInfo, kind: Kind, request: web.Request
@@ -57,10 +39,40 @@ class Verbs:
         """The answer to a request that has been let in."""
         _check_served(kind, info)
         if not kind.stored:
-            raise method_not_allowed()
+            raise status.method_not_allowed(kind.group, kind.plural, info.verb)
         if info.verb in {"create", "update", "patch", "delete"}:
             _check_dry_run(info.verb, request)
-        return await self._by_verb[info.verb](info, kind, request)
+        if kind.stored_as:
+            group, version, resource = kind.stored_as
+            info = replace(info, group=group, version=version, resource=resource)
+        match info.verb:
+            case "watch":
+                return await self._watch(info, kind, request)
+            case "list":
+                page = self._resources.list(info, request.query)
+            case "deletecollection":
+                how = options(await _options(request), request.query)
+                gone = self._resources.delete_collection(_dry(info, how), request.query)
+                page = ListPage(gone, self._resources.store.revision)
+            case _:
+                thing, code = await self._one(info, kind, request)
+                return self._answers.object(kind, thing, request, code)
+        return self._answers.list(kind, page, request)
+
+    async def _one(self, info: RequestInfo, kind: Kind, request: web.Request) -> tuple[Object, int]:
+        """A verb on one object: the object, or a Status, and the code."""
+        match info.verb:
+            case "get":
+                return self._resources.get(info), 200
+            case "create":
+                body = inward(kind, await _body(info, kind, request))
+                return self._resources.create(info, body), 201
+            case "update":
+                return self._resources.update(info, await _body(info, kind, request)), 200
+            case "patch":
+                return await self._patch(info, kind, request)
+        how = options(await _options(request), request.query)
+        return self._resources.delete(_dry(info, how), how), 200
 
     async def special(self, special: Special, kind: Kind, call: Call) -> web.StreamResponse:
         """Hands a request to who serves it; the body is decoded before, where it is an object."""
@@ -70,14 +82,6 @@ class Verbs:
             call = replace(call, body=await _body(info, kind, request))
         found = await special(call)
         return encoded(found, 201) if isinstance(found, dict) else found
-
-    async def _get(self, info: RequestInfo, kind: Kind, request: web.Request) -> web.StreamResponse:
-        return self._answers.object(kind, self._resources.get(info), request)
-
-    async def _list(
-        self, info: RequestInfo, kind: Kind, request: web.Request
-    ) -> web.StreamResponse:
-        return self._answers.list(kind, self._resources.list(info, request.query), request)
 
     async def _watch(
         self, info: RequestInfo, kind: Kind, request: web.Request
@@ -98,46 +102,18 @@ class Verbs:
 
         return await http_watch.serve(request, stream, formed)
 
-    async def _create(
-        self, info: RequestInfo, kind: Kind, request: web.Request
-    ) -> web.StreamResponse:
-        made = self._resources.create(info, await _body(info, kind, request))
-        return self._answers.object(kind, made, request, 201)
-
-    async def _update(
-        self, info: RequestInfo, kind: Kind, request: web.Request
-    ) -> web.StreamResponse:
-        kept = self._resources.update(info, await _body(info, kind, request))
-        return self._answers.object(kind, kept, request)
-
     async def _patch(
         self, info: RequestInfo, kind: Kind, request: web.Request
-    ) -> web.StreamResponse:
+    ) -> tuple[Object, int]:
         raw, query = await request.read(), request.query
         if is_apply(info, request):
             body = bodies.configuration(raw, kind, info, query)
             force = query.get("force") == "true"
             kept, created = self._resources.apply(info, body, force=force)
-            return self._answers.object(kind, kept, request, 201 if created else 200)
+            return kept, 201 if created else 200
         bodies.check_force(query)
         change = bodies.patch(raw, request.headers.get("Content-Type", ""), kind)
-        kept = self._resources.patch(info, known_patch(kind, info, query, change))
-        return self._answers.object(kind, kept, request)
-
-    async def _delete(
-        self, info: RequestInfo, kind: Kind, request: web.Request
-    ) -> web.StreamResponse:
-        how = options(await _options(request), request.query)
-        last = self._resources.delete(_dry(info, dry=how.dry_run), how)
-        return self._answers.object(kind, last, request)
-
-    async def _delete_collection(
-        self, info: RequestInfo, kind: Kind, request: web.Request
-    ) -> web.StreamResponse:
-        how = options(await _options(request), request.query)
-        gone = self._resources.delete_collection(_dry(info, dry=how.dry_run), request.query, how)
-        page = ListPage(gone, self._resources.store.revision)
-        return self._answers.list(kind, page, request)
+        return self._resources.patch(info, known_patch(kind, info, query, change)), 200
 
 
 def _check_served(kind: Kind, info: RequestInfo) -> None:
@@ -153,7 +129,7 @@ def _check_served(kind: Kind, info: RequestInfo) -> None:
     collective = info.verb == "create" and not info.subresource
     named = bool(info.name) or info.verb not in {"create", "update", "patch"}
     if info.verb not in served or named == collective:
-        raise method_not_allowed()
+        raise status.method_not_allowed(kind.group, kind.plural, info.verb)
 
 
 def is_apply(info: RequestInfo, request: web.Request) -> bool:
@@ -190,5 +166,5 @@ def _check_dry_run(verb: str, request: web.Request) -> None:
         raise status.invalid("meta.k8s.io", f"{verb.title()}Options", "", [cause])
 
 
-def _dry(info: RequestInfo, *, dry: bool) -> RequestInfo:
-    return replace(info, dry_run=True) if dry else info
+def _dry(info: RequestInfo, how: Options) -> RequestInfo:
+    return replace(info, dry_run=True) if how.dry_run else info

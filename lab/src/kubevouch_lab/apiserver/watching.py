@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-from kubevouch_lab.apiserver.forms import Form
 from kubevouch_lab.apiserver.history import Change, Watcher
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.listing import number, refused, selected, trigger_of
@@ -32,9 +31,9 @@ class Stream:
     """
 
     def __init__(
-        self, form: Form, watcher: Watcher, matches: Matches, initial: list[Event]
+        self, kind: Kind, watcher: Watcher, matches: Matches, initial: list[Event]
     ) -> None:
-        self._form = form
+        self._kind = kind
         self._watcher = watcher
         self._matches = matches
         self._initial = deque(initial)
@@ -68,12 +67,11 @@ class Stream:
 
     def bookmark(self) -> Event:
         """An event without a change, which says how far this stream has come. Ask for it only when no change waits."""
-        return Event("BOOKMARK", _bookmark(self._form.kind, self.revision, initial_end=False))
+        return Event("BOOKMARK", _bookmark(self._kind, self.revision, initial_end=False))
 
     def _seen(self, change: Change) -> Event | None:
         """The event for a change of a selected object, into the selection or out of it; None for any other change."""
-        before = self._form.outward(change.before) if change.before else None
-        after = self._form.outward(change.after) if change.after else None
+        before, after = change.before, change.after
         was = before is not None and self._matches(before)
         now = after is not None and self._matches(after)
         if now and after is not None:
@@ -88,22 +86,21 @@ class Stream:
         return None
 
 
-def stream(store: Store, form: Form, namespace: str, query: Query) -> Stream:
+def stream(store: Store, kind: Kind, namespace: str, query: Query) -> Stream:
     """Opens a watch; 400 and 422 for what cannot be asked, 410 for a revision that is forgotten."""
-    matches = selected(form.kind, query)
+    matches = selected(kind, query)
     initial = _initial_events(query)
     since = number(query.get("resourceVersion") or "0", "resourceVersion")
     whole = initial if initial is not None else since == 0
     # A watch whose start is not said starts with what is there.
-    trigger = trigger_of(form.kind, query)
-    kept = store.list(form.base, namespace, trigger=trigger) if whole else []
-    now = [form.outward(each) for each in kept]
+    trigger = trigger_of(kind, query)
+    kept = store.list(kind, namespace, trigger=trigger) if whole else []
     start = store.revision if whole or since == 0 else since
-    watcher = store.watch(form.base, start, namespace=namespace, trigger=trigger)
-    events = [Event("ADDED", each) for each in now if matches(each)]
+    watcher = store.watch(kind, start, namespace=namespace, trigger=trigger)
+    events = [Event("ADDED", each) for each in kept if matches(each)]
     if initial:
-        events.append(Event("BOOKMARK", _bookmark(form.kind, start, initial_end=True)))
-    return Stream(form, watcher, matches, events)
+        events.append(Event("BOOKMARK", _bookmark(kind, start, initial_end=True)))
+    return Stream(kind, watcher, matches, events)
 
 
 def _initial_events(query: Query) -> bool | None:

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.backends import Backends
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import kind_of
@@ -23,7 +22,7 @@ from kubevouch_lab.cluster.active_faults import ActiveFaults
 from kubevouch_lab.cluster.authorities import PKI, Authorities
 from kubevouch_lab.cluster.folder import Folder, LabError
 from kubevouch_lab.cluster.history import ClusterHistory
-from kubevouch_lab.cluster.light_api import ApiParts, LightApi
+from kubevouch_lab.cluster.light_api import LightApi
 from kubevouch_lab.cluster.site import API_PORT, Site
 from kubevouch_lab.cluster.site_approver import ACCOUNT, SiteApprover
 from kubevouch_lab.controllers.run_all import controllers
@@ -32,8 +31,8 @@ from kubevouch_lab.identity.authorization import Authorization
 from kubevouch_lab.identity.node_restriction import NodeRestriction
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import ApiEndpoint
-from kubevouch_lab.kubelets.key_pairs import ServingPair
 from kubevouch_lab.objects import Object, bracketed, name_of, namespace_of, uid_of
+from kubevouch_lab.pki import KeyPair
 from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.rng import Entropy, uids
@@ -77,7 +76,6 @@ class ControlPlane:
         )
         audit = master / AUDIT_LOG.lstrip("/")
         audit.parent.mkdir(parents=True, exist_ok=True)
-        restriction = NodeRestriction(self.store)
         self._reviews = Reviews(self.store, self.authentication, self.authorize, clock)
         self.server = ApiServer(
             self.store,
@@ -87,7 +85,14 @@ class ControlPlane:
             authenticate=self.authentication,
             authorize=self.authorize,
             admit=dependencies.admission(self.store, self.authorize, entropy),
-            backends=self._backends(restriction),
+            backends=dependencies.backends(
+                reviews=self._reviews,
+                tokens=self.authentication.tokens,
+                admit=NodeRestriction(self.store),
+                node_proxy=self._node_proxy,
+                aggregation=self._aggregation,
+                service_network=site.service_subnets[0],
+            ),
             audit=audit,
         )
         self.client = LocalClient(self.server.resources)
@@ -143,10 +148,9 @@ class ControlPlane:
         made = self.authentication.tokens.requested(info, wanted)
         return str(made["status"]["token"])
 
-    def light_api(self, endpoint: ApiEndpoint, pair: ServingPair | None, token: str) -> LightApi:
+    def light_api(self, endpoint: ApiEndpoint, pair: KeyPair | None, token: str) -> LightApi:
         """For the kubelet of a light node."""
-        parts = ApiParts(self.server, self.authentication, self.authorize, self._reviews)
-        return LightApi(parts, endpoint, pair, token)
+        return LightApi(self.server, self._reviews, endpoint, pair, token)
 
     def review_csrs(self) -> None:
         """The site's approver has changed its mind."""
@@ -222,13 +226,3 @@ class ControlPlane:
             ca=self._pki.ca.chain,
         )
         return {"signers": signers.run, **others}
-
-    def _backends(self, restriction: NodeRestriction) -> Backends:
-        return dependencies.backends(
-            reviews=self._reviews,
-            tokens=self.authentication.tokens,
-            admit=restriction,
-            node_proxy=self._node_proxy,
-            aggregation=self._aggregation,
-            service_network=self._site.service_subnets[0],
-        )

@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -59,66 +58,22 @@ class Record(msgspec.Struct, frozen=True):
         return Site(self.block, self.nodes, self.family, self.whole)
 
 
-@dataclass(frozen=True)
 class Folder:
     """Where things are."""
 
-    root: Path
-
-    @property
-    def record_file(self) -> Path:
-        """The file with what is known about the running lab."""
-        return self.root / "lab.json"
-
-    @property
-    def lock_file(self) -> Path:
-        """The file that a running lab locks."""
-        return self.root / "lab.lock"
-
-    @property
-    def log(self) -> Path:
-        """The log of a lab in the background."""
-        return self.root / "lab.log"
-
-    @property
-    def control(self) -> Path:
-        """The socket of the running lab."""
-        return self.root / "control"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The administrator's."""
-        return self.root / "kubeconfig"
-
-    @property
-    def ssh_config(self) -> Path:
-        """For `ssh -F`."""
-        return self.root / "ssh_config"
-
-    @property
-    def ssh_key(self) -> Path:
-        """The operator's private key."""
-        return self.root / "id_ed25519"
-
-    @property
-    def known_hosts(self) -> Path:
-        """The host keys of all nodes."""
-        return self.root / "known_hosts"
-
-    @property
-    def loopback_addresses(self) -> Path:
-        """The operator's word that these are kubelets' addresses."""
-        return self.root / "loopback-addresses"
-
-    @property
-    def active_faults(self) -> Path:
-        """What has been done to it and lasts."""
-        return self.root / "active-faults.json"
-
-    @property
-    def store(self) -> Path:
-        """The API server's own folder."""
-        return self.root / "apiserver"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.record_file = root / "lab.json"
+        self.lock_file = root / "lab.lock"
+        self.log = root / "lab.log"
+        self.control = root / "control"
+        self.kubeconfig = root / "kubeconfig"
+        self.ssh_config = root / "ssh_config"
+        self.ssh_key = root / "id_ed25519"
+        self.known_hosts = root / "known_hosts"
+        self.loopback_addresses = root / "loopback-addresses"
+        self.active_faults = root / "active-faults.json"
+        self.store = root / "apiserver"
 
     def node(self, name: str) -> Path:
         """The root folder of a machine."""

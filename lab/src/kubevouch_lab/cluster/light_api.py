@@ -6,8 +6,7 @@ certificate or token, and has the same rights; only the audit log has no lines o
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -15,41 +14,35 @@ from kubevouch_lab.apiserver.metadata import clone
 from kubevouch_lab.apiserver.patches import merge_patched
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
-    Authenticator,
-    Authorizer,
     Presented,
     RequestInfo,
     asked,
 )
 from kubevouch_lab.apiserver.server import ApiServer, forbidden
 from kubevouch_lab.apiserver.status import StatusError, unauthorized
-from kubevouch_lab.identity.reviews import Reviews
+from kubevouch_lab.identity.reviews import RESOURCES, Reviews
 from kubevouch_lab.kubelets.api import Api, ApiEndpoint, ApiError
-from kubevouch_lab.kubelets.key_pairs import ServingPair
 from kubevouch_lab.objects import Object
-
-
-@dataclass(frozen=True)
-class ApiParts:
-    """What a request goes through."""
-
-    server: ApiServer
-    authenticate: Authenticator
-    authorize: Authorizer
-    reviews: Reviews
+from kubevouch_lab.pki import KeyPair
 
 
 class LightApi(Api):
     """One identity of a light node's kubelet. It answers nothing while the API server has an outage."""
 
     def __init__(
-        self, parts: ApiParts, endpoint: ApiEndpoint, pair: ServingPair | None, token: str
+        self,
+        server: ApiServer,
+        reviews: Reviews,
+        endpoint: ApiEndpoint,
+        pair: KeyPair | None,
+        token: str,
     ) -> None:
         super().__init__(endpoint, pair, token)
-        self._parts = parts
+        self._server = server
+        self._reviews = reviews
         self._shown = _presented(pair, token)
 
-    async def present(self, pair: ServingPair) -> None:
+    async def present(self, pair: KeyPair) -> None:
         """From now on with this certificate."""
         self._shown = _presented(pair, "")
 
@@ -73,28 +66,28 @@ class LightApi(Api):
         words = {"watch": "true", **query}
         with _told():
             info = self._let_in("GET", path, words)
-            with self._parts.server.resources.watch(info, words) as events:
+            with self._server.resources.watch(info, words) as events:
                 async for event in events:
                     yield event.type, clone(event.object)
 
     def _let_in(self, method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
-        if self._parts.server.outage is not None:
+        if self._server.outage is not None:
             raise ApiError(0, f'{method.title()} "{self.endpoint.url}{path}": EOF')
-        user = self._parts.authenticate(self._shown)
+        user = self._server.authenticate(self._shown)
         if user is None:
             raise unauthorized()
         info = replace(asked(method, path, query, ANONYMOUS), user=user, manager="kubelet")
-        allowed, reason = self._parts.authorize(info)
+        allowed, reason = self._server.authorize(info)
         if not allowed:
             raise forbidden(info, reason)
         return info
 
     def _answer(self, info: RequestInfo, query: Mapping[str, str], body: Object) -> Object:
-        resources = self._parts.server.resources
+        resources = self._server.resources
         if not info.is_resource:
             return {}
-        if info.resource in Reviews.RESOURCES:
-            return self._parts.reviews(info, body)
+        if info.resource in RESOURCES:
+            return self._reviews(info, body)
         match info.verb:
             case "get":
                 return resources.get(info)
@@ -104,18 +97,11 @@ class LightApi(Api):
             case "create":
                 return resources.create(info, clone(body))
             case "patch":
-                return resources.patch(info, lambda thing: merged(thing, body))
+                return resources.patch(info, lambda thing: merge_patched(thing, body))
         raise ApiError(405, f"a kubelet does not {info.verb}")
 
 
-def merged(thing: Object, change: Object) -> Object:
-    """The object with a merge patch."""
-    found: Any = merge_patched(thing, change)
-    made: Object = found
-    return made
-
-
-def _presented(pair: ServingPair | None, token: str) -> Presented:
+def _presented(pair: KeyPair | None, token: str) -> Presented:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     leaf = pair.leaf.public_bytes(Encoding.DER) if pair else None
     return Presented(headers, leaf, "127.0.0.1")

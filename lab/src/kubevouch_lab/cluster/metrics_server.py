@@ -7,7 +7,7 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_files
+from kubevouch.kube.io.credentials import Credential, Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.fleet import KubeletAddressing
@@ -123,7 +123,7 @@ class MetricsServerProgram:
                 clock,
                 log,
                 roots=RootsFile(lambda: self._ca, clock),
-                credentials=_Paced(fixed_or_files(user, clock), self._turns),
+                credentials=_Paced(UserCredentials(user, clock), self._turns),
                 rng=lambda: draw() / (1 << 63),
                 addressing=KubeletAddressing(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from importlib import resources
 
 from kubevouch_lab.cluster import kubeconfigs
 from kubevouch_lab.cluster.disk_files import DiskFile
@@ -15,56 +16,7 @@ KUBELET = "/var/lib/kubelet"
 PKI = f"{KUBELET}/pki"
 _RUNTIME = "unix:///var/run/containerd/containerd.sock"
 
-_CONFIG = """\
-apiVersion: kubelet.config.k8s.io/v1beta1
-authentication:
-  anonymous:
-    enabled: false
-  webhook:
-    cacheTTL: 0s
-    enabled: true
-  x509:
-    clientCAFile: /etc/kubernetes/pki/ca.crt
-authorization:
-  mode: Webhook
-  webhook:
-    cacheAuthorizedTTL: 0s
-    cacheUnauthorizedTTL: 0s
-cgroupDriver: systemd
-clusterDNS:
-- {dns}
-clusterDomain: cluster.local
-containerRuntimeEndpoint: {runtime}
-cpuManagerReconcilePeriod: 0s
-crashLoopBackOff: {{}}
-evictionPressureTransitionPeriod: 0s
-fileCheckFrequency: 0s
-healthzBindAddress: 127.0.0.1
-healthzPort: 10248
-httpCheckFrequency: 0s
-imageMaximumGCAge: 0s
-imageMinimumGCAge: 0s
-kind: KubeletConfiguration
-logging:
-  flushFrequency: 0
-  options:
-    json:
-      infoBufferSize: "0"
-    text:
-      infoBufferSize: "0"
-  verbosity: 0
-memorySwap: {{}}
-nodeStatusReportFrequency: 0s
-nodeStatusUpdateFrequency: 0s
-rotateCertificates: true
-runtimeRequestTimeout: 0s
-shutdownGracePeriod: 0s
-shutdownGracePeriodCriticalPods: 0s
-staticPodPath: /etc/kubernetes/manifests
-streamingConnectionIdleTimeout: 0s
-syncFrequency: 0s
-volumeStatsAggPeriod: 0s
-"""
+_CONFIG = resources.files(__package__).joinpath("manifests", "kubelet-config.yaml").read_text()
 _UNIT = """\
 [Unit]
 Description=kubelet: The Kubernetes Node Agent
@@ -124,7 +76,7 @@ class NodePlan:
 
 def kubelet_configuration(dns: str, *, runtime: str = _RUNTIME) -> str:
     """A KubeletConfiguration as kubeadm writes it, keys sorted, without serverTLSBootstrap."""
-    return _CONFIG.format(dns=dns, runtime=runtime or '""')
+    return _CONFIG.replace("10.96.0.10", dns).replace(_RUNTIME, runtime or '""')
 
 
 def configured(config: str, *, bootstraps: bool) -> str:

@@ -46,7 +46,9 @@ class NodeRuntime:
 
     def log(self, namespace: str, pod: str, container: str) -> Sequence[ContainerLogLine] | None:
         """What its program has printed; the others are silent."""
-        found = next((p for p in self._pods() if _named(p) == (namespace, pod)), None)
+        found = next(
+            (p for p in self._pods() if (namespace_of(p), name_of(p)) == (namespace, pod)), None
+        )
         if found is None or container not in {c["name"] for c in found["spec"]["containers"]}:
             return None
         return self._servers.log(uid_of(found))
@@ -61,7 +63,3 @@ class NodeRuntime:
         hosts = ip_network(self._site.pod_networks(self._host)[0]).hosts()
         next(hosts)
         yield from (str(each) for each in hosts if str(each) not in taken)
-
-
-def _named(pod: Object) -> tuple[str, str]:
-    return namespace_of(pod), name_of(pod)

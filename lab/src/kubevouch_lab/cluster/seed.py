@@ -6,18 +6,22 @@ the lab write by themselves.
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import resources
 
 from kubevouch import goyaml
-from kubevouch_lab.apiserver.kinds import KINDS
+from kubevouch_lab.apiserver.kinds import KINDS, kind_of
+from kubevouch_lab.apiserver.metadata import moment
+from kubevouch_lab.apiserver.registry.strategy import Strategy
+from kubevouch_lab.apiserver.registry.table import SERVICES, STRATEGIES
+from kubevouch_lab.apiserver.request import LOOPBACK, RequestInfo
 from kubevouch_lab.cluster import kubeconfigs, seed_rbac
 from kubevouch_lab.cluster.authorities import Authorities
 from kubevouch_lab.cluster.history import ClusterHistory
 from kubevouch_lab.cluster.node_disk import configured, kubelet_configuration
 from kubevouch_lab.cluster.site import (
     API_PORT,
-    CLUSTER_DOMAIN,
     KUBELET_PORT,
     VERSION,
     Host,
@@ -30,29 +34,6 @@ Uids = Callable[[], str]
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _METRICS_SERVICE = {"IPv4": "10.96.234.196", "IPv6": "fd00:10:96::eac4"}
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-_CLUSTER_CONFIGURATION = """\
-apiServer: {{}}
-apiVersion: kubeadm.k8s.io/v1beta4
-caCertificateValidityPeriod: 87600h0m0s
-certificateValidityPeriod: 8760h0m0s
-certificatesDir: /etc/kubernetes/pki
-clusterName: kubernetes
-controllerManager: {{}}
-dns: {{}}
-encryptionAlgorithm: RSA-2048
-etcd:
-  local:
-    dataDir: /var/lib/etcd
-imageRepository: registry.k8s.io
-kind: ClusterConfiguration
-kubernetesVersion: {version}
-networking:
-  dnsDomain: {domain}
-  podSubnet: {pods}
-  serviceSubnet: {services}
-proxy: {{}}
-scheduler: {{}}
-"""
 
 
 def objects(
@@ -61,27 +42,39 @@ def objects(
     """All of them, in an order in which each finds what it needs, whole with metadata."""
     made, installed = history.cluster_made, history.metrics_server_installed
     system = [
-        *map(_namespace, _NAMESPACES),
+        *(_object("Namespace", name) for name in _NAMESPACES),
         *_service_accounts(),
         *_config_maps(site, pki, bootstraps=bootstraps),
         *_kubernetes_service(site),
         *seed_rbac.objects(),
         *_local_api_services(),
     ]
-    return [
-        *(_complete(each, made, uids) for each in system),
-        *(_complete(_node(site, host), history.joined(host), uids) for host in site.hosts),
-        *(_complete(each, history.renewed, uids) for each in _static_pods(site, history)),
-        *(_complete(each, history.workload_made, uids) for each in manifest("burner.yaml", site)),
-        *(_complete(each, installed, uids) for each in manifest("metrics-server.yaml", site)),
+    found = [
+        *((each, made) for each in system),
+        *((_node(site, host), history.joined(host)) for host in site.hosts),
+        *((each, history.renewed) for each in _static_pods(site, history)),
+        *((each, history.workload_made) for each in manifest("burner.yaml", site)),
+        *((each, installed) for each in manifest("metrics-server.yaml", site)),
     ]
+    return [_complete(thing, born, site, uids) for thing, born in found]
 
 
 def manifest(name: str, site: Site) -> list[Object]:
-    """The objects of a manifest, with the fields that kubectl apply and the API server's defaults would have added."""
-    text = resources.files(__package__).joinpath("manifests", name).read_text()
-    found = [goyaml.read(part.encode()) for part in text.split("\n---\n")]
-    return [_applied(each, site) for each in found if each]
+    """The objects of a manifest, as kubectl apply would send them."""
+    parts = _manifest(name).split("\n---\n")
+    found: list[Object] = [goyaml.read(part.encode()) for part in parts]
+    for thing in found:
+        last = json.dumps(thing, separators=(",", ":"), sort_keys=True) + "\n"
+        noted = {"kubectl.kubernetes.io/last-applied-configuration": last}
+        thing["metadata"]["annotations"] = noted
+        if thing["kind"] == "Service":
+            address = _METRICS_SERVICE[ip_family(site.service_addresses[0])]
+            thing["spec"]["clusterIP"] = address
+    return found
+
+
+def _manifest(name: str) -> str:
+    return resources.files(__package__).joinpath("manifests", name).read_text()
 
 
 def kubelet_config_map(site: Site, *, bootstraps: bool) -> Object:
@@ -90,41 +83,34 @@ def kubelet_config_map(site: Site, *, bootstraps: bool) -> Object:
     return _config_map("kubelet-config", {"kubelet": text})
 
 
-def stamp(moment: datetime) -> str:
-    """As Kubernetes writes moments."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _complete(thing: Object, made: datetime, site: Site, uids: Uids) -> Object:
+    """With the metadata that a server adds, and what it makes of a new object of that kind."""
+    kind = kind_of(thing["apiVersion"], thing["kind"])
+    assert kind is not None, thing
+    metadata = {**thing["metadata"], "uid": uids(), "creationTimestamp": moment(made)}
+    if kind.generation:
+        metadata["generation"] = 1
+    own = {**STRATEGIES, "services": replace(SERVICES, network=site.service_subnets[0])}
+    strategy = own.get(kind.plural) or Strategy()
+    info = RequestInfo("create", "", LOOPBACK)
+    whole = strategy.create(kind, info, {**thing, "metadata": metadata}, made)
+    return {**whole, "status": thing["status"]} if "status" in thing else whole
 
 
-def _complete(thing: Object, made: datetime, uids: Uids) -> Object:
-    metadata = {**thing["metadata"], "uid": uids(), "creationTimestamp": stamp(made)}
-    return {**thing, "metadata": metadata}
-
-
-def _namespace(name: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-        "spec": {"finalizers": ["kubernetes"]},
-        "status": {"phase": "Active"},
-    }
+def _object(kind: str, name: str, namespace: str = "") -> Object:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata}
 
 
 def _service_accounts() -> Iterable[Object]:
     for namespace in _NAMESPACES:
-        yield _service_account("default", namespace)
+        yield _object("ServiceAccount", "default", namespace)
     for name in ("certificate-controller", "endpointslice-controller", "node-controller"):
-        yield _service_account(name, "kube-system")
-
-
-def _service_account(name: str, namespace: str) -> Object:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+        yield _object("ServiceAccount", name, "kube-system")
 
 
 def _config_map(name: str, data: dict[str, str], namespace: str = "kube-system") -> Object:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return {**_object("ConfigMap", name, namespace), "data": data}
 
 
 def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[Object]:
@@ -140,12 +126,9 @@ def _config_maps(site: Site, pki: Authorities, *, bootstraps: bool) -> Iterable[
             "requestheader-username-headers": '["X-Remote-User"]',
         },
     )
-    configuration = _CLUSTER_CONFIGURATION.format(
-        version=VERSION,
-        domain=CLUSTER_DOMAIN,
-        pods=",".join(site.pod_subnets),
-        services=",".join(site.service_subnets),
-    )
+    configuration = _manifest("kubeadm-config.yaml")
+    for made, own in (("10.244.0.0/16", site.pod_subnets), ("10.96.0.0/12", site.service_subnets)):
+        configuration = configuration.replace(made, ",".join(own))
     yield _config_map("kubeadm-config", {"ClusterConfiguration": configuration})
     yield kubelet_config_map(site, bootstraps=bootstraps)
     joining = kubeconfigs.discovery(site.api_url, pki.ca.chain)
@@ -159,26 +142,9 @@ def _kubernetes_service(site: Site) -> Iterable[Object]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
-        "spec": {
-            "clusterIP": site.service_addresses[0],
-            "clusterIPs": [site.service_addresses[0]],
-            "internalTrafficPolicy": "Cluster",
-            "ipFamilies": [ip_family(site.service_addresses[0])],
-            "ipFamilyPolicy": "SingleStack",
-            "ports": [port],
-            "sessionAffinity": "None",
-            "type": "ClusterIP",
-        },
-        "status": {"loadBalancer": {}},
+        "spec": {"clusterIP": site.service_addresses[0], "ports": [port]},
     }
-    skipped = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     served = {"name": "https", "port": API_PORT, "protocol": "TCP"}
-    yield {
-        "apiVersion": "v1",
-        "kind": "Endpoints",
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": skipped},
-        "subsets": [{"addresses": [{"ip": site.api_address}], "ports": [served]}],
-    }
     yield {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -254,15 +220,15 @@ def _node(site: Site, host: Host) -> Object:
 
 
 def _static_pods(site: Site, history: ClusterHistory) -> Iterable[Object]:
-    """Mirror pods of the control plane: running on paper, since the lab's own process is all of them."""
+    """Static pods of the control plane: running on paper, since the lab's own process is all of them."""
     master = site.hosts[0]
+    started = moment(history.renewed + timedelta(seconds=4))
     for name, image in (
         ("etcd", "registry.k8s.io/etcd:3.6.8-0"),
         ("kube-apiserver", f"registry.k8s.io/kube-apiserver:{VERSION}"),
         ("kube-controller-manager", f"registry.k8s.io/kube-controller-manager:{VERSION}"),
         ("kube-scheduler", f"registry.k8s.io/kube-scheduler:{VERSION}"),
     ):
-        started = stamp(history.renewed + timedelta(seconds=4))
         state = {"running": {"startedAt": started}}
         yield {
             "apiVersion": "v1",
@@ -274,139 +240,18 @@ def _static_pods(site: Site, history: ClusterHistory) -> Iterable[Object]:
                 "annotations": {"kubernetes.io/config.source": "file"},
             },
             "spec": {
-                "containers": [_container(name, image)],
-                "dnsPolicy": "ClusterFirst",
+                "containers": [
+                    {"name": name, "image": image, "resources": {"requests": {"cpu": "100m"}}}
+                ],
                 "hostNetwork": True,
                 "nodeName": master.name,
                 "priority": 2_000_001_000,
                 "priorityClassName": "system-node-critical",
-                "restartPolicy": "Always",
-                "schedulerName": "default-scheduler",
-                "securityContext": {},
-                "terminationGracePeriodSeconds": 30,
                 "tolerations": [{"effect": "NoExecute", "operator": "Exists"}],
             },
             "status": {
-                "conditions": [_true(kind, started) for kind in _POD_CONDITIONS],
-                "containerStatuses": [_running(name, image, state)],
-                "hostIP": master.address,
-                "hostIPs": [{"ip": each} for each in master.addresses],
                 "phase": "Running",
-                "podIP": master.address,
-                "podIPs": [{"ip": each} for each in master.addresses],
-                "qosClass": "Burstable",
                 "startTime": started,
+                "containerStatuses": [{"name": name, "restartCount": 0, "state": state}],
             },
         }
-
-
-_POD_CONDITIONS = (
-    "PodReadyToStartContainers",
-    "Initialized",
-    "Ready",
-    "ContainersReady",
-    "PodScheduled",
-)
-
-
-def _true(kind: str, since: str) -> Object:
-    return {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": since}
-
-
-def _container(name: str, image: str) -> Object:
-    return {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "resources": {"requests": {"cpu": "100m"}},
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-    }
-
-
-def _running(name: str, image: str, state: Object) -> Object:
-    return {
-        "name": name,
-        "image": image,
-        "imageID": "",
-        "lastState": {},
-        "ready": True,
-        "restartCount": 0,
-        "started": True,
-        "state": state,
-    }
-
-
-def _applied(thing: Object, site: Site) -> Object:
-    """What `kubectl apply` notes, and the defaults of the kinds that our manifests hold (pkg/apis/*/v1/defaults.go)."""
-    last = json.dumps(thing, separators=(",", ":"), sort_keys=True) + "\n"
-    noted = {"kubectl.kubernetes.io/last-applied-configuration": last}
-    metadata = {**thing["metadata"], "annotations": noted}
-    settled = {**thing, "metadata": metadata}
-    if thing["kind"] == "Deployment":
-        return _deployment(settled)
-    if thing["kind"] == "Service":
-        return _service(settled, site)
-    if thing["kind"] == "APIService":
-        service = {**thing["spec"]["service"], "port": 443}
-        return settled | {"spec": {**thing["spec"], "service": service}}
-    return settled
-
-
-def _service(thing: Object, site: Site) -> Object:
-    address = _METRICS_SERVICE[ip_family(site.service_addresses[0])]
-    spec = {
-        **thing["spec"],
-        "clusterIP": address,
-        "clusterIPs": [address],
-        "internalTrafficPolicy": "Cluster",
-        "ipFamilies": [ip_family(address)],
-        "ipFamilyPolicy": "SingleStack",
-        "sessionAffinity": "None",
-        "type": "ClusterIP",
-    }
-    return thing | {"spec": spec, "status": {"loadBalancer": {}}}
-
-
-def _deployment(thing: Object) -> Object:
-    spec = thing["spec"]
-    pod = spec["template"]["spec"]
-    account = {"serviceAccount": name} if (name := pod.get("serviceAccountName")) else {}
-    pod = {
-        "dnsPolicy": "ClusterFirst",
-        "restartPolicy": "Always",
-        "schedulerName": "default-scheduler",
-        "securityContext": {},
-        "terminationGracePeriodSeconds": 30,
-        **pod,
-        **account,
-        "containers": [_settled_container(each) for each in pod["containers"]],
-    }
-    rolling = {"maxSurge": "25%", "maxUnavailable": "25%"}
-    rolling |= spec.get("strategy", {}).get("rollingUpdate", {})
-    settled = {
-        "progressDeadlineSeconds": 600,
-        "revisionHistoryLimit": 10,
-        **spec,
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
-        "template": {**spec["template"], "spec": pod},
-    }
-    metadata = {**thing["metadata"], "generation": 1}
-    return thing | {"metadata": metadata, "spec": settled, "status": {}}
-
-
-def _settled_container(container: Object) -> Object:
-    probe = {"failureThreshold": 3, "periodSeconds": 10, "successThreshold": 1, "timeoutSeconds": 1}
-    probes: Object = {
-        name: probe | container[name]
-        for name in ("livenessProbe", "readinessProbe")
-        if name in container
-    }
-    return {
-        "imagePullPolicy": "IfNotPresent",
-        "resources": {},
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-        **container,
-        **probes,
-    }

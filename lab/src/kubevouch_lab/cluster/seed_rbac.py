@@ -35,23 +35,6 @@ _EVERYTHING: list[Rule] = [
     {"nonResourceURLs": ["*"], "verbs": ["*"]},
 ]
 _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*")
-_NODE: list[Rule] = [
-    _rule("create", "authentication.k8s.io", "tokenreviews"),
-    _rule("create", "authorization.k8s.io", "localsubjectaccessreviews subjectaccessreviews"),
-    _rule(_READ, "core", "services"),
-    _rule("create get list watch", "core", "nodes"),
-    _rule("patch update", "core", "nodes/status"),
-    _rule("patch update", "core", "nodes"),
-    _rule("create patch update", "core events.k8s.io", "events"),
-    _rule(_READ, "core", "pods"),
-    _rule("create delete", "core", "pods"),
-    _rule("patch update", "core", "pods/status"),
-    _rule("create", "core", "pods/eviction"),
-    _rule(_READ, "core", "configmaps secrets"),
-    _rule("create get list watch", _CSRS, "certificatesigningrequests"),
-    _rule("create delete get patch update", "coordination.k8s.io", "leases"),
-    _rule("create", "core", "serviceaccounts/token"),
-]
 _VIEW: list[Rule] = [
     _rule(
         _READ,
@@ -89,11 +72,10 @@ CLUSTER_ROLES: dict[str, list[Rule]] = {
         _rule(
             "create",
             "authorization.k8s.io",
-            "selfsubjectaccessreviews selfsubjectrulesreviews",
+            "selfsubjectaccessreviews",
         ),
         _rule("create", "authentication.k8s.io", "selfsubjectreviews"),
     ],
-    "system:node": _NODE,
     "system:node-bootstrapper": [
         _rule("create get list watch", _CSRS, "certificatesigningrequests")
     ],
@@ -116,15 +98,6 @@ CLUSTER_ROLES: dict[str, list[Rule]] = {
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": [
         _rule("create", _CSRS, "certificatesigningrequests/selfnodeclient")
     ],
-    "system:certificates.k8s.io:kubelet-serving-approver": [
-        _rule("approve", _CSRS, "signers", "kubernetes.io/kubelet-serving")
-    ],
-    "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver": [
-        _rule("approve", _CSRS, "signers", "kubernetes.io/kube-apiserver-client-kubelet")
-    ],
-    "system:service-account-issuer-discovery": [
-        _paths("/.well-known/openid-configuration", "/openid/v1/jwks")
-    ],
     "system:controller:certificate-controller": _APPROVE,
     "kubeadm:get-nodes": [_rule("get", "core", "nodes")],
 }
@@ -138,12 +111,6 @@ CLUSTER_ROLE_BINDINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "system:public-info-viewer": (
         "system:public-info-viewer",
         ("Group system:authenticated", "Group system:unauthenticated"),
-    ),
-    # The authorizer of nodes decides for them, not this role (bootstrappolicy/policy.go: bound to nobody).
-    "system:node": ("system:node", ()),
-    "system:service-account-issuer-discovery": (
-        "system:service-account-issuer-discovery",
-        ("Group system:serviceaccounts",),
     ),
     "system:controller:certificate-controller": (
         "system:controller:certificate-controller",

@@ -8,12 +8,9 @@ import hashlib
 import json
 from datetime import datetime
 
-from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, REPLICA_SETS
 from kubevouch_lab.apiserver.metadata import moment
-from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.loop import Controller
 from kubevouch_lab.controllers.owners import owned, owner_reference
 from kubevouch_lab.controllers.replica_sets import replicas_of
 from kubevouch_lab.objects import (
@@ -28,39 +25,25 @@ from kubevouch_lab.objects import (
 HASH = "pod-template-hash"
 
 
-class Deployments:
+class Deployments(Controller):
     """Writes ReplicaSets; what they want, `replica_sets` does."""
 
-    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
+    kinds = (DEPLOYMENTS, REPLICA_SETS)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        kinds = (DEPLOYMENTS, REPLICA_SETS)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock)
-
-    def sync(self) -> float | None:
-        """All of them, once."""
-        return attempt_each(self._store.list(DEPLOYMENTS), self._one)
-
-    def _one(self, deployment: Object) -> None:
-        if "deletionTimestamp" in deployment["metadata"]:
-            return
-        space = namespace_of(deployment)
-        new, old = self._sets(deployment)
+    def _one(self, thing: Object) -> None:
+        space = namespace_of(thing)
+        new, old = self._sets(thing)
         if new is None:
-            first = new_replica_set(deployment)
-            first["spec"]["replicas"] = grown(deployment, first, old)
+            first = new_replica_set(thing)
+            first["spec"]["replicas"] = grown(thing, first, old)
             self._client.create(REPLICA_SETS, first)
         else:
-            for name, replicas in scales(deployment, new, old).items():
+            for name, replicas in scales(thing, new, old).items():
                 self._client.patch(REPLICA_SETS, name, {"spec": {"replicas": replicas}}, space)
         for each in old:
             if not replicas_of(each) and not status_of(each).get("replicas"):
                 self._client.delete(REPLICA_SETS, name_of(each), space)
-        self._write_status(deployment)
+        self._write_status(thing)
 
     def _sets(self, deployment: Object) -> tuple[Object | None, list[Object]]:
         """The ReplicaSet of the present template, and the others."""

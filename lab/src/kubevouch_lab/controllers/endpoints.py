@@ -4,13 +4,9 @@ Source: staging/src/k8s.io/endpointslice/{reconciler,utils}.go.
 """
 
 import hashlib
-from collections import defaultdict
 
-from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import ENDPOINT_SLICES, PODS, SERVICES
-from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.loop import Controller
 from kubevouch_lab.controllers.owners import owner_reference
 from kubevouch_lab.controllers.replica_sets import is_ready
 from kubevouch_lab.objects import (
@@ -27,68 +23,39 @@ CONTROLLER = "endpointslice-controller.k8s.io"
 SERVICE = "kubernetes.io/service-name"
 
 
-class EndpointsController:
+class EndpointsController(Controller):
     """Looks after changes of Services and pods."""
 
-    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
+    kinds = (SERVICES, PODS, ENDPOINT_SLICES)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        kinds = (SERVICES, PODS, ENDPOINT_SLICES)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock)
-
-    def sync(self) -> float | None:
-        """Every Service, once."""
-        return attempt_each(self._store.list(SERVICES), self._one)
-
-    def _one(self, service: Object) -> None:
-        if not (service.get("spec") or {}).get("selector"):
+    def _one(self, thing: Object) -> None:
+        if not (thing.get("spec") or {}).get("selector"):
             return
-        space, name = namespace_of(service), name_of(service)
+        space = namespace_of(thing)
         pods = [
             pod
             for pod in self._store.list(PODS, space)
-            if _selected(service, pod) and status_of(pod).get("podIP")
+            if _selected(thing, pod) and status_of(pod).get("podIP")
         ]
-        present = {
-            name_of(each): each
-            for each in self._store.list(ENDPOINT_SLICES, space)
-            if labels_of(each).get(SERVICE) == name and labels_of(each).get(MANAGED) == CONTROLLER
-        }
-        for each in slices_of(service, pods):
-            self._keep(present.pop(name_of(each), None), each)
-        for gone in present:
-            self._client.delete(ENDPOINT_SLICES, gone, space)
-
-    def _keep(self, old: Object | None, made: Object) -> None:
-        """Writes a slice if it is new or has changed."""
+        made = slice_of(thing, pods)
+        old = self._store.find(ENDPOINT_SLICES, name_of(made), space)
         if old is None:
             self._client.create(ENDPOINT_SLICES, made)
-        elif any((old.get(key) or []) != (made.get(key) or []) for key in ("endpoints", "ports")):
+        elif any((old.get(key) or []) != made[key] for key in ("endpoints", "ports")):
             self._client.update(ENDPOINT_SLICES, {**old, **made, "metadata": old["metadata"]})
 
 
-def slices_of(service: Object, pods: list[Object]) -> list[Object]:
-    """One slice for each set of port numbers that the pods have behind the Service's ports."""
-    by_ports: dict[str, tuple[list[Object], list[Object]]] = defaultdict(lambda: ([], []))
-    for pod in pods:
-        ports = [
-            found for each in service["spec"].get("ports") or [] if (found := _port(each, pod))
-        ]
-        by_ports[repr(ports)][0][:] = ports
-        by_ports[repr(ports)][1].append(_endpoint(service, pod))
-    if not by_ports:
-        by_ports[""] = ([], [])
-    return [_slice(service, *found) for found in by_ports.values()]
+def slice_of(service: Object, pods: list[Object]) -> Object:
+    """One slice for all of them, with the ports of the Service as the first pod has them."""
+    declared = service["spec"].get("ports") or []
+    ports = [found for each in declared for pod in pods[:1] if (found := _port(each, pod))]
+    return _slice(service, ports, [_endpoint(service, pod) for pod in pods])
 
 
 def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Object:
     metadata = service["metadata"]
     name = metadata["name"]
-    mark = hashlib.sha256(f"{metadata['uid']}{ports!r}".encode()).hexdigest()
+    mark = hashlib.sha256(metadata["uid"].encode()).hexdigest()
     letters = "".join("bcdfghjklmnpqrst"[int(digit, 16)] for digit in mark[:5])
     labels = {**(metadata.get("labels") or {}), MANAGED: CONTROLLER, SERVICE: name}
     return {
@@ -110,16 +77,15 @@ def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Obj
 
 
 def _endpoint(service: Object, pod: Object) -> Object:
-    terminating = "deletionTimestamp" in pod["metadata"]
     serving = is_ready(pod)
     published = bool(service["spec"].get("publishNotReadyAddresses"))
     metadata = pod["metadata"]
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {
-            "ready": published or (serving and not terminating),
+            "ready": published or serving,
             "serving": serving,
-            "terminating": terminating,
+            "terminating": False,
         },
         "nodeName": pod["spec"].get("nodeName", ""),
         "targetRef": {

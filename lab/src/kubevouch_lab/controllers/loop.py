@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.history import Watcher
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.status import StatusError
@@ -60,6 +61,28 @@ def attempt_each(things: Iterable[Object], one: Callable[[Object], None]) -> flo
             _LOG.warning("sync failed: %r", error)
             again = _RETRY
     return again
+
+
+class Controller:
+    """Looks after each object of its first kind, whenever something of one of its kinds has changed."""
+
+    kinds: tuple[Kind, ...]
+
+    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
+        self._store = store
+        self._client = client
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        await reconcile(self._store, self.kinds, self.sync, clock=self._clock)
+
+    def sync(self) -> float | None:
+        """All of them, once."""
+        return attempt_each(self._store.list(self.kinds[0]), self._one)
+
+    def _one(self, thing: Object) -> None:
+        raise NotImplementedError
 
 
 async def _follow(watcher: Watcher, changed: asyncio.Event) -> None:

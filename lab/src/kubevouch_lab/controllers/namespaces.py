@@ -11,7 +11,7 @@ from kubevouch_lab.apiserver.kinds import (
     SERVICE_ACCOUNTS,
 )
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.loop import Controller
 from kubevouch_lab.objects import Object, name_of
 
 ROOT_CA = "kube-root-ca.crt"
@@ -22,28 +22,17 @@ _DESCRIPTION = (
 )
 
 
-class NamespaceController:
+class NamespaceController(Controller):
     """ca: PEM. What is deleted or changed comes back."""
 
+    kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
+
     def __init__(self, store: Store, client: LocalClient, clock: Clock, ca: bytes) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
+        super().__init__(store, client, clock)
         self._ca = ca.decode()
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        kinds = (NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock)
-
-    def sync(self) -> float | None:
-        """Every namespace, once."""
-        return attempt_each(self._store.list(NAMESPACES), self._one)
-
-    def _one(self, namespace: Object) -> None:
-        space = name_of(namespace)
-        if "deletionTimestamp" in namespace["metadata"]:
-            return  # it goes with the last of what it holds
+    def _one(self, thing: Object) -> None:
+        space = name_of(thing)
         if self._store.find(SERVICE_ACCOUNTS, "default", space) is None:
             made: Object = {"metadata": {"name": "default", "namespace": space}}
             self._client.create(SERVICE_ACCOUNTS, made)

@@ -13,7 +13,7 @@ from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import LEASES, NODES, PODS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each
+from kubevouch_lab.controllers.loop import Controller, attempt_each
 from kubevouch_lab.objects import Object, condition, name_of, status_of
 
 _EVERY = 5.0
@@ -35,13 +35,11 @@ class Seen:
     at: float
 
 
-class NodeLifecycle:
+class NodeLifecycle(Controller):
     """Looks every five seconds."""
 
     def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
+        super().__init__(store, client, clock)
         self._seen: dict[str, Seen] = {}
 
     async def run(self) -> None:
@@ -60,8 +58,8 @@ class NodeLifecycle:
         known = {name_of(node) for node in nodes}
         self._seen = {name: seen for name, seen in self._seen.items() if name in known}
 
-    def _one(self, node: Object) -> None:
-        name, now = name_of(node), self._clock.monotonic()
+    def _one(self, thing: Object) -> None:
+        name, now = name_of(thing), self._clock.monotonic()
         node = self._store.get(NODES, name)
         sign = self._sign(node)
         if self._seen.get(name, Seen("", 0.0)).sign != sign:

@@ -3,11 +3,8 @@
 Source: pkg/controller/replicaset/{replica_set,replica_set_utils}.go and pkg/controller/controller_utils.go.
 """
 
-from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import PODS, REPLICA_SETS
-from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.loop import Controller
 from kubevouch_lab.controllers.owners import owned, owner_reference
 from kubevouch_lab.objects import (
     Object,
@@ -21,33 +18,20 @@ from kubevouch_lab.objects import (
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
-class ReplicaSets:
+class ReplicaSets(Controller):
     """Makes and deletes pods. Deployments write what ReplicaSets want."""
 
-    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
+    kinds = (REPLICA_SETS, PODS)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        kinds = (REPLICA_SETS, PODS)
-        await reconcile(self._store, kinds, self.sync, clock=self._clock)
-
-    def sync(self) -> float | None:
-        """All of them, once."""
-        return attempt_each(self._store.list(REPLICA_SETS), self._one)
-
-    def _one(self, replica_set: Object) -> None:
-        space = namespace_of(replica_set)
-        mine = alive(owned(self._store.list(PODS, space), replica_set))
-        wanted = replicas_of(replica_set)
-        if "deletionTimestamp" not in replica_set["metadata"]:
-            for _ in range(wanted - len(mine)):
-                self._client.create(PODS, new_pod(replica_set), space)
-            for pod in surplus(mine, len(mine) - wanted):
-                self._client.delete(PODS, name_of(pod), space)
-        self._write_status(replica_set)
+    def _one(self, thing: Object) -> None:
+        space = namespace_of(thing)
+        mine = alive(owned(self._store.list(PODS, space), thing))
+        wanted = replicas_of(thing)
+        for _ in range(wanted - len(mine)):
+            self._client.create(PODS, new_pod(thing), space)
+        for pod in surplus(mine, len(mine) - wanted):
+            self._client.delete(PODS, name_of(pod), space)
+        self._write_status(thing)
 
     def _write_status(self, replica_set: Object) -> None:
         name, space = name_of(replica_set), namespace_of(replica_set)
@@ -67,13 +51,8 @@ def replicas_of(thing: Object) -> int:
 
 
 def alive(pods: list[Object]) -> list[Object]:
-    """Those that count: neither finished nor being deleted."""
-    return [
-        pod
-        for pod in pods
-        if status_of(pod).get("phase") not in _FINISHED
-        and "deletionTimestamp" not in pod["metadata"]
-    ]
+    """Those that count: not finished."""
+    return [pod for pod in pods if status_of(pod).get("phase") not in _FINISHED]
 
 
 def is_ready(pod: Object) -> bool:
@@ -97,16 +76,9 @@ def new_pod(replica_set: Object) -> Object:
 
 def surplus(pods: list[Object], count: int) -> list[Object]:
     """The pods to delete first: those without a node, then those not ready, then the youngest."""
-
-    def order(pod: Object) -> tuple[bool, bool, str]:
-        return bool(pod["spec"].get("nodeName")), is_ready(pod), _older(pod)
-
-    return sorted(pods, key=order)[: max(count, 0)]
-
-
-def _older(pod: Object) -> str:
-    """Sorts the youngest first: every character turned round."""
-    return "".join(chr(0x7F - ord(char)) for char in pod["metadata"]["creationTimestamp"])
+    youngest = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    ordered = sorted(youngest, key=lambda pod: (bool(pod["spec"].get("nodeName")), is_ready(pod)))
+    return ordered[: max(count, 0)]
 
 
 def replica_set_status(replica_set: Object, pods: list[Object]) -> Object:

@@ -9,13 +9,10 @@ Texts: pkg/scheduler/framework/plugins and pkg/scheduler/framework/types.go (Fit
 
 from collections import Counter
 
-from kubevouch.clock import Clock
-from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import NODES, PODS
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.selectors import selected_by
-from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.controllers.loop import attempt_each, reconcile
+from kubevouch_lab.controllers.loop import Controller, attempt_each
 from kubevouch_lab.controllers.owners import controller_uid
 from kubevouch_lab.objects import Object, condition, labels_of, name_of, namespace_of, status_of
 
@@ -23,34 +20,25 @@ _HARD = frozenset({"NoSchedule", "NoExecute"})
 _HOST = "kubernetes.io/hostname"
 
 
-class Scheduler:
+class Scheduler(Controller):
     """Binds pods that have no node."""
 
-    def __init__(self, store: Store, client: LocalClient, clock: Clock) -> None:
-        self._store = store
-        self._client = client
-        self._clock = clock
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        await reconcile(self._store, (PODS, NODES), self.sync, clock=self._clock)
+    kinds = (PODS, NODES)
 
     def sync(self) -> float | None:
         """Every pod that waits, once; again in five seconds while one waits, for what failed."""
         attempt_each(self._store.pods_of(""), self._one)
         return 5.0 if self._store.pods_of("") else None
 
-    def _one(self, pod: Object) -> None:
-        if "deletionTimestamp" in pod["metadata"]:
-            return
+    def _one(self, thing: Object) -> None:
         nodes = self._store.list(NODES)
         pods = self._store.list(PODS)
-        against = {name_of(node): objection(pod, node, pods) for node in nodes}
+        against = {name_of(node): objection(thing, node, pods) for node in nodes}
         free = [name for name, why in against.items() if not why]
         if free:
-            self._bind(pod, least_loaded(pod, free, pods))
+            self._bind(thing, least_loaded(thing, free, pods))
         else:
-            self._note(pod, fit_error(against))
+            self._note(thing, fit_error(against))
 
     def _bind(self, pod: Object, node: str) -> None:
         name, space = name_of(pod), namespace_of(pod)

@@ -2,7 +2,7 @@
 
 - `authentication`: client certificates, service-account and bootstrap tokens, impersonation
 - `authorization`: system:masters, the authorizer of nodes (`nodes`), RBAC (`rbac`)
-- `admission`: several plugins as one: NodeRestriction (`node_restriction`), ServiceAccount and Priority
-  (`pod_admission`); `escalation`: nobody grants what they do not hold; those for signing requests stand in signer/
+- admission plugins: NodeRestriction (`node_restriction`), ServiceAccount and Priority (`pod_admission`); `escalation`:
+  nobody grants what they do not hold; those for signing requests stand in signer/
 - `reviews`: TokenReview, the SubjectAccessReviews, SelfSubjectReview; `tokens`: TokenRequest
 """

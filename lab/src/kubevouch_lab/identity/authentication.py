@@ -23,7 +23,6 @@ from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import ChainBuilder
 from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH
 from kubevouch_lab.apiserver.kinds import SECRETS
-from kubevouch_lab.apiserver.metadata import Entropy
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
     AUTHENTICATED,
@@ -36,6 +35,7 @@ from kubevouch_lab.apiserver.server import forbidden
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.tokens import InvalidToken, Tokens
 from kubevouch_lab.objects import read_moment
+from kubevouch_lab.rng import Entropy
 
 _BOOTSTRAP_TOKEN = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _BOOTSTRAPPERS = "system:bootstrappers"

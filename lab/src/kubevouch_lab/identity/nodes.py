@@ -3,15 +3,13 @@
 Sources: plugin/pkg/auth/authorizer/node/node_authorizer.go (1.36, AuthorizeNodeWithSelectors on),
 pkg/auth/nodeidentifier/default.go, NodeRules in plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go.
 
-Not here: volumes, resource claims and CSI, which no kubelet of the lab has.
+Not here: what pods refer to (volumes, Secrets, ConfigMaps, resource claims), which no kubelet of the lab reads.
 """
-
-from collections.abc import Iterator
 
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity.rbac import Rule, allows
-from kubevouch_lab.objects import Object, name_of
+from kubevouch_lab.objects import name_of
 
 PREFIX = "system:node:"
 GROUP = "system:nodes"
@@ -59,7 +57,7 @@ def decide(store: Store, info: RequestInfo) -> tuple[bool, str] | None:
 def _subdivided(store: Store, node: str, info: RequestInfo) -> tuple[bool, str] | None:
     match info.group, info.resource:
         case "", ("secrets" | "configmaps"):
-            return _related_read(store, node, info)
+            return _related_read(node, info)
         case "", "serviceaccounts":
             return _token(store, node, info)
         case "coordination.k8s.io", "leases":
@@ -71,20 +69,11 @@ def _subdivided(store: Store, node: str, info: RequestInfo) -> tuple[bool, str] 
     return None
 
 
-def _related_read(store: Store, node: str, info: RequestInfo) -> tuple[bool, str]:
+def _related_read(node: str, info: RequestInfo) -> tuple[bool, str]:
+    """No kubelet of the lab reads what its pods refer to."""
     if info.verb not in _READS:
         return False, "can only read resources of this type"
-    if info.subresource:
-        return False, "cannot read subresource"
-    if not info.namespace:
-        return False, "can only read namespaced object of this type"
-    if not info.name:
-        return False, "No Object name found"
-    used = _secrets if info.resource == "secrets" else _config_maps
-    return _related(
-        node,
-        found=any(info.name in used(pod) for pod in store.pods_of(node, info.namespace)),
-    )
+    return _related(node, found=False)
 
 
 def _token(store: Store, node: str, info: RequestInfo) -> tuple[bool, str]:
@@ -142,26 +131,3 @@ def _related(node: str, *, found: bool) -> tuple[bool, str]:
     if found:
         return True, ""
     return False, f"no relationship found between node '{node}' and this object"
-
-
-def _secrets(pod: Object) -> set[str]:
-    return set(_references(pod["spec"], "secret", "secretName", "secretRef", "secretKeyRef")) | {
-        each.get("name", "") for each in pod["spec"].get("imagePullSecrets") or []
-    }
-
-
-def _config_maps(pod: Object) -> set[str]:
-    return set(_references(pod["spec"], "configMap", "name", "configMapRef", "configMapKeyRef"))
-
-
-def _references(spec: Object, volume: str, key: str, *in_environment: str) -> Iterator[str]:
-    """Names of the objects that a pod's volumes and its containers' environments refer to."""
-    for each in spec.get("volumes") or []:
-        yield (each.get(volume) or {}).get(key, "")
-        for source in (each.get("projected") or {}).get("sources") or []:
-            yield (source.get(volume) or {}).get("name", "")
-    for container in (spec.get("containers") or []) + (spec.get("initContainers") or []):
-        for variable in (container.get("env") or []) + (container.get("envFrom") or []):
-            source = variable.get("valueFrom") or variable
-            for reference in in_environment:
-                yield (source.get(reference) or {}).get("name", "")

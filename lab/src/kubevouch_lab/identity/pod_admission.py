@@ -7,10 +7,11 @@ from typing import NoReturn
 
 from kubevouch_lab.apiserver import no_containers, status
 from kubevouch_lab.apiserver.kinds import SERVICE_ACCOUNTS
-from kubevouch_lab.apiserver.metadata import Entropy, generated
+from kubevouch_lab.apiserver.metadata import generated
 from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.objects import Object, annotations_of
+from kubevouch_lab.rng import Entropy
 
 _MIRROR = "kubernetes.io/config.mirror"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder

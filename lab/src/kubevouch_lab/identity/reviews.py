@@ -6,16 +6,15 @@ Sources: pkg/registry/authentication/{tokenreview,selfsubjectreview}, pkg/regist
 pkg/registry/authorization/util/helpers.go in Kubernetes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.metadata import moment
-from kubevouch_lab.apiserver.request import Authorizer, RequestInfo, UserInfo
+from kubevouch_lab.apiserver.request import Authorizer, RequestInfo, UserInfo, read_user
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.identity import nodes, rbac
 from kubevouch_lab.identity.authentication import Authentication
-from kubevouch_lab.identity.authorization import MASTERS
 from kubevouch_lab.identity.tokens import InvalidToken
 from kubevouch_lab.objects import Object
 
@@ -23,17 +22,18 @@ _AUTHORIZATION = "authorization.k8s.io"
 _AUTHENTICATION = "authentication.k8s.io"
 
 
-class Reviews:
-    """Answers creates of reviews: `reviews(info, body)`; `RESOURCES` are theirs."""
+RESOURCES: Final[Mapping[str, str]] = {
+    "tokenreviews": _AUTHENTICATION,
+    "selfsubjectreviews": _AUTHENTICATION,
+    "subjectaccessreviews": _AUTHORIZATION,
+    "selfsubjectaccessreviews": _AUTHORIZATION,
+    "localsubjectaccessreviews": _AUTHORIZATION,
+}
+"""The reviews that there are, and their groups."""
 
-    RESOURCES = (
-        "tokenreviews",
-        "selfsubjectreviews",
-        "subjectaccessreviews",
-        "selfsubjectaccessreviews",
-        "localsubjectaccessreviews",
-        "selfsubjectrulesreviews",
-    )
+
+class Reviews:
+    """Answers creates of reviews: `reviews(info, body)`; nothing is stored."""
 
     def __init__(
         self, store: Store, authentication: Authentication, authorize: Authorizer, clock: Clock
@@ -50,8 +50,6 @@ class Reviews:
                 return self._token(body)
             case "selfsubjectreviews":
                 return self._self(info)
-            case "selfsubjectrulesreviews":
-                return self._rules(info, body)
         return self._access(info, body)
 
     def _token(self, body: Object) -> Object:
@@ -71,14 +69,14 @@ class Reviews:
                 own = (self._authentication.tokens.issuer,)
                 found = {
                     "authenticated": True,
-                    "user": shown(user),
+                    "user": user.shown(),
                     "audiences": list(audiences or own),
                 }
         return _review(_AUTHENTICATION, "TokenReview", {"spec": spec, "status": found})
 
     def _self(self, info: RequestInfo) -> Object:
         made = {"metadata": {"creationTimestamp": moment(self._clock.now())}}
-        about = {"status": {"userInfo": shown(info.user)}}
+        about = {"status": {"userInfo": info.user.shown()}}
         return _review(_AUTHENTICATION, "SelfSubjectReview", made | about)
 
     def _access(self, info: RequestInfo, body: Object) -> Object:
@@ -97,53 +95,18 @@ class Reviews:
         found: Object = {"allowed": allowed} | ({"reason": reason} if reason else {})
         return _review(_AUTHORIZATION, kind, {"spec": spec, "status": found})
 
-    def _rules(self, info: RequestInfo, body: Object) -> Object:
-        spec = body.get("spec") or {}
-        namespace = spec.get("namespace") or ""
-        if not namespace:
-            raise status.bad_request("no namespace on request")
-        granted = [
-            grant.rule
-            for grant in rbac.grants(self._store, info.user, namespace)
-            if grant.rule is not None
-        ]
-        if MASTERS in info.user.groups:
-            granted.insert(0, {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
-            granted.insert(1, {"verbs": ["*"], "nonResourceURLs": ["*"]})
-        found: Object = {
-            "resourceRules": _only(granted, "apiGroups", "resources", "resourceNames"),
-            "nonResourceRules": _only(granted, "nonResourceURLs"),
-            "incomplete": False,
-        }
-        if nodes.node_of(info.user) is not None:
-            error = "node authorizer does not support user rule resolution"
-            found |= {"incomplete": True, "evaluationError": error}
-        return _review(_AUTHORIZATION, "SelfSubjectRulesReview", {"spec": spec, "status": found})
-
-
-def shown(user: UserInfo) -> Object:
-    """As authentication.k8s.io/v1 UserInfo; what is empty is left out."""
-    found = {
-        "username": user.name,
-        "uid": user.uid,
-        "groups": list(user.groups),
-        "extra": {key: list(values) for key, values in user.extra.items()},
-    }
-    return {key: value for key, value in found.items() if value}
-
 
 def _review(group: str, kind: str, parts: Object) -> Object:
     return {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {}, **parts}
 
 
 def _subject(spec: Object, kind: str) -> UserInfo:
-    name, groups = spec.get("user") or "", tuple(spec.get("groups") or ())
-    if not name and not groups:
+    user = read_user(spec, "user")
+    if not user.name and not user.groups:
         text = 'Invalid value: "": at least one of user or group must be specified'
         cause = ("FieldValueInvalid", "spec.user", text)
         raise status.invalid(_AUTHORIZATION, kind, "", [cause])
-    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
-    return UserInfo(name, spec.get("uid") or "", groups, extra)
+    return user
 
 
 def _asked(spec: Object, kind: str, user: UserInfo) -> RequestInfo:
@@ -168,12 +131,3 @@ def _asked(spec: Object, kind: str, user: UserInfo) -> RequestInfo:
         resource.get("namespace", ""),
         resource.get("name", ""),
     )
-
-
-def _only(rules: Iterable[rbac.Rule], *keys: str) -> list[Object]:
-    """The rules of one kind, by its first key."""
-    return [
-        {key: rule[key] for key in ("verbs", *keys) if rule.get(key)}
-        for rule in rules
-        if rule.get(keys[0])
-    ]

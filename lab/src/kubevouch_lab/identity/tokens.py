@@ -6,18 +6,18 @@ Sources: pkg/serviceaccount/{claims,jwt,util}.go and pkg/registry/core/serviceac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kubevouch.clock import Clock
 from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.kinds import NODES, PODS, SERVICE_ACCOUNTS, Kind
-from kubevouch_lab.apiserver.metadata import Entropy, moment
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.request import AUTHENTICATED, RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.identity import jwt
 from kubevouch_lab.objects import Object, name_of, uid_of
+from kubevouch_lab.rng import Entropy, uids
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 _EXTRA = "authentication.kubernetes.io/"
@@ -72,7 +72,7 @@ class Tokens:
             "exp": now + life,
             "iat": now,
             "iss": self.issuer,
-            "jti": str(UUID(bytes=self._entropy(16), version=4)),
+            "jti": uids(self._entropy)(),
             "kubernetes.io": {
                 "namespace": info.namespace,
                 **bound,

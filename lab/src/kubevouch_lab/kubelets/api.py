@@ -12,9 +12,11 @@ import aiohttp
 import msgspec
 
 from kubevouch import goyaml
-from kubevouch_lab.kubelets.key_pairs import ServingPair, load_into
+from kubevouch_lab.kubelets.key_pairs import load_into
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.objects import Object, bracketed
+from kubevouch_lab.objects import Object
+from kubevouch_lab.pki import KeyPair
+from kubevouch_lab.proxies.go_errors import go_error_text
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME: the lab's clock is not OpenSSL's; whoever cares for dates looks at them."""
@@ -47,7 +49,7 @@ class Access:
 
     endpoint: ApiEndpoint
     token: str = ""
-    pair: ServingPair | None = None
+    pair: KeyPair | None = None
     """The pair within the kubeconfig itself."""
 
 
@@ -68,7 +70,7 @@ def read_access(files: NodeFiles, path: str) -> Access:
         pair = None
         if "client-certificate-data" in user:
             held = (b64decode(user[f"client-{each}-data"]) for each in ("certificate", "key"))
-            pair = ServingPair(*held)
+            pair = KeyPair(*held)
         return Access(
             ApiEndpoint(str(cluster["server"]), ca),
             user.get("token", ""),
@@ -85,15 +87,13 @@ def _named(said: Any, kind: str, name: str) -> Any:  # noqa: ANN401 - YAML
 class Api:
     """One identity's connections. `present` gives it another certificate, as a rotation does."""
 
-    def __init__(
-        self, endpoint: ApiEndpoint, pair: ServingPair | None = None, token: str = ""
-    ) -> None:
+    def __init__(self, endpoint: ApiEndpoint, pair: KeyPair | None = None, token: str = "") -> None:
         self.endpoint = endpoint
         self._pair = pair
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
-    async def present(self, pair: ServingPair) -> None:
+    async def present(self, pair: KeyPair) -> None:
         """From now on with this certificate; open connections are closed, as client-go closes them."""
         self._pair = pair
         await self.close()
@@ -172,7 +172,7 @@ class Api:
         return self._session
 
 
-Connect = Callable[[ApiEndpoint, ServingPair | None, str], Api]
+Connect = Callable[[ApiEndpoint, KeyPair | None, str], Api]
 """From where the API server is, and a certificate or a token, to who speaks to it."""
 
 
@@ -189,6 +189,7 @@ def _object(status: int, data: bytes) -> Object:
 
 @contextlib.contextmanager
 def _told(method: str, url: str) -> Iterator[None]:
+    address = url.split("/")[2]
     try:
         yield
     except TimeoutError:
@@ -196,10 +197,4 @@ def _told(method: str, url: str) -> Iterator[None]:
             0, f'{method.title()} "{url}": net/http: timeout awaiting response'
         ) from None
     except (aiohttp.ClientError, OSError, msgspec.DecodeError, ValueError) as error:
-        raise ApiError(0, f'{method.title()} "{url}": {_go_words(error)}') from None
-
-
-def _go_words(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == 111:
-        return f"dial tcp {bracketed(error.host)}:{error.port}: connect: connection refused"
-    return str(error) or type(error).__name__
+        raise ApiError(0, f'{method.title()} "{url}": {go_error_text(error, address)}') from None

@@ -5,7 +5,6 @@ by TokenReview, else nobody; then a SubjectAccessReview for each subresource tha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,6 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kubevouch.clock import Clock
+from kubevouch_lab.apiserver.request import ANONYMOUS, AUTHENTICATED, UserInfo, read_user
 from kubevouch_lab.kubelets.api import Api, ApiError
 from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.kubelets.settings import Settings
@@ -22,20 +22,6 @@ _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": 
 _TOKEN_REVIEWS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 _ACCESS_REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _MOST_REMEMBERED: Final = 4096
-
-
-@dataclass(frozen=True)
-class CallerInfo:
-    """As the API server knows them."""
-
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: tuple[tuple[str, tuple[str, ...]], ...] = field(default=())
-
-
-ANONYMOUS: Final = CallerInfo("system:anonymous", groups=("system:unauthenticated",))
-_EVERYBODY: Final = "system:authenticated"
 
 
 class Refused(Exception):
@@ -81,7 +67,7 @@ class Callers:
         self._log = log
         self._known: dict[Any, tuple[float, Any]] = {}
 
-    async def admit(self, request: web.BaseRequest) -> CallerInfo:
+    async def admit(self, request: web.BaseRequest) -> UserInfo:
         """The caller. Raises Refused: 401, 403, or 500 where the API server could not be asked."""
         user = await self._who(request)
         if self._settings.always_allow:
@@ -106,7 +92,7 @@ class Callers:
         where = f"user={user.name}, verb={verb}, resource=nodes, subresource(s)=[{shown}]"
         raise Refused(403, f"Forbidden ({where})\n")
 
-    async def _who(self, request: web.BaseRequest) -> CallerInfo:
+    async def _who(self, request: web.BaseRequest) -> UserInfo:
         shaken = request.transport.get_extra_info("ssl_object") if request.transport else None
         presented = shaken.getpeercert(binary_form=True) if shaken else None
         if presented and self._settings.client_ca:
@@ -124,7 +110,7 @@ class Callers:
             return ANONYMOUS
         raise Refused(401, "Unauthorized")
 
-    def _of_certificate(self, leaf: x509.Certificate) -> CallerInfo | None:
+    def _of_certificate(self, leaf: x509.Certificate) -> UserInfo | None:
         now = self._clock.now()
         if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
             self._log.err(
@@ -143,15 +129,15 @@ class Callers:
         groups = leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         if not names:
             return None
-        return CallerInfo(
-            str(names[0].value), groups=(*(str(each.value) for each in groups), _EVERYBODY)
+        return UserInfo(
+            str(names[0].value), groups=(*(str(each.value) for each in groups), AUTHENTICATED)
         )
 
-    async def _of_token(self, token: str) -> CallerInfo | None:
+    async def _of_token(self, token: str) -> UserInfo | None:
         for_known, _, _ = self._settings.cached
         known = self._remembered(("token", token))
         if known is not None:
-            user: CallerInfo | None = known[0]
+            user: UserInfo | None = known[0]
             return user
         try:
             body = {
@@ -165,22 +151,19 @@ class Callers:
                 "authentication.go:75", "Unable to authenticate the request", err=error.text
             )
             return None
-        user = _user(status.get("user") or {}) if status.get("authenticated") else None
+        user = read_user(status.get("user") or {}) if status.get("authenticated") else None
         if user is not None:
             self._remember(("token", token), user, for_known)
         return user
 
-    async def _may(self, user: CallerInfo, verb: str, subresource: str) -> bool:
+    async def _may(self, user: UserInfo, verb: str, subresource: str) -> bool:
         _, for_yes, for_no = self._settings.cached
         key = (user, verb, subresource)
         known = self._remembered(key)
         if known is not None:
             return bool(known[0])
         spec = {
-            "user": user.name,
-            "uid": user.uid,
-            "groups": list(user.groups),
-            "extra": {name: list(values) for name, values in user.extra},
+            **user.shown("user"),
             "resourceAttributes": {
                 "verb": verb,
                 "version": "v1",
@@ -207,13 +190,3 @@ class Callers:
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
         self._known[key] = (self._clock.monotonic() + seconds, value)
-
-
-def _user(said: dict[str, Any]) -> CallerInfo:
-    extra = said.get("extra") or {}
-    return CallerInfo(
-        str(said.get("username", "")),
-        str(said.get("uid", "")),
-        tuple(said.get("groups") or ()),
-        tuple((name, tuple(values)) for name, values in sorted(extra.items())),
-    )

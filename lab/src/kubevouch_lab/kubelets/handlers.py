@@ -14,28 +14,17 @@ from kubevouch_lab.kubelets.pods import Runtime
 from kubevouch_lab.objects import Object
 
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
-_DEBUG: Final = (
-    "run",
-    "exec",
-    "attach",
-    "portForward",
-    "containerLogs",
-    "runningpods",
-    "logs",
-    "debug",
-)
 _NOT_HERE: Final = ("run", "exec", "attach", "portForward", "logs", "debug", "checkpoint", "stats")
 
 
 @dataclass(frozen=True)
 class HandlerSources:
-    """Where the answers come from, asked at each request. debugging: enableDebuggingHandlers."""
+    """Where the answers come from, asked at each request."""
 
     vitals: Callable[[], Vitals]
     configz: Callable[[], Object]
     pods: Callable[[], list[Object]]
     runtime: Runtime
-    debugging: bool = True
 
 
 class KubeletHandlers:
@@ -52,8 +41,6 @@ class KubeletHandlers:
         except Refused as refused:
             return web.Response(status=refused.status, text=refused.text)
         first = request.path.split("/")[1]
-        if not self._told.debugging and first in _DEBUG:
-            return web.Response(status=405, text="Debug endpoints are disabled.\n")
         if first == "containerLogs" and request.method in {"GET", "POST"}:
             return container_log(request, self._told.runtime, self._told.pods())
         answer = self._get(request) if request.method in {"GET", "HEAD", "POST"} else None
@@ -73,7 +60,7 @@ class KubeletHandlers:
                 return _text(200, "ok")
             case "/metrics/resource":
                 return _page(resource_page(told.vitals()))
-            case "/configz" if told.debugging:
+            case "/configz":
                 return _json(told.configz(), {"X-Content-Type-Options": "nosniff"})
             case "/pods":
                 listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {}}

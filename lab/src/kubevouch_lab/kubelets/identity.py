@@ -12,12 +12,13 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch_lab.kubelets.api import Access, Api, ApiEndpoint, ApiError, Connect, read_access
 from kubevouch_lab.kubelets.csr import CLIENT, Template
-from kubevouch_lab.kubelets.key_pairs import CertificateStore, ServingPair
+from kubevouch_lab.kubelets.key_pairs import CertificateStore
 from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.kubelets.rotation import Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.services import StartFailure
+from kubevouch_lab.pki import KeyPair
 from kubevouch_lab.rng import Entropy
 
 _GRACE: Final = 5 * 60.0
@@ -115,7 +116,7 @@ async def load(  # noqa: PLR0917 - what a kubelet has at its start
         return KubeletClient(connect(access.endpoint, access.pair, ""), None, None)
     template = Template(f"system:node:{settings.host}")
 
-    async def renewed(pair: ServingPair) -> None:
+    async def renewed(pair: KeyPair) -> None:
         await client.api.present(pair)
 
     rotation = Rotation(

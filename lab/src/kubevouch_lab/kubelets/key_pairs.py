@@ -7,7 +7,7 @@ and client-go's util/cert/io.go.
 import ssl
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 
 from kubevouch.x509 import pem
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.pki import Serials, kubelet_self_signed
+from kubevouch_lab.pki import KeyPair, Serials, kubelet_self_signed
 
 
 class NoPair(Exception):
@@ -27,20 +27,7 @@ class BadPair(Exception):
     """What lies there is no pair: the kubelet does not start with it, and keeps none such."""
 
 
-@dataclass(frozen=True)
-class ServingPair:
-    """A certificate chain, leaf first, and the leaf's key. PEM; every certificate of the chain is sent."""
-
-    chain: bytes
-    key: bytes = field(repr=False)
-
-    @property
-    def leaf(self) -> x509.Certificate:
-        """The first certificate."""
-        return x509.load_pem_x509_certificate(self.chain)
-
-
-def split(data: bytes, where: str) -> ServingPair:
+def split(data: bytes, where: str) -> KeyPair:
     """The pair in PEM: all certificates, and the first key, which must be the leaf's. Raises BadPair with Go's words."""
     blocks = list(pem.blocks(data))
     certificates = [block for block in blocks if block.label == "CERTIFICATE"]
@@ -61,7 +48,7 @@ def split(data: bytes, where: str) -> ServingPair:
         raise BadPair(f"{where}: {error}") from None
     if not belongs:
         raise BadPair(f"{where}: tls: private key does not match public key")
-    return ServingPair(chain, key)
+    return KeyPair(chain, key)
 
 
 def _spki(key: object) -> bytes:
@@ -86,7 +73,7 @@ class CertificateStore:
         """The link that names what is in force."""
         return f"{self.folder}/{self.prefix}-current.pem"
 
-    def current(self) -> ServingPair:
+    def current(self) -> KeyPair:
         """What is in force: the link, else the configured files, else <prefix>.crt and .key.
 
         Raises:
@@ -110,7 +97,7 @@ class CertificateStore:
         looked = f'["{seed[0]}" "{seed[1]}"]'
         raise NoPair(f'no cert/key files read at "{self.current_path}", ["" ""] or {looked}')
 
-    def update(self, chain: bytes, key: bytes, now: datetime) -> ServingPair:
+    def update(self, chain: bytes, key: bytes, now: datetime) -> KeyPair:
         """Writes a new pair and lets the link name it. Raises BadPair for what is not a pair; nothing has changed then."""
         path = f"{self.folder}/{self.prefix}-{now:%Y-%m-%d-%H-%M-%S}.pem"
         data = b"".join(
@@ -159,7 +146,7 @@ def self_signed(
     return certificate, key
 
 
-def file_pair(files: NodeFiles, certificate: str, key: str) -> ServingPair:
+def file_pair(files: NodeFiles, certificate: str, key: str) -> KeyPair:
     """A configured pair of files. Raises BadPair."""
     try:
         return split(files.read(certificate) + b"\n" + files.read(key), certificate)
@@ -167,7 +154,7 @@ def file_pair(files: NodeFiles, certificate: str, key: str) -> ServingPair:
         raise BadPair(f"open {error.filename}: {error.strerror}") from None
 
 
-def load_into(context: ssl.SSLContext, pair: ServingPair) -> None:
+def load_into(context: ssl.SSLContext, pair: KeyPair) -> None:
     """Gives a TLS context the pair; ssl takes paths only."""
     with tempfile.NamedTemporaryFile() as file:  # 0600
         file.write(pair.chain + pair.key)
@@ -175,5 +162,5 @@ def load_into(context: ssl.SSLContext, pair: ServingPair) -> None:
         context.load_cert_chain(file.name)
 
 
-Current = Callable[[], ServingPair | None]
+Current = Callable[[], KeyPair | None]
 """What is to be presented right now."""

@@ -24,7 +24,7 @@ from kubevouch_lab.kubelets.listener import KubeletPort
 from kubevouch_lab.kubelets.log import Log, Say
 from kubevouch_lab.kubelets.node_object import MachineInfo
 from kubevouch_lab.kubelets.pages import Vitals
-from kubevouch_lab.kubelets.pods import AllRun, Runtime, running
+from kubevouch_lab.kubelets.pods import Runtime, running
 from kubevouch_lab.kubelets.reporter import Reporter, ReportIntervals
 from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import HOUSEKEEPING
@@ -75,7 +75,7 @@ class Kubelet:
         port: int | None = None,
         say: Say = lambda _line, _priority: None,
         pid: int = 1,
-        runtime: Runtime | None = None,
+        runtime: Runtime,
         rhythm: ReportIntervals | None = None,
         housekeeping: float = HOUSEKEEPING,
     ) -> None:
@@ -89,10 +89,9 @@ class Kubelet:
         self._clock = clock
         self._entropy = entropy
         self._say = say
-        self._runtime = runtime or AllRun()
+        self._runtime = runtime
         self._rhythm = rhythm or ReportIntervals()
         self._run: _Running | None = None
-        self._argv: Sequence[str] = ARGV
         self.exited: Callable[[], None] = lambda: None
         """Called when it has ended by itself, with an error; its log says why."""
         self._exiting: asyncio.Task[None] | None = None
@@ -124,7 +123,6 @@ class Kubelet:
         Raises:
             StartFailure: it has logged why, and ended.
         """
-        self._argv = argv
         log = Log(self._say, self._clock, self.pid)
         try:
             await self._start(argv, log)
@@ -144,11 +142,6 @@ class Kubelet:
         await asyncio.gather(ended(run.tasks), run.port.close())
         await run.http.shutdown(0.1)  # zero would be no limit
         await run.client.close()
-
-    async def restart(self) -> None:
-        """As systemctl restart does: it ends, and reads everything anew. Raises StartFailure."""
-        await self.stop()
-        await self.start(self._argv)
 
     def look_at_pods(self) -> None:
         """What containers do has changed: report it now."""
@@ -222,7 +215,6 @@ class Kubelet:
             lambda: settings.configz(server.own_files),
             lambda: reporter.pods,
             self._runtime,
-            debugging=bool(settings.document["enableDebuggingHandlers"]),
         )
         return told, reporter
 

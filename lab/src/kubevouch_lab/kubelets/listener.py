@@ -23,10 +23,11 @@ from aiohttp import web
 from kubevouch_lab.disconnect import disconnect
 from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets.api import NO_CHECK_TIME
-from kubevouch_lab.kubelets.key_pairs import Current, ServingPair, load_into
+from kubevouch_lab.kubelets.key_pairs import Current, load_into
 from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.listening import listening_socket
 from kubevouch_lab.objects import bracketed
+from kubevouch_lab.pki import KeyPair
 
 _PATIENCE: Final = 10.0
 """Real seconds for a handshake; after an alert so long for the peer to leave."""
@@ -73,7 +74,7 @@ class KubeletPort:
         self._client_ca = client_ca
         self._http = http
         self._log = log
-        self._made: tuple[ServingPair, bytes, ssl.SSLContext] | None = None
+        self._made: tuple[KeyPair, bytes, ssl.SSLContext] | None = None
         self._base = _plain_context()
         self._base.sni_callback = self._present
         self._sockets: list[socket.socket] = []
@@ -158,7 +159,7 @@ class KubeletPort:
         shaking.context = self._context(pair)
         return None
 
-    def _context(self, pair: ServingPair) -> ssl.SSLContext:
+    def _context(self, pair: KeyPair) -> ssl.SSLContext:
         authorities = self._client_ca()
         if self._made is not None and self._made[:2] == (pair, authorities):
             return self._made[2]

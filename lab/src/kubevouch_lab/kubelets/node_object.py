@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.objects import Object, status_of
 
 VERSION: Final = "v1.36.3"
@@ -55,7 +56,7 @@ def new_node(machine: MachineInfo) -> Object:
 
 def node_status(machine: MachineInfo, held: Object, now: datetime) -> Object:
     """The status that the kubelet reports. held: the Node's status so far, from which conditions keep the time of their last change."""
-    stamp = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    stamp = moment(now)
     old = {each["type"]: each for each in held.get("conditions") or ()}
     conditions = [
         _condition(old, (kind, "False", why, text), stamp) for kind, why, text in _PRESSURES

@@ -3,13 +3,14 @@
 pkg/kubelet/metrics/collectors/resource_metrics.go.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from kubevouch_lab.kubelets.exposition import MetricsPage
 from kubevouch_lab.kubelets.pods import Running
 from kubevouch_lab.kubelets.usage import HOUSEKEEPING, Sample, container_load, node_load, sample
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _RESOURCE = (
     ("container_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the container in core-seconds"),
     ("container_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the container in bytes"),
@@ -56,32 +57,42 @@ class Vitals:
 
 
 def resource_page(vitals: Vitals) -> str:
-    """The page /metrics/resource."""
-    page = MetricsPage()
-    for family in _RESOURCE:
-        page.family(*family)
+    """The page /metrics/resource, in Prometheus' text form as component-base prints it."""
+    samples: dict[str, list[str]] = {name: [] for name, _, _ in _RESOURCE}
+
+    def add(name: str, value: float, at: float | None, labels: Mapping[str, str] = _NONE) -> None:
+        """at: Unix time in seconds."""
+        shown = ",".join(f'{key}="{_escaped(each)}"' for key, each in sorted(labels.items()))
+        where = f"{name}{{{shown}}}" if shown else name
+        stamp = "" if at is None else f" {round(at * 1000)}"
+        samples[name].append(f"{where} {value!r}{stamp}\n")
+
     for pod, entries in vitals.pods():
-        for container, taken in entries:
-            labels = {
-                "container": container.container,
-                "namespace": container.namespace,
-                "pod": container.pod,
-            }
-            page.add("container_cpu_usage_seconds_total", taken.core_seconds, labels, taken.at)
-            page.add("container_memory_working_set_bytes", taken.working_set, labels, taken.at)
-            page.add("container_start_time_seconds", container.started, labels)
-            page.add("container_swap_usage_bytes", 0, labels, taken.at)
         labels = {"namespace": pod.namespace, "pod": pod.pod}
+        for container, taken in entries:
+            own = {**labels, "container": container.container}
+            add("container_cpu_usage_seconds_total", taken.core_seconds, taken.at, own)
+            add("container_memory_working_set_bytes", taken.working_set, taken.at, own)
+            add("container_start_time_seconds", container.started, None, own)
+            add("container_swap_usage_bytes", 0, taken.at, own)
         at, seconds, memory = _together(entries)
-        page.add("pod_cpu_usage_seconds_total", seconds, labels, at)
-        page.add("pod_memory_working_set_bytes", memory, labels, at)
-        page.add("pod_swap_usage_bytes", 0, labels, at)
+        add("pod_cpu_usage_seconds_total", seconds, at, labels)
+        add("pod_memory_working_set_bytes", memory, at, labels)
+        add("pod_swap_usage_bytes", 0, at, labels)
     if (node := vitals.node) is not None:
-        page.add("node_cpu_usage_seconds_total", node.core_seconds, at=node.at)
-        page.add("node_memory_working_set_bytes", node.working_set, at=node.at)
-        page.add("node_swap_usage_bytes", 0, at=node.at)
-    page.add("resource_scrape_error", 0)
-    return page.text()
+        add("node_cpu_usage_seconds_total", node.core_seconds, node.at)
+        add("node_memory_working_set_bytes", node.working_set, node.at)
+        add("node_swap_usage_bytes", 0, node.at)
+    add("resource_scrape_error", 0, None)
+    return "".join(
+        "".join((f"# HELP {name} {text}\n# TYPE {name} {kind}\n", *samples[name]))
+        for name, kind, text in _RESOURCE
+        if samples[name]
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def _together(entries: Iterable[tuple[Running, Sample]]) -> tuple[float, float, int]:

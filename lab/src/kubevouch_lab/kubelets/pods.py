@@ -6,9 +6,10 @@ default one's containers all run and say nothing.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.objects import Object, annotations_of, status_of
 
 _NO_PROCESSES = "this cluster is a kubevouch lab, which has no containers: none can be among the processes of its node (hostPID)"
@@ -48,22 +49,6 @@ class Runtime(Protocol):
         ...
 
 
-class AllRun:
-    """Every container runs, is ready and says nothing."""
-
-    def state(self, _pod: Object, _container: str) -> ContainerState:
-        """The state of a container that runs well."""
-        return ContainerState()
-
-    def address(self, pod: Object) -> str:
-        """Whatever the pod has already."""
-        return str(status_of(pod).get("podIP", ""))
-
-    def log(self, _namespace: str, _pod: str, _container: str) -> Sequence[ContainerLogLine] | None:
-        """No lines: these containers log nothing."""
-        return ()
-
-
 @dataclass(frozen=True)
 class Running:
     """A container that uses something. started: Unix time."""
@@ -80,7 +65,7 @@ def running(pods: list[Object]) -> Iterator[Running]:
         status, metadata = status_of(pod), pod["metadata"]
         if status.get("phase") != "Running":
             continue
-        began = moment(status.get("startTime") or metadata.get("creationTimestamp", ""))
+        began = _seconds(status.get("startTime") or metadata.get("creationTimestamp", ""))
         for each in status.get("containerStatuses") or ():
             state = (each.get("state") or {}).get("running")
             if state is None:
@@ -89,11 +74,11 @@ def running(pods: list[Object]) -> Iterator[Running]:
                 metadata["namespace"],
                 metadata["name"],
                 each["name"],
-                moment(state.get("startedAt", "")) or began,
+                _seconds(state.get("startedAt", "")) or began,
             )
 
 
-def moment(text: str) -> float:
+def _seconds(text: str) -> float:
     """RFC 3339 to Unix time; 0 for nothing."""
     return datetime.fromisoformat(text).timestamp() if text else 0.0
 
@@ -105,15 +90,13 @@ def pod_status(pod: Object, runtime: Runtime, now: datetime, hosts: Sequence[str
     ended = held.get("phase") in {"Succeeded", "Failed"}
     if "kubernetes.io/config.mirror" in annotations or ended:
         return None
-    if pod["metadata"].get("deletionTimestamp"):
-        return None
     if pod["spec"].get("hostPID"):
         refused = {"phase": "Failed", "reason": "NoContainers", "message": _NO_PROCESSES}
-        return {**held, **refused, "startTime": _stamp(now)}
+        return {**held, **refused, "startTime": moment(now)}
     specs = pod["spec"].get("containers") or []
     states = {spec["name"]: runtime.state(pod, spec["name"]) for spec in specs}
     known = {each["name"]: each for each in held.get("containerStatuses") or ()}
-    stamp = _stamp(now)
+    stamp = moment(now)
     statuses = [
         _container(spec, states[spec["name"]], known.get(spec["name"]), stamp) for spec in specs
     ]
@@ -176,7 +159,3 @@ def _condition(kind: str, why: str, held: Object, stamp: str) -> Object:
     if why:
         made |= {"reason": "ContainersNotReady", "message": why}
     return made
-
-
-def _stamp(now: datetime) -> str:
-    return f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -14,9 +14,10 @@ from kubevouch.clock import Clock
 from kubevouch_lab.ending import ended
 from kubevouch_lab.kubelets.api import Api, ApiError
 from kubevouch_lab.kubelets.csr import PATH, Template, request_object, signed
-from kubevouch_lab.kubelets.key_pairs import BadPair, CertificateStore, NoPair, ServingPair
+from kubevouch_lab.kubelets.key_pairs import BadPair, CertificateStore, NoPair
 from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.objects import Object, name_of, status_of, uid_of
+from kubevouch_lab.pki import KeyPair
 from kubevouch_lab.rng import Entropy
 
 WAIT: Final = 15 * 60.0
@@ -42,7 +43,7 @@ class Rotation:
         clock: Clock,
         entropy: Entropy,
         log: Log,
-        renewed: Callable[[ServingPair], Awaitable[None]] | None = None,
+        renewed: Callable[[KeyPair], Awaitable[None]] | None = None,
     ) -> None:
         self.asked_for: str = ""
         """The request that is waited for; "" while none is."""
@@ -55,7 +56,7 @@ class Rotation:
         self._renewed = renewed
         self._changed = asyncio.Event()
         self._last: Template | None = None
-        self._pair: ServingPair | None = None
+        self._pair: KeyPair | None = None
         self._life: tuple[datetime, datetime] | None = None
 
     def load(self) -> None:
@@ -66,7 +67,7 @@ class Rotation:
             return
 
     @property
-    def current(self) -> ServingPair | None:
+    def current(self) -> KeyPair | None:
         """The pair; None before there is one, and once it has expired: an expired one is not served."""
         if self._life is None or self._clock.now() > self._life[1]:
             return None
@@ -152,7 +153,7 @@ class Rotation:
         self._log.err(source, what, logger=self._signer, err=why)
         return False
 
-    def _keep(self, pair: ServingPair) -> None:
+    def _keep(self, pair: KeyPair) -> None:
         leaf = pair.leaf
         self._pair = pair
         self._life = (leaf.not_valid_before_utc, leaf.not_valid_after_utc)

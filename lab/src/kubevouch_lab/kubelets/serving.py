@@ -10,7 +10,6 @@ from kubevouch_lab.kubelets.key_pairs import (
     BadPair,
     CertificateStore,
     Current,
-    ServingPair,
     file_pair,
     self_signed,
 )
@@ -18,6 +17,7 @@ from kubevouch_lab.kubelets.log import Log
 from kubevouch_lab.kubelets.rotation import Rotation
 from kubevouch_lab.kubelets.settings import Settings
 from kubevouch_lab.nodes.files import NodeFiles
+from kubevouch_lab.pki import KeyPair
 from kubevouch_lab.rng import Entropy, serials
 
 
@@ -69,7 +69,7 @@ class _Watched:
         self._seen = self._look()
         self._pair = file_pair(files, certificate, key)
 
-    def current(self) -> ServingPair:
+    def current(self) -> KeyPair:
         seen = self._look()
         if seen != self._seen:
             self._seen = seen

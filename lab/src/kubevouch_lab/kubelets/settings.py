@@ -8,15 +8,24 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 from typing import Any, Final
 
 from kubevouch import goyaml
+from kubevouch_lab.apiserver.patches import merge_patched
 from kubevouch_lab.durations import seconds
-from kubevouch_lab.kubelets.defaults import DEFAULTS, OMITTED_IF_EMPTY
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.nodes.services import StartFailure
 
 Document = dict[str, Any]
+_DEFAULTS: Final[Document] = goyaml.read(
+    resources.files(__package__).joinpath("defaults.yaml").read_bytes()
+)
+_OMITTED_IF_EMPTY: Final = {
+    "staticPodPath", "tlsCertFile", "tlsPrivateKeyFile", "rotateCertificates", "serverTLSBootstrap", "clusterDomain",
+    "clusterDNS", "tlsCipherSuites", "tlsMinVersion", "readOnlyPort",
+}  # fmt: skip
+"""Left out of /configz when false or empty (`omitempty` in staging/src/k8s.io/kubelet/config/v1beta1/types.go)."""
 _API_VERSION: Final = "kubelet.config.k8s.io/v1beta1"
 _TRUE: Final = {"1", "t", "true", "True", "TRUE", "T"}
 
@@ -86,9 +95,9 @@ class Settings:
             else {}
         )
         kept = {
-            name: value for name, value in shown.items() if value or name not in OMITTED_IF_EMPTY
+            name: value for name, value in shown.items() if value or name not in _OMITTED_IF_EMPTY
         }
-        order = {name: number for number, name in enumerate(DEFAULTS)}
+        order = {name: number for number, name in enumerate(_DEFAULTS)}
         names = sorted(kept, key=lambda name: order.get(name, len(order)))
         return {"kubeletconfig": {name: kept[name] for name in names}}
 
@@ -102,7 +111,7 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
     merged = _document(files, path, "failed to load kubelet config file")
     for drop_in in _drop_ins(files, flags.get("config-dir", "")):
         merged = merge_patched(merged, _document(files, drop_in, "failed to load drop-in config"))
-    document = _with_defaults(DEFAULTS, merged)
+    document = _with_defaults(_DEFAULTS, merged)
     for name, put in _FLAGS.items():
         if name in flags:
             put(document, flags[name])
@@ -145,19 +154,6 @@ def flags_of(argv: Sequence[str]) -> dict[str, str]:
             )
         found[name] = value
     return found
-
-
-def merge_patched(onto: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON
-    """RFC 7396."""
-    if not isinstance(patch, dict):
-        return patch
-    made = dict(onto) if isinstance(onto, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = merge_patched(made.get(name), value)
-    return made
 
 
 def _document(files: NodeFiles, path: str, what: str) -> Document:

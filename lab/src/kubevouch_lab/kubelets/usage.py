@@ -16,10 +16,9 @@ HOUSEKEEPING = 10.0
 
 @dataclass(frozen=True)
 class Sample:
-    """at: Unix time of the sample, seconds. cores: the rate then; core_seconds: the counter; bytes of the working set."""
+    """at: Unix time of the sample, seconds. core_seconds: the counter; bytes of the working set."""
 
     at: float
-    cores: float
     core_seconds: float
     working_set: int
 
@@ -59,12 +58,10 @@ def sample(
         return None
     period, phase = 180.0 + 900.0 * second, 2 * math.pi * first
     turn = 2 * math.pi / period
-    wave = 0.35 * math.sin(turn * taken + phase)
     swing = 0.35 / turn * (math.cos(phase) - math.cos(turn * taken + phase))
     slow = 0.06 * math.sin(turn / 3 * taken + phase)
     return Sample(
         at=started + taken,
-        cores=load.cores * (1 + wave),
         core_seconds=load.cores * (taken + swing),
         working_set=int(load.memory * (1 + slow)) // 4096 * 4096,
     )

@@ -21,8 +21,7 @@ class ParsedCommandLine:
 
     def last(self, *names: str, default: str = "") -> str:
         """The value that counts of an option."""
-        found = [value for name in names for value in self.options.get(name, ())]
-        return found[-1] if found else default
+        return [default, *self.all(*names)][-1]
 
     def has(self, *names: str) -> bool:
         """Whether one of them was given."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from kubevouch.clock import Clock
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.rng import Entropy
+from kubevouch_lab.rng import Entropy, uids
 
 _FIRST_PID = 420
 
@@ -25,10 +24,10 @@ class Processes:
     def boot(self, up_for: timedelta) -> None:
         """Another boot, so long ago."""
         self.booted = self._clock.now() - up_for
-        boot_id = UUID(bytes=self._entropy(16), version=4)
+        boot_id = uids(self._entropy)()
         self._files.write("/proc/sys/kernel/random/boot_id", f"{boot_id}\n".encode())
         for folder in self._files.path("/proc").glob("[0-9]*"):
-            self._forget(int(folder.name))
+            self.end(int(folder.name))
         self._next = _FIRST_PID
         self.tick()
 
@@ -70,9 +69,6 @@ class Processes:
 
     def end(self, pid: int) -> None:
         """It is gone."""
-        self._forget(pid)
-
-    def _forget(self, pid: int) -> None:
         self._programs.pop(pid, None)
         for name in ("cmdline", "comm", "cgroup", "exe"):
             self._files.remove(f"/proc/{pid}/{name}")

@@ -41,7 +41,7 @@ class ProgramCalls:
 
     def start(self) -> None:
         """Puts the programs in their place and listens."""
-        for name in (*stubs.NAMES, *stubs.EXTRA, *self._more):
+        for name in (*stubs.NAMES, *self._more):
             text = stubs.OWN.get(name, stubs.SCRIPT)
             self._files.write(f"{stubs.FOLDER}/{name}", text.encode(), 0o755)
         spool = self._files.path(stubs.SPOOL)

@@ -89,11 +89,6 @@ class Namespace:
         self.no_shell: NoShell | None = None
         """Why no shell could be opened since the last start; None if one was."""
 
-    @property
-    def exists(self) -> bool:
-        """Between start and stop."""
-        return self._holder is not None and self._holder.returncode is None
-
     async def start(self) -> None:
         """Makes them. Raises NoShell: this system has no such thing."""
         self.no_shell = None

@@ -17,6 +17,7 @@ NAMES: Final = (
     "sudo",
     "reboot",
     "kubelet",
+    "lab-now",
 )
 SCRIPT: Final = f"""\
 #!/bin/sh
@@ -59,4 +60,3 @@ now=$({FOLDER}/lab-now) && exec /bin/date -d "@$now" "$@"
 exec /bin/date "$@"
 """,
 }
-EXTRA: Final = ("lab-now",)

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
 from kubevouch_lab.nodes.files import NodeFiles
-from kubevouch_lab.nodes.journal import Journal, UnitEvent
+from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.processes import Processes
 from kubevouch_lab.nodes.program_calls import ProgramCalls, ProgramResult
 from kubevouch_lab.nodes.services import BuiltinProgram
@@ -131,10 +131,6 @@ class System:
         """Takes all such file systems away again; what was written to them stays. Raises OSError."""
         while self._full:
             await self._done(_FREE, self._full.pop())
-
-    def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]:
-        """What the service manager did with a unit since that moment, in order."""
-        return self.journal.unit_events(unit, since)
 
     async def _done(self, script: str, *words: str) -> None:
         ran = await self.run(("/bin/sh", "-c", script, "sh", *words))

@@ -31,7 +31,7 @@ class Commands:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._known: dict[str, Callable[[Message], Awaitable[Message]]] = {
+        self._known: dict[str, Callable[[Message], Awaitable[Message | None]]] = {
             "status": self._status,
             "break": self._break,
             "repair": self._repair,
@@ -51,7 +51,7 @@ class Commands:
 
     async def __call__(self, message: Message) -> Message:
         """Does it. Raises LabError, and KeyError for what is unknown."""
-        return await self._known[message["do"]](message)
+        return await self._known[message["do"]](message) or {}
 
     async def _status(self, _: Message) -> Message:
         return self._lab.status() | {"process": os.getpid()}
@@ -74,7 +74,7 @@ class Commands:
             "kubevouch approves": kubevouch_approves(self._lab),
         }
 
-    async def _repair(self, message: Message) -> Message:
+    async def _repair(self, message: Message) -> None:
         """Does what only a person can do about a scenario, and answers when what follows from it can be seen.
 
         Raises:
@@ -86,9 +86,8 @@ class Commands:
             raise UsageError(scenario.name, "nothing of it needs a person", "kubevouch doctor")
         await scenario.repair(self._lab, scenario.machines(self._lab))
         await repair_shown(self._lab, scenario)
-        return {}
 
-    async def _state(self, message: Message) -> Message:
+    async def _state(self, message: Message) -> None:
         """The whole lab, whatever was done to it, in one of the plain states; answers when it is seen to be there."""
         machines = self._machines(())
         faults.undo(self._lab, machines)
@@ -96,27 +95,23 @@ class Commands:
         await transitions.to_state(self._lab, state, machines)
         self._lab.note_scenario(state, machines)
         await settled(self._lab, state)
-        return {}
 
     async def _age(self, message: Message) -> Message:
         machines = self._machines(message.get("nodes", ()))
         by, serving = timedelta(days=message["days"]), bool(message.get("serving"))
         return {"certificates": await age(self._lab, machines, by, serving=serving)}
 
-    async def _cut_ssh(self, message: Message) -> Message:
+    async def _cut_ssh(self, message: Message) -> None:
         [machine] = self._machines([message["node"]])
         await machine.cut_ssh()
-        return {}
 
-    async def _mend(self, message: Message) -> Message:
+    async def _mend(self, message: Message) -> None:
         [machine] = self._machines([message["node"]])
         await machine.mend()
-        return {}
 
-    async def _fill(self, message: Message) -> Message:
+    async def _fill(self, message: Message) -> None:
         [machine] = self._machines([message["node"]])
         await machine.system.fill(message["folder"], message["size"])
-        return {}
 
     async def _sh(self, message: Message) -> Message:
         """A script on a node, as root; what it prints comes back in base64."""
@@ -125,36 +120,30 @@ class Commands:
         ran = await machine.system.run(words)
         return {"code": ran.returncode, "out": _packed(ran.stdout), "err": _packed(ran.stderr)}
 
-    async def _credential_ids(self, message: Message) -> Message:
+    async def _credential_ids(self, message: Message) -> None:
         """Whether new CSRs say which credential made them; an API server before Kubernetes 1.32 does not know."""
         self._lab.control_plane.authentication.tells_credentials = message["told"]
-        return {}
 
-    async def _set_clock(self, message: Message) -> Message:
+    async def _set_clock(self, message: Message) -> None:
         """A node's clock goes so many seconds ahead from now on; behind, if they are negative."""
         [machine] = self._machines([message["node"]])
         old = self._lab.active_faults
         ahead = old.ahead | {machine.host.name: float(message["ahead"])}
         self._lab.set_active_faults(replace(old, ahead=ahead))
-        return {}
 
-    async def _stop_controllers(self, message: Message) -> Message:
+    async def _stop_controllers(self, message: Message) -> None:
         """All of the controller manager; with names only those of its loops."""
         await self._lab.control_plane.stop_controllers(*message.get("names", ()))
-        return {}
 
-    async def _start_controllers(self, _: Message) -> Message:
+    async def _start_controllers(self, _: Message) -> None:
         self._lab.control_plane.start_controllers()
-        return {}
 
-    async def _begin_outage(self, message: Message) -> Message:
+    async def _begin_outage(self, message: Message) -> None:
         """The API server, for all who reach it over the wire."""
         await self._lab.control_plane.begin_outage(Outage(message["outage"]))
-        return {}
 
-    async def _end_outage(self, _: Message) -> Message:
+    async def _end_outage(self, _: Message) -> None:
         await self._lab.control_plane.end_outage()
-        return {}
 
     def _machines(self, names: Sequence[str]) -> list[Machine]:
         """The machines with these names, or short names; all machines if no name is given."""

@@ -16,8 +16,6 @@ from kubevouch_lab.process.control_socket import ControlSocket
 from kubevouch_lab.rng import Entropy
 from kubevouch_lab.scenarios.catalogue import scenario_of
 
-__all__ = ["LabOptions", "run"]
-
 
 async def run(
     folder: Folder,

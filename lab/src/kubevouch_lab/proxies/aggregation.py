@@ -13,7 +13,6 @@ import ssl
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -23,11 +22,11 @@ from multidict import CIMultiDict
 from kubevouch.clock import Clock
 from kubevouch.x509 import Certificate, X509Error, read_certificates
 from kubevouch_lab.apiserver.backends import Aggregated
-from kubevouch_lab.apiserver.discovery import OtherVersion
+from kubevouch_lab.apiserver.discovery import GroupVersion
 from kubevouch_lab.apiserver.kinds import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from kubevouch_lab.apiserver.request import RequestInfo, UserInfo
 from kubevouch_lab.apiserver.store import Store
-from kubevouch_lab.objects import Object, bracketed, condition, labels_of, name_of
+from kubevouch_lab.objects import Object, bracketed, condition, labels_of
 from kubevouch_lab.proxies.dialer import client_context, session
 from kubevouch_lab.proxies.forwarding import forward
 from kubevouch_lab.proxies.go_errors import go_error_text
@@ -48,7 +47,12 @@ class Backend:
 
 
 class NoBackend(Exception):
-    """Why none can be told, in the aggregator's words."""
+    """Why none can be told: the reason and the message of the condition Available."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
 
 
 class Aggregation:
@@ -60,7 +64,6 @@ class Aggregation:
         self._clock = clock
         self._turn = count()
         self._session: aiohttp.ClientSession | None = None
-        self._heard: dict[str, tuple[Any, ...]] = {}
         self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 
     async def close(self) -> None:
@@ -76,21 +79,14 @@ class Aggregation:
             return None
         return self._serve
 
-    def hear(self, name: str, document: Object) -> None:
-        """What the server of that APIService says that it serves (APIResourceList)."""
-        listed = document.get("resources")
-        self._heard[name] = tuple(listed) if isinstance(listed, list) else ()
-
-    def others(self) -> list[OtherVersion]:
-        """For discovery: every APIService with a Service; without resources while it is not available."""
-        found = []
-        for each in self._store.list(API_SERVICES):
-            spec = each.get("spec") or {}
-            if spec.get("service"):
-                available = (condition(each, "Available") or {}).get("status") == "True"
-                heard = self._heard.get(name_of(each)) if available else None
-                found.append(OtherVersion(spec["group"], spec["version"], heard))
-        return found
+    def others(self) -> list[GroupVersion]:
+        """For discovery: every APIService with a Service that is available; kubectl finds no other on a real cluster."""
+        return [
+            (each["spec"]["group"], each["spec"]["version"])
+            for each in self._store.list(API_SERVICES)
+            if (each.get("spec") or {}).get("service")
+            and (condition(each, "Available") or {}).get("status") == "True"
+        ]
 
     def client(self) -> aiohttp.ClientSession:
         """The one that dials backends."""
@@ -101,24 +97,17 @@ class Aggregation:
     def backend(self, api_service: Object) -> Backend:
         """Where its server is now; each call takes the next ready endpoint. Raises NoBackend."""
         spec = api_service["spec"]
-        reference = spec["service"]
-        name, space = reference["name"], reference["namespace"]
-        port = reference.get("port") or 443
+        name, space = spec["service"]["name"], spec["service"]["namespace"]
+        port = spec["service"].get("port") or 443
+        where = f'service/{name} in "{space}"'
         service = self._store.find(SERVICES, name, space)
         if service is None:
-            raise NoBackend(f'service "{name}" not found')
-        found = service.get("spec") or {}
-        if found.get("type") == "ExternalName":
-            address = f"{found['externalName']}:{port}"
-            return Backend(
-                address, address, f"{name}.{space}.svc", self._context(spec, name, space)
-            )
+            raise NoBackend("ServiceNotFound", f"{where} is not present")
+        found = service["spec"]
         declared = next((each for each in found.get("ports") or [] if each["port"] == port), None)
         if declared is None:
-            raise NoBackend(f'no service port {port} found for service "{name}"')
-        addresses = self.endpoints(name, space, declared.get("name", ""))
-        if not addresses:
-            raise NoBackend(f'no endpoints available for service "{name}"')
+            raise NoBackend("ServicePortError", f"{where} is not listening on port {port}")
+        addresses = self._endpoints(name, space, declared.get("name", ""), where)
         return Backend(
             addresses[next(self._turn) % len(addresses)],
             f"{bracketed(found.get('clusterIP') or name)}:{port}",
@@ -126,17 +115,24 @@ class Aggregation:
             self._context(spec, name, space),
         )
 
-    def endpoints(self, name: str, space: str, port_name: str) -> list[str]:
-        """`<address>:<port>` of every ready endpoint of a Service's port, in order."""
+    def _endpoints(self, name: str, space: str, port_name: str, where: str) -> list[str]:
+        """`<address>:<port>` of every ready endpoint of a Service's port, in order. Raises NoBackend."""
+        slices = [
+            each
+            for each in self._store.list(ENDPOINT_SLICES, space)
+            if labels_of(each).get("kubernetes.io/service-name") == name
+        ]
+        if not slices:
+            raise NoBackend("EndpointsNotFound", f"cannot find endpointslices for {where}")
         found = []
-        for each in self._store.list(ENDPOINT_SLICES, space):
-            labels = labels_of(each)
-            if labels.get("kubernetes.io/service-name") != name:
-                continue
+        for each in slices:
             ports = [p["port"] for p in each.get("ports") or [] if p.get("name", "") == port_name]
             for endpoint in each.get("endpoints") or []:
                 if ports and (endpoint.get("conditions") or {}).get("ready", True):
                     found += [f"{bracketed(host)}:{ports[0]}" for host in endpoint["addresses"][:1]]
+        if not found:
+            text = f'endpointslices for {where} have no addresses with port name "{port_name}"'
+            raise NoBackend("MissingEndpoints", text)
         return sorted(found)
 
     async def _serve(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:

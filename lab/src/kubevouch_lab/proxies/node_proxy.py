@@ -52,21 +52,15 @@ class NodeProxy:
 
     async def proxy(self, call: Call) -> web.StreamResponse:
         """Answers ("", "nodes", "proxy"): hands the request on; 503 with Go's words if nobody answers."""
-        scheme, name, port = _named(call.info.name)
-        node = self._store.get(NODES, name)
-        address = address_of(node)
-        if port:
-            address = f"{address.rpartition(':')[0]}:{port}"
+        address = address_of(self._store.get(NODES, call.info.name))
         if call.http.headers.get("Upgrade"):
             raise status.bad_request("the lab hands no upgraded connections on (exec, attach)")
         rest = call.http.rel_url.raw_path.partition("/proxy")[2] or "/"
-        url = f"{scheme}://{address}{rest}"
+        url = f"https://{address}{rest}"
         if call.http.rel_url.raw_query_string:
             url += f"?{call.http.rel_url.raw_query_string}"
         try:
-            return await forward(
-                self._client(), call.http, url, self._context if scheme == "https" else None
-            )
+            return await forward(self._client(), call.http, url, self._context)
         except FAILURES as error:
             why = go_error_text(error, address)
             raise status.StatusError(
@@ -119,18 +113,6 @@ def address_of(node: Object) -> str:
     raise status.StatusError(
         500, "", f"no preferred addresses found; known addresses: [] ({listed})"
     )
-
-
-def _named(name: str) -> tuple[str, str, str]:
-    """`name`, `name:port` or `scheme:name:port`, as SplitSchemeNamePort reads them."""
-    parts = name.split(":")
-    if len(parts) == 1:
-        return "https", name, ""
-    if len(parts) == 2:
-        return "https", parts[0], parts[1]
-    if len(parts) == 3 and parts[0] in {"", "http", "https"}:
-        return parts[0] or "https", parts[1], parts[2]
-    raise status.bad_request(f'invalid node request "{name}"')
 
 
 def _container(pod: Object, wanted: str) -> str:

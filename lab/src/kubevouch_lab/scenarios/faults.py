@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from kubevouch_lab.cluster.aging import sign_again
 from kubevouch_lab.cluster.disk_files import write_files
 from kubevouch_lab.cluster.kubeconfigs import CURRENT
 from kubevouch_lab.cluster.node_disk import rotated_server
-from kubevouch_lab.objects import name_of
+from kubevouch_lab.objects import Object, name_of
 from kubevouch_lab.pki import KeyPair, authority, kubelet_serving
 from kubevouch_lab.rng import serials
 from kubevouch_lab.scenarios import transitions
@@ -41,13 +41,8 @@ _OUR_IMAGE = "registry.example.com/kubevouch/kubevouch:lab"
 async def somebody_approves(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """An approver runs, and approves whatever a node asks for."""
     del machines
-    client = lab.control_plane.client
     for thing in seed.manifest("approver.yaml", lab.site):
-        kind = kind_of(thing["apiVersion"], thing["kind"])
-        metadata = thing["metadata"]
-        assert kind is not None
-        if client.find(kind, metadata["name"], metadata.get("namespace", "")) is None:
-            client.create(kind, thing)
+        _restore(lab, thing)
     lab.set_active_faults(replace(lab.active_faults, approves=True))
 
 
@@ -65,16 +60,12 @@ async def ask_anew(lab: "Lab", machines: "Sequence[Machine]") -> None:
 
 async def nearly_used_up(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """What they serve was issued nearly a year ago: they have asked for the next one in vain."""
-    now = lab.clock.now()
-    ca = transitions.plan_of(lab, machines[0]).ca
-    await _with(machines, lambda machine: _serve(lab, machine, ca, _USED_UP, now=now))
+    await _serve(lab, machines, _USED_UP)
 
 
 async def rotation_due(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """What they serve was issued eleven months ago: they have asked for the next one in vain, and a month is left."""
-    now = lab.clock.now()
-    ca = transitions.plan_of(lab, machines[0]).ca
-    await _with(machines, lambda machine: _serve(lab, machine, ca, _DUE, now=now))
+    await _serve(lab, machines, _DUE)
 
 
 async def client_certificates_expired(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -90,20 +81,16 @@ async def client_certificates_expired(lab: "Lab", machines: "Sequence[Machine]")
 
 async def signed_by_another_ca(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """The cluster's CA was recreated under its old name; these nodes serve certificates of the former one."""
-    draw = serials(lab.entropy)
-    former = authority("kubernetes", lab.clock.now() - timedelta(days=400), draw())
-    now = lab.clock.now()
-    await _with(machines, lambda machine: _serve(lab, machine, former, timedelta(days=30), now=now))
+    made = lab.clock.now() - timedelta(days=400)
+    former = authority("kubernetes", made, serials(lab.entropy)())
+    await _serve(lab, machines, timedelta(days=30), former)
 
 
 async def clock_ahead(lab: "Lab", machines: "Sequence[Machine]") -> None:
     """Their clocks go a day ahead, and the certificates that they serve begin then."""
-    ca = transitions.plan_of(lab, machines[0]).ca
-    now = lab.clock.now()
-
     ahead = {machine.host.name: _AHEAD.total_seconds() for machine in machines}
     lab.set_active_faults(replace(lab.active_faults, ahead=lab.active_faults.ahead | ahead))
-    await _with(machines, lambda machine: _serve(lab, machine, ca, -_AHEAD, now=now))
+    await _serve(lab, machines, -_AHEAD)
 
 
 async def swallow(lab: "Lab", machines: "Sequence[Machine]") -> None:
@@ -155,7 +142,7 @@ def undo(lab: "Lab", machines: "Sequence[Machine]") -> None:
     )
     if whole:
         _flag(lab, present=False)
-        restore_binding(lab)
+        _restore(lab, lab.seeded("ClusterRoleBinding", "system:metrics-server"))
         _remove_approver(lab)
 
 
@@ -169,13 +156,13 @@ def _remove_approver(lab: "Lab") -> None:
             client.delete(kind, metadata["name"], metadata.get("namespace", ""))
 
 
-def restore_binding(lab: "Lab") -> None:
-    """metrics-server's ClusterRoleBinding is there."""
-    client = lab.control_plane.client
-    if client.find(CLUSTER_ROLE_BINDINGS, "system:metrics-server") is None:
-        client.create(
-            CLUSTER_ROLE_BINDINGS, lab.seeded("ClusterRoleBinding", "system:metrics-server")
-        )
+def _restore(lab: "Lab", thing: Object) -> None:
+    """Makes an object that is not there."""
+    client, metadata = lab.control_plane.client, thing["metadata"]
+    kind = kind_of(thing["apiVersion"], thing["kind"])
+    assert kind is not None
+    if client.find(kind, metadata["name"], metadata.get("namespace", "")) is None:
+        client.create(kind, thing)
 
 
 def _flag(lab: "Lab", *, present: bool) -> None:
@@ -215,9 +202,17 @@ def _without(machine: "Machine") -> None:
         left.unlink()
 
 
-def _serve(lab: "Lab", machine: "Machine", ca: KeyPair, age: timedelta, *, now: datetime) -> None:
-    _without(machine)
-    approved = (now - age).replace(microsecond=0)
-    host = machine.host
-    pair = kubelet_serving(ca, host.name, host.addresses, approved, serials(lab.entropy)())
-    write_files(machine.files.root, rotated_server(pair, approved))
+async def _serve(
+    lab: "Lab", machines: "Sequence[Machine]", age: timedelta, ca: KeyPair | None = None
+) -> None:
+    """What they serve was issued so long ago, by the cluster's CA unless another is given."""
+    approved = (lab.clock.now() - age).replace(microsecond=0)
+    signer = ca or transitions.plan_of(lab, machines[0]).ca
+
+    def one(machine: "Machine") -> None:
+        _without(machine)
+        host, serial = machine.host, serials(lab.entropy)()
+        pair = kubelet_serving(signer, host.name, host.addresses, approved, serial)
+        write_files(machine.files.root, rotated_server(pair, approved))
+
+    await _with(machines, one)

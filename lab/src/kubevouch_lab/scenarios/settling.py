@@ -138,12 +138,11 @@ def _ready(pod: Object) -> object:
 
 
 def _servers(lab: "Lab") -> list[Object]:
-    """The pods of metrics-server that are not on their way out."""
+    """The pods of metrics-server."""
     return [
         pod
         for pod in lab.control_plane.store.list(PODS, "kube-system")
         if labels_of(pod).get("k8s-app") == "metrics-server"
-        and not pod["metadata"].get("deletionTimestamp")
     ]
 
 

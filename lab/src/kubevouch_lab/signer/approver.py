@@ -6,7 +6,7 @@ Source: pkg/controller/certificates/approver/sarapprove.go in Kubernetes.
 """
 
 from kubevouch.x509 import X509Error
-from kubevouch_lab.apiserver.request import Authorizer, RequestInfo, UserInfo
+from kubevouch_lab.apiserver.request import Authorizer, RequestInfo, read_user
 from kubevouch_lab.objects import Object, condition, status_of
 from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.rules import KUBELET_CLIENT, kubelet_client_fault
@@ -43,15 +43,8 @@ def waits(request: Object) -> bool:
     return request["spec"]["signerName"] == KUBELET_CLIENT and not decided and not issued
 
 
-def requester(spec: Object) -> UserInfo:
-    """Who made the request, as the server wrote it down."""
-    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
-    groups = tuple(spec.get("groups") or ())
-    return UserInfo(spec.get("username", ""), spec.get("uid", ""), groups, extra)
-
-
 def _asked(spec: Object, permission: str) -> RequestInfo:
     resource = "certificatesigningrequests"
     return RequestInfo(
-        "create", "", requester(spec), "certificates.k8s.io", "*", resource, permission
+        "create", "", read_user(spec), "certificates.k8s.io", "*", resource, permission
     )

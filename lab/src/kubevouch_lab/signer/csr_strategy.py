@@ -41,6 +41,7 @@ USAGES = frozenset(
     )
 )  # fmt: skip
 _SHORTEST = 600
+_ASKER = ("username", "uid", "groups", "extra")
 _LEGACY = "kubernetes.io/legacy-unknown"
 
 
@@ -50,18 +51,8 @@ class CsrStrategy(Strategy):
     def create(self, kind: Kind, info: RequestInfo, new: Object, now: datetime) -> Object:
         """Who asks is what the server saw, whatever the body says; no decision comes with it."""
         del kind, now
-        spec = {**(new.get("spec") or {})}
-        user = info.user
-        seen = {
-            "username": user.name,
-            "uid": user.uid,
-            "groups": list(user.groups),
-            "extra": {key: list(values) for key, values in user.extra.items()},
-        }
-        for key, value in seen.items():
-            spec.pop(key, None)
-            if value:
-                spec[key] = value
+        said = (new.get("spec") or {}).items()
+        spec = {key: value for key, value in said if key not in _ASKER} | info.user.shown()
         return {**new, "spec": spec, "status": {}}
 
     def update(

@@ -11,11 +11,12 @@ from kubevouch.clock import Clock
 from kubevouch.x509 import X509Error
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import CSRS
-from kubevouch_lab.apiserver.metadata import Entropy, moment
+from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.apiserver.request import AUTHENTICATED, Authorizer, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.apiserver.store import Store
 from kubevouch_lab.objects import Object, condition, name_of, status_of
+from kubevouch_lab.rng import Entropy
 from kubevouch_lab.signer import approver, cleaner
 from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import CannotSign, SigningCa, duration, issued

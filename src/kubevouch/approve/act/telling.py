@@ -12,8 +12,7 @@ from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.events import EventSender, EventWord
-from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
-from kubevouch.kube.resources.events import bounded_note
+from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node, bounded_note
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision

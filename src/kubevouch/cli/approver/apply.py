@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import join
 
 from kubevouch.approve.act.controller import LEASE
 from kubevouch.cli.approver import pinning
@@ -13,6 +12,7 @@ from kubevouch.cli.approver.changes import (
     check_as_shown,
     delete_all,
     read_live,
+    wait_until_ready,
 )
 from kubevouch.cli.approver.installation import (
     NAMESPACE,
@@ -29,11 +29,8 @@ from kubevouch.cli.approver.installation import (
     may_decide,
     no_longer_wanted,
 )
-from kubevouch.cli.approver.proposals import Proposal
-from kubevouch.cli.approver.readiness import say_how_it_ended, wait_until_ready
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_pins
-from kubevouch.cli.common.connect import with_api
-from kubevouch.cli.common.rollout import named
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
@@ -48,6 +45,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES, NODES, Node
+from kubevouch.policy.pin_proposals import Proposal
 
 _LIKE_THIS = "Nothing to change: the approver is installed like this."
 _ADMISSION_SINCE = 30
@@ -246,7 +244,7 @@ def _say_how_it_is_undone(terminal: Terminal, present: _Present) -> None:
         return
     flag = "--enforce" if enforces(present.live) else "--no-enforce"
     words = ("kubevouch", "approver", "upgrade", "--image", image_in(present.live), flag)
-    terminal.command("UNDO  ", join(words))
+    terminal.command("UNDO  ", words)
     rest = "other changes by hand: the diff above shows what was there before"
     terminal.wrapped(rest, "      ")
 
@@ -272,3 +270,15 @@ def _applied(
         return ExitCode.STOPPED
     say_how_it_ended(terminal, hindrances, wait)
     return ExitCode.STOPPED if hindrances else ExitCode.OK
+
+
+def say_how_it_ended(terminal: Terminal, hindrances: Sequence[str], wait: float) -> None:
+    """Whether the approver is at work now, and what comes next. hindrances: of its pods, after so many seconds."""
+    if not hindrances:
+        terminal.out("The approver is ready: all of its pods are, and one leads.")
+        terminal.command("NEXT  ", "kubevouch csr list")
+        return
+    terminal.out(f"The approver is applied, and not ready after {wait:.0f} s: {hindrances[0]}.")
+    for text in hindrances[1:]:
+        terminal.wrapped(text, "      ")
+    terminal.command("NEXT  ", f"kubectl -n {NAMESPACE} get pods,events")

@@ -1,16 +1,21 @@
-"""What is there of an approver; what an apply would change of it, object by object; and the writes."""
+"""What is there of an approver; what an apply would change of it, object by object; the writes, and waiting until it is ready."""
 
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.cli.approver.installation import NAMESPACE, Live, Manifest
+from kubevouch.approve.act.controller import LEASE
+from kubevouch.cli.approver.installation import DEPLOYMENT, ITS_PODS, NAMESPACE, Live, Manifest
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.inquiry import of_each
-from kubevouch.kube.errors import Conflict, KubeError, NotFound
+from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import DEPLOYMENTS, LEASES, PODS, Pod
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _MANAGER: Final = "kubevouch"
@@ -18,6 +23,10 @@ _MANAGER: Final = "kubevouch"
 
 _AT_ONCE: Final = 8
 """Objects that are asked about at once: each would get a connection of its own, with its TLS handshake, for a request or two."""
+
+_PAUSE: Final = 1.0
+_RENEWED: Final = timedelta(seconds=5)
+"""Whoever leads renews the Lease every two seconds."""
 
 _SERVERS_OWN: Final = (
     "managedFields",
@@ -57,23 +66,9 @@ class Change:
 
 async def read_live(api: ApiClient, wanted: Sequence[Manifest]) -> Live:
     """Those of the objects that are there and bear our label. Raises KubeError for one that cannot be read."""
-    live: dict[str, Mapping[str, Any]] = {}
-    errors: list[KubeError] = []
-
-    async def read(manifest: Manifest) -> None:
-        # An error that is raised here would cancel the others in the middle of their handshakes.
-        try:
-            found = await _look(api, manifest)
-        except KubeError as error:
-            errors.append(error)
-            return
-        if found is not None and _is_ours(found):
-            live[manifest.reference] = found
-
-    await of_each(wanted, read, at_once=_AT_ONCE)
-    if errors:
-        raise errors[0]
-    return live
+    found = await of_each(wanted, lambda each: _look(api, each), at_once=_AT_ONCE)
+    pairs = zip(wanted, found, strict=True)
+    return {each.reference: live for each, live in pairs if live is not None and _is_ours(live)}
 
 
 async def changes(api: ApiClient, wanted: Sequence[Manifest]) -> tuple[Change, ...]:
@@ -146,3 +141,64 @@ def _lines(thing: Mapping[str, Any]) -> list[str]:
     metadata = {key: each for key, each in thing["metadata"].items() if key not in _SERVERS_OWN}
     rest = {key: each for key, each in thing.items() if key not in ("status", "metadata")}
     return goyaml.written({**rest, "metadata": metadata}).splitlines()
+
+
+async def wait_until_ready(
+    api: ApiClient, clock: Clock, terminal: Terminal, seconds: float
+) -> tuple[str, ...]:
+    """Nothing once every pod of the newest version is ready and one leads; else, after so many seconds, why not."""
+    began = clock.monotonic()
+    while True:
+        found = (await api.get_raw(DEPLOYMENTS, DEPLOYMENT, NAMESPACE)).whole()
+        missing = _missing(found) or await _why_none_leads(api)
+        if not missing:
+            terminal.doing("")
+            return ()
+        if clock.monotonic() - began >= seconds:
+            terminal.doing("")
+            pods = await api.list_all(PODS, NAMESPACE, label_selector=ITS_PODS)
+            return (missing, *(text for pod in pods if (text := _hindrance(pod))))
+        terminal.doing(f"waits for the approver: {missing}")
+        await clock.sleep(_PAUSE)
+
+
+def _missing(deployment: Mapping[str, Any]) -> str:
+    """What is not as it should be; empty if the roll-out is complete (kubectl's rollout_status.go)."""
+    wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status") or {}
+    seen, now = status.get("observedGeneration", 0), deployment["metadata"].get("generation", 0)
+    updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    if seen < now:
+        return "the Deployment has not been looked at yet"
+    if updated < wanted or status.get("replicas", 0) > updated:
+        return f"{updated} of {wanted} pods are of the new version"
+    return "" if ready >= wanted else f"{ready} of {wanted} pods are ready"
+
+
+async def _why_none_leads(api: ApiClient) -> str:
+    """Empty if somebody leads: only who leads decides, and a former approver's Lease has to run out first.
+
+    By the API server's clock, which also wrote down when the Lease was renewed.
+    """
+    try:
+        lease = await api.get(LEASES, LEASE, NAMESPACE)
+    except NotFound:
+        return "none of its pods leads yet"
+    if not lease.spec.holder_identity or lease.written is None:
+        return "none of its pods leads yet"
+    silent = api.server_clock.now() - lease.written
+    if silent < _RENEWED:
+        return ""
+    return f"none of its pods leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
+
+
+def _hindrance(pod: Pod) -> str:
+    if pod.ready:
+        return ""
+    for each in pod.status.container_statuses:
+        if each.state.waiting is not None:
+            waiting = each.state.waiting
+            return one_line(f"pod {pod.name}: {waiting.reason}: {waiting.message}".rstrip(": "))
+    for condition in pod.status.conditions:
+        if condition.type == "PodScheduled" and not condition.true:
+            return one_line(f"pod {pod.name}: not scheduled: {condition.message}")
+    return one_line(f"pod {pod.name}: {pod.status.phase or 'not seen by a kubelet'}, not ready")

@@ -19,23 +19,12 @@ NO_PUBLIC_IMAGE = (
 )
 
 
-class _Image(click.ParamType[str]):
-    """An image's name, as any text; where it is missing, the error says where an image comes from."""
-
-    name = "image"
-
-    def get_missing_message(self, *_: object, **__: object) -> str:
-        """What is said besides "Missing option"."""
-        return NO_PUBLIC_IMAGE
-
-
 def _applying(function: F) -> F:
     """Which image, who may decide, and how it is applied."""
     return all_of(
         click.option(
             "--image",
-            type=_Image(),
-            required=True,
+            default="",
             metavar="NAME@sha256:DIGEST",
             help="The image, by its digest.",
         ),
@@ -71,12 +60,6 @@ def _applying(function: F) -> F:
     )(function)
 
 
-def _roles() -> str:
-    from kubevouch.cli.approver.roles import installer_roles
-
-    return installer_roles()
-
-
 @click.command(short_help="Put the approver into the cluster. Shows every change, asks.")
 @cluster
 @_applying
@@ -104,7 +87,7 @@ def _roles() -> str:
     help="How many nodes `rule` admits in an hour.",
 )
 @click.option("--no-pins", is_flag=True, help="Pin no node now.")
-@print_role(_roles, "whoever installs, upgrades or removes needs")
+@print_role("installer", "whoever installs, upgrades or removes needs")
 @click.pass_context
 def install(
     ctx: click.Context,
@@ -146,9 +129,12 @@ def _run(
 ) -> int:
     from kubevouch.cli.approver import apply
     from kubevouch.cli.approver.installation import checked_image
+    from kubevouch.errors import UsageError
 
-    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
+    if not image:
+        raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
     wanted = apply.InstallOptions(image=checked_image(image), **options)
+    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
     return apply.run(terminal, access, wanted)
 
 

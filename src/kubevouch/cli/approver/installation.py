@@ -15,9 +15,8 @@ from typing import Any, Final
 from kubevouch import goyaml
 from kubevouch.errors import UsageError
 from kubevouch.evidence import approvers
-from kubevouch.kube.images import names_an_image
-from kubevouch.kube.resources import Resource
-from kubevouch.kube.resources.applied import applied_resource
+from kubevouch.kube.resources import Resource, applied_resource
+from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION,
     CONFIGURATION_KEY,

@@ -13,12 +13,6 @@ from kubevouch.cli.common.options import (
 from kubevouch.errors import UsageError
 
 
-def _roles() -> str:
-    from kubevouch.cli.approver.roles import pinner_roles
-
-    return pinner_roles()
-
-
 @click.command(short_help="Write down which names and addresses nodes have. Asks first.")
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
 @cluster
@@ -36,7 +30,7 @@ def _roles() -> str:
 @click.option("--restore", metavar="FILE", help="Put back what a change has kept in FILE.")
 @allow
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@print_role(_roles, "whoever pins needs")
+@print_role("pinner", "whoever pins needs")
 @click.pass_context
 def pin(
     ctx: click.Context,

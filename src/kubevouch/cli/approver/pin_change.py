@@ -9,12 +9,10 @@ from typing import Final
 import msgspec
 
 from kubevouch.cli.approver.installation import NAMESPACE
-from kubevouch.cli.approver.proposals import pin_changes
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_entries
-from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.files import write_whole
-from kubevouch.cli.common.rollout import named
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
@@ -27,6 +25,7 @@ from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.named_files import bytes_in
+from kubevouch.policy.pin_proposals import pin_changes
 from kubevouch.policy.sources.pinned import PINS, PinnedNode, read_pins, written_pin
 from kubevouch.policy.sources.stored import LARGEST_ENTRY, Unreadable, shard_names, shard_of
 

@@ -14,8 +14,7 @@ from kubevouch.cli.approver.installation import (
     image_in,
     may_decide,
 )
-from kubevouch.cli.common.connect import with_api
-from kubevouch.cli.common.rollout import named
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code

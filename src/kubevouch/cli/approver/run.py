@@ -2,17 +2,22 @@
 
 import os
 import secrets  # noqa: TID251 - the one place
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubevouch.cli.common.options import terminal_of
-from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
+from kubevouch.cli.common.serving import (
+    ServerFlags,
+    access,
+    listening,
+    logging,
+    serve_in_cluster,
+)
 
 if TYPE_CHECKING:
-    from kubevouch.cli.common.serving import ServerFlags
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.errors import ExitCode, UsageError
+    from kubevouch.errors import ExitCode
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
@@ -51,7 +56,7 @@ def run(
     namespace: str,
     dry_run: bool,
     elects: bool,
-    **flags: object,
+    **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
@@ -64,39 +69,13 @@ def run(
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
     where = namespace or (NAMESPACE if found.context else found.namespace)
-    return _run(terminal, found, server_flags(flags), where, dry_run=dry_run, elects=elects)
-
-
-async def _absent(api: "ApiClient", name: str) -> "UsageError | None":
-    """The error if there is no such namespace; whatever else goes wrong, the log says later.
-
-    Its account may not read namespaces, so nobody asks for this one where what `approver install` makes lies in it.
-    """
-    from kubevouch.diagnose.catalogue import INSTALL_APPROVER
-    from kubevouch.errors import KubevouchError, UsageError
-    from kubevouch.evidence.approvers import NAMESPACE
-    from kubevouch.kube.errors import NotFound
-    from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
-    from kubevouch.policy.sources.stored import OURS
-
-    try:
-        if await api.list_all(CONFIG_MAPS, name, label_selector=OURS):
-            return None
-        await api.get(NAMESPACES, name)
-    except NotFound:
-        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
-        if name != NAMESPACE:
-            expected = f"the approver's is {NAMESPACE}"
-        return UsageError(f"--namespace {name}", seen, expected)
-    except KubevouchError:
-        return None
-    return None
+    return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run, elects=elects)
 
 
 def _run(
     terminal: "Terminal",
     access: "ClusterAccess",
-    flags: "ServerFlags",
+    flags: ServerFlags,
     namespace: str,
     *,
     dry_run: bool,
@@ -105,8 +84,8 @@ def _run(
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments
-    from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import raise_open_file_limit
+    from kubevouch.serve.server import new_registry
 
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
     settings = ApproverSettings(namespace, identity, dry_run=dry_run, elects=elects)
@@ -114,10 +93,6 @@ def _run(
     instruments = ApproverInstruments(registry)
 
     async def part(api: "ApiClient", log: "Log") -> "ServerPart":
-        if access.context and (absent := await _absent(api, namespace)):
-            if not dry_run:
-                raise absent
-            log.info("There are neither pins nor a configuration", error=absent)
         rng = secrets.SystemRandom().random
         return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 

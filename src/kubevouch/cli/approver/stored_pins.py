@@ -1,6 +1,6 @@
 """Reads and writes the pins: ConfigMaps of the approver's namespace, one key for each node."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kubevouch.cli.approver.installation import NAMESPACE
@@ -50,17 +50,10 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
 Entries = Mapping[str, Mapping[str, str | None]]
 """By ConfigMap and node, the text that stands there; None for no entry."""
 
-Wrote = Callable[[Collection[str]], None]
-"""Is told the nodes whose entries have just been written: the next ConfigMap may fail."""
 
-
-def _nobody(_: Collection[str]) -> None:
-    pass
-
-
-async def write_pins(api: ApiClient, pins: Iterable[PinnedNode], wrote: Wrote = _nobody) -> None:
+async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
     """Writes each pin into its shard. Raises UsageError where the approver's namespace is missing."""
-    await write_entries(api, entries_of(pins), wrote)
+    await write_entries(api, entries_of(pins))
 
 
 def entries_of(pins: Iterable[PinnedNode]) -> Entries:
@@ -71,14 +64,13 @@ def entries_of(pins: Iterable[PinnedNode]) -> Entries:
     return found
 
 
-async def write_entries(api: ApiClient, entries: Entries, wrote: Wrote = _nobody) -> None:
+async def write_entries(api: ApiClient, entries: Entries) -> None:
     """Writes and removes entries, one ConfigMap after the other."""
     for name, data in sorted(entries.items()):
         try:
             await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
         except NotFound:
             await _create(api, name, data)
-        wrote(data)
 
 
 async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> None:

@@ -100,7 +100,7 @@ def command(
     With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
     of DIR only.
     """
-    from kubevouch.cli.certs.disk import ClusterQuestions, found_below, found_in_cluster
+    from kubevouch.cli.certs.disk import found_below, found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.ssh_choice import asked_ssh
@@ -118,7 +118,10 @@ def command(
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
     transport = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None
-    asked = ClusterQuestions(timeout, terminal.doing, transport)
-    found = with_api(terminal, access, lambda api, _: found_in_cluster(api, asked))
+    found = with_api(
+        terminal,
+        access,
+        lambda api, _: found_in_cluster(api, timeout, terminal.doing, transport),
+    )
     cluster = f"{access.server}, context {access.context}" if access.context else access.server
     return print_rows(terminal, found, output, limits, cluster=cluster)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kubevouch.clock import Clock
@@ -35,32 +34,28 @@ def found_below(roots: tuple[Path, ...], of_a_cluster: Sequence[str]) -> FoundCe
     return certificates_on_disk(roots, SystemClock())
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterQuestions:
-    """What is asked of a cluster. timeout: seconds for a handshake. transport: to its nodes' disks, if they are asked."""
-
-    timeout: float
-    progress: Callable[[str], None]
-    transport: NodeTransport | None
-
-
-async def found_in_cluster(api: ApiClient, asked: ClusterQuestions) -> FoundCertificates:
-    """What a cluster shows, and with a transport what lies on its nodes' disks. Raises KubeError."""
+async def found_in_cluster(
+    api: ApiClient,
+    timeout: float,
+    progress: Callable[[str], None],
+    transport: NodeTransport | None,
+) -> FoundCertificates:
+    """What a cluster shows, and with a transport what lies on its nodes' disks. timeout: seconds for a handshake. Raises KubeError."""
     # A laptop whose clock is wrong must not say that all is well: what has ended is told by the API server's.
     clock = api.server_clock
     nodes: asyncio.Future[Measured[tuple[Node, ...]]] = asyncio.get_running_loop().create_future()
     seen = gather_certificates(
         api,
         clock=clock,
-        timeout=asked.timeout,
-        progress=asked.progress,
+        timeout=timeout,
+        progress=progress,
         listed=nodes.set_result,
     )
-    if asked.transport is None:
+    if transport is None:
         return await seen
     found: FoundCertificates
     disks: FoundPart
-    found, disks = await together(seen, _disks(nodes, clock, asked.transport, asked.progress))
+    found, disks = await together(seen, _disks(nodes, clock, transport, progress))
     return with_disks(found, disks)
 
 

@@ -4,8 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from kubevouch.cli.certs.tables import print_tables, print_wide
-from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.documents import certificate_json, print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates, NotRead

@@ -2,15 +2,9 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_network
-from shlex import join
 
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.names import Network
-
-
-def allow_flag(node: str, value: str) -> str:
-    """The flag that gives a value to a node, to copy: both may be what a stranger wrote, and are one word of a shell's."""
-    return join(("--allow", f"{node}={value}"))
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -1,19 +1,24 @@
 """Connects to the cluster that --kubeconfig and --context name, in the same way for every verb."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from re import fullmatch
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from kubevouch.cli.common.event_loop import run_loop
-from kubevouch.cli.common.loopback import loopback_kubelets
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
-from kubevouch.errors import KubevouchError
-from kubevouch.kube.access import ClusterAccess, cluster_access
+from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.kube.access import ClusterAccess, LoopbackKubelets, cluster_access
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.named_files import bytes_in
 from kubevouch.system_clock import SystemClock
+from kubevouch.x509 import X509Error, read_certificates
 
 T = TypeVar("T")
 
@@ -23,6 +28,11 @@ def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -
     environment = terminal.environment
     access = cluster_access(environment, kubeconfig=kubeconfig or "", context=context or "")
     return msgspec.structs.replace(access, loopback=loopback_kubelets(environment, access))
+
+
+def named(access: ClusterAccess) -> str:
+    """The cluster that will be written to, for a prompt."""
+    return f"{access.server} (context {access.context or 'service account'})"
 
 
 def with_api(
@@ -56,3 +66,106 @@ def with_api(
         if error.lacks_rights and not error.leads_on:
             error.leads_on = tuple(filter(None, (terminal.roles,)))
         raise
+
+
+VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
+"""The operator's word for a cluster that runs wholly on this machine: which loopback addresses are its kubelets'.
+$KUBEVOUCH_LOOPBACK_ADDRESSES names a file: one address a line, `shared` after one that several kubelets have at ports
+of their own, and `authority sha256:HEX`, the hash that kubeadm prints of a cluster's CA (of its public key); # before
+what is said to people. Without it no loopback address is ever approved; with it exactly the listed ones are, and only
+where the API server itself is dialled at a loopback address, by no proxy, and is verified by that authority: a tunnel
+brings clusters from anywhere to 127.0.0.1, but not with the keys of this one.
+"""
+_LARGEST = 1024 * 1024
+_SHARED = "shared"
+_AUTHORITY = "authority"
+_RIGHT = "one address of 127.0.0.0/8, or ::1, a line was expected"
+_BOUND = "a line `authority sha256:HEX` was expected, with the hash that kubeadm prints of the cluster's CA"
+
+
+def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
+    """What the variable says; nothing where it is not set.
+
+    Raises:
+        UsageError: the API server is elsewhere or another cluster's, or the file lists anything but loopback addresses.
+    """
+    named = environment.get(VARIABLE, "")
+    if not named:
+        return LoopbackKubelets()
+    if access.proxy or not _is_loopback(urlsplit(access.server).hostname or ""):
+        through = f" through {access.proxy.rpartition('@')[2]}" if access.proxy else ""
+        raise UsageError(
+            f"${VARIABLE}",
+            f"is set, but the API server is {access.server}{through}",
+            "unset it: it is for a cluster on this machine, whose API server has a loopback address",
+        )
+    found, authorities = _read(Path(named))
+    if not authorities:
+        raise UsageError(f"${VARIABLE}, {named}", "does not say which cluster it is for", _BOUND)
+    if not _is_verified_by(access, authorities):
+        raise UsageError(
+            f"${VARIABLE}, {named}",
+            f"is for another cluster than the one at {access.server}: that one is not verified by its authority alone",
+            "unset it: a tunnel or a proxy of kubectl may lead to any cluster",
+        )
+    return found
+
+
+def _is_verified_by(access: ClusterAccess, authorities: set[str]) -> bool:
+    """Whoever answers has proven to have a key that one of these signed, and no other will do."""
+    if not (access.server.startswith("https:") and access.verify and access.roots):
+        return False
+    try:
+        roots = read_certificates(access.roots, "certificate-authority")
+    except X509Error:
+        return False
+    return {root.spki_sha256 for root in roots} <= authorities
+
+
+def _is_loopback(host: str) -> bool:
+    """By its digits: what a name means is for a resolver to say."""
+    address = _plain(host)
+    return address is not None and address.is_loopback
+
+
+def _plain(text: str) -> IPv4Address | IPv6Address | None:
+    """An address as it is written, but no IPv4 address in IPv6 clothes, and none of one link only."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    strange = isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id)
+    return None if strange else address
+
+
+def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
+    """The addresses, and the hashes of the authorities."""
+    where = f"${VARIABLE}, {path}"
+    try:
+        text = bytes_in(path, most=_LARGEST, expected=_RIGHT, where=where).decode()
+    except UnicodeDecodeError:
+        raise UsageError(where, "is not text", _RIGHT) from None
+    addresses: set[IPv4Address | IPv6Address] = set()
+    shared: set[IPv4Address | IPv6Address] = set()
+    authorities: set[str] = set()
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if words[0] == _AUTHORITY:
+            authorities.add(_hash(where, words[1:]))
+            continue
+        address = _plain(words[0])
+        if address is None or not address.is_loopback or words[1:] not in ([], [_SHARED]):
+            raise UsageError(where, f"{line.strip()!r} is not a loopback address", _RIGHT)
+        addresses.add(address)
+        if words[1:]:
+            shared.add(address)
+    return LoopbackKubelets(frozenset(addresses), frozenset(shared)), authorities
+
+
+def _hash(where: str, words: list[str]) -> str:
+    found = fullmatch("sha256:([0-9a-f]{64})", " ".join(words))
+    if found is None:
+        raise UsageError(where, f"{' '.join(words)!r} is not the hash of an authority", _BOUND)
+    return found[1]

@@ -1,11 +1,9 @@
 """Prints findings for a person or as JSON, for `doctor` and `verify`."""
 
-import shlex
 from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
-from kubevouch.cli.common.certificates import certificate_json
-from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.documents import certificate_json, print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Section, Severity
 from kubevouch.diagnose.doctor import (
@@ -185,7 +183,7 @@ def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
         terminal.wrapped(each.text, each.word.ljust(width), _WORDS.get(each.word, Colour.WARNING))
         for word, text in each.lines:
             if word == THEN:
-                terminal.wrapped(terminal.hinted(text), word.ljust(width))
+                terminal.wrapped(text, word.ljust(width))
             else:
                 terminal.command(word.ljust(width), text)
 
@@ -225,8 +223,8 @@ def as_json(
 def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
     """Its fields, with the words of the next command joined as a shell reads them."""
     fields = {name: getattr(each, name) for name in each.__struct_fields__}
-    by_hand = terminal.hinted(each.by_hand)
-    return {**fields, "next": terminal.hint(shlex.join(each.next)), "by_hand": by_hand}
+    by_hand = each.by_hand
+    return {**fields, "next": terminal.hint(each.next), "by_hand": by_hand}
 
 
 def _served_json(served: Served) -> dict[str, object]:

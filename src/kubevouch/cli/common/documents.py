@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kubevouch import __version__
 from kubevouch.cli.common.terminal import Terminal
+
+if TYPE_CHECKING:
+    from kubevouch.x509 import Certificate
 
 
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:
@@ -38,3 +42,21 @@ def _pieces(document: Mapping[str, object]) -> Iterator[str]:
             yield f"{', ' if index else ''}{written(each)}"
         yield "]"
     yield "}"
+
+
+def certificate_json(certificate: "Certificate") -> dict[str, object]:
+    """The fields of a certificate. Names are stable, times are in RFC 3339."""
+    from kubevouch.x509 import classify
+
+    return {
+        "kind": str(classify(certificate)),
+        "subject": str(certificate.subject),
+        "issuer": str(certificate.issuer),
+        "serial": certificate.serial_text,
+        "notBefore": certificate.not_before,
+        "notAfter": certificate.not_after,
+        "dnsNames": certificate.dns_names,
+        "ipAddresses": [str(address) for address in certificate.ip_addresses],
+        "key": certificate.key_description,
+        "sha256": certificate.fingerprint,
+    }

@@ -4,7 +4,6 @@ An operator copies what NEXT says. A hint without the flags of the command that 
 cluster, so each one repeats them, quoted for a shell. What the environment says ($KUBECONFIG) is inherited anyway.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
@@ -45,9 +44,6 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 _SERVERS = ("metrics-server", "exporter", "run")
 """Also `approver run`. Their kubeconfig is that of an account for the one server; what they advise is for an operator."""
 
-_BEHIND = re.compile(r"( \| | && |; )")
-_IN_TEXT = re.compile(r"`(?P<line>(?:kubevouch|kubectl) [^`]+)`")
-
 
 @dataclass(frozen=True)
 class Invocation:
@@ -66,14 +62,9 @@ class Invocation:
 
         Flags that the command names itself stay as they are. Anything else is returned unchanged.
         """
-        parts = _BEHIND.split(command)
-        return "".join(self._one(part) for part in parts)
-
-    def text(self, text: str) -> str:
-        """A sentence with command lines in `backticks`, each of them completed."""
-        return _IN_TEXT.sub(lambda found: f"`{self.line(found['line'])}`", text)
-
-    def _one(self, command: str) -> str:
+        first, _, behind = command.partition(" && ")
+        if first.startswith("sleep "):
+            return f"{first} && {self.line(behind)}"
         program, _, rest = command.partition(" ")
         if program == "kubectl" and not rest.startswith(("config ", "vouch ")):
             flags = self._flags(_CLUSTER, rest)

@@ -1,73 +1,55 @@
-"""Text and tables laid out for a width. Tables by rich, which counts cells and not characters: some signs are two wide."""
+"""Text and tables laid out for a width, by textwrap: rich breaks a word that is longer than the line, and such a word is there to be copied."""
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from itertools import zip_longest
+from textwrap import TextWrapper, fill, wrap
 
 _GAP = 3
 _NARROWEST_COLUMN = 6
-# Where a word may be broken: between the labels of a name, never inside of one, of an address or of a date.
-_JOINT = re.compile(r"(?<=\w[-.,/])(?=[^\W\d])")
+# Where a cell may be broken: at blanks, and between the labels of a name, never inside of one, of an address or of a date.
+_JOINT = re.compile(r"(\s+|(?<=\w[-.,/])(?=[^\W\d]))")
 
 
-def folded(text: str, width: int, *, later: int | None = None) -> list[str]:
-    """Lines of whole words, none wider than that unless it is one word. later: the width from the second line on.
-
-    By textwrap: rich breaks or cuts a word that is longer than the line, and such a word is there to be copied.
-    """
+def folded(text: str, width: int) -> list[str]:
+    """Lines of whole words, none wider than that unless it is one word."""
     if len(text) <= width:
         return [text.rstrip()]
-    lines = _wrapped(text, width)
-    if later is None or later == width or len(lines) < 2:
-        return lines
-    return [lines[0], *_wrapped(text[len(lines[0]) :].lstrip(), later)]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    from textwrap import wrap
-
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def fits(rows: Sequence[Sequence[str]], width: int | None) -> bool:
-    """Whether a table of these rows needs no folding. width: None for as wide as need be."""
-    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
-    return width is None or sum(widths) + _GAP * (len(widths) - 1) <= width
+def hung(line: str, columns: int, hang: int) -> str:
+    """The line, where it is longer folded likewise, with so many blanks before all but the first part."""
+    if len(line) <= columns:
+        return line.rstrip()
+    behind = " " * hang
+    return fill(
+        line, columns, subsequent_indent=behind, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Rows of equally many cells, the first row being the headings. width: None for as wide as need be.
-
-    Where it fits, padding is all there is to do (100 times faster than a table of rich); else the widest cells are folded.
-    """
-    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    """Rows of equally many cells, the first row being the headings. width: None for as wide as need be; else the widest cells are folded."""
+    widths = _longest(rows, lambda cell: [cell])
     if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
-        return [
-            (" " * _GAP).join(_padded(*pair) for pair in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-    return _folded_table(rows, widths, width)
+        return [_line(row, widths) for row in rows]
+    widths = _shared(rows, widths, width)
+    lines: list[str] = []
+    for row in rows:
+        cells = [_folded_cell(*pair) for pair in zip(row, widths, strict=True)]
+        lines += [_line(parts, widths) for parts in zip_longest(*cells, fillvalue="")]
+    return lines
 
 
-def _folded_table(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[str]:
-    from rich.table import Table
-    from rich.text import Text
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell + " " * (wide - _cells(cell)) for cell, wide in zip(cells, widths, strict=True)]
+    return (" " * _GAP).join(padded).rstrip()
 
-    shared = _shared(rows, widths, width)
-    # With very many columns it may be wider than the terminal all the same: rich must not cut it.
-    console = _console(max(width, sum(shared) + _GAP * len(shared)))
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="", expand=False)
-    for heading, wide in zip(rows[0], shared, strict=True):
-        table.add_column(heading, width=wide, overflow="fold")
-    for row in rows[1:]:
-        table.add_row(*(Text(_jointed(*pair)) for pair in zip(row, shared, strict=True)))
-    with console.capture() as captured:
-        console.print(table, soft_wrap=False)
-    return [line.rstrip() for line in captured.get().splitlines()]
+
+def _folded_cell(cell: str, width: int) -> list[str]:
+    wrapper = TextWrapper(width)
+    wrapper.wordsep_re = _JOINT
+    return wrapper.wrap(cell) or [""]
 
 
 def _shared(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[int]:
@@ -76,7 +58,7 @@ def _shared(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> lis
     What then is still too wide gives way until no column is wider than a short word.
     """
     sentences = [max(each, width // 4) for each in _longest(rows, str.split)]
-    for floors in (sentences, _longest(rows, _pieces), [0] * len(widths)):
+    for floors in (sentences, _longest(rows, _JOINT.split), [0] * len(widths)):
         widths = _given_way(widths, [max(each, _NARROWEST_COLUMN) for each in floors], width)
     return widths
 
@@ -102,55 +84,9 @@ def _longest(rows: Sequence[Sequence[str]], parts: Callable[[str], Sequence[str]
     ]
 
 
-def _pieces(cell: str) -> list[str]:
-    """The words of a cell, each broken wherever it may be."""
-    return [piece for word in cell.split() for piece in _JOINT.split(word)]
-
-
-def _jointed(cell: str, width: int) -> str:
-    """A cell with its lines ended in those words that are wider than the column, each at a joint."""
-    return " ".join(
-        word if _cells(word) <= width else "\n".join(_filled(_JOINT.split(word), width))
-        for word in cell.split(" ")
-    )
-
-
-def _filled(pieces: Sequence[str], width: int) -> list[str]:
-    """Lines of as many pieces as fit."""
-    lines = [""]
-    for piece in pieces:
-        if lines[-1] and _cells(lines[-1] + piece) > width:
-            lines.append("")
-        lines[-1] += piece
-    return lines
-
-
-def _padded(cell: str, width: int) -> str:
-    return cell + " " * (width - _cells(cell))
-
-
 def _cells(text: str) -> int:
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
 
     return cell_len(text)
-
-
-@cache
-def _console(width: int) -> "Console":
-    """A console that writes nowhere: it lays out."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    return Console(
-        file=StringIO(),
-        width=width,
-        color_system=None,
-        force_terminal=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        _environ={},
-    )

@@ -195,12 +195,14 @@ def handshake_timeout(function: F) -> F:
     )(function)
 
 
-def print_role(roles: Callable[[], str], who: str) -> Callable[[F], F]:
-    """--print-role, which needs no other option. roles: their manifest. who: "whoever installs needs"."""
+def print_role(name: str, who: str) -> Callable[[F], F]:
+    """--print-role, which needs no other option. name: as `roles_of` takes it. who: "whoever installs needs"."""
 
     def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            terminal_of(ctx).out(roles().rstrip())
+            from kubevouch.cli.common.roles import roles_of
+
+            terminal_of(ctx).out(roles_of(name).rstrip())
             ctx.exit()
 
     return click.option(

@@ -4,177 +4,78 @@ Rights for one namespace are granted in that namespace only: a cluster-wide righ
 reveal what applications keep there.
 """
 
-from kubevouch.evidence.approvers import ROLLOUT_ROLE
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any, Final
 
-_CLUSTER = """\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: {name}
-rules:
-- apiGroups: [""]
-  resources: [nodes, namespaces, pods, services]
-  verbs: [get, list]
-- apiGroups: [apps]
-  resources: [deployments]
-  verbs: [get, list]
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
-  verbs: [get, list]
-# Which nodes must not be restarted at once. Without it `apply` changes one at a time.
-- apiGroups: [policy]
-  resources: [poddisruptionbudgets]
-  verbs: [list]
-- apiGroups: [networking.k8s.io]
-  resources: [servicecidrs]
-  verbs: [list]
-- apiGroups: [certificates.k8s.io]
-  resources: [certificatesigningrequests]
-  verbs: [get, list, watch]
-- apiGroups: [apiregistration.k8s.io]
-  resources: [apiservices]
-  verbs: [get, list]
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [clusterroles, clusterrolebindings]
-  verbs: [get, list]
-- apiGroups: [metrics.k8s.io]
-  resources: [nodes, pods]
-  verbs: [get, list]
-"""
-_CALLED = """\
-- apiGroups: [admissionregistration.k8s.io]
-  resources: [validatingwebhookconfigurations, mutatingwebhookconfigurations]
-  verbs: [list]
-"""
-_SYSTEM = """\
----
-# kubeadm's and the kubelets' configuration, the CA of pods, metrics-server's log. If metrics-server runs in another
-# namespace, make a Role with the second rule there, too.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {name}
-  namespace: kube-system
-rules:
-- apiGroups: [""]
-  resources: [configmaps]
-  resourceNames: [kubeadm-config, kubelet-config, kube-root-ca.crt]
-  verbs: [get]
-- apiGroups: [""]
-  resources: [pods/log]
-  verbs: [get]
-# Whether a run of `apply` is under way.
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [kubevouch-rollout]
-  verbs: [get]
-"""
-_PUBLIC = """\
----
-# Which bootstrap tokens are alive.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {name}
-  namespace: kube-public
-rules:
-- apiGroups: [""]
-  resources: [configmaps]
-  resourceNames: [cluster-info]
-  verbs: [get]
-"""
-_LEASES = """\
----
-# By them a node's clock shows, and that a kubelet runs again.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {name}
-  namespace: kube-node-lease
-rules:
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [get, list]
-"""
-_AUTHENTICATION = """\
-# By whom the API server knows the front proxy and its clients.
-- apiGroups: [""]
-  resources: [configmaps]
-  resourceNames: [extension-apiserver-authentication]
-  verbs: [get]
-"""
-_APPROVES = """\
-- apiGroups: [certificates.k8s.io]
-  resources: [certificatesigningrequests/approval]
-  verbs: [patch]
-- apiGroups: [certificates.k8s.io]
-  resources: [signers]
-  resourceNames: [kubernetes.io/kubelet-serving]
-  verbs: [approve]
-"""
-_CONFIGURES = """\
-- apiGroups: [""]
-  resources: [configmaps]
-  resourceNames: [kubelet-config]
-  verbs: [patch]
-"""
-_EXCLUDES = """\
-# One run at a time. A right to create cannot be limited to one name.
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [create]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [kubevouch-rollout]
-  verbs: [get, update]
-"""
-_BINDING = """\
-# Bind all four to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
-#   kubectl create clusterrolebinding {name} --clusterrole={name} --user=USER
-#   for space in kube-system kube-public kube-node-lease; do
-#     kubectl create rolebinding {name} -n $space --role={name} --user=USER
+from kubevouch import goyaml
+from kubevouch.cli.approver.installation import NAMESPACE, everything
+from kubevouch.evidence.approvers import INSTALLER_ROLE
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_INSTALLER: Final = """\
+# What `approver install`, `upgrade` and `remove` need. As good as the right to approve any kubelet's CSR: whoever
+# has them can run any image with the approver's account. They may be bound for the time of the installation only.
+# The namespace comes first, so that a Role can lie in it.
+# Bind them to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
+#   kubectl create clusterrolebinding kubevouch-approver-installer --clusterrole=kubevouch-approver-installer --user=USER
+#   for space in kubevouch-system kube-system default; do
+#     kubectl create rolebinding kubevouch-approver-installer -n $space --role=kubevouch-approver-installer --user=USER
 #   done
-# Where the approver is installed, its pins and its Lease count, too:
-#   kubectl create role {name} -n kubevouch-system --verb={verbs} --resource=configmaps,leases.coordination.k8s.io
-#   kubectl create rolebinding {name} -n kubevouch-system --role={name} --user=USER
-"""
-_PODS = """\
-# For --via pod, in the namespace of the pods. Whoever may create pods there is root on every node:
-#   kubectl create role {name}-pods -n kube-system --verb=create,delete,get,list,watch --resource=pods
-#   kubectl create rolebinding {name}-pods -n kube-system --role={name}-pods --user=USER
 """
 
 
-def _manifest(name: str, about: str, *parts: str, pins: str = "get,list", pods: str = "") -> str:
-    """pins: the verbs that are needed on the approver's pins, where it is installed. pods: what is said of --via pod."""
-    binding = _BINDING.replace("{verbs}", pins) + pods
-    return about + "".join(part.replace("{name}", name) for part in (binding, *parts))
+def roles_of(name: str) -> str:
+    """The roles of a `reader`, of who does a `rollout`, of a `pinner` or an `installer`."""
+    if name == "installer":
+        return _installer_roles()
+    folder = files(__package__).joinpath("role_manifests")
+    return folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
-READER = _manifest(
-    "kubevouch-reader",
-    "# What `doctor`, `probe`, `certs`, `csr list`, `csr explain`, `plan`, `verify` and `top` read. No\n"
-    "# Secrets, no nodes/proxy (a GET on it can run commands in pods), nothing that\n"
-    "# writes.\n",
-    _CLUSTER,
-    _CALLED,
-    _SYSTEM,
-    _AUTHENTICATION,
-    _PUBLIC,
-    _LEASES,
-)
-ROLLOUT = _manifest(
-    ROLLOUT_ROLE,
-    "# What `apply`, `undo`, `csr approve` and `csr deny` need: what the reader's roles allow for them, the\n"
-    "# approval of CSRs for serving certificates, the change of one ConfigMap, and one Lease. They may be bound for the time of the run\n"
-    "# only.\n",
-    _CLUSTER,
-    _APPROVES,
-    _SYSTEM,
-    _CONFIGURES,
-    _EXCLUDES,
-    _PUBLIC,
-    _LEASES,
-    pins="get,list,create,patch",
-    pods=_PODS,
-)
+_Rule = dict[str, Any]
+
+
+def _installer_roles() -> str:
+    """Those of whoever installs, upgrades and removes the approver: to look, to write each object, and to hand on what it gets.
+
+    RBAC lets nobody grant what he does not hold himself. So they have what the approver's have; `escalate` would let him write
+    anything into these. They may also bind the approver's roles by name: without that a dry run of a binding, whose role is not
+    there yet, is refused as not found.
+    """
+    rules: dict[str, list[_Rule]] = defaultdict(list)
+    names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    rules[""] += [
+        _rule("", "nodes", "list"),
+        _rule("", "pods", "list"),
+        _rule("", "namespaces", "get patch", [NAMESPACE]),
+        _rule(_RBAC, "clusterroles", "list"),
+        _rule(_RBAC, "clusterrolebindings", "list"),
+    ]
+    rules[NAMESPACE].append(_rule("", "configmaps", "get list create patch delete"))
+    for each in everything():
+        where, body = each.namespace, each.body
+        if not each.stays:
+            key = (where, each.resource.group, each.resource.plural, "get create patch delete")
+            names[key].append(each.name)
+        if ref := body.get("roleRef"):
+            names[where, _RBAC, f"{ref['kind'].lower()}s", "bind"].append(ref["name"])
+        rules[where] += body.get("rules", ())
+    for (where, group, plural, verbs), listed in names.items():
+        rules[where].append(_rule(group, plural, verbs, listed))
+    namespace = everything()[0].body
+    documents = [namespace, *_documents(INSTALLER_ROLE, rules)]
+    return _INSTALLER + "---\n".join(map(goyaml.written, documents))
+
+
+def _rule(group: str, plural: str, verbs: str, names: Sequence[str] = ()) -> _Rule:
+    rule = {"apiGroups": [group], "resources": [plural], "verbs": verbs.split()}
+    return rule | ({"resourceNames": [*names]} if names else {})
+
+
+def _documents(name: str, rules: dict[str, list[_Rule]]) -> Iterator[_Rule]:
+    for namespace, listed in rules.items():
+        kind, place = ("Role", {"namespace": namespace}) if namespace else ("ClusterRole", {})
+        metadata = {"name": name, **place}
+        yield {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": listed}

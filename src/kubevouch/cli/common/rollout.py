@@ -18,7 +18,6 @@ from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.ssh_choice import ssh_of
 from kubevouch.cli.common.terminal import NowhereToWrite, Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
@@ -147,7 +146,7 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
         at_once = True
         terminal.note("stopping at once")
         if what := left():
-            terminal.note(terminal.hinted(what))
+            terminal.note(what)
         if task is not None:
             task.cancel()
 
@@ -185,11 +184,6 @@ def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[
         for each, former in before.items():
             loop.remove_signal_handler(each)
             signal.signal(each, former)  # which asyncio has not kept
-
-
-def named(access: ClusterAccess) -> str:
-    """The cluster that will be written to, for a prompt."""
-    return f"{access.server} (context {access.context or 'service account'})"
 
 
 def print_result(
@@ -253,7 +247,7 @@ def though_nobody_listens(result: RunResult) -> Iterator[None]:
 def print_next(terminal: Terminal, step: NextStep) -> None:
     """The command that comes next, and the one after it."""
     if step.note:
-        terminal.long_line(f"         {terminal.hinted(step.note)}", hang=9)
+        terminal.long_line(f"         {step.note}", hang=9)
     terminal.command("NEXT     ", step.command)
     if step.then:
         terminal.command("THEN     ", step.then)

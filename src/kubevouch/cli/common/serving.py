@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from kubevouch.serve.server import ServerPart
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServerFlags:
-    """Where a server listens and with what, and how it logs; "" for a file that is not given."""
+    """Where a server listens and with what, and how it logs, as `listening` and `logging` read it; "" for a file that is not given."""
 
     host: str
     port: int
@@ -55,23 +55,6 @@ class ServerFlags:
 
         form = LogFormat(self.form)
         return Log(_writer(terminal), clock, form=form, verbosity=self.verbosity, pid=os.getpid())
-
-
-def server_flags(flags: Mapping[str, object]) -> ServerFlags:
-    """What click has read for `listening` and `logging`."""
-    port, verbosity = flags["port"], flags["verbosity"]
-    assert isinstance(port, int)
-    assert isinstance(verbosity, int)
-    return ServerFlags(
-        # Written as in a URL, too.
-        host=str(flags["host"]).removeprefix("[").removesuffix("]"),
-        port=port,
-        cert_dir=str(flags["cert_dir"]),
-        cert_file=str(flags["cert_file"]),
-        key_file=str(flags["key_file"]),
-        form=str(flags["form"]),
-        verbosity=verbosity,
-    )
 
 
 def serve_in_cluster(
@@ -160,7 +143,14 @@ def listening(port: int) -> Callable[[F], F]:
 
     def with_options(function: F) -> F:
         return all_of(
-            click.option("--bind-address", "host", default="0.0.0.0", show_default=True),  # noqa: S104
+            click.option(
+                "--bind-address",
+                "host",
+                default="0.0.0.0",  # noqa: S104
+                show_default=True,
+                # Written as in a URL, too.
+                callback=lambda _, __, given: given.removeprefix("[").removesuffix("]"),
+            ),
             click.option(
                 "--secure-port",
                 "port",

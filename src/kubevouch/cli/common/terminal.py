@@ -7,6 +7,7 @@ import re
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from shlex import join
 from typing import TYPE_CHECKING, Final, TextIO
 
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
@@ -71,13 +72,10 @@ def one_line(text: str) -> str:
 
 def _hung(line: str, columns: int, hang: int) -> str:
     """The line folded between words; what stands in `backticks` is there to be copied, and counts as one word."""
-    from kubevouch.cli.common.layout import folded
+    from kubevouch.cli.common.layout import hung
 
-    if len(line) <= columns:
-        return line
     whole = _IN_BACKTICKS.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
-    lines = folded(whole, columns, later=columns - hang)
-    return ("\n" + " " * hang).join(lines).replace(_NO_BREAK, " ")
+    return hung(whole, columns, hang).replace(_NO_BREAK, " ")
 
 
 class Terminal:
@@ -160,16 +158,14 @@ class Terminal:
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
         """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
-        from kubevouch.cli.common.layout import folded
+        from kubevouch.cli.common.layout import hung
 
         line, columns = one_line(text), self.columns(self.stdout)
-        if columns is None or len(line) <= columns:
-            self._line(line, colour)
-            return
-        lines = folded(line, columns, later=columns - hang)
-        self._line(("\n" + " " * hang).join(lines), colour)
+        self._line(line if columns is None else hung(line, columns, hang), colour)
 
-    def command(self, lead: str, command: str, *, beside_an_error: bool = False) -> None:
+    def command(
+        self, lead: str, command: str | Sequence[str], *, beside_an_error: bool = False
+    ) -> None:
         """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied.
 
         beside_an_error: it goes where the error went.
@@ -180,13 +176,10 @@ class Terminal:
         else:
             self.out(line)
 
-    def hint(self, command: str) -> str:
+    def hint(self, command: str | Sequence[str]) -> str:
         """A command line to copy: it acts where the one that runs now does."""
-        return self.invocation.line(command) if self.invocation else command
-
-    def hinted(self, text: str) -> str:
-        """A sentence, each of whose command lines in `backticks` acts where the one that runs now does."""
-        return self.invocation.text(text) if self.invocation else text
+        line = command if isinstance(command, str) else join(command)
+        return self.invocation.line(line) if self.invocation else line
 
     def note(self, text: str, hang: int = 2) -> None:
         """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""

@@ -5,24 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.csr.find import serving_csr
 from kubevouch.cli.csr.render import (
     COLUMNS,
     age,
+    csr_row,
     exit_of,
     explaining,
     print_decision,
     print_way_on,
     say_doubts,
     say_that_the_approver_holds_it,
-    shortened,
     undecided_row,
     warn,
     what_was_decided,
 )
-from kubevouch.cli.csr.sources import Sources, warnings
+from kubevouch.cli.csr.sources import Sources, serving_csr, warnings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
@@ -40,7 +39,6 @@ AGAINST_APPROVER: Final = "--against-approver"
 
 _LONGEST_REASON = 512
 _PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
-_HELD = ("HELD", "AGE", "NODE", "ASKS FOR", "RULE")
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def approve_csrs(
     if not passing:
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
-    what = f"approve {number} on {where(access)}, which cannot be undone{_unasked(passing)}"
+    what = f"approve {number} on {named(access)}, which cannot be undone{_unasked(passing)}"
     terminal.confirm(what, yes=yes)
     return combined_exit_code([*codes, _approve(terminal, access, passing, sources)])
 
@@ -126,7 +124,7 @@ def _show(
 
 
 def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
-    terminal.table(_HELD, [_held_row(each, at) for each in held])
+    terminal.table(COLUMNS, [csr_row(each.found, each.judgement, at) for each in held])
     why = explaining([(each.found.name, each.judgement) for each in held])
     terminal.command("why, rule by rule: ", why)
     print_way_on(terminal, [each.judgement for each in held])
@@ -142,11 +140,6 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
         each.vouches,
         each.judgement.names.source,
     )
-
-
-def _held_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    rules = ", ".join(f"{result.rule} ({result.reason})" for result in each.decision.held_by)
-    return (*undecided_row(each.found, at), rules or shortened(each.judgement.held))
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
@@ -179,11 +172,6 @@ def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvid
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
     judgement = judged_by_hand(csr, evidence, sources.word)
     return Judged(found, judgement, requestor_node(csr), listed(asked))
-
-
-def where(access: ClusterAccess) -> str:
-    """The cluster, as a question names it."""
-    return access.server + (f" (context {access.context})" if access.context else "")
 
 
 def _unasked(passing: list[Judged]) -> str:
@@ -258,9 +246,9 @@ def deny_named(
     if not waiting:
         return combined_exit_code(codes)
     terminal.table(COLUMNS[:4], [undecided_row(each, at) for each in waiting])
-    named = listed([each.name for each in waiting])
+    which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {named} on {where(access)}. A denial is for good, and a kubelet that is denied "
+        f"deny {which} on {named(access)}. A denial is for good, and a kubelet that is denied "
         "sends another CSR about every half minute",
         yes=yes,
     )

@@ -143,9 +143,8 @@ def explain(
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.find import serving_csr
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
-    from kubevouch.cli.csr.sources import warnings
+    from kubevouch.cli.csr.sources import serving_csr, warnings
     from kubevouch.policy.by_hand import judged_by_hand, word_that_helps
     from kubevouch.policy.csr import csr_of, requestor_node
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from shlex import join, quote
 
 from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
-from kubevouch.cli.common.allow import allow_flag
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import PLAN
 from kubevouch.errors import ExitCode
@@ -17,6 +16,7 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrJudgement
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
+from kubevouch.policy.pin_proposals import allow_flag
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.rule import RuleResult, listed
 from kubevouch.policy.sources.choice import IdentitySource
@@ -287,7 +287,7 @@ def explaining(held: Sequence[tuple[str, CsrJudgement]]) -> str:
 def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
     """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
     if any(not each.names.advice and _wants_a_plan(each.decision) for each in held):
-        terminal.command("NEXT   ", join(PLAN))
+        terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
@@ -313,6 +313,6 @@ def _print_the_word_that_helps(
     if names.source == IdentitySource.INVENTORY:
         terminal.wrapped(f"Then list it with {node} in the inventory (ConfigMap {INVENTORY}).")
     elif names.advice or names.source in (IdentitySource.PIN, IdentitySource.RECORDED):
-        terminal.command("       ", join(("kubevouch", "approver", "pin", node, *flags)))
+        terminal.command("       ", ("kubevouch", "approver", "pin", node, *flags))
     else:
-        terminal.command("       ", join(flags))
+        terminal.command("       ", flags)

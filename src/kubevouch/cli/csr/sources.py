@@ -1,18 +1,21 @@
-"""What `csr` judges by: what the command line gives, and what the cluster tells."""
+"""What `csr` judges, and by what: what the command line gives, and what the cluster tells."""
 
 from dataclasses import dataclass, field, replace
 
 from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
+from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.approvers import gather_our_approver
 from kubevouch.evidence.gather.csrs import CLIENT_SIGNER
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_policy_evidence
 from kubevouch.evidence.names import Network, with_more
+from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS
+from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 from kubevouch.policy.by_hand import CsrEvidence, OperatorsWord
+from kubevouch.policy.csr import KUBELET_SERVING
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.stored import Unreadable
 
@@ -77,4 +80,31 @@ def warnings(evidence: CsrEvidence) -> list[str]:
     if evidence.approver_doubt:
         what = "whether the approver is installed is not known, and it is taken for installed"
         found.append(f"{what}: {evidence.approver_doubt}")
+    return found
+
+
+_EXPECTED = "kubevouch csr list shows what there is"
+
+
+async def serving_csr(
+    api: ApiClient, name: str, *, expected: str = _EXPECTED
+) -> CertificateSigningRequest:
+    """The CSR of this name in the cluster. expected: what would be right if there is no such CSR.
+
+    Raises:
+        UsageError: there is no such CSR, or it is for another signer than kubernetes.io/kubelet-serving.
+        KubeError: the API server does not tell.
+    """
+    absent = UsageError(name or "''", "there is no such CSR", expected)
+    if not name or "/" in name:
+        raise absent  # the path would be that of the list, or of a subresource
+    try:
+        found = await api.get(CSRS, name)
+    except NotFound:
+        raise absent from None
+    if found.name != name:
+        raise UsageError(name, f"the API server answered with {found.name!r}")
+    if found.spec.signer_name != KUBELET_SERVING:
+        seen = f"this CSR is for the signer {found.spec.signer_name}"
+        raise UsageError(name, seen, f"only CSRs for {KUBELET_SERVING} are judged")
     return found

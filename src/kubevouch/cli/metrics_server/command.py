@@ -1,13 +1,13 @@
 """`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
 
 import re
+from typing import Any
 
 import click
 
 from kubevouch.cli.common.options import terminal_of
-from kubevouch.cli.common.serving import access, listening, logging
-from kubevouch.cli.metrics_server.options import boolean_option, delegating, kubelets, serving
-from kubevouch.cli.metrics_server.without_meaning import GIVEN, without_meaning
+from kubevouch.cli.common.serving import access
+from kubevouch.cli.metrics_server.flags import GIVEN, MetricsServerFlags, metrics_server_flags
 
 
 class _DropIn(click.Command):
@@ -27,13 +27,15 @@ class _DropIn(click.Command):
 )
 @click.argument("words", nargs=-1, metavar="")
 @access
-@boolean_option("--version", "version", help="Print the version, and exit.")
-@kubelets
-@listening(10250)
-@serving
-@delegating
-@without_meaning
-@logging("2 each scrape, 3 each request, 4 who may not")
+@click.option(
+    "--version",
+    is_flag=False,
+    default=False,
+    type=bool,
+    metavar="",
+    help="Print the version, and exit.",
+)
+@metrics_server_flags
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -42,7 +44,7 @@ def command(
     context: str | None,
     version: bool,
     words: tuple[str, ...],
-    **flags: object,
+    **flags: Any,  # noqa: ANN401 - the fields of MetricsServerFlags
 ) -> int:
     """Reads every kubelet's usage and serves it as metrics.k8s.io/v1beta1, as metrics-server does.
 
@@ -53,7 +55,7 @@ def command(
     from kubevouch import __version__
     from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.metrics_server.run import run
-    from kubevouch.cli.metrics_server.settings import check_node_selector, settings_of
+    from kubevouch.cli.metrics_server.settings import settings_of
     from kubevouch.errors import ExitCode
 
     terminal = terminal_of(ctx)
@@ -61,6 +63,6 @@ def command(
     if version:
         terminal.out(f"v{__version__}")
         return ExitCode.OK
-    settings = settings_of(flags, unused=tuple(ctx.meta.get(GIVEN, ())), ignored=words)
-    check_node_selector(settings.kubelets.node_selector)
-    return run(terminal, access_of(terminal, kubeconfig, context), settings)
+    settings = settings_of(MetricsServerFlags(**flags))
+    unused = tuple(ctx.meta.get(GIVEN, ()))
+    return run(terminal, access_of(terminal, kubeconfig, context), settings, unused, words)

@@ -1,21 +1,20 @@
 """Runs `metrics-server` with its settings until a signal ends it."""
 
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from kubevouch.cli.common.connect import access_of, with_api
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.metrics_server.settings import KubeletFlags, MetricsServerSettings, absolute
+from kubevouch.cli.metrics_server.settings import MetricsServerSettings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.access import SERVICE_ACCOUNT, ClusterAccess
 from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import Credentials, fixed_or_files
+from kubevouch.kube.io.credentials import Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
 from kubevouch.metrics.serving.server import Components, build_components, serve
@@ -23,7 +22,7 @@ from kubevouch.named_files import bytes_in
 from kubevouch.serve.key_pair import ServingPairSource
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit, stop_on_signals
-from kubevouch.serve.server import ServingOptions
+from kubevouch.serve.server import Delegation, ServingOptions
 from kubevouch.serve.shared_authority import SharedAuthority
 from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.x509 import X509Error
@@ -37,15 +36,23 @@ _CERTIFICATE_KEPT: Final = (
 )
 
 
-def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettings) -> ExitCode:
-    """Until a signal. Raises KubevouchError, OSError."""
+def run(
+    terminal: Terminal,
+    access: ClusterAccess,
+    settings: MetricsServerSettings,
+    unused: Sequence[str],
+    ignored: Sequence[str],
+) -> ExitCode:
+    """Until a signal. unused: flags without a meaning. ignored: words that belong to no flag. Raises KubevouchError, OSError."""
     check_token(access)
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
     freeze_what_is_loaded()
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
-        log = settings.server.log(terminal, clock)
+        log = settings.flags.log(terminal, clock)
+        _warn_of_words(log, unused, ignored)
+        log_warnings(log, settings)
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
             clients = {
@@ -55,7 +62,7 @@ def run(terminal: Terminal, access: ClusterAccess, settings: MetricsServerSettin
                 for path, other in others.items()
             }
             parts = await _components(api, clock, log, access, settings)
-            pair = _authority(settings, api, log) or settings.server.pair_source(clock)
+            pair = _authority(settings, api, log) or settings.flags.pair_source(clock)
             serving = _serving(settings, clients, pair, in_pod=_in_pod(access))
             await serve(parts, serving, stop)
         return ExitCode.OK
@@ -78,38 +85,42 @@ async def _components(
     settings: MetricsServerSettings,
 ) -> Components:
     """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
-    log_warnings(log, settings)
-    kubelets = settings.kubelets
+    flags = settings.flags
     return build_components(
         api,
         clock,
         log,
-        roots=kubelet_roots(access, kubelets, clock, log),
-        credentials=fixed_or_files(access.user, clock),
-        certificate=await kubelet_certificate(kubelets, clock, log),
+        roots=kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
+        credentials=UserCredentials(access.user, clock),
+        certificate=await kubelet_certificate(
+            flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+        ),
         rng=secrets.SystemRandom().random,
-        addressing=kubelets.addressing,
-        settings=kubelets.scraping,
-        node_selector=kubelets.node_selector,
+        addressing=settings.addressing,
+        settings=settings.scraping,
+        node_selector=flags.node_selector,
     )
+
+
+def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
+    if ignored:
+        log.warning(
+            "Words of the command line belong to no flag, and are ignored; a bool is written --flag=false",
+            words=" ".join(ignored),
+        )
+    if unused:
+        log.warning("Flags without a meaning here are ignored", flags=", ".join(unused))
 
 
 def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
     """Says in the log what the flags ask for and do not get, and what they give away."""
-    if settings.ignored:
-        log.warning(
-            "Words of the command line belong to no flag, and are ignored; a bool is written --flag=false",
-            words=" ".join(settings.ignored),
-        )
-    if settings.unused:
-        log.warning("Flags without a meaning here are ignored", flags=", ".join(settings.unused))
     if settings.given.allowed_names and not settings.given.proxy_ca:
         log.warning(
             "--requestheader-allowed-names has no effect without --requestheader-client-ca-file: what the API server publishes counts"
         )
     for text in settings.tls.warnings:
         log.warning(text)
-    scraping = settings.kubelets.scraping
+    scraping = settings.scraping
     if scraping.insecure_everywhere:
         share = scraping.ready_min_nodes
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
@@ -123,7 +134,9 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         log.warning(
             "--kubelet-insecure-tls-nodes: these nodes get a credential although nobody knows who answers for them",
             nodes=", ".join(sorted(scraping.insecure_nodes)),
-            credential="client certificate" if settings.kubelets.certificate else "token",
+            credential="client certificate"
+            if settings.flags.kubelet_client_certificate
+            else "token",
         )
 
 
@@ -133,33 +146,30 @@ def _other_accesses(
     """The API servers that --authentication-kubeconfig and --authorization-kubeconfig name, by the path."""
     found: dict[str, ClusterAccess] = {}
     for flag, path in (
-        ("--authentication-kubeconfig", settings.authentication_kubeconfig),
-        ("--authorization-kubeconfig", settings.authorization_kubeconfig),
+        ("--authentication-kubeconfig", settings.flags.authentication_kubeconfig),
+        ("--authorization-kubeconfig", settings.flags.authorization_kubeconfig),
     ):
         if path and path not in found:
             try:
                 found[path] = access_of(terminal, path, None)
             except KubeconfigError as error:
-                # Of a file that is missing it would say that --kubeconfig has to name one.
-                right = error.expected if Path(path).exists() else "a kubeconfig was expected"
-                raise UsageError(f"{flag} {error.where}", error.seen, right) from None
+                expected = "a kubeconfig was expected"
+                raise UsageError(f"{flag} {error.where}", error.seen, expected) from None
     return found
 
 
-def kubelet_roots(
-    access: ClusterAccess, kubelets: KubeletFlags, clock: Clock, log: Log
-) -> RootsFile:
-    """Kubelets' authorities, whose file is read again from time to time. Raises UsageError."""
-    where, read = _roots(access, kubelets)
+def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> RootsFile:
+    """Kubelets' authorities, whose file is read again from time to time. path: the flag's; "" for none. Raises UsageError."""
+    where, read = _roots(access, path)
     try:
         return RootsFile(read, clock, report=_kept(log, _ROOTS_KEPT))
     except X509Error as error:
         raise UsageError(where, error.seen, error.expected) from None
 
 
-def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> tuple[str, Callable[[], bytes]]:
+def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
     """Where they are, and how to read them: the flag's, else those that the API server is verified by, as metrics-server has it."""
-    if path := kubelets.ca:
+    if path:
         where = f"--kubelet-certificate-authority {path}"
         expected = "authorities in PEM were expected"
         return where, lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
@@ -173,17 +183,20 @@ def _roots(access: ClusterAccess, kubelets: KubeletFlags) -> tuple[str, Callable
     return access.cluster, lambda: pem
 
 
-async def kubelet_certificate(kubelets: KubeletFlags, clock: Clock, log: Log) -> Credentials | None:
+async def kubelet_certificate(
+    certificate: str, key: str, clock: Clock, log: Log
+) -> Credentials | None:
     """The client certificate for kubelets, whose files are read again from time to time. Raises UsageError."""
-    if not kubelets.certificate:
+    if not certificate:
         return None
     flags = "--kubelet-client-certificate, --kubelet-client-key"
     user = User(
         where=flags,
-        client_certificate=absolute(kubelets.certificate),
-        client_key=absolute(kubelets.key),
+        # The same wherever the process goes.
+        client_certificate=str(Path(certificate).absolute()),
+        client_key=str(Path(key).absolute()),
     )
-    found = fixed_or_files(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
+    found = UserCredentials(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
     try:
         # Else what cannot be read would be told for each node.
         await found.current()
@@ -215,18 +228,22 @@ def _serving(
     *,
     in_pod: bool,
 ) -> ServingOptions:
+    flags = settings.flags
+    follow = not flags.authentication_skip_lookup
     return ServingOptions(
-        settings.server.host,
-        settings.server.port,
-        TlsSources(
-            pair, settings.tls.named, settings.given.read, settings.follow, settings.tls.settings
-        ),
-        replace(
-            settings.delegation,
-            authentication=clients.get(settings.authentication_kubeconfig),
-            authorization=clients.get(settings.authorization_kubeconfig),
+        flags.host,
+        flags.port,
+        TlsSources(pair, settings.tls.named, settings.given.read, follow, settings.tls.settings),
+        Delegation(
+            authentication=clients.get(flags.authentication_kubeconfig),
+            authorization=clients.get(flags.authorization_kubeconfig),
+            token_ttl=flags.authentication_token_webhook_cache_ttl,
+            allowed_ttl=flags.authorization_webhook_cache_authorized_ttl,
+            denied_ttl=flags.authorization_webhook_cache_unauthorized_ttl,
+            always_allowed=flags.authorization_always_allow_paths,
+            tolerate_missing=flags.authentication_tolerate_lookup_failure,
         ),
         shutdown_delay=settings.delay(in_pod=in_pod),
-        request_timeout=settings.request_timeout,
-        most_in_flight=settings.most_in_flight,
+        request_timeout=flags.request_timeout,
+        most_in_flight=flags.max_requests_inflight,
     )

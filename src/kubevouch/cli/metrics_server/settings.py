@@ -1,19 +1,20 @@
-"""The flags of `metrics-server`, checked and as values."""
+"""The flags of `metrics-server`, checked, and what they come to."""
 
-from collections.abc import Mapping
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kubevouch.cli.common.serving import ServerFlags, server_flags
-from kubevouch.cli.metrics_server.tls_flags import TlsFlags, tls_flags
+from kubevouch.cli.metrics_server.flags import MetricsServerFlags
 from kubevouch.errors import UsageError
 from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
-from kubevouch.serve.client_trust import ClientTrustFiles
-from kubevouch.serve.headers import HeaderNames
-from kubevouch.serve.server import Delegation
+from kubevouch.serve.client_trust import ClientTrustFiles, HeaderNames
+from kubevouch.serve.key_pair import KeyPairSource, NamedPair
+from kubevouch.serve.shared_authority import AuthorityPlace
+from kubevouch.tls.io.server import ServerTlsSettings
+from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 
 _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds from the deletion of a pod until API servers and kube-proxy have heard of it, also on a busy machine."""
@@ -22,88 +23,92 @@ _INSTEAD: Final = (
     "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
     "`kubevouch plan -o plan.json` how to mend it"
 )
+_MIN_VERSION: Final = "--tls-min-version"
+_SUITES: Final = "--tls-cipher-suites"
+_SNI: Final = "--tls-sni-cert-key"
+_AUTHORITY: Final = "--tls-authority-secret"
+_API_SERVICE: Final = "v1beta1.metrics.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
-class KubeletFlags:
-    """How kubelets are reached. Files are "" where nothing is given."""
+class TlsFlags:
+    """What the server offers, and its other pairs. warnings: for the log. authority: where what signs its certificate is kept, if one does."""
 
-    scraping: ScrapeSettings
-    addressing: KubeletAddressing
-    ca: str
-    certificate: str
-    key: str
-    node_selector: str
+    settings: ServerTlsSettings
+    named: tuple[NamedPair, ...] = ()
+    warnings: tuple[str, ...] = ()
+    authority: AuthorityPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsServerSettings:
-    """Checked flags. Times in seconds; shutdown_delay: None where nobody has said.
+    """Checked flags, and what is made of several of them. given: whom the flags trust."""
 
-    given: whom the flags trust. follow: whether what is published counts, too. delegation: without its clients, which
-    `authentication_kubeconfig` and `authorization_kubeconfig` name; "" where nothing is given.
-    unused: flags without a meaning. ignored: words of the command line that belong to no flag.
-    """
-
-    kubelets: KubeletFlags
+    flags: MetricsServerFlags
+    scraping: ScrapeSettings
+    addressing: KubeletAddressing
     given: ClientTrustFiles
-    follow: bool
-    delegation: Delegation
-    authentication_kubeconfig: str
-    authorization_kubeconfig: str
-    request_timeout: float
-    most_in_flight: int
-    shutdown_delay: float | None
-    server: ServerFlags
     tls: TlsFlags
-    unused: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
 
     def delay(self, *, in_pod: bool) -> float:
         """Seconds to serve on after SIGTERM: what was said, else in a pod as long as somebody may still be sent there."""
-        if self.shutdown_delay is not None:
-            return self.shutdown_delay
+        if self.flags.shutdown_delay_duration is not None:
+            return self.flags.shutdown_delay_duration
         return _UNTIL_WITHDRAWN if in_pod else 0.0
 
 
-def settings_of(
-    flags: Mapping[str, object],
-    *,
-    unused: tuple[str, ...] = (),
-    ignored: tuple[str, ...] = (),
-) -> MetricsServerSettings:
-    """What click has read, as values. Raises UsageError."""
-    most = _number(flags, "most_in_flight")
-    if most < 0:
-        raise UsageError("--max-requests-inflight", f"{most:g}", "0 or more was expected")
+def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
+    """What the flags come to. Raises UsageError."""
+    _check(flags)
+    check_node_selector(flags.node_selector)
     return MetricsServerSettings(
-        kubelets=_kubelets(flags),
-        given=_given(flags),
-        follow=not flags["skip_lookup"],
-        delegation=Delegation(
-            token_ttl=_number(flags, "token_ttl"),
-            allowed_ttl=_number(flags, "allowed_ttl"),
-            denied_ttl=_number(flags, "denied_ttl"),
-            always_allowed=_list(flags, "always_allowed"),
-            tolerate_missing=bool(flags["tolerate"]),
+        flags,
+        ScrapeSettings(
+            resolution=flags.metric_resolution,
+            timeout=flags.kubelet_request_timeout,
+            insecure_everywhere=flags.kubelet_insecure_tls,
+            insecure_nodes=frozenset(flags.kubelet_insecure_tls_nodes),
+            ready_min_nodes=flags.ready_min_nodes,
         ),
-        authentication_kubeconfig=str(flags["authentication_kubeconfig"]),
-        authorization_kubeconfig=str(flags["authorization_kubeconfig"]),
-        request_timeout=_number(flags, "answer_timeout"),
-        most_in_flight=int(most),
-        shutdown_delay=None
-        if flags["shutdown_delay"] is None
-        else _number(flags, "shutdown_delay"),
-        server=server_flags(flags),
-        tls=tls_flags(flags),
-        unused=unused,
-        ignored=ignored,
+        KubeletAddressing(
+            address_types=flags.kubelet_preferred_address_types,
+            port=flags.kubelet_port,
+            use_status_port=flags.kubelet_use_node_status_port,
+        ),
+        ClientTrustFiles(
+            flags.client_ca_file,
+            flags.requestheader_client_ca_file,
+            flags.requestheader_allowed_names,
+            HeaderNames(
+                flags.requestheader_username_headers,
+                flags.requestheader_group_headers,
+                flags.requestheader_extra_headers_prefix,
+                flags.requestheader_uid_headers,
+            ),
+        ),
+        tls_flags(flags),
     )
 
 
-def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
-    _check_pairs(flags)
-    resolution, timeout = _number(flags, "resolution"), _number(flags, "request_timeout")
+def _check(flags: MetricsServerFlags) -> None:
+    """Values out of bounds, and flags that exclude or need each other, as metrics-server has it. Raises UsageError."""
+    resolution, timeout = flags.metric_resolution, flags.kubelet_request_timeout
+    uids = flags.requestheader_uid_headers
+    if flags.max_requests_inflight < 0:
+        seen = str(flags.max_requests_inflight)
+        raise UsageError("--max-requests-inflight", seen, "0 or more was expected")
+    if flags.deprecated_kubelet_completely_insecure:
+        where = "--deprecated-kubelet-completely-insecure"
+        seen = (
+            "not here: over plain HTTP anybody may answer for a node, and say what HPAs then act on"
+        )
+        raise UsageError(where, seen, _INSTEAD)
+    if flags.kubelet_insecure_tls and flags.kubelet_certificate_authority:
+        where = "--kubelet-certificate-authority, --kubelet-insecure-tls"
+        raise UsageError(where, "both are given", "one of them was expected")
+    if bool(flags.kubelet_client_certificate) != bool(flags.kubelet_client_key):
+        where = "--kubelet-client-certificate, --kubelet-client-key"
+        raise UsageError(where, "one of them is missing", "both or none were expected")
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")
     if not 0 < timeout <= resolution * 0.9:
@@ -111,24 +116,9 @@ def _kubelets(flags: Mapping[str, object]) -> KubeletFlags:
             f"more than nothing and at most nine tenths of --metric-resolution ({resolution:g}s)"
         )
         raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", expected)
-    return KubeletFlags(
-        ScrapeSettings(
-            resolution=resolution,
-            timeout=timeout,
-            insecure_everywhere=bool(flags["insecure"]),
-            insecure_nodes=frozenset(_list(flags, "insecure_nodes")),
-            ready_min_nodes=_number(flags, "ready_min_nodes"),
-        ),
-        KubeletAddressing(
-            address_types=_list(flags, "address_types"),
-            port=int(_number(flags, "kubelet_port")),
-            use_status_port=bool(flags["status_port"]),
-        ),
-        ca=str(flags["kubelet_ca"]),
-        certificate=str(flags["kubelet_certificate"]),
-        key=str(flags["kubelet_key"]),
-        node_selector=str(flags["node_selector"]),
-    )
+    if uids and "x-remote-uid" not in (each.lower() for each in uids):
+        expected = "X-Remote-Uid was expected among them"
+        raise UsageError("--requestheader-uid-headers", ", ".join(uids), expected)
 
 
 def check_node_selector(text: str) -> None:
@@ -140,50 +130,76 @@ def check_node_selector(text: str) -> None:
         raise UsageError("-l, --node-selector", f"{text!r}: {error}", expected) from None
 
 
-def _check_pairs(flags: Mapping[str, object]) -> None:
-    """Flags that exclude each other, or that need each other, as metrics-server has it."""
-    if flags["insecure_http"]:
-        where = "--deprecated-kubelet-completely-insecure"
-        seen = (
-            "not here: over plain HTTP anybody may answer for a node, and say what HPAs then act on"
+def tls_flags(flags: MetricsServerFlags) -> TlsFlags:
+    """The flags about TLS, checked. Raises UsageError."""
+    minimum, warnings = _minimum(flags.tls_min_version)
+    settings = ServerTlsSettings(minimum)
+    if flags.tls_cipher_suites:
+        settings, more = _chosen(minimum, flags.tls_cipher_suites)
+        warnings += more
+    named = tuple(map(_named, flags.tls_sni_cert_key))
+    return TlsFlags(settings, named, warnings, _authority(flags))
+
+
+def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
+    given = flags.tls_authority_secret
+    if not given:
+        return None
+    if flags.cert_file:
+        raise UsageError(
+            f"--tls-cert-file, {_AUTHORITY}", "both are given", "one of them was expected"
         )
-        raise UsageError(where, seen, _INSTEAD)
-    if flags["insecure"] and flags["kubelet_ca"]:
-        where = "--kubelet-certificate-authority, --kubelet-insecure-tls"
-        raise UsageError(where, "both are given", "one of them was expected")
-    if bool(flags["kubelet_certificate"]) != bool(flags["kubelet_key"]):
-        where = "--kubelet-client-certificate, --kubelet-client-key"
-        raise UsageError(where, "one of them is missing", "both or none were expected")
+    place, _, names = given.partition(":")
+    namespace, _, secret = place.partition("/")
+    for_names = tuple(filter(None, (each.strip() for each in names.split(","))))
+    if not (namespace and secret and for_names) or "/" in secret:
+        expected = "a Secret and the names to sign for were expected, as in kube-system/authority:usage.kube-system.svc"
+        raise UsageError(_AUTHORITY, repr(given), expected)
+    return AuthorityPlace(namespace, secret, _API_SERVICE, for_names)
 
 
-def _given(flags: Mapping[str, object]) -> ClientTrustFiles:
-    uid_headers = _list(flags, "uid_headers")
-    if uid_headers and "x-remote-uid" not in (each.lower() for each in uid_headers):
-        seen, expected = ", ".join(uid_headers), "X-Remote-Uid was expected among them"
-        raise UsageError("--requestheader-uid-headers", seen, expected)
-    names = HeaderNames(
-        _list(flags, "user_headers"),
-        _list(flags, "group_headers"),
-        _list(flags, "extra_headers"),
-        uid_headers,
-    )
-    return ClientTrustFiles(
-        str(flags["client_ca_file"]), str(flags["proxy_ca"]), _list(flags, "allowed_names"), names
-    )
+def _minimum(name: str) -> tuple[ssl.TLSVersion, tuple[str, ...]]:
+    if name and name not in VERSIONS:
+        raise UsageError(
+            _MIN_VERSION,
+            f"unknown tls version {name!r}",
+            f"one of {', '.join(VERSIONS)} was expected",
+        )
+    if name == "VersionTLS13":
+        return ssl.TLSVersion.TLSv1_3, ()
+    old = name in VERSIONS[:2]
+    warnings = (f"{_MIN_VERSION}={name}: TLS 1.2 and 1.3 are served, nothing older",) if old else ()
+    return ssl.TLSVersion.TLSv1_2, warnings
 
 
-def _number(flags: Mapping[str, object], name: str) -> float:
-    value = flags[name]
-    assert isinstance(value, int | float)
-    return value
+def _chosen(
+    minimum: ssl.TLSVersion, names: tuple[str, ...]
+) -> tuple[ServerTlsSettings, tuple[str, ...]]:
+    for name in names:
+        if name not in KNOWN:
+            seen = f"Cipher suite {name} not supported or doesn't exist"
+            raise UsageError(_SUITES, seen, "Go's names were expected, which are case-sensitive")
+    chosen = suites_of(names)
+    warnings = tuple(f"Use of insecure cipher '{name}' detected." for name in chosen.insecure)
+    warnings += tuple(f"{_SUITES}: {name} is broken, and never offered" for name in chosen.left_out)
+    if chosen.openssl:
+        return ServerTlsSettings(minimum, chosen.openssl), warnings
+    if not any(name in TLS_1_3 for name in names):
+        expected = "one that is not broken was expected"
+        raise UsageError(_SUITES, f"nothing but {', '.join(chosen.left_out)}", expected)
+    # As in Go: whoever names suites of TLS 1.3 only does not serve an older version.
+    return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 
 
-def _list(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
-    found = flags[name]
-    assert isinstance(found, tuple)
-    return found
-
-
-def absolute(path: str) -> str:
-    """A path from the command line, as one that stays the same wherever the process goes."""
-    return str(Path(path).absolute())
+def _named(text: str) -> NamedPair:
+    """A pair in the form cert,key or cert,key:name,name (component-base's cli/flag/namedcertkey_flag.go)."""
+    files, given, names = text.partition(":")
+    paths = [each.strip() for each in files.split(",")]
+    if len(paths) != 2 or not all(paths):
+        expected = "a file with a certificate and one with its key were expected, as in a.crt,a.key:*.a.example"
+        raise UsageError(_SNI, repr(text), expected)
+    found = tuple(filter(None, (each.strip() for each in names.split(","))))
+    if given and not found:
+        raise UsageError(_SNI, repr(text), "a name was expected after the colon")
+    pair = (Path(paths[0]), Path(paths[1]))
+    return NamedPair(KeyPairSource(f"{_SNI} {', '.join(paths)}", pair, flags=(_SNI, _SNI)), found)

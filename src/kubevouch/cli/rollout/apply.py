@@ -9,12 +9,11 @@ from shlex import join
 
 import click
 
-from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.connect import access_of, named, with_api
 from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
-    named,
     print_next,
     print_result,
     rollout_context,
@@ -134,7 +133,7 @@ def apply_plan(
         def left() -> str:
             armed = [each for hold in held for each in hold.armed.values() if each.run == plan.run]
             now = api.server_clock.now()
-            return _what_is_left(armed if held else begun, now, commands)
+            return _what_is_left(terminal, armed if held else begun, now, commands)
 
         async def carried_out(hold: LeaseHold | None) -> RunResult:
             written = await written_nodes(api, clock, plan.pods)
@@ -199,11 +198,16 @@ def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
 
 
 def _what_is_left(
-    armed: Sequence[ArmedNode], now: datetime, commands: Commands, given: str = ""
+    terminal: Terminal,
+    armed: Sequence[ArmedNode],
+    now: datetime,
+    commands: Commands,
+    given: str = "",
 ) -> str:
     """What is said to who goes away now. given: the file of the plan, where an undo does not find it by the run's name."""
-    again = join(commands.again)
-    return what_is_left_armed(armed, now, again, given) if armed else _NONE_LEFT.format(again=again)
+    if not armed:
+        return _NONE_LEFT.format(again=terminal.hint(commands.again))
+    return what_is_left_armed(armed, now, commands.again, given, line=terminal.hint)
 
 
 @contextlib.contextmanager
@@ -215,8 +219,8 @@ def telling_what_is_armed(
         yield
     except (Declined, click.Abort, KeyboardInterrupt):
         if begun:
-            left = _what_is_left(begun, SystemClock().now(), commands, given)
-            terminal.note(terminal.hinted(one_line(left)))
+            left = _what_is_left(terminal, begun, SystemClock().now(), commands, given)
+            terminal.note(one_line(left))
         raise
 
 
@@ -236,7 +240,7 @@ def _print_what_comes_next(
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
         tell_who_approves(terminal, access)
         if beyond := beyond_the_plan(plan, result):
-            terminal.long_line(terminal.hinted(f"Only     {beyond}"), hang=9)
+            terminal.long_line(f"Only     {beyond}", hang=9)
     print_next(terminal, next_after(result, commands))
 
 
@@ -261,7 +265,7 @@ def _ask(
     for each in checked.away:
         terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
     for line in checked.inputs.metrics.said():
-        terminal.note(terminal.hinted(one_line(line)))
+        terminal.note(one_line(line))
     if checked.inputs.approver_decides:
         terminal.note(
             f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."

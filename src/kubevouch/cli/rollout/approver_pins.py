@@ -90,15 +90,14 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
     """Pins these nodes. What fails is said; the run goes on, and approves what the approver holds then."""
-    problem, wrote = wanted.problem, list[str]()
+    problem = wanted.problem
     if wanted.pins:
         try:
-            await write_pins(api, wanted.pins, wrote.extend)
+            await write_pins(api, wanted.pins)
+            terminal.note(f"{counted(len(wanted.pins), 'node')} pinned for the approver")
         except KubevouchError as error:
             problem = str(error)
-    if wrote:
-        terminal.note(f"{counted(len(wrote), 'node')} pinned for the approver")
     if problem:
         hint = terminal.hint("kubevouch approver pin")
-        what = "Not every node was" if wrote else "Nothing was"
-        terminal.note(one_line(f"{what} pinned for the approver: {problem}; by hand: {hint}"))
+        text = f"Nodes were not pinned for the approver: {problem}; by hand: {hint}"
+        terminal.note(one_line(text))

@@ -90,12 +90,6 @@ _times = all_of(
 )
 
 
-def _roles() -> str:
-    from kubevouch.cli.common.roles import ROLLOUT
-
-    return ROLLOUT
-
-
 def _terminal(ctx: click.Context) -> "Terminal":
     terminal = terminal_of(ctx)
     terminal.tells_waits = terminal.nothing_changed = True
@@ -252,7 +246,7 @@ _carries_out = all_of(
     _word,
     _times,
     _yes,
-    print_role(_roles, "apply, resume and undo need"),
+    print_role("rollout", "apply, resume and undo need"),
 )
 
 

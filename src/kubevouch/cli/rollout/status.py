@@ -232,7 +232,7 @@ def _print(
         )
     )
     if after.note:
-        terminal.long_line(f"           {terminal.hinted(after.note)}", hang=11)
+        terminal.long_line(f"           {after.note}", hang=11)
     terminal.command("NEXT       ", after.command)
     if after.then:
         terminal.command("THEN       ", after.then)

@@ -4,11 +4,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from shlex import join
 
-from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.connect import access_of, named, with_api
 from kubevouch.cli.common.pods import prepared_pods
 from kubevouch.cli.common.rollout import (
     counted_as,
-    named,
     print_next,
     print_result,
     rollout_context,
@@ -92,7 +91,7 @@ def undo_plan(
             return await undo(plan, context, RolloutTimeouts(gate_timeout))
 
         result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
-        with stopping(terminal, lambda: _LEFT.format(again=join(again))) as stop:
+        with stopping(terminal, lambda: _LEFT.format(again=terminal.hint(again))) as stop:
             async with contextlib.AsyncExitStack() as ending:
                 hold = None
                 try:

@@ -14,8 +14,7 @@ from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, MetricsPath, Served
 from kubevouch.kube.resources import Node, Pod
 from kubevouch.kube.resources.pods import PodSpec
-from kubevouch.tls.alert import INTERNAL_ERROR
-from kubevouch.tls.failure import FailureKind
+from kubevouch.tls import INTERNAL_ERROR, FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, misnamed
 from kubevouch.x509.kinds import NODE_PREFIX
 

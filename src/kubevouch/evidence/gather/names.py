@@ -21,16 +21,15 @@ from kubevouch.kube.resources import (
     ENDPOINT_SLICES,
     NODES,
     PODS,
-    SERVICE_CIDRS,
     SERVICES,
     ConfigMap,
     EndpointSlice,
     Node,
     Pod,
     Service,
-    ServiceCidr,
     slices_of,
 )
+from kubevouch.kube.resources.network import SERVICE_CIDRS, ServiceCidr
 
 _TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 

@@ -13,7 +13,7 @@ from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
-from kubevouch.tls.failure import FailureKind
+from kubevouch.tls import FailureKind
 
 _MOST_NAMED = 3
 

@@ -121,11 +121,6 @@ def node_pages(
         ((name, _seconds(each.answered)) for name, each in found),
     )
     yield from family(
-        "serving_addresses_missing",
-        "How many of the Node's names and addresses the kubelet's serving certificate lacks.",
-        ((name, each.missing) for name, each in found),
-    )
-    yield from family(
         "serving_issued_not_served",
         "Whether the kubelet serves another certificate than the newest that was issued for it.",
         (

@@ -21,24 +21,18 @@ from kubevouch.inventory.rows import row_of
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial
-from kubevouch.policy.claims import as_address
-from kubevouch.x509 import Certificate, unmapped
 
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
 """Seconds after which a kubelet serves what was issued to it. However many CSRs it makes, it is dialled no more often."""
 
-_MOST_CLAIMED: Final = 256
-"""Names and addresses of a Node that are looked at: it writes them itself, and has room for tens of thousands."""
-
 
 @dataclass(frozen=True, slots=True)
 class DialledKubelet:
     """What became of the last dial of a node. failure: why it presented no certificate, in one word; "" if it did.
 
-    answered: when it presented one last; None if it never has. missing: how many of the Node's names and addresses its
-    certificate lacks; None without one.
+    answered: when it presented one last; None if it never has.
     """
 
     at: datetime
@@ -47,7 +41,6 @@ class DialledKubelet:
     series: Series
     fingerprint: str = ""
     begins: datetime | None = None
-    missing: int | None = None
 
 
 @dataclass(eq=False)
@@ -140,22 +133,4 @@ class Kubelets:
             series_of(row, place_label(str(answer.target))),
             leaf.fingerprint if leaf else "",
             leaf.not_before if leaf else None,
-            len(addresses_missing(leaf, self.nodes[name])) if leaf else None,
         )
-
-
-def addresses_missing(leaf: Certificate, node: Node) -> tuple[str, ...]:
-    """Those of the Node's names and addresses that the certificate lacks (pkg/kubelet/certificate/kubelet.go).
-
-    A kubelet that has one of its own making has nothing but its host name in it.
-    """
-    names = {name.lower() for name in leaf.dns_names}
-    addresses = {unmapped(address) for address in leaf.ip_addresses}
-    claimed = node.status.addresses[:_MOST_CLAIMED]
-    wanted = dict.fromkeys(each.address for each in claimed if each.address)
-
-    def is_there(text: str) -> bool:
-        address = as_address(text)
-        return text.lower() in names if address is None else address in addresses
-
-    return tuple(text for text in wanted if not is_there(text))

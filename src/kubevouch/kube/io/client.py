@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from kubevouch.kube.decode import Listed, RawObject, list_of
+from kubevouch.kube.decode import Listed, RawObject, decoded, list_of
 from kubevouch.kube.errors import BadResponse, Conflict, Gone, ResponseTooLarge
 from kubevouch.kube.io.http_client import APPLICATION_JSON, ATTEMPTS, JSON, HttpClient
 from kubevouch.kube.io.transport import ResponseLimits
@@ -21,10 +21,10 @@ from kubevouch.kube.resources import (
     Object,
     Resource,
     ResourceAttributes,
-    first_condition,
+    ReviewStatus,
 )
+from kubevouch.kube.resources.certificates import first_condition
 from kubevouch.kube.resources.meta import VersionOnly
-from kubevouch.kube.resources.reviews import ReviewStatus
 from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, RowForm, RowReader
 
 T = TypeVar("T")
@@ -84,26 +84,17 @@ class ApiClient(HttpClient):
             query["fieldSelector"] = field_selector
         wanted = objects
         limits = replace(self._limits, body=min(self._limits.body, _MOST_PAGE_BYTES))
+        reader, accept = None, _METADATA if only_metadata else APPLICATION_JSON
         if rows is not None:
+            reader, accept = RowReader(rows), AS_TABLE
             query |= METADATA_ONLY
-        reader = RowReader(rows) if rows is not None else None
         for _ in range(_MOST_PAGES):
             try:
-                page: Listed[T]
-                if reader is not None:
-                    answer = await self.request(
-                        "GET", path, query=query, limits=limits, accept=AS_TABLE
-                    )
-                    page = reader.page(self.json_of(answer), f"{self.access.server}{path}")
-                else:
-                    page = await self.read(
-                        list_of(kind),
-                        "GET",
-                        path,
-                        query=query,
-                        limits=limits,
-                        accept=_METADATA if only_metadata else APPLICATION_JSON,
-                    )
+                answer = await self.request("GET", path, query=query, limits=limits, accept=accept)
+                body, where = self.json_of(answer), f"{self.access.server}{path}"
+                page: Listed[T] = (
+                    reader.page(body, where) if reader else decoded(body, list_of(kind), where)
+                )
             except ResponseTooLarge:
                 if objects == 1:
                     raise

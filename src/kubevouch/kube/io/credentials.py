@@ -15,7 +15,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.kubeconfig import User, read_bounded
 from kubevouch.tls import KeyPairError
-from kubevouch.tls.io import KeyPair, client_context
+from kubevouch.tls.io.context import KeyPair, client_context
 
 T = TypeVar("T")
 
@@ -48,22 +48,8 @@ class Credentials(Protocol):
         ...
 
 
-class FixedCredentials:
-    """A token, a password or an embedded certificate, which never changes."""
-
-    def __init__(self, credential: Credential) -> None:
-        self._credential = credential
-
-    async def current(self) -> Credential:
-        """The same credential each time."""
-        return self._credential
-
-    async def renewed(self, refused: Credential) -> None:
-        """None: there is never a newer one."""
-
-
-class FileCredentials:
-    """A token file, or files of a certificate and its key, possibly beside embedded values.
+class UserCredentials:
+    """The token, password or certificate of a user, in files or embedded, which is used instead of an exec plugin.
 
     A token or a pair that cannot be used leaves the last good one in force: a file may be read while it is being replaced,
     and a certificate before its key. report: called with why, once while that lasts.
@@ -89,7 +75,7 @@ class FileCredentials:
     async def renewed(self, refused: Credential) -> Credential | None:
         """The credential in the files now; None if it is the refused one."""
         found = self._read()
-        return None if _same(found, refused) else found
+        return None if found == refused else found
 
     def _read(self) -> Credential:
         """Reads the files. Raises KubeconfigError or CredentialError if there is no last good value."""
@@ -150,25 +136,9 @@ def _token_in(user: User) -> str:
     return text
 
 
-def _same(one: Credential, other: Credential) -> bool:
-    return (one.authorization, one.pair) == (other.authorization, other.pair)
-
-
 def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
     """The error for a user whose certificate and key no client can use."""
     return CredentialError(user.where, f"{error.where}: {error.seen}", error.expected)
-
-
-def fixed_or_files(
-    user: User, clock: Clock, *, report: Callable[[str], None] = lambda _: None
-) -> Credentials:
-    """The credentials of a user whose token, password or certificate is used instead of an exec plugin.
-
-    report: see FileCredentials.
-    """
-    if user.token_file or user.client_certificate or user.client_key:
-        return FileCredentials(user, clock, report=report)
-    return FixedCredentials(Credential(authorization_of(user), certificate_of(user)))
 
 
 def goes_before_exec(user: User) -> bool:

@@ -11,8 +11,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotSent
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.transport import only_while
-from kubevouch.kube.resources import EVENTS, Object, Resource, event
-from kubevouch.kube.resources.events import bounded_note
+from kubevouch.kube.resources import EVENTS, Object, Resource, bounded_note, event
 
 MOST_WAITING: Final = 2_000
 _EVERY: Final = 0.1

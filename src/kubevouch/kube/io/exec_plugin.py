@@ -22,7 +22,7 @@ from kubevouch.kube.errors import CredentialError, KubeconfigError
 from kubevouch.kube.fields import Fields
 from kubevouch.kube.io.credentials import Credential, bearer
 from kubevouch.kube.kubeconfig import ExecConfig
-from kubevouch.tls.io import KeyPair
+from kubevouch.tls.io.context import KeyPair
 
 # Long enough for a login in a browser: kubelogin itself gives up after three minutes.
 EXEC_SECONDS = 200.0
@@ -71,8 +71,7 @@ class ExecPlugin:
                 await self._asked()
             fresh = self._credential
             assert fresh is not None
-            same = (fresh.authorization, fresh.pair) == (refused.authorization, refused.pair)
-            return None if same else fresh
+            return None if fresh == refused else fresh
 
     async def _asked(self) -> Credential:
         answer = await self._run(self._program(), self._interactive())

@@ -9,13 +9,13 @@ from kubevouch.kube.errors import (
     ApiTlsError,
     ApiUnreachable,
     BadResponse,
+    BrokenOff,
     KubeError,
     NotAnApiServer,
-    UnreachableKind,
 )
 from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
-from kubevouch.tls.io import Attempt, failure_of
+from kubevouch.tls.io.accidents import Attempt, failure_of
 
 _ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
 _DOWN: Final = (
@@ -30,16 +30,14 @@ _OURS: Final = (
 )
 
 _UNREACHABLE: Final = {
-    FailureKind.REFUSED: UnreachableKind.REFUSED,
-    FailureKind.UNREACHABLE: UnreachableKind.NETWORK,
-    FailureKind.OUR_SIDE: UnreachableKind.NETWORK,
-    FailureKind.CONNECT_TIMEOUT: UnreachableKind.TIMEOUT,
-    FailureKind.HANDSHAKE_TIMEOUT: UnreachableKind.TIMEOUT,
-    FailureKind.NAME_UNKNOWN: UnreachableKind.DNS,
-    FailureKind.RESET: UnreachableKind.RESET,
-    FailureKind.ENDED: UnreachableKind.RESET,
+    FailureKind.REFUSED: _DOWN,
+    FailureKind.UNREACHABLE: "",
+    FailureKind.OUR_SIDE: "",
+    FailureKind.CONNECT_TIMEOUT: "",
+    FailureKind.HANDSHAKE_TIMEOUT: "",
+    FailureKind.NAME_UNKNOWN: _ADDRESS,
 }
-_EXPECTED: Final = {UnreachableKind.DNS: _ADDRESS, UnreachableKind.REFUSED: _DOWN}
+_BROKEN_OFF: Final = {FailureKind.RESET, FailureKind.ENDED}
 _NOT_TLS: Final = {FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS}
 
 
@@ -64,7 +62,7 @@ def failure(
         return _of_proxy(error, server, proxy)
     if isinstance(error, aiohttp.InvalidURL):
         seen = "not an address that can be dialled"
-        return ApiUnreachable(server, seen, _ADDRESS, kind=UnreachableKind.DNS)
+        return ApiUnreachable(server, seen, _ADDRESS)
     if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)
     return _of_answer(error, server, certificate=certificate)
@@ -75,11 +73,9 @@ def _of_time(
 ) -> KubeError:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         seen = f"no connection within {connect:g} seconds{through}"
-        return ApiUnreachable(server, seen, _ADDRESS, kind=UnreachableKind.TIMEOUT)
+        return ApiUnreachable(server, seen, _ADDRESS)
     seen = f"no whole answer within {total:g} seconds{through}"
-    return ApiUnreachable(
-        server, seen, "ask again when it is less busy", kind=UnreachableKind.TIMEOUT
-    )
+    return ApiUnreachable(server, seen, "ask again when it is less busy")
 
 
 def _of_proxy(
@@ -93,24 +89,20 @@ def _of_proxy(
     else:
         seen = f"no connection to the proxy {proxy}: {short_line(failure_of(error, Attempt(proxy)).text)}"
         expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
-    return ApiUnreachable(server, seen, expected, kind=UnreachableKind.PROXY)
+    return ApiUnreachable(server, seen, expected)
 
 
 def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         # With TLS 1.3 a server checks our certificate after the handshake, and may close the connection without an alert.
         expected = _OURS if certificate else ""
-        return ApiUnreachable(
-            server, "closed the connection without an answer", expected, kind=UnreachableKind.RESET
-        )
+        return BrokenOff(server, "closed the connection without an answer", expected)
     if _is_encoding(error):
         return BadResponse(
             server, "an answer whose compression cannot be undone", "only gzip was asked for"
         )
     if isinstance(error, aiohttp.ClientPayloadError):
-        return ApiUnreachable(
-            server, "broke off in the middle of its answer", kind=UnreachableKind.RESET
-        )
+        return BrokenOff(server, "broke off in the middle of its answer")
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
     return NotAnApiServer(server, f"does not speak HTTP as we do ({short_line(text)})")
 
@@ -123,8 +115,10 @@ def _is_encoding(error: BaseException | None) -> bool:
 
 def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeError:
     text = short_line(found.text) + through
-    if kind := _UNREACHABLE.get(found.kind):
-        return ApiUnreachable(server, text, _EXPECTED.get(kind, ""), kind=kind)
+    if found.kind in _UNREACHABLE:
+        return ApiUnreachable(server, text, _UNREACHABLE[found.kind])
+    if found.kind in _BROKEN_OFF:
+        return BrokenOff(server, text)
     if found.kind in _NOT_TLS:
         return NotAnApiServer(
             server, text, "an API server speaks TLS; for plain HTTP write http://"

@@ -5,8 +5,8 @@ server has done nothing.
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, Self, TypeVar
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,10 +15,10 @@ from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.api_call import api_call
 from kubevouch.kube.decode import decoded
-from kubevouch.kube.errors import ApiUnreachable, KubeError, RetryLater, UnreachableKind
-from kubevouch.kube.io.credentials import Credential, Credentials, fixed_or_files, goes_before_exec
+from kubevouch.kube.errors import BrokenOff, KubeError, RetryLater
+from kubevouch.kube.io.credentials import Credential, Credentials, UserCredentials, goes_before_exec
 from kubevouch.kube.io.exec_plugin import ExecPlugin
-from kubevouch.kube.io.transport import ApiResponse, ResponseLimits, StreamLimits, Transport
+from kubevouch.kube.io.transport import ApiRequest, ApiResponse, ResponseLimits, Transport
 from kubevouch.kube.refusals import refusal, web_page
 from kubevouch.kube.server_clock import ServerClock, is_a_kubelets, is_dated_by_the_server
 
@@ -30,16 +30,21 @@ _LONGEST_WAIT: Final = 30.0
 APPLICATION_JSON: Final = "application/json"
 
 
-class RequestObserver(Protocol):
-    """Called for each request to the API server when it is sent and when it ends. It never gets a credential."""
+RequestObserver = Callable[[str, str], Callable[[str], None]]
+"""Called with method, path and query of each request when it is sent. Returns what is called with how it ended: `200`, say.
 
-    def __call__(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Called when a request is sent. target: path and query. Returns a function, called with how it ended: `200`, say."""
-        ...
+It never gets a credential.
+"""
 
 
-def _unobserved(_method: str, _target: str, /) -> Callable[[str], None]:
-    return lambda _: None
+class RequestOptions(TypedDict, total=False):
+    """What a request may have besides method and path. body: JSON. content_type: of the body."""
+
+    query: Mapping[str, str] | None
+    body: JSON
+    content_type: str
+    accept: str
+    limits: ResponseLimits | None
 
 
 class HttpClient:
@@ -59,7 +64,7 @@ class HttpClient:
         environ: Mapping[str, str],
         interactive: bool = False,
         limits: ResponseLimits | None = None,
-        observe: RequestObserver = _unobserved,
+        observe: RequestObserver = lambda *_: lambda _: None,
     ) -> None:
         self.access = access
         self._observe = observe
@@ -77,30 +82,25 @@ class HttpClient:
         await self._transport.__aexit__(*details)
 
     async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: JSON = None,
-        content_type: str = APPLICATION_JSON,
-        accept: str = APPLICATION_JSON,
-        limits: ResponseLimits | None = None,
+        self, method: str, path: str, **options: Unpack[RequestOptions]
     ) -> ApiResponse:
         """The only door: an answer with a code of 2xx, or an error.
 
         path: quoted, as Resource.path gives it. A GET is repeated after a broken connection and where the server
         says when to come back.
         """
-        target = path + (f"?{urlencode(query)}" if query else "")
-        headers = [("Accept", accept)]
+        headers = [("Accept", options.get("accept", APPLICATION_JSON))]
         data = None
-        if body is not None:
+        if (body := options.get("body")) is not None:
             data = msgspec.json.encode(body)
-            headers.append(("Content-Type", content_type))
+            headers.append(("Content-Type", options.get("content_type", APPLICATION_JSON)))
+        query = options.get("query")
+        target = path + (f"?{urlencode(query)}" if query else "")
+        limits = options.get("limits") or self._limits
+        asked = ApiRequest(method, target, tuple(headers), limits, data)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._once(method, target, headers, data, limits or self._limits)
+                return await self._once(asked)
             except KubeError as error:
                 wait = _wait(error, attempt) if method == "GET" and attempt < ATTEMPTS else None
                 if wait is None:
@@ -108,47 +108,23 @@ class HttpClient:
                 await self._clock.sleep(wait)
         raise AssertionError
 
-    async def _once(
-        self,
-        method: str,
-        target: str,
-        headers: Sequence[tuple[str, str]],
-        data: bytes | None,
-        limits: ResponseLimits,
-    ) -> ApiResponse:
+    async def _once(self, asked: ApiRequest) -> ApiResponse:
         credential = await self._credentials.current()
-        answer = await self._send(
-            method, target, credential, headers=headers, data=data, limits=limits
-        )
-        refused = answer.code == 401 and not is_a_kubelets(target)
+        answer = await self._send(asked, credential)
+        refused = answer.code == 401 and not is_a_kubelets(asked.target)
         if refused and (newer := await self._credentials.renewed(credential)):
-            answer = await self._send(
-                method, target, newer, headers=headers, data=data, limits=limits
-            )
+            answer = await self._send(asked, newer)
         if not 200 <= answer.code < 300:
-            path = target.partition("?")[0]
-            server = self.access.server
-            raise refusal(server, api_call(method, path), answer.code, answer.headers, answer.body)
+            raise self._refusal(asked.method, asked.target.partition("?")[0], answer)
         return answer
 
-    async def _send(
-        self,
-        method: str,
-        target: str,
-        credential: Credential,
-        *,
-        headers: Sequence[tuple[str, str]],
-        data: bytes | None,
-        limits: ResponseLimits,
-    ) -> ApiResponse:
-        ended, how = self._observe(method, target), "cancelled"
+    async def _send(self, asked: ApiRequest, credential: Credential) -> ApiResponse:
+        ended, how = self._observe(asked.method, asked.target), "cancelled"
         began = self._clock.monotonic()
         try:
-            answer = await self._transport.send(
-                method, target, credential, limits, headers=headers, body=data
-            )
+            answer = await self._transport.send(asked, credential)
             how = str(answer.code)
-            if is_dated_by_the_server(target):
+            if is_dated_by_the_server(asked.target):
                 self.server_clock.answered(answer.headers.get("date", ""), began)
         except KubeError as error:
             how = error.seen
@@ -158,28 +134,15 @@ class HttpClient:
         finally:
             ended(how)
 
+    def _refusal(self, method: str, path: str, answer: ApiResponse) -> KubeError:
+        call = api_call(method, path)
+        return refusal(self.access.server, call, answer.code, answer.headers, answer.body)
+
     async def read(
-        self,
-        kind: type[T],
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: JSON = None,
-        content_type: str = APPLICATION_JSON,
-        accept: str = APPLICATION_JSON,
-        limits: ResponseLimits | None = None,
+        self, kind: type[T], method: str, path: str, **options: Unpack[RequestOptions]
     ) -> T:
         """As request, with the answer decoded as `kind`."""
-        answer = await self.request(
-            method,
-            path,
-            query=query,
-            body=body,
-            content_type=content_type,
-            accept=accept,
-            limits=limits,
-        )
+        answer = await self.request(method, path, **options)
         return decoded(self.json_of(answer), kind, f"{self.access.server}{path}")
 
     def json_of(self, answer: ApiResponse) -> bytes:
@@ -193,35 +156,30 @@ class HttpClient:
         path: str,
         *,
         query: Mapping[str, str],
-        limits: StreamLimits,
+        limits: ResponseLimits,
         accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
         """The lines of a response, until it ends. The request is sent once and never repeated.
 
         Close the iterator if you leave it early. Raises KubeError, also in the middle.
         """
-        target = f"{path}?{urlencode(query)}"
+        asked = ApiRequest("GET", f"{path}?{urlencode(query)}", (("Accept", accept),), limits)
         credential, renewed = await self._credentials.current(), False
         while True:
-            stream = self._transport.lines(target, credential, limits, headers=[("Accept", accept)])
+            stream = self._transport.lines(asked, credential)
             async with contextlib.aclosing(stream):
                 answer = await anext(stream)
                 assert isinstance(answer, ApiResponse)
                 refused = credential if answer.code == 401 and not renewed else None
                 if refused is None or not (newer := await self._credentials.renewed(refused)):
-                    self._check_stream(answer, path)
+                    if answer.code != 200:
+                        raise self._refusal("WATCH", path, answer)
+                    self.json_of(answer)
                     async for line in stream:
                         assert isinstance(line, bytes)
                         yield line
                     return
                 credential, renewed = newer, True
-
-    def _check_stream(self, answer: ApiResponse, path: str) -> None:
-        server = self.access.server
-        if answer.code != 200:
-            raise refusal(server, api_call("WATCH", path), answer.code, answer.headers, answer.body)
-        if not answer.headers.get("content-type", "").startswith(APPLICATION_JSON):
-            raise web_page(server, answer.headers)
 
 
 def _credentials(
@@ -229,7 +187,7 @@ def _credentials(
 ) -> Credentials:
     plugin = access.user.exec
     if plugin is None or goes_before_exec(access.user):
-        return fixed_or_files(access.user, clock)
+        return UserCredentials(access.user, clock)
     return ExecPlugin(access, plugin, clock, environ, interactive=interactive)
 
 
@@ -238,5 +196,4 @@ def _wait(error: KubeError, attempt: int) -> float | None:
     if isinstance(error, RetryLater):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None
-    broke = isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.RESET
-    return 0.2 * 2**attempt if broke else None
+    return 0.2 * 2**attempt if isinstance(error, BrokenOff) else None

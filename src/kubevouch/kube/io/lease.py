@@ -17,10 +17,9 @@ from typing import Any, Final
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.decode import RawObject
-from kubevouch.kube.errors import ApiUnreachable, Conflict, KubeError, NotFound, UnreachableKind
+from kubevouch.kube.errors import ApiUnreachable, Conflict, KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import LEASES, Lease, micro_time
-from kubevouch.kube.resources.plain import LeaseSpec
+from kubevouch.kube.resources import LEASES, Lease, LeaseSpec, micro_time
 
 LEASE_DURATION: Final = 15
 """Seconds: how long the others wait after the last renewal that they have seen."""
@@ -114,7 +113,7 @@ class Election:
         except TimeoutError:
             seen = f"did not answer about the Lease within {_LONGEST_CALL:g} seconds"
             where, won = self._api.access.server, False
-            self._report(ApiUnreachable(where, seen, kind=UnreachableKind.TIMEOUT))
+            self._report(ApiUnreachable(where, seen))
         except KubevouchError as error:
             won = False
             self._raw = None
@@ -136,7 +135,9 @@ class Election:
                 raw = await self._api.get_raw(LEASES, self._name, self._namespace)
                 self._observe(raw)
                 if self._seen.holder_identity == self._identity:
-                    await self._write(raw, self._spec("", self._seen.lease_transitions, seconds=1))
+                    number = self._seen.lease_transitions
+                    given_back = lease_spec("", number, self._clock.now(), seconds=1)
+                    await self._write(raw, given_back)
         except TimeoutError:
             return  # the others wait for as long as the Lease says
         except KubeError as error:
@@ -181,7 +182,8 @@ class Election:
         return self._clock.monotonic() - self._seen_at >= self._seen.lease_duration_seconds
 
     async def _create(self) -> bool:
-        body = {"metadata": {"name": self._name}, "spec": self._spec(self._identity)}
+        spec = lease_spec(self._identity, 0, self._clock.now())
+        body = {"metadata": {"name": self._name}, "spec": spec}
         try:
             await self._api.create(LEASES, body, self._namespace)
         except Conflict:
@@ -197,15 +199,7 @@ class Election:
 
     def _ours(self, found: LeaseSpec) -> dict[str, Any]:
         """The record with which this process takes or keeps a Lease that was found like this."""
+        number, acquired = found.lease_transitions + 1, None
         if found.holder_identity == self._identity:
-            return self._spec(self._identity, found.lease_transitions, found.acquire_time)
-        return self._spec(self._identity, found.lease_transitions + 1)
-
-    def _spec(
-        self,
-        holder: str,
-        transitions: int = 0,
-        acquired: datetime | None = None,
-        seconds: int = LEASE_DURATION,
-    ) -> dict[str, Any]:
-        return lease_spec(holder, transitions, self._clock.now(), acquired, seconds)
+            number, acquired = found.lease_transitions, found.acquire_time
+        return lease_spec(self._identity, number, self._clock.now(), acquired)

@@ -7,7 +7,7 @@ is responsible for credentials, retries and status codes.
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Self
@@ -20,16 +20,15 @@ from yarl import URL
 from kubevouch import __version__
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import (
-    ApiUnreachable,
+    FellSilent,
     KubeconfigError,
     NotSent,
     ResponseTooLarge,
-    UnreachableKind,
 )
 from kubevouch.kube.io.credentials import Credential, impersonation, unusable_pair
 from kubevouch.kube.io.failures import failure
 from kubevouch.tls import KeyPairError, TlsError
-from kubevouch.tls.io import KeyPair, client_context
+from kubevouch.tls.io.context import KeyPair, client_context
 from kubevouch.x509 import X509Error
 
 _IDLE: Final = 5
@@ -62,21 +61,26 @@ def watchful_socket(address: AddrInfoType) -> socket.socket:
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """Limits of a request: seconds to connect and in total; bytes of the body after decompression."""
+    """Limits of a request: seconds to connect and in total; bytes of the body after decompression.
+
+    Of a response that is read line by line: silence: seconds without data; body: bytes of a line.
+    """
 
     connect: float = 10.0
     total: float = 30.0
     body: int = 64 * 1024 * 1024
+    silence: float | None = None
 
 
-@dataclass(frozen=True)
-class StreamLimits:
-    """Limits of a response read line by line: seconds to connect, without data, and in total; bytes of a line."""
+@dataclass(frozen=True, repr=False)
+class ApiRequest:
+    """A request without its credential; its body may hold one. target: a quoted path with its query. headers: besides those of each request."""
 
-    total: float
-    connect: float = 10.0
-    silence: float = 150.0
-    line: int = 16 * 1024 * 1024
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    limits: ResponseLimits
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,6 @@ class Transport:
         _check_url(access.proxy, f"{access.cluster}.proxy-url")
         self._headers = [
             ("User-Agent", f"kubevouch/{__version__}"),
-            ("Accept-Encoding", "gzip" if access.compression else "identity"),
             *impersonation(access.user),
         ]
         self._context = self._context_for(None)
@@ -168,59 +171,36 @@ class Transport:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def send(
-        self,
-        method: str,
-        target: str,
-        credential: Credential,
-        limits: ResponseLimits,
-        *,
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes | None = None,
-    ) -> ApiResponse:
-        """The response, with any status code. `target`: a quoted path with its query. Raises KubeError."""
-        time = aiohttp.ClientTimeout(limits.total, sock_connect=limits.connect)
-        async with self._asked(
-            method, target, credential, time, headers=headers, body=body
-        ) as response:
-            named = {name.lower(): value for name, value in response.headers.items()}
-            return ApiResponse(response.status, named, await self._body(response, limits.body))
+    async def send(self, asked: ApiRequest, credential: Credential) -> ApiResponse:
+        """The response, with any status code. Raises KubeError."""
+        async with self._asked(asked, credential) as response:
+            return ApiResponse(
+                response.status, _headers(response), await self._body(response, asked.limits.body)
+            )
 
     async def lines(
-        self,
-        target: str,
-        credential: Credential,
-        limits: StreamLimits,
-        *,
-        headers: Sequence[tuple[str, str]] = (),
+        self, asked: ApiRequest, credential: Credential
     ) -> AsyncGenerator[ApiResponse | bytes, None]:
-        """A GET whose answer comes line by line, for as long as it comes: a watch.
+        """An answer that comes line by line, for as long as it comes: a watch.
 
         First a Response: without a body and with code 200, then the lines, each without its end; or whole and with
         another code, then nothing. What stands behind the last end of line is not yielded: it was cut off. Close the
         iterator if you leave it early. Raises KubeError, also in the middle.
         """
-        time = aiohttp.ClientTimeout(
-            limits.total, sock_connect=limits.connect, sock_read=limits.silence
-        )
-        # A compressed stream would be held back until there is enough to compress.
-        plain = [*headers, ("Accept-Encoding", "identity")]
-        async with self._asked("GET", target, credential, time, headers=plain) as response:
-            named = {name.lower(): value for name, value in response.headers.items()}
+        most = asked.limits.body
+        async with self._asked(asked, credential) as response:
             if response.status != 200:
-                body = await self._body(response, limits.line)
-                yield ApiResponse(response.status, named, body)
+                body = await self._body(response, most)
+                yield ApiResponse(response.status, _headers(response), body)
                 return
-            yield ApiResponse(response.status, named, b"")
+            yield ApiResponse(response.status, _headers(response), b"")
             try:
-                async with contextlib.aclosing(self._lines(response, limits.line)) as lines:
+                async with contextlib.aclosing(self._lines(response, most)) as lines:
                     async for line in lines:
                         yield line
             except TimeoutError:
-                seen = f"said nothing more for {limits.silence:g} seconds"
-                raise ApiUnreachable(
-                    self._access.server, seen, kind=UnreachableKind.SILENCE
-                ) from None
+                seen = f"said nothing more for {asked.limits.silence:g} seconds"
+                raise FellSilent(self._access.server, seen) from None
 
     async def _lines(
         self, response: aiohttp.ClientResponse, most: int
@@ -241,33 +221,32 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def _asked(
-        self,
-        method: str,
-        target: str,
-        credential: Credential,
-        time: aiohttp.ClientTimeout,
-        *,
-        headers: Sequence[tuple[str, str]],
-        body: bytes | None = None,
+        self, asked: ApiRequest, credential: Credential
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        server, proxy = self._access.server, self._access.proxy
+        server, proxy, limits = self._access.server, self._access.proxy, asked.limits
         # Whatever the kubeconfig says, secrets are never sent over plain HTTP.
         secret = credential.authorization if server.startswith("https:") else ""
         authorization = [("Authorization", secret)] if secret else []
-        context = self._context_of(credential.pair)
-        named = {name for name, _ in headers}
-        common = [header for header in self._headers if header[0] not in named]
+        # A compressed stream would be held back until there is enough to compress.
+        encoding = "gzip" if self._access.compression and limits.silence is None else "identity"
         try:
             async with self._session.request(
-                method,
-                URL(server + target, encoded=True),
-                headers=[*common, *authorization, *headers],
-                data=body,
+                asked.method,
+                URL(server + asked.target, encoded=True),
+                headers=[
+                    *self._headers,
+                    ("Accept-Encoding", encoding),
+                    *authorization,
+                    *asked.headers,
+                ],
+                data=asked.body,
                 allow_redirects=False,
-                ssl=context,
+                ssl=self._context_of(credential.pair),
                 server_hostname=self._access.server_name or None,
                 proxy=proxy or None,
-                timeout=time,
+                timeout=aiohttp.ClientTimeout(
+                    limits.total, sock_connect=limits.connect, sock_read=limits.silence
+                ),
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -276,8 +255,8 @@ class Transport:
                 error,
                 server=server,
                 proxy=proxy,
-                connect=time.sock_connect or 0.0,
-                total=time.sock_read or time.total or 0.0,
+                connect=limits.connect,
+                total=limits.silence or limits.total,
                 certificate=credential.pair is not None,
             ) from None
 
@@ -308,6 +287,10 @@ class Transport:
             raise unusable_pair(access.user, error) from None
         except (X509Error, TlsError) as error:
             raise KubeconfigError(error.where, error.seen, error.expected) from None
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _check_url(url: str, where: str) -> None:

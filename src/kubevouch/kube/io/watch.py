@@ -28,11 +28,12 @@ from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.errors import (
     ApiUnreachable,
     BadResponse,
+    BrokenOff,
+    FellSilent,
     Gone,
     RetryLater,
     StatusError,
     TooManyRequests,
-    UnreachableKind,
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
@@ -314,7 +315,7 @@ class Watch(Generic[ObjectT]):
                 return
         elif _needs_new_list(error) or self._stuck > LIST_AFTER:
             self._version = ""
-        if isinstance(error, ApiUnreachable) and error.kind is UnreachableKind.SILENCE:
+        if isinstance(error, FellSilent):
             # The failed attempt itself took long enough.
             return
         self._report(error)
@@ -348,10 +349,7 @@ def _may_have_been_away(error: KubevouchError) -> bool:
 
 def _never_came(error: KubevouchError) -> bool:
     """Whether the request has not come to a server, so that no version can be at fault, and a list would do no better."""
-    return isinstance(error, ApiUnreachable) and error.kind not in {
-        UnreachableKind.SILENCE,
-        UnreachableKind.RESET,
-    }
+    return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 
 def _needs_new_list(error: KubevouchError) -> bool:

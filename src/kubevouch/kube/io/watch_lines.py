@@ -11,7 +11,7 @@ from kubevouch.kube.decode import decoded
 from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.http_client import APPLICATION_JSON
-from kubevouch.kube.io.transport import StreamLimits
+from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
 from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, NoSuchColumn, RowForm, RowReader
@@ -20,6 +20,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 _ENDS_LIST: Final = "k8s.io/initial-events-end"
 """The annotation of a bookmark: metav1.InitialEventsAnnotationKey. In a Table it is on the row's object."""
+_LONGEST_LINE: Final = 16 * 1024 * 1024
 GRACE: Final = 30.0
 """Seconds by which a server may exceed the requested duration of a watch."""
 
@@ -70,7 +71,7 @@ async def watch_lines(
         "allowWatchBookmarks": "true",
         "timeoutSeconds": str(seconds),
     }
-    limits = StreamLimits(total=seconds + GRACE, silence=silence)
+    limits = ResponseLimits(total=seconds + GRACE, body=_LONGEST_LINE, silence=silence)
     reader, accept = None, APPLICATION_JSON
     if rows is not None:
         reader, accept = RowReader(rows), AS_TABLE

@@ -1,146 +1,315 @@
-"""The kinds of objects that this product reads: the API path and a narrow struct of each."""
+"""The kinds of objects that this product reads or applies: the API path and a narrow struct of each."""
 
+import re
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import field
+
+from kubevouch.kube.resources.certificates import CSRS as CSRS
 from kubevouch.kube.resources.certificates import (
-    CSRS,
-    CertificateSigningRequest,
-    CsrCondition,
-    first_condition,
+    CertificateSigningRequest as CertificateSigningRequest,
 )
-from kubevouch.kube.resources.events import EVENTS, Event, event
-from kubevouch.kube.resources.meta import (
-    Condition,
-    Metadata,
-    Narrow,
+from kubevouch.kube.resources.certificates import CsrCondition as CsrCondition
+from kubevouch.kube.resources.meta import Condition as Condition
+from kubevouch.kube.resources.meta import ManagedMetadata
+from kubevouch.kube.resources.meta import Metadata as Metadata
+from kubevouch.kube.resources.meta import Narrow as Narrow
+from kubevouch.kube.resources.meta import Object as Object
+from kubevouch.kube.resources.meta import Resource as Resource
+from kubevouch.kube.resources.meta import micro_time as micro_time
+from kubevouch.kube.resources.network import API_SERVICES as API_SERVICES
+from kubevouch.kube.resources.network import ENDPOINT_SLICES as ENDPOINT_SLICES
+from kubevouch.kube.resources.network import SERVICES as SERVICES
+from kubevouch.kube.resources.network import APIService as APIService
+from kubevouch.kube.resources.network import EndpointSlice as EndpointSlice
+from kubevouch.kube.resources.network import Service as Service
+from kubevouch.kube.resources.network import slices_of as slices_of
+from kubevouch.kube.resources.nodes import NODE_METRICS as NODE_METRICS
+from kubevouch.kube.resources.nodes import NODES as NODES
+from kubevouch.kube.resources.nodes import POD_METRICS as POD_METRICS
+from kubevouch.kube.resources.nodes import SIZED_NODES as SIZED_NODES
+from kubevouch.kube.resources.nodes import ContainerMetrics as ContainerMetrics
+from kubevouch.kube.resources.nodes import Node as Node
+from kubevouch.kube.resources.nodes import NodeMetrics as NodeMetrics
+from kubevouch.kube.resources.nodes import PodMetrics as PodMetrics
+from kubevouch.kube.resources.nodes import SizedNode as SizedNode
+from kubevouch.kube.resources.pods import DEPLOYMENTS as DEPLOYMENTS
+from kubevouch.kube.resources.pods import DISRUPTION_BUDGETS
+from kubevouch.kube.resources.pods import PODS as PODS
+from kubevouch.kube.resources.pods import Container as Container
+from kubevouch.kube.resources.pods import ContainerStatus as ContainerStatus
+from kubevouch.kube.resources.pods import Deployment as Deployment
+from kubevouch.kube.resources.pods import Pod as Pod
+
+
+class ConfigMap(Object, frozen=True, kw_only=True):
+    """A ConfigMap. binaryData is not read."""
+
+    data: dict[str, str] = field(default_factory=dict)
+
+
+class _AuthorityData(Narrow, frozen=True, kw_only=True):
+    certificate: bytes = field(default=b"", name="ca.crt")
+    key: bytes = field(default=b"", name="ca.key")
+
+    def __repr__(self) -> str:
+        return "<authority>"
+
+
+class AuthoritySecret(Object, frozen=True, kw_only=True):
+    """A Secret with an authority and its key in PEM; both are empty until somebody has made them. Printing it shows neither."""
+
+    data: _AuthorityData = _AuthorityData()
+
+
+class NamespaceStatus(Narrow, frozen=True, kw_only=True):
+    """The status of a Namespace. phase: Active or Terminating."""
+
+    phase: str = ""
+
+
+class Namespace(Object, frozen=True, kw_only=True):
+    """A Namespace. The uid of kube-system identifies a cluster."""
+
+    status: NamespaceStatus = NamespaceStatus()
+
+
+class LeaseSpec(Narrow, frozen=True, kw_only=True):
+    """The holder of a Lease, and when it was last renewed."""
+
+    holder_identity: str = ""
+    lease_duration_seconds: int = 0
+    acquire_time: datetime | None = None
+    renew_time: datetime | None = None
+    lease_transitions: int = 0
+
+
+class Lease(Object, frozen=True, kw_only=True):
+    """A Lease."""
+
+    metadata: ManagedMetadata = ManagedMetadata()
+    spec: LeaseSpec = LeaseSpec()
+
+    @property
+    def written(self) -> datetime | None:
+        """When it was last written, as the API server noted it; else when its holder says that it renewed it."""
+        noted = [each.time for each in self.metadata.managed_fields if each.time is not None]
+        return max(noted, default=self.spec.renew_time)
+
+
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespaced=True)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
+AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
+"""Of all Secrets, the one by its name that a server keeps its authority in."""
+
+
+class Event(Object, frozen=True, kw_only=True):
+    """An Event of events.k8s.io/v1. Events are written and never read: whoever has a node's identity may write them, too."""
+
+
+EVENTS = Resource("events.k8s.io", "v1", "events", "Event", Event, namespaced=True)
+
+
+def event(
+    about: Object,
+    resource: Resource[Any],
+    *,
+    warning: bool,
+    reason: str,
+    action: str,
+    note: str,
+    at: datetime,
+    instance: str,
+) -> dict[str, Any]:
+    """The body of an Event about an object; about a cluster-scoped one it goes to the namespace `default`.
+
+    reason and action: words such as Approved, Approve; at most 128 characters. note: at most 1 kB.
+    instance: the reporting process. Limits: pkg/apis/core/validation/events.go.
+    """
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {
+            "generateName": f"{_prefix_of(about.name)}-",
+            "namespace": about.namespace or "default",
+        },
+        "eventTime": micro_time(at),
+        "type": "Warning" if warning else "Normal",
+        "reason": reason,
+        "action": action,
+        "note": note.encode()[:1023].decode(errors="ignore"),
+        "regarding": {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "name": about.name,
+            "uid": about.uid,
+            **({"namespace": about.namespace} if about.namespace else {}),
+        },
+        "reportingController": "kubevouch",
+        "reportingInstance": instance[:128],
+    }
+
+
+def _prefix_of(name: str) -> str:
+    """What the name of an Event begins with. CSRs may have any name, Events may not; a dash is all that may end it."""
+    return re.sub("[^a-z0-9]+", "-", name.lower())[:50].strip("-") or "unnamed"
+
+
+def bounded_note(text: str, most: int) -> str:
+    """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
+    line = text
+    if not text.isprintable():
+        line = "".join(each if each.isprintable() else "?" for each in text)
+    raw = line.encode()
+    return line if len(raw) <= most else raw[: most - 3].decode(errors="ignore") + "..."
+
+
+class PolicyRule(Narrow, frozen=True, kw_only=True):
+    """A rule of a role."""
+
+    verbs: tuple[str, ...] = ()
+    api_groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    resource_names: tuple[str, ...] = ()
+
+
+class Role(Object, frozen=True, kw_only=True):
+    """A Role, or a ClusterRole."""
+
+    rules: tuple[PolicyRule, ...] = ()
+
+
+class RoleRef(Narrow, frozen=True, kw_only=True):
+    """A reference to the bound role."""
+
+    kind: str = ""
+    name: str = ""
+
+
+class Subject(Narrow, frozen=True, kw_only=True):
+    """A subject of a binding. kind: User, Group or ServiceAccount."""
+
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class RoleBinding(Object, frozen=True, kw_only=True):
+    """A RoleBinding, or a ClusterRoleBinding."""
+
+    role_ref: RoleRef = RoleRef()
+    subjects: tuple[Subject, ...] = ()
+
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", Role)
+CLUSTER_ROLE_BINDINGS = Resource(
+    _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", RoleBinding
+)
+ROLES = Resource(_RBAC, "v1", "roles", "Role", Role, namespaced=True)
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding", RoleBinding, namespaced=True)
+
+
+class ResourceAttributes(Narrow, frozen=True, kw_only=True):
+    """A verb on a resource, for an access review. "" means any namespace or name."""
+
+    verb: str = ""
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """The JSON for the API, without empty fields."""
+        fields = {name: getattr(self, name) for name in ResourceAttributes.__struct_fields__}
+        return {name: value for name, value in fields.items() if value}
+
+
+class ReviewStatus(Narrow, frozen=True, kw_only=True):
+    """The result of an access review. If it is neither allowed nor denied ("no opinion"), the user may not do it."""
+
+    allowed: bool = False
+    denied: bool = False
+    reason: str = ""
+
+
+class AccessReview(Object, frozen=True, kw_only=True):
+    """A SelfSubjectAccessReview or SubjectAccessReview with its result."""
+
+    status: ReviewStatus = ReviewStatus()
+
+
+class ReviewedUser(Narrow, frozen=True, kw_only=True):
+    """Who asks, as the API server has told him apart."""
+
+    username: str = ""
+
+
+class SelfStatus(Narrow, frozen=True, kw_only=True):
+    """The result of a SelfSubjectReview."""
+
+    user_info: ReviewedUser = ReviewedUser()
+
+
+class SelfReview(Object, frozen=True, kw_only=True):
+    """A SelfSubjectReview with its result: who we are (since Kubernetes 1.28)."""
+
+    status: SelfStatus = SelfStatus()
+
+
+SELF_SUBJECT_REVIEWS = Resource(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", SelfReview
+)
+_REVIEWS: Final = "authorization.k8s.io"
+SELF_REVIEWS = Resource(
+    _REVIEWS, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", AccessReview
+)
+SUBJECT_REVIEWS = Resource(
+    _REVIEWS, "v1", "subjectaccessreviews", "SubjectAccessReview", AccessReview
+)
+
+
+_ADMISSION: Final = "admissionregistration.k8s.io"
+
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", Object, namespaced=True)
+NETWORK_POLICIES = Resource(
+    "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", Object, namespaced=True
+)
+ADMISSION_POLICIES = Resource(
+    _ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", Object
+)
+ADMISSION_POLICY_BINDINGS = Resource(
+    _ADMISSION,
+    "v1",
+    "validatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicyBinding",
     Object,
-    Resource,
-    micro_time,
 )
-from kubevouch.kube.resources.network import (
-    API_SERVICES,
-    ENDPOINT_SLICES,
-    MUTATING_WEBHOOKS,
-    SERVICE_CIDRS,
-    SERVICES,
-    VALIDATING_WEBHOOKS,
-    APIService,
-    ClientConfig,
-    EndpointSlice,
-    ObjectReference,
-    Service,
-    ServiceCidr,
-    ServiceReference,
-    WebhookConfiguration,
-    slices_of,
-)
-from kubevouch.kube.resources.nodes import (
-    NODE_METRICS,
-    NODES,
-    POD_METRICS,
-    SIZED_NODES,
-    ContainerMetrics,
-    Node,
-    NodeAddress,
-    NodeMetrics,
-    PodMetrics,
-    SizedNode,
-)
-from kubevouch.kube.resources.plain import (
-    AUTHORITY_SECRETS,
-    CONFIG_MAPS,
-    LEASES,
+
+_APPLIED: Final[tuple[Resource[Any], ...]] = (
     NAMESPACES,
-    AuthoritySecret,
-    ConfigMap,
-    Lease,
-    Namespace,
-)
-from kubevouch.kube.resources.pods import PODS, Container, ContainerStatus, Pod
-from kubevouch.kube.resources.rbac import (
-    CLUSTER_ROLE_BINDINGS,
+    SERVICE_ACCOUNTS,
     CLUSTER_ROLES,
-    ROLE_BINDINGS,
+    CLUSTER_ROLE_BINDINGS,
     ROLES,
-    PolicyRule,
-    Role,
-    RoleBinding,
-)
-from kubevouch.kube.resources.reviews import (
-    SELF_REVIEWS,
-    SUBJECT_REVIEWS,
-    AccessReview,
-    ResourceAttributes,
-)
-from kubevouch.kube.resources.workloads import (
+    ROLE_BINDINGS,
+    CONFIG_MAPS,
+    NETWORK_POLICIES,
+    SERVICES,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
-    Deployment,
-    PodDisruptionBudget,
+    ADMISSION_POLICIES,
+    ADMISSION_POLICY_BINDINGS,
 )
 
-__all__ = [
-    "API_SERVICES",
-    "AUTHORITY_SECRETS",
-    "CLUSTER_ROLES",
-    "CLUSTER_ROLE_BINDINGS",
-    "CONFIG_MAPS",
-    "CSRS",
-    "DEPLOYMENTS",
-    "DISRUPTION_BUDGETS",
-    "ENDPOINT_SLICES",
-    "EVENTS",
-    "LEASES",
-    "MUTATING_WEBHOOKS",
-    "NAMESPACES",
-    "NODES",
-    "NODE_METRICS",
-    "PODS",
-    "POD_METRICS",
-    "ROLES",
-    "ROLE_BINDINGS",
-    "SELF_REVIEWS",
-    "SERVICES",
-    "SERVICE_CIDRS",
-    "SIZED_NODES",
-    "SUBJECT_REVIEWS",
-    "VALIDATING_WEBHOOKS",
-    "APIService",
-    "AccessReview",
-    "AuthoritySecret",
-    "CertificateSigningRequest",
-    "ClientConfig",
-    "Condition",
-    "ConfigMap",
-    "Container",
-    "ContainerMetrics",
-    "ContainerStatus",
-    "CsrCondition",
-    "Deployment",
-    "EndpointSlice",
-    "Event",
-    "Lease",
-    "Metadata",
-    "Namespace",
-    "Narrow",
-    "Node",
-    "NodeAddress",
-    "NodeMetrics",
-    "Object",
-    "ObjectReference",
-    "Pod",
-    "PodDisruptionBudget",
-    "PodMetrics",
-    "PolicyRule",
-    "Resource",
-    "ResourceAttributes",
-    "Role",
-    "RoleBinding",
-    "Service",
-    "ServiceCidr",
-    "ServiceReference",
-    "SizedNode",
-    "WebhookConfiguration",
-    "event",
-    "first_condition",
-    "micro_time",
-    "slices_of",
-]
+
+def applied_resource(api_version: str, kind: str) -> Resource[Any]:
+    """The resource that a manifest's apiVersion and kind name. Raises LookupError for one that is not in the list."""
+    for each in _APPLIED:
+        if (each.api_version, each.kind) == (api_version, kind):
+            return each
+    raise LookupError(f"{api_version} {kind}")

@@ -10,7 +10,7 @@ _SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 class ServicePort(Narrow, frozen=True, kw_only=True):
-    """A port of a Service."""
+    """A port of a Service, or one that all endpoints of a slice have."""
 
     name: str = ""
     port: int = 0
@@ -71,22 +71,12 @@ class EndpointConditions(Narrow, frozen=True, kw_only=True):
     """The conditions of an endpoint. None means unknown, which counts as ready (discovery/v1 types.go)."""
 
     ready: bool | None = None
-    serving: bool | None = None
     terminating: bool | None = None
 
     @property
     def is_ready(self) -> bool:
         """Whether clients are sent there."""
         return self.ready is not False
-
-
-class ObjectReference(Narrow, frozen=True, kw_only=True):
-    """A pointer to another object."""
-
-    kind: str = ""
-    namespace: str = ""
-    name: str = ""
-    uid: str = ""
 
 
 class Endpoint(Narrow, frozen=True, kw_only=True):
@@ -97,19 +87,11 @@ class Endpoint(Narrow, frozen=True, kw_only=True):
     node_name: str = ""
 
 
-class EndpointPort(Narrow, frozen=True, kw_only=True):
-    """A port that all endpoints of a slice have."""
-
-    name: str = ""
-    port: int = 0
-    protocol: str = "TCP"
-
-
 class EndpointSlice(Object, frozen=True, kw_only=True):
     """An EndpointSlice."""
 
     endpoints: tuple[Endpoint, ...] = ()
-    ports: tuple[EndpointPort, ...] = ()
+    ports: tuple[ServicePort, ...] = ()
 
     @property
     def service(self) -> str:

@@ -21,7 +21,8 @@ from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.kubelet.io.names import NameResolver
 from kubevouch.tls import FailureKind, HandshakeFailure
-from kubevouch.tls.io import failure_of, inspection_context
+from kubevouch.tls.io.accidents import failure_of
+from kubevouch.tls.io.context import inspection_context
 from kubevouch.x509 import Certificate, X509Error, printable, read_certificate_der
 from kubevouch.x509.presented import leaf_too_long, looked_at
 

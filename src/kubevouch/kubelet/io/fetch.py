@@ -33,7 +33,8 @@ from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
 from kubevouch.tls import FailureKind, joined
-from kubevouch.tls.io import Attempt, IdentityRefused, failure_of
+from kubevouch.tls.io.accidents import Attempt, failure_of
+from kubevouch.tls.io.identity import IdentityRefused
 from kubevouch.x509 import Certificate, printable
 
 LONGEST_KEPT: Final = 600.0

@@ -15,7 +15,8 @@ from typing import Final
 from kubevouch.kubelet.io.names import NameResolver, Place
 from kubevouch.kubelet.io.stream import TlsStream, send_all
 from kubevouch.tls import joined
-from kubevouch.tls.io import Attempt, Check, presented, vouched_by
+from kubevouch.tls.io.accidents import Attempt
+from kubevouch.tls.io.identity import Check, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024

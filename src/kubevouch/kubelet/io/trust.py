@@ -9,7 +9,8 @@ import ssl
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from kubevouch.tls.io import KeyPair, client_context, inspection_context, vouch_first
+from kubevouch.tls.io.context import KeyPair, client_context, inspection_context
+from kubevouch.tls.io.identity import vouch_first
 from kubevouch.x509 import Certificate, read_certificates
 
 

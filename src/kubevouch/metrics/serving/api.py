@@ -18,9 +18,8 @@ from kubevouch.metrics.serving.objects import (
 )
 from kubevouch.metrics.serving.selectors import Selection, SelectorError, selection_of
 from kubevouch.metrics.store import MetricsStore
-from kubevouch.serve.attributes import Attributes, attributes_of
-from kubevouch.serve.long_bodies import response_in_pieces
-from kubevouch.serve.messages import HttpRequest, HttpResponse
+from kubevouch.serve.authorization import Attributes, attributes_of
+from kubevouch.serve.messages import HttpRequest, HttpResponse, response_in_pieces
 from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
     bad_request,

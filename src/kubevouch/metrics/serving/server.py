@@ -23,12 +23,11 @@ from kubevouch.metrics.serving.objects import API_VERSION, go_duration
 from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import version
-from kubevouch.serve.exposition import Exposition, new_registry
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
 from kubevouch.serve.probes import NamedCheck, Probes, passing, shutdown_check
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions, serve_routes
+from kubevouch.serve.server import Exposition, ServingOptions, new_registry, serve_routes
 
 
 @dataclass(frozen=True, slots=True)

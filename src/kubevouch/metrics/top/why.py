@@ -11,7 +11,7 @@ from kubevouch.diagnose.make import Finding, days
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node, Pod
-from kubevouch.tls.failure import FailureKind
+from kubevouch.tls import FailureKind
 
 # What only says again that the numbers are missing, or is about the future.
 _NO_REASON = {

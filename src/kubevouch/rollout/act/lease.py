@@ -34,12 +34,10 @@ from kubevouch.kube.errors import (
     Conflict,
     KubeError,
     NotFound,
-    UnreachableKind,
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.lease import LEASE_DURATION, RETRY_PERIOD, lease_spec
-from kubevouch.kube.resources import LEASES, Lease
-from kubevouch.kube.resources.plain import LeaseSpec
+from kubevouch.kube.resources import LEASES, Lease, LeaseSpec
 from kubevouch.rollout.errors import NotTheHolder
 
 _LONGEST_CALL = 5.0
@@ -107,7 +105,7 @@ class LeaseHold:
                 self.armed = before
                 seen = f"did not answer about {LEASE} within {_LONGEST_CALL:g} seconds"
                 where = self._api.access.server
-                raise ApiUnreachable(where, seen, kind=UnreachableKind.TIMEOUT) from None
+                raise ApiUnreachable(where, seen) from None
             self.check()
 
     @property

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.plan_config_map import is_its_edit
 from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore, WayOn
-from kubevouch.tls.failure import FailureKind
+from kubevouch.tls import FailureKind
 
 _SURVEY = 60.0
 SILENT = {

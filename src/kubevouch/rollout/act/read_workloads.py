@@ -5,15 +5,8 @@ from collections import Counter
 from kubevouch.evidence.gather.inquiry import of_each, together
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import (
-    DISRUPTION_BUDGETS,
-    ENDPOINT_SLICES,
-    PODS,
-    Narrow,
-    Object,
-    PodDisruptionBudget,
-    Resource,
-)
+from kubevouch.kube.resources import ENDPOINT_SLICES, PODS, Narrow, Object, Resource
+from kubevouch.kube.resources.pods import DISRUPTION_BUDGETS, PodDisruptionBudget
 from kubevouch.rollout.decide.workloads import HeldInCommon, Workloads
 
 _AT_ONCE = 8

@@ -1,6 +1,6 @@
 """The nodes in hand of a run: changed and not proven, so that their own switches may put them back. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from shlex import join
 
@@ -8,6 +8,7 @@ import msgspec
 
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.rollout.decide.advice import UNDO, Argv
 from kubevouch.rollout.decide.machine import armed_runs
 from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import LONG_AT_WORK
@@ -37,16 +38,21 @@ def is_armed_by(run: str, survey: NodeSurvey) -> bool:
 
 
 def what_is_left_armed(
-    armed: Sequence[ArmedNode], now: datetime, again: str, named: str = ""
+    armed: Sequence[ArmedNode],
+    now: datetime,
+    again: Argv,
+    named: str = "",
+    *,
+    line: Callable[[Argv], str] = join,
 ) -> str:
     """What becomes of the nodes in hand, one at least, if we go away now, for a person.
 
-    again: the command that goes on with the run. named: the file of its plan, where an undo does not find it by the run's name.
+    again: the command that goes on with the run. named: the file of its plan, where an undo does not find it by the run's name. line: writes a command.
     """
     each = "; ".join(_what_becomes_of(node, now) for node in armed)
     return (
-        f"{each}; to go on with the run before that: `{again}`; "
-        f"to put all nodes of the run back: `{join(['kubevouch', 'undo', named or armed[0].run])}`"
+        f"{each}; to go on with the run before that: `{line(again)}`; "
+        f"to put all nodes of the run back: `{line([*UNDO, named or armed[0].run])}`"
     )
 
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import msgspec
 
 from kubevouch.errors import UsageError
-from kubevouch.kube.images import names_an_image
+from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_login
 from kubevouch.policy.claims import Claim
 from kubevouch.rollout.decide.plan import (

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from kubevouch.kube.images import digest_of
 from kubevouch.kube.refusals import short_line
 from kubevouch.kube.resources import ContainerStatus, Pod
+from kubevouch.kube.resources.pods import digest_of
 from kubevouch.node.messages import MOST_MESSAGES, SCRIPT_VARIABLE, count_in
 from kubevouch.rollout.decide.plan import PodPlace
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kubevouch.tls.alert import PROTOCOL_VERSION, Alert, alert_of
-from kubevouch.tls.failure import FailureKind, HandshakeFailure
+from kubevouch.tls import PROTOCOL_VERSION, Alert, FailureKind, HandshakeFailure, alert_of
 from kubevouch.tls.io.identity import IdentityRefused
 from kubevouch.x509 import printable
 

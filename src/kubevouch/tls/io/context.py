@@ -5,12 +5,85 @@ kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). So
 so that OpenSSL accepts what Go's client accepts. Callers also verify with `x509.verify`; both must pass.
 """
 
+import contextlib
+import os
 import ssl
-from typing import Final
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
 
-from kubevouch.tls.errors import RootsError
-from kubevouch.tls.io.key_pair import KeyPair, load_key_pair
+from kubevouch.tls import KeyPairError, RootsError
 from kubevouch.x509 import read_certificates
+
+_RIGHT = "a certificate in PEM, leaf first, and its private key, not encrypted, were expected"
+_REASONS = {
+    "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
+    "KEY_TYPE_MISMATCH": "the key does not belong to the certificate",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeyPair:
+    """A certificate chain (PEM, leaf first) and its private key (PEM). Printing it shows neither.
+
+    The two may be the same bytes, as in the kubelet's combined files.
+    """
+
+    chain: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return "<Pair>"
+
+
+def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None:
+    """Loads a pair from memory into a context. `where` names its source for the error.
+
+    Raises:
+        KeyPairError: not PEM, the key is encrypted, or the two do not belong together.
+    """
+
+    def encrypted() -> NoReturn:
+        # Without this callback OpenSSL would ask for the passphrase at the terminal, and wait.
+        raise KeyPairError(where, "the private key is encrypted", _RIGHT)
+
+    with _readable(pair.chain) as chain, _readable(pair.key) as key:
+        try:
+            context.load_cert_chain(chain, key, password=encrypted)
+        except ssl.SSLError as error:
+            # OpenSSL's words, without the path, which would mean nothing to a reader.
+            seen = _REASONS.get(
+                error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
+            )
+            raise KeyPairError(where, seen, _RIGHT) from None
+
+
+@contextlib.contextmanager
+def _readable(content: bytes) -> Iterator[str]:
+    """A path under which OpenSSL can read this content while the block lasts: Python's `load_cert_chain` takes paths only.
+
+    On Linux the path leads to memory (memfd), so that no key touches a disk.
+    """
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        descriptor = os.memfd_create("kubevouch")
+        path = f"/proc/self/fd/{descriptor}"
+        try:
+            Path(path).write_bytes(content)
+            yield path
+        finally:
+            os.close(descriptor)
+    else:
+        # mkstemp opens it 0600 in a folder that only this user can list.
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            tempfile.NamedTemporaryFile(dir=folder) as kept,
+        ):
+            kept.write(content)
+            kept.flush()
+            yield kept.name
+
 
 # X509_V_FLAG_NO_CHECK_TIME (openssl/x509_vfy.h). Python has no name for it.
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)

@@ -10,11 +10,10 @@ byte of HTTP.
 
 import ssl
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Protocol, Self, cast
 
 from kubevouch.errors import KubevouchError
-from kubevouch.tls.errors import TlsError
-from kubevouch.tls.io.presented import presented
+from kubevouch.tls import TlsError
 
 
 class IdentityRefused(TlsError, ssl.SSLError):
@@ -102,3 +101,39 @@ class _UnusableSocket(ssl.SSLSocket):
     @classmethod
     def _create(cls, *_: Any, **__: Any) -> Self:  # noqa: ANN401 - whatever wrap_socket gives
         raise TypeError("this context vouches for the peers of wrap_bio only")
+
+
+# The value of _ssl.ENCODING_DER: how the private objects before 3.13 are told to print themselves.
+_ENCODING_DER: Final = 2
+
+
+class _InnerCertificate(Protocol):
+    def public_bytes(self, encoding: int, /) -> bytes: ...
+
+
+def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
+    """The certificates that the peer presented in a completed handshake, in DER, also if they cannot be verified.
+
+    The leaf only where this Python gives no more: it has a public method since 3.13, and a private one before. The bytes
+    come from a peer and may be hostile.
+    """
+    chain = _public_chain(tls)
+    if chain is None:
+        chain = _private_chain(tls)
+    if chain is not None:
+        return chain
+    leaf = tls.getpeercert(binary_form=True)
+    return (leaf,) if leaf else ()
+
+
+def _public_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...] | None:
+    get = getattr(tls, "get_unverified_chain", None)
+    return None if get is None else tuple(cast("list[bytes]", get() or []))
+
+
+def _private_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...] | None:
+    get = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    if get is None:
+        return None
+    found = cast("list[_InnerCertificate]", get() or [])
+    return tuple(certificate.public_bytes(_ENCODING_DER) for certificate in found)

@@ -38,6 +38,10 @@ def items(thing: Object, key: str) -> list[Object]:
 
 def pod_spec(spec: Object) -> None:
     """What every pod's spec has."""
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        # The old name of the same field; who gives a pod its account is an admission plugin.
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
     default(
         spec,
         restartPolicy="Always",
@@ -82,10 +86,6 @@ def _container(container: Object) -> None:
 def pod(new: Object) -> None:
     """With the tolerations that admission plugin DefaultTolerationSeconds gives."""
     spec = below(new, "spec")
-    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
-    if account:
-        # The old name of the same field; who gives a pod its account is an admission plugin.
-        spec["serviceAccountName"] = spec["serviceAccount"] = account
     default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     tolerations = items(spec, "tolerations")
     lasting = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}

@@ -20,10 +20,6 @@ from kubevouch_lab.objects import Object
 _OPEN_STATUS = {"nodes", "pods", "namespaces", "services"}
 
 
-def nothing(_: Object) -> None:
-    """No defaults."""
-
-
 @dataclass(frozen=True)
 class Strategy:
     """The rules of a kind. Subclasses say what no table can.
@@ -32,7 +28,7 @@ class Strategy:
     changes. first_status: of a new object.
     """
 
-    defaults: Callable[[Object], None] = nothing
+    defaults: Callable[[Object], None] = lambda _: None
     required: tuple[str, ...] = ()
     immutable: tuple[str, ...] = ()
     first_status: str = ""
@@ -102,11 +98,6 @@ class Strategy:
                 text = f"Invalid value: {shown}: field is immutable"
                 causes.append(("FieldValueInvalid", path, text))
         return causes
-
-    def finalizers(self, thing: Object) -> list[str]:
-        """Who must be done with it before it goes."""
-        found: list[str] = thing["metadata"].get("finalizers") or []
-        return found
 
 
 def at(thing: Any, path: str) -> Any:  # noqa: ANN401 - JSON

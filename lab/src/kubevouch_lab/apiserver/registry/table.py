@@ -16,8 +16,6 @@ from kubevouch_lab.apiserver.selectors import selected_by
 from kubevouch_lab.apiserver.validation import Cause
 from kubevouch_lab.objects import Object, status_of, uid_of
 
-_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
-
 
 def _invalid(kind: str, name: str, field: str, text: str) -> status.StatusError:
     group = "autoscaling" if kind == "Scale" else ""
@@ -41,13 +39,9 @@ class Namespaces(Strategy):
         """It has no spec of its own."""
         return {**super().create(kind, info, new, now), "spec": {"finalizers": ["kubernetes"]}}
 
-    def update(
-        self, kind: Kind, info: RequestInfo, old: Object, new: Object, now: datetime
-    ) -> Object:
-        """/finalize alone changes the spec."""
-        if info.subresource == "finalize":
-            return {**old, "spec": new.get("spec") or {}}
-        return super().update(kind, info, old, {**new, "spec": old["spec"]}, now)
+    def main(self, kind: Kind, old: Object, new: Object) -> Object:
+        """The spec stays."""
+        return super().main(kind, old, {**new, "spec": old["spec"]})
 
 
 @dataclass(frozen=True)
@@ -101,10 +95,11 @@ class Pods(Strategy):
         return {**new, "status": {"phase": "Pending"}}
 
     def causes(self, kind: Kind, old: Object | None, new: Object) -> list[Cause]:
-        """A bound pod's spec stays, but for images and the like."""
+        """A pod's spec stays, but for the node that it is bound to."""
         causes = super().causes(kind, old, new)
-        if old and _fixed(old["spec"]) != _fixed(new["spec"]) and not _binds(old, new):
-            text = "Forbidden: pod updates may not change fields other than images, tolerations and deadlines"
+        bound = old and {**old["spec"], "nodeName": new["spec"].get("nodeName")}
+        if old and new["spec"] not in (old["spec"], None if _node(old) else bound):
+            text = "Forbidden: a kubevouch lab changes no pod"
             causes.append(("FieldValueForbidden", "spec", text))
         return causes
 
@@ -126,25 +121,14 @@ class Pods(Strategy):
         node = (body.get("target") or {}).get("name", "")
         if not node:
             raise _invalid("Binding", info.name, "target.name", "Required value")
-        bound = old["spec"].get("nodeName", "")
-        if bound:
+        if bound := _node(old):
             why = f'pod {info.name} is already assigned to node "{bound}"'
             raise status.conflict("", "pods/binding", info.name, why)
         return {**old, "spec": {**old["spec"], "nodeName": node}}
 
 
-def _binds(old: Object, new: Object) -> bool:
-    bound = {**old["spec"], "nodeName": new["spec"].get("nodeName")}
-    return not old["spec"].get("nodeName") and _fixed(bound) == _fixed(new["spec"])
-
-
-def _fixed(spec: Object) -> Object:
-    """The part of a spec that no update may change."""
-    kept: Object = {key: value for key, value in spec.items() if key not in _MUTABLE}
-    for containers in ("containers", "initContainers"):
-        if containers in kept:
-            kept[containers] = [{**each, "image": ""} for each in items(kept, containers)]
-    return kept
+def _node(pod: Object) -> str:
+    return str(pod["spec"].get("nodeName") or "")
 
 
 class Workloads(Strategy):

@@ -17,7 +17,6 @@ from kubevouch_lab.apiserver.tables.cells import (
 )
 from kubevouch_lab.objects import ReadOnlyObject
 
-_LOST = "NodeLost"  # the reason of a pod whose node answers no more
 _TERMINAL = ("Succeeded", "Failed")
 
 
@@ -37,21 +36,8 @@ def pod_cells(pod: ReadOnlyObject, now: datetime) -> list[Cell]:
     ]
 
 
-def completed(pod: ReadOnlyObject) -> list[dict[str, str]] | None:
-    """The row condition of a pod that has ended, None for others (printers.go, podSuccessConditions)."""
-    phase = at(pod, "status.phase")
-    if phase not in _TERMINAL:
-        return None
-    message = "The pod has completed successfully." if phase == "Succeeded" else "The pod failed."
-    return [{"type": "Completed", "status": "True", "reason": phase, "message": message}]
-
-
 def _status(pod: ReadOnlyObject) -> str:
     reason = text(pod, "status.reason") or text(pod, "status.phase")
-    if at(pod, "metadata.deletionTimestamp") is not None:
-        if reason == _LOST:
-            return "Unknown"
-        return reason if at(pod, "status.phase") in _TERMINAL else "Terminating"
     running = False
     for one in reversed(items(pod, "status.containerStatuses")):
         running = running or at(one, "state.running") is not None

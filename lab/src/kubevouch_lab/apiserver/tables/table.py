@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from kubevouch_lab.apiserver.kinds import Kind
 from kubevouch_lab.apiserver.tables.cells import at, text
-from kubevouch_lab.apiserver.tables.pods import completed
 from kubevouch_lab.apiserver.tables.printers import OTHERS, PRINTERS
 from kubevouch_lab.objects import Object, ReadOnlyObject
 
@@ -30,10 +29,8 @@ def table_for(
     printer = PRINTERS.get(kind.plural, OTHERS)
     rows = []
     for thing in objects:
-        row: Object = {"cells": [text(thing, "metadata.name"), *printer.row(thing, now)]}
-        if kind.plural == "pods" and (conditions := completed(thing)):
-            row["conditions"] = conditions
-        rows.append({**row, "object": _included(thing, include_object)})
+        cells = [text(thing, "metadata.name"), *printer.row(thing, now)]
+        rows.append({"cells": cells, "object": _included(thing, include_object)})
     columns = [_column(name) for name in ("Name", *printer.columns.split(","))]
     return {
         "kind": "Table",

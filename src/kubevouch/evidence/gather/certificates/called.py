@@ -20,18 +20,20 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
     ENDPOINT_SLICES,
-    MUTATING_WEBHOOKS,
     SERVICES,
-    VALIDATING_WEBHOOKS,
     APIService,
-    ClientConfig,
     EndpointSlice,
     Metadata,
     Resource,
     Service,
+    slices_of,
+)
+from kubevouch.kube.resources.network import (
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
+    ClientConfig,
     ServiceReference,
     WebhookConfiguration,
-    slices_of,
 )
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.x509 import Certificate, CertificateKind, X509Error, read_certificates

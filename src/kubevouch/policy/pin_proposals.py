@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import join
 
 import msgspec
 
-from kubevouch.cli.common.allow import allow_flag
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
@@ -28,6 +28,11 @@ from kubevouch.policy.machines import MACHINE_ID, MachineIdentity, shared_identi
 from kubevouch.policy.reserved import ReservedNames, reserved_name, reserved_of
 from kubevouch.policy.sources.pinned import PinnedNode, difference
 from kubevouch.policy.sources.stored import Unreadable
+
+
+def allow_flag(node: str, value: str) -> str:
+    """The flag that gives a value to a node, to copy: both may be what a stranger wrote, and are one word of a shell's."""
+    return join(("--allow", f"{node}={value}"))
 
 
 @dataclass(frozen=True)

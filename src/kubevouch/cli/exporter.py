@@ -1,15 +1,20 @@
 """`exporter`: the certificates of a cluster as metrics, as a process or as the program of a pod. Reads only."""
 
 import secrets  # noqa: TID251 - the one place
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubevouch.cli.common.options import seconds, terminal_of
-from kubevouch.cli.common.serving import access, listening, logging, serve_in_cluster, server_flags
+from kubevouch.cli.common.serving import (
+    ServerFlags,
+    access,
+    listening,
+    logging,
+    serve_in_cluster,
+)
 
 if TYPE_CHECKING:
-    from kubevouch.cli.common.serving import ServerFlags
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.errors import ExitCode
     from kubevouch.inventory.act.exporter import ExporterSettings
@@ -57,7 +62,7 @@ def command(
     context: str | None,
     interval: float,
     timeout: float,
-    **flags: object,
+    **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
     """Watches Nodes and CSRs, dials kubelets, and serves what it sees at /metrics until SIGTERM.
 
@@ -69,20 +74,20 @@ def command(
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
-    return _run(terminal, found, server_flags(flags), ExporterSettings(interval, timeout))
+    return _run(terminal, found, ServerFlags(**flags), ExporterSettings(interval, timeout))
 
 
 def _run(
     terminal: "Terminal",
     access: "ClusterAccess",
-    flags: "ServerFlags",
+    flags: ServerFlags,
     settings: "ExporterSettings",
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.inventory.act.exporter import Exporter
     from kubevouch.inventory.act.instruments import ExporterInstruments
-    from kubevouch.serve.exposition import new_registry
     from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
+    from kubevouch.serve.server import new_registry
 
     registry = new_registry()
     instruments = ExporterInstruments(registry)

@@ -1,1 +1,0 @@
-"""The verb `exporter`: its command line, and the process that it starts."""

@@ -1,0 +1,223 @@
+"""The flags of `metrics-server`, by metrics-server's names: each row is an option of its command line and a field of what it means."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import click
+
+from kubevouch.cli.common.options import F, all_of, seconds
+from kubevouch.cli.common.serving import ServerFlags, listening, logging
+
+
+def _flag(text: str = "", **option: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """A field, and the option that gives it its value. option: as click takes it."""
+    return field(metadata={"help": text, **option})
+
+
+def _file(text: str, metavar: str = "FILE") -> Any:  # noqa: ANN401 - as dataclasses.field
+    return _flag(text, default="", metavar=metavar)
+
+
+def _seconds(default: str, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    return _flag(text, type=seconds, default=default, show_default=True)
+
+
+def _switch(text: str = "", *, hidden: bool = False) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """--name, --name=true or --name=false."""
+    return _flag(text, is_flag=False, default=False, type=bool, metavar="", hidden=hidden)
+
+
+def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tuple[str, ...]:
+    if any('"' in text for text in given):
+        raise click.BadParameter("names without quotes and commas were expected")
+    return tuple(filter(None, (each.strip() for text in given for each in text.split(","))))
+
+
+def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # noqa: ANN401 - as dataclasses.field
+    """A list with commas. Given again it grows; given at all it replaces its default."""
+    known = [default] if default else []
+    shown = bool(default)
+    return _flag(
+        text, multiple=True, default=known, show_default=shown, callback=_joined, metavar=metavar
+    )
+
+
+class _Share(click.ParamType[float]):
+    """A share from 0 to 1, also in percent."""
+
+    name = "share"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share as a number from 0 to 1."""
+        text = str(value)
+        try:
+            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            found = -1.0
+        if not 0 <= found <= 1:
+            self.fail(f"{text!r} is not a share from 0 to 1, nor from 0% to 100%", param, ctx)
+        return found
+
+
+@dataclass(frozen=True)
+class MetricsServerFlags(ServerFlags):
+    """All that mean something here, as click has read them. Durations are in seconds; a text is "" where nothing is given."""
+
+    # How kubelets are reached.
+    metric_resolution: float = _seconds(
+        "15s", "Each kubelet is read once in this time; at least 10s."
+    )
+    kubelet_use_node_status_port: bool = _switch(
+        "The port in the node's status comes before --kubelet-port."
+    )
+    kubelet_port: int = _flag(type=click.IntRange(1, 65535), default=10250, show_default=True)
+    kubelet_preferred_address_types: tuple[str, ...] = _list(
+        "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
+        "The first of these that a node has is dialled.",
+        "TYPES",
+    )
+    kubelet_certificate_authority: str = _file(
+        "Authorities of kubelets, in place of the cluster's own."
+    )
+    kubelet_client_certificate: str = _file("A certificate to show to kubelets, besides the token.")
+    kubelet_client_key: str = _file("Its key.")
+    node_selector: str = _flag(
+        "Only nodes with these labels.", default="", metavar="LABELS", short="-l"
+    )
+    kubelet_request_timeout: float = _seconds(
+        "10s", "For one kubelet; at most nine tenths of the resolution."
+    )
+    kubelet_insecure_tls: bool = _switch(
+        "Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read."
+    )
+    kubelet_insecure_tls_nodes: tuple[str, ...] = _list(
+        "", "These nodes alone get a credential although they cannot be verified.", "NAMES"
+    )
+    ready_min_nodes: float = _flag(
+        "Not ready before this share of the ready nodes has been read, such as 0.9 or 90%.",
+        type=_Share(),
+        default="0",
+        metavar="SHARE",
+    )
+    deprecated_kubelet_completely_insecure: bool = _switch(hidden=True)
+
+    # What the server serves, beside the flags that all our servers have.
+    tls_min_version: str = _file("VersionTLS12, which is the default, or VersionTLS13.", "NAME")
+    tls_cipher_suites: tuple[str, ...] = _list(
+        "",
+        "Suites for TLS 1.2 by Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
+        "NAMES",
+    )
+    tls_sni_cert_key: tuple[str, ...] = _flag(
+        "Another pair, for clients that ask for one of these names. May be repeated.",
+        multiple=True,
+        metavar="FILE,FILE[:NAMES]",
+    )
+    tls_authority_secret: str = _file(
+        "Where replicas keep the authority that signs what they serve for these names. In place of --tls-cert-file.",
+        "NAMESPACE/NAME:NAMES",
+    )
+    request_timeout: float = _seconds("1m", "For one request to this server.")
+    max_requests_inflight: int = _flag(
+        "Requests at a time; 0 for any number.", type=int, default="400", show_default=True
+    )
+    shutdown_delay_duration: float | None = _flag(
+        "How long it serves on after SIGTERM, while /readyz fails already.",
+        type=seconds,
+        show_default="5s in a pod, else 0s",
+    )
+
+    # Who asks, by the names that every extension API server has for them.
+    client_ca_file: str = _file("Users' authorities, in place of the published ones.")
+    requestheader_client_ca_file: str = _file(
+        "The front proxy's authorities, in place of the published ones."
+    )
+    requestheader_allowed_names: tuple[str, ...] = _list(
+        "",
+        "Names of the front proxy; empty allows every one that its authority signed.",
+        "NAMES",
+    )
+    requestheader_username_headers: tuple[str, ...] = _list("x-remote-user")
+    requestheader_uid_headers: tuple[str, ...] = _list()
+    requestheader_group_headers: tuple[str, ...] = _list("x-remote-group")
+    requestheader_extra_headers_prefix: tuple[str, ...] = _list("x-remote-extra-")
+    authentication_kubeconfig: str = _file(
+        "The API server that knows tokens and publishes authorities, if it is another one."
+    )
+    authentication_skip_lookup: bool = _switch(
+        "Do not read what is published at all: the flags say everything."
+    )
+    authentication_tolerate_lookup_failure: bool = _switch(
+        "Start although the ConfigMap extension-apiserver-authentication cannot be read."
+    )
+    authentication_token_webhook_cache_ttl: float = _seconds(
+        "10s", "How long the API server's word about a token is kept."
+    )
+    authorization_kubeconfig: str = _file(
+        "The API server that says who may do what, if it is another one."
+    )
+    authorization_always_allow_paths: tuple[str, ...] = _list(
+        "/healthz,/readyz,/livez", metavar="PATHS"
+    )
+    authorization_webhook_cache_authorized_ttl: float = _seconds("10s", "How long its yes is kept.")
+    authorization_webhook_cache_unauthorized_ttl: float = _seconds(
+        "10s", "How long its no is kept."
+    )
+
+
+def metrics_server_flags(function: F) -> F:
+    """The options of all flags."""
+    options: list[Callable[[F], F]] = [listening(10250)]
+    for each in fields(MetricsServerFlags):
+        if option := dict(each.metadata):
+            short = filter(None, [option.pop("short", "")])
+            flag = f"--{each.name.replace('_', '-')}"
+            options.append(click.option(*short, flag, each.name, **option))
+    more = "2 each scrape, 3 each request, 4 who may not"
+    return all_of(*options, _without_meaning, logging(more))(function)
+
+
+GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
+"""Where a context's `meta` has the names of those that were given and mean nothing here."""
+
+_SWITCHES: Final = """
+audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
+audit-webhook-truncate-enabled contention-profiling disable-http2-serving emulation-forward-compatible
+enable-priority-and-fairness log-json-split-stream log-text-split-stream permit-address-sharing permit-port-sharing
+profiling runtime-config-emulation-forward-compatible shutdown-send-retry-after
+"""
+_WITH_VALUES: Final = """
+advertise-address audit-log-batch-buffer-size audit-log-batch-max-size audit-log-batch-max-wait
+audit-log-batch-throttle-burst audit-log-batch-throttle-qps audit-log-format audit-log-maxage audit-log-maxbackup
+audit-log-maxsize audit-log-mode audit-log-path audit-log-truncate-max-batch-size audit-log-truncate-max-event-size
+audit-log-version audit-policy-file audit-webhook-batch-buffer-size audit-webhook-batch-max-size
+audit-webhook-batch-max-wait audit-webhook-batch-throttle-burst audit-webhook-batch-throttle-qps
+audit-webhook-config-file audit-webhook-initial-backoff audit-webhook-mode audit-webhook-truncate-max-batch-size
+audit-webhook-truncate-max-event-size audit-webhook-version cors-allowed-origins debug-socket-path emulated-version
+external-hostname feature-gates goaway-chance http2-max-streams-per-connection livez-grace-period log-flush-frequency
+log-json-info-buffer-size log-text-info-buffer-size max-mutating-requests-inflight min-compatibility-version
+min-request-timeout shutdown-watch-termination-grace-period storage-initialization-timeout
+strict-transport-security-directives tls-curve-preferences vmodule
+"""
+SWITCHES: Final = _SWITCHES.split()
+WITH_VALUES: Final = _WITH_VALUES.split()
+"""Flags of metrics-server that mean nothing here."""
+
+
+def _without_meaning(function: F) -> F:
+    """Accepts these flags, so that metrics-server's command line starts us, whatever their values; `false` asks for nothing."""
+
+    def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        if value is not None and value is not False:
+            context.meta.setdefault(GIVEN, []).append(parameter.opts[0])
+
+    for name in (*SWITCHES, *WITH_VALUES):
+        kind = click.BOOL if name in SWITCHES else click.STRING
+        option = click.option(
+            f"--{name}", is_flag=False, type=kind, expose_value=False, hidden=True, callback=note
+        )
+        function = option(function)
+    return function

@@ -1,0 +1,144 @@
+"""`probe`: one kubelet, host or file: what it presents, and what metrics-server would say of it. Reads only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
+from kubevouch.cli.common.terminal import Colour
+from kubevouch.errors import ExitCode
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.clock import Clock
+    from kubevouch.evidence.gather.probe import ProbeResult
+    from kubevouch.kube.io.client import ApiClient
+
+
+@click.command("probe", short_help="A kubelet, host or file: certificate and verdict. Reads only.")
+@click.argument("target")
+@cluster
+@output("table", "json")
+@click.option(
+    "--name", metavar="NAME", help="Judge it for this name or address in place of the one dialled."
+)
+@click.option(
+    "--ca",
+    "ca_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Judge it by these authorities in place of the cluster's; no cluster is asked then.",
+)
+@click.option(
+    "--timeout", type=seconds, default="10s", show_default=True, help="For the handshake."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    target: str,
+    kubeconfig: str | None,
+    context: str | None,
+    name: str | None,
+    ca_file: Path | None,
+    timeout: float,
+) -> int:
+    """TARGET is HOST[:PORT], the name of a Node, or a file in PEM or DER.
+
+    Tells what `openssl s_client` and `openssl x509` tell, plus the verdict by the cluster's CA, in the words that
+    metrics-server would log. A host is dialled with a bare TLS handshake: no credential is sent.
+    """
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.event_loop import run_loop
+    from kubevouch.evidence.gather.probe import ProbeOptions, examine, trust_in
+    from kubevouch.kube.errors import KubeconfigError
+    from kubevouch.system_clock import SystemClock
+
+    terminal = terminal_of(ctx)
+    options = ProbeOptions(target, name, timeout)
+    if ca_file is not None:
+        probed = run_loop(examine(None, SystemClock(), options, trust=trust_in(ca_file)))
+        return print_probe(terminal, probed)
+    try:
+        access = access_of(terminal, kubeconfig, context)
+    except KubeconfigError as error:
+        if kubeconfig or context:
+            raise
+        # A certificate can be shown without any cluster, on a node, say.
+        probed = run_loop(examine(None, SystemClock(), options, doubt=str(error)))
+        return print_probe(terminal, probed)
+
+    async def work(api: "ApiClient", clock: "Clock") -> "ProbeResult":
+        return await examine(api, clock, options)
+
+    return print_probe(terminal, with_api(terminal, access, work))
+
+
+def print_probe(terminal: "Terminal", result: "ProbeResult") -> int:
+    """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
+    from kubevouch.cli.common.documents import print_document
+
+    if terminal.prints_json:
+        print_document(terminal, "kubevouch.probe/1", _as_json(result))
+    else:
+        _print(terminal, result)
+    if result.failure or result.misnamed:
+        return ExitCode.FINDINGS
+    if result.verdict is None:
+        return ExitCode.COULD_NOT_TELL
+    return ExitCode.OK if result.verdict.trusted else ExitCode.FINDINGS
+
+
+def _print(terminal: "Terminal", result: "ProbeResult") -> None:
+    from kubevouch.x509 import describe
+
+    head = f"{result.what}   {result.at:%Y-%m-%d %H:%M:%S} UTC   {result.tls}"
+    terminal.wrapped(head.rstrip())
+    for number, certificate in enumerate(result.chain):
+        terminal.out()
+        terminal.out("leaf" if number == 0 else f"certificate {number + 1} of the chain")
+        for line in describe(certificate, result.at):
+            terminal.long_line(f"  {line}", hang=4)
+    terminal.out()
+    if result.failure:
+        terminal.out("FAILED", Colour.BAD)
+        terminal.wrapped(result.failure, _WOULD_LOG)
+    elif result.verdict is None:
+        terminal.out("NO VERDICT", Colour.WARNING)
+        terminal.wrapped(f"the cluster's CA is not known: {result.doubt}", "  ")
+    elif result.misnamed:
+        terminal.out("NOT THE NODE'S", Colour.BAD)
+        terminal.wrapped(result.misnamed, "  ")
+    elif result.verdict.trusted:
+        terminal.out("TRUSTED", Colour.GOOD)
+        terminal.wrapped(f"for {result.name or 'any name (none was given with --name)'}", "  ")
+    else:
+        terminal.out("NOT TRUSTED", Colour.BAD)
+        terminal.wrapped(result.verdict.logged_text, _WOULD_LOG)
+
+
+_WOULD_LOG = "  metrics-server would log  "
+
+
+def _as_json(result: "ProbeResult") -> dict[str, object]:
+    from kubevouch.cli.common.documents import certificate_json
+
+    verdict = result.verdict
+    return {
+        "target": result.what,
+        "at": result.at,
+        "tls": result.tls or None,
+        "failure": result.failure or None,
+        "name": result.name or None,
+        "misnamed": result.misnamed or None,
+        "verdict": {
+            "trusted": verdict.trusted,
+            "reason": str(verdict.reason),
+            "text": verdict.go_text,
+            "metricsServerLogs": verdict.logged_text,
+        }
+        if verdict
+        else None,
+        "doubt": result.doubt or None,
+        "chain": [certificate_json(each) for each in result.chain],
+    }

@@ -1,0 +1,284 @@
+"""`top nodes | pods`: what kubectl prints, and why what is missing is missing. Reads only."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.cli.common.options import F, all_of, cluster, output, seconds, terminal_of
+from kubevouch.cli.common.terminal import one_line
+from kubevouch.errors import ExitCode, combined_exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.clock import Clock
+    from kubevouch.kube.io.client import ApiClient
+    from kubevouch.metrics.top.gather import Missing, TopFound, TopOptions
+    from kubevouch.metrics.top.rows import UsageRow
+
+_ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
+
+
+class _Kinds(click.Group):
+    """kubectl's short words for what it shows are taken, too."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """By its name or a short one."""
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+
+@click.group(
+    "top", cls=_Kinds, short_help="What kubectl top prints, and why a value is missing. Reads only."
+)
+def command() -> None:
+    """Usage of nodes and pods from the metrics API, in kubectl's own columns.
+
+    Where kubectl prints <unknown>, or nothing, the reason follows: what the node's kubelet presents, judged as doctor
+    does. No credential is sent to a kubelet. Exit code 1: something is missing, and it is known why; 3: it is not.
+    """
+
+
+def _showing(function: F) -> F:
+    """What both kinds take, in kubectl's words."""
+    return all_of(
+        cluster,
+        click.option(
+            "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
+        ),
+        click.option(
+            "--sort-by",
+            type=click.Choice(["cpu", "memory"]),
+            help="The largest first, in place of by name.",
+        ),
+        click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
+        output("table", "json"),
+        click.option(
+            "--timeout",
+            type=seconds,
+            default="3s",
+            show_default=True,
+            metavar="DURATION",
+            help="How long to wait for kubelets' handshakes, where a value is missing.",
+        ),
+    )(function)
+
+
+@command.command("nodes", short_help="Usage of nodes.")
+@click.argument("name", required=False)
+@_showing
+@click.option("--show-capacity", is_flag=True, help="Percent of capacity, not of allocatable.")
+@click.pass_context
+def nodes(
+    ctx: click.Context,
+    name: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    selector: str,
+    sort_by: str | None,
+    no_headers: bool,
+    timeout: float,
+    show_capacity: bool,
+) -> int:
+    """Usage of all nodes, or of the one called NAME."""
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.metrics.top.gather import TopClient, TopOptions
+
+    terminal = terminal_of(ctx)
+    options = TopOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
+
+    async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
+        return await TopClient(
+            api, clock, terminal.doing, lambda text: terminal.note(one_line(text))
+        ).nodes(options)
+
+    found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
+    return print_nodes(terminal, found, headers=not no_headers)
+
+
+@command.command("pods", short_help="Usage of pods.")
+@click.argument("name", required=False)
+@_showing
+@click.option("-n", "--namespace", metavar="NAME", help="In place of the context's namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Pods of all namespaces.")
+@click.option("--containers", is_flag=True, help="A line for each container.")
+@click.option("--sum", "total", is_flag=True, help="The sum of all below them.")
+@click.option("--field-selector", default="", metavar="FIELDS", help="Only pods with these fields.")
+@click.pass_context
+def pods(
+    ctx: click.Context,
+    name: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    selector: str,
+    field_selector: str,
+    sort_by: str | None,
+    no_headers: bool,
+    timeout: float,
+    namespace: str | None,
+    all_namespaces: bool,
+    containers: bool,
+    total: bool,
+) -> int:
+    """Usage of a namespace's pods, or of the one called NAME."""
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.metrics.top.gather import TopClient, TopOptions
+
+    terminal = terminal_of(ctx)
+    access = access_of(terminal, kubeconfig, context)
+    options = TopOptions(
+        name or "",
+        selector,
+        sort_by or "",
+        timeout,
+        "" if all_namespaces else namespace or access.namespace,
+        field_selector,
+        containers=containers,
+    )
+
+    async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
+        return await TopClient(
+            api, clock, terminal.doing, lambda text: terminal.note(one_line(text))
+        ).pods(options)
+
+    found = with_api(terminal, access, work)
+    return print_pods(terminal, found, options, headers=not no_headers, with_sum=total)
+
+
+_UNKNOWN = "<unknown>"
+_MOST_NAMED = 5
+_LONGEST = 2000
+"""Characters of a reason: a node may write a megabyte into a pod's status."""
+
+
+def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> ExitCode:
+    """The table and the reasons; returns the exit code. headers: whether the table has headings."""
+    from kubevouch.cli.common.documents import print_document
+
+    if terminal.prints_json:
+        reasons = {each.name: each.why for each in found.missing}
+        nodes = [{**_json(row), "unknown": reasons.get(row.name)} for row in found.rows]
+        print_document(terminal, _SCHEMA, {"nodes": nodes, "error": found.complaint or None})
+        return _exit_code(found)
+    columns = ("NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)")
+    _print_table(terminal, found, columns if headers else (), list(map(_node_cells, found.rows)))
+    return _print_reasons(terminal, found)
+
+
+def print_pods(
+    terminal: "Terminal", found: "TopFound", options: "TopOptions", *, headers: bool, with_sum: bool
+) -> ExitCode:
+    """As print_nodes. with_sum: adds a row with the sum of all."""
+    from kubevouch.cli.common.documents import print_document
+    from kubevouch.metrics.top.rows import total
+
+    if terminal.prints_json:
+        missing = [
+            {"namespace": e.namespace, "name": e.name, "node": e.node, "unknown": e.why}
+            for e in found.missing
+        ]
+        pods = [_json(row) for row in found.rows]
+        document = {"pods": pods, "missing": missing, "error": found.complaint or None}
+        print_document(terminal, _SCHEMA, document)
+        return _exit_code(found)
+    names = (("NAMESPACE",) if not options.namespace else ()) + (
+        ("POD", "NAME") if options.containers else ("NAME",)
+    )
+    cells = [
+        (
+            *((row.namespace,) if not options.namespace else ()),
+            row.name,
+            *((row.container,) if options.containers else ()),
+            *(row.used.cells if row.used else (_UNKNOWN, _UNKNOWN)),
+        )
+        for row in found.rows
+    ]
+    if with_sum and cells:
+        cells.append((*[""] * len(names), "________", "________"))
+        cells.append((*[""] * len(names), *total(row.used for row in found.rows).cells))
+    columns = (*names, "CPU(cores)", "MEMORY(bytes)") if headers else ()
+    _print_table(terminal, found, columns, cells)
+    return _print_reasons(terminal, found)
+
+
+_SCHEMA = "kubevouch.top/1"
+
+
+def _print_table(
+    terminal: "Terminal",
+    found: "TopFound",
+    columns: "Sequence[str]",
+    cells: "Sequence[Sequence[str]]",
+) -> None:
+    from kubevouch.diagnose.make import named
+
+    if found.complaint:
+        terminal.error(found.complaint)
+    if cells:
+        # The first row takes the place of headings that are not wanted.
+        first, rows = (columns, cells) if columns else (cells[0], cells[1:])
+        terminal.table(first, rows, folds=False)
+    elif not found.complaint and not found.missing:
+        terminal.note("No resources found.")
+    if found.old:
+        shown = one_line(named(found.old, _MOST_NAMED))
+        terminal.note(f"stale (over 5 minutes): {shown}")
+
+
+def _node_cells(row: "UsageRow") -> tuple[str, ...]:
+    if row.used is None:
+        return (row.name, *[_UNKNOWN] * 4)
+    cpu, memory = (_UNKNOWN if each is None else f"{each}%" for each in row.percents)
+    used = row.used.cells
+    return row.name, used[0], cpu, used[1], memory
+
+
+def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
+    """Below the table: each finding once, with the text of the first that has it; other reasons by their text."""
+    from kubevouch.diagnose.make import counted, named
+    from kubevouch.x509.reasons import TLS_PREFIX
+
+    groups: dict[tuple[str, ...], list[Missing]] = {}
+    for each in found.missing:
+        why = each.why
+        key = (why.code, why.vantage, "" if why.code else why.text)
+        groups.setdefault(key, []).append(each)
+    if groups:
+        terminal.out()
+    for same in groups.values():
+        why = same[0].why
+        names = dict.fromkeys(
+            f"{e.namespace}/{e.name}" if e.namespace and not e.of_its_node else e.node for e in same
+        )
+        pods = sum(each.of_its_node for each in same)
+        shown = named(list(names), _MOST_NAMED) + (f" ({counted(pods, 'pod')})" if pods else "")
+        text = why.text[:_LONGEST].removeprefix(TLS_PREFIX)
+        if any(each.why.text != why.text for each in same):
+            text += f" (as on {next(iter(names))})"
+        code = f"{why.code}  " if why.code else ""
+        terminal.wrapped(f"{shown}: {text} [{why.vantage}]", f"{_UNKNOWN}  {code}")
+    if groups:
+        terminal.command("NEXT       ", "kubevouch doctor")
+    return _exit_code(found)
+
+
+def _exit_code(found: "TopFound") -> ExitCode:
+    """1 where something is missing and it is known why, 3 where it is not."""
+    codes = [
+        ExitCode.FINDINGS if each.why.known else ExitCode.COULD_NOT_TELL for each in found.missing
+    ]
+    return combined_exit_code([*codes, *([ExitCode.COULD_NOT_TELL] if found.complaint else [])])
+
+
+def _json(row: "UsageRow") -> dict[str, object]:
+    used, (cpu, memory) = row.used, row.percents
+    return {
+        **({"namespace": row.namespace} if row.namespace else {}),
+        "name": row.name,
+        **({"container": row.container} if row.container else {}),
+        "cpuMillicores": used.millicores if used else None,
+        "memoryBytes": int(used.memory) if used else None,
+        **({} if row.namespace else {"cpuPercent": cpu, "memoryPercent": memory}),
+        "timestamp": row.timestamp,
+        "window": row.window or None,
+    }
