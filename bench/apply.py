@@ -123,7 +123,7 @@ def serially(words: Sequence[str]) -> int:
     """The program, with one node in hand at a time."""
     from kubevouch.cli.app import run
     from kubevouch.rollout.act import fleet_run
-    from kubevouch.rollout.decide.workloads import Workloads
+    from kubevouch.rollout.decide.order import Workloads
 
     async def unread(*_: object) -> Workloads:
         await asyncio.sleep(0)

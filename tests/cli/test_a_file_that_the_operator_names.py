@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.plan_file import read_plan
+from kubevouch.cli.common.runs import read_plan
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.probe import trust_in
 from kubevouch.named_files import bytes_in

@@ -6,8 +6,8 @@ from pathlib import Path
 from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.rollout.render import print_plan
+from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.next_step import commands_of
-from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
 from tests.rollout.recorded import plan_of, planned, recorded
 

@@ -5,7 +5,7 @@ import signal
 import msgspec
 import pytest
 
-from kubevouch.cli.common.plan_file import write_plan
+from kubevouch.cli.common.runs import write_plan
 from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.plan_text import plan_in, text_of

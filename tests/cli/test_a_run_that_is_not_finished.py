@@ -13,12 +13,10 @@ import pytest
 
 from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.runs import keep_run
-from kubevouch.cli.common.terminal import Declined, Terminal
-from kubevouch.cli.rollout.apply import telling_what_is_armed
+from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.run_holder import ARMED, ArmedNode, armed_text
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.decide.armed import what_switches_leave
-from kubevouch.rollout.decide.next_step import Commands
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.system_clock import SystemClock
@@ -130,27 +128,6 @@ def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
     assert undo == "Undo     kubevouch undo abcd"
     kept = folder(kubevouch) / "abcd.json"
     assert plan == f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
-
-
-@pytest.mark.parametrize("ends", [Declined("standard input", "no"), KeyboardInterrupt()])
-@pytest.mark.parametrize("is_armed", [True, False])
-def test_whoever_does_not_go_on_is_told_that_the_switch_is_set(
-    ends: BaseException, is_armed: bool
-) -> None:
-    """By a no, or Ctrl-C, at the question of a run that is armed."""
-    err = io.StringIO()
-    terminal = Terminal(io.StringIO(), io.StringIO(), err, {})
-    commands = Commands(["kubevouch", "resume", "a b.json"], [], lambda _: True)
-    armed = [ArmedNode("abcd", WORKER, SystemClock().now())] if is_armed else []
-    with pytest.raises(type(ends)), telling_what_is_armed(terminal, armed, commands, "a b.json"):
-        raise ends
-    told = " ".join(err.getvalue().split())
-    if not is_armed:
-        assert told == ""
-        return
-    assert f"{WORKER} may be armed by run abcd: its dead-man's switch puts it back at " in told
-    assert "to go on with the run before that: `kubevouch resume 'a b.json'`" in told
-    assert "to put all nodes of the run back: `kubevouch undo 'a b.json'`" in told
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from kubevouch.cli.common.plan_file import write_plan
 from kubevouch.cli.common.progress import Progress
+from kubevouch.cli.common.runs import write_plan
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.snapshot import trusted_roots_of
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding

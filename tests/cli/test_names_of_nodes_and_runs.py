@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.plan_file import write_plan
-from kubevouch.cli.common.runs import find_run
+from kubevouch.cli.common.runs import find_run, write_plan
 from kubevouch.errors import UsageError, nearest
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
 from tests.cli.program import Program

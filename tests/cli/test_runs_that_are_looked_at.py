@@ -1,7 +1,6 @@
 """`status` and `resume`: from the machine where a run was begun, and from another one."""
 
 import asyncio
-import copy
 import json
 import os
 from typing import Any
@@ -43,10 +42,10 @@ async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_li
     assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status"), ran
 
 
-async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
+async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
     kubevouch: Program, stage: Stage
 ) -> None:
-    """The kubeconfig knows it under the name that the plan has; then under none; then another cluster has its address."""
+    """Where another cluster has its address now, a new plan."""
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
     bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
     plan = plan_of(node, run="bbbb", cluster=bound)
@@ -60,18 +59,9 @@ async def test_a_resume_at_another_cluster_leads_to_the_runs_own_and_not_back(
         "NEXT     kubectl config get-contexts",
     )
     assert "name the cluster at https://10.0.0.1:6443 by --kubeconfig or --context" in nowhere.err
-    both = copy.deepcopy(document)
-    both["clusters"].append({"name": "theirs", "cluster": {"server": bound.server}})
-    both["contexts"].append(
-        {"name": "theirs", "context": {**document["contexts"][0]["context"], "cluster": "theirs"}}
-    )
-    config.write_text(yaml.safe_dump(both))
-    refused = await kubevouch(*asked)
-    assert refused.err.endswith("NEXT     kubevouch resume bbbb --context theirs\n"), refused
     [cluster] = document["clusters"]
     moved = msgspec.structs.replace(bound, server=cluster["cluster"]["server"])
     (folder(kubevouch) / "bbbb.json").write_text(text_of(plan_of(node, run="bbbb", cluster=moved)))
-    config.write_text(yaml.safe_dump(document))
     replaced = await kubevouch(*asked)
     assert replaced.err.splitlines()[-1].startswith("NEXT     kubevouch plan -o plan.json")
 
@@ -82,16 +72,10 @@ async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
     bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
     keep_run(plan_of(node, run="bbbb", cluster=bound), {"HOME": str(kubevouch.home)})
-    config = kubevouch.home / "kubeconfig"
-    document = yaml.safe_load(config.read_text())
-    document["clusters"].append({"name": "theirs", "cluster": {"server": bound.server}})
-    theirs = {**document["contexts"][0]["context"], "cluster": "theirs"}
-    document["contexts"].append({"name": "theirs", "context": theirs})
-    config.write_text(yaml.safe_dump(document))
     ran = await kubevouch("status", "bbbb")
     assert (ran.code, ran.out) == (4, ""), ran
     assert "this is not the cluster of the plan, which is for https://10.0.0.1:6443" in ran.err
-    assert ran.err.splitlines()[-1] == "NEXT     kubevouch status bbbb --context theirs"
+    assert ran.err.splitlines()[-1] == "NEXT     kubectl config get-contexts"
 
 
 async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.cli.common.plan_file import read_plan, write_plan
+from kubevouch.cli.common.runs import read_plan, write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
 from tests.support.stage import Stage

@@ -71,8 +71,6 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     expired.start_controller_manager()
     again = expired.kubevouch("resume", str(made["run"]), "--yes")
     assert again.code == 0, again
-    told = "Only the plan was made with --nodes: other nodes were not looked at"
-    assert told in " ".join(again.out.split()), again
     assert expired.kubevouch("status", str(made["run"])).code == 0
     undone = expired.kubevouch("undo", str(made["run"]), "--yes")
     assert undone.code == 0, undone

@@ -29,8 +29,8 @@ from kubevouch.node.script import (
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
+from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
-from kubevouch.rollout.decide.operator_word import NO_WORD
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.rollout.decide.transaction import TransactionAnswer, TransactionState
@@ -111,9 +111,6 @@ class Machines:
 
     async def destination(self, host: str) -> Destination:
         return Destination(host, lookup=host, is_known=host in self.by_name)
-
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
-        return contextlib.nullcontext()
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

@@ -15,7 +15,7 @@ from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.support.stage import DOMAIN, kind_of
 from tests.support.unhurried import GENEROUS
 
@@ -28,7 +28,7 @@ GENEROUS_GATES = RolloutTimeouts(gates=120, soak=0)
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubevouch.rollout.act.away_nodes._PATIENCE", 0.0)
+    monkeypatch.setattr("kubevouch.rollout.act.precheck._PATIENCE", 0.0)
 
 
 def _is_down(machine: Machine) -> None:
@@ -105,13 +105,13 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
 @pytest.mark.parametrize(
     ("state", "why", "way"),
     [
-        ("committed", "this run was done on it, and its Node is not Ready", WayOn.LOOK),
-        ("undone", "this run was undone on it, and its Node is not Ready", WayOn.NEW_PLAN),
-        ("barred", "this run was undone on it, and its Node is not Ready", WayOn.NEW_PLAN),
+        ("committed", "this run was done on it, and its Node is not Ready", LeadsOn.DOCTOR),
+        ("undone", "this run was undone on it, and its Node is not Ready", LeadsOn.NEW_PLAN),
+        ("barred", "this run was undone on it, and its Node is not Ready", LeadsOn.NEW_PLAN),
     ],
 )
 async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_go_on(
-    state: str, why: str, way: WayOn
+    state: str, why: str, way: LeadsOn
 ) -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER, MASTER)
@@ -164,7 +164,7 @@ async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_
             StoppedBefore, match="this run may have begun on it, its Node is not"
         ) as no:
             await check(plan, here.context, goes_on=known_by == "who goes on")
-        assert (no.value.where, no.value.way) == (WORKER, WayOn.REACH)
+        assert (no.value.where, no.value.way) == (WORKER, LeadsOn.REACH)
 
 
 async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with() -> None:

@@ -22,7 +22,7 @@ from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.armed import found_armed
 from kubevouch.rollout.decide.assess import NodeFacts, assess
-from kubevouch.rollout.decide.change import change_of, change_to_undo, untrusted_root
+from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
 from kubevouch.rollout.decide.machine import asks_anyhow
@@ -38,7 +38,6 @@ from kubevouch.rollout.decide.run_status import (
     status_script,
     statuses_of,
 )
-from kubevouch.rollout.decide.seed import seed_of
 from kubevouch.rollout.decide.transaction import (
     TransactionAnswer,
     TransactionState,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.cli.common.plan_file import read_plan, write_plan
+from kubevouch.cli.common.runs import read_plan, write_plan
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.plan import (

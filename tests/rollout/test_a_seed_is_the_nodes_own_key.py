@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.survey import SurveyedFile
-from kubevouch.rollout.decide.change import change_of
+from kubevouch.rollout.decide.change import change_of, seed_kind, seed_of
 from kubevouch.rollout.decide.need import NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, SeedKind
-from kubevouch.rollout.decide.seed import seed_kind, seed_of
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 from kubevouch.x509 import CertificateKind, classify, read_certificates

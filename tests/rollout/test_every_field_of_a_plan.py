@@ -17,10 +17,9 @@ import pytest
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.rollout.act.check import CheckedPlan, check
-from kubevouch.rollout.decide.change import change_of
+from kubevouch.rollout.decide.change import change_of, seed_of
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.decide.seed import seed_of
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 
 from .acting import SECOND, SELF_SIGNED, THIRD, WORKER, Acting, Machines, acting
@@ -140,7 +139,7 @@ def would_do(checked: CheckedPlan) -> dict[str, object]:
     life = timedelta(days=1)
     for each in checked.nodes:
         node = each.plan
-        change = change_of(node, each.survey, "RUN", content=each.content, switch_seconds=60)
+        change = change_of(node, each.survey, "RUN", content=each.found.content, switch_seconds=60)
         seed = seed_of(node, each.survey, now=NOW, life=life, serials=(1, 2))
         assert seed is not None
         # Its authority's key is new each time, and which addresses are in it is looked at below.

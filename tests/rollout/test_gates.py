@@ -11,8 +11,13 @@ from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.expected_metrics import ExpectedMetrics, expected_metrics
-from kubevouch.rollout.decide.gates import GateEvidence, ProofGate, gate_results
+from kubevouch.rollout.decide.gates import (
+    ExpectedMetrics,
+    GateEvidence,
+    ProofGate,
+    expected_metrics,
+    gate_results,
+)
 from kubevouch.rollout.decide.plan import ChangeKind
 from tests.diagnose.cases import snapshot
 

@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 from kubevouch.kube.resources import Metadata, Node
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once
-from kubevouch.rollout.decide.order import IN_HAND, Course, Stage, Turn, next_turn
+from kubevouch.rollout.decide.order import (
+    IN_HAND,
+    Course,
+    HeldInCommon,
+    Stage,
+    Turn,
+    Workloads,
+    next_turn,
+)
 from kubevouch.rollout.decide.strata import Stratum, stratum_of
-from kubevouch.rollout.decide.workloads import HeldInCommon, Workloads
 
 DEBIAN = Stratum("Debian 12", "1.34", "amd64")
 UBUNTU = Stratum("Ubuntu 24.04", "1.34", "amd64")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from kubevouch.rollout.decide.need import Need, NeedKind, need_of
+from kubevouch.rollout.errors import LeadsOn
 from kubevouch.tls import FailureKind, HandshakeFailure
 
 from .recorded import recorded
@@ -83,7 +84,7 @@ def test_a_port_that_swallows_what_comes_is_not_helped_by_an_approval() -> None:
     )
     found = need_of(replace(seen, served=(), failure=failure).facts())
     assert found.kind is NeedKind.UNKNOWN
-    assert found.seen_outside
+    assert found.leads_on is LeadsOn.DOCTOR
     assert found.why == "its port does not finish a handshake: net/http: TLS handshake timeout"
 
 

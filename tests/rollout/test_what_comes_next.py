@@ -10,13 +10,13 @@ import pytest
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized
-from kubevouch.rollout.decide.advice import Case, NextStep, step
+from kubevouch.rollout.decide.advice import Case, NextStep, WayToNodes, step
 from kubevouch.rollout.decide.armed import as_of_now, found_armed, what_is_left_armed
+from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
 from kubevouch.rollout.decide.next_step import (
     Commands,
-    beyond_the_plan,
     commands_of,
     next_after,
     next_after_refusal,
@@ -24,12 +24,15 @@ from kubevouch.rollout.decide.next_step import (
     next_for_left_out,
     shows_an_answer,
 )
-from kubevouch.rollout.decide.operator_word import NO_WORD
-from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, Plan, PodPlace
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    LeftOut,
+    Plan,
+    PodPlace,
+)
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState, RunOnNode
-from kubevouch.rollout.decide.way_to_nodes import WayToNodes
-from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 from kubevouch.system_clock import SystemClock
 from tests.rollout.recorded import plan_of, planned, recorded
 
@@ -42,16 +45,13 @@ FILLED = {
     "again": ("again",),
     "anew": ("anew",),
     "shows": ("ssh", "--", "w1", "true"),
-    "ssh": ("--ssh-user", "ops"),
     "node": "w1",
     "what": "run aaaa",
     "seconds": "19",
-    "comes": "goes off in 9 s",
-    "where": "alice@laptop",
+    "does": "kubevouch resume aaaa",
 }
 STATUS, RESUME = "kubevouch status aaaa --nodes w1", "kubevouch resume aaaa"
 UNDO = "kubevouch undo aaaa --nodes w1"
-NEW = "what this run has put back it does not change again: that takes a new plan"
 WORDS = {
     Case.LOOK: (STATUS, "", ""),
     Case.DOCTOR: ("kubevouch doctor", "", ""),
@@ -67,24 +67,17 @@ WORDS = {
     Case.UNDO: (UNDO, "", ""),
     Case.UNDO_THEN_ANEW: (UNDO, "anew", ""),
     Case.ROLES_THEN_AGAIN: ("kubevouch apply --print-role", "again", ""),
+    Case.CONTEXTS: ("kubectl config get-contexts", "", ""),
     Case.ROLES: ("kubevouch apply --print-role", "", ""),
     Case.UNDER_WAY: (f"sleep 7 && {STATUS}", "", "run aaaa is under way: wait until it has ended; if it was killed, that shows in 19 s"),
     Case.UNDO_CUT_OFF: (UNDO, "", "this goes on with the undo that was cut off; what that has put back stays so"),
-    Case.UNDO_CUT_OFF_ELSEWHERE: (STATUS, "", f"that undo goes on where it was begun, by alice@laptop: `{UNDO}`; elsewhere with the run's plan, copied from there, in place of the run's name"),
-    Case.ARMED: (RESUME, "", f"to put its nodes back instead: `{UNDO}`"),
-    Case.ARMED_TOO_LATE: (f"sleep 7 && {STATUS}", "", f"the node's own switch goes off in 9 s: `{RESUME}` would hardly come in time, and does not prolong that"),
-    Case.ARMED_ELSEWHERE: (f"sleep 7 && {STATUS}", "", f"the plan of run aaaa is not kept on this machine, or cannot be read. Where it was begun: `{RESUME}`. Else copy the file aaaa.json from there (in ~/.local/state/kubevouch/runs) and give its path to `kubevouch undo`; or wait until the switch puts the node back"),
-    Case.FAILED_ELSEWHERE: (STATUS, "", "the switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there. The plan of run aaaa is not kept on this machine, or cannot be read: copy the file aaaa.json from where it was begun (in ~/.local/state/kubevouch/runs) and give its path to `kubevouch undo`"),
-    Case.FAILED: (UNDO, "", "its switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there"),
+    Case.GO_ON: (RESUME, "", f"to put its nodes back instead: `{UNDO}`"),
+    Case.FAILED: (UNDO, "", "its switch was due long ago and has not ended the run"),
+    Case.ELSEWHERE: (f"sleep 7 && {STATUS}", "", f"the plan of run aaaa is not kept on this machine, or cannot be read. Where it was begun: `{RESUME}`. Elsewhere copy aaaa.json from there (in ~/.local/state/kubevouch/runs), and give its path in place of the run's name"),
     Case.SILENT: ("ssh -- w1 true", STATUS, ""),
     Case.SILENT_UNSAID: (STATUS, "", "once the nodes that did not answer can be asked"),
-    Case.SILENT_OTHER_KEY: ("kubevouch status --nodes w1 --ssh-user ops", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
-    Case.SILENT_FROM_HERE: ("kubevouch status --nodes w1 --via ssh", "", "`--via local` asks this machine only, and w1 is another one: go by ssh, or run it there"),
-    Case.PARTLY_UNDONE: ("kubevouch doctor", "", f"{NEW}; to put back what it has not: `{UNDO}`"),
-    Case.UNDONE: ("kubevouch doctor", "", NEW),
-    Case.CUT_OFF: (RESUME, "", f"no node is armed; to put back instead what it has changed: `{UNDO}`"),
-    Case.CUT_OFF_ELSEWHERE: ("kubevouch doctor", "", f"that run goes on where it was begun, by alice@laptop: `{RESUME}`"),
-    Case.NOT_ALL_BEGUN: (RESUME, "", "it has not begun on every node of its plan, or needed nothing there"),
+    Case.SILENT_THIS_WAY: ("kubevouch status --nodes w1", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
+    Case.UNDONE: ("kubevouch doctor", "", f"what this run has put back it does not change again: that takes a new plan; to put back what it has not: `{UNDO}`"),
 }  # fmt: skip
 
 
@@ -114,10 +107,10 @@ ARMED, LONG = row(NodeState.ARMED, fires_in=30), row(NodeState.ARMED, fires_in=1
 DONE, FAILED = row(NodeState.DONE), row(NodeState.FAILED, fires_in=-90)
 NONE, UNDONE = row(NodeState.UNTOUCHED, node="m"), row(NodeState.UNDONE, node="m")
 OTHER, ELSE = row(NodeState.UNDONE, "bbbb"), row(NodeState.ARMED, "eeee", fires_in=143)
-SILENT = row(NodeState.UNKNOWN, "", host="n")
-MUTE, UNSAID = row(NodeState.UNKNOWN, host="n", lacks_answer=True), row(NodeState.UNKNOWN)
-ROOTLESS = row(NodeState.UNKNOWN, host="n", lacks_root=True)
-OTHER_KEY = row(NodeState.UNKNOWN, host="n", other_key=True)
+SILENT = row(NodeState.UNKNOWN, "", host="n", leads_on=LeadsOn.REACH)
+MUTE, UNSAID = row(NodeState.UNKNOWN, host="n", leads_on=LeadsOn.NODE), row(NodeState.UNKNOWN)
+ROOTLESS = row(NodeState.UNKNOWN, host="n", leads_on=LeadsOn.ROOT)
+OTHER_KEY = row(NodeState.UNKNOWN, host="n", leads_on=LeadsOn.OTHER_KEY)
 IS_KEPT = {"aaaa"}
 LOOK = "kubevouch status aaaa"
 
@@ -132,43 +125,42 @@ LOOK = "kubevouch status aaaa"
         ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
         ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
         ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa --nodes w1,w2"),
-        ([DONE, UNDONE], {"holder": DEAD_UNDO}, Case.UNDO_CUT_OFF_ELSEWHERE, LOOK),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO}, Case.ELSEWHERE, LOOK),
         ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, Case.UNDONE, "kubevouch doctor"),
-        ([LONG, SILENT], {"kept": IS_KEPT}, Case.ARMED, RESUME),
-        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, Case.ARMED, RESUME),
-        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, Case.ARMED, RESUME),
-        ([ARMED], {"kept": IS_KEPT}, Case.ARMED_TOO_LATE, f"sleep 45 && {LOOK}"),
-        ([ARMED, LONG], {"kept": IS_KEPT}, Case.ARMED, RESUME),
+        ([LONG, SILENT], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, Case.GO_ON, RESUME),
+        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, Case.GO_ON, RESUME),
+        ([ARMED, LONG], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
         ([FAILED], {"kept": IS_KEPT}, Case.FAILED, "kubevouch undo aaaa --nodes n"),
-        ([FAILED], {}, Case.FAILED_ELSEWHERE, LOOK),
-        ([LONG], {}, Case.ARMED_ELSEWHERE, f"sleep 158 && {LOOK}"),
-        ([row(NodeState.ARMED, fires_in=2**33)], {}, Case.ARMED_ELSEWHERE, f"sleep 615 && {LOOK}"),
+        ([FAILED], {}, Case.ELSEWHERE, LOOK),
+        ([LONG], {}, Case.ELSEWHERE, f"sleep 158 && {LOOK}"),
+        ([row(NodeState.ARMED, fires_in=2**33)], {}, Case.ELSEWHERE, f"sleep 615 && {LOOK}"),
         ([SILENT], {"nodes": ("n", "m")}, Case.SILENT, "ssh -- n true"),
         ([DONE, SILENT], {"holder": DEAD, "kept": IS_KEPT}, Case.SILENT, "ssh -- n true"),
         ([ROOTLESS], {"way": WayToNodes("ssh", "/my ssh", "ops")}, Case.SILENT, "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
         ([MUTE], {}, Case.SILENT, "ssh -- n"),
         ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
-        ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_FROM_HERE, "kubevouch status --nodes n --via ssh"),
+        ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n --via ssh"),
         ([UNSAID], {"run": "aaaa"}, Case.SILENT_UNSAID, LOOK),
-        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_OTHER_KEY, "kubevouch status --nodes n"),
-        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.PARTLY_UNDONE, "kubevouch doctor"),
-        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.PARTLY_UNDONE, "kubevouch doctor"),
+        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n"),
+        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
+        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
         ([DONE, UNDONE], {}, Case.DOCTOR, "kubevouch doctor"),
         ([UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
-        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, Case.CUT_OFF, RESUME),
-        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, Case.CUT_OFF, RESUME),
-        ([DONE], {"holder": DEAD}, Case.CUT_OFF_ELSEWHERE, "kubevouch doctor"),
-        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.NOT_ALL_BEGUN, RESUME),
-        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.NOT_ALL_BEGUN, RESUME),
-        ([DONE, row(NodeState.UNTOUCHED, "")], {"kept": IS_KEPT, "newest": "aaaa"}, Case.NOT_ALL_BEGUN, RESUME),
+        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([DONE], {"holder": DEAD}, Case.ELSEWHERE, LOOK),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([DONE, row(NodeState.UNTOUCHED, "")], {"kept": IS_KEPT, "newest": "aaaa"}, Case.GO_ON, RESUME),
         ([DONE], {"run": "aaaa", "kept": IS_KEPT}, Case.VERIFY, "kubevouch verify --wait 2m"),
         ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, Case.VERIFY, "kubevouch verify --wait 2m"),
         ([DONE, NONE], {}, Case.VERIFY, "kubevouch verify --wait 2m"),
         ([NONE, NONE], {}, Case.DOCTOR, "kubevouch doctor"),
         # The plan was given by its file, on another machine than the one where the run was begun: its name alone says nothing here.
-        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED, "kubevouch resume 'of bob.json'"),
+        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.GO_ON, "kubevouch resume 'of bob.json'"),
         ([SILENT], {"run": "aaaa", "file": "of bob.json"}, Case.SILENT, "ssh -- n true"),
-        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ARMED_ELSEWHERE, "sleep 158 && kubevouch status eeee"),
+        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ELSEWHERE, "sleep 158 && kubevouch status eeee"),
     ],
 )  # fmt: skip
 def test_after_a_status(
@@ -188,8 +180,7 @@ READY = "kubectl get --raw /readyz"
     [
         ([LONG], READY, True),
         ([DONE, NONE], READY, True),
-        # These need no API server.
-        ([ARMED], f"sleep 45 && {LOOK}", False),
+        # This needs no API server.
         ([SILENT], "ssh -- n true", False),
     ],
 )
@@ -247,10 +238,10 @@ UNKNOWN, UNTOUCHED, SKIPPED = NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED, NodeOu
 STOPPED, DOWN, BACK = NodeOutcome.STOPPED, NodeOutcome.DOWN, NodeOutcome.UNDONE
 OK, LEFT = NodeOutcome.DONE, NodeOutcome.NOT_PUT_BACK
 ILL = LeftOut("w9", "its clock is off")
-NOT_READY = LeftOut("w9", "it is NotReady", seen_outside=True)
+NOT_READY = LeftOut("w9", "it is NotReady", leads_on=LeadsOn.DOCTOR)
 BY_OURS = LeftOut("w9", "run ffff has changed it", armed_run="ffff")
 BY_OTHER = LeftOut("w9", "run eeee has changed it", armed_run="eeee")
-WELL = LeftOut("w9", "nothing to do", is_well=True, armed_run="ffff", seen_outside=True)
+WELL = LeftOut("w9", "nothing to do", is_well=True, armed_run="ffff", leads_on=LeadsOn.DOCTOR)
 SEES = "kubevouch status"
 
 
@@ -297,14 +288,6 @@ def test_after_a_run(result: RunResult, command: str, then: str) -> None:
     assert next_after(result, COMMANDS) == NextStep(command, then)
 
 
-def test_a_run_of_some_nodes_says_that_the_others_were_not_looked_at() -> None:
-    whole = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP))
-    some = msgspec.structs.replace(whole, only=("n0",))
-    assert "`kubevouch verify` looks at them, too" in beyond_the_plan(some, ended(OK))
-    assert beyond_the_plan(whole, ended(OK)) == ""
-    assert beyond_the_plan(some, ended(STOPPED)) == ""
-
-
 # After an undo.
 
 
@@ -345,13 +328,13 @@ def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_e
 
 # After a plan that leaves nodes out.
 
-CUT = LeftOut("w1", "connection timed out", unreached="w1")
-NO_ROOT = LeftOut("w2", "a password is required", unreached="w2", lacks_root=True)
-NO_ANSWER = LeftOut("w5", "the survey script gave no answer", unreached="w5", lacks_answer=True)
+CUT = LeftOut("w1", "connection timed out", leads_on=LeadsOn.REACH, host="w1")
+NO_ROOT = LeftOut("w2", "a password is required", leads_on=LeadsOn.ROOT, host="w2")
+NO_ANSWER = LeftOut("w5", "the survey script gave no answer", leads_on=LeadsOn.NODE, host="w5")
 CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3")
 CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
 WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
-POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.SSH)
+POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.BY_SSH)
 BY_SSH, LOCAL, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("local"), WayToNodes("pod")
 
 
@@ -375,7 +358,7 @@ BY_SSH, LOCAL, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("local")
         ([CLAIM, CLOCK], BY_SSH, "ssh -F '/my ssh' -l ops -- 10.0.0.3", "anew"),
         ([CLOCK, CUT], WayToNodes(), "ssh -- w1 true", "anew"),
         ([CLOCK], LOCAL, "anew", ""),
-        ([CLOCK, CLAIM], BY_POD, "kubectl describe node w6", "anew"),
+        ([CLOCK, CLAIM], BY_POD, "kubectl describe node w3", "anew"),
         ([CLOCK, POD_ONLY], BY_POD, "by-ssh", ""),
         ([WINDOWS], BY_SSH, "kubevouch doctor", ""),
         ([WINDOWS, CLAIM], BY_SSH, "kubectl describe node w6", "anew"),
@@ -428,29 +411,29 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         (StoppedBefore("w1", "undone on it"), "anew", ""),
         # A new plan leaves out what is armed: without the first step it would lead back to this run.
         (StoppedBefore("w2", "edited", begun=("w3", "w1")), "kubevouch undo aaaa --nodes w1,w3", "anew"),
-        (StoppedBefore(NODE.node, "another file", way=WayOn.OTHER_RUN, run="aaaa"), PUT_BACK, "anew"),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="ffff"), GO_ON, ""),
-        (StoppedBefore("w1", "armed by", way=WayOn.OTHER_RUN, run="eeee"), f"{SEES} eeee --via pod", ""),
-        (StoppedBefore("context c", "another", way=WayOn.ITS_CLUSTER), "there", ""),
-        (StoppedBefore("server", "not allowed", way=WayOn.RIGHTS), "kubevouch apply --print-role", ""),
-        (StoppedBefore("w1", "cannot be dialled", way=WayOn.LOOK), "kubevouch doctor", ""),
-        (StoppedBefore(NODE.node, "no answer", way=WayOn.REACH), f"ssh -F '/my ssh' -l ops -- {NODE.host} true", "again"),
-        (StoppedBefore(NODE.node, "no root", way=WayOn.ROOT), f"ssh -F '/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
-        (StoppedBefore(NODE.node, "mute", way=WayOn.ANSWER), f"ssh -F '/my ssh' -l ops -- {NODE.host}", "again"),
-        (StoppedBefore("/s/aaaa.json", "no room", way=WayOn.THIS_MACHINE, shown_by=("df", "-h", "/s")), "df -h /s", "again"),
+        (StoppedBefore(NODE.node, "another file", run="aaaa"), PUT_BACK, "anew"),
+        (StoppedBefore("w1", "armed by", run="ffff"), GO_ON, ""),
+        (StoppedBefore("w1", "armed by", run="eeee"), f"{SEES} eeee --via pod", ""),
+        (StoppedBefore("context c", "another", way=LeadsOn.CLUSTER), "kubectl config get-contexts", ""),
+        (StoppedBefore("server", "not allowed", way=LeadsOn.RIGHTS), "kubevouch apply --print-role", ""),
+        (StoppedBefore("w1", "cannot be dialled", way=LeadsOn.DOCTOR), "kubevouch doctor", ""),
+        (StoppedBefore(NODE.node, "no answer", way=LeadsOn.REACH), f"ssh -F '/my ssh' -l ops -- {NODE.host} true", "again"),
+        (StoppedBefore(NODE.node, "no root", way=LeadsOn.ROOT), f"ssh -F '/my ssh' -l ops -t -- {NODE.host} sudo -l", "again"),
+        (StoppedBefore(NODE.node, "mute", way=LeadsOn.NODE), f"ssh -F '/my ssh' -l ops -- {NODE.host}", "again"),
+        (StoppedBefore("/s/aaaa.json", "no room", shown_by=("df", "-h", "/s")), "df -h /s", "again"),
         (NothingApplicable("plan", "leaves out every node"), "anew", ""),
         (ApiUnreachable("s", "no answer"), READY, "again"),
         (Forbidden("s", "not allowed", code=403), "kubevouch apply --print-role", "again"),
     ],
 )  # fmt: skip
 def test_after_a_refusal(error: KubevouchError, command: str, then: str) -> None:
-    assert next_after_refusal(error, PLAN, COMMANDS, ["there"]) == NextStep(command, then)
+    assert next_after_refusal(error, PLAN, COMMANDS) == NextStep(command, then)
 
 
 def test_a_pod_that_says_nothing_is_looked_for_at_its_node() -> None:
     by_pod = msgspec.structs.replace(PLAN, via="pod")
-    error = StoppedBefore(NODE.node, "no answer", way=WayOn.REACH)
-    found = next_after_refusal(error, by_pod, COMMANDS, [])
+    error = StoppedBefore(NODE.node, "no answer", way=LeadsOn.REACH)
+    found = next_after_refusal(error, by_pod, COMMANDS)
     assert found == NextStep(f"kubectl describe node {NODE.node}", "again")
 
 

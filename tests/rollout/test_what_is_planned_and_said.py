@@ -17,9 +17,15 @@ from kubevouch.kube.resources.meta import Metadata
 from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.rollout.decide.assess import NodeFacts, assess, readiness_notice
+from kubevouch.rollout.decide.assess import (
+    NodeFacts,
+    assess,
+    is_its_edit,
+    plan_config_map,
+    readiness_notice,
+)
 from kubevouch.rollout.decide.change import change_of, change_to_undo
-from kubevouch.rollout.decide.entitled import Neighbours
+from kubevouch.rollout.decide.entitled import Neighbours, OperatorWord, names_with_word
 from kubevouch.rollout.decide.intent import (
     how_it_is_undone,
     in_which_order,
@@ -33,7 +39,6 @@ from kubevouch.rollout.decide.intent import (
 from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
 from kubevouch.rollout.decide.machine import StartFiles
 from kubevouch.rollout.decide.need import need_of
-from kubevouch.rollout.decide.operator_word import OperatorWord, names_with_word
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ConfigMapPlan,
@@ -41,7 +46,6 @@ from kubevouch.rollout.decide.plan import (
     NodePlan,
     SeedKind,
 )
-from kubevouch.rollout.decide.plan_config_map import is_its_edit, plan_config_map
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.strata import Stratum

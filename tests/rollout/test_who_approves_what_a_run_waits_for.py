@@ -7,7 +7,7 @@ import msgspec
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.operator_word import OperatorWord
+from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome

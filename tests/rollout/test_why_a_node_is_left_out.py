@@ -6,15 +6,17 @@ import msgspec
 import pytest
 
 from kubevouch.errors import UsageError
+from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut
+from kubevouch.rollout.decide.plan import LeftOut, only_nodes
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from tests.rollout.staged import a_run
 from tests.rollout.test_a_plan_is_a_file import PLAN
 
 
-async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> None:
+async def test_a_plan_a_status_and_a_check_know_the_host_that_was_asked_in_vain() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER, SECOND, THIRD)
         here.machines.by_name[WORKER].away = True
@@ -23,10 +25,15 @@ async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> Non
         found = await gather_statuses(
             map(planned_target, plan.nodes), plan.run, here.context.transport
         )
-        asked = [(each.host, each.lacks_root, each.lacks_answer) for each in found]
-        assert asked == [(WORKER, False, False), (SECOND, True, False), (THIRD, False, True)]
+        asked = [(each.host, each.leads_on) for each in found]
+        why = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
+        assert asked == list(zip((WORKER, SECOND, THIRD), why, strict=True))
         left_out = (await here.plan(WORKER, SECOND, THIRD)).left_out
-        assert asked == [(each.unreached, each.lacks_root, each.lacks_answer) for each in left_out]
+        assert asked == [(each.host, each.leads_on) for each in left_out]
+        for node, way in asked:
+            with pytest.raises(StoppedBefore) as stopped:
+                await check(only_nodes(plan, [node]), here.context)
+            assert (stopped.value.where, stopped.value.way) == (node, way)
 
 
 async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_armed() -> None:
@@ -35,8 +42,8 @@ async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_a
         first.survey = msgspec.structs.replace(first.survey, machine_id=b"another")
         second.survey = msgspec.structs.replace(second.survey, runs=(a_run("eeee", "restarted"),))
         one, other = (await here.plan(WORKER, SECOND)).left_out
-        assert (one.unreached, one.armed_run) == (WORKER, "")
-        assert (other.unreached, other.armed_run) == ("", "eeee")
+        assert (one.leads_on, one.host, one.armed_run) == (LeadsOn.REACH, WORKER, "")
+        assert (other.leads_on, other.armed_run) == (LeadsOn.NEW_PLAN, "eeee")
 
 
 async def test_a_plan_knows_where_a_person_can_do_what_its_reason_says() -> None:
@@ -65,9 +72,8 @@ def _with(node: Any, part: str, **fields: str) -> Any:
     return {**node, "status": {**status, part: {**status[part], **fields}}}
 
 
-@pytest.mark.parametrize("field", ["unreached", "host"])
-def test_a_plan_in_which_such_a_host_is_none_is_refused(field: str) -> None:
-    away = msgspec.structs.replace(LeftOut("w1", "away"), **{field: "-oProxyCommand=x"})
+def test_a_plan_in_which_such_a_host_is_none_is_refused() -> None:
+    away = LeftOut("w1", "away", host="-oProxyCommand=x")
     bent = msgspec.structs.replace(PLAN, left_out=(away,))
     with pytest.raises(UsageError, match="is not a valid plan"):
         plan_in(text_of(bent).encode(), "plan.json")

@@ -1,13 +1,13 @@
 """The address of a node that metrics-server dials, and its verdict on the certificate presented there."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.snapshot import Served, TrustedRoots, flag_value
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.x509 import Verdict, VerifyReason
+from kubevouch.x509 import VerifyReason
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
 """The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
@@ -38,19 +38,11 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
     """The first address of the first type that the node has (metrics-server pkg/utils/address_resolver.go)."""
-    return next(_addresses(node, types), None)
-
-
-def other_addresses(nodes: Iterable[Node], types: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By node, what ours tries where the first address is not covered by the certificate, or is a name that nobody knows."""
-    return {node.name: tuple(_addresses(node, types))[1:] for node in nodes}
-
-
-def _addresses(node: Node, types: Sequence[str]) -> Iterator[str]:
     for wanted in types:
         for address in node.status.addresses:
             if address.type == wanted and address.address:
-                yield address.address
+                return address.address
+    return None
 
 
 def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
@@ -61,19 +53,9 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
             yield Target(address, node=node.name, port=node.kubelet_port)
 
 
-def judge_served(
-    dialled: DialResult, trust: TrustedRoots | None, clock: Clock, others: Sequence[str] = ()
-) -> Served:
-    """The result of a dial with the verdict on the certificate. others: addresses that will do as well."""
-    if dialled.leaf is None or trust is None:
-        return Served(dialled.target.node, dialled.target.address, dialled, None)
-
-    def verdict_for(address: str) -> Verdict:
-        return verdict_on(dialled.chain, trust.certificates, address, clock.now())
-
-    first, verdict = dialled.target.address, verdict_for(dialled.target.address)
-    if verdict.reason in NOT_COVERED:
-        for address in others:
-            if (other := verdict_for(address)).trusted:
-                return Served(dialled.target.node, address, dialled, other)
-    return Served(dialled.target.node, first, dialled, verdict)
+def judge_served(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) -> Served:
+    """The result of a dial with the verdict on the certificate."""
+    target, verdict = dialled.target, None
+    if dialled.leaf is not None and trust is not None:
+        verdict = verdict_on(dialled.chain, trust.certificates, target.address, clock.now())
+    return Served(target.node, target.address, dialled, verdict)

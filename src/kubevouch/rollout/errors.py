@@ -4,20 +4,44 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from kubevouch.errors import ExitCode, KubevouchError
+from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 
 
-class WayOn(StrEnum):
-    """What leads on from where a run was refused."""
+class LeadsOn(StrEnum):
+    """What leads on from the reason why a node was left out, not asked or refused. The first of several nodes' counts."""
 
-    NEW_PLAN = "a new plan"
-    ITS_CLUSTER = "the cluster that the plan is for"
-    RIGHTS = "the rights that are lacking"
-    REACH = "a way to the node"
-    ROOT = "root on the node"
-    ANSWER = "a shell on the node that runs our scripts"
-    LOOK = "what doctor sees"
-    OTHER_RUN = "the run that is armed on the node"
-    THIS_MACHINE = "room for the run's record, and then the same again"
+    DOCTOR = "doctor"
+    """The reason shows in the API or on the wire: doctor says more about it."""
+
+    REACH = "reach"
+    """A login at its host: it could not be asked there, or another machine has answered."""
+
+    ROOT = "root"
+    """What sudo allows there: the host lets us in, and nobody there is root."""
+
+    BY_SSH = "by-ssh"
+    """The same plan by ssh."""
+
+    NODE = "node"
+    """What somebody does in a shell on the node, as the reason says."""
+
+    STATUS = "status"
+    """A look at what its Node claims: the reason is about that."""
+
+    OTHER_KEY = "other-key"
+    """A look without the plan: who answers has another ssh host key than the plan says."""
+
+    CLUSTER = "cluster"
+    """Another context: this is not the plan's cluster."""
+
+    RIGHTS = "rights"
+    """The roles that are lacking."""
+
+    NEW_PLAN = "new-plan"
+    """Nothing else is known to."""
+
+    NOTHING = "nothing"
+    """It can never be planned for."""
 
 
 class StoppedBefore(KubevouchError):
@@ -35,7 +59,7 @@ class StoppedBefore(KubevouchError):
         seen: str,
         expected: str = "",
         *,
-        way: WayOn = WayOn.NEW_PLAN,
+        way: LeadsOn = LeadsOn.NEW_PLAN,
         run: str = "",
         begun: tuple[str, ...] = (),
         shown_by: Sequence[str] = (),
@@ -71,3 +95,14 @@ class NothingApplicable(KubevouchError):
     """The plan leaves out every node that is not well: there is nothing to carry out."""
 
     exit_code = ExitCode.COULD_NOT_TELL
+
+
+def way_on(error: KubevouchError) -> LeadsOn:
+    """What leads on from a node that could not be asked."""
+    if isinstance(error, AnotherHostKey):
+        return LeadsOn.OTHER_KEY
+    if isinstance(error, NoRoot):
+        return LeadsOn.ROOT
+    if isinstance(error, ScriptFailed):
+        return LeadsOn.NODE
+    return LeadsOn.REACH if isinstance(error, NodeError) else LeadsOn.NEW_PLAN

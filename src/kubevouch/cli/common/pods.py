@@ -14,7 +14,7 @@ from kubevouch.policy.sources.choice import written_answer
 from kubevouch.rollout.act.pod_transport import prepare_pods
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.plan import PodPlace
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 
 async def written_nodes(
@@ -33,7 +33,7 @@ async def written_nodes(
     written = await gather_written(api, inquiry)
     if written.doubt is not None:
         where = f"what is pinned in {NAMESPACE}"
-        raise StoppedBefore(where, f"is not known: {written.doubt.text}", way=WayOn.LOOK)
+        raise StoppedBefore(where, f"is not known: {written.doubt.text}", way=LeadsOn.DOCTOR)
     if written.value is None:
         return {}
     found = {}

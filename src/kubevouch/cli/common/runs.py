@@ -1,11 +1,13 @@
-"""What is kept of runs, so that `undo RUN` finds it: $XDG_STATE_HOME/kubevouch/runs. It holds no secret.
+"""Plans as files, and what is kept of runs, so that `undo RUN` finds it: $XDG_STATE_HOME/kubevouch/runs. It holds no secret.
 
 RUN.json is the plan. RUN.options, written once beside it, are the time-outs that its operator has chosen.
 """
 
 import contextlib
 import errno
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from shlex import join
@@ -13,15 +15,15 @@ from shlex import join
 import msgspec
 
 from kubevouch.cli.common.files import write_whole
-from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.run_holder import LONGEST_GATES
 from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.named_files import bytes_in
 from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.plan_text import text_of
+from kubevouch.rollout.decide.plan_text import EXPECTED, plan_in, text_of
 from kubevouch.rollout.decide.timeouts import USUAL_TIMES, RolloutTimeouts
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import StoppedBefore
 
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
@@ -29,6 +31,47 @@ _ELSEWHERE = (
     "a plan that was not applied yet has changed nothing; of a run that was begun on another machine, copy the plan from "
     "there (it lies in the same folder), and give the plan's file in its place"
 )
+
+
+_LARGEST = 64 * 1024 * 1024
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Writes the plan whole, or leaves what was there. Raises UsageError if it cannot be written."""
+    try:
+        _replace(path.resolve(), text_of(plan).encode(), plan.run)
+    except OSError as error:
+        raise _not_written(path, error.strerror or "") from None
+
+
+def _replace(path: Path, content: bytes, run: str) -> None:
+    """Written beside it and renamed; in place where that cannot be: a pipe, a file in a folder that takes no other."""
+    if path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK)):
+        path.write_bytes(content)
+        return
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    write_whole(path, content, path.with_name(f".{path.name}.{run}"), fresh=True, mode=mode)
+
+
+def check_may_be_written(path: Path) -> None:
+    """Before all nodes are looked at. Raises UsageError if no plan can be written there."""
+    there = path if path.exists() else path.resolve().parent
+    if path.is_dir():
+        raise _not_written(path, os.strerror(errno.EISDIR))
+    if not there.exists():
+        raise _not_written(path, os.strerror(errno.ENOENT))
+    if not os.access(there, os.W_OK):
+        raise _not_written(path, os.strerror(errno.EACCES))
+
+
+def _not_written(path: Path, why: str) -> UsageError:
+    return UsageError(str(path), f"cannot be written: {why}")
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads a plan. Raises UsageError if the file cannot be read, or is not a valid plan."""
+    data = bytes_in(path, most=_LARGEST, what="any plan", expected=EXPECTED)
+    return plan_in(data, str(path))
 
 
 def _written(path: Path) -> float:
@@ -80,7 +123,6 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
         str(path),
         f"the record of this run cannot be kept: {error.strerror}; nothing was changed",
         "make room there" if full else "a folder that can be written to was expected",
-        way=WayOn.THIS_MACHINE,
         shown_by=[*shows, str(there)],
     )
 

@@ -1,16 +1,12 @@
 """What `apply` does around the run: say what will be done, ask, show progress and what became of each node."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from shlex import join
 
-import click
-
 from kubevouch.cli.common.connect import access_of, named, with_api
-from kubevouch.cli.common.plan_file import read_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.rollout import (
     counted_as,
@@ -22,9 +18,9 @@ from kubevouch.cli.common.rollout import (
     though_nobody_listens,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans
+from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans, read_plan
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
-from kubevouch.cli.common.terminal import Declined, Terminal, one_line
+from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
     pins_of_plan,
@@ -42,6 +38,7 @@ from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
+from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import (
     how_it_is_undone,
     in_which_order,
@@ -50,8 +47,7 @@ from kubevouch.rollout.decide.intent import (
     what_pods_are,
 )
 from kubevouch.rollout.decide.lineup import lineup_of
-from kubevouch.rollout.decide.next_step import Commands, beyond_the_plan, commands_of, next_after
-from kubevouch.rollout.decide.operator_word import OperatorWord
+from kubevouch.rollout.decide.next_step import Commands, commands_of, next_after
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.recheck import GONE, FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, RunResult
@@ -88,7 +84,6 @@ def apply_plan(
     timeouts: RolloutTimeouts,
     *,
     asked: Sequence[str],
-    given: str,
     ssh_config: str | None,
     word: OperatorWord,
     yes: bool,
@@ -96,7 +91,7 @@ def apply_plan(
     """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
 
     Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
-    asked: the command that carries this one out. given: the plan or run in it.
+    asked: the command that carries this one out.
     """
     plan = with_ssh_config(plan, ssh_config, terminal)
     access = access_of(terminal, kubeconfig, context)
@@ -114,15 +109,8 @@ def apply_plan(
     )
     log = None
     if what:
-        with telling_what_is_armed(terminal, begun, leading(), given):
-            _ask(
-                terminal,
-                checked,
-                f"{what}{pins.intent}, on {named(access)}",
-                timeouts,
-                begun,
-                yes=yes,
-            )
+        question = f"{what}{pins.intent}, on {named(access)}"
+        _ask(terminal, checked, question, timeouts, begun, yes=yes)
         keep_run(plan, terminal.environment, timeouts)
         log = begun_log(plan, what, lease, terminal)
     commands = leading()
@@ -132,8 +120,11 @@ def apply_plan(
 
         def left() -> str:
             armed = [each for hold in held for each in hold.armed.values() if each.run == plan.run]
+            armed = armed if held else begun
+            if not armed:
+                return _NONE_LEFT.format(again=terminal.hint(commands.again))
             now = api.server_clock.now()
-            return _what_is_left(terminal, armed if held else begun, now, commands)
+            return what_is_left_armed(armed, now, commands.again, line=terminal.hint)
 
         async def carried_out(hold: LeaseHold | None) -> RunResult:
             written = await written_nodes(api, clock, plan.pods)
@@ -163,7 +154,7 @@ def apply_plan(
             so_far=counted_as(result, [NodeOutcome.DONE], "done"),
             log=log,
         )
-        _print_what_comes_next(terminal, access, plan, result, leading(gone=_gone(result)))
+        _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)))
     return result.exit_code
 
 
@@ -197,33 +188,6 @@ def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
     terminal.check_can_ask(yes=yes)
 
 
-def _what_is_left(
-    terminal: Terminal,
-    armed: Sequence[ArmedNode],
-    now: datetime,
-    commands: Commands,
-    given: str = "",
-) -> str:
-    """What is said to who goes away now. given: the file of the plan, where an undo does not find it by the run's name."""
-    if not armed:
-        return _NONE_LEFT.format(again=terminal.hint(commands.again))
-    return what_is_left_armed(armed, now, commands.again, given, line=terminal.hint)
-
-
-@contextlib.contextmanager
-def telling_what_is_armed(
-    terminal: Terminal, begun: Sequence[ArmedNode], commands: Commands, given: str
-) -> Iterator[None]:
-    """Around the question: whoever does not go on is told that the switches of these nodes go off all the same."""
-    try:
-        yield
-    except (Declined, click.Abort, KeyboardInterrupt):
-        if begun:
-            left = _what_is_left(terminal, begun, SystemClock().now(), commands, given)
-            terminal.note(one_line(left))
-        raise
-
-
 def _gone(result: RunResult) -> Collection[str]:
     """Nodes that the cluster does not have any more: no command can name them."""
     left_out = {each.node for each in result.left_out if each.reason == GONE}
@@ -233,14 +197,11 @@ def _gone(result: RunResult) -> Collection[str]:
 def _print_what_comes_next(
     terminal: Terminal,
     access: ClusterAccess,
-    plan: Plan,
     result: RunResult,
     commands: Commands,
 ) -> None:
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
         tell_who_approves(terminal, access)
-        if beyond := beyond_the_plan(plan, result):
-            terminal.long_line(f"Only     {beyond}", hang=9)
     print_next(terminal, next_after(result, commands))
 
 

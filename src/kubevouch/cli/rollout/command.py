@@ -25,7 +25,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.rollout.act.make_plan import NodeOptions
-    from kubevouch.rollout.decide.operator_word import OperatorWord
+    from kubevouch.rollout.decide.entitled import OperatorWord
     from kubevouch.rollout.decide.plan import PodPlace, Via
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,7 +104,7 @@ def _operator_word(
     cluster_domain: str, service_cidr: tuple[str, ...], without_credential_id: bool
 ) -> "OperatorWord":
     from kubevouch.cli.common.allow import network_of
-    from kubevouch.rollout.decide.operator_word import OperatorWord
+    from kubevouch.rollout.decide.entitled import OperatorWord
 
     return OperatorWord(
         domains=(cluster_domain,) if cluster_domain else (),
@@ -279,7 +279,7 @@ def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) 
     """given: the plan's file or the run."""
     from kubevouch.cli.common.runs import times_of
     from kubevouch.cli.rollout.apply import apply_plan, found_plan
-    from kubevouch.cli.rollout.refusal import leading_on
+    from kubevouch.cli.rollout.ending import leading_on
     from kubevouch.rollout.decide.next_step import words_of
 
     terminal = _terminal(ctx)
@@ -290,7 +290,7 @@ def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) 
     times = _times_of(ctx, times_of(found.run, terminal.environment), options)
     asked = ("kubevouch", verb, given, *words_of(word))
     kubeconfig, context = options["kubeconfig"], options["context"]
-    with leading_on(terminal, found, path, asked, word, kubeconfig, context):
+    with leading_on(terminal, found, path, asked, word):
         return apply_plan(
             terminal,
             found,
@@ -299,7 +299,6 @@ def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) 
             context,
             times,
             asked=asked,
-            given=given,
             ssh_config=options["ssh_config"],
             word=word,
             yes=options["yes"],
@@ -363,9 +362,14 @@ def undo(
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.common.ssh_choice import with_ssh_config
+    from kubevouch.cli.rollout.ending import leading_on
     from kubevouch.cli.rollout.undo import undo_plan
+    from kubevouch.rollout.decide.advice import UNDO, some
 
     terminal = _terminal(ctx)
     terminal.roles = "kubevouch apply --print-role"
     plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
-    return undo_plan(terminal, run, plan, _names(nodes), kubeconfig, context, gate_timeout, yes=yes)
+    named = _names(nodes)
+    again = (*UNDO, run, *some(named))
+    with leading_on(terminal, plan, Path("plan.json"), again):
+        return undo_plan(terminal, plan, again, named, kubeconfig, context, gate_timeout, yes=yes)

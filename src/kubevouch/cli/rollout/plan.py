@@ -6,11 +6,16 @@ from pathlib import Path
 
 from kubevouch import __version__
 from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.plan_file import check_may_be_written, read_plan, write_plan
 from kubevouch.cli.common.pods import prepared_pods, written_nodes
 from kubevouch.cli.common.progress import progress_of
 from kubevouch.cli.common.rollout import transport_of
-from kubevouch.cli.common.runs import kept_here, kept_run
+from kubevouch.cli.common.runs import (
+    check_may_be_written,
+    kept_here,
+    kept_run,
+    read_plan,
+    write_plan,
+)
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
@@ -20,9 +25,9 @@ from kubevouch.errors import ExitCode, UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
+from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_step import commands_of
-from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import text_of
 

@@ -17,7 +17,7 @@ from kubevouch.cli.common.rollout import transport_of
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.rollout.refusal import leading_on
+from kubevouch.cli.rollout.ending import leading_on
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import UsageError, nearest
@@ -36,20 +36,17 @@ from kubevouch.rollout.act.status import (
     live_target,
     planned_target,
 )
-from kubevouch.rollout.decide.advice import STATUS, Case, step
+from kubevouch.rollout.decide.advice import STATUS, Case, WayToNodes, some, step, way_of
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_for_status import (
     StatusFacts,
     exit_code_of,
     next_for_status,
-    some,
     who_writes,
 )
 from kubevouch.rollout.decide.next_step import shows_an_answer
-from kubevouch.rollout.decide.operator_word import OperatorWord
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.run_status import RunOnNode, while_it_is_undone, with_the_lease
-from kubevouch.rollout.decide.way_to_nodes import WayToNodes, way_of
 
 SCHEMA = "kubevouch.status/1"
 
@@ -97,11 +94,7 @@ def show_status(
     with contextlib.ExitStack() as refused:
         if plan:
             asked = (*STATUS, word, *some(options.nodes))
-            refused.enter_context(
-                leading_on(
-                    terminal, plan, Path("plan.json"), asked, OperatorWord(), kubeconfig, context
-                )
-            )
+            refused.enter_context(leading_on(terminal, plan, Path("plan.json"), asked))
         else:
             refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
         found = with_api(terminal, access, work)

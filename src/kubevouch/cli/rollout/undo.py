@@ -1,8 +1,7 @@
 """What `undo` does around the run: say what will be done, ask, and show what became of it."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from shlex import join
+from collections.abc import Sequence
 
 from kubevouch.cli.common.connect import access_of, named, with_api
 from kubevouch.cli.common.pods import prepared_pods
@@ -20,25 +19,23 @@ from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError
-from kubevouch.kube.errors import Forbidden, KubeError
+from kubevouch.errors import ExitCode
+from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.precheck import check_identity
 from kubevouch.rollout.act.undo import nothing_undone, undo
-from kubevouch.rollout.decide.advice import UNDO, Argv, Case, step
+from kubevouch.rollout.decide.advice import Argv
 from kubevouch.rollout.decide.intent import (
     what_comes_back,
     what_is_set_aside,
     what_is_to_be_undone,
     what_pods_are,
 )
-from kubevouch.rollout.decide.next_for_status import run_word, some
-from kubevouch.rollout.decide.next_step import next_after_undo, next_without_answer
+from kubevouch.rollout.decide.next_step import next_after_undo
 from kubevouch.rollout.decide.plan import Plan, only_nodes
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.rollout.errors import NotTheHolder
 
 _LEFT = "an undo that has begun on a node goes on there by itself; to go on with the other nodes: `{again}`"
 _WITHOUT_LEASE = "{}; so nothing keeps another run away but the lock on each node, and this undo goes on with that"
@@ -46,8 +43,8 @@ _WITHOUT_LEASE = "{}; so nothing keeps another run away but the lock on each nod
 
 def undo_plan(
     terminal: Terminal,
-    word: str,
     plan: Plan,
+    again: Argv,
     nodes: Sequence[str],
     kubeconfig: str | None,
     context: str | None,
@@ -55,17 +52,15 @@ def undo_plan(
     *,
     yes: bool,
 ) -> int:
-    """Puts every node of the run back. word: how the operator names the run. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
+    """Puts every node of the run back. again: the command that does so. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
     plan = only_nodes(plan, nodes) if nodes else plan
     access = access_of(terminal, kubeconfig, context)
     what = what_is_to_be_undone(plan)
-    again = [*UNDO, word, *some(nodes)]
     if not what:
         terminal.note(_said_of_nothing(plan, nodes))
         return ExitCode.OK
 
-    with _leading_to_yes(again):
-        terminal.check_can_ask(yes=yes)
+    terminal.check_can_ask(yes=yes)
     if plan.ask_sudo_password:
         ask_for_sudo(terminal, plan.ssh_user)
     lease = run_lease(plan.run, terminal, undoes=True, nodes=nodes)
@@ -76,8 +71,7 @@ def undo_plan(
         with contextlib.suppress(Forbidden):
             await lease.wait_until_free(api)
 
-    with _leading_on(again):
-        with_api(terminal, access, checking)
+    with_api(terminal, access, checking)
     if plan.pods:
         what += f", by {what_pods_are(plan.pods)}"
     after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
@@ -101,7 +95,7 @@ def undo_plan(
                 result = await put_back(hold)
         return result  # also if it is stopped while the Lease is given back
 
-    with ending_logged(log) as ended, _leading_on(again):
+    with ending_logged(log) as ended:
         result = with_api(terminal, access, work)
         as_before = {each.node for each in result.nodes if each.outcome in AS_BEFORE}
         code = _exit_code(result, as_before)
@@ -128,30 +122,6 @@ def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) ->
     aside = what_is_set_aside(plan, put_back)
     if aside:
         terminal.long_line(f"Aside    {aside}", hang=9)
-
-
-@contextlib.contextmanager
-def _leading_on(again: Argv) -> Iterator[None]:
-    """Beside the error: where another run holds the Lease, what shows where that one stands; where the API server does not answer, what shows that it does."""
-    try:
-        yield
-    except NotTheHolder as error:
-        error.leads_on = (step(Case.LOOK, run=run_word(error.run)).command,)
-        raise
-    except KubeError as error:
-        if after := next_without_answer(error, again):
-            error.leads_on = (after.command, after.then)
-        raise
-
-
-@contextlib.contextmanager
-def _leading_to_yes(again: Argv) -> Iterator[None]:
-    """Where nobody can be asked, the command that does not ask is told. again: the one that does."""
-    try:
-        yield
-    except UsageError as error:
-        error.leads_on = (join([*again, "--yes"]),)
-        raise
 
 
 def _exit_code(result: RunResult, as_before: set[str]) -> ExitCode:

@@ -15,7 +15,7 @@ from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, LEASES, NAMESPACES
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.problems import ProblemKind
+from kubevouch.kubelet.document import ProblemKind
 from kubevouch.x509 import X509Error, read_certificates
 
 _ROOT_CA = "kube-root-ca.crt"

@@ -14,33 +14,51 @@ from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
+from kubevouch.node.errors import NodeError
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.rollout.act.away_nodes import look_at_away_nodes
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import Look, SeenOutside, look_at_machine
+from kubevouch.rollout.act.look import (
+    Look,
+    SeenOutside,
+    look_at_machine,
+)
 from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
     pins_of,
+    served_by,
 )
 from kubevouch.rollout.act.observe import RunInputs
 from kubevouch.rollout.act.precheck import (
     check_cluster,
     check_rights,
     check_vantage,
+    look_at_away_nodes,
 )
-from kubevouch.rollout.decide.entitled import Neighbours, shared_among, without_shared_keys
-from kubevouch.rollout.decide.expected_metrics import expected_metrics
+from kubevouch.rollout.decide.entitled import (
+    NO_WORD,
+    Neighbours,
+    OperatorWord,
+    names_with_word,
+    shared_among,
+    without_shared_keys,
+)
+from kubevouch.rollout.decide.gates import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import serves_its_own
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
-from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered, without_nodes
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    LeftOut,
+    NodePlan,
+    Plan,
+    ordered,
+    without_nodes,
+)
 from kubevouch.rollout.decide.recheck import (
     NEW_PLAN,
     FoundState,
@@ -52,7 +70,7 @@ from kubevouch.rollout.decide.recheck import (
     recheck,
 )
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, WayOn
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
@@ -66,23 +84,26 @@ _SAID = {
 
 @dataclass(frozen=True)
 class CheckedNode:
-    """A node of the plan, found as planned, or begun, or well. content: its new config.yaml; empty: nothing is written."""
+    """A node of the plan, the last look at its machine, and what this run finds there."""
 
     plan: NodePlan
-    state: FoundState
-    survey: NodeSurvey
-    surveyed: datetime
-    """When it was surveyed, by our clock."""
+    look: Look
+    found: Recheck
 
-    asked: datetime
-    """When that survey was asked for, by our clock."""
+    @property
+    def state(self) -> FoundState:
+        """As planned, or begun, or well."""
+        return self.found.state
 
-    content: bytes
+    @property
+    def survey(self) -> NodeSurvey:
+        """What its machine says."""
+        return self.look.facts.survey
 
     @property
     def kubelet_started(self) -> datetime | None:
         """When its kubelet started at the earliest, by our clock: how old it is was read after we had asked."""
-        return self.survey.kubelet_started(self.asked)
+        return self.survey.kubelet_started(self.look.asked)
 
 
 @dataclass(frozen=True)
@@ -137,8 +158,7 @@ async def check(
     """
     _check_applicable(plan, "make a new plan when that is fixed")
     trust, nodes, away = await check_cluster(plan, context)
-    looked = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
-    away, failures = looked.left_out, looked.failures
+    away, failures = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
     _check_applicable(plan, NEW_PLAN)
@@ -185,22 +205,13 @@ def _check_applicable(plan: Plan, expected: str) -> None:
         raise NothingApplicable(f"plan of run {plan.run}", why, expected)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A node of the plan, what was seen of its machine, and what this run finds there."""
-
-    plan: NodePlan
-    look: Look
-    found: Recheck
-
-
 async def _looks(
     plan: Plan,
     live: Mapping[str, Node],
     outside: SeenOutside,
     failures: Mapping[str, Recheck],
     context: RolloutContext,
-) -> tuple[_Seen, ...]:
+) -> tuple[CheckedNode, ...]:
     """Looks at every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed.
 
     failures: of nodes that this run has begun, and that are not Ready.
@@ -209,20 +220,20 @@ async def _looks(
     for node, why in (await asked_for_again_by_pod(context, planned)).items():
         raise StoppedBefore(node, why)
 
-    async def seen(node: NodePlan) -> _Seen:
+    async def seen(node: NodePlan) -> CheckedNode:
         try:
             look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
-            raise StoppedBefore(node.node, str(error), way=_way_on(error)) from None
+            raise StoppedBefore(node.node, str(error), way=way_on(error)) from None
         found = failures.get(node.node) or recheck(node, plan.run, look.facts)
-        return _Seen(node, look, found)
+        return CheckedNode(node, look, found)
 
     return tuple(await of_each(ordered(plan.nodes), seen, at_once=_AT_ONCE))
 
 
 def _checked(
     plan: Plan,
-    seen: tuple[_Seen, ...],
+    seen: tuple[CheckedNode, ...],
     live: Mapping[str, Node],
     neighbours: Neighbours,
     context: RolloutContext,
@@ -248,14 +259,10 @@ def _checked(
                 node, live[node.node], neighbours, proven, known_as=look.known_as
             )
         if why:
-            way = WayOn.OTHER_RUN if found.armed_run else WayOn.NEW_PLAN
-            way = WayOn.LOOK if found.state is FoundState.FAILED else way
+            way = LeadsOn.DOCTOR if found.state is FoundState.FAILED else LeadsOn.NEW_PLAN
             raise StoppedBefore(node.node, why, way=way, run=found.armed_run, begun=begun)
         context.progress.step(node.node, _SAID[found.state])
-        facts = look.facts
-        checked.append(
-            CheckedNode(node, found.state, facts.survey, facts.at, look.asked, found.content)
-        )
+        checked.append(each)
     return tuple(checked)
 
 
@@ -276,8 +283,22 @@ async def _not_well(
     )
 
 
-def _way_on(error: NodeError) -> WayOn:
-    """What leads on from a node that could not be surveyed."""
-    if isinstance(error, NoRoot):
-        return WayOn.ROOT
-    return WayOn.ANSWER if isinstance(error, ScriptFailed) else WayOn.REACH
+_FRESH = 20.0
+"""Seconds for which a survey is taken for true."""
+
+
+async def looked_at_again(
+    node: CheckedNode, live: Node, run: str, trust: TrustedRoots, context: RolloutContext
+) -> CheckedNode:
+    """The node as it is now, if it is to be changed and is still as planned. live: the Node. Raises StoppedBefore, NodeError."""
+    plan, age = node.plan, context.clock.now() - node.look.facts.at
+    if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
+        return node
+    served = {each.node: each for each in reversed(await served_by(context, plan, trust))}
+    outside = SeenOutside(served, {}, ())
+    look = await look_at_machine(live, outside, context, plan, confirms=False)
+    found = recheck(plan, run, look.facts)
+    if found.state is not FoundState.AS_PLANNED:
+        why = found.why or f"it is not as it was at the check any more; {NEW_PLAN}"
+        raise StoppedBefore(plan.node, why)
+    return CheckedNode(plan, look, found)

@@ -16,8 +16,8 @@ from kubevouch.kube.decode import JSON
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap
+from kubevouch.rollout.decide.assess import is_its_edit
 from kubevouch.rollout.decide.plan import ConfigMapPlan
-from kubevouch.rollout.decide.plan_config_map import is_its_edit
 
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the run that has written the text."""

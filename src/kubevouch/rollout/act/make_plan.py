@@ -17,29 +17,24 @@ from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import SeenOutside, look_at_machine
+from kubevouch.rollout.act.look import SeenOutside, hosts_of, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
-from kubevouch.rollout.act.survey_node import hosts_of
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all, readiness_notice
-from kubevouch.rollout.decide.entitled import shared_among
+from kubevouch.rollout.decide.assess import NodeFacts, assess_all, plan_config_map, readiness_notice
+from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord, names_with_word, shared_among
 from kubevouch.rollout.decide.need import need_of
-from kubevouch.rollout.decide.operator_word import NO_WORD, OperatorWord, names_with_word
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
-    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
     PodPlace,
     Via,
 )
-from kubevouch.rollout.decide.plan_config_map import plan_config_map
-from kubevouch.rollout.errors import ClusterNotRead
+from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
@@ -92,7 +87,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
     async def judged(node: Node) -> NodeFacts | LeftOut:
         if why := uncertain.get(node.name):
-            return LeftOut(node.name, why, leads_on=LeadsOn.SSH)
+            return LeftOut(node.name, why, leads_on=LeadsOn.BY_SSH)
         return await _judged(node, options, context, outside)
 
     seen = await of_each(chosen, judged, at_once=_AT_ONCE)
@@ -186,21 +181,14 @@ async def _judged(
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
     if not node.ready:
-        return LeftOut(node.name, "it is NotReady", seen_outside=True)
+        return LeftOut(node.name, "it is NotReady", leads_on=LeadsOn.DOCTOR)
     if len(node.status.addresses) > _MOST_ADDRESSES:
         why = f"its status has {len(node.status.addresses)} addresses"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
         seen = await look_at_machine(node, outside, context)
     except KubevouchError as error:
-        asked = isinstance(error, NodeUnreachable | ScriptFailed)
-        return LeftOut(
-            node.name,
-            str(error),
-            unreached=hosts_of(node)[0] if asked else "",
-            lacks_root=isinstance(error, NoRoot),
-            lacks_answer=isinstance(error, ScriptFailed),
-        )
+        return LeftOut(node.name, str(error), leads_on=way_on(error), host=hosts_of(node)[0])
     if options.way.via == "ssh" and not seen.host_key:
         return LeftOut(node.name, "ssh does not show which host key answered")
     context.progress.step(node.name, "surveyed")

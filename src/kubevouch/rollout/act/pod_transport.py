@@ -39,7 +39,7 @@ from kubevouch.rollout.decide.pod import (
     pod_body,
     verdict,
 )
-from kubevouch.rollout.errors import StoppedBefore, WayOn
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
     "a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
@@ -72,7 +72,7 @@ async def prepare_pods(
             api.access.server,
             f"not allowed to {', '.join(lacking)} pods in the namespace {space}, which --via pod needs",
             "`kubevouch apply --print-role` shows what is needed",
-            way=WayOn.RIGHTS,
+            way=LeadsOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
         if not is_left_behind(pod, api.server_clock.now()):
@@ -131,10 +131,6 @@ class PodTransport:
     async def destination(self, host: str) -> Destination:
         """The node itself: the API server knows its name."""
         return Destination(host, is_known=True)
-
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:  # noqa: ARG002 - each script has its own pod
-        """Nothing is held: each script has a pod of its own."""
-        return contextlib.nullcontext()
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

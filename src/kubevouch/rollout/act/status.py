@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.resources import Node
-from kubevouch.node.errors import NodeUnreachable, NoRoot, ScriptFailed
-from kubevouch.node.io.first_known import run_on_first_known
+from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.script import ScriptResult
-from kubevouch.node.transport import NodeTransport
-from kubevouch.rollout.act.survey_node import hosts_of
+from kubevouch.node.transport import NodeTransport, run_on_first_known
+from kubevouch.rollout.act.look import hosts_of
 from kubevouch.rollout.decide.machine import another_host_key, not_its_machine_id
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import (
@@ -20,7 +19,7 @@ from kubevouch.rollout.decide.run_status import (
     status_script,
     statuses_of,
 )
-from kubevouch.rollout.errors import AnotherHostKey
+from kubevouch.rollout.errors import AnotherHostKey, way_on
 
 _AT_ONCE = 16
 _TIMEOUT = 30.0
@@ -72,10 +71,8 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
         run,
         NodeState.UNKNOWN,
         notes=(str(error),),
-        host=target.hosts[0] if isinstance(error, NodeUnreachable | ScriptFailed) else "",
-        lacks_root=isinstance(error, NoRoot),
-        lacks_answer=isinstance(error, ScriptFailed),
-        other_key=isinstance(error, AnotherHostKey),
+        leads_on=way_on(error),
+        host=target.hosts[0],
     )
 
 

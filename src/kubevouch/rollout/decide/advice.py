@@ -1,12 +1,17 @@
 """The one table from where a run stands to what is said and which command comes next, for every verb of a roll-out. Pure.
 
-A command is argv. A word in braces stands for the words that it is filled with, perhaps none. What fits no row looks again.
+Beside it: how scripts get to nodes, and what shows why a node could not be asked. A command is argv. A word in braces stands for the words that it is filled with, perhaps none. What fits no row looks again.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from shlex import join
+
+from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.rollout.decide.plan import Plan, Via
+from kubevouch.rollout.errors import LeadsOn
 
 Argv = Sequence[str]
 
@@ -16,6 +21,7 @@ RESUME: Argv = ("kubevouch", "resume")
 STATUS: Argv = ("kubevouch", "status")
 UNDO: Argv = ("kubevouch", "undo")
 _ROLES: Argv = ("kubevouch", "apply", "--print-role")
+CONTEXTS: Argv = ("kubectl", "config", "get-contexts")
 _DOCTOR: Argv = ("kubevouch", "doctor")
 
 _STATUS = (*STATUS, "{run}", "{nodes}", "{way}")
@@ -65,6 +71,7 @@ class Case(Enum):
     UNDO_THEN_ANEW = _Row(_UNDO, _ANEW)
     ROLES_THEN_AGAIN = _Row(_ROLES, _AGAIN)
     ROLES = _Row(_ROLES)
+    CONTEXTS = _Row(CONTEXTS)
 
     # What runs have left on nodes, for `status`.
     UNDER_WAY = _Row(
@@ -75,59 +82,23 @@ class Case(Enum):
     UNDO_CUT_OFF = _Row(
         _UNDO, note="this goes on with the undo that was cut off; what that has put back stays so"
     )
-    UNDO_CUT_OFF_ELSEWHERE = _Row(
+    GO_ON = _Row(_RESUME, note="to put its nodes back instead: `{undo}`")
+    FAILED = _Row(_UNDO, note="its switch was due long ago and has not ended the run")
+    ELSEWHERE = _Row(
         _STATUS,
-        note="that undo goes on where it was begun, by {where}: `{undo}`; elsewhere with the run's plan, copied from there, in "
-        "place of the run's name",
-    )
-    ARMED = _Row(_RESUME, note="to put its nodes back instead: `{undo}`")
-    ARMED_TOO_LATE = _Row(
-        _STATUS,
-        note="the node's own switch {comes}: `{resume}` would hardly come in time, and does not prolong that",
+        note="the plan of run {run} is not kept on this machine, or cannot be read. Where it was begun: `{does}`. Elsewhere copy "
+        "{run}.json from there (in ~/.local/state/kubevouch/runs), and give its path in place of the run's name",
         waits=True,
-    )
-    ARMED_ELSEWHERE = _Row(
-        _STATUS,
-        note="the plan of run {run} is not kept on this machine, or cannot be read. Where it was begun: `{resume}`. Else copy the "
-        "file {run}.json from there (in ~/.local/state/kubevouch/runs) and give its path to `kubevouch undo`; or wait until "
-        "the switch puts the node back",
-        waits=True,
-    )
-    FAILED = _Row(
-        _UNDO,
-        note="its switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there",
-    )
-    FAILED_ELSEWHERE = _Row(
-        _STATUS,
-        note="the switch was due long ago and has not ended the run; see `systemctl status 'kubevouch-undo-*'` there. The plan of run "
-        "{run} is not kept on this machine, or cannot be read: copy the file {run}.json from where it was begun (in "
-        "~/.local/state/kubevouch/runs) and give its path to `kubevouch undo`",
     )
     SILENT = _Row(_SHOWS, _STATUS)
     SILENT_UNSAID = _Row(_STATUS, note="once the nodes that did not answer can be asked")
-    SILENT_OTHER_KEY = _Row(
-        (*STATUS, "{nodes}", "{ssh}"),
+    SILENT_THIS_WAY = _Row(
+        (*STATUS, "{nodes}", "{way}"),
         note="that asks {node} without the plan, whichever key your own ssh knows it by",
     )
-    SILENT_FROM_HERE = _Row(
-        (*STATUS, "{nodes}", "--via", "ssh"),
-        note="`--via local` asks this machine only, and {node} is another one: go by ssh, or run it there",
-    )
-    PARTLY_UNDONE = _Row(
+    UNDONE = _Row(
         _DOCTOR,
         note="what this run has put back it does not change again: that takes a new plan; to put back what it has not: `{undo}`",
-    )
-    UNDONE = _Row(
-        _DOCTOR, note="what this run has put back it does not change again: that takes a new plan"
-    )
-    CUT_OFF = _Row(
-        _RESUME, note="no node is armed; to put back instead what it has changed: `{undo}`"
-    )
-    CUT_OFF_ELSEWHERE = _Row(
-        _DOCTOR, note="that run goes on where it was begun, by {where}: `{resume}`"
-    )
-    NOT_ALL_BEGUN = _Row(
-        _RESUME, note="it has not begun on every node of its plan, or needed nothing there"
     )
 
 
@@ -155,3 +126,51 @@ def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
     for word in argv:
         found += words.get(word[1:-1], ()) if word.startswith("{") else [word]
     return found
+
+
+def run_word(run: str) -> str:
+    """The name of a run; empty for any other text: a Lease or a node may say anything, and no more gets into a command line."""
+    return run if re.fullmatch(RUN_NAME, run) else ""
+
+
+def some(nodes: Sequence[str]) -> list[str]:
+    """The option that names these nodes; nothing for all."""
+    return ["--nodes", ",".join(nodes)] if nodes else []
+
+
+@dataclass(frozen=True)
+class WayToNodes:
+    """How scripts get to the nodes. ssh_config, ssh_user: empty for the operator's own."""
+
+    via: Via = "ssh"
+    ssh_config: str = ""
+    ssh_user: str = ""
+
+    @property
+    def said_again(self) -> list[str]:
+        """How ssh goes there, as it is said on our command line."""
+        config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
+        return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]
+
+    def ssh(self, host: str, *command: str, flags: Sequence[str] = ()) -> list[str]:
+        """A command of the operator's own ssh there; without one, a shell for what only a person can do."""
+        config = ["-F", self.ssh_config] if self.ssh_config else []
+        user = ["-l", self.ssh_user] if self.ssh_user else []
+        return ["ssh", *config, *user, *flags, "--", host, *command]
+
+
+BY_SSH = WayToNodes()
+
+
+def way_of(plan: Plan) -> WayToNodes:
+    """As the plan goes to its nodes."""
+    return WayToNodes(plan.via, plan.ssh_config, plan.ssh_user)
+
+
+def shows_why(why: LeadsOn, node: str, host: str, way: WayToNodes) -> list[str]:
+    """Shows why a node was left out, or asked in vain: what it claims, what a shell or sudo there says, or that ssh gets no login."""
+    if why is LeadsOn.ROOT:  # with a terminal: it may ask there, as it did us
+        return way.ssh(host, "sudo", "-l", flags=["-t"])
+    if why is LeadsOn.STATUS or way.via != "ssh":
+        return ["kubectl", "describe", "node", node]
+    return way.ssh(host) if why is LeadsOn.NODE else way.ssh(host, "true")

@@ -41,18 +41,17 @@ def what_is_left_armed(
     armed: Sequence[ArmedNode],
     now: datetime,
     again: Argv,
-    named: str = "",
     *,
     line: Callable[[Argv], str] = join,
 ) -> str:
     """What becomes of the nodes in hand, one at least, if we go away now, for a person.
 
-    again: the command that goes on with the run. named: the file of its plan, where an undo does not find it by the run's name. line: writes a command.
+    again: the command that goes on with the run. line: writes a command.
     """
     each = "; ".join(_what_becomes_of(node, now) for node in armed)
     return (
         f"{each}; to go on with the run before that: `{line(again)}`; "
-        f"to put all nodes of the run back: `{line([*UNDO, named or armed[0].run])}`"
+        f"to put all nodes of the run back: `{line([*UNDO, armed[0].run])}`"
     )
 
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from kubevouch.diagnose.make import counted
+from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.serving import preferred_types, scraped_address
+from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.resources import Node
+from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
 from kubevouch.policy.claims import NameSource, allowed_names_of
 from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
 from kubevouch.policy.node_index import NodeIndex
@@ -15,9 +19,15 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
-from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, NodePlan
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    ConfigMapPlan,
+    LeftOut,
+    NodePlan,
+)
 from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.decide.strata import stratum_of
+from kubevouch.rollout.errors import LeadsOn
 
 
 @dataclass(frozen=True)
@@ -70,10 +80,8 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
             is_well=need.kind is NeedKind.NOTHING,
             armed_run=need.armed_run,
             armed_until=need.armed_until,
-            seen_outside=need.seen_outside,
-            unreached=host if need.is_another else "",
-            leads_on=LeadsOn.NODE if need.is_seen_there else LeadsOn.NEW_PLAN,
-            host=host if need.is_seen_there else "",
+            leads_on=need.leads_on,
+            host=host,
         )
     if why := not_bound_by_operator(
         node.name, host, facts.known_as, facts.accepted, neighbours.nodes
@@ -140,3 +148,49 @@ def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
 def _is_before_1_35(node: NodePlan) -> bool:
     found = re.match(r"v?1\.(\d{1,3})\.", node.kubelet_version)
     return found is not None and int(found[1]) < 35
+
+
+_JOINERS = "later joiners will ask for their certificates, and need somebody who approves them"
+
+
+def plan_config_map(
+    known: Measured[KubeletConfigMap],
+    planned: Sequence[NodePlan],
+    left_out: Sequence[LeftOut],
+    nodes: Sequence[Node],
+) -> tuple[ConfigMapPlan | None, str]:
+    """The change, if there is to be one, and a note for a person. nodes: all of the cluster."""
+    if known.value is None:
+        return (
+            None,
+            known.doubt.text if known.doubt else "there is none: kubeadm did not make this cluster",
+        )
+    if known.value.bootstrap:
+        return None, "has serverTLSBootstrap: true already"
+    named = {each.node for each in planned} | {each.node for each in left_out}
+    absent = [node.name for node in nodes if node.name not in named]
+    if absent:
+        return None, f"not in this plan, which does not look at {counted(len(absent), 'node')}"
+    unwell = [each.node for each in left_out if not each.is_well]
+    if unwell:
+        return None, f"not in this plan, which leaves out {counted(len(unwell), 'node')}"
+    found = known.value
+    name = found.object.name
+    edit = set_server_tls_bootstrap(found.text.encode())
+    if isinstance(edit, Refusal):
+        return None, f"cannot be edited: {edit}"
+    change = ConfigMapPlan(
+        name=name,
+        uid=found.object.uid,
+        resource_version=found.object.metadata.resource_version,
+        before=found.text,
+        after=edit.after.decode(),
+        diff=edit.diff(f"/ConfigMap/{name}"),
+    )
+    return change, _JOINERS
+
+
+def is_its_edit(plan: ConfigMapPlan) -> bool:
+    """The planned text is the old one with the one key set, and nothing else: the plan is a file, and may say anything."""
+    edit = set_server_tls_bootstrap(plan.before.encode())
+    return not isinstance(edit, Refusal) and edit.after.decode() == plan.after

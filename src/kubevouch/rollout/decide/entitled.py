@@ -1,12 +1,14 @@
 """Question two of a plan: which names and addresses is a node entitled to? The policy is asked; here is what is asked of it.
 
 Asked when the plan is made, about what the node claims and what was proven of it; asked again before a plan is carried
-out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away.
+out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away. What the operator
+states for one run is never kept in a plan.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from kubevouch.evidence.names import ClusterNames, Network, with_more
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, NameSource
@@ -61,3 +63,32 @@ def without_shared_keys(
         for value, source in confirmed.items()
         if node not in cloned or source is not NameSource.SSH_HOST_KEY
     }
+
+
+@dataclass(frozen=True)
+class OperatorWord:
+    """Facts that the cluster does not state, by the operator's word.
+
+    domains, service_networks: the cluster's DNS domain and the network of Services. without_credential_id: it is
+    accepted that this API server (older than Kubernetes 1.32) does not tell with which credential a CSR was made.
+    """
+
+    domains: tuple[str, ...] = ()
+    service_networks: tuple[Network, ...] = ()
+    without_credential_id: bool = False
+
+
+NO_WORD = OperatorWord()
+
+
+def names_with_word(
+    names: ClusterNames, word: OperatorWord, domains: Iterable[str]
+) -> ClusterNames:
+    """The cluster's own names, and what the operator tells besides.
+
+    domains: the clusterDomain of the surveyed kubelets. They count only where neither the cluster nor the operator tells one: no name
+    that ends so is a node's, and root on one node could take away the names of all others by it.
+    """
+    known = (*names.domains, *word.domains)
+    told = word.domains if known else domains
+    return with_more(names, domains=told, service_networks=word.service_networks)

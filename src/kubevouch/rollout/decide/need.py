@@ -20,6 +20,7 @@ from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
 from kubevouch.node.script import node_text
+from kubevouch.rollout.decide.change import seed_kind
 from kubevouch.rollout.decide.machine import (
     StartFiles,
     armed_runs,
@@ -30,8 +31,8 @@ from kubevouch.rollout.decide.machine import (
 )
 from kubevouch.rollout.decide.plan import SeedKind
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
-from kubevouch.rollout.decide.seed import seed_kind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
 
 _SKEW = timedelta(minutes=4)
@@ -123,24 +124,16 @@ class Need:
     armed_until: datetime | None = None
     """When its switch goes off, by our clock; None where its record does not say."""
 
-    seen_outside: bool = False
-    """Why it cannot be planned for is seen on the wire."""
-
-    is_another: bool = False
-    """Another machine than the node's has answered."""
-
-    @property
-    def is_seen_there(self) -> bool:
-        """Why it cannot be planned for is seen on the node itself, where it is to be mended."""
-        return self.kind is NeedKind.UNKNOWN and not (self.seen_outside or self.is_another)
+    leads_on: LeadsOn = LeadsOn.NEW_PLAN
+    """Where why it cannot be planned for is seen, or mended."""
 
 
 class _CannotBePlannedError(Exception):
-    """Why the node cannot be planned for. seen_outside, is_another: as `Need` has them."""
+    """Why the node cannot be planned for. leads_on: as `Need` has it; most of it is mended on the node itself."""
 
-    def __init__(self, why: str, *, seen_outside: bool = False, is_another: bool = False) -> None:
+    def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
-        self.need = Need(NeedKind.UNKNOWN, why, seen_outside=seen_outside, is_another=is_another)
+        self.need = Need(NeedKind.UNKNOWN, why, leads_on=leads_on)
 
 
 def need_of(facts: MachineFacts) -> Need:
@@ -150,13 +143,13 @@ def need_of(facts: MachineFacts) -> Need:
     except _CannotBePlannedError as error:
         return error.need
     except ConfigurationError as error:
-        return Need(NeedKind.UNKNOWN, str(error))
+        return Need(NeedKind.UNKNOWN, str(error), leads_on=LeadsOn.NODE)
 
 
 def _need_of(facts: MachineFacts) -> Need:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
-        raise _CannotBePlannedError(why, is_another=True)
+        raise _CannotBePlannedError(why, LeadsOn.REACH)
     if (
         survey.unsafe
     ):  # the run folders cannot be trusted either, so it is not known whether a run is armed
@@ -219,7 +212,7 @@ def _check_answers(served: Served | None) -> None:
     failure = served.dialled.failure
     seen = failure.go_text or failure.text
     how = "cannot be dialled from here" if is_our_side(served) else "does not finish a handshake"
-    raise _CannotBePlannedError(f"its port {how}: {seen}", seen_outside=True)
+    raise _CannotBePlannedError(f"its port {how}: {seen}", LeadsOn.DOCTOR)
 
 
 def _is_trusted(served: Served | None) -> bool:

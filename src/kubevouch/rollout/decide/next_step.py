@@ -6,20 +6,39 @@ from types import MappingProxyType
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unauthorized
-from kubevouch.rollout.decide.advice import APPLY, PLAN, RESUME, Argv, Case, NextStep, step
-from kubevouch.rollout.decide.next_for_status import run_word, some
-from kubevouch.rollout.decide.operator_word import OperatorWord
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan
-from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
-from kubevouch.rollout.decide.way_to_nodes import (
+from kubevouch.rollout.decide.advice import (
+    APPLY,
     BY_SSH,
+    PLAN,
+    RESUME,
+    Argv,
+    Case,
+    NextStep,
     WayToNodes,
-    showing_its_status,
-    showing_why_silent,
+    run_word,
+    shows_why,
+    some,
+    step,
     way_of,
 )
-from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore, WayOn
+from kubevouch.rollout.decide.entitled import OperatorWord
+from kubevouch.rollout.decide.plan import LeftOut, Plan
+from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 
+_THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
+"""What is looked at on the node itself."""
+_LEFT_OUT = {
+    **dict.fromkeys((*_THERE, LeadsOn.STATUS), Case.SHOWS_THEN_ANEW),
+    LeadsOn.DOCTOR: Case.DOCTOR_THEN_ANEW,
+    LeadsOn.NOTHING: Case.DOCTOR,
+}
+"""The row for a node that a plan leaves out; a new plan for any other reason."""
+_REFUSED = {
+    LeadsOn.CLUSTER: Case.CONTEXTS,
+    LeadsOn.RIGHTS: Case.ROLES,
+    LeadsOn.DOCTOR: Case.DOCTOR,
+}
 _NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -78,7 +97,7 @@ def commands_of(
     again = [*RESUME, plan.run] if begun else [*APPLY, path]
     via = ["--via", plan.via] if plan.via != "ssh" else []
     return Commands(
-        again=asked if asked and not begun else [*again, *said],
+        again=asked if asked and not (begun and tuple(asked[:2]) == APPLY) else [*again, *said],
         anew=anew(plan.via),
         is_kept=is_kept,
         there=[*via, *there],
@@ -131,13 +150,6 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
     return step(Case.VERIFY)
 
 
-def beyond_the_plan(plan: Plan, result: RunResult) -> str:
-    """What a run that is through says of nodes that its plan does not look at, for a person; empty where it looks at all."""
-    if not plan.only or not result.is_through:
-        return ""
-    return "the plan was made with --nodes: other nodes were not looked at; `kubevouch verify` looks at them, too"
-
-
 def next_after_undo(result: RunResult, again: Argv, is_kept: Callable[[str], bool]) -> NextStep:
     """What comes after `undo`: the same again only as long as that may come to something else.
 
@@ -163,59 +175,31 @@ def next_after_undo(result: RunResult, again: Argv, is_kept: Callable[[str], boo
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
-    """What helps nodes that a plan leaves out: the run that is armed on one, what doctor sees of them, why one does not answer, or what a person does."""
+    """What helps nodes that a plan leaves out: the run that is armed on one, else what leads on from the first reason by `LeadsOn`."""
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
     if here := next(filter(commands.is_kept, armed), ""):
         return step(Case.RESUME, run=run_word(here))
     if armed:
         return commands.look(armed[0], Case.LOOK_THEN_ANEW)
-    if any(each.seen_outside for each in unwell):
-        return commands.step(Case.DOCTOR_THEN_ANEW)
-    unreached = [each for each in unwell if each.unreached]
-    if not unreached:
-        return _as_the_reason_says(unwell, commands)
-    if commands.way.via == "local":
-        # If one of them has answered, this machine is that node.
-        return step(
-            Case.ANEW, anew=commands.by_ssh if len(unreached) == len(unwell) else commands.anew
-        )
-    first = unreached[0]
-    shows = showing_why_silent(
-        first.node,
-        first.unreached,
-        commands.way,
-        lacks_root=first.lacks_root,
-        lacks_answer=first.lacks_answer,
-    )
-    return commands.step(Case.SHOWS_THEN_ANEW, shows=shows)
+    first = {each.leads_on: each for each in reversed(unwell)}
+    why = next((each for each in LeadsOn if each in first), LeadsOn.NEW_PLAN)
+    case, anew = _LEFT_OUT.get(why, Case.ANEW), commands.anew
+    is_here = commands.way.via == "local" and why in _THERE
+    # Where every machine was another one, this one gets nowhere by itself; if one has answered, it is that node.
+    if why is LeadsOn.BY_SSH or (is_here and set(first) == {LeadsOn.REACH}):
+        anew = commands.by_ssh
+    if is_here or case is not Case.SHOWS_THEN_ANEW:
+        return step(Case.ANEW if is_here else case, anew=anew)
+    node = first[why]
+    shows = shows_why(why, node.node, node.host or node.node, commands.way)
+    return step(case, shows=shows, anew=anew)
 
 
-def _as_the_reason_says(unwell: Sequence[LeftOut], commands: Commands) -> NextStep:
-    """Where a person does what the reason says, before a new plan: that alone would leave out the same nodes."""
-    first: dict[LeadsOn, LeftOut] = {}
-    for each in unwell:
-        first.setdefault(each.leads_on, each)
-    if LeadsOn.SSH in first:
-        return step(Case.ANEW, anew=commands.by_ssh)
-    there = first.get(LeadsOn.NODE)
-    if there is not None and commands.way.via == "ssh":
-        shows = commands.way.ssh(there.host or there.node)
-        return commands.step(Case.SHOWS_THEN_ANEW, shows=shows)
-    if claims := first.get(LeadsOn.STATUS):
-        return commands.step(Case.SHOWS_THEN_ANEW, shows=showing_its_status(claims.node))
-    return commands.step(Case.DOCTOR if set(first) == {LeadsOn.NOTHING} else Case.ANEW)
-
-
-def next_after_refusal(
-    error: KubevouchError, plan: Plan, commands: Commands, at_its_cluster: Argv
-) -> NextStep | None:
-    """What leads on from why a plan was not carried out; None where no command does.
-
-    at_its_cluster: the command at the plan's own cluster, or the one that shows which clusters there are.
-    """
+def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) -> NextStep | None:
+    """What leads on from why a plan was not carried out; None where no command does."""
     if isinstance(error, StoppedBefore):
-        return _after_stop(error, plan, commands, at_its_cluster)
+        return _after_stop(error, plan, commands)
     if isinstance(error, NothingApplicable):
         return next_for_left_out(plan.left_out, commands)
     return next_without_answer(error, commands.again)
@@ -238,41 +222,24 @@ def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
     return None
 
 
-def _after_stop(
-    error: StoppedBefore, plan: Plan, commands: Commands, at_its_cluster: Argv
-) -> NextStep:
+def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextStep:
     """A new plan leaves out what this run has armed, so that is put back first."""
-    put_back = {*error.begun}
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
-    if error.way is WayOn.OTHER_RUN:
-        if error.run != plan.run:
-            if commands.is_kept(error.run):
-                return step(Case.RESUME, run=run_word(error.run))
-            return commands.look(error.run)
-        put_back = {error.where}
-    elif error.way is not WayOn.NEW_PLAN:
-        return _by_its_way(error, plan, commands, at_its_cluster)
-    if not put_back:
-        return commands.step(Case.ANEW)
-    return commands.step(Case.UNDO_THEN_ANEW, run=plan.run, nodes=some(sorted(put_back)))
-
-
-def _by_its_way(
-    error: StoppedBefore, plan: Plan, commands: Commands, at_its_cluster: Argv
-) -> NextStep:
-    host = next((each.host for each in plan.nodes if each.node == error.where), error.where)
-    if error.way in (WayOn.REACH, WayOn.ANSWER, WayOn.ROOT):
-        shows = showing_why_silent(
-            error.where,
-            host,
-            way_of(plan),
-            lacks_root=error.way is WayOn.ROOT,
-            lacks_answer=error.way is WayOn.ANSWER,
-        )
+    if error.run not in ("", plan.run):
+        return commands.look(error.run, Case.RESUME if commands.is_kept(error.run) else Case.LOOK)
+    if shows := _what_shows(error, plan):
         return commands.step(Case.SHOWS, shows=shows)
-    if error.way is WayOn.THIS_MACHINE:
-        return commands.step(Case.SHOWS, shows=error.shown_by)
-    if error.way is WayOn.ITS_CLUSTER:
-        return step(Case.AGAIN, again=at_its_cluster)
-    return step(Case.ROLES if error.way is WayOn.RIGHTS else Case.DOCTOR)
+    if error.way in _REFUSED:
+        return step(_REFUSED[error.way])
+    put_back = [error.where] if error.run else sorted(error.begun)
+    case = Case.UNDO_THEN_ANEW if put_back else Case.ANEW
+    return commands.step(case, run=plan.run, nodes=some(put_back))
+
+
+def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
+    """The command that shows what is wrong on this machine or on the node; empty where another one leads on."""
+    if error.way not in _THERE:
+        return error.shown_by
+    host = next((each.host for each in plan.nodes if each.node == error.where), error.where)
+    return shows_why(error.way, error.where, host, way_of(plan))

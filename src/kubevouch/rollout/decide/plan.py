@@ -16,6 +16,7 @@ from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
 from kubevouch.policy.claims import AllowedNames, Claim
 from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
+from kubevouch.rollout.errors import LeadsOn
 
 SCHEMA: Final = "kubevouch.plan/1"
 
@@ -130,25 +131,6 @@ class NodePlan(msgspec.Struct, frozen=True):
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
 
-class LeadsOn(StrEnum):
-    """What leads on from the reason why a plan leaves a node out, beside a new plan."""
-
-    NEW_PLAN = "new-plan"
-    """Nothing else is known to."""
-
-    NODE = "node"
-    """What somebody does on the node itself, as the reason says."""
-
-    STATUS = "status"
-    """A look at what its Node claims: the reason is about that."""
-
-    SSH = "ssh"
-    """The same plan by ssh."""
-
-    NOTHING = "nothing"
-    """It can never be planned for."""
-
-
 class LeftOut(msgspec.Struct, frozen=True):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
@@ -161,21 +143,9 @@ class LeftOut(msgspec.Struct, frozen=True):
     armed_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     """When that run's switch goes off, by our clock. None where its record does not say."""
 
-    seen_outside: bool = False
-    """The reason shows in the API or on the wire: doctor says more about it."""
-
-    unreached: HostIfAny = ""
-    """The host at which it could not be asked, or where another machine has answered; empty if it has answered itself."""
-
-    lacks_root: bool = False
-    """That host lets us in, and nobody there is root."""
-
-    lacks_answer: bool = False
-    """A shell on that host ran our script, and gave no answer that can be read."""
-
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
     host: HostIfAny = ""
-    """The host at which it answered, if it is on the node that something is to be done."""
+    """The host that was asked, if something is to be done or seen there."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True):
@@ -250,3 +220,15 @@ def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
+
+
+def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
+    """Why this is not the plan's cluster; empty if it is.
+
+    uid: of the namespace kube-system. ca_sha256: of the certificates that pods trust (TrustedRoots.sha256).
+    """
+    if uid != bound.cluster_uid:
+        return f"this is not the cluster of the plan, which is for {bound.server}"
+    if ca_sha256 != bound.ca_sha256:
+        return "the cluster's CA has changed since the plan"
+    return ""

@@ -111,12 +111,6 @@ class RunResult(msgspec.Struct, frozen=True):
     """The command that undoes what this run has changed, now or when it was carried out before; empty if that is nothing."""
 
     @property
-    def is_through(self) -> bool:
-        """Of a run: every node of its plan was done, or needed nothing, and so was the ConfigMap."""
-        done = all(each.outcome is NodeOutcome.DONE for each in self.nodes)
-        return done and not (self.interrupted or self.config_map_failed)
-
-    @property
     def exit_code(self) -> ExitCode:
         """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
 

@@ -12,6 +12,7 @@ import msgspec
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
 from kubevouch.node.script import Script, node_text
+from kubevouch.rollout.errors import LeadsOn
 
 _WHOSE = {
     "other": "was edited by somebody else",
@@ -152,17 +153,11 @@ class RunOnNode(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """What the record means, stray edits, a kubelet that is down."""
 
+    leads_on: LeadsOn = LeadsOn.NOTHING
+    """From why it was asked in vain; NOTHING if it was not."""
+
     host: str = ""
     """That was asked in vain; empty if somebody has answered there."""
-
-    lacks_root: bool = False
-    """It lets us in, and nobody there is root."""
-
-    lacks_answer: bool = False
-    """A shell there ran our script, and gave no answer that can be read."""
-
-    other_key: bool = False
-    """Who answers there has another ssh host key than in the run's plan."""
 
 
 def statuses_of(
