@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubevouch.evidence.measured import Measured, Vantage
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.outcome import Outcome

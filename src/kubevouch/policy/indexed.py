@@ -6,7 +6,7 @@ A thousand CSRs of a thousand nodes cost a thousand look-ups, and not a million 
 from collections.abc import Iterable
 from functools import cached_property
 
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.client_csr import certificate_id
 from kubevouch.policy.csr import CREDENTIAL_ID, Csr

@@ -63,7 +63,7 @@ def run(
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
-    from kubevouch.evidence.our_approver import NAMESPACE
+    from kubevouch.evidence.approvers import NAMESPACE
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
-    from kubevouch.evidence.policy_evidence import PolicyEvidence
+    from kubevouch.evidence.snapshot import PolicyEvidence
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.kube.resources import CertificateSigningRequest
