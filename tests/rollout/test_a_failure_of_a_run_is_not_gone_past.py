@@ -11,11 +11,12 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
+from kubevouch.rollout.decide.plan import LeadsOn
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-from kubevouch.rollout.errors import LeadsOn, StoppedBefore
+from kubevouch.rollout.errors import StoppedBefore
 from tests.support.stage import DOMAIN, kind_of
 from tests.support.unhurried import GENEROUS
 

@@ -7,8 +7,8 @@ import pytest
 from kubevouch.errors import UsageError
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.plan import ChangeKind
-from kubevouch.rollout.errors import LeadsOn, StoppedBefore
+from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn
+from kubevouch.rollout.errors import StoppedBefore
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from .staged import not_ready, of

@@ -7,9 +7,8 @@ import pytest
 
 from kubevouch.errors import UsageError
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.plan import LeftOut
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.errors import LeadsOn
 from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from tests.rollout.staged import a_run
 from tests.rollout.test_a_plan_is_a_file import PLAN

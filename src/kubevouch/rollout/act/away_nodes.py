@@ -14,10 +14,10 @@ from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import approved_by_run
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.recheck import Recheck, recheck_not_ready
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
-from kubevouch.rollout.errors import LeadsOn, StoppedBefore
+from kubevouch.rollout.errors import StoppedBefore
 
 _PATIENCE = 15.0
 """Seconds in which a node that was restarted a moment ago may become Ready."""

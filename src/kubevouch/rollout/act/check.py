@@ -47,7 +47,7 @@ from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import serves_its_own
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
-from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, ordered, without_nodes
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan, ordered, without_nodes
 from kubevouch.rollout.decide.recheck import (
     NEW_PLAN,
     FoundState,
@@ -59,7 +59,7 @@ from kubevouch.rollout.decide.recheck import (
     recheck,
 )
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
+from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"

@@ -29,8 +29,16 @@ from kubevouch.rollout.decide.assess import NodeFacts, assess_all, plan_config_m
 from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord, names_with_word, shared_among
 from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
-from kubevouch.rollout.decide.plan import ClusterBinding, LeftOut, NodePlan, Plan, PodPlace, Via
-from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
+from kubevouch.rollout.decide.plan import (
+    ClusterBinding,
+    LeadsOn,
+    LeftOut,
+    NodePlan,
+    Plan,
+    PodPlace,
+    Via,
+)
+from kubevouch.rollout.errors import ClusterNotRead, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16

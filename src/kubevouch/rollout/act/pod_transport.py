@@ -27,7 +27,7 @@ from kubevouch.node.messages import (
     packed_script,
 )
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
-from kubevouch.rollout.decide.plan import PodPlace
+from kubevouch.rollout.decide.plan import LeadsOn, PodPlace
 from kubevouch.rollout.decide.pod import (
     NAME,
     SELECTOR,
@@ -39,7 +39,7 @@ from kubevouch.rollout.decide.pod import (
     pod_body,
     verdict,
 )
-from kubevouch.rollout.errors import LeadsOn, StoppedBefore
+from kubevouch.rollout.errors import StoppedBefore
 
 _ADMITTED = (
     "a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "

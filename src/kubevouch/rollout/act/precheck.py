@@ -22,10 +22,10 @@ from kubevouch.rollout.act.node_facts import targets_of
 from kubevouch.rollout.act.survey_node import check_pinned
 from kubevouch.rollout.decide.assess import is_its_edit
 from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
-from kubevouch.rollout.decide.plan import LeftOut, NodePlan, Plan, not_the_cluster
+from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan, not_the_cluster
 from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import AnotherHostKey, LeadsOn, StoppedBefore
+from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 from kubevouch.tls import FailureKind
 
 _SURVEY = 60.0

@@ -10,8 +10,7 @@ from enum import Enum
 from shlex import join
 
 from kubevouch.evidence.survey import RUN_NAME
-from kubevouch.rollout.decide.plan import Plan, Via
-from kubevouch.rollout.errors import LeadsOn
+from kubevouch.rollout.decide.plan import LeadsOn, Plan, Via
 
 Argv = Sequence[str]
 
