@@ -6,14 +6,12 @@ client certificate. Everything else is the program as it runs. The limit is 60 s
 """
 
 import argparse
-import contextlib
 import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -48,10 +46,6 @@ class Replayed:
     async def destination(self, host: str) -> Destination:
         """As if known_hosts had a key for it."""
         return Destination(host, lookup=host, is_known=True)
-
-    def holding(self, host: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - as of every transport
-        """There is nothing to hold."""
-        return contextlib.nullcontext()
 
     async def run_script(
         self,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from kubevouch.metrics.results import Reached, ScrapeResult
+from kubevouch.metrics.scraping import ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments
 from kubevouch.serve.server import new_registry
 from real.charts import APPROVER, EXPORTER, METRICS_SERVER, Helm
@@ -65,10 +65,10 @@ def test_the_metrics_server_has_what_its_rules_ask_for() -> None:
     registry = new_registry()
     store = metered({"n1": (1, 1)}, {"n1": {("a", "p"): {"c": (1, 1)}}})
     at = datetime.fromtimestamp(1, UTC)
-    last = ScrapeResult("deadline", at, None, Reached("192.0.2.1"))
-    found = Instruments(registry, store, lambda: ["n1"], 15.0, lambda: {"n1": last})
+    last = ScrapeResult("deadline", at, None)
+    found = Instruments(registry, 15.0)
     found.scraped("n1", ended=1.0, seconds=0.1, reason="deadline")
-    page = "".join(found.pages()) + generate_latest(registry).decode()
+    page = "".join(found.pages(store, {"n1": last})) + generate_latest(registry).decode()
     for rule in _rules(METRICS_SERVER):
         for name in re.findall(r"(?:metrics_server|kubevouch)_\w+", rule["expr"]):
             assert re.search(rf"^{name}[{{ ]", page, re.MULTILINE), name

@@ -9,7 +9,7 @@ from pathlib import Path
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.node.script import ANSWER_MARK, Script
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 from tests.support.clocks import WoundClock

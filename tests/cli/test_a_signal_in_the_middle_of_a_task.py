@@ -19,7 +19,7 @@ import pytest
 
 from kubevouch.cli.common.event_loop import run_loop
 from kubevouch.cli.common.signals import ended_as_by_ctrl_c
-from kubevouch.node.io.shell import Background, run
+from kubevouch.node.io.shell import run
 from tests.support.unhurried import GENEROUS
 
 Handler = signal.Handlers | Callable[[int, FrameType | None], object]
@@ -142,15 +142,11 @@ def end_all(lasts: str) -> None:
 
 
 async def starts_processes(interrupting: Interrupting, lasts: str) -> None:
-    """As a verb that looks at a node does: one process beside another one, which stays."""
+    """As a verb that looks at a node does."""
     sys.setprofile(interrupting)
     environment = {"PATH": os.environ["PATH"]}
-    stays = await Background.start(["sleep", lasts], environment)
-    try:
-        script = f"exec sleep {lasts}\n".encode()
-        await run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
-    finally:
-        await stays.end()
+    words = ["sh", "-s", lasts]
+    await run(words, stdin=b'exec sleep "$1"\n', environment=environment, timeout=GENEROUS)
 
 
 def ended_by(interrupting: Interrupting, lasts: str) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority

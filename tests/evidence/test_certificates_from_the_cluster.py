@@ -354,10 +354,6 @@ class NobodyAnswers:
     async def destination(self, host: str) -> Destination:
         raise NodeUnreachable(host, "nobody answers", "")
 
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
-        del host
-        return contextlib.nullcontext()
-
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:

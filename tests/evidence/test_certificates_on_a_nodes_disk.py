@@ -134,6 +134,13 @@ def test_a_kubelet_with_bootstrap_serves_its_rotated_pair(tree: NodeTree) -> Non
     assert found.fault == ""
 
 
+def test_a_rotated_pair_that_is_a_link_to_nothing_is_not_there(tree: NodeTree) -> None:
+    tree.bootstrapping()
+    (tree.root / "var/lib/kubelet/pki/kubelet-server-current.pem").symlink_to("nothing")
+    tree.pair("var/lib/kubelet/pki/kubelet-server", tree.ca.serving("cp-1", node="cp-1"))
+    assert _of(_read(tree), CertificateUse.KUBELET_SERVING).where.endswith("kubelet-server.crt")
+
+
 def test_a_kubelet_throws_an_expired_rotated_pair_away_and_so_serves_none(tree: NodeTree) -> None:
     tree.bootstrapping()
     past = (AT - timedelta(days=9), AT - timedelta(days=1))

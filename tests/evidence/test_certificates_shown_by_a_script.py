@@ -12,7 +12,7 @@ from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, Fo
 from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock

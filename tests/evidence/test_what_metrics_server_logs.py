@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from kubevouch.diagnose.rules.wire import code_in_log
 from kubevouch.evidence.metrics_servers import runs_ours
@@ -15,8 +16,8 @@ from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
-from kubevouch.metrics.serving.scrape_log import ScrapeLog
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult
+from kubevouch.metrics.serving.instruments import Instruments, ScrapeLog
 from kubevouch.serve.logs import Log, LogFormat
 from tests.support.clocks import WoundClock
 
@@ -77,9 +78,9 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     clock = WoundClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
     said = 'Get "https://10.0.0.5:10250/metrics/resource": tls: failed to verify certificate: x509: certificate signed by unknown authority'
     log = Log(lines.append, clock, form=form)
-    scraping = ScrapeLog(log, clock, 9.0)
+    scraping = ScrapeLog(log, clock, Instruments(CollectorRegistry(), 15.0), 9.0)
     node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
-    failed = ScrapeFailure("w1", "unknown_authority", said)
+    failed = ScrapeFailure("unknown_authority", said)
     scraping.scraped(node, 0.1, failed)
     denied = (
         'nodes is forbidden: User "system:serviceaccount:kube-system:kubevouch-metrics-server" cannot list resource '
@@ -94,9 +95,6 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
     scraping.selects_nothing("pool=none")
     assert "No node matches --node-selector" in lines[-1]
     assert "pool=none" in lines[-1]
-    scraping.no_such_nodes(("n1", "n2"))
-    assert "there are no nodes of these names" in lines[-1]
-    assert "n1, n2" in lines[-1]
     whole = "".join(lines)
     assert [(each.node, each.text) for each in scrape_failures(whole, "p")] == [("w1", said)]
     assert [each.what for each in denials(whole, "p")] == ["list nodes"]
@@ -107,18 +105,22 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
     """Its status, the names on its page: with them it would tell doctor that metrics-server lacks rights."""
     lines: list[str] = []
     clock = WoundClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
-    scraping = ScrapeLog(Log(lines.append, clock, form=form, verbosity=4), clock, 9.0)
+    scraping = ScrapeLog(
+        Log(lines.append, clock, form=form, verbosity=4),
+        clock,
+        Instruments(CollectorRegistry(), 15.0),
+        9.0,
+    )
     node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
     words = 'User "system:serviceaccount:a;b" cannot get resource "nodes/metrics" in API group ""'
     said = f'request failed, status: "403 {words}"'
     now = clock.now()
-    failed = ScrapeFailure("w1", "http-403", said)
+    failed = ScrapeFailure("http-403", said)
     for ready in (True, False):
         scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
     scraping.duplicate(node, (("ns", words),))
     scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
-    reached = Reached("10.0.0.5", doubt=said)
-    scraping.changed(node, None, ScrapeResult("http-403", now, None, reached))
+    scraping.changed(node, None, ScrapeResult("http-403", now, None, said))
     assert len(lines) == 5
     assert denials("".join(lines), "p") == ()
 

@@ -54,7 +54,7 @@ def test_an_alias_stands_where_its_anchor_does() -> None:
     ("text", "expected"),
     [
         ("a: {b: 1, b: 2}", [(Oddity.DUPLICATE_KEY, 1, 11, "a.b")]),
-        ("a: [{b: &x {}}, {<<: *x}]", [(Oddity.ALIAS, 1, 22, ""), (Oddity.MERGE_KEY, 1, 18, "a[1]")]),
+        ("a: [{b: &x {}}, {<<: *x}]", [(Oddity.MERGE_KEY, 1, 18, "a[1]")]),
         ("a: {x: 1}\nb: {x: 1, <<: {x: 2}}", [(Oddity.MERGE_KEY, 2, 11, "b")]),
         ("a: 1\n---\nb: 2", [(Oddity.FURTHER_DOCUMENT, 2, 1, "")]),
         ("a: 1\n...\n]", [(Oddity.FURTHER_DOCUMENT, 3, 1, "")]),

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gzip
 import random
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -19,25 +18,19 @@ from kubevouch.kubelet.io.fetch import (
     quoted,
 )
 from kubevouch.kubelet.io.names import NameResolver
-from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust, Unverified
-from kubevouch.kubelet.resource_metrics import LARGEST, MOST_CONTAINERS
+from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
+from kubevouch.metrics.pages import LARGEST, MOST_CONTAINERS
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Authority
-from tests.support.bombs import gzip_bomb, gzip_of_nothing
 from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import (
-    NO_CERTIFICATE,
-    PLAIN_HTTP,
-    SILENCE,
-    WAYS_TO_FAIL,
     Behaviour,
     Raw,
     ScriptedKubelet,
     Serve,
 )
-from tests.support.scripted.nobody import closed_port
-from tests.support.self_signed import DatedAuthority, kubelet_self_signed
+from tests.support.self_signed import DatedAuthority
 from tests.support.unhurried import GENEROUS
 
 ADDRESS = "127.0.0.1"
@@ -72,12 +65,14 @@ def door(
     address: str = "",
     clock: Clock | None = None,
     check_time: bool = True,
+    unverified: bool = False,
 ) -> KubeletClient:
     return KubeletClient(
         Target(address or running.host, node, running.port),
         KubeletTrust(KubeletRoots(authority.pem), check_time=check_time),
         clock=clock or SystemClock(),
         names=NameResolver(SystemClock()),
+        unverified=unverified,
     )
 
 
@@ -160,72 +155,6 @@ async def test_one_connection_serves_many_fetches_until_it_is_old(authority: Aut
             assert len(running.seen) == 2
 
 
-NO_ADDRESSES = (
-    "tls: failed to verify certificate: x509: cannot validate certificate for 127.0.0.1 because "
-    "it doesn't contain any IP SANs"
-)
-# Who stands in the kubelet's place, and why it gets nothing.
-IMPOSTORS = {
-    "another node of the same authority": (
-        "wrong-identity",
-        "the certificate belongs to node n2, not to node n1",
-    ),
-    "no node at all": ("wrong-identity", 'the certificate belongs to "127.0.0.1", not to node n1'),
-    "another authority": (
-        "unknown-authority",
-        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-    ),
-    "the same authority, other addresses": (
-        "address-not-covered",
-        "tls: failed to verify certificate: x509: certificate is valid for 127.0.0.9, not 127.0.0.1",
-    ),
-    "no address": (
-        "no-ip-sans",
-        NO_ADDRESSES,
-    ),
-    "self-signed": (
-        "no-ip-sans",
-        NO_ADDRESSES,
-    ),
-}
-
-
-def impostor(name: str, authority: Authority) -> ssl.SSLContext:
-    match name:
-        case "another node of the same authority":
-            pair = authority.serving(ADDRESS, node="n2")
-        case "no node at all":
-            pair = authority.serving(ADDRESS)
-        case "another authority":
-            pair = Authority("another").serving(ADDRESS, node="n1")
-        case "the same authority, other addresses":
-            pair = authority.serving("127.0.0.9", node="n1")
-        case "no address":
-            pair = authority.serving("n1", node="n1")
-        case _:
-            day = timedelta(days=1)
-            pair = kubelet_self_signed("n1", NOW - day, NOW + day)
-    return server_context(pair)
-
-
-@pytest.mark.parametrize("name", IMPOSTORS)
-async def test_an_impostor_gets_not_one_byte(authority: Authority, name: str) -> None:
-    reason, words = IMPOSTORS[name]
-    async with kubelet(Serve(impostor(name, authority), {PATH: (200, PAGE)})) as running:
-        failure = await refused(door(running, authority))
-        await gone(running)
-        assert running.seen
-        assert running.sent == b""
-    if name == "no node at all":
-        assert failure.reason == reason
-        assert "not to node n1" in failure.text
-        return
-    assert (failure.reason, failure.text) == (
-        reason,
-        f'Get "https://127.0.0.1:{running.port}/metrics/resource": {words}',
-    )
-
-
 @pytest.mark.parametrize("check_time", [True, False])
 async def test_an_expired_certificate_gets_not_one_byte(*, check_time: bool) -> None:
     year = timedelta(days=365)
@@ -273,27 +202,6 @@ async def test_a_kubelet_may_be_dialled_by_name(authority: Authority) -> None:
             assert await ask(fetch) == PAGE
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(authority: Authority) -> None:
-    async with kubelet(serving(authority)) as elsewhere:
-        to = f"https://{ADDRESS}:{elsewhere.port}{PATH}".encode()
-        head = b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\nContent-Length: 0\r\n\r\n"
-        async with kubelet(serving(authority, answers={PATH: Raw(head)})) as running:
-            failure = await refused(door(running, authority))
-        assert elsewhere.seen == []
-    assert (failure.reason, failure.text) == ("http-other", 'request failed, status: "302 Found"')
-
-
-async def test_statuses_are_told_as_metrics_server_tells_them(authority: Authority) -> None:
-    head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden"
-    async with kubelet(serving(authority, answers={PATH: Raw(head)})) as running:
-        with contextlib.closing(door(running, authority)) as fetch:
-            for _ in range(2):
-                with pytest.raises(FetchFailed) as caught:
-                    await ask(fetch)
-                assert caught.value.text == 'request failed, status: "403 Forbidden"'
-        assert len(running.seen) == 1
-
-
 async def test_whatever_statuses_a_kubelet_makes_up_the_reasons_are_few(
     authority: Authority,
 ) -> None:
@@ -315,108 +223,6 @@ async def test_whatever_statuses_a_kubelet_makes_up_the_reasons_are_few(
 def gzipped(body: bytes) -> bytes:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
     return head % len(body) + body
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-BAD_ANSWERS = {
-    "half an answer": (Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nnode", then="close"), "EOF"),
-    "half a chunk": (Raw(CHUNKED + b"40\r\nnode_cpu", then="close"), "unexpected EOF"),
-    "no HTTP": (Raw(b"SSH-2.0-OpenSSH\r\n\r\n"), "malformed HTTP response"),
-    "no length": (Raw(b"HTTP/1.1 200 OK\r\n\r\nnode", then="close"), "without a length"),
-    "two lengths": (
-        Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nnode"),
-        "two lengths for one body",
-    ),
-    "endless headers": (Raw(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 5000, 100), "of headers"),
-    "100 MB, told before": (
-        Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n", b"#" * 65536, 1600),
-        "more than 1048576 bytes",
-    ),
-    "100 MB in chunks": (
-        Raw(CHUNKED, b"10000\r\n" + b"#" * 65536 + b"\r\n", 1600),
-        "more than 1048576 bytes",
-    ),
-    "compressed otherwise": (
-        Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx"),
-        "compressed in a way that was not asked for",
-    ),
-    "no gzip": (Raw(gzipped(b"node_cpu_usage_seconds_total 1")), "cannot be decompressed"),
-    "half a gzip": (Raw(gzipped(gzip.compress(PAGE)[:-4])), "unexpected EOF"),
-    "a gzip and more": (Raw(gzipped(gzip.compress(PAGE) + gzip.compress(PAGE))), "more after"),
-    "a gzip of nothing": (
-        Raw(gzipped(gzip_of_nothing(MOST // 2))),
-        "more than 262144 bytes of gzip",
-    ),
-    "a gzip bomb": (
-        Raw(gzipped(gzip_bomb(100))),
-        "more than 1048576 bytes when it is decompressed",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BAD_ANSWERS)
-async def test_a_bad_answer_is_a_failure_within_bounds(authority: Authority, name: str) -> None:
-    answer, words = BAD_ANSWERS[name]
-    async with kubelet(serving(authority, answers={PATH: answer})) as running:
-        failure = await refused(door(running, authority))
-        await gone(running)
-        assert running.sent.count(b"GET ") == 1
-    assert words in failure.text
-    assert failure.reason in {"no-answer", "too-large"}
-    assert not failure.timed_out
-
-
-@pytest.mark.parametrize(
-    "behaviour",
-    ["silence", "stalls in the answer", "stalls in the headers"],
-)
-async def test_time_is_over_for_whoever_stalls(authority: Authority, behaviour: str) -> None:
-    plays: dict[str, Behaviour] = {
-        "silence": SILENCE,
-        "stalls in the answer": serving(
-            authority, answers={PATH: Raw(CHUNKED + b"40\r\nnode", then="hold")}
-        ),
-        "stalls in the headers": serving(
-            authority, answers={PATH: Raw(b"HTTP/1.1 200 OK\r\nX", then="hold")}
-        ),
-    }
-    async with kubelet(plays[behaviour]) as running:
-        failure = await refused(door(running, authority), timeout=0.3)
-        await gone(running)
-    assert failure.timed_out
-    assert failure.text.endswith(": context deadline exceeded")
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "reason", "words"),
-    [
-        (NO_CERTIFICATE, "alert", "remote error: tls: internal error"),
-        (PLAIN_HTTP, "plain-http", "http: server gave HTTP response to HTTPS client"),
-        (WAYS_TO_FAIL["hangs up"], "ended", "EOF"),
-    ],
-)
-async def test_a_port_without_tls_is_told_in_gos_words(
-    authority: Authority, behaviour: Behaviour, reason: str, words: str
-) -> None:
-    async with kubelet(behaviour) as running:
-        failure = await refused(door(running, authority))
-    assert failure.reason == reason
-    assert failure.text.endswith(f'/metrics/resource": {words}')
-
-
-async def test_a_closed_port_is_told_in_gos_words(authority: Authority) -> None:
-    with closed_port() as port:
-        fetch = KubeletClient(
-            Target(ADDRESS, "n1", port),
-            KubeletTrust(KubeletRoots(authority.pem)),
-            clock=SystemClock(),
-            names=NameResolver(SystemClock()),
-        )
-        failure = await refused(fetch)
-    assert failure.text == (
-        f'Get "https://127.0.0.1:{port}/metrics/resource": '
-        f"dial tcp 127.0.0.1:{port}: connect: connection refused"
-    )
 
 
 async def test_a_connection_closed_while_it_was_idle_is_made_again(authority: Authority) -> None:
@@ -464,12 +270,11 @@ async def test_a_kept_connection_to_an_expired_kubelet_is_told_of_with_the_prese
     clock = WoundClock(NOW)
     answers = {PATH: (401, b"Unauthorized")}
     async with kubelet(Serve(server_context(pair), answers)) as running:
-        with contextlib.closing(door(running, authority, clock=clock, check_time=False)) as fetch:
+        asked = door(running, authority, clock=clock, check_time=False, unverified=True)
+        with contextlib.closing(asked) as fetch:
             for _ in range(2):
                 with pytest.raises(FetchFailed, match="asked without a token") as caught:
-                    await fetch.page(
-                        PATH, TOKEN, timeout=30, most=MOST, unverified=Unverified.NO_CREDENTIAL
-                    )
+                    await ask(fetch)
                 assert caught.value.reason == "expired"
                 assert (
                     f"current time {clock.now():%Y-%m-%dT%H:%M:%S}Z is after" in caught.value.text

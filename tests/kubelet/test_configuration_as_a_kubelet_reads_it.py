@@ -3,11 +3,11 @@
 import pytest
 
 from kubevouch.kubelet.configuration import read_configuration
+from kubevouch.kubelet.document import ProblemKind
 from kubevouch.kubelet.effective import EffectiveConfiguration, drop_in_order, effective
 from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.flags import SWITCHES, read_flags
 from kubevouch.kubelet.known_keys import KEYS
-from kubevouch.kubelet.problems import ProblemKind
 from tests.kubelet.judged import CASES, Case, recorded
 
 ALL = recorded("go-configuration.jsonl")
@@ -49,6 +49,9 @@ def test_the_configuration_in_force_is_the_kubelets_own(case: Case) -> None:
         fatal = read_configuration(case.content, "").fatal
         assert fatal is not None
         assert fatal.kind is BEYOND_US[case.name]
+    elif case.is_beyond_us:
+        with pytest.raises(KubeletError, match="has the wrong case"):
+            ours(case)
     elif case.values is None and case.name not in BEYOND_IT:
         with pytest.raises(KubeletError):
             ours(case)

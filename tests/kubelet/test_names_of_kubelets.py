@@ -129,7 +129,7 @@ async def test_names_that_take_long_keep_no_other_name_from_being_resolved(
     system: Resolver,
 ) -> None:
     """A node gives itself names that its own DNS never answers for, others each time."""
-    names = NameResolver(SystemClock(), look_up=system, at_once=2, late=10, time_limit=0.05)
+    names = NameResolver(SystemClock(), look_up=system, at_once=10, time_limit=0.05)
     asked = [asyncio.create_task(names.places(f"slow-{number}", 1)) for number in range(8)]
     assert await _in_the_end(names, "n1")
     await asyncio.wait(asked)
@@ -139,7 +139,7 @@ async def test_names_that_take_long_keep_no_other_name_from_being_resolved(
 async def test_of_names_that_nobody_waits_for_any_more_few_are_still_resolved(
     system: Resolver,
 ) -> None:
-    names = NameResolver(SystemClock(), look_up=system, at_once=2, late=3, time_limit=0.05)
+    names = NameResolver(SystemClock(), look_up=system, at_once=5, time_limit=0.05)
     before = threading.active_count()
     for part in range(5):
         asked = [names.places(f"slow-{part}-{number}", 1) for number in range(20)]
@@ -182,7 +182,7 @@ async def test_while_every_place_is_taken_a_name_has_the_addresses_that_it_had(
     system: Resolver,
 ) -> None:
     clock = WoundClock()
-    names = NameResolver(clock, look_up=system, at_once=2, late=1, time_limit=0.05)
+    names = NameResolver(clock, look_up=system, at_once=3, time_limit=0.05)
     before = await _in_the_end(names, "n1")
     for part in range(5):
         slow = [names.places(f"slow-{part}-{number}", 1) for number in range(20)]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubevouch.kubelet.configuration import KubeletConfiguration
-from kubevouch.kubelet.pki import FileKind, NextServing, PkiFile, ServingMode, next_serving
+from kubevouch.kubelet.pki import NextServing, ServingMode, next_serving
 from tests.support.authority import Authority
 
 PKI = "/var/lib/kubelet/pki"
@@ -27,23 +27,22 @@ def expired(authority: Authority) -> bytes:
     return authority.serving("n1", node="n1", not_before=NOW - 9 * day, not_after=NOW - day).chain
 
 
-def file(path: str, certificates: bytes = b"") -> PkiFile:
-    whole = path if path.startswith("/") else f"{PKI}/{path}"
-    return PkiFile(whole, FileKind.FILE, 0o600, certificates=certificates)
+def file(path: str, certificates: bytes = b"") -> tuple[str, bytes]:
+    return path if path.startswith("/") else f"{PKI}/{path}", certificates
 
 
-def link(path: str, certificates: bytes = b"") -> PkiFile:
-    return PkiFile(f"{PKI}/{path}", FileKind.LINK, 0o777, f"{PKI}/x.pem", certificates)
+def following(configuration: KubeletConfiguration, *files: tuple[str, bytes]) -> NextServing:
+    return next_serving(configuration, PKI, dict(files), NOW)
 
 
-def following(configuration: KubeletConfiguration, *files: PkiFile) -> NextServing:
-    return next_serving(configuration, PKI, files, NOW)
+def served(found: NextServing) -> bool:
+    return bool(found.chain) and not found.fault
 
 
 def test_a_self_signed_pair_is_served_also_when_it_has_expired(expired: bytes) -> None:
     found = following(SELF_SIGNED, file("kubelet.crt", expired), file("kubelet.key"))
     assert found.mode is ServingMode.SELF_SIGNED
-    assert found.served
+    assert served(found)
     assert found.path == f"{PKI}/kubelet.crt"
     assert found.chain[0].not_after < NOW
 
@@ -55,14 +54,14 @@ def test_without_a_pair_the_kubelet_makes_one() -> None:
 @pytest.mark.parametrize("only", ["kubelet.crt", "kubelet.key"])
 def test_half_a_self_signed_pair_keeps_the_kubelet_from_starting(only: str, good: bytes) -> None:
     found = following(SELF_SIGNED, file(only, good))
-    assert not found.served
+    assert not served(found)
     assert not found.starts
     assert "does not start" in found.fault
 
 
 def test_a_configured_pair_is_served_and_must_be_there(good: bytes) -> None:
     found = following(FILES, file("/etc/k.crt", good), file("/etc/k.key"), file("kubelet.crt", b""))
-    assert (found.mode, found.path, found.served) == (ServingMode.FILES, "/etc/k.crt", True)
+    assert (found.mode, found.path, served(found)) == (ServingMode.FILES, "/etc/k.crt", True)
     missing = following(FILES, file("/etc/k.crt", good))
     assert missing.fault == "/etc/k.key is missing: the kubelet does not start"
     assert (found.starts, missing.starts) == (True, False)
@@ -76,13 +75,13 @@ def test_the_rotated_certificate_wins_over_seed_and_configured_pair(
     both = KubeletConfiguration(
         server_tls_bootstrap=True, tls_cert_file="/etc/k.crt", tls_private_key_file="/etc/k.key"
     )
-    rotated = link("kubelet-server-current.pem", good)
+    rotated = file("kubelet-server-current.pem", good)
     configured = [file("/etc/k.crt", good), file("/etc/k.key")]
     seed = [file("kubelet-server.crt", good), file("kubelet-server.key")]
-    assert following(both, rotated, *configured, *seed).path == rotated.path
+    assert following(both, rotated, *configured, *seed).path == rotated[0]
     assert following(both, *configured, *seed).path == "/etc/k.crt"
     assert following(both, *seed).path == f"{PKI}/kubelet-server.crt"
-    assert following(BOOTSTRAP, *seed).served
+    assert served(following(BOOTSTRAP, *seed))
 
 
 def test_an_expired_rotated_certificate_is_thrown_away_in_spite_of_a_seed(
@@ -91,11 +90,11 @@ def test_an_expired_rotated_certificate_is_thrown_away_in_spite_of_a_seed(
     """The half-done cluster: approved once by hand, long ago."""
     found = following(
         BOOTSTRAP,
-        link("kubelet-server-current.pem", expired),
+        file("kubelet-server-current.pem", expired),
         file("kubelet-server.crt", good),
         file("kubelet-server.key"),
     )
-    assert not found.served
+    assert not served(found)
     assert found.path == f"{PKI}/kubelet-server-current.pem"
     assert "discards it" in found.fault
 
@@ -107,18 +106,8 @@ def test_bootstrap_without_any_pair_is_dark_and_never_looks_at_the_self_signed_o
     assert found == NextServing(ServingMode.BOOTSTRAP)
 
 
-def test_a_link_that_leads_nowhere_is_not_there(good: bytes) -> None:
-    seed = [file("kubelet-server.crt", good), file("kubelet-server.key")]
-    found = following(BOOTSTRAP, link("kubelet-server-current.pem"), *seed)
-    assert found.path == f"{PKI}/kubelet-server.crt"
-
-
-def test_a_current_pem_that_is_a_file_and_no_link_is_loaded_all_the_same(good: bytes) -> None:
-    assert following(BOOTSTRAP, file("kubelet-server-current.pem", good)).served
-
-
 def test_a_certificate_that_cannot_be_read_is_a_fault() -> None:
     broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    found = following(BOOTSTRAP, link("kubelet-server-current.pem", broken))
-    assert not found.served
+    found = following(BOOTSTRAP, file("kubelet-server-current.pem", broken))
+    assert not served(found)
     assert found.fault

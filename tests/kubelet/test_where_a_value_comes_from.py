@@ -36,10 +36,6 @@ ON = HEAD + b"serverTLSBootstrap: true\n"
         (sourced(ON, {"/a.conf": HEAD}), f"file {CONFIG}"),
         (sourced(ON, {"/a.conf": HEAD + b"serverTLSBootstrap: null\n"}), DEFAULT),
         (
-            sourced(HEAD, {"/a.conf": HEAD + b"SERVERTLSBOOTSTRAP: true\n"}),
-            "drop-in /a.conf",
-        ),
-        (
             sourced(ON, {"/a.conf": ON}, "--rotate-server-certificates=false"),
             "flag --rotate-server-certificates",
         ),

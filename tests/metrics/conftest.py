@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import pytest
 
 from kubevouch.errors import KubevouchError
@@ -16,10 +17,9 @@ from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import FleetNode, KubeletAddressing
-from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
-from kubevouch.metrics.scraping import ScrapeSettings
+from kubevouch.metrics.columns import PodKey
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of
@@ -35,6 +35,7 @@ NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
 PATH = "/metrics/resource"
 ADDRESS = "127.0.0.1"
+SETTINGS = ScrapeSettings()
 
 
 @dataclass
@@ -89,8 +90,8 @@ class Heard:
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
     changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     unselected: list[str] = field(default_factory=list)
-    not_there: list[tuple[str, ...]] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     look: Callable[[], None] = lambda: None
@@ -111,6 +112,9 @@ class Heard:
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
         self.incompletes.append((node.name, node_itself, pods))
 
+    def removed(self, name: str) -> None:
+        self.gone.append(name)
+
     def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
         self.changes.append((node.name, before, now))
 
@@ -120,10 +124,6 @@ class Heard:
 
     def selects_nothing(self, node_selector: str) -> None:
         self.unselected.append(node_selector)
-        self.stirred.set()
-
-    def no_such_nodes(self, names: tuple[str, ...]) -> None:
-        self.not_there.append(names)
         self.stirred.set()
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
@@ -224,13 +224,11 @@ class Cluster:
     async def collecting(
         self,
         *,
-        settings: ScrapeSettings | None = None,
-        addressing: KubeletAddressing | None = None,
+        settings: ScrapeSettings = SETTINGS,
         credentials: Credentials | None = None,
         certificate: Credentials | None = None,
         look_up: LookUp = system_look_up,
         heard: Heard | None = None,
-        node_selector: str = "",
     ) -> AsyncIterator[Collector]:
         """A collector that runs, with a clock that stands still until a round is called for."""
         user = User(where="service account", token_file=str(self.token))
@@ -244,11 +242,7 @@ class Cluster:
                 clock=self.clock,
                 rng=random.Random(1).random,
                 observer=heard or self.heard,
-                addressing=addressing
-                or KubeletAddressing(address_types=("InternalIP",), use_status_port=True),
-                settings=settings,
-                node_selector=node_selector,
-                check_time=False,
+                settings=msgspec.structs.replace(settings, use_status_port=True, check_time=False),
             )
             task = asyncio.create_task(collector.run())
             try:

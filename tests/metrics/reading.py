@@ -1,21 +1,36 @@
 """The two ways to read a page: every line by the full reader, or as the scraper does it, the quick one first."""
 
-from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
-from kubevouch.metrics.pages import Page, page_of
-from kubevouch.metrics.points import PodKey
+from kubevouch.metrics.columns import ABSENT, LAST_NS, Owner, PodKey, Point
+from kubevouch.metrics.pages import Page, reading
 from kubevouch.metrics.quick_pages import PageForm, quick_page
 from kubevouch.metrics.store import MetricsStore, PodUsage
 
 
-def read_resource_metrics(body: bytes, where: str) -> ResourceMetrics:
+def read_page(body: bytes | str, requested_ms: int = 0) -> Page:
     """All steps of `reading` at once."""
-    steps = reading(body, where)
+    steps = reading(body.encode() if isinstance(body, str) else body, "node n1", requested_ms)
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            page: ResourceMetrics = end.value
+            page: Page = end.value
             return page
+
+
+def said(page: Page) -> tuple[Point | None, dict[Owner, Point], set[PodKey]]:
+    """What a page comes to: the node, each container that has a measurement, the pods that lack one."""
+    found = page.containers
+    points = {
+        (pod, found.layout.names[row]): Point(
+            found.at_ns[row], int(found.cpu[row] * 1e9), int(found.memory[row]), found.start_ns[row]
+        )
+        for pod, rows in found.layout.pods.items()
+        for row in rows
+        if found.at_ns[row] != ABSENT
+    }
+    assert found.present == len(points)
+    assert found.oldest_ns == min((point.at_ns for point in points.values()), default=LAST_NS)
+    return page.node, points, set(page.incomplete)
 
 
 class Exact:
@@ -30,7 +45,7 @@ class Exact:
         return page
 
     def _page(self, body: bytes) -> Page:
-        return page_of(read_resource_metrics(body, "n1"), 0)
+        return read_page(body)
 
     def served(self, store: MetricsStore) -> dict[PodKey, PodUsage]:
         """The usage of every pod that has one, by namespace and name."""

@@ -5,28 +5,17 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import Coverage, Reached, ScrapeResult, coverage_of, unverified
+from kubevouch.metrics.scraping import Coverage, ScrapeResult, coverage_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-READ = ScrapeResult("", NOW, NOW, Reached("10.0.0.5"))
-FAILED = ScrapeResult("deadline", NOW, None, Reached("10.0.0.5"))
-
-
-def node(name: str, *, ready: bool = True) -> FleetNode:
-    return FleetNode(name, {}, "10.0.0.5", 10250, "/metrics/resource", ready=ready)
+READ = ScrapeResult("", NOW, NOW)
+FAILED = ScrapeResult("deadline", NOW, None)
+DOUBTED = msgspec.structs.replace(READ, doubt="x509: at 12:00")
 
 
 def test_what_was_read_not_long_ago_counts_whatever_came_since() -> None:
-    nodes = {
-        "read": node("read"),
-        "failed-since": node("failed-since"),
-        "failed-for-long": node("failed-for-long"),
-        "never": node("never"),
-        "new": node("new"),
-        "not-ready": node("not-ready", ready=False),
-    }
+    nodes = ["read", "failed-since", "failed-for-long", "never", "new"]
     results = {
         "read": READ,
         "failed-since": FAILED.after(msgspec.structs.replace(READ, read_at=NOW - 45 * SECOND)),
@@ -41,7 +30,7 @@ def test_what_was_read_not_long_ago_counts_whatever_came_since() -> None:
 
 
 def test_without_a_ready_node_nothing_is_missing() -> None:
-    assert coverage_of({"n": node("n", ready=False)}, {}, now=NOW, recent=SECOND).share == 1.0
+    assert coverage_of([], {}, now=NOW, recent=SECOND).share == 1.0
 
 
 def test_ten_names_are_enough() -> None:
@@ -59,15 +48,9 @@ def test_ten_names_are_enough() -> None:
         (READ, FAILED, True),
         (FAILED, READ, True),
         (FAILED, msgspec.structs.replace(FAILED, reason="refused"), True),
-        (FAILED, msgspec.structs.replace(FAILED, reached=Reached("10.0.0.6")), False),
-        (READ, msgspec.structs.replace(READ, reached=Reached("10.0.0.6", "because")), True),
-        (None, msgspec.structs.replace(READ, reached=Reached("10.0.0.6", "because")), True),
-        (READ, msgspec.structs.replace(READ, reached=Reached("10.0.0.5", doubt="x509")), True),
-        (
-            msgspec.structs.replace(READ, reached=Reached("10.0.0.5", doubt="x509: at 12:00")),
-            msgspec.structs.replace(READ, reached=Reached("10.0.0.5", doubt="x509: at 12:01")),
-            False,
-        ),
+        (READ, DOUBTED, True),
+        (None, DOUBTED, True),
+        (DOUBTED, msgspec.structs.replace(READ, doubt="x509: at 12:01"), False),
     ],
 )
 def test_what_is_news(before: ScrapeResult | None, now: ScrapeResult, *, is_news: bool) -> None:
@@ -76,9 +59,3 @@ def test_what_is_news(before: ScrapeResult | None, now: ScrapeResult, *, is_news
 
 def test_a_result_knows_when_the_node_was_read_last() -> None:
     assert FAILED.after(READ).read_at == NOW
-
-
-def test_who_is_not_verified_is_counted_by_what_it_got() -> None:
-    doubtful = [Reached("a", doubt="x509", credential=each) for each in ("", "token", "token")]
-    found = [msgspec.structs.replace(READ, reached=each) for each in doubtful]
-    assert unverified([READ, FAILED, *found]) == {"none": 1, "token": 2}

@@ -1,25 +1,29 @@
 """A node writes its own addresses, and whoever answers for its names says where they are: neither holds up the others."""
 
+import contextlib
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from kubevouch.kubelet.io import dial, handshake
 from kubevouch.kubelet.io.names import Place
-from kubevouch.metrics.fleet import METRICS_PATH, KubeletAddressing
+from kubevouch.metrics.fleet import METRICS_PATH
 from kubevouch.metrics.scraping import ScrapeSettings
-from kubevouch.x509 import chains, hostnames
+from kubevouch.x509 import hostnames
 from tests.metrics.conftest import ADDRESS, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import Serve
-from tests.support.tangled_chain import tangled_chain
 
-NAMES = KubeletAddressing(address_types=("InternalDNS",), use_status_port=True)
+NAMES = ScrapeSettings(address_types=("InternalDNS",))
+
+HOSTS = ScrapeSettings(address_types=("Hostname", "InternalIP"), timeout=2.0)
 
 
 def at_home(_: str) -> Sequence[Place]:
@@ -50,39 +54,20 @@ def counted(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[tu
 async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are compared with each of the node's addresses: as they are, and only what may be one of them letter by letter."""
+    """They are compared with the node's address as they are, and letter by letter only where they may be it."""
     shown = Authority("x").serving(*["a"] * 5_000)
     await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
-    called(cluster, "bad", *(f"{number}.bad" for number in range(8)))
-    settings = ScrapeSettings(timeout=60.0)
+    called(cluster, "bad", "bad.example")
+    settings = msgspec.structs.replace(NAMES, timeout=60.0)
     read = counted(monkeypatch, dial, "read_certificate_der")
     compared = counted(monkeypatch, hostnames, "_covers")
-    async with cluster.collecting(addressing=NAMES, look_up=at_home, settings=settings):
+    async with cluster.collecting(look_up=at_home, settings=settings):
         await cluster.round()
         failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.reason == "name-not-covered"
     assert "valid for 5000 names" in failure.text
     assert (len(read), len(compared)) == (1, 0)
-
-
-async def test_a_chain_that_leads_nowhere_by_a_hundred_ways_is_not_gone_through_for_each_address(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Eight names, and sixteen certificates whose signatures took half a millisecond each, 800 times."""
-    names = [f"{number}.bad" for number in range(8)]
-    shown = tangled_chain(*names[1:])
-    await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
-    called(cluster, "bad", *names)
-    settings = ScrapeSettings(timeout=60.0)
-    checked = counted(monkeypatch, chains, "signature_error")
-    async with cluster.collecting(addressing=NAMES, look_up=at_home, settings=settings):
-        await cluster.round()
-        failure = cluster.heard.failure("bad")
-    assert failure is not None
-    assert failure.reason == "name-not-covered"
-    # Each of the 16 signatures once, by their one key and by the cluster's; before, a hundred for each address.
-    assert 0 < len(checked) <= 2 * 16
 
 
 async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(
@@ -98,7 +83,7 @@ async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(
     await cluster.add("bad")
     called(cluster, "bad", "bad.example")
     tried = counted(monkeypatch, handshake, "joined")
-    async with cluster.collecting(addressing=NAMES, look_up=everywhere):
+    async with cluster.collecting(settings=NAMES, look_up=everywhere):
         await cluster.round()
         assert cluster.heard.failure("bad") is not None
     assert asked == ["bad.example"]
@@ -116,7 +101,7 @@ async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter:
         asked.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    async with cluster.collecting(addressing=NAMES, look_up=look_up):
+    async with cluster.collecting(settings=NAMES, look_up=look_up):
         await cluster.round()
         failure = cluster.heard.failure("bad")
     assert failure is not None
@@ -146,8 +131,37 @@ async def test_a_path_longer_than_any_is_not_asked_for(cluster: Cluster, letter:
 async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: Cluster) -> None:
     await cluster.add("bad")
     called(cluster, "bad", 'a\nE1130 "Failed to scrape node" node="good"\x1b[2J')
-    async with cluster.collecting(addressing=NAMES):
+    async with cluster.collecting(settings=NAMES):
         await cluster.round()
         failure = cluster.heard.failure("bad")
     assert failure is not None
     assert failure.text.isprintable()
+
+
+async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Cluster) -> None:
+    """And a name that was resolved before goes on to be used."""
+    let_go, asked = threading.Event(), []
+
+    def look_up(host: str) -> Sequence[Place]:
+        asked.append(host)
+        if host.startswith("slow") or len(asked) > 50:
+            assert let_go.wait(60)
+        return [(socket.AF_INET, ("127.0.0.1", 0))]
+
+    slow = [f"slow-{number}" for number in range(40)]
+    for name in slow:
+        await cluster.add(name, addresses={"Hostname": f"{name}.example"})
+    by_name = cluster.serve("named", "named.example")
+    await cluster.add("named", by_name, addresses={"Hostname": "named.example"})
+    await cluster.add("addressed")
+    with contextlib.ExitStack() as stack:
+        stack.callback(let_go.set)
+        async with cluster.collecting(settings=HOSTS, look_up=look_up) as collector:
+            for _ in range(3):
+                await cluster.round("addressed")
+            assert cluster.heard.failure("addressed") is None
+            assert collector.store.node("addressed") is not None
+            await cluster.heard.until(lambda: len(collector.results) == 42)
+            assert {collector.results[name].reason for name in slow} <= {"deadline", "name-unknown"}
+            # Each name takes one thread at most, however often it is asked for.
+            assert sum(each.name.startswith("resolve slow") for each in threading.enumerate()) <= 40

@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.resource_metrics import (
+from kubevouch.metrics.pages import (
     LARGEST,
     MOST_CONTAINERS,
     reading,
 )
-from kubevouch.metrics.pages import page_of
 from kubevouch.metrics.quick_pages import MOST_ROWS, PageForm, quick_page
 from kubevouch.metrics.store import MetricsStore
-from tests.metrics.reading import read_resource_metrics
+from tests.metrics.reading import read_page
 from tests.support.clocks import WoundClock
 
 MOST = 5
@@ -91,12 +90,12 @@ def _callbacks(body: bytes) -> list[float]:
     if quick is not None:
         store.record("n1", quick[0])
         return [time.thread_time() - began]
-    steps = reading(body, "n1")
+    steps = reading(body, "n1", 0)
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            store.record("n1", page_of(end.value, 0))
+            store.record("n1", end.value)
             return [*spent, time.thread_time() - began]
         except AnswerError:
             return [*spent, time.thread_time() - began]
@@ -112,12 +111,12 @@ def test_a_page_that_is_longer_than_that_of_any_usual_node_is_read_in_steps() ->
     assert quick is not None
     assert quick_page(longer, PageForm()) is None
     assert quick_page(longer, quick[1]) is None
-    assert page_of(read_resource_metrics(longer, "n1"), 0).node == quick[0].node
+    assert read_page(longer).node == quick[0].node
 
 
 def test_a_page_of_more_pods_than_a_node_runs_is_refused() -> None:
     with pytest.raises(AnswerError, match="more than 10000 containers; no node runs so many"):
-        list(reading(page(45_000), "n1"))
+        list(reading(page(45_000), "n1", 0))
 
 
 def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
@@ -144,7 +143,7 @@ def test_two_labels_that_are_written_as_one_are_not_those_of_the_page_before() -
     # Rows that are named and not there would be an error of ours in every list that the pods belong to.
     assert quick_page(together, form) is None
     with pytest.raises(AnswerError):
-        read_resource_metrics(together, "n1")
+        read_page(together)
 
 
 @pytest.mark.parametrize("what", ["container", "namespace", "pod"])
@@ -154,11 +153,11 @@ def test_a_page_with_a_name_longer_than_any_is_refused(what: str, blank: str) ->
         re.sub(rf'{what}="[^"]+"', f'{blank}{what}="{"x" * size}"', page(1).decode()).encode()
         for size in (253, 254)
     )
-    assert read_resource_metrics(longest, "n1").pods
+    assert read_page(longest).containers.present
     assert (quick_page(longest, PageForm()) is None) == bool(blank)
     assert quick_page(longer, PageForm()) is None
     with pytest.raises(AnswerError, match="a name of 254 bytes; at most 253: is it a kubelet"):
-        read_resource_metrics(longer, "n1")
+        read_page(longer)
 
 
 @pytest.mark.parametrize("what", ["container", "namespace", "pod"])
@@ -172,7 +171,7 @@ def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, letter: str) 
     with pytest.raises(
         AnswerError, match=r"a name with other letters than any has; .* is it a kubelet"
     ):
-        read_resource_metrics(forged, "n1")
+        read_page(forged)
 
 
 def churn(pages: int = 60) -> int:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.results import ScrapeFailure
+from kubevouch.metrics.scraping import ScrapeFailure
 from kubevouch.moments import next_moment, phase_of
 from tests.metrics.conftest import Cluster, Heard
 

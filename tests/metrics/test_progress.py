@@ -6,7 +6,7 @@ from datetime import timedelta
 from kubevouch.kube.io.credentials import Credential
 from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.meta import Metadata
-from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.fleet import fleet_node
 from kubevouch.metrics.scraper import Scraper
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
@@ -54,11 +54,11 @@ async def test_a_scrape_that_never_ends_makes_the_last_round_old(cluster: Cluste
 
 
 async def test_kubelets_that_say_nothing_leave_the_last_round_young(cluster: Cluster) -> None:
-    """However many wait for a place: it would help nobody to start the server again."""
+    """It would help nobody to start the server again."""
     for name in ("n1", "n2", "n3"):
         await cluster.add(name, SILENCE)
     await cluster.add("good")
-    settings = ScrapeSettings(timeout=0.2, late_at_once=1)
+    settings = ScrapeSettings(timeout=0.2)
     async with cluster.collecting(settings=settings) as collector:
         await cluster.round()
         for _ in range(2):
@@ -66,25 +66,6 @@ async def test_kubelets_that_say_nothing_leave_the_last_round_young(cluster: Clu
             await cluster.round("good")
             await cluster.heard.until(lambda: cluster.clock.asleep >= 1)
             assert age(cluster, collector.last_round) < 16
-
-
-async def test_nodes_whose_last_scrape_ran_out_of_time_share_the_places(cluster: Cluster) -> None:
-    for name in ("n1", "n2", "n3", "n4"):
-        await cluster.add(name, SILENCE)
-    settings = ScrapeSettings(timeout=0.2, late_at_once=2)
-    async with cluster.collecting(settings=settings):
-        await cluster.round()
-        kubelets = cluster.kubelets.values()
-        assert sum(each.most_open for each in kubelets) == 4
-        await cluster.heard.until(lambda: cluster.clock.asleep == 4)
-        for each in kubelets:
-            each.most_open = 0
-        seen: list[int] = []
-        cluster.heard.look = lambda: seen.append(sum(len(each.seen) for each in kubelets))
-        await cluster.round()
-    # The first two end before the next two begin.
-    assert seen[0] == 4 + 2
-    assert seen[-1] == 4 + 4
 
 
 async def test_an_observer_that_raises_ends_nothing(cluster: Cluster) -> None:
@@ -141,7 +122,7 @@ async def test_a_selector_that_no_node_matches_is_told_once_the_nodes_were_liste
 ) -> None:
     """Else the server would never be ready, and say nothing about it."""
     await cluster.add("n1")
-    async with cluster.collecting(node_selector="pool=none") as collector:
+    async with cluster.collecting(settings=ScrapeSettings(node_selector="pool=none")) as collector:
         assert cluster.heard.unselected == ["pool=none"]
         assert collector.held_back
     heard = Heard()
@@ -159,13 +140,12 @@ async def test_a_node_that_is_seen_while_the_scraper_ends_is_not_scraped(cluster
         clock=cluster.clock,
         observer=cluster.heard,
         settings=ScrapeSettings(),
-        address_types=("InternalIP",),
     )
     running = asyncio.create_task(scraper.run())
     await asyncio.sleep(0)
     running.cancel()
     await asyncio.wait([running])
-    late = KubeletAddressing().fleet_node(Node(metadata=Metadata(name="late")))
+    late = fleet_node(Node(metadata=Metadata(name="late")), ScrapeSettings())
     scraper.put(late)
     assert "scrape late" not in {task.get_name() for task in asyncio.all_tasks()}
     # What the watch tells of it then is no error.

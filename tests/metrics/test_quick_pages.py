@@ -1,6 +1,5 @@
 """The quick reader says what the full reader says, or says nothing. The full reader is judged by metrics-server itself."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.metrics.columns import ABSENT, Columns
-from kubevouch.metrics.pages import Page, page_of
-from kubevouch.metrics.points import LAST_NS, PodKey, Point
+from kubevouch.metrics.pages import Page
 from kubevouch.metrics.quick_pages import PageForm, quick_page
-from tests.metrics.reading import read_resource_metrics
+from tests.metrics.reading import read_page, said
 
 CASES = Path(__file__).parent / "cases"
 RECORDED = Path(__file__).parents[1] / "kubelet" / "cases"
@@ -21,30 +18,9 @@ REAL = ("kubeadm-1.36-metrics-resource.txt", "kubernetes-1.32-metrics-resource.t
 
 def full(body: bytes) -> Page | None:
     try:
-        return page_of(read_resource_metrics(body, "n1"), 0)
+        return read_page(body)
     except AnswerError:
         return None
-
-
-def measured(containers: Columns, row: int) -> Point | None:
-    at_ns, start_ns = containers.at_ns[row], containers.start_ns[row]
-    if at_ns == ABSENT:
-        return None
-    return Point(at_ns, int(containers.cpu[row] * 1e9), int(containers.memory[row]), start_ns)
-
-
-def said(page: Page) -> tuple[Point | None, dict[tuple[PodKey, str], Point], set[PodKey]]:
-    """What a page comes to: the node, each container that has a measurement, the pods that lack one."""
-    containers = page.containers
-    points = {
-        (pod, containers.layout.names[row]): point
-        for pod, rows in containers.layout.pods.items()
-        for row in rows
-        if (point := measured(containers, row)) is not None
-    }
-    assert containers.present == len(points)
-    assert containers.oldest_ns == min((point.at_ns for point in points.values()), default=LAST_NS)
-    return page.node, points, set(page.incomplete)
 
 
 def agree(body: bytes, form: PageForm | None = None) -> bool:
@@ -72,26 +48,6 @@ def test_pages_of_real_kubelets_are_read_quickly(name: str) -> None:
     assert again is not None
     assert said(again[0]) == said(read)
     assert again[1] is form
-
-
-def test_every_recorded_page_is_read_the_same() -> None:
-    known = 0
-    for line in (CASES / "go-pairs.jsonl").read_text().splitlines():
-        for page in json.loads(line)["pages"]:
-            if page is not None and full(page.encode()) is not None:
-                known += agree(_sorted(page))
-    assert known > 700
-
-
-def _sorted(page: str) -> bytes:
-    """As a kubelet writes it: by family, each under its comments."""
-    told = b""
-    lines = page.encode().splitlines()
-    for family in sorted({line.split(b"{")[0].split(b" ")[0] for line in lines}):
-        own = [line for line in lines if line.startswith((family + b"{", family + b" "))]
-        told += b"# HELP %b [STABLE] It is\n# TYPE %b gauge\n" % (family, family)
-        told += b"".join(line + b"\n" for line in own)
-    return told
 
 
 PAGE = (RECORDED / REAL[1]).read_bytes()

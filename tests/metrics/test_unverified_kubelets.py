@@ -1,4 +1,4 @@
-"""What a kubelet gets that cannot be verified: nothing; a question without a credential; or what an operator signed for.
+"""What a kubelet gets that cannot be verified: nothing, or a question without a credential.
 
 The judge is what the kubelet received.
 """
@@ -9,13 +9,12 @@ import pytest
 
 from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kube.kubeconfig import User
-from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
-from tests.metrics.conftest import ADDRESS, PATH, Cluster, Heard, Live, Page
+from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
 from tests.support.contexts import server_context
-from tests.support.scripted.kubelet import SILENCE, Serve
+from tests.support.scripted.kubelet import SILENCE, Raw, Serve
 
-EVERYWHERE = ScrapeSettings(insecure_everywhere=True)
+EVERYWHERE = ScrapeSettings(insecure=True)
 UNTRUSTED = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 
 
@@ -50,8 +49,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
             'asked without a token, it answered "401 Scripted": `kubevouch apply` gets it a certificate'
         )
         assert collector.store.node("n2") is not None
-        assert collector.results["n1"].reached.doubt.endswith(UNTRUSTED)
-        assert collector.results["n1"].reached.credential == ""
+        assert collector.results["n1"].doubt.endswith(UNTRUSTED)
     assert stranger.sent.count(b"GET /metrics/resource ") == 2
     assert b"Authorization" not in stranger.sent
     assert b"token" not in stranger.sent
@@ -66,7 +64,7 @@ async def test_a_page_that_anybody_may_read_is_read(cluster: Cluster) -> None:
         for _ in range(2):
             assert await cluster.round() == {"n1": None}
         assert collector.store.node("n1") is not None
-        assert collector.results["n1"].reached.doubt
+        assert collector.results["n1"].doubt
         assert len(cluster.heard.changes) == 1
     assert b"Authorization" not in running.sent
 
@@ -117,7 +115,7 @@ async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
         running.cut()
         await cluster.round()
         assert collector.held_back == ""
-        assert collector.results["n1"].reached.doubt == ""
+        assert collector.results["n1"].doubt == ""
         assert running.sent.endswith(b"Authorization: Bearer first-token\r\n\r\n")
         # A node that joins, or one that is lost, does not take the metrics of the others away again.
         await cluster.add("n3", SILENCE)
@@ -209,7 +207,7 @@ async def test_a_share_that_is_asked_for_is_enough_with_the_flag_for_all_kubelet
     for name in ("n1", "n2"):
         await cluster.add(name)
     await cluster.add("n3", cluster.stranger("n3"))
-    settings = ScrapeSettings(insecure_everywhere=True, ready_min_nodes=0.6)
+    settings = ScrapeSettings(insecure=True, ready_min_nodes=0.6)
     async with cluster.collecting(settings=settings) as collector:
         assert collector.held_back
         for _ in range(2):
@@ -249,93 +247,45 @@ async def test_a_kubelet_is_verified_anew_after_a_minute(cluster: Cluster) -> No
     assert running.sent.count(b"Authorization: ") == 1
 
 
-async def test_a_node_that_an_operator_signed_for_gets_the_token(cluster: Cluster) -> None:
-    signed_for = await cluster.add("n1", cluster.stranger("n1"))
-    other = await cluster.add("n2", cluster.stranger("n2"))
-    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}))
-    async with cluster.collecting(settings=settings) as collector:
-        for _ in range(2):
-            await cluster.round()
-        assert collector.store.node("n1") is not None
-        reached = collector.results["n1"].reached
-        assert (reached.credential, bool(reached.doubt)) == ("token", True)
-        [told] = [now for name, _, now in cluster.heard.changes if name == "n1"]
-        assert told.reached == reached
-        assert failure_of(cluster, "n2")[1].endswith(UNTRUSTED)
-    assert signed_for.sent.count(b"Authorization: Bearer first-token\r\n") == 2
-    assert other.sent == b""
-
-
-async def test_names_of_which_there_is_no_node_are_told_once_the_nodes_were_listed(
-    cluster: Cluster,
-) -> None:
-    """A host's short name is none of a Node's: what was signed for would never come about, and nobody would know why."""
-    await cluster.add("n1.example")
-    settings = ScrapeSettings(insecure_nodes=frozenset({"n1", "n1.example", "n2"}))
-    async with cluster.collecting(settings=settings):
-        assert cluster.heard.not_there == [("n1", "n2")]
-    heard = Heard()
-    async with cluster.collecting(heard=heard):
-        assert heard.not_there == []
-
-
-async def test_with_a_client_certificate_no_token_goes_to_whom_is_not_verified(
+async def test_with_a_client_certificate_whoever_is_not_verified_gets_neither(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    signed_for = await cluster.add("n1", cluster.stranger("n1"))
-    other = await cluster.add("n2", cluster.stranger("n2"))
-    verified = await cluster.add("n3", cluster.serve("n3"))
-    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}), insecure_everywhere=True)
+    stranger = await cluster.add("n1", cluster.stranger("n1"))
+    verified = await cluster.add("n2")
     certificate = client_certificate(cluster, tmp_path)
-    async with cluster.collecting(settings=settings, certificate=certificate) as collector:
+    async with cluster.collecting(settings=EVERYWHERE, certificate=certificate):
         for _ in range(2):
             await cluster.round()
-        assert collector.store.node("n1") is not None
-        assert collector.results["n1"].reached.credential == "client certificate"
-        assert collector.store.node("n2") is None
-        assert collector.store.node("n3") is not None
-    assert any(each.client_certificate for each in signed_for.seen)
-    assert b"Authorization" not in signed_for.sent
-    assert not any(each.client_certificate for each in other.seen)
-    assert b"Authorization" not in other.sent
+    assert stranger.sent.count(b"GET ") == 2
+    assert not any(each.client_certificate for each in stranger.seen)
+    assert b"Authorization" not in stranger.sent
     assert verified.sent.count(b"Authorization: Bearer first-token\r\n") == 2
 
 
-async def test_a_node_that_is_verified_gets_what_it_always_gets(cluster: Cluster) -> None:
-    running = await cluster.add("n1")
-    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}), insecure_everywhere=True)
-    async with cluster.collecting(settings=settings) as collector:
-        await cluster.round()
-        assert collector.results["n1"].reached.doubt == ""
-        assert cluster.heard.changes == []
-    assert len(running.seen) == 1
-
-
-async def test_a_new_client_certificate_is_presented_once_it_lies_in_its_file(
-    cluster: Cluster, tmp_path: Path
+async def test_who_answers_in_the_place_of_a_verified_kubelet_gets_no_token(
+    cluster: Cluster,
 ) -> None:
-    running = await cluster.add("n1", cluster.stranger("n1"))
-    settings = ScrapeSettings(insecure_nodes=frozenset({"n1"}))
-    certificate = client_certificate(cluster, tmp_path)
-    async with cluster.collecting(settings=settings, certificate=certificate):
+    """It ends between two scrapes, as when it is restarted, and another one answers."""
+    running = await cluster.add("n1")
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        assert await cluster.round() == {"n1": None}
+        running.behaviour = cluster.stranger("n1")
+        running.cut()
         await cluster.round()
-        client_certificate(cluster, tmp_path)
-        await cluster.round(seconds=60)
-    presented = [each.client_certificate for each in running.seen if each.client_certificate]
-    assert len(set(presented)) == 2
+        assert collector.results["n1"].doubt.endswith(UNTRUSTED)
+    assert running.sent.count(b"GET ") == 2
+    assert running.sent.count(b"Authorization: ") == 1
 
 
-async def test_a_kubelet_that_can_be_verified_at_another_address_is(cluster: Cluster) -> None:
-    addresses = {"InternalIP": "127.0.0.2", "ExternalIP": ADDRESS}
-    addressing = KubeletAddressing(address_types=("InternalIP", "ExternalIP"), use_status_port=True)
-    good = await cluster.add("n1", host="0.0.0.0", addresses=addresses)
-    bad = await cluster.add("n2", cluster.stranger("n2"), host="0.0.0.0", addresses=addresses)
-    async with cluster.collecting(settings=EVERYWHERE, addressing=addressing) as collector:
-        for _ in range(2):
-            await cluster.round()
-        assert collector.results["n1"].reached.doubt == ""
-        assert collector.results["n1"].reached.address == ADDRESS
-        assert collector.results["n2"].reached.address == "127.0.0.2"
-    assert good.sent.count(b"Authorization: ") == good.sent.count(b"GET ") == 2
-    assert bad.sent.count(b"GET ") == 2
-    assert b"Authorization" not in bad.sent
+async def test_an_unverified_kubelet_that_ends_its_connection_does_not_look_verified(
+    cluster: Cluster,
+) -> None:
+    """It kept itself out of the log and the count of unverified kubelets by `Connection: close`."""
+    body = Page("n1").text()
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    answer = {PATH: Raw(head, body, then="close")}
+    await cluster.add("n1", Serve(cluster.stranger("n1").context, answer))
+    async with cluster.collecting(settings=EVERYWHERE) as collector:
+        assert await cluster.round() == {"n1": None}
+        assert "certificate signed by unknown authority" in collector.results["n1"].doubt
+        assert len(cluster.heard.changes) == 1

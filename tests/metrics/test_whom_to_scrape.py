@@ -9,7 +9,8 @@ import pytest
 
 from kubevouch.kube.resources import Node
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import KubeletAddressing
+from kubevouch.metrics.fleet import fleet_node
+from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.x509 import X509Error
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -43,7 +44,7 @@ def node(**status: Any) -> Node:
 def test_the_first_address_of_the_first_type_is_dialled(
     types: tuple[str, ...], address: str
 ) -> None:
-    assert KubeletAddressing(address_types=types).fleet_node(node()).address == address
+    assert fleet_node(node(), ScrapeSettings(address_types=types)).address == address
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_the_first_address_of_the_first_type_is_dialled(
 )
 def test_the_port_of_the_status_counts_if_it_is_to(*, use: bool, told: int, port: int) -> None:
     status = {"daemonEndpoints": {"kubeletEndpoint": {"Port": told}}}
-    assert KubeletAddressing(use_status_port=use).fleet_node(node(**status)).port == port
+    assert fleet_node(node(**status), ScrapeSettings(use_status_port=use)).port == port
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,11 @@ def test_the_port_of_the_status_counts_if_it_is_to(*, use: bool, told: int, port
 def test_a_node_without_the_condition_is_not_ready(
     conditions: list[dict[str, str]], *, ready: bool
 ) -> None:
-    assert KubeletAddressing().fleet_node(node(conditions=conditions)).ready is ready
+    assert fleet_node(node(conditions=conditions), ScrapeSettings()).ready is ready
 
 
 def test_the_rest_of_a_node_is_taken_as_it_is() -> None:
-    found = KubeletAddressing(port=10251).fleet_node(node())
+    found = fleet_node(node(), ScrapeSettings(port=10251))
     assert (found.name, dict(found.labels), found.port) == ("n1", {"a": "b"}, 10251)
     assert found.path == "/metrics/resource"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.running_pods import RunningPod, RunningPods
+from kubevouch.metrics.columns import PodKey
+from kubevouch.metrics.fleet import RunningPod, RunningPods
 from kubevouch.metrics.serving.api import AT_ONCE, MetricsApi
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.messages import HttpRequest, HttpResponse

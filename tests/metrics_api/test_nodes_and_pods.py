@@ -4,15 +4,12 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from kubevouch.metrics.running_pods import RunningPods
+from kubevouch.metrics.fleet import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.serve.messages import HttpRequest, HttpResponse
 from tests.support.clocks import WoundClock
 from tests.support.metered import AT, fixed_fleet, metered, node, pod
 
-TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PREFIX = "/apis/metrics.k8s.io/v1beta1"
 FLEET = fixed_fleet(
     {each.name: each for each in (node("n2"), node("n1", zone="a", tier="1"), node("n3"))},
@@ -87,52 +84,3 @@ async def test_lists_have_what_is_measured_in_order_and_no_version() -> None:
         "p"
     ]
     assert (await told("/namespaces/none/pods"))["items"] == []
-
-
-async def test_a_table_is_what_kubectl_get_prints() -> None:
-    found = await told("/nodes", accept=TABLE)
-    assert [found["kind"], found["apiVersion"]] == ["Table", "meta.k8s.io/v1"]
-    columns = [(each["name"], each["format"]) for each in found["columnDefinitions"]]
-    assert columns == [
-        ("Name", "name"),
-        ("cpu", "quantity"),
-        ("memory", "quantity"),
-        ("Window", "duration"),
-    ]
-    assert found["rows"][0] == {
-        "cells": ["n1", "156433217n", "1037608Ki", "15.023s"],
-        "object": {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": N1["metadata"],
-        },
-    }
-    pods = await told("/namespaces/a/pods/p", accept=TABLE, includeObject="Object")
-    # 20Mi and 1000 in all.
-    assert pods["rows"][0]["cells"] == ["p", "1250u", "20972520", "15.023s"]
-    assert pods["rows"][0]["object"]["containers"] == POD["containers"]
-    nothing = await told("/namespaces/none/pods", accept=TABLE)
-    assert (nothing["rows"], nothing["columnDefinitions"]) == (None, None)
-
-
-FORMS = {
-    "application/vnd.kubernetes.protobuf, */*": "NodeMetricsList",
-    "*/*": "NodeMetricsList",
-    "application/json": "NodeMetricsList",
-    "application/json;q=0.5, application/json;as=Table;v=v1;g=meta.k8s.io": "Table",
-    "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json": (
-        "NodeMetricsList"
-    ),
-    "application/json;as=Other;v=v1;g=meta.k8s.io,application/json": "NodeMetricsList",
-}
-
-
-@pytest.mark.parametrize("accept", FORMS)
-async def test_the_best_form_that_both_know_is_sent(accept: str) -> None:
-    assert (await told("/nodes", accept=accept))["kind"] == FORMS[accept]
-
-
-async def test_a_form_that_is_not_known_is_a_406() -> None:
-    answer = await ask("/nodes", accept="application/vnd.kubernetes.protobuf")
-    assert answer.code == 406
-    assert json.loads(answer.body)["reason"] == "NotAcceptable"

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import msgspec
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from kubevouch.metrics.results import Reached, ScrapeResult
+from kubevouch.metrics.scraping import ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments, scrape_buckets
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.serve.series import AT_ONCE, Distribution, label
@@ -43,28 +42,26 @@ TICKS = [
     "30",
     "+Inf",
 ]
-REACHED = Reached("192.0.2.1")
 STORE = metered({"n1": (1, 1)}, {"n1": {("a", "p"): {"c": (1, 1), "d": (1, 1)}}})
 
 
 class Scrapes(dict[str, ScrapeResult]):
     """The last result of each node, as the scraper keeps them, and the instruments, which count every scrape."""
 
-    def __init__(self, names: list[str], registry: CollectorRegistry | None = None) -> None:
-        numbers = registry or CollectorRegistry()
-        self.instruments = Instruments(numbers, STORE, lambda: names, 15.0, lambda: self)
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.instruments = Instruments(registry or CollectorRegistry(), 15.0)
 
     def pages(self) -> Iterator[str]:
-        return self.instruments.pages()
+        return self.instruments.pages(STORE, self)
 
     def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
         self.instruments.scraped(node, ended=ended, seconds=seconds, reason=reason)
         self[node] = scrape_result(ended, reason)
 
 
-def scrape_result(ended: float, reason: str = "", reached: Reached = REACHED) -> ScrapeResult:
+def scrape_result(ended: float, reason: str = "", doubt: str = "") -> ScrapeResult:
     at = datetime.fromtimestamp(ended, UTC)
-    return ScrapeResult(reason, at, None if reason else at, reached)
+    return ScrapeResult(reason, at, None if reason else at, doubt)
 
 
 def samples(pieces: Iterator[str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -77,7 +74,7 @@ def samples(pieces: Iterator[str]) -> dict[tuple[str, tuple[tuple[str, str], ...
 
 async def test_every_metric_of_metrics_server_is_there_and_ours_are_under_our_name() -> None:
     registry = CollectorRegistry()
-    found = Scrapes(["n1"], registry)
+    found = Scrapes(registry)
     found.scraped("n1", ended=1.0, seconds=0.1, reason="timeout")
     exposition = Exposition(registry, found.pages)
     body = (await exposition.answer(HttpRequest("GET", "/metrics"))).body.decode()
@@ -87,7 +84,7 @@ async def test_every_metric_of_metrics_server_is_there_and_ours_are_under_our_na
 
 
 def test_buckets_are_those_of_metrics_server() -> None:
-    found = samples(Scrapes([]).pages())
+    found = samples(Scrapes().pages())
     for name, expected in (
         ("metrics_server_api_metric_freshness_seconds_bucket", FRESHNESS),
         ("metrics_server_manager_tick_duration_seconds_bucket", TICKS),
@@ -118,7 +115,7 @@ def test_a_distribution_is_written_as_a_histogram_of_prometheus() -> None:
 
 def test_a_node_is_told_with_its_last_result_until_it_is_gone() -> None:
     names = ["n1", "n2"]
-    found = Scrapes(names)
+    found = Scrapes()
     found.scraped("n1", ended=1795671768.5, seconds=0.02)
     found.scraped("n2", ended=1795671769.0, seconds=10.0, reason="timeout")
     told = samples(found.pages())
@@ -134,14 +131,14 @@ def test_a_node_is_told_with_its_last_result_until_it_is_gone() -> None:
         (failure, (("node", "n2"), ("reason", "timeout")))
     ]
     assert told["metrics_server_storage_points", (("type", "container"),)] == 2
-    names.remove("n2")
+    found.instruments.forget("n2")
     found.scraped("n1", ended=1795671784.0, seconds=0.02)
     assert not [key for key in samples(found.pages()) if ("node", "n2") in key[1]]
 
 
 def test_a_node_that_went_and_came_back_has_no_result_of_the_one_before_it() -> None:
     """One of its name may have been deleted and made anew between two looks at the metrics."""
-    found = Scrapes(["n1"])
+    found = Scrapes()
     found.scraped("n1", ended=1.0, seconds=0.1, reason="timeout")
     del found["n1"]
     assert not [key for key in samples(found.pages()) if ("node", "n1") in key[1]]
@@ -150,7 +147,7 @@ def test_a_node_that_went_and_came_back_has_no_result_of_the_one_before_it() -> 
 
 
 def test_a_round_takes_as_long_as_its_slowest_scrape() -> None:
-    found = Scrapes(["n1"])
+    found = Scrapes()
     for ended, seconds in ((15.0, 0.1), (20.0, 3.0), (29.9, 0.2), (30.1, 0.3), (46.0, 0.1)):
         found.scraped("n1", ended=ended, seconds=seconds)
     told = samples(found.pages())
@@ -161,7 +158,7 @@ def test_a_round_takes_as_long_as_its_slowest_scrape() -> None:
 def test_pages_of_many_nodes_are_made_in_pieces() -> None:
     """Else a scrape of 5,000 nodes' series stops everything for half a second."""
     names = [f"node-{number:05}" for number in range(3 * AT_ONCE + 1)]
-    found = Scrapes(names)
+    found = Scrapes()
     for name in names:
         found.scraped(name, ended=1.0, seconds=0.1)
     pieces = list(found.pages())
@@ -174,26 +171,9 @@ def test_pages_of_many_nodes_are_made_in_pieces() -> None:
     } == set(names)
 
 
-def test_nodes_that_come_and_go_take_no_memory_where_nobody_asks_for_metrics() -> None:
-    names = ["n1", "n2", "n3"]
-    found = Scrapes(names)
-    for number in range(100):
-        names[number % 3] = f"node-{number}"
-        found.scraped(names[number % 3], ended=1.0, seconds=0.1)
-    assert len(found.instruments._durations) <= 4
-
-
-def test_kubelets_that_are_not_verified_are_counted_by_what_they_get() -> None:
-    given = {"none": 3, "client certificate": 1}
-    found = Scrapes([])
-    for number, credential in enumerate(["", "", "", "client certificate"]):
-        reached = msgspec.structs.replace(REACHED, doubt="expired", credential=credential)
-        found[f"n{number}"] = scrape_result(1.0, reached=reached)
-    found["verified"] = scrape_result(1.0)
-    counted = {
-        labels: value
-        for (name, labels), value in samples(found.pages()).items()
-        if name == "kubevouch_kubelets_unverified"
-    }
-    assert counted == {(("credential", each),): number for each, number in given.items()}
-    assert "unverified" not in "".join(Scrapes([]).pages())
+def test_kubelets_that_are_not_verified_are_counted() -> None:
+    found = Scrapes()
+    for number, doubt in enumerate(["expired", "expired", ""]):
+        found[f"n{number}"] = scrape_result(1.0, doubt=doubt)
+    assert samples(found.pages())["kubevouch_kubelets_unverified", ()] == 2
+    assert "unverified" not in "".join(Scrapes().pages())

@@ -21,7 +21,6 @@ from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
-from tests.support.distributions import distribution
 from tests.support.kubectl import kubectl
 from tests.support.scripted.kubelet import SILENCE, Serve
 from tests.support.self_signed import with_an_address_of_three_bytes
@@ -86,16 +85,17 @@ async def test_kubelets_of_k3s_and_kops_are_read_and_no_impostor_of_theirs(
     kubevouch: Program, cluster: SmallCluster, tmp_path: Path
 ) -> None:
     """Each by the CA that signs kubelets there; the metrics of all are served in one list."""
-    kinds = [distribution(name) for name in ("k3s", "kops")]
+    kinds = {name: Authority(name) for name in ("k3s", "kops")}
     roots = tmp_path / "kubelets.pem"
-    roots.write_bytes(b"".join([cluster.authorities.cluster.pem, *(kind.pem for kind in kinds)]))
+    roots.write_bytes(
+        b"".join([cluster.authorities.cluster.pem, *(kind.pem for kind in kinds.values())])
+    )
     cluster.reviews.allow = lambda spec: spec["user"] == "admin"
     async with contextlib.AsyncExitStack() as stack:
-        for kind in kinds:
-            leaf = kind.of(f"{kind.name}-1")
-            for name in (f"{kind.name}-1", f"{kind.name}-bad"):
-                behaviour = Serve(server_context(kind.sign(leaf)), CountingPage())
-                await cluster.add(stack, name, behaviour)
+        for kind, authority in kinds.items():
+            pair = authority.serving(f"{kind}-1", "127.0.0.1", common_name=f"{kind}-1")
+            for name in (f"{kind}-1", f"{kind}-bad"):
+                await cluster.add(stack, name, Serve(server_context(pair), CountingPage()))
         words = ("--kubelet-certificate-authority", str(roots))
         server = await stack.enter_async_context(started(kubevouch, cluster, *words))
         read: list[str] = []
@@ -108,8 +108,8 @@ async def test_kubelets_of_k3s_and_kops_are_read_and_no_impostor_of_theirs(
                 read = sorted(each["metadata"]["name"] for each in json.loads(text)["items"])
         assert read == ["k3s-1", "kops-1", "n1", "n2"]
         for kind in kinds:
-            await server.told(f'belongs to .*{kind.name}-1.*, not to node {kind.name}-bad"')
-            assert cluster.kubelets[f"{kind.name}-bad"].sent == b""
+            await server.told(f'belongs to .*{kind}-1.*, not to node {kind}-bad"')
+            assert cluster.kubelets[f"{kind}-bad"].sent == b""
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="asks with curl")

@@ -227,14 +227,6 @@ def test_what_is_no_share_is_refused(text: str) -> None:
         context_of(f"--ready-min-nodes={text}")
 
 
-def test_nodes_that_get_a_credential_unverified_are_named_one_by_one() -> None:
-    found = settings(
-        "--kubelet-insecure-tls-nodes=n1,n2", "--kubelet-insecure-tls-nodes", "n3"
-    ).scraping
-    assert found.insecure_nodes == {"n1", "n2", "n3"}
-    assert not found.insecure_everywhere
-
-
 def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
     found = settings("--requestheader-uid-headers=X-Remote-Uid,X-Uid")
     assert found.given.headers.uid == ("X-Remote-Uid", "X-Uid")

@@ -40,7 +40,6 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             "--authentication-token-webhook-cache-ttl=0s",
             "--authorization-webhook-cache-authorized-ttl=0s",
             "--kubelet-insecure-tls",
-            "--kubelet-insecure-tls-nodes=n1",
             "--ready-min-nodes=12.5%",
             "--requestheader-allowed-names=front-proxy-client",
             "--audit-log-path=-",
@@ -64,7 +63,6 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch plan")
             await server.told(r"^W.*/readyz fails until 12.5% of the ready nodes were read")
             await server.told(r"^W.*--requestheader-allowed-names has no effect")
-            await server.told(r'^W.*--kubelet-insecure-tls-nodes: .* nodes="n1" credential="token"')
             await server.told(r'^W.*"Flags without a meaning.*flags="--audit-log-path"')
             await server.told(r"^W.*TLS_RSA_WITH_RC4_128_SHA is broken")
             await server.told(r'^W.*belong to no flag.* words="false"')

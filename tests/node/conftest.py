@@ -45,12 +45,6 @@ class Sshd:
         )
 
 
-@pytest.fixture(scope="session")
-def one_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """An sshd that allows one session a connection."""
-    yield from _sshd(tmp_path_factory, "MaxSessions 1\n")
-
-
 def _needs(program: str) -> str:
     found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     if found is None:

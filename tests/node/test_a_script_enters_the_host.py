@@ -103,7 +103,8 @@ def test_whoever_may_not_enter_is_told_which_namespace(host: int, tmp_path: Path
         "--bounding-set=-sys_admin",
         sys.executable,
         "-m",
-        "kubevouch.node.io.host_shell",
+        "kubevouch.node.io.in_pod",
+        "enter",
     ]
     ran = subprocess.run(
         [*words, str(host)], capture_output=True, text=True, timeout=60, check=False

@@ -14,10 +14,10 @@ import pytest
 
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io import shell
-from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.io.sudo import SudoDoor, SudoPassword
+from kubevouch.node.io.sudo import SudoEntry, SudoPassword
 from kubevouch.node.script import Script
+from kubevouch.node.transport import run_on_first_known
 
 from .conftest import Sshd, _sshd
 from .sudo_host import PASSWORD, SHELLS, USER, SudoHost
@@ -126,11 +126,10 @@ async def test_a_password_that_was_typed_in_is_given_where_sudo_asks(
         SHELL_WITH, "Defaults timestamp_type=global, timestamp_timeout=5, log_input, log_output"
     )
     ssh = machine_with_sudo.ssh(password=typed_in(PASSWORD))
-    async with ssh.holding("node-1"):
-        for _ in range(2):
-            ran = await ssh.run_script("node-1", WHO, timeout=60)
-            assert ran.answer.said == "root"
-            assert ran.host_key
+    for _ in range(2):
+        ran = await ssh.run_script("node-1", WHO, timeout=60)
+        assert ran.answer.said == "root"
+        assert ran.host_key
     # What it ran, not what it was asked for without a password.
     assert machine_with_sudo.log().count("TSID=") == 2
     assert not machine_with_sudo.remembers()
@@ -199,7 +198,7 @@ async def test_no_banner_gets_a_password(
 
 
 def _former(password: SudoPassword) -> str:
-    shown = SudoDoor(password).entry("node-1").shell
+    shown = SudoEntry(password, "node-1").shell
     assert "is-asked" in shown
     assert "asks for the password: " in shown
     return shown
@@ -211,12 +210,15 @@ async def _root_is_not_asked(sshd: Sshd, password: SudoPassword) -> None:
     assert (password.taken_at, password.refused_at) == (set(), set())
 
 
-async def test_a_node_that_gives_no_answer_counts_as_one_that_has_refused(tmp_path: Path) -> None:
+async def test_a_node_that_gives_no_answer_counts_as_one_that_has_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may have counted as a wrong try there. The far side is a script, since it has to be a liar."""
     given = tmp_path / "given"
-    door = SudoDoor(typed_in("the word"), answers_within=0.5)
+    monkeypatch.setattr("kubevouch.node.io.sudo._ANSWERS_WITHIN", 0.5)
+    password = typed_in("the word")
     for host in ("node-1", "node-1", "node-2"):
-        entry = door.entry(host)
+        entry = SudoEntry(password, host)
         marks = re.findall(r"kubevouch-[0-9a-f]{16}-is-asked", entry.shell)
         prompt = re.findall(r'-p "([^"]+)"', entry.shell)
         silent = f"echo {marks[0]}; read -r go; [ $go = yes ] || exit 1; printf '%s' '{prompt[0]}' >&2; read -r it; echo \"$it\" >>{given}; sleep 60"

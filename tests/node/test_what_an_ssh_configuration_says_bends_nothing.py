@@ -83,21 +83,15 @@ async def all_ended(folder: Path) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
 @pytest.mark.parametrize("bent", BENT)
 async def test_a_script_goes_there_and_its_answer_comes_back(
-    sshd: Sshd, folder: Path, bent: str, *, held: bool
+    sshd: Sshd, folder: Path, bent: str
 ) -> None:
     ssh = configured(sshd, folder, BENT[bent])
-    if held:
-        async with ssh.holding("node-1"):
-            results = [await ssh.run_script("node-1", HOW, timeout=20) for _ in range(2)]
-    else:
-        results = [await ssh.run_script("node-1", HOW, timeout=20)]
-    for each in results:
-        assert each.answer.said == "none"
-        assert (each.host_key, each.dialled) == (sshd.host_key, "127.0.0.1")
-        assert each.known_as
+    result = await ssh.run_script("node-1", HOW, timeout=20)
+    assert result.answer.said == "none"
+    assert (result.host_key, result.dialled) == (sshd.host_key, "127.0.0.1")
+    assert result.known_as
     await all_ended(folder)
     assert [each.name for each in folder.iterdir()] == ["config"]
 
@@ -127,9 +121,8 @@ exec @SSH@ "$@"
 """
 
 
-@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
 async def test_an_ssh_that_does_not_know_these_settings_is_given_none_of_them(
-    sshd: Sshd, folder: Path, *, held: bool
+    sshd: Sshd, folder: Path
 ) -> None:
     found = shutil.which("ssh")
     assert found
@@ -137,10 +130,6 @@ async def test_an_ssh_that_does_not_know_these_settings_is_given_none_of_them(
         (Path(programs) / "ssh").write_text(OLD.replace("@SSH@", found))
         (Path(programs) / "ssh").chmod(0o755)
         ssh = configured(sshd, folder, "RequestTTY force", PATH=f"{programs}:{os.environ['PATH']}")
-        if held:
-            async with ssh.holding("node-1"):
-                result = await ssh.run_script("node-1", HOW, timeout=20)
-        else:
-            result = await ssh.run_script("node-1", HOW, timeout=20)
+        result = await ssh.run_script("node-1", HOW, timeout=20)
     assert (result.answer.said, result.host_key) == ("none", sshd.host_key)
     await all_ended(folder)

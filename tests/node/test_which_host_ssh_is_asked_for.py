@@ -13,13 +13,12 @@ import pytest
 from kubevouch.kube.resources import Node
 from kubevouch.node.destination import destination_of
 from kubevouch.node.errors import NodeUnreachable, ScriptFailed
-from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import Script
+from kubevouch.node.transport import run_on_first_known
 from kubevouch.policy.claims import NameSource
-from kubevouch.rollout.act.confirm import confirm_addresses
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.survey_node import hosts_of, survey_node
+from kubevouch.rollout.act.look import confirm_addresses, hosts_of, survey_node
 
 from .conftest import Sshd
 

@@ -112,9 +112,6 @@ class Machines:
     async def destination(self, host: str) -> Destination:
         return Destination(host, lookup=host, is_known=host in self.by_name)
 
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
-        return contextlib.nullcontext()
-
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:

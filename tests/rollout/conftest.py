@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.kubelet.splice import changed_line
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.node.script import Script
 from kubevouch.rollout.decide.transaction import (
     NodeChange,

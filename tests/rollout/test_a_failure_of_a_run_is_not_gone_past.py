@@ -11,12 +11,11 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.plan import LeadsOn
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.support.stage import DOMAIN, kind_of
 from tests.support.unhurried import GENEROUS
 
@@ -29,7 +28,7 @@ GENEROUS_GATES = RolloutTimeouts(gates=120, soak=0)
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubevouch.rollout.act.away_nodes._PATIENCE", 0.0)
+    monkeypatch.setattr("kubevouch.rollout.act.precheck._PATIENCE", 0.0)
 
 
 def _is_down(machine: Machine) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
 from tests.support.shells import SHELLS, becomes_sh
 

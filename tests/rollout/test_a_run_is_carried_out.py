@@ -80,7 +80,7 @@ async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It served a certificate of another CA at the check. Where it still does, it is changed."""
-    monkeypatch.setattr("kubevouch.rollout.act.look_again._FRESH", -1.0)
+    monkeypatch.setattr("kubevouch.rollout.act.check._FRESH", -1.0)
     async with acting(HEALTHY, "healthy-worker") as here:
         machine = here.machines.by_name[WORKER]
         serve(here.stage, WORKER, Authority().serving(WORKER, *machine.addresses, node=WORKER))
@@ -151,17 +151,17 @@ async def test_a_node_that_vanishes_before_its_turn_is_skipped_and_the_others_ar
         assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
-async def test_what_has_changed_between_the_check_and_a_nodes_turn_stops_it() -> None:
+async def test_what_has_changed_between_the_check_and_a_nodes_turn_stops_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The question was left open over night; a drop-in came meanwhile."""
+    monkeypatch.setattr("kubevouch.rollout.act.check._FRESH", -1.0)
     async with acting(SELF_SIGNED, "expired-worker") as here:
         checked = await check(await here.plan(WORKER), here.context)
         machine = here.machines.by_name[WORKER]
         start = msgspec.structs.replace(machine.survey.next_start, needs_reload=b"yes")
         machine.survey = msgspec.structs.replace(machine.survey, next_start=start)
-        hours_ago = replace(
-            checked.nodes[0], surveyed=checked.nodes[0].surveyed - timedelta(hours=9)
-        )
-        result = await apply(replace(checked, nodes=(hours_ago,)), here.context, QUICK)
+        result = await apply(checked, here.context, QUICK)
         [node] = result.nodes
         assert node.outcome is NodeOutcome.STOPPED
         assert "NeedDaemonReload" in node.why

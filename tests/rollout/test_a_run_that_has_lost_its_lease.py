@@ -70,11 +70,13 @@ async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it() -> N
         assert run.stopped == ""
 
 
-async def test_its_result_names_the_run_that_has_it_now() -> None:
+async def test_it_begins_on_no_node_and_its_result_names_the_run_that_has_it_now() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         checked = await check(await here.plan(WORKER, SECOND), here.context)
         hold = await lost(here)
         result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
+        assert not [name for _, name in here.machines.ran if "transaction" in name]
+    assert "run bbbb of bob@desk" in result.nodes[0].why
     assert result.lost_lease == TO_BOB
     assert [each.outcome for each in result.nodes] == [STOPPED, UNTOUCHED]
     assert result.exit_code is ExitCode.STOPPED
@@ -95,6 +97,10 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when() -> None:
             with pytest.raises(NotTheHolder):
                 await hold.confirm()
             result = await running
+        scripts = [name for _, name in here.machines.ran if "transaction" in name]
+    assert scripts == ["transaction (begin)"], (
+        "it is not put back: the other run may be about to prove it"
+    )
     node, other = result.nodes
     assert (node.outcome, node.armed, other.outcome) == (NodeOutcome.UNKNOWN, True, UNTOUCHED)
     said = re.search(

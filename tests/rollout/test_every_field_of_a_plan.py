@@ -139,7 +139,7 @@ def would_do(checked: CheckedPlan) -> dict[str, object]:
     life = timedelta(days=1)
     for each in checked.nodes:
         node = each.plan
-        change = change_of(node, each.survey, "RUN", content=each.content, switch_seconds=60)
+        change = change_of(node, each.survey, "RUN", content=each.found.content, switch_seconds=60)
         seed = seed_of(node, each.survey, now=NOW, life=life, serials=(1, 2))
         assert seed is not None
         # Its authority's key is new each time, and which addresses are in it is looked at below.

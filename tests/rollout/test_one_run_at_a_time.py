@@ -303,22 +303,6 @@ def taken_over(here: Acting) -> None:
     )
 
 
-async def test_a_run_that_has_lost_it_begins_on_no_node_and_writes_no_config_map() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(), here.context)
-        here.machines.ran.clear()
-        result = await apply(
-            checked, replace(here.context, lease=await lost(here)), RolloutTimeouts(6)
-        )
-        assert {each.outcome for each in result.nodes} <= {
-            NodeOutcome.STOPPED,
-            NodeOutcome.UNTOUCHED,
-        }
-        assert "run bbbb of bob@desk" in result.nodes[0].why
-        assert result.exit_code is ExitCode.STOPPED
-        assert not [name for _, name in here.machines.ran if "transaction" in name]
-
-
 async def test_a_run_that_has_lost_it_approves_nothing() -> None:
     async with acting(DARK, "pending-worker") as here:
         checked = await check(await here.plan(WORKER), here.context)
@@ -328,31 +312,6 @@ async def test_a_run_that_has_lost_it_approves_nothing() -> None:
         assert [each.outcome for each in result.nodes] == [NodeOutcome.STOPPED]
         assert result.nodes[0].seconds < 5
         assert result.nodes[0].csrs == ()
-
-
-async def test_a_node_in_hand_is_left_to_the_one_who_took_over() -> None:
-    """It is not put back by us: that one may be about to prove it."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        checked = await check(plan, here.context)
-        machine = here.machines.by_name[WORKER]
-        machine.transaction = [answered(TransactionState.BEGUN)]
-        async with Operator(ALICE, SystemClock()).lease().held(here.context.api) as hold:  # type: ignore[arg-type]
-
-            async def take_over() -> None:
-                while not [name for _, name in here.machines.ran if "transaction" in name]:
-                    await asyncio.sleep(0.01)
-                taken_over(here)
-
-            other = asyncio.create_task(take_over())
-            result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(60))
-            await other
-        [node] = result.nodes
-        assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
-        assert "run bbbb of bob@desk" in node.why
-        assert [name for _, name in here.machines.ran if "transaction" in name] == [
-            "transaction (begin)"
-        ]
 
 
 @pytest.mark.parametrize("how", ["cancelled", "an error of ours"])

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.rollout.act.fleet_run import FleetRun, Reached
-from kubevouch.rollout.act.read_workloads import read_workloads
+from kubevouch.rollout.act.fleet_run import FleetRun, Reached, read_workloads
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode
 from kubevouch.rollout.decide.order import HeldInCommon, Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult

@@ -10,10 +10,10 @@ from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.plan import LeadsOn, Plan, PodPlace
+from kubevouch.rollout.decide.plan import Plan, PodPlace
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority
 from tests.support.stage import kind_of
@@ -107,7 +107,7 @@ async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by
         _asked_again(here)
         (left_out,) = (await _plan(here, accepted=said)).left_out
         assert "by pod nobody can tell which machine answers" in left_out.reason
-        assert left_out.leads_on is LeadsOn.SSH
+        assert left_out.leads_on is LeadsOn.BY_SSH
         with pytest.raises(StoppedBefore, match="somebody else has asked"):
             await check(plan, here.context)
         here.machines.name = "ssh"

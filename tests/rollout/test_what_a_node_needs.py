@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from kubevouch.rollout.decide.need import Need, NeedKind, need_of
-from kubevouch.rollout.decide.plan import LeadsOn
+from kubevouch.rollout.errors import LeadsOn
 from kubevouch.tls import FailureKind, HandshakeFailure
 
 from .recorded import recorded

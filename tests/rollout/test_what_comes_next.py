@@ -24,10 +24,15 @@ from kubevouch.rollout.decide.next_step import (
     next_for_left_out,
     shows_an_answer,
 )
-from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn, LeftOut, Plan, PodPlace
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    LeftOut,
+    Plan,
+    PodPlace,
+)
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState, RunOnNode
-from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 from kubevouch.system_clock import SystemClock
 from tests.rollout.recorded import plan_of, planned, recorded
 

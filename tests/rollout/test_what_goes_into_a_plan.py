@@ -6,9 +6,7 @@ import pytest
 
 from kubevouch.errors import UsageError
 from kubevouch.policy.claims import NameSource
-from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.plan import ChangeKind, LeadsOn
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.decide.plan import ChangeKind
 
 from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from .staged import not_ready, of
@@ -48,21 +46,6 @@ async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason()
         assert reasons[SECOND] == "it is NotReady"
         assert reasons[THIRD] == "it runs windows"
         assert "leaves out 3 nodes" in plan.config_map_note
-
-
-@pytest.mark.parametrize(
-    ("lacks", "way"),
-    [("away", LeadsOn.REACH), ("rootless", LeadsOn.ROOT), ("mute", LeadsOn.NODE)],
-)
-async def test_what_leads_on_tells_a_node_that_is_away_from_one_on_which_nobody_is_root(
-    lacks: str, way: LeadsOn
-) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        setattr(here.machines.by_name[WORKER], lacks, True)
-        with pytest.raises(StoppedBefore) as stopped:
-            await check(plan, here.context)
-        assert (stopped.value.way, stopped.value.where) == (way, WORKER)
 
 
 def _windows(node: Any) -> Any:

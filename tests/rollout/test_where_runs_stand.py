@@ -14,7 +14,7 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import SurveyedRun
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.rollout.decide.next_for_status import exit_code_of
 from kubevouch.rollout.decide.run_status import (
     NodeState,

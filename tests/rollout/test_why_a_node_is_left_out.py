@@ -6,15 +6,17 @@ import msgspec
 import pytest
 
 from kubevouch.errors import UsageError
+from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut
+from kubevouch.rollout.decide.plan import LeftOut, only_nodes
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.rollout.acting import SECOND, SELF_SIGNED, THIRD, WORKER, acting
 from tests.rollout.staged import a_run
 from tests.rollout.test_a_plan_is_a_file import PLAN
 
 
-async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> None:
+async def test_a_plan_a_status_and_a_check_know_the_host_that_was_asked_in_vain() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here:
         plan = await here.plan(WORKER, SECOND, THIRD)
         here.machines.by_name[WORKER].away = True
@@ -28,6 +30,10 @@ async def test_a_plan_and_a_status_know_the_host_that_was_asked_in_vain() -> Non
         assert asked == list(zip((WORKER, SECOND, THIRD), why, strict=True))
         left_out = (await here.plan(WORKER, SECOND, THIRD)).left_out
         assert asked == [(each.host, each.leads_on) for each in left_out]
+        for node, way in asked:
+            with pytest.raises(StoppedBefore) as stopped:
+                await check(only_nodes(plan, [node]), here.context)
+            assert (stopped.value.where, stopped.value.way) == (node, way)
 
 
 async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_armed() -> None:

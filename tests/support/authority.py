@@ -36,18 +36,19 @@ class Authority:
         *identities: str,
         node: str | None = None,
         common_name: str | None = None,
+        group: str | None = None,
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> Pair:
         """A serving certificate for names and addresses; for a kubelet's (O and CN as its signer sets), name the node.
 
-        common_name: another CN, without an O.
+        common_name: another CN. group: its O.
         """
         return self._pair(
             self._ca.issue_cert(
                 *identities,
                 common_name=f"system:node:{node}" if node else common_name,
-                organization_name="system:nodes" if node else None,
+                organization_name="system:nodes" if node else group,
                 not_before=not_before,
                 not_after=not_after,
             )

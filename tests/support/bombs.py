@@ -15,12 +15,6 @@ ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 """YAML: whoever follows the aliases of `*i` finds 43 million words."""
 
-MERGES = "a: &a {x: 1, y: 2}\n" + "".join(
-    f"{b}: &{b} {{<<: [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]}}\n"
-    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-)
-"""The same with merge keys, which a reader must follow to build any mapping at all."""
-
 
 def gzip_bomb(size: int, filler: bytes = b"\0") -> bytes:
     """A valid gzip of so many MiB of one byte. One MiB of them is packed, and repeated: to pack all takes long."""

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from kubevouch.metrics.columns import Owner
-from kubevouch.metrics.fleet import Fleet, FleetNode
+from kubevouch.metrics.columns import Owner, PodKey, Point
+from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod, RunningPods
 from kubevouch.metrics.pages import Measurement, Page, columns_of
-from kubevouch.metrics.points import PodKey, Point
-from kubevouch.metrics.running_pods import RunningPod, RunningPods
 from kubevouch.metrics.store import MetricsStore
 from tests.support.clocks import WoundClock
 

@@ -12,7 +12,6 @@ from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kubelet.io.trust import KubeletRoots
-from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
@@ -72,9 +71,7 @@ async def server_in_loop(
             roots=lambda: roots,
             credentials=UserCredentials(access.user, clock),
             rng=lambda: 0.0,
-            addressing=KubeletAddressing(use_status_port=True),
-            settings=ScrapeSettings(resolution=resolution),
-            check_time=False,
+            settings=ScrapeSettings(resolution=resolution, use_status_port=True, check_time=False),
         )
         serving = ServingOptions("127.0.0.1", 0, TlsSources(source))
         task = asyncio.create_task(serve(parts, serving, one.stop, ready))

@@ -9,7 +9,7 @@ from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.node_files import KUBELET_CONF, NodeFile, NodeFiles, kubelet_pki
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import CERT_DIR
-from kubevouch.kubelet.pki import FileKind, PkiFile, ServingMode, next_serving
+from kubevouch.kubelet.pki import ServingMode, next_serving
 from kubevouch.x509 import node_name_of, write_certificates
 from kubevouch.x509.kinds import NODE_PREFIX
 
@@ -66,8 +66,8 @@ def kubelet_serving(files: NodeFiles, at: datetime) -> NodeFile | None:
         return None  # no kubelet here: a backup of /etc, say
     configuration = configured.configuration
     own = (configuration.tls_cert_file, configuration.tls_private_key_file)
-    entries = tuple(_entries(files, (*kubelet_pki(flags.cert_dir), *filter(None, own))))
-    serving = next_serving(configuration, flags.cert_dir, entries, at)
+    found = dict(_certificates(files, (*kubelet_pki(flags.cert_dir), *filter(None, own))))
+    serving = next_serving(configuration, flags.cert_dir, found, at)
     if not serving.path:
         return (
             None
@@ -86,12 +86,11 @@ def _has_pair(files: NodeFiles) -> bool:
     return any(files.has(path) for path in kubelet_pki(folder))
 
 
-def _entries(files: NodeFiles, paths: tuple[str, ...]) -> Iterator[PkiFile]:
+def _certificates(files: NodeFiles, paths: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """By path, in PEM. A link that leads nowhere is not there: a kubelet takes what comes next."""
     for path in dict.fromkeys(paths):
         file = files.get(path)
-        if file is not None:
-            # A link that leads nowhere, among them: a kubelet takes what comes next.
-            kind = FileKind.LINK if file.leads_nowhere else FileKind.FILE
-            yield PkiFile(path, kind, certificates=write_certificates(file.chain))
-        elif path.endswith(".key") and not files.has_keys:
-            yield PkiFile(path, FileKind.FILE)
+        if file is not None and not file.leads_nowhere:
+            yield path, write_certificates(file.chain)
+        elif file is None and path.endswith(".key") and not files.has_keys:
+            yield path, b""

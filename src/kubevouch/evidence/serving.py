@@ -6,7 +6,7 @@ from kubevouch.clock import Clock
 from kubevouch.evidence.snapshot import Served, TrustedRoots, flag_value
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.x509 import Verdict, VerifyReason, verify
+from kubevouch.x509 import VerifyReason, verify
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
 """The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
@@ -44,19 +44,6 @@ def scraped_address(node: Node, types: Sequence[str]) -> str | None:
     return None
 
 
-def other_addresses(nodes: Iterable[Node], types: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By node, what ours tries where the first address is not covered by the certificate, or is a name that nobody knows."""
-    return {
-        node.name: tuple(
-            address.address
-            for wanted in types
-            for address in node.status.addresses
-            if address.type == wanted and address.address
-        )[1:]
-        for node in nodes
-    }
-
-
 def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
     """The targets to dial. A node without an address is left out."""
     for node in nodes:
@@ -65,27 +52,15 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
             yield Target(address, node=node.name, port=node.kubelet_port)
 
 
-def judge_served(
-    dialled: DialResult, trust: TrustedRoots | None, clock: Clock, others: Sequence[str] = ()
-) -> Served:
-    """The result of a dial with the verdict on the certificate. others: addresses that will do as well."""
-    if dialled.leaf is None or trust is None:
-        return Served(dialled.target.node, dialled.target.address, dialled, None)
-
-    def verdict_for(address: str) -> Verdict:
-        assert dialled.leaf is not None
-        assert trust is not None
-        return verify(
+def judge_served(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) -> Served:
+    """The result of a dial with the verdict on the certificate."""
+    target, verdict = dialled.target, None
+    if dialled.leaf is not None and trust is not None:
+        verdict = verify(
             dialled.leaf,
             intermediates=dialled.chain[1:],
             roots=trust.certificates,
-            name=address,
+            name=target.address,
             at=clock.now(),
         )
-
-    first, verdict = dialled.target.address, verdict_for(dialled.target.address)
-    if verdict.reason in NOT_COVERED:
-        for address in others:
-            if (other := verdict_for(address)).trusted:
-                return Served(dialled.target.node, address, dialled, other)
-    return Served(dialled.target.node, first, dialled, verdict)
+    return Served(target.node, target.address, dialled, verdict)

@@ -24,7 +24,7 @@ from kubevouch.kube.resources import (
     Service,
 )
 from kubevouch.kubelet.dial_result import DialResult
-from kubevouch.kubelet.problems import Problem
+from kubevouch.kubelet.document import Problem
 from kubevouch.x509 import Certificate, Verdict
 
 METRICS_SERVER_NAMESPACE = "kube-system"

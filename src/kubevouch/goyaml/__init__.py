@@ -52,7 +52,6 @@ class FaultKind(StrEnum):
 class Oddity(StrEnum):
     """Something that is read, but that an edit of the file must not meet."""
 
-    ALIAS = "alias"
     MERGE_KEY = "merge-key"
     DUPLICATE_KEY = "duplicate-key"
     FURTHER_DOCUMENT = "further-document"
@@ -222,7 +221,6 @@ class _Composer:
         return node
 
     def _aliased(self, anchor: str, position: Position, depth: int) -> YamlNode:
-        self._note(Oddity.ALIAS, position, "")
         node = self._anchors.get(anchor)
         if node is None:
             what = f"alias *{anchor} stands before its anchor, or inside it"

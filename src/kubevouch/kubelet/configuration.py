@@ -10,9 +10,15 @@ from typing import Final
 import msgspec
 
 from kubevouch.goyaml import Position, YamlNode
-from kubevouch.kubelet.document import ConfigDocument, Tree, Value, read_document
+from kubevouch.kubelet.document import (
+    ConfigDocument,
+    Problem,
+    ProblemKind,
+    Tree,
+    Value,
+    read_document,
+)
 from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
-from kubevouch.kubelet.problems import Problem, ProblemKind
 
 API_VERSION: Final = "kubelet.config.k8s.io/v1beta1"
 KIND: Final = "KubeletConfiguration"
@@ -100,7 +106,8 @@ class ConfigurationFile:
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
     """Reads a configuration file or a drop-in. Never raises: everything wrong becomes a problem.
 
-    The kubelet reads drop-ins more strictly in one way (a duplicate key is fatal), less in another (case is ignored).
+    In a drop-in a duplicate key is fatal to a kubelet. So is a key in wrong case here: what the kubelet makes of it depends on
+    what it merges it with.
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 
@@ -109,25 +116,24 @@ def configuration_of(
     document: ConfigDocument, where: str, *, drop_in: bool = False
 ) -> ConfigurationFile:
     """As read_configuration, from a document that has been read already."""
-    problems = [
-        replace(problem, fatal=True)
-        if drop_in and problem.kind is ProblemKind.DUPLICATE_KEY
-        else problem
-        for problem in document.problems
-    ]
+    problems = list(document.problems)
     values = None
     if document.root is not None:
-        problems += _key_problems(document.root, drop_in=drop_in)
+        problems += _key_problems(document.root)
         problems += _kind_problems(document)
         try:
             values = values_of(document.tree)
         except msgspec.ValidationError as error:
             problems.append(_type_problem(error, document.root))
+    if drop_in:
+        problems = [replace(each, fatal=each.fatal or each.kind in _FATAL) for each in problems]
     if any(problem.fatal for problem in problems):
         values = None
     return ConfigurationFile(where, values, document.tree, tuple(problems))
 
 
+# In a drop-in.
+_FATAL: Final = (ProblemKind.DUPLICATE_KEY, ProblemKind.WRONG_CASE)
 # For a kubelet these mean "not set".
 _EMPTY: Final = {("port",): 0, ("address",): "", ("healthzBindAddress",): "", ("authorization", "mode"): ""}  # fmt: skip
 
@@ -186,24 +192,23 @@ def _in_any_case(tree: Tree, key: str) -> Value:
     return tree[max(written, key=str.encode)] if written else None
 
 
-def _key_problems(root: YamlNode, *, drop_in: bool, prefix: str = "") -> list[Problem]:
+def _key_problems(root: YamlNode, prefix: str = "") -> list[Problem]:
     """Problems with keys that no kubelet knows, in the order of the file."""
     problems: list[Problem] = []
     for entry in root.entries:
         dotted = f"{prefix}.{entry.key}" if prefix else entry.key
         if dotted in KEYS:
             if holds_keys(dotted):
-                problems += _key_problems(entry.node, drop_in=drop_in, prefix=dotted)
+                problems += _key_problems(entry.node, dotted)
         elif not entry.merges:
-            problems.append(_key_problem(dotted, entry.key_node.start, drop_in=drop_in))
+            problems.append(_key_problem(dotted, entry.key_node.start))
     return problems
 
 
-def _key_problem(dotted: str, place: Position, *, drop_in: bool) -> Problem:
+def _key_problem(dotted: str, place: Position) -> Problem:
     meant = right_case(dotted)
     if meant is None:
         what = f"the key {dotted} is unknown to kubelets up to 1.36, which ignore it"
         return Problem(ProblemKind.UNKNOWN_KEY, what, *place[:2], dotted)
-    effect = "counts in a drop-in only by accident" if drop_in else "is ignored"
-    what = f"the key {dotted} {effect}: it is written {meant}"
+    what = f"the key {dotted} has the wrong case: it is written {meant}"
     return Problem(ProblemKind.WRONG_CASE, what, *place[:2], dotted)

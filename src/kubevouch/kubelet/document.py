@@ -6,13 +6,55 @@ errors into problems of a kubelet's file. The nodes are kept since an edit of on
 
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.goyaml import FaultKind, Oddity, Position, YamlNode
 from kubevouch.goyaml.scalars import Scalar
-from kubevouch.kubelet.problems import Problem, ProblemKind
+
+
+class ProblemKind(StrEnum):
+    """The kind of a problem. The values are stable, since JSON shows them."""
+
+    # The file cannot be read: the kubelet would not start, or (the text then says so) only we refuse it.
+    TOO_LARGE = "too-large"
+    EMPTY = "empty"
+    NOT_UTF8 = "not-utf-8"
+    NOT_YAML = "not-yaml"
+    NOT_JSON = "not-json"
+    NESTED_TOO_DEEPLY = "nested-too-deeply"
+    TOO_MANY_ALIASES = "too-many-aliases"
+    NOT_A_MAPPING = "not-a-mapping"
+    WRONG_KIND = "wrong-kind"
+    WRONG_TYPE = "wrong-type"
+    # The file can be read, but part of it has no effect.
+    DUPLICATE_KEY = "duplicate-key"
+    WRONG_CASE = "wrong-case"
+    UNKNOWN_KEY = "unknown-key"
+    FURTHER_DOCUMENT = "further-document"
+    # The file can be read, but an edit has to know about this.
+    MERGE_KEY = "merge-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem. `line` and `column` count from 1; 0 if the whole file is meant. `key` is dotted.
+
+    fatal: the file cannot be used at all.
+    """
+
+    kind: ProblemKind
+    text: str
+    line: int = 0
+    column: int = 0
+    key: str = ""
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.text}" if self.line else self.text
+
 
 LARGEST: Final = 128 * 1024
 """Bytes. kubeadm writes about 1,200; the parser with exact positions reads about 100 KB a second."""
@@ -31,7 +73,6 @@ _FAULTS: Final = {
     FaultKind.TOO_MANY_VALUES: ProblemKind.TOO_MANY_ALIASES,
 }
 _ODDITIES: Final = {
-    Oddity.ALIAS: (ProblemKind.ALIAS, "an alias (*)"),
     Oddity.MERGE_KEY: (ProblemKind.MERGE_KEY, "a merge key (<<)"),
     Oddity.DUPLICATE_KEY: (ProblemKind.DUPLICATE_KEY, "the key {} again"),
     Oddity.FURTHER_DOCUMENT: (
@@ -46,7 +87,7 @@ class ConfigDocument:
     """The first document of a file; kubelets read no other.
 
     content: the file. text: the same without its byte order mark. root: a mapping; None after a fatal problem. tree: the values as a
-    kubelet reads them; the later one of a duplicate key. json: whether a kubelet reads the file as JSON.
+    kubelet reads them; the later one of a duplicate key.
     """
 
     content: bytes
@@ -54,7 +95,6 @@ class ConfigDocument:
     root: YamlNode | None = None
     tree: Tree = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-    json: bool = False
 
 
 class _Stop(Exception):
@@ -82,16 +122,15 @@ def _read(content: bytes) -> ConfigDocument:
     problems: list[Problem] = []
     text = ""
     try:
-        text = _text(content, problems)
-        is_json = _check_json(text, problems)
+        text = _text(content)
         # PyYAML refuses tabs. In JSON they occur between tokens only, so a space in their place changes no position.
-        root = _root(text.replace("\t", " ") if is_json else text, problems)
+        root = _root(text.replace("\t", " ") if _is_json(text) else text, problems)
     except _Stop as stop:
         return ConfigDocument(content, text, problems=(*problems, stop.problem))
-    return ConfigDocument(content, text, root, root.value, tuple(problems), is_json)
+    return ConfigDocument(content, text, root, root.value, tuple(problems))
 
 
-def _text(content: bytes, problems: list[Problem]) -> str:
+def _text(content: bytes) -> str:
     if len(content) > LARGEST:
         what = f"{len(content)} bytes; no more than {LARGEST} are read"
         raise _Stop(ProblemKind.TOO_LARGE, what)
@@ -102,17 +141,11 @@ def _text(content: bytes, problems: list[Problem]) -> str:
         column = error.start - content.rfind(b"\n", 0, error.start)
         what = f"not UTF-8 (byte 0x{content[error.start]:02x})"
         raise _Stop(ProblemKind.NOT_UTF8, what, (line, column)) from None
-    if text.startswith("\ufeff"):
-        text = text.removeprefix("\ufeff")
-        problems.append(Problem(ProblemKind.BOM, "begins with a byte order mark", 1, 1))
-    if "\r\n" in text:
-        line = text.count("\n", 0, text.index("\r\n")) + 1
-        problems.append(Problem(ProblemKind.CRLF, "lines end with CR LF", line))
-    return text
+    return text.removeprefix("\ufeff")
 
 
-def _check_json(text: str, problems: list[Problem]) -> bool:
-    """Checks that a file is JSON. A kubelet reads a file that begins with { as JSON only (utilyaml.IsJSONBuffer)."""
+def _is_json(text: str) -> bool:
+    """Whether a file is JSON. A kubelet reads a file that begins with { as JSON only (utilyaml.IsJSONBuffer)."""
     if not text.lstrip().startswith("{"):
         return False
     try:
@@ -123,7 +156,6 @@ def _check_json(text: str, problems: list[Problem]) -> bool:
         raise _Stop(ProblemKind.NOT_JSON, what, (error.lineno, error.colno)) from None
     except RecursionError:
         pass  # Which depth is too deep depends on the Python. It is far more than is read below, where the place is told.
-    problems.append(Problem(ProblemKind.JSON, "is JSON", 1, 1))
     return True
 
 

@@ -23,29 +23,10 @@ from kubevouch.kubelet.configuration import (
 from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import Flags
-from kubevouch.kubelet.known_keys import KEYS, holds_keys, right_case
+from kubevouch.kubelet.known_keys import KEYS, holds_keys
 
 DEFAULT: Final = "default"
 
-# Defaults that are not the empty value, and values behind a pointer, are always written out. Other values are left
-# out when empty (omitempty), which matters if a drop-in spells the same key in another case.
-_WRITTEN_DEFAULTS: Final[Tree] = {
-    "address": "0.0.0.0",  # noqa: S104 - the kubelet's default, not ours
-    "port": 10250,
-    "healthzPort": 10248,
-    "healthzBindAddress": "127.0.0.1",
-    "enableDebuggingHandlers": True,
-    "failSwapOn": True,
-    "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
-    "authorization": {"mode": "Webhook"},
-}
-_ALWAYS_WRITTEN: Final = (
-    "healthzPort",
-    "enableDebuggingHandlers",
-    "failSwapOn",
-    "authentication.anonymous.enabled",
-    "authentication.webhook.enabled",
-)
 # configfiles.go, resolveRelativePaths; of the main file only.
 _PATHS: Final = (
     "tlsCertFile",
@@ -72,7 +53,7 @@ class EffectiveConfiguration:
     configuration: KubeletConfiguration
     sources: Mapping[str, str] = field(default_factory=dict)
     tree: Tree = field(default_factory=dict)
-    """All keys with their values, also those that `configuration` does not hold; defaults only where drop-ins are merged."""
+    """All keys with their values, also those that `configuration` does not hold; without defaults."""
 
     @property
     def refuses_swap(self) -> bool:
@@ -97,10 +78,10 @@ def effective(
             raise ConfigurationError(found.where, str(found.fatal))
     merged: dict[str, Any] = {}
     if file is not None:
-        own = _absolute(_known(file.tree, ""), posixpath.dirname(file.where))
-        merged = _leaves(own, f"file {file.where}")
-    if drop_ins:
-        merged = _merged(merged, drop_ins)
+        merged = _leaves(_known(file.tree, ""), f"file {file.where}")
+        _make_paths_absolute(merged, posixpath.dirname(file.where))
+    for drop_in in drop_ins:
+        _merge(merged, _leaves(drop_in.tree, f"drop-in {drop_in.where}"))
     for dotted, value, flag in _from_flags(flags):
         _put(merged, dotted, _Leaf(value, f"flag --{flag}"))
     tree, sources = _parted(merged)
@@ -108,16 +89,6 @@ def effective(
         return EffectiveConfiguration(values_of(tree), sources, tree)
     except msgspec.ValidationError as error:
         raise ConfigurationError("the files together", str(error)) from None
-
-
-def _merged(base: dict[str, Any], drop_ins: Sequence[ConfigurationFile]) -> dict[str, Any]:
-    """The file merged with the drop-ins: as JSON with defaults filled in, then decoded again, as the kubelet does it."""
-    merged = _leaves(_WRITTEN_DEFAULTS, DEFAULT)
-    _merge(merged, base)
-    merged = _written(merged, "")
-    for drop_in in drop_ins:
-        _merge(merged, _leaves(drop_in.tree, f"drop-in {drop_in.where}"))
-    return _folded(merged, "")
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
@@ -163,46 +134,15 @@ def _known(tree: Tree, prefix: str) -> Tree:
     return kept
 
 
-def _folded(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The tree with keys in their right case: after a merge the kubelet decodes with encoding/json, which ignores case.
-
-    Keys are in the order of their bytes, and the last of several spellings wins.
-    """
-    if not holds_keys(prefix):
-        return tree
-    kept: dict[str, Any] = {}
-    for key in sorted(tree, key=str.encode):
-        dotted = f"{prefix}.{key}" if prefix else key
-        meant = (right_case(dotted) or dotted).rpartition(".")[2]
-        value = tree[key]
-        if isinstance(value, dict):
-            value = _folded(value, f"{prefix}.{meant}" if prefix else meant)
-        _merge(kept, {meant: value})
-    return kept
-
-
-def _written(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The tree without values that are left out because they are empty."""
-    kept: dict[str, Any] = {}
-    for key, value in tree.items():
-        dotted = f"{prefix}.{key}" if prefix else key
-        if isinstance(value, dict):
-            kept[key] = _written(value, dotted)
-        elif value.value or dotted in _ALWAYS_WRITTEN or not holds_keys(prefix):
-            kept[key] = value
-    return kept
-
-
-def _absolute(tree: Tree, folder: str) -> Tree:
-    merged = _leaves(tree, "")
+def _make_paths_absolute(tree: dict[str, Any], folder: str) -> None:
     for dotted in _PATHS:
         found: Any = tree
         for part in dotted.split("."):
             found = found.get(part) if isinstance(found, dict) else None
-        if isinstance(found, str) and found and not posixpath.isabs(found):
-            path = posixpath.normpath(posixpath.join(folder, found))
-            _put(merged, dotted, _Leaf(path, ""))
-    return _parted(merged)[0]
+        path = found.value if isinstance(found, _Leaf) else None
+        if isinstance(path, str) and path and not posixpath.isabs(path):
+            path = posixpath.normpath(posixpath.join(folder, path))
+            _put(tree, dotted, _Leaf(path, found.source))
 
 
 def _put(tree: dict[str, Any], dotted: str, leaf: _Leaf) -> None:
@@ -225,8 +165,7 @@ def _parted(tree: dict[str, Any], prefix: str = "") -> tuple[Tree, dict[str, str
             sources |= within
         else:
             values[key] = value.value
-            if value.source != DEFAULT:
-                sources[dotted] = value.source
+            sources[dotted] = value.source
     return values, sources
 
 

@@ -6,8 +6,8 @@ util/certificate/certificate_store.go.
 """
 
 import posixpath
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -18,30 +18,6 @@ from kubevouch.x509 import Certificate, X509Error, read_certificates
 ROTATED: Final = "kubelet-server-current.pem"
 _SEED: Final = ("kubelet-server.crt", "kubelet-server.key")
 _SELF_SIGNED: Final = ("kubelet.crt", "kubelet.key")
-
-
-class FileKind(StrEnum):
-    """The kind of a directory entry, without following links."""
-
-    FILE = "file"
-    LINK = "link"
-    FOLDER = "folder"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class PkiFile:
-    """An entry of the folder.
-
-    path: absolute. mode: permission bits; None if not known. target: of a link, as written. certificates: the
-    certificates in the file (or in a link's target), in PEM; empty if there are none.
-    """
-
-    path: str
-    kind: FileKind
-    mode: int | None = None
-    target: str = ""
-    certificates: bytes = b""
 
 
 class ServingMode(StrEnum):
@@ -80,73 +56,58 @@ class NextServing:
     fault: str = ""
     starts: bool = True
 
-    @property
-    def served(self) -> bool:
-        """Whether handshakes would get this certificate."""
-        return bool(self.chain) and not self.fault
-
 
 def next_serving(
-    configuration: KubeletConfiguration, cert_dir: str, files: Iterable[PkiFile], at: datetime
+    configuration: KubeletConfiguration, cert_dir: str, files: Mapping[str, bytes], at: datetime
 ) -> NextServing:
     """What a kubelet would serve with these files.
 
-    files: the entries of the folder, and of tlsCertFile and its key if they exist elsewhere. at: an aware moment, since
-    the kubelet discards an expired rotated certificate.
+    files: by absolute path, the certificates in each file of the folder, in PEM, and of tlsCertFile and its key if they
+    exist elsewhere; without links that lead nowhere. at: an aware moment, since the kubelet discards an expired rotated
+    certificate.
     """
-    by_path = {file.path: file for file in files}
     mode = serving_mode(configuration)
     given = (configuration.tls_cert_file, configuration.tls_private_key_file)
     if mode is ServingMode.BOOTSTRAP:
-        return _rotated(cert_dir, given, by_path, at)
+        return _rotated(cert_dir, given, files, at)
     if mode is ServingMode.SELF_SIGNED:
-        given = (
-            posixpath.join(cert_dir, _SELF_SIGNED[0]),
-            posixpath.join(cert_dir, _SELF_SIGNED[1]),
-        )
-    certificate, key = (_there(by_path, path) for path in given)
-    if certificate and key:
-        return _read(mode, certificate)
-    if mode is ServingMode.SELF_SIGNED and not certificate and not key:
+        given = _within(cert_dir, _SELF_SIGNED)
+    certificate, key = given
+    if certificate in files and key in files:
+        return _read(mode, certificate, files)
+    if mode is ServingMode.SELF_SIGNED and certificate not in files and key not in files:
         return NextServing(mode)
-    missing = given[1] if certificate else given[0]
+    missing = key if certificate in files else certificate
     return NextServing(
         mode,
-        given[0],
+        certificate,
         fault=f"{missing or 'one of the pair'} is missing: the kubelet does not start",
         starts=False,
     )
 
 
+def _within(folder: str, pair: tuple[str, str]) -> tuple[str, str]:
+    return posixpath.join(folder, pair[0]), posixpath.join(folder, pair[1])
+
+
 def _rotated(
-    cert_dir: str, given: tuple[str, str], by_path: dict[str, PkiFile], at: datetime
+    cert_dir: str, given: tuple[str, str], files: Mapping[str, bytes], at: datetime
 ) -> NextServing:
     """The store's order: the current link, then the configured pair, then the seed."""
-    mode = ServingMode.BOOTSTRAP
-    current = _there(by_path, posixpath.join(cert_dir, ROTATED))
-    seed = (posixpath.join(cert_dir, _SEED[0]), posixpath.join(cert_dir, _SEED[1]))
-    pairs = [pair[0] for pair in (given, seed) if all(_there(by_path, path) for path in pair)]
-    found = current or (by_path[pairs[0]] if pairs else None)
-    if found is None:
-        return NextServing(mode)
-    read = _read(mode, found)
+    current = posixpath.join(cert_dir, ROTATED)
+    pairs = ((current, current), given, _within(cert_dir, _SEED))
+    path = next((pair[0] for pair in pairs if all(each in files for each in pair)), None)
+    if path is None:
+        return NextServing(ServingMode.BOOTSTRAP)
+    read = _read(ServingMode.BOOTSTRAP, path, files)
     if read.chain and read.chain[0].not_after < at:
         # The kubelet does not try anything after this in the order.
-        fault = "expired: the kubelet discards it and has none"
-        return NextServing(mode, read.path, read.chain, fault)
+        return replace(read, fault="expired: the kubelet discards it and has none")
     return read
 
 
-def _there(by_path: dict[str, PkiFile], path: str) -> PkiFile | None:
-    """The file, unless it is a link that leads nowhere (a link's end is read through it)."""
-    found = by_path.get(path) if path else None
-    if found is None or (found.kind is FileKind.LINK and not found.certificates):
-        return None
-    return found
-
-
-def _read(mode: ServingMode, file: PkiFile) -> NextServing:
+def _read(mode: ServingMode, path: str, files: Mapping[str, bytes]) -> NextServing:
     try:
-        return NextServing(mode, file.path, read_certificates(file.certificates, file.path))
+        return NextServing(mode, path, read_certificates(files[path], path))
     except X509Error as error:
-        return NextServing(mode, file.path, fault=error.seen)
+        return NextServing(mode, path, fault=error.seen)

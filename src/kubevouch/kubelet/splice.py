@@ -14,10 +14,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from kubevouch.goyaml import MappingEntry, YamlNode
+from kubevouch.goyaml import MappingEntry
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY, ConfigurationFile, configuration_of
-from kubevouch.kubelet.document import ConfigDocument, Value, read_document
-from kubevouch.kubelet.problems import Problem, ProblemKind
+from kubevouch.kubelet.document import ConfigDocument, Problem, ProblemKind, Value, read_document
 from kubevouch.x509 import printable
 
 _BY_HAND: Final = f"set {BOOTSTRAP_KEY}: true by hand"
@@ -169,10 +168,9 @@ def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
     for entry in root.entries:
         if entry.key == BOOTSTRAP_KEY:
             return _replacing(document.text, entry)
-    first, last = root.entries[0].key_node.start, root.entries[-1]
+    first = root.entries[0].key_node.start
     if root.flow:
-        quote = '"' if document.json else ""
-        return _into_flow(document.text, root, f"{quote}{BOOTSTRAP_KEY}{quote}: true", last)
+        return Refusal("the file is JSON, or in braces as JSON is", _BY_HAND, *root.start[:2])
     indent = " " * (first.column - 1)
     return [
         _line_at(document.text, root.end.offset, indent),
@@ -194,18 +192,6 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
     return [_Splice(start, end, "true" if written else " true")]
 
 
-def _into_flow(text: str, root: YamlNode, entry: str, last: MappingEntry) -> list[_Splice]:
-    """Splices for a mapping in braces: after the last entry, or right after the opening brace."""
-    opened = root.start.offset + 1
-    line_start = max(text.rfind("\n", 0, last.key_node.start.offset), root.start.offset) + 1
-    before_key = text[line_start : last.key_node.start.offset]
-    separator = " "
-    if line_start > opened and not before_key.strip():
-        separator = _line_end(text, line_start) + before_key
-    end = last.node.end.offset
-    return [_Splice(end, end, f",{separator}{entry}"), _Splice(opened, opened, f"{entry}, ")]
-
-
 def _line_at(text: str, index: int, indent: str) -> _Splice:
     """A splice that inserts a line, before a line or at the end of a file without a final line end."""
     line = f"{indent}{BOOTSTRAP_KEY}: true"
@@ -223,9 +209,7 @@ def _line_end(text: str, index: int) -> str:
 
 def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
     """Whether the new file equals the old one with the key set, without any new problem."""
-    if new.root is None or new.json != old.json:
-        return False
-    if not _same(new.tree, {**old.tree, BOOTSTRAP_KEY: True}):
+    if new.root is None or not _same(new.tree, {**old.tree, BOOTSTRAP_KEY: True}):
         return False
     return [(p.kind, p.key) for p in new.problems] == [(p.kind, p.key) for p in old.problems]
 

@@ -4,9 +4,7 @@
 - `pages`, `windows`: metrics-server's rules, pure: which samples count, and the rate between two of them;
   `columns` holds the numbers of all containers of a node, `quick_pages` reads a page in the exact form that kubelets write
 - `fleet`: the nodes and pods of the cluster, by watch
-- `scraper`: one task for each node, at its moments (`moments.phase_of`), by `scraping`'s settings; `kubelet_connection`: at
-  which of its addresses a kubelet is asked
-- `results`: what became of each node's last scrape, and how many nodes are read
+- `scraper`: one task for each node, at its moments (`moments.phase_of`), by `scraping`'s settings, which also holds what became of each node
 - `collector`: all of these together, without a server
 - `serving`: the metrics API with discovery and probes, and the server around it
 

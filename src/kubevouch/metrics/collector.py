@@ -14,11 +14,10 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
-from kubevouch.metrics.fleet import Fleet, KubeletAddressing, WatchedFleet
-from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.results import Coverage, ScrapeResult, coverage_of
-from kubevouch.metrics.scraper import Scraper
-from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
+from kubevouch.metrics.columns import PodKey
+from kubevouch.metrics.fleet import Fleet, WatchedFleet
+from kubevouch.metrics.scraper import ScrapeObserver, Scraper
+from kubevouch.metrics.scraping import Coverage, ScrapeResult, ScrapeSettings, coverage_of
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
@@ -45,15 +44,11 @@ class Collector:
         clock: Clock,
         rng: Callable[[], float],
         observer: ScrapeObserver,
-        addressing: KubeletAddressing | None = None,
-        settings: ScrapeSettings | None = None,
-        node_selector: str = "",
-        check_time: bool = True,
+        settings: ScrapeSettings,
         look_up: LookUp = system_look_up,
     ) -> None:
-        settings, addressing = settings or ScrapeSettings(), addressing or KubeletAddressing()
         self._settings, self._clock = settings, clock
-        self._observer, self._node_selector = observer, node_selector
+        self._observer = observer
         self._enough_were_read = False
         self.store = MetricsStore(
             settings.interval, clock=clock, node_of=self._node_of, timeout=settings.timeout
@@ -66,19 +61,16 @@ class Collector:
             clock=clock,
             observer=observer,
             settings=settings,
-            address_types=addressing.address_types,
-            check_time=check_time,
             look_up=look_up,
         )
         self._watched = WatchedFleet(
             api,
-            addressing,
+            settings,
             put=self._scraper.put,
             remove=self._scraper.remove,
             clock=clock,
             rng=rng,
             report=observer.watch_failed,
-            node_selector=node_selector,
             first_listed=self._look_for_nodes,
         )
 
@@ -101,7 +93,8 @@ class Collector:
     def coverage(self) -> Coverage:
         """How many nodes are ready, and which of them are not read (any more)."""
         recent = _RECENT * self._settings.interval
-        return coverage_of(self.fleet.nodes, self.results, now=self._clock.now(), recent=recent)
+        ready = [node.name for node in self.fleet.nodes.values() if node.ready]
+        return coverage_of(ready, self.results, now=self._clock.now(), recent=recent)
 
     @property
     def held_back(self) -> str:
@@ -117,7 +110,7 @@ class Collector:
         if not self._scraper.has_begun:
             return "not every ready node was measured twice yet"
         settings = self._settings
-        share = settings.ready_min_nodes or (1.0 if settings.insecure_everywhere else 0.0)
+        share = settings.ready_min_nodes or (1.0 if settings.insecure else 0.0)
         if not share or self._enough_were_read:
             return ""
         found = self.coverage
@@ -127,12 +120,10 @@ class Collector:
         return ""
 
     def _look_for_nodes(self) -> None:
-        """Whether the nodes that the settings name are there."""
-        nodes = self.fleet.nodes
-        if self._node_selector and not nodes:
-            self._observer.selects_nothing(self._node_selector)
-        elif missing := self._settings.insecure_nodes.difference(nodes):
-            self._observer.no_such_nodes(tuple(sorted(missing)))
+        """Whether the selector leaves any."""
+        selector = self._settings.node_selector
+        if selector and not self.fleet.nodes:
+            self._observer.selects_nothing(selector)
 
     def _node_of(self, pod: PodKey) -> str:
         return self.fleet.pods.node_of(pod)

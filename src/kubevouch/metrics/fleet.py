@@ -6,7 +6,7 @@ it, so that a kubelet can report its own pods only: pods are read as rows of a T
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,16 +20,14 @@ from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.tables import RowForm
 from kubevouch.kubelet.io.names import LONGEST_NAME
-from kubevouch.metrics.running_pods import RunningPod, RunningPods
+from kubevouch.metrics.columns import PodKey
+from kubevouch.metrics.scraping import ScrapeSettings
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
 """Characters of a path: a kubelet may write this annotation of its own Node, and each scrape asks for it."""
 _MOST_TEXTS: Final = 20_000
-_MOST_ADDRESSES: Final = 8
-"""Of a node: it writes them itself, and each may be dialled."""
-ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 
 
 class _Placed(Narrow, frozen=True, kw_only=True):
@@ -52,8 +50,7 @@ _ROWS: Final = RowForm(_PlacedPod, "Node", _placed)
 class FleetNode(msgspec.Struct, frozen=True):
     """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types.
 
-    others: its other addresses of these types, most preferred first. path: "" if its annotation has a longer one than
-    LONGEST_PATH.
+    path: "" if its annotation has a longer one than LONGEST_PATH.
     """
 
     name: str
@@ -62,46 +59,104 @@ class FleetNode(msgspec.Struct, frozen=True):
     port: int
     path: str
     ready: bool
-    others: tuple[str, ...] = ()
-    uid: str = ""
 
 
-class KubeletAddressing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a kubelet is addressed, by metrics-server's flags.
+def fleet_node(node: Node, settings: ScrapeSettings) -> FleetNode:
+    """The node with the address, port and path to scrape."""
+    status_port = node.status.daemon_endpoints.kubelet_endpoint.port
+    path = node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource"
+    return FleetNode(
+        name=node.name,
+        labels=node.metadata.labels,
+        address=_address(node, settings.address_types),
+        port=status_port if settings.use_status_port and status_port else settings.port,
+        path=path if len(path) <= LONGEST_PATH else "",
+        ready=node.ready,
+    )
 
-    address_types: --kubelet-preferred-address-types, most preferred first. port: --kubelet-port. use_status_port:
-    --kubelet-use-node-status-port, which wins over `port` if the Node states one.
-    """
 
-    address_types: tuple[str, ...] = ADDRESS_TYPES
-    port: int = 10250
-    use_status_port: bool = False
+def _address(node: Node, types: tuple[str, ...]) -> str:
+    """That of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
+    found = (
+        each.address
+        for wanted in types
+        for each in node.status.addresses
+        if each.type == wanted and 0 < len(each.address) <= LONGEST_NAME
+    )
+    return next(found, "")
 
-    def fleet_node(self, node: Node) -> FleetNode:
-        """The node with the address, port and path to scrape."""
-        status_port = node.status.daemon_endpoints.kubelet_endpoint.port
-        addresses = self._addresses(node)
-        path = node.metadata.annotations.get(METRICS_PATH) or "/metrics/resource"
-        return FleetNode(
-            name=node.name,
-            uid=node.uid,
-            labels=node.metadata.labels,
-            address=addresses[0] if addresses else "",
-            others=addresses[1:],
-            port=status_port if self.use_status_port and status_port else self.port,
-            path=path if len(path) <= LONGEST_PATH else "",
-            ready=node.ready,
-        )
 
-    def _addresses(self, node: Node) -> tuple[str, ...]:
-        """The first is that of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
-        found = (
-            each.address
-            for wanted in self.address_types
-            for each in node.status.addresses
-            if each.type == wanted and 0 < len(each.address) <= LONGEST_NAME
-        )
-        return tuple(dict.fromkeys(found))[:_MOST_ADDRESSES]
+class RunningPod(msgspec.Struct, frozen=True, gc=False):
+    """A running pod: what selectors match, and the name of its node."""
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    node: str
+
+
+class RunningPods(Mapping[PodKey, RunningPod]):
+    """Every running pod, by namespace and name: who asks for one namespace looks at no other one's pods."""
+
+    def __init__(self, pods: Iterable[RunningPod] = ()) -> None:
+        self._pods: dict[str, dict[str, RunningPod]] = {}
+        self._disordered: set[str] = set()
+        self._count = 0
+        for pod in pods:
+            self.put(pod)
+
+    def put(self, pod: RunningPod) -> None:
+        """Adds a pod, or replaces it."""
+        here = self._pods.setdefault(pod.namespace, {})
+        before = len(here)
+        here[pod.name] = pod
+        if len(here) != before:
+            self._count += 1
+            self._disordered.add(pod.namespace)
+
+    def remove(self, key: PodKey) -> None:
+        """Removes a pod, if it is there."""
+        namespace, name = key
+        here = self._pods.get(namespace)
+        if here is None or here.pop(name, None) is None:
+            return
+        self._count -= 1
+        if not here:
+            del self._pods[namespace]
+            self._disordered.discard(namespace)
+
+    def node_of(self, key: PodKey) -> str:
+        """The name of a pod's node; "" if there is no such pod. Asked for every pod of every page."""
+        here = self._pods.get(key[0])
+        pod = here.get(key[1]) if here is not None else None
+        return "" if pod is None else pod.node
+
+    def of(self, namespace: str) -> tuple[RunningPod, ...]:
+        """The pods of a namespace as they are now, in the order of their names."""
+        here = self._pods.get(namespace)
+        if here is None:
+            return ()
+        if namespace in self._disordered:
+            # Kept in order, so that the next time few names are out of place.
+            self._disordered.discard(namespace)
+            here = self._pods[namespace] = {name: here[name] for name in sorted(here)}
+        return tuple(here.values())
+
+    def everywhere(self) -> Iterator[RunningPod]:
+        """The pods of all namespaces, in the order of namespaces and names; each namespace as it is when reached."""
+        for namespace in sorted(self._pods):
+            yield from self.of(namespace)
+
+    def __getitem__(self, key: PodKey) -> RunningPod:
+        return self._pods[key[0]][key[1]]
+
+    def __iter__(self) -> Iterator[PodKey]:
+        for namespace, here in self._pods.items():
+            for name in here:
+                yield namespace, name
+
+    def __len__(self) -> int:
+        return self._count
 
 
 @dataclass(slots=True)
@@ -146,18 +201,17 @@ class WatchedFleet:
     def __init__(
         self,
         api: ApiClient,
-        addressing: KubeletAddressing,
+        settings: ScrapeSettings,
         *,
         put: Callable[[FleetNode], None],
         remove: Callable[[str], None],
         clock: Clock,
         rng: Callable[[], float],
         report: Callable[[str, KubevouchError], None],
-        node_selector: str = "",
         first_listed: Callable[[], None] = lambda: None,
     ) -> None:
         self._first_listed = first_listed
-        self._addressing = addressing
+        self._settings = settings
         self._put_node, self._remove_node = put, remove
         self.fleet = Fleet()
         self._texts = SharedTexts()
@@ -168,7 +222,7 @@ class WatchedFleet:
             clock=clock,
             rng=rng,
             report=lambda error: report("nodes", error),
-            label_selector=node_selector,
+            label_selector=settings.node_selector,
         )
         self._pod_watch = Watch(
             api,
@@ -197,7 +251,7 @@ class WatchedFleet:
             )
 
     def _put(self, node: Node) -> None:
-        found = self._addressing.fleet_node(node)
+        found = fleet_node(node, self._settings)
         found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
         before = self.fleet.nodes.get(found.name)
         self.fleet.nodes[found.name] = found

@@ -15,9 +15,20 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from kubevouch.metrics.columns import Layout, Owner, columns, layout_of
+from kubevouch.metrics.columns import (
+    LAST_NS,
+    NEVER,
+    Layout,
+    Owner,
+    PodKey,
+    Point,
+    columns,
+    is_sample,
+    layout_of,
+    node_point,
+    start_of,
+)
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.points import LAST_NS, NEVER, PodKey, Point, is_sample, node_point, start_of
 
 MOST_ROWS: Final = 5_000
 """Containers. With more of them the page is read in steps."""
@@ -131,7 +142,7 @@ def _of_a_new_form(body: bytes, form: PageForm) -> tuple[Page, PageForm]:
         if texts[0] != texts[1] or (starts.labels and texts[2] != texts[0]):
             raise _UnusualPage
         layout = layout_of(_owners(texts[0]))
-    began = _starts_ns(_numbers(starts.values, starts.rows)) or [NEVER] * cpu.rows
+    began = list(map(start_of, _numbers(starts.values, starts.rows))) or [NEVER] * cpu.rows
     new = PageForm(
         layout,
         labels,
@@ -260,12 +271,6 @@ def _times_ns(texts: bytes, count: int) -> list[int]:
     if len(times) != count:
         raise _UnusualPage
     return times
-
-
-def _starts_ns(seconds: Sequence[float]) -> list[int]:
-    if seconds and min(seconds) >= 0 and max(seconds) * 1e9 <= LAST_NS:
-        return [int(each * 1e9) for each in seconds]
-    return list(map(start_of, seconds))
 
 
 def _page(node: Point | None, cpu: _Family, memory: _Family, form: PageForm) -> Page:

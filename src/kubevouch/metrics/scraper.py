@@ -1,31 +1,29 @@
 """Scrapes every node in a task of its own: a slow, silent or lying kubelet affects its own row only.
 
 A node that is new is scraped soon, from then on at its own moments (`moments.phase_of`). A page is stored as soon as it is read.
-No node waits for another one: only nodes whose last scrape ran out of time share a limited number of places, so that
-they hold no more than so many sockets. A task that dies is started again.
+No node waits for another one, and each has one connection at most. A task that dies is started again.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, ParamSpec
+from typing import Final, ParamSpec, Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.credentials import Credentials
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.io.fetch import FetchFailed
+from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
-from kubevouch.kubelet.resource_metrics import ResourceMetrics, reading
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
-from kubevouch.metrics.kubelet_connection import KubeletConnection
-from kubevouch.metrics.pages import page_of
+from kubevouch.metrics.pages import LARGEST, Page, reading
 from kubevouch.metrics.quick_pages import PageForm, quick_page
-from kubevouch.metrics.results import Reached, ScrapeFailure, ScrapeResult
-from kubevouch.metrics.scraping import ScrapeObserver, ScrapeSettings
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
@@ -42,12 +40,48 @@ _SCRAPES_FOR_USAGE: Final = 2
 _MOST_SCRAPES_AWAITED: Final = 3
 
 
+class ScrapeObserver(Protocol):
+    """Called for what happens while scraping. What it raises is dropped: it cannot end a scrape."""
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """A scrape ended; failure is None if it succeeded."""
+        ...
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """A node reported pods that run on another node: what it reports of them is not served."""
+        ...
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """A page lacks CPU or memory of the node itself, or of some pods."""
+        ...
+
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        """A node's scrapes fail, succeed, or find it verified or not, other than before (ScrapeResult.differs)."""
+        ...
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """The task of a node died and was started again. error: None if somebody cancelled it."""
+        ...
+
+    def removed(self, name: str) -> None:
+        """A node is gone from the cluster."""
+        ...
+
+    def selects_nothing(self, node_selector: str) -> None:
+        """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
+        ...
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """The watch of "nodes" or "pods" failed, and will be tried again."""
+        ...
+
+
 class Scraper:
     """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first.
 
     roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
     certificate: the source of the client certificate that kubelets are presented, if there is one.
-    check_time: see KubeletTrust. look_up: resolves the names of kubelets.
+    look_up: resolves the names of kubelets.
     """
 
     def __init__(
@@ -60,8 +94,6 @@ class Scraper:
         clock: Clock,
         observer: ScrapeObserver,
         settings: ScrapeSettings,
-        address_types: tuple[str, ...],
-        check_time: bool = True,
         look_up: LookUp = system_look_up,
     ) -> None:
         self._store = store
@@ -71,27 +103,22 @@ class Scraper:
         self._clock = clock
         self._observer = observer
         self._settings = settings
-        self._no_address = f"no address matched types [{' '.join(address_types)}]"
-        self._check_time = check_time
+        self._no_address = f"no address matched types [{' '.join(settings.address_types)}]"
         self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
         self._limits = TimeLimits()
         self._wake_ups = WakeUps(clock)
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
         self._results: dict[str, ScrapeResult] = {}
-        self._late_places = asyncio.Semaphore(settings.late_at_once)
         self._ending = False
         self._first_put: float | None = None
         self._has_begun = False
 
     @property
     def last_round(self) -> datetime:
-        """The moment up to which every node has been scraped when it was due: metric-collection-timely looks at its age.
-
-        A node whose last scrape ran out of time does not count: it may have to wait for a place.
-        """
+        """The moment up to which every node has been scraped when it was due: metric-collection-timely looks at its age."""
         now = self._clock.monotonic()
-        due = min((each.due for each in self._followed.values() if not each.late), default=now)
+        due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
 
     @property
@@ -115,7 +142,7 @@ class Scraper:
         return self._has_begun
 
     def _has_had_its_scrapes(self, followed: "_Followed") -> bool:
-        if followed.late or not followed.node.ready:
+        if not followed.node.ready:
             return True
         name = followed.node.name
         if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self._results:
@@ -149,6 +176,7 @@ class Scraper:
             followed.task.cancel()
         self._results.pop(name, None)
         self._store.remove_node(name)
+        self._tell(self._observer.removed, name)
 
     async def run(self) -> None:
         """Waits until cancelled; then ends every scrape and closes every connection."""
@@ -180,23 +208,16 @@ class Scraper:
 
     async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
-        unverified = self._settings.unverified(followed.node.name)
-        followed.connection = KubeletConnection(self._clock, self._names, self._limits, unverified)
         try:
             # First scrapes are spread, later ones are not.
             await self._clock.sleep(followed.due - self._clock.monotonic())
             while True:
-                if followed.late:
-                    async with self._late_places:
-                        failure = await self._scrape(followed)
-                else:
-                    failure = await self._scrape(followed)
-                followed.late = failure is not None and failure.timed_out
+                await self._scrape(followed)
                 followed.scrapes += 1
                 followed.due = self._next_due(followed)
                 await self._wake_ups.at(followed.due)
         finally:
-            followed.connection.close()
+            followed.close()
 
     def _next_due(self, followed: "_Followed") -> float:
         """The next moment of a node, by the monotonic clock."""
@@ -205,29 +226,26 @@ class Scraper:
         at = next_moment(followed.phase, self._settings.resolution, now=wall, last=last)
         return now + (at - wall)
 
-    async def _scrape(self, followed: "_Followed") -> ScrapeFailure | None:
+    async def _scrape(self, followed: "_Followed") -> None:
         began = self._clock.monotonic()
         node, failure = followed.node, None
         try:
-            body, asked_at = await self._fetched(node, followed.connection, began)
+            body, asked_at = await self._fetched(followed, began)
             if not await self._keep(followed, body, asked_at):
                 # The node has no usage while this lasts, so it counts as a failed scrape.
-                failure = ScrapeFailure(node.name, "no-usage", _NO_USAGE)
+                failure = ScrapeFailure("no-usage", _NO_USAGE)
         except FetchFailed as error:
-            failure = ScrapeFailure(node.name, error.reason, error.text, error.timed_out)
+            failure = ScrapeFailure(error.reason, error.text)
         except AnswerError as error:
-            failure = ScrapeFailure(node.name, "unreadable", f"failed parsing metrics: {error}")
+            failure = ScrapeFailure("unreadable", f"failed parsing metrics: {error}")
         except KubevouchError as error:
-            failure = ScrapeFailure(node.name, "credential", str(error))
+            failure = ScrapeFailure("credential", str(error))
         except Exception as error:  # noqa: BLE001 - an error of ours with one node's page must not end other scrapes
-            failure = ScrapeFailure(
-                node.name, "internal", f"{type(error).__name__}: please report this"
-            )
+            failure = ScrapeFailure("internal", f"{type(error).__name__}: please report this")
         if failure is not None:
             self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
         self._note(followed, failure)
-        return failure
 
     def _note(self, followed: "_Followed", failure: ScrapeFailure | None) -> None:
         """Keeps the result of a scrape, and reports a change."""
@@ -237,28 +255,29 @@ class Scraper:
             reason=failure.reason if failure else "",
             at=now,
             read_at=None if failure else now,
-            reached=followed.connection.reached,
+            doubt=followed.doubt,
         ).after(before)
         self._results[node.name] = found
         if found.differs(before):
             self._tell(self._observer.changed, node, before, found)
 
-    async def _fetched(
-        self, node: FleetNode, connection: KubeletConnection, began: float
-    ) -> tuple[bytes, datetime]:
+    async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
         """The page, and when it was asked for. All that a scrape asks for shares its time."""
-        connection.reached = Reached(node.address)
+        node, followed.doubt = followed.node, ""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
         if not node.path:
             raise FetchFailed(node.name, "path-too-long", _PATH_TOO_LONG)
-        trust = await self._current_trust()
+        client = self._client(followed, await self._current_trust())
         credential = await self._credentials.current()
         asked_at = self._clock.now()
 
         async def page(authorization: str) -> bytes:
             left = self._settings.timeout - (self._clock.monotonic() - began)
-            return await connection.page(node, trust, authorization, timeout=left)
+            try:
+                return await client.page(node.path, authorization, timeout=left, most=LARGEST)
+            finally:
+                followed.doubt = client.was_doubted
 
         try:
             return await page(credential.authorization), asked_at
@@ -271,6 +290,22 @@ class Scraper:
                 raise
         return await page(newer.authorization), asked_at
 
+    def _client(self, followed: "_Followed", trust: KubeletTrust) -> KubeletClient:
+        """The connection to the node's kubelet: a new one when its address or the trust has changed."""
+        node = followed.node
+        target, kept = Target(node.address, node.name, node.port), followed.client
+        if kept is None or kept.target != target or kept.trust is not trust:
+            followed.close()
+            kept = followed.client = KubeletClient(
+                target,
+                trust,
+                clock=self._clock,
+                names=self._names,
+                limits=self._limits,
+                unverified=self._settings.insecure,
+            )
+        return kept
+
     async def _current_trust(self) -> KubeletTrust:
         """One for all nodes, and a new one when the authorities or the client certificate change."""
         roots = self._roots()
@@ -278,7 +313,7 @@ class Scraper:
         pair = (await self._certificate.current()).pair if self._certificate else None
         kept = self._trust
         if kept is None or kept.roots is not roots or kept.pair != pair:
-            kept = KubeletTrust(roots, pair=pair, check_time=self._check_time)
+            kept = KubeletTrust(roots, pair=pair, check_time=self._settings.check_time)
             self._trust = kept
         return kept
 
@@ -287,7 +322,7 @@ class Scraper:
         node = followed.node
         found = quick_page(body, followed.form)
         if found is None:
-            page = page_of(await self._read(body, node), int(asked_at.timestamp() * 1000))
+            page = await self._read(body, node, int(asked_at.timestamp() * 1000))
         else:
             page, followed.form = found
         foreign = self._store.record(node.name, page)
@@ -298,14 +333,14 @@ class Scraper:
             self._tell(self._observer.incomplete, node, node_itself=lacks, pods=page.incomplete)
         return page.node is not None
 
-    async def _read(self, body: bytes, node: FleetNode) -> ResourceMetrics:
+    async def _read(self, body: bytes, node: FleetNode, requested_ms: int) -> Page:
         """A page that needs the full reader. Other scrapes go on meanwhile: it may be long, and of hostile bytes."""
-        steps = reading(body, f"node {node.name}")
+        steps = reading(body, f"node {node.name}", requested_ms)
         while True:
             try:
                 next(steps)
             except StopIteration as end:
-                page: ResourceMetrics = end.value
+                page: Page = end.value
                 return page
             await self._clock.sleep(0)
 
@@ -318,16 +353,21 @@ class Scraper:
 class _Followed:
     """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
 
-    late: whether its last scrape ran out of time. form: of its last page, which makes the next one cheap to read.
+    form: of its last page, which makes the next one cheap to read. doubt: see ScrapeResult.
     """
-
-    connection: KubeletConnection
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:
         self.node = node
         self.phase = phase
         self.due = due
-        self.late = False
         self.scrapes = 0
         self.form = PageForm()
         self.task: asyncio.Task[None] | None = None
+        self.client: KubeletClient | None = None
+        self.doubt = ""
+
+    def close(self) -> None:
+        """Closes the connection, if one is open."""
+        if self.client is not None:
+            self.client.close()
+            self.client = None

@@ -1,81 +1,108 @@
-"""How nodes are scraped, by metrics-server's flags and ours, and who is told what happens."""
+"""How nodes are scraped, by metrics-server's flags and ours; what became of each scrape; and how many nodes are read."""
 
-from datetime import timedelta
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 import msgspec
 
-from kubevouch.errors import KubevouchError
-from kubevouch.kubelet.io.trust import Unverified
-from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.points import PodKey
-from kubevouch.metrics.results import ScrapeFailure, ScrapeResult
+T = TypeVar("T")
+
+ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
+_MOST_NAMED = 10
 
 
 class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How nodes are scraped.
+    """Which nodes are scraped, where and how.
 
-    resolution: seconds between two scrapes of a node. timeout: seconds for one. late_at_once: scrapes in flight of nodes
-    whose last one ran out of time.
-
-    insecure_everywhere: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the same, without any
-    credential. insecure_nodes: --kubelet-insecure-tls-nodes: these alone get one although they cannot be verified.
-    ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read before the server is ready.
+    node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred first. port:
+    --kubelet-port. use_status_port: --kubelet-use-node-status-port, which wins over `port` if the Node states one.
+    resolution: seconds between two scrapes of a node. timeout: seconds for one. insecure: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the
+    same, without any credential. ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read
+    before the server is ready. check_time: see KubeletTrust.
     """
 
+    node_selector: str = ""
+    address_types: tuple[str, ...] = ADDRESS_TYPES
+    port: int = 10250
+    use_status_port: bool = False
     resolution: float = 15.0
     timeout: float = 10.0
-    late_at_once: int = 1000
-    insecure_everywhere: bool = False
-    insecure_nodes: frozenset[str] = frozenset()
+    insecure: bool = False
     ready_min_nodes: float = 0.0
+    check_time: bool = True
 
     @property
     def interval(self) -> timedelta:
         """The resolution."""
         return timedelta(seconds=self.resolution)
 
-    def unverified(self, name: str) -> Unverified:
-        """What a node's kubelet gets if it cannot be verified."""
-        if name in self.insecure_nodes:
-            return Unverified.CREDENTIAL
-        return Unverified.NO_CREDENTIAL if self.insecure_everywhere else Unverified.NOTHING
 
+class ScrapeFailure(msgspec.Struct, frozen=True):
+    """Why the last scrape of a node failed.
 
-class ScrapeObserver(Protocol):
-    """Called for what happens while scraping, to write log lines and the server's own metrics.
-
-    What it raises is dropped: it cannot end a scrape.
+    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address", "path-too-long", "unreadable",
+    "no-usage", "credential" or "internal". text: one printable line, as metrics-server logs it after err=.
     """
 
-    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
-        """A scrape ended; failure is None if it succeeded."""
-        ...
+    reason: str
+    text: str
 
-    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run on another node: what it reports of them is not served."""
-        ...
 
-    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """A page lacks CPU or memory of the node itself, or of some pods."""
-        ...
+class ScrapeResult(msgspec.Struct, frozen=True):
+    """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded.
 
-    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        """A node's scrapes fail, succeed, or reach it in another way than before (ScrapeResult.differs)."""
-        ...
+    at: when it ended. read_at: the end of the last one that succeeded; None if none has. doubt: why a kubelet that was
+    asked could not be verified, "" if it was.
+    """
 
-    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """The task of a node died and was started again. error: None if somebody cancelled it."""
-        ...
+    reason: str
+    at: datetime
+    read_at: datetime | None
+    doubt: str = ""
 
-    def selects_nothing(self, node_selector: str) -> None:
-        """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
-        ...
+    def after(self, before: "ScrapeResult | None") -> "ScrapeResult":
+        """This result with what the one before it tells."""
+        if before is None:
+            return self
+        return ScrapeResult(self.reason, self.at, self.read_at or before.read_at, self.doubt)
 
-    def no_such_nodes(self, names: tuple[str, ...]) -> None:
-        """The nodes were listed for the first time, and none has these names of --kubelet-insecure-tls-nodes."""
-        ...
+    def differs(self, before: "ScrapeResult | None") -> bool:
+        """Whether an operator would want to hear of it: another reason, or verified or not."""
+        earlier = (before.reason, bool(before.doubt)) if before is not None else ("", False)
+        return (self.reason, bool(self.doubt)) != earlier
 
-    def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """The watch of "nodes" or "pods" failed, and will be tried again."""
-        ...
+
+class Coverage(msgspec.Struct, frozen=True):
+    """How many nodes are ready by the API server, and the names of those among them that are not read."""
+
+    ready: int
+    unread: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """The share of the ready nodes that are read; 1 if none is ready."""
+        return 1.0 if not self.ready else (self.ready - len(self.unread)) / self.ready
+
+    @property
+    def unread_named(self) -> str:
+        """The names of those that are not read, or of some of them and how many more there are."""
+        return first_of(self.unread)
+
+
+def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
+    """What each is written as, or the first ten and how many more there are."""
+    shown, more = ", ".join(map(write, things[:_MOST_NAMED])), len(things) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def coverage_of(
+    ready: Collection[str], results: Mapping[str, ScrapeResult], *, now: datetime, recent: timedelta
+) -> Coverage:
+    """A node is read if a scrape succeeded within the time that `recent` says. ready: the names of the nodes that are."""
+
+    def is_read(name: str) -> bool:
+        found = results.get(name)
+        return found is not None and found.read_at is not None and now - found.read_at <= recent
+
+    return Coverage(len(ready), tuple(sorted(name for name in ready if not is_read(name))))

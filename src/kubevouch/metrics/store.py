@@ -14,9 +14,8 @@ from typing import Final
 import msgspec
 
 from kubevouch.clock import Clock
-from kubevouch.metrics.columns import ABSENT
+from kubevouch.metrics.columns import ABSENT, PodKey
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.points import PodKey
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
 STALE_AFTER: Final = 3
@@ -89,8 +88,8 @@ class MetricsStore:
         usage = rate_between(window.last, window.prev)
         if usage is None:
             return None
-        last = window.last
-        return NodeUsage(last.at_ns, usage.window_ns, usage.cpu_nanocores, last.memory)
+        cpu_nanocores, window_ns = usage
+        return NodeUsage(window.last.at_ns, window_ns, cpu_nanocores, window.last.memory)
 
     def pod(self, namespace: str, name: str) -> PodUsage | None:
         """The usage of a pod by its own node; None unless every container of the last scrape has two points."""

@@ -10,13 +10,12 @@ Only the rows for which that is not so are looked at one by one.
 """
 
 from operator import lt
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from kubevouch.metrics.columns import ABSENT, Columns, columns, no_measurements
+from kubevouch.metrics.columns import ABSENT, Columns, Point, columns, no_measurements
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.points import Point
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
 """The rate of a younger container would be too inexact (freshContainerMinMetricsResolution)."""
@@ -36,19 +35,12 @@ class NodeWindow(msgspec.Struct, frozen=True, eq=False):
     prev_containers: Columns
 
 
-class Rate(NamedTuple):
-    """CPU use between two points, and the time between them."""
-
-    cpu_nanocores: int
-    window_ns: int
-
-
-def rate_between(last: Point, prev: Point) -> Rate | None:
-    """The rate between two points; None if the counter or the start time went backwards."""
+def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
+    """Nanocores between two points, and the time between them; None if the counter or the start time went backwards."""
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
     window = last.at_ns - prev.at_ns
-    return Rate(nanocores(last.cpu_ns - prev.cpu_ns, window), window)
+    return nanocores(last.cpu_ns - prev.cpu_ns, window), window
 
 
 def nanocores(used_ns: int, window_ns: int) -> int:

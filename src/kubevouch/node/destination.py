@@ -23,9 +23,6 @@ class Destination(msgspec.Struct, frozen=True):
     is_known: bool | None = None
     """Whether one of them has a key for it. None: only a try can tell (KnownHostsCommand, keys in DNS, no ssh-keygen)."""
 
-    why: str = ""
-    """Why it is not to be tried; empty if it is."""
-
     @property
     def name(self) -> str:
         """The host, and the name its key goes by where that is another."""

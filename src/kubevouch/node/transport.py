@@ -1,14 +1,15 @@
-"""The way of a script to a node, whatever it is: what `node.io.ssh` and `node.io.local` have in common."""
+"""The way of a script to a node, whatever it is; and to the first of several hosts of it whose key is known."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from typing import Protocol
 
-from kubevouch.node.destination import Destination
+from kubevouch.node.destination import BY_POD, WITH_A_HOST_NAME, Destination, advice
+from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
 class NodeTransport(Protocol):
-    """Runs a script on a node: `node.io.ssh.Ssh` or `node.io.local.Local`."""
+    """Runs a script on a node: `node.io.ssh.Ssh` or `node.io.shell.Local`."""
 
     name: str
 
@@ -16,12 +17,59 @@ class NodeTransport(Protocol):
         """How `host` would be reached, and whether its key is known. Connects to nothing. Raises NodeUnreachable."""
         ...
 
-    def holding(self, host: str) -> AbstractAsyncContextManager[None]:
-        """While it is open, scripts for `host` may share what it takes to get there. Afterwards nothing of it is left."""
-        ...
-
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
         """Raises NodeError. at: where it is dialled in place of where its name leads."""
         ...
+
+
+_UNRESOLVED = "Could not resolve hostname"
+"""ssh's own words, which it translates nowhere (OpenSSH ssh.c, resolve_host)."""
+
+
+async def run_on_first_known(
+    node: str,
+    hosts: Sequence[str],
+    script: Script[T],
+    transport: NodeTransport,
+    *,
+    timeout: float,
+    instead: str = BY_POD,
+) -> tuple[str, ScriptResult[T]]:
+    """The host that answered, and its answer.
+
+    A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
+    another machine could wait there: whoever has the node's client certificate writes its status.
+
+    instead: another way that the operator may take; empty if the verb has none.
+
+    Raises:
+        NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
+    """
+    looked_up: list[Destination] = []
+    failures: list[NodeError] = []
+    for host in hosts:
+        found = await transport.destination(host)
+        looked_up.append(found)
+        if found.is_known is False:
+            continue
+        try:
+            return host, await transport.run_script(host, script, timeout=timeout)
+        except NodeError as error:
+            if found.is_known:
+                hint = f"known_hosts has a key for {found.name}, so nothing else is tried"
+                if isinstance(error, NoRoot):
+                    raise NoRoot(node, str(error), hint) from None
+                if isinstance(error, ScriptFailed):
+                    raise ScriptFailed(node, str(error), hint) from None
+                hint += f": make `ssh {host} true` work"
+                if _UNRESOLVED in str(error):
+                    hint += f", {WITH_A_HOST_NAME}{instead}"
+                raise NodeUnreachable(node, str(error), hint) from None
+            failures.append(error)
+    hint = advice(tuple(looked_up), instead)
+    if len(failures) == 1 and not hint:
+        raise failures[0]
+    complaints = "; ".join(str(each) for each in failures)
+    raise NodeUnreachable(node, complaints or "no host of it can be asked by ssh", hint)

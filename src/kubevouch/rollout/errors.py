@@ -1,10 +1,47 @@
 """Errors that stop a run before its first write, or that prevent a plan."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
-from kubevouch.rollout.decide.plan import LeadsOn
+
+
+class LeadsOn(StrEnum):
+    """What leads on from the reason why a node was left out, not asked or refused. The first of several nodes' counts."""
+
+    DOCTOR = "doctor"
+    """The reason shows in the API or on the wire: doctor says more about it."""
+
+    REACH = "reach"
+    """A login at its host: it could not be asked there, or another machine has answered."""
+
+    ROOT = "root"
+    """What sudo allows there: the host lets us in, and nobody there is root."""
+
+    BY_SSH = "by-ssh"
+    """The same plan by ssh."""
+
+    NODE = "node"
+    """What somebody does in a shell on the node, as the reason says."""
+
+    STATUS = "status"
+    """A look at what its Node claims: the reason is about that."""
+
+    OTHER_KEY = "other-key"
+    """A look without the plan: who answers has another ssh host key than the plan says."""
+
+    CLUSTER = "cluster"
+    """Another context: this is not the plan's cluster."""
+
+    RIGHTS = "rights"
+    """The roles that are lacking."""
+
+    NEW_PLAN = "new-plan"
+    """Nothing else is known to."""
+
+    NOTHING = "nothing"
+    """It can never be planned for."""
 
 
 class StoppedBefore(KubevouchError):

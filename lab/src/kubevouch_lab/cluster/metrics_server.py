@@ -10,7 +10,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credential, Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.serve.key_pair import key_pair_source
@@ -125,15 +124,13 @@ class MetricsServerProgram:
                 roots=RootsFile(lambda: self._ca, clock),
                 credentials=_Paced(UserCredentials(user, clock), self._turns),
                 rng=lambda: draw() / (1 << 63),
-                addressing=KubeletAddressing(
+                settings=ScrapeSettings(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),
                     port=PORT,
                     use_status_port=True,
-                ),
-                settings=ScrapeSettings(
                     resolution=resolution,
                     timeout=resolution * 0.9,
-                    insecure_everywhere=_INSECURE in server.arguments,
+                    insecure=_INSECURE in server.arguments,
                 ),
             )
             server.has_usage_of = lambda node: parts.store.node(node) is not None

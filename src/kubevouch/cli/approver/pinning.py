@@ -33,8 +33,8 @@ from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.pin_proposals import Proposal, Seen, proposals, still_allowed
 from kubevouch.policy.sources.configuration import with_configured
 from kubevouch.policy.sources.watched import WatchedSources
+from kubevouch.rollout.act.look import survey_by_ssh
 from kubevouch.rollout.act.node_facts import client_certificates_of
-from kubevouch.rollout.act.survey_node import survey_by_ssh
 from kubevouch.rollout.decide.machine import not_bound_by_operator, not_the_machine
 
 _AT_ONCE: Final = 16

@@ -18,7 +18,7 @@ from kubevouch.evidence.measured import Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Node
 from kubevouch.node.transport import NodeTransport
-from kubevouch.rollout.act.survey_node import hosts_of
+from kubevouch.rollout.act.look import hosts_of
 from kubevouch.system_clock import SystemClock
 
 

@@ -13,8 +13,8 @@ from kubevouch.kube.resources import NODES
 from kubevouch.policy.sources.choice import written_answer
 from kubevouch.rollout.act.pod_transport import prepare_pods
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.plan import LeadsOn, PodPlace
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.decide.plan import PodPlace
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 
 async def written_nodes(

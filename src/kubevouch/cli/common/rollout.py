@@ -21,7 +21,7 @@ from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
-from kubevouch.node.io.local import Local
+from kubevouch.node.io.shell import Local
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order
@@ -48,10 +48,6 @@ class WatchedTransport:
     async def destination(self, host: str) -> Destination:
         """As the transport tells. Raises NodeError."""
         return await self._transport.destination(host)
-
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """As the transport does."""
-        return self._transport.holding(host)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

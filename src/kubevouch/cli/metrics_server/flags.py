@@ -93,9 +93,6 @@ class MetricsServerFlags(ServerFlags):
     kubelet_insecure_tls: bool = _switch(
         "Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read."
     )
-    kubelet_insecure_tls_nodes: tuple[str, ...] = _list(
-        "", "These nodes alone get a credential although they cannot be verified.", "NAMES"
-    )
     ready_min_nodes: float = _flag(
         "Not ready before this share of the ready nodes has been read, such as 0.9 or 90%.",
         type=_Share(),

@@ -96,9 +96,7 @@ async def _components(
             flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
         ),
         rng=secrets.SystemRandom().random,
-        addressing=settings.addressing,
         settings=settings.scraping,
-        node_selector=flags.node_selector,
     )
 
 
@@ -121,7 +119,7 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
     for text in settings.tls.warnings:
         log.warning(text)
     scraping = settings.scraping
-    if scraping.insecure_everywhere:
+    if scraping.insecure:
         share = scraping.ready_min_nodes
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
         text = (
@@ -130,14 +128,6 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
             "cannot be verified, `kubevouch plan -o plan.json` how to mend it"
         )
         log.warning(text)
-    if scraping.insecure_nodes:
-        log.warning(
-            "--kubelet-insecure-tls-nodes: these nodes get a credential although nobody knows who answers for them",
-            nodes=", ".join(sorted(scraping.insecure_nodes)),
-            credential="client certificate"
-            if settings.flags.kubelet_client_certificate
-            else "token",
-        )
 
 
 def _other_accesses(

@@ -7,7 +7,6 @@ from typing import Final
 
 from kubevouch.cli.metrics_server.flags import MetricsServerFlags
 from kubevouch.errors import UsageError
-from kubevouch.metrics.fleet import KubeletAddressing
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
 from kubevouch.serve.client_trust import ClientTrustFiles, HeaderNames
@@ -46,7 +45,6 @@ class MetricsServerSettings:
 
     flags: MetricsServerFlags
     scraping: ScrapeSettings
-    addressing: KubeletAddressing
     given: ClientTrustFiles
     tls: TlsFlags
 
@@ -66,11 +64,9 @@ def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
         ScrapeSettings(
             resolution=flags.metric_resolution,
             timeout=flags.kubelet_request_timeout,
-            insecure_everywhere=flags.kubelet_insecure_tls,
-            insecure_nodes=frozenset(flags.kubelet_insecure_tls_nodes),
+            insecure=flags.kubelet_insecure_tls,
             ready_min_nodes=flags.ready_min_nodes,
-        ),
-        KubeletAddressing(
+            node_selector=flags.node_selector,
             address_types=flags.kubelet_preferred_address_types,
             port=flags.kubelet_port,
             use_status_port=flags.kubelet_use_node_status_port,

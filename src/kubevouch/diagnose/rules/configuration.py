@@ -88,7 +88,7 @@ def _worst(evidence: Evidence, nodes: set[str]) -> str:
 
 def _refused(evidence: Evidence, count: int) -> str:
     them = "it" if count == 1 else "them"
-    if insecure_flags(evidence) and not evidence.metrics.is_ours:
+    if insecure_flags(evidence):
         return f"metrics-server takes {them} only because it was told not to look."
     return f"metrics-server refuses {them}, rightly."
 

@@ -35,7 +35,6 @@ from kubevouch.x509.reasons import TLS_PREFIX
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
-_EXCEPTION = "--kubelet-insecure-tls-nodes"
 _INSTALL = (
     "install metrics-server, without --kubelet-insecure-tls. If one runs already (`kubectl get deployments -A`), only its "
     "APIService is missing: apply its manifest again, or upgrade its Helm release"
@@ -258,13 +257,10 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
     """The workaround that everybody copies."""
     pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
-        name, _, nodes = flag.partition("=")
-        excepted = _listed(nodes) if name == _EXCEPTION else []
-        whom = f"the kubelets of {named(excepted)}" if excepted else "kubelets"
         yield finding(
             Code.INSECURE_TLS_WORKAROUND,
-            f"metrics-server does not verify {whom} ({name})",
-            subjects=excepted or ["metrics-server"],
+            f"metrics-server does not verify kubelets ({flag.partition('=')[0]})",
+            subjects=["metrics-server"],
             proofs=[api_proof("metrics-server", flag, pods)],
             details=_to_remove(flag, evidence),
         )
@@ -294,21 +290,16 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _unverified(evidence: Evidence) -> list[str]:
-    """Ready nodes whose kubelet does not pass, and that the operator has not excepted."""
-    excepted = {node for flag in _exceptions(evidence) for node in _listed(flag.partition("=")[2])}
+    """Ready nodes whose kubelet does not pass."""
     ready = {node.name for node in evidence.nodes.or_else(()) if node.ready}
     refused = {port.node for port in port_states(evidence) if port.code in ON_THE_WIRE}
-    return sorted((refused | strangers(evidence)) & ready - excepted)
+    return sorted((refused | strangers(evidence)) & ready)
 
 
 def _all_pass(evidence: Evidence) -> bool:
     passing = {each.node for each in evidence.served if each.verdict and each.verdict.trusted}
     nodes = evidence.nodes.value
     return nodes is not None and {node.name for node in nodes if node.ready} <= passing
-
-
-def _listed(value: str) -> list[str]:
-    return [each.strip() for each in value.split(",") if each.strip()]
 
 
 def _to_remove(flag: str, evidence: Evidence) -> dict[str, str]:
@@ -333,16 +324,8 @@ def _without(flag: str, evidence: Evidence) -> str:
 
 
 def insecure_flags(evidence: Evidence) -> list[str]:
-    """metrics-server's words that turn the verification of kubelets off; of ours, only of those that they name."""
-    return (
-        _exceptions(evidence)
-        if evidence.metrics.is_ours
-        else insecure_words(evidence.metrics.flags)
-    )
-
-
-def _exceptions(evidence: Evidence) -> list[str]:
-    return [flag for flag in evidence.metrics.flags if flag.startswith(f"{_EXCEPTION}=")]
+    """metrics-server's words that turn the verification of kubelets off; ours verifies all the same."""
+    return [] if evidence.metrics.is_ours else insecure_words(evidence.metrics.flags)
 
 
 @rule(Code.PARTIAL_METRICS)

@@ -6,7 +6,7 @@ from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.problems import ProblemKind
+from kubevouch.kubelet.document import ProblemKind
 
 NAME = "kubelet-config"
 NAMESPACE = "kube-system"

@@ -3,17 +3,14 @@
 No credential and no byte of HTTP is ever sent to a kubelet.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from types import MappingProxyType
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.dial import dial
-from kubevouch.tls import FailureKind
 
 _MOST_NAMED = 3
 
@@ -25,37 +22,20 @@ async def gather_served(
     clock: Clock,
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
-    others: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Served, ...]:
     """Dials all kubelets and verifies each leaf as metrics-server would. Results are in the order of the nodes' names.
 
     timeout: seconds for a kubelet with all its addresses.
-    others: by node, the addresses at which it may be verified as well; one of them is dialled where a name is not known.
     progress: called with the kubelets that have not answered yet; with "" when all have.
     """
     waiting = {(each.node, each.address): each for each in wanted}
     dialled, found = tuple(waiting.values()), []
     progress(_waiting_for(waiting, len(dialled)))
     async for each in dial(dialled, clock=clock, timeout=timeout):
-        found.append(judge_served(each, trust, clock, others.get(each.target.node, ())))
+        found.append(judge_served(each, trust, clock))
         waiting.pop((each.target.node, each.target.address), None)
         progress(_waiting_for(waiting, len(dialled)))
-    instead = {
-        served.node: replace(served.dialled.target, address=others[served.node][0])
-        for served in found
-        if _name_is_unknown(served) and others.get(served.node)
-    }
-    if instead:
-        again = await gather_served(
-            instead.values(), trust, clock=clock, timeout=timeout, progress=progress
-        )
-        found = [*(each for each in found if each.node not in instead), *again]
     return tuple(sorted(found, key=lambda served: (served.node, served.address)))
-
-
-def _name_is_unknown(served: Served) -> bool:
-    failure = served.dialled.failure
-    return failure is not None and failure.kind is FailureKind.NAME_UNKNOWN
 
 
 def _waiting_for(waiting: Mapping[tuple[str, str], Target], total: int) -> str:

@@ -25,7 +25,7 @@ from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.run_holder import SeenLease
-from kubevouch.evidence.serving import other_addresses, preferred_types, targets
+from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath, Served
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
@@ -104,7 +104,6 @@ async def gather(
             clock=clock,
             timeout=dial_timeout,
             progress=progress,
-            others=other_addresses(found, types) if path.is_ours else {},
         ),
         with_logs(api, inquiry, path, log_timeout),
         gather_beside_kubelets(

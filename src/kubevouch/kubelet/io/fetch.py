@@ -5,7 +5,7 @@ Go does it), and that the certificate names this very node (`misnamed`). A kubel
 node, even with the same address, gets nothing. No redirect is followed, and every length and time is bounded, also of
 what is decompressed.
 
-A kubelet that does not pass gets nothing either, unless `Unverified` says otherwise.
+A kubelet that does not pass gets nothing at all, or with --kubelet-insecure-tls a request without a credential.
 
 A connection is kept for further fetches and belongs to one node. It is replaced, and so verified again, after ten
 minutes or when its certificate expires; one that was not verified after a minute.
@@ -27,10 +27,9 @@ from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.io.dial import readable_chain
 from kubevouch.kubelet.io.handshake import TlsConnector
 from kubevouch.kubelet.io.names import NameResolver
-from kubevouch.kubelet.io.peer import PeerRefused, check_chain, read_chain
 from kubevouch.kubelet.io.stream import TlsStream, TooMuchIgnored
 from kubevouch.kubelet.io.time_limits import TimeLimits
-from kubevouch.kubelet.io.trust import KubeletTrust, Unverified
+from kubevouch.kubelet.io.trust import KubeletTrust, PeerRefused, check_chain, read_chain
 from kubevouch.kubelet.response import ResponseError, ResponseReader, TooLong
 from kubevouch.tls import FailureKind, joined
 from kubevouch.tls.io.accidents import Attempt, failure_of
@@ -70,21 +69,13 @@ class FetchFailed(KubeletError):
         self.text = text
         self.chain = chain
 
-    @property
-    def timed_out(self) -> bool:
-        """Whether the time ran out, which metrics-server logs in other words."""
-        return self.reason == "deadline"
-
-
-class UnverifiedPeerGone(FetchFailed):
-    """The kept connection to a peer that was not verified has ended, and nothing was answered: who is there now may be another one."""
-
 
 class KubeletClient:
     """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
 
     clock: by which certificates are verified. names: resolves the target's address if it is a name. limits: of the time
-    that fetches take; all clients of an event loop should share them.
+    that fetches take; all clients of an event loop should share them. unverified: whether a kubelet that cannot be
+    verified is asked all the same, without any credential.
     """
 
     def __init__(
@@ -95,13 +86,14 @@ class KubeletClient:
         clock: Clock,
         names: NameResolver,
         limits: TimeLimits | None = None,
+        unverified: bool = False,
     ) -> None:
         self.target = target
-        self._trust = trust
+        self.trust = trust
         self._clock = clock
         self._names = names
         self._limits = limits or TimeLimits()
-        self._unverified = Unverified.NOTHING
+        self._unverified = unverified
         self._host = joined(target.address, target.port)
         # A node writes its addresses itself, and the URL stands in the log and in Events.
         self._shown = f"https://{printable(self._host)}"
@@ -112,40 +104,26 @@ class KubeletClient:
         self._asked = ("", "")
         self._written = b""
         """The request for what was asked for last: path and Authorization."""
-        self.doubt: FetchFailed | None = None
+        self._doubt: FetchFailed | None = None
         """Why the peer of the open connection could not be verified; None if it was."""
-        self.was_reached = False
-        self.was_doubted: FetchFailed | None = None
-        """Whether the last fetch had a connection, and why its peer could not be verified. They stay when it is closed."""
+        self.was_doubted = ""
+        """Why the peer of the last fetch could not be verified, "" if it was. It stays when the connection is closed."""
 
-    async def page(
-        self,
-        path: str,
-        authorization: str,
-        *,
-        timeout: float,
-        most: int,
-        unverified: Unverified = Unverified.NOTHING,
-    ) -> bytes:
+    async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
         """The body of a page. authorization: the header's value. timeout: seconds in total. Raises FetchFailed.
 
-        most: bytes; in gzip a quarter of them. unverified: what the kubelet gets if it cannot be verified.
+        most: bytes; in gzip a quarter of them.
         """
         try:
-            return await self._page(path, authorization, timeout, most, unverified)
+            return await self._page(path, authorization, timeout, most)
         except FetchFailed as error:
             # The frames that it has gone through hold all that was received, and some of them the error itself: whoever fails
             # would leave up to 8 MiB behind for the garbage collector each time.
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None)  # noqa: B904 - it is the same one
 
-    async def _page(
-        self, path: str, authorization: str, timeout: float, most: int, unverified: Unverified
-    ) -> bytes:
-        if self.doubt is not None and unverified is not self._unverified:
-            self.close()
-        self._unverified = unverified
-        self.was_reached, self.was_doubted = self._stream is not None, self.doubt
+    async def _page(self, path: str, authorization: str, timeout: float, most: int) -> bytes:
+        self.was_doubted = self._doubt.text if self._doubt else ""
         escaped = quoted(path)
         url = f"{self._shown}{escaped}"
         try:
@@ -157,36 +135,25 @@ class KubeletClient:
         except BaseException:
             self.close()
             raise
-        doubt = self.doubt
+        doubt = self._doubt
         if not answer.reusable:
             self.close()
         if answer.status != 200:
             raise self._refused(url, answer, doubt)
         return answer.content
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the next fetch goes over the connection that is there, whose peer is not looked at again."""
-        return self._stream is not None and self._is_fresh()
-
     def close(self) -> None:
         """Closes the kept connection."""
-        self.doubt = None
+        self._doubt = None
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
     def _request(self, path: str, authorization: str) -> bytes:
-        asked = (path, authorization if self._gets_token() else "")
+        asked = (path, authorization if self._doubt is None else "")
         if asked != self._asked:
             self._asked, self._written = asked, _request(self._host, *asked)
         return self._written
-
-    def _gets_token(self) -> bool:
-        """Whether the peer of the open connection is sent the token."""
-        if self.doubt is None:
-            return True
-        return self._unverified is Unverified.CREDENTIAL and self._trust.pair is None
 
     async def _exchange(
         self, url: str, path: str, authorization: str, timeout: float, most: int
@@ -203,14 +170,11 @@ class KubeletClient:
             except ResponseError as error:
                 raise self._bad_answer(url, error) from None
             except OSError as error:
-                is_in_doubt = self.doubt is not None
                 self.close()
                 failed = self._failed(url, "no-answer", self._broken_connection(error))
                 if not kept or answer.begun:
                     raise failed from None
-                if is_in_doubt:
-                    raise UnverifiedPeerGone(url, failed.reason, failed.text) from None
-                # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again.
+                # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again, to whom is verified anew.
                 kept = False
 
     def _bad_answer(self, url: str, error: ResponseError) -> FetchFailed:
@@ -221,7 +185,7 @@ class KubeletClient:
     def _refused(self, url: str, answer: ResponseReader, doubt: FetchFailed | None) -> FetchFailed:
         """The failure for another status than 200."""
         said = printable(answer.said)
-        if doubt is None or self._unverified is Unverified.CREDENTIAL:
+        if doubt is None:
             return FetchFailed(
                 url, _status_reason(answer.status), f'request failed, status: "{said}"'
             )
@@ -244,19 +208,18 @@ class KubeletClient:
     def _connector(self) -> TlsConnector:
         # The address is given as the name, too: OpenSSL then checks it, and sends no SNI.
         address = self.target.address
-        name = self.target.server_name or address
-        return TlsConnector(address, self.target.port, name, self._names)
+        return TlsConnector(address, self.target.port, address, self._names)
 
     async def _connect(self, url: str, timeout: float) -> TlsStream:
-        self.was_reached, self.was_doubted = False, None
+        self.was_doubted = ""
         connector = self._connector()
         try:
-            stream = await connector.open(self._trust.verifying, timeout, self._check_identity)
+            stream = await connector.open(self.trust.verifying, timeout, self._check_identity)
         except TimeoutError:
             raise
         except IdentityRefused as error:
             doubt = self._not_the_node(url, error)
-            if self._unverified is Unverified.NOTHING:
+            if not self._unverified:
                 raise doubt from None
         except (OSError, ValueError, OverflowError) as error:
             self._names.forget(self.target.address)
@@ -280,9 +243,7 @@ class KubeletClient:
 
         OpenSSL gives neither the chain that it does not trust nor Go's reason, so this handshake is for these, too.
         """
-        nothing = self._unverified is Unverified.NOTHING
-        trust = self._trust
-        context = trust.inspecting if nothing else trust.accepting(self._unverified)
+        context = self.trust.accepting if self._unverified else self.trust.inspecting
         connector = self._connector()
         try:
             stream = await connector.open(context, timeout)
@@ -291,7 +252,7 @@ class KubeletClient:
         self._presented, _ = readable_chain(connector.presented, self._host)
         if doubt.reason == FailureKind.NOT_TRUSTED and self._presented:
             doubt = self._go_reason(url, self._presented) or doubt
-        if nothing:
+        if not self._unverified:
             with contextlib.closing(stream):
                 await stream.end()
             raise doubt from None
@@ -303,14 +264,14 @@ class KubeletClient:
         if not presented:
             return None
         try:
-            check_chain(presented, self.target, self._trust.roots, self._clock)
+            check_chain(presented, self.target, self.trust.roots, self._clock)
         except PeerRefused as refused:
             return self._failed(url, refused.reason, refused.seen, presented)
         return None
 
     def _keep(self, stream: TlsStream, seconds: float, doubt: FetchFailed | None = None) -> None:
-        self._stream, self.doubt, self._presented = stream, doubt, ()
-        self.was_reached, self.was_doubted = True, doubt
+        self._stream, self._doubt, self._presented = stream, doubt, ()
+        self.was_doubted = doubt.text if doubt else ""
         self._until = self._clock.monotonic() + seconds
         if doubt is not None:
             self._valid_until = None
@@ -319,7 +280,7 @@ class KubeletClient:
         """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises PeerRefused."""
         self._presented = ()
         self._presented = read_chain(peer, self._host)
-        check_chain(self._presented, self.target, self._trust.roots, self._clock)
+        check_chain(self._presented, self.target, self.trust.roots, self._clock)
         self._valid_until = min(found.not_after for found in self._presented)
 
     def _failed(

@@ -36,8 +36,7 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """The addresses of names. Only one lookup of a name runs at a time.
 
-    at_once: lookups, each in a thread; late: more of them, which have run longer than a caller waits. time_limit: seconds
-    that a caller waits. fresh: seconds for which an answer is used as it is. stale: seconds for which it is used if the
+    at_once: lookups, each in a thread that may run longer than a caller waits. time_limit: seconds that a caller waits. fresh: seconds for which an answer is used as it is. stale: seconds for which it is used if the
     resolver fails or is too slow.
     """
 
@@ -46,8 +45,7 @@ class NameResolver:
         clock: Clock,
         *,
         look_up: LookUp = system_look_up,
-        at_once: int = 32,
-        late: int = 256,
+        at_once: int = 288,
         time_limit: float = 5.0,
         fresh: float = 30.0,
         stale: float = 600.0,
@@ -55,7 +53,6 @@ class NameResolver:
         self._clock = clock
         self._look_up = look_up
         self._places = asyncio.Semaphore(at_once)
-        self._late_places = asyncio.Semaphore(late)
         self._time_limit = time_limit
         self._fresh = fresh
         self._stale = stale
@@ -100,7 +97,7 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Resolves a name in a thread. A lookup that outlasts its callers moves to a late place, so that it blocks no other name."""
+        """Resolves a name in a thread. A place is taken until the thread has ended, however long nobody waits for it any more."""
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
@@ -108,19 +105,9 @@ class NameResolver:
             # Whoever asked first waits no longer, and there may be thousands.
             raise socket.gaierror(socket.EAI_AGAIN, "too many other names are resolved") from None
         try:
-            answer = self._in_a_thread(host)
-            try:
-                await asyncio.wait([answer], timeout=self._time_limit)
-                if answer.done() or self._late_places.locked():
-                    # A place is taken until the thread has ended, however long nobody waits for it any more.
-                    return await answer
-            except asyncio.CancelledError:
-                answer.cancel()
-                raise
+            return await self._in_a_thread(host)
         finally:
             self._places.release()
-        async with self._late_places:
-            return await answer
 
     def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
         """The answer that a new thread looks up. Raises socket.gaierror."""

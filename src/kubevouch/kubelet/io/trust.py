@@ -1,4 +1,4 @@
-"""Whom we believe to be a kubelet, and what is presented to one: shared by all nodes.
+"""Whom we believe to be a kubelet and what is presented to one, shared by all nodes; and whether a peer is a certain node's.
 
 One TLS context serves all of them. Which node and address a peer must prove to be is given with each connection, and no
 TLS session is kept from one to the next, so nothing that was verified for one node counts for another.
@@ -7,11 +7,16 @@ TLS session is kept from one to the next, so nothing that was verified for one n
 import functools
 import ssl
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
+from kubevouch.clock import Clock
+from kubevouch.kubelet.dial_result import Target
+from kubevouch.kubelet.errors import KubeletError
+from kubevouch.kubelet.io.dial import readable_chain
+from kubevouch.tls import FailureKind
 from kubevouch.tls.io.context import KeyPair, client_context, inspection_context
 from kubevouch.tls.io.identity import vouch_first
-from kubevouch.x509 import Certificate, read_certificates
+from kubevouch.x509 import Certificate, misnamed, read_certificates, verify
+from kubevouch.x509.reasons import TLS_PREFIX
 
 
 @dataclass(frozen=True)
@@ -27,19 +32,6 @@ class KubeletRoots:
             "certificates",
             tuple(read_certificates(self.pem, "kubelet certificate authority")),
         )
-
-
-class Unverified(Enum):
-    """What a kubelet gets that could not be verified."""
-
-    NOTHING = auto()
-    """Not one byte of HTTP."""
-
-    NO_CREDENTIAL = auto()
-    """A request without any credential: --kubelet-insecure-tls."""
-
-    CREDENTIAL = auto()
-    """The client certificate if there is one, which cannot be replayed, else the token: --kubelet-insecure-tls-nodes."""
 
 
 class KubeletTrust:
@@ -63,14 +55,43 @@ class KubeletTrust:
         """For a look at a certificate that is not trusted: nothing may be sent."""
         return inspection_context()
 
-    def accepting(self, unverified: Unverified) -> ssl.SSLContext:
-        """For a peer that could not be verified and is asked all the same."""
-        return self._bare if unverified is Unverified.NO_CREDENTIAL else self._with_pair
-
     @functools.cached_property
-    def _bare(self) -> ssl.SSLContext:
+    def accepting(self) -> ssl.SSLContext:
+        """For a peer that could not be verified and is asked all the same: it is shown no certificate."""
         return client_context(roots=None, verify=False)
 
-    @functools.cached_property
-    def _with_pair(self) -> ssl.SSLContext:
-        return client_context(roots=None, verify=False, pair=self.pair)
+
+class PeerRefused(KubeletError):
+    """The peer's certificate does not belong to the node. reason: a word of FailureKind or VerifyReason."""
+
+    def __init__(self, where: str, reason: str, seen: str) -> None:
+        super().__init__(where, seen)
+        self.reason = reason
+
+
+def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, ...]:
+    """What was presented. Raises PeerRefused if a certificate in it cannot be read."""
+    chain, unreadable = readable_chain(presented, where)
+    if unreadable is not None:
+        raise PeerRefused(where, str(unreadable.kind), unreadable.go_text)
+    return chain
+
+
+def check_chain(
+    chain: tuple[Certificate, ...], target: Target, roots: KubeletRoots, clock: Clock
+) -> None:
+    """Checks the chain, the address, and that the certificate is the node's. Raises PeerRefused."""
+    where = str(target)
+    if not chain:
+        raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), "presented no certificate")
+    verdict = verify(
+        chain[0],
+        intermediates=chain[1:],
+        roots=roots.certificates,
+        name=target.address,
+        at=clock.now(),
+    )
+    if not verdict.trusted:
+        raise PeerRefused(where, str(verdict.reason), TLS_PREFIX + verdict.go_text)
+    if seen := misnamed(chain[0], target.node):
+        raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), seen)

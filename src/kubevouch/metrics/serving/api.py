@@ -5,15 +5,12 @@ from itertools import islice
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.metrics.fleet import Fleet, FleetNode
-from kubevouch.metrics.running_pods import RunningPod
+from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
 from kubevouch.metrics.serving.objects import (
     GROUP,
     TABLE,
     Form,
     Item,
-    NodeItem,
-    PodItem,
     form_of,
 )
 from kubevouch.metrics.serving.selectors import Selection, SelectorError, selection_of
@@ -122,9 +119,9 @@ class MetricsApi:
         for each in found:
             if isinstance(each, RunningPod):
                 if (in_pod := pod_usage(each.namespace, each.name)) is not None:
-                    measured.append(PodItem(each, in_pod, stamp))
+                    measured.append(Item(each, in_pod, stamp))
             elif (used := node_usage(each.name)) is not None:
-                measured.append(NodeItem(each, used, stamp))
+                measured.append(Item(each, used, stamp))
         since_1970 = now.timestamp()
         self._observe(
             [since_1970 - at_ns / 1e9 for each in measured if (at_ns := each.at_ns) is not None]

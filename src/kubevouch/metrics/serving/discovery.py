@@ -1,7 +1,7 @@
 """Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
-In both forms: the classic lists, and the aggregated one that the aggregator prefers and reads about once a minute
-(kube-aggregator's pkg/apiserver/handler_discovery.go). What they say and leave out is what metrics-server says.
+In the classic lists: the aggregator asks for all at once (APIGroupDiscoveryList) first, and for these where it gets another
+type (kube-aggregator's pkg/apiserver/handler_discovery.go). What they say and leave out is what metrics-server says.
 """
 
 import hashlib
@@ -22,8 +22,6 @@ from kubevouch.serve.statuses import (
 )
 
 _RESOURCES: Final = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
-_VERBS: Final = ("get", "list")
-_AGGREGATED: Final = "APIGroupDiscoveryList.v2.apidiscovery.k8s.io"
 _GROUP_VERSION: Final = {"groupVersion": API_VERSION, "version": VERSION}
 _GROUP: Final[dict[str, Any]] = {
     "name": GROUP,
@@ -44,7 +42,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
                 "singularName": "",
                 "namespaced": namespaced,
                 "kind": kind,
-                "verbs": list(_VERBS),
+                "verbs": ["get", "list"],
             }
             for name, kind, namespaced in _RESOURCES
         ],
@@ -70,53 +68,14 @@ class Discovery:
             return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else no_such_path()
         if request.method != "GET":
             return no_such_method()
-        form = accepted(request, (_AGGREGATED,) if path == "/apis" else ())
-        if form is None:
+        if accepted(request, ()) is None:
             return not_accepted()
-        if form.converts_to:
-            return _aggregated(request)
         return json_response(self._with_address() if path == "/apis" else document)
 
     def _with_address(self) -> dict[str, Any]:
         """The list of groups says where this server is, which the documents of one group do not."""
         here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
         return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
-
-
-def _aggregated(request: HttpRequest) -> HttpResponse:
-    body = msgspec.json.encode({
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": [
-            {
-                "metadata": {"name": GROUP},
-                "versions": [
-                    {
-                        "version": VERSION,
-                        "resources": [_discovered(*each) for each in _RESOURCES],
-                        "freshness": "Current",
-                    }
-                ],
-            }
-        ],
-    })  # fmt: skip
-    tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
-    headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
-    if request.header("if-none-match") == tag:
-        return HttpResponse(304, b"", headers=headers)
-    said = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-    return HttpResponse(200, body + b"\n", f"application/json;{said}", headers)
-
-
-def _discovered(name: str, kind: str, namespaced: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {
-        "resource": name,
-        "responseKind": {"group": "", "version": "", "kind": kind},
-        "scope": "Namespaced" if namespaced else "Cluster",
-        "singularResource": "",
-        "verbs": list(_VERBS),
-    }
 
 
 _INFO: Final = {"info": {"title": "Kubernetes metrics-server", "version": f"v{__version__}"}}

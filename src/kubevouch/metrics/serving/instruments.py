@@ -1,12 +1,21 @@
-"""The server's own metrics: those of metrics-server under its names (pkg/{api,scraper,server,storage}, 0.9), ours as kubevouch_*."""
+"""The server's own metrics and the log lines of scrapes, both in metrics-server's words (pkg/{api,scraper,server,storage}, 0.9).
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+Metrics of ours are called kubevouch_*.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from kubevouch.metrics.results import ScrapeResult, unverified
+from kubevouch.clock import Clock
+from kubevouch.errors import KubevouchError
+from kubevouch.metrics.columns import PodKey
+from kubevouch.metrics.fleet import FleetNode
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, first_of
+from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import MetricsStore
+from kubevouch.serve.logs import Log
 from kubevouch.serve.series import Distribution, heading, in_pieces, label
 
 _DEFAULTS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -25,22 +34,9 @@ _UNVERIFIED: Final = "kubevouch_kubelets_unverified"
 
 
 class Instruments:
-    """Counts scrapes and served measurements. nodes: returns the names of the current nodes. resolution: seconds.
+    """Counts scrapes and served measurements. resolution: seconds."""
 
-    results: returns what became of the last scrape of each node, by its name.
-    """
-
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        store: MetricsStore,
-        nodes: Callable[[], Collection[str]],
-        resolution: float,
-        results: Callable[[], Mapping[str, ScrapeResult]],
-    ) -> None:
-        self._results = results
-        self._store = store
-        self._current = nodes
+    def __init__(self, registry: CollectorRegistry, resolution: float) -> None:
         self._resolution = resolution
         self._durations: dict[str, Distribution] = {}
         """By node."""
@@ -64,9 +60,6 @@ class Instruments:
         """Counts a scrape. ended: Unix time. reason: why it failed, "" if it succeeded."""
         durations = self._durations.get(node)
         if durations is None:
-            if len(self._durations) >= len(self._current()):
-                # Perhaps nobody ever asks for /metrics.
-                self._forget_gone()
             durations = self._durations[node] = Distribution(_DEFAULTS)
         durations.observe(seconds)
         if reason:
@@ -88,19 +81,19 @@ class Instruments:
         """Counts measurements served. ages: seconds since each was made."""
         self._freshness.observe_each(ages)
 
-    def pages(self) -> Iterator[str]:
-        """What is counted, as text in pieces. Of nodes that are gone nothing is left."""
-        self._forget_gone()
+    def forget(self, node: str) -> None:
+        """Drops what was counted of a node that is gone."""
+        self._durations.pop(node, None)
+
+    def pages(self, store: MetricsStore, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
+        """What is counted, as text in pieces. results: what became of the last scrape of each node, by its name."""
         yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
-        yield from self._of_nodes()
-        if found := unverified(self._results().values()):
-            text = "Kubelets that answered although they cannot be verified, by the credential that they get"
-            yield _heading(_UNVERIFIED, "gauge", text) + "".join(
-                f"{_UNVERIFIED}{{{label('credential', given)}}} {found[given]}\n"
-                for given in sorted(found)
-            )
+        yield from self._of_nodes(results)
+        if found := sum(bool(each.doubt) for each in results.values()):
+            text = "Kubelets that are asked without a credential, since they cannot be verified"
+            yield _heading(_UNVERIFIED, "gauge", text) + f"{_UNVERIFIED} {found}\n"
         yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
             + f'{_REQUESTS}{{success="true"}} {self._succeeded}\n' * bool(self._succeeded)
@@ -108,16 +101,11 @@ class Instruments:
         text = "The total time spent collecting and storing metrics in seconds."
         yield _heading(_TICKS, "histogram", text) + self._ticks.lines(_TICKS)
         yield _heading(_POINTS, "gauge", "Number of metrics points stored.") + (
-            f'{_POINTS}{{type="container"}} {self._store.container_points}\n'
-            f'{_POINTS}{{type="node"}} {self._store.node_points}\n'
+            f'{_POINTS}{{type="container"}} {store.container_points}\n'
+            f'{_POINTS}{{type="node"}} {store.node_points}\n'
         )
 
-    def _forget_gone(self) -> None:
-        for name in self._durations.keys() - set(self._current()):
-            del self._durations[name]
-
-    def _of_nodes(self) -> Iterator[str]:
-        results = self._results()
+    def _of_nodes(self, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
         # One that went and came back may not have been scraped since.
         nodes: Sequence[tuple[str, Distribution, ScrapeResult]] = [
             (label("node", name), self._durations[name], results[name])
@@ -166,3 +154,78 @@ def scrape_buckets(resolution: float) -> tuple[float, ...]:
         return _DEFAULTS
     half = most + (resolution - most) / 2
     return (*_DEFAULTS, half, resolution, resolution * 1.5, resolution * 2.0)
+
+
+class ScrapeLog:
+    """Called for what happens while scraping: writes log lines and counts scrapes. What it raises is dropped: it cannot end a scrape.
+
+    timeout: seconds for one scrape, which a line about a timeout names.
+    """
+
+    def __init__(self, log: Log, clock: Clock, instruments: Instruments, timeout: float) -> None:
+        self._log = log
+        self._clock = clock
+        self._timeout = go_duration(int(timeout * 1e9))
+        self._instruments = instruments
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """Logs and counts a scrape."""
+        ended, reason = self._clock.now().timestamp(), failure.reason if failure else ""
+        self._instruments.scraped(node.name, ended=ended, seconds=seconds, reason=reason)
+        if failure is None:
+            if self._log.shows(2):
+                self._log.verbose(2, "Scraped node", node=node.name, duration=_shown(seconds))
+        elif not node.ready:
+            text = "Failed to scrape node, node is not ready"
+            self._log.verbose(4, text, node=node.name, err=failure.text)
+        elif failure.reason == "deadline":
+            text = "Failed to scrape node, timeout to access kubelet"
+            self._log.error(failure.text, text, node=node.name, timeout=self._timeout)
+        else:
+            self._log.error(failure.text, "Failed to scrape node", node=node.name)
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """Logs that a node reported pods of another node."""
+        text = "the pod belongs to another node"
+        self._log.error(text, "Got duplicate pod point", node=node.name, pods=_named(pods))
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """Logs that a page lacks CPU or memory."""
+        if node_itself:
+            self._log.verbose(1, "Failed getting complete node metric", node=node.name)
+        if pods:
+            text = "Failed getting complete Pod metric"
+            self._log.verbose(1, text, node=node.name, pods=_named(pods))
+
+    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
+        """Logs that a node could not be verified."""
+        if now.doubt and not (before and before.doubt):
+            text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
+            self._log.error(now.doubt, text, node=node.name)
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """Logs and counts that the task of a node died and was started again."""
+        self._instruments.restarts.inc()
+        seen = "cancelled" if error is None else f"{type(error).__name__}: {error}"
+        self._log.error(seen, "The task of a node died and was started again", node=node.name)
+
+    def removed(self, name: str) -> None:
+        """A node is gone from the cluster."""
+        self._instruments.forget(name)
+
+    def selects_nothing(self, node_selector: str) -> None:
+        """Logs that there is nothing to scrape."""
+        text = "No node matches --node-selector: there is nothing to scrape, and the server is not ready before one does"
+        self._log.warning(text, selector=node_selector)
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """Logs that a watch failed; it will be tried again."""
+        self._log.error(error, "Failed to watch", resource=resource)
+
+
+def _shown(seconds: float) -> str:
+    return go_duration(int(seconds * 1e9))
+
+
+def _named(pods: tuple[PodKey, ...]) -> str:
+    return first_of(pods, "/".join)

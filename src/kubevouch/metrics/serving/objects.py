@@ -4,15 +4,14 @@ They are written as text at once: a list may have 100,000 of them, and dicts bet
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.running_pods import RunningPod
+from kubevouch.metrics.fleet import FleetNode, RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
 from kubevouch.serve.messages import HttpRequest
@@ -25,119 +24,64 @@ _SECOND: Final = 10**9
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Item(Protocol):
-    """An object of the metrics API in pieces of JSON, from which each form of a response takes what it shows."""
+class Item:
+    """A node or a pod with its usage in pieces of JSON, from which each form of a response takes what it shows.
+
+    now: the time of the response, which becomes creationTimestamp.
+    """
+
+    __slots__ = ("_found", "_name", "_now", "_used")
+
+    def __init__(self, found: FleetNode | RunningPod, used: NodeUsage | PodUsage, now: str) -> None:
+        self._found = found
+        self._used = used
+        self._now = now
+        self._name = _encoded(found.name)
 
     @property
     def kind(self) -> str:
         """NodeMetrics or PodMetrics."""
-        ...
+        return "NodeMetrics" if isinstance(self._found, FleetNode) else "PodMetrics"
 
     @property
     def at_ns(self) -> int | None:
         """When its usage was measured."""
-        ...
+        return self._used.timestamp_ns
 
     def metadata(self) -> str:
         """The value of its field metadata."""
-        ...
-
-    def fields(self) -> str:
-        """Its fields after metadata."""
-        ...
-
-    def cells(self) -> str:
-        """Its cells in a table."""
-        ...
-
-
-class NodeItem:
-    """A node. now: the time of the response, which becomes creationTimestamp."""
-
-    __slots__ = ("_labels", "_name", "_now", "_used", "at_ns")
-    kind: Final = "NodeMetrics"
-
-    def __init__(self, node: FleetNode, used: NodeUsage, now: str) -> None:
-        self._name = _encoded(node.name)
-        self._labels = node.labels
-        self._used = used
-        self._now = now
-        self.at_ns = used.timestamp_ns
-
-    def metadata(self) -> str:
-        """The value of its field metadata."""
-        return _metadata(self._name, "", self._labels, self._now)
+        found = self._found
+        namespace = "" if isinstance(found, FleetNode) else found.namespace
+        placed = f',"namespace":{_quoted(namespace)}' if namespace else ""
+        # Labels are in the order of their names, as from the API server.
+        labelled = f',"labels":{_encode(found.labels).decode()}' if found.labels else ""
+        return f'{{"name":{self._name}{placed},"creationTimestamp":"{self._now}"{labelled}}}'
 
     def fields(self) -> str:
         """Its fields after metadata."""
         used = self._used
-        usage = _usage(used.cpu_nanocores, used.memory_bytes)
-        return f'{_times(used.timestamp_ns, used.window_ns)},"usage":{usage}'
-
-    def cells(self) -> str:
-        """Its cells in a table."""
-        used = self._used
-        return _cells(self._name, used.cpu_nanocores, used.memory_bytes, used.window_ns)
-
-
-class PodItem:
-    """A pod. now: as of NodeItem."""
-
-    __slots__ = ("_name", "_now", "_pod", "_used", "at_ns")
-    kind: Final = "PodMetrics"
-
-    def __init__(self, pod: RunningPod, used: PodUsage, now: str) -> None:
-        self._name = _encoded(pod.name)
-        self._pod = pod
-        self._used = used
-        self._now = now
-        self.at_ns = used.timestamp_ns
-
-    def metadata(self) -> str:
-        """The value of its field metadata."""
-        pod = self._pod
-        return _metadata(self._name, pod.namespace, pod.labels, self._now)
-
-    def fields(self) -> str:
-        """Its fields after metadata."""
-        used = self._used
+        at = "null" if used.timestamp_ns is None else f'"{_seconds(used.timestamp_ns // _SECOND)}"'
+        times = f'"timestamp":{at},"window":"{go_duration(used.window_ns)}"'
+        if isinstance(used, NodeUsage):
+            return f'{times},"usage":{_usage(used.cpu_nanocores, used.memory_bytes)}'
         containers = ",".join([
-            f'{{"name":{_quoted(each.name)},"usage":{{"cpu":"{format_nanocores(each.cpu_nanocores)}",'
-            f'"memory":"{format_bytes(each.memory_bytes)}"}}}}'
+            f'{{"name":{_quoted(each.name)},"usage":{_usage(each.cpu_nanocores, each.memory_bytes)}}}'
             for each in used.containers
         ])  # fmt: skip
-        return f'{_times(used.timestamp_ns, used.window_ns)},"containers":[{containers}]'
+        return f'{times},"containers":[{containers}]'
 
     def cells(self) -> str:
-        """Its cells in a table: what its containers use together."""
+        """Its cells in a table; of a pod what its containers use together."""
         used = self._used
-        cpu = memory = 0
-        for each in used.containers:
-            cpu += each.cpu_nanocores
-            memory += each.memory_bytes
-        return _cells(self._name, cpu, memory, used.window_ns)
-
-
-def _metadata(name: str, namespace: str, labels: Mapping[str, str], now: str) -> str:
-    """name: as JSON."""
-    placed = f',"namespace":{_quoted(namespace)}' if namespace else ""
-    # Labels are in the order of their names, as from the API server.
-    labelled = f',"labels":{_encode(labels).decode()}' if labels else ""
-    return f'{{"name":{name}{placed},"creationTimestamp":"{now}"{labelled}}}'
-
-
-def _times(at_ns: int | None, window_ns: int) -> str:
-    at = "null" if at_ns is None else f'"{_seconds(at_ns // _SECOND)}"'
-    return f'"timestamp":{at},"window":"{go_duration(window_ns)}"'
+        each = (used,) if isinstance(used, NodeUsage) else used.containers
+        cpu = sum(one.cpu_nanocores for one in each)
+        memory = sum(one.memory_bytes for one in each)
+        window = go_duration(used.window_ns)
+        return f'{self._name},"{format_nanocores(cpu)}","{format_bytes(memory)}","{window}"'
 
 
 def _usage(cpu: int, memory: int) -> str:
     return f'{{"cpu":"{format_nanocores(cpu)}","memory":"{format_bytes(memory)}"}}'
-
-
-def _cells(name: str, cpu: int, memory: int, window_ns: int) -> str:
-    """name: as JSON."""
-    return f'{name},"{format_nanocores(cpu)}","{format_bytes(memory)}","{go_duration(window_ns)}"'
 
 
 def _encoded(text: str) -> str:

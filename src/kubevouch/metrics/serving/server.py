@@ -3,7 +3,7 @@
 It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,13 +14,12 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.fleet import Fleet, KubeletAddressing
+from kubevouch.metrics.fleet import Fleet
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery, openapi
-from kubevouch.metrics.serving.instruments import Instruments
+from kubevouch.metrics.serving.instruments import Instruments, ScrapeLog
 from kubevouch.metrics.serving.objects import API_VERSION, go_duration
-from kubevouch.metrics.serving.scrape_log import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.access_gate import version
 from kubevouch.serve.logs import Log
@@ -57,13 +56,11 @@ def build_components(
     credentials: Credentials,
     certificate: Credentials | None = None,
     rng: Callable[[], float],
-    addressing: KubeletAddressing,
     settings: ScrapeSettings,
-    node_selector: str = "",
-    check_time: bool = True,
 ) -> Components:
     """The parts of a metrics server, connected. The arguments are those of Collector."""
-    scrape_log = ScrapeLog(log, clock, settings.timeout)
+    numbers = new_registry()
+    instruments = Instruments(numbers, settings.resolution)
     collector = Collector(
         api,
         roots=roots,
@@ -71,23 +68,10 @@ def build_components(
         certificate=certificate,
         clock=clock,
         rng=rng,
-        observer=scrape_log,
-        addressing=addressing,
+        observer=ScrapeLog(log, clock, instruments, settings.timeout),
         settings=settings,
-        node_selector=node_selector,
-        check_time=check_time,
     )
-    numbers = new_registry()
-    scrape_log.instruments = Instruments(
-        numbers,
-        collector.store,
-        lambda: collector.fleet.nodes,
-        settings.resolution,
-        lambda: collector.results,
-    )
-    return Components(
-        api, clock, log, collector, numbers, scrape_log.instruments, settings.resolution
-    )
+    return Components(api, clock, log, collector, numbers, instruments, settings.resolution)
 
 
 async def serve(
@@ -123,11 +107,15 @@ def _routes(parts: Components, stop: StopEvent, address: str) -> dict[str, Handl
     probes = Probes(found, parts.log)
     served = MetricsApi(parts.store, collector.fleet, parts.clock, parts.instruments.served)
     discovery = Discovery(address)
+
+    def pages() -> Iterator[str]:
+        return parts.instruments.pages(parts.store, collector.results)
+
     return {
         "/apis": discovery.answer,
         f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
         "/openapi": openapi,
-        "/metrics": Exposition(parts.registry, parts.instruments.pages).answer,
+        "/metrics": Exposition(parts.registry, pages).answer,
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
     }

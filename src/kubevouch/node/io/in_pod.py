@@ -2,12 +2,17 @@
 
     run PID SECONDS MESSAGE SHARE...   runs the script of the environment in a shell of the host, writes the first message
                                        and a share for each container that follows
+    enter PID                          becomes a shell of the host (`sh -s`), for `run`
     show SHARE MESSAGE                 hands on its share, if there is one
 
-MESSAGE is what the kubelet reads at the container's end (terminationMessagePath). PID: see `host_shell`.
+MESSAGE is what the kubelet reads at the container's end (terminationMessagePath). PID is the host's first process, which a pod with
+hostPID sees as 1. Its mounts, network, host name and cgroups are entered as nsenter(1) does it; the container's image has no nsenter and no
+shell. That needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE (setns(2), ptrace(2)), and a security module that lets it: a privileged
+container.
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -15,12 +20,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kubevouch.node.io import shell
-from kubevouch.node.messages import SCRIPT_VARIABLE, answer_of, messages_of, unpacked_script
+from kubevouch.node.messages import (
+    NOT_ENTERED,
+    SCRIPT_VARIABLE,
+    answer_of,
+    messages_of,
+    unpacked_script,
+)
 
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
 }
+_NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
+"""Of the mounts last: after it, paths are the host's."""
+
+
+def enter(pid: int) -> None:
+    """This process is in the namespaces of that one, at its root. Raises OSError."""
+    root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY)
+    places = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in _NAMESPACES]
+    libc = ctypes.CDLL(None, use_errno=True)
+    for name, place in zip(_NAMESPACES, places, strict=True):
+        if libc.setns(place, 0):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), f"the {name} namespace of process {pid}")
+        os.close(place)
+    os.fchdir(root)
+    os.chroot(".")
+    os.close(root)
+
+
+def become_shell(pid: int) -> int:
+    """Never returns where it could enter: this process becomes the shell."""
+    try:
+        enter(pid)
+        os.execv("/bin/sh", ["sh", "-s"])  # noqa: S606 - the script comes on standard input
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        os.write(2, f"the host cannot be entered: {what}{error.strerror}\n".encode())
+    return NOT_ENTERED
 
 
 async def run(
@@ -30,7 +69,7 @@ async def run(
     # A pod that is removed meanwhile gets this: a script that has begun goes on until the pod's grace period ends.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
     ran = await shell.run(
-        [sys.executable, "-m", "kubevouch.node.io.host_shell", str(pid)],
+        [sys.executable, "-m", "kubevouch.node.io.in_pod", "enter", str(pid)],
         stdin=script,
         environment=_ENVIRONMENT,
         timeout=seconds,
@@ -41,16 +80,19 @@ async def run(
     message.write_text(first, encoding="ascii")
 
 
-def main(words: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Runs one of the two. Raises what it could not do: the container then fails, and its node has its log."""
+def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs one of the three. Raises what it could not do: the container then fails, and its node has its log."""
     match words:
         case ["run", pid, seconds, message, *shares]:
             script = unpacked_script(environment[SCRIPT_VARIABLE])
             paths = [Path(each) for each in shares]
             asyncio.run(run(int(pid), float(seconds), script, Path(message), paths))
+        case ["enter", pid]:
+            return become_shell(int(pid))
         case ["show", share, message] if Path(share).is_file():
             Path(message).write_bytes(Path(share).read_bytes())
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:], os.environ)  # noqa: TID251 - the pod's entry point
+    sys.exit(main(sys.argv[1:], os.environ))  # noqa: TID251 - the pod's entry point

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.script import ANSWER_LIMIT
+from kubevouch.node.destination import Destination
+from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
+from kubevouch.node.script import ANSWER_LIMIT, DialAddress, Script, ScriptResult, T, answer_in
 
 _COMPLAINT_LIMIT = 64 * 1024
 _LAST_WORDS = 2.0
@@ -24,54 +25,6 @@ class ProcessResult(msgspec.Struct, frozen=True):
     status: int | None
     stdout: bytes
     stderr: bytes
-
-
-class Background:
-    """A process that stays until it is ended, or ends by itself. It never outlives us, not even if we are killed.
-
-    A shell beside it waits for the end of a pipe that only we hold open. It is there first, and ends the whole process group.
-    """
-
-    _WITH_US = (
-        "exec 3<&0; { read -r _ <&3; kill 0; } & watch=$!; "
-        '"$@" </dev/null 3<&- & it=$!; trap : TERM; exec 3<&-; '
-        'wait "$it"; left=$?; wait "$it"; kill "$watch"; exit "$left"'  # TERM ends the first wait
-    )
-
-    def __init__(self, transport: asyncio.SubprocessTransport, process: "_Process") -> None:
-        self._transport = transport
-        self._process = process
-
-    @classmethod
-    async def start(cls, argv: Sequence[str], environment: Mapping[str, str]) -> "Background":
-        """Starts it. Raises NodeUnreachable if the program is not there."""
-        return cls(*await _started(["sh", "-c", cls._WITH_US, "sh", *argv], environment))
-
-    @property
-    def exited(self) -> asyncio.Event:
-        """Set once it has ended."""
-        return self._process.exited
-
-    @property
-    def complaint(self) -> bytes:
-        """The beginning of what it has said on standard error."""
-        return bytes(self._process.stderr)
-
-    async def end(self) -> None:
-        """Ends it, and its children."""
-        pipe = self._transport.get_pipe_transport(_STDIN)
-        if pipe is not None:
-            pipe.close()
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS):
-                    await self._process.exited.wait()
-        finally:
-            try:
-                if not self._process.exited.is_set():
-                    await _killed(self._transport, self._process)
-            finally:
-                self._transport.close()
 
 
 class Talk:
@@ -255,3 +208,43 @@ class _Process(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
                 await self.silent.wait()
+
+
+class Local:
+    """Runs scripts in a shell of this machine. One node only: the one whose machine-id is this machine's."""
+
+    name = "local"
+
+    def __init__(self, *, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    async def destination(self, host: str) -> Destination:
+        """This machine, whatever it is called: it need not be looked up."""
+        return Destination(host, is_known=True)
+
+    async def run_script(
+        self,
+        host: str,
+        script: Script[T],
+        *,
+        timeout: float,
+        at: DialAddress | None = None,  # noqa: ARG002 - there is no other address
+    ) -> ScriptResult[T]:
+        """Runs the script here; `host` is only named in errors.
+
+        Raises:
+            AnswerLost: no answer within `timeout` seconds; the script was killed.
+            ScriptFailed: it ended without an answer.
+        """
+        where = f"{host} (this machine)"
+        ran = await run(
+            ["sh", "-s"], stdin=script.sealed(), environment=self._environment, timeout=timeout
+        )
+        if ran.status is None:
+            raise AnswerLost(where, f"the {script.name} script did not end within {timeout:.0f} s")
+        complaint = ran.stderr.decode(errors="replace").strip()
+        if ran.status != 0 and not ran.stdout:
+            raise ScriptFailed(
+                where, f"the {script.name} script ended with {ran.status}", complaint
+            )
+        return ScriptResult(answer=answer_in(ran.stdout, script, where=where, complaint=complaint))

@@ -1,7 +1,11 @@
 """Scripts are sent by the system's own ssh: its configuration, agent, known hosts and jump hosts are the operator's.
 
-What proves who answered is in ssh's own verbose log (`ssh_log`). Scripts go each by a connection of its own, or, while a
-host is held, through one that they share (`ssh_master`).
+What proves who answered is in ssh's own verbose log (`ssh_log`). Each script goes by a connection of its own.
+
+Some settings are ours whatever the operator's configuration says (ssh_config(5): the first value that is found counts). No agent,
+display or port of the operator's goes to a node, and of their variables only what `SendEnv` names: names add up, and one cannot be taken
+back from here. The host key is checked against known_hosts, and the connection is our own: one of the operator's shows no host key, and
+keeps our standard error open when it goes to the background. The script goes to the far side's shell by standard input, without a terminal.
 """
 
 import asyncio
@@ -10,24 +14,22 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
 from kubevouch.errors import UsageError
-from kubevouch.node.destination import NO_LOGIN, Destination, is_host, is_login
+from kubevouch.node.destination import NO_LOGIN, Destination, destination_of, is_host, is_login
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.io import shell
 from kubevouch.node.io.shell import ProcessResult
 from kubevouch.node.io.ssh_log import SshLog, SshLogPipe
-from kubevouch.node.io.ssh_master import HeldHost, SshMaster, open_master
-from kubevouch.node.io.ssh_settings import SETTINGS, look_up, newer_settings
 from kubevouch.node.io.sudo import (
     NO_ROOT,
     NOT_ROOT,
     WITHOUT_PASSWORD,
-    SudoDoor,
     SudoEntry,
     SudoPassword,
 )
@@ -35,6 +37,43 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_i
 
 _FAILED = 255
 """ssh's own exit status when the connection, not the command, failed (ssh(1), EXIT STATUS)."""
+
+_LOOK_UP = 20.0
+"""Seconds: `Match exec` of the operator's configuration runs here, too."""
+
+_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "VerifyHostKeyDNS": "no",
+        "NoHostAuthenticationForLocalhost": "no",
+        "UpdateHostKeys": "no",
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "ClearAllForwardings": "yes",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "ForwardX11Trusted": "no",
+        "GSSAPIDelegateCredentials": "no",
+        "Tunnel": "no",
+        "PermitLocalCommand": "no",
+        "RemoteCommand": "none",
+        "RequestTTY": "no",
+        "VisualHostKey": "no",
+        "LogLevel": "DEBUG1",
+    }
+)
+_NEWER = {
+    "SessionType": "default",  # 8.7, as the next two
+    "StdinNull": "no",
+    "ForkAfterAuthentication": "no",
+    "LogVerbose": "none",  # 8.5
+    "ChannelTimeout": "none",  # 9.3
+    "SetEnv": "KUBEVOUCH=1",  # 7.8; it takes no "none", and whatever is said first takes the place of all others
+}
+"""An ssh that does not know one of them ends at it, so each is tried. One that an ssh does not know no configuration of it can set either."""
 
 
 class SshOptions(msgspec.Struct, frozen=True):
@@ -86,8 +125,7 @@ class Ssh:
             raise UsageError(f"--ssh-user {options.user}", NO_LOGIN)
         self._options = options
         self._environment = environment
-        self._door = SudoDoor(password) if password else None
-        self._held: dict[str, HeldHost] = {}
+        self._password = password
         self._newer: Mapping[str, str] | None = None
         self._asking = asyncio.Lock()
 
@@ -98,20 +136,7 @@ class Ssh:
             NodeUnreachable: it is no host name or address that ssh can take, or there is no ssh.
         """
         _check_words(f"{host} (ssh)", host)
-        return await look_up(host, self._choices(), environment=self._environment)
-
-    @contextlib.asynccontextmanager
-    async def holding(self, host: str) -> AsyncIterator[None]:
-        """While it is open, scripts for `host` share one connection, which the first of them opens."""
-        if host in self._held:
-            yield
-            return
-        held = self._held[host] = HeldHost(host)
-        try:
-            yield
-        finally:
-            del self._held[host]
-            await held.end(held.master)
+        return await _look_up(host, self._choices(), self._environment)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
@@ -133,52 +158,16 @@ class Ssh:
         _check_words(where, host, *((at.address,) if at else ()))
         async with self._asking:
             if self._newer is None:
-                self._newer = await newer_settings(self._environment)
-        held = self._held.get(host)
-        if held is None or at is not None:
-            return await self._alone(where, host, script, timeout=timeout, at=at)
-        async with held.lock:
-            if held.master is None or not held.master.is_open:
-                await held.end(held.master)
-                held.master = await open_master(where, self._argv, host, self._environment)
-        if held.master is None:
-            return await self._alone(where, host, script, timeout=timeout, at=None)
-        return await self._shared(where, held, held.master, script, timeout)
-
-    async def _alone(
-        self, where: str, host: str, script: Script[T], *, timeout: float, at: DialAddress | None
-    ) -> ScriptResult[T]:
-        """By a connection of its own."""
+                self._newer = await _newer_settings(self._environment)
         place = {"HostName": at.address, "HostKeyAlias": at.known_as} if at else {}
-        ran, spoken, entry = await self._ran(where, self._argv(place), host, script, timeout)
-        begun = spoken.is_entered
-        answer = _answered(where, script, ran, spoken, entry, timeout=timeout, may_have_run=begun)
-        return ScriptResult(answer, spoken.host_key, spoken.known_as, spoken.dialled)
-
-    async def _shared(
-        self,
-        where: str,
-        held: HeldHost,
-        master: SshMaster,
-        script: Script[T],
-        timeout: float,
-    ) -> ScriptResult[T]:
-        """Through the master. By a connection of its own, if the far side allows no second session, or the master is gone."""
-        host, argv = held.host, self._argv(master.settings)
-        ran, spoken, entry = await self._ran(where, argv, host, script, timeout)
-        if ran.status in (None, _FAILED) and not spoken.is_refused:
-            await held.end(master)
-        if ran.status == _FAILED and not spoken.has_session:
-            return await self._alone(where, host, script, timeout=timeout, at=None)
-        begun = spoken.has_session
-        answer = _answered(where, script, ran, spoken, entry, timeout=timeout, may_have_run=begun)
-        log = master.log
+        ran, log, entry = await self._ran(where, self._argv(place), host, script, timeout)
+        answer = _answered(where, script, ran, log, entry, timeout=timeout)
         return ScriptResult(answer, log.host_key, log.known_as, log.dialled)
 
     async def _ran(
         self, where: str, argv: list[str], host: str, script: Script[T], timeout: float
     ) -> tuple[ProcessResult, SshLog, SudoEntry | None]:
-        entry = self._door.entry(host) if self._door else None
+        entry = SudoEntry(self._password, host) if self._password else None
         shell_ = entry.shell if entry else WITHOUT_PASSWORD
         try:
             with tempfile.TemporaryDirectory(prefix="kubevouch-ssh-") as folder:
@@ -196,17 +185,17 @@ class Ssh:
             what = f"no folder can be made for ssh's log: {error.strerror}"
             raise NodeUnreachable(where, what) from None
 
-    def _argv(self, others: Mapping[str, str | None]) -> list[str]:
-        """Ssh with its settings, without the host. others: settings in place of ours, or besides them; None leaves one out."""
+    def _argv(self, others: Mapping[str, str]) -> list[str]:
+        """Ssh with its settings, without the host. others: settings besides ours."""
         words = ["ssh", "-T", *self._choices()]
         settings = {
-            **SETTINGS,
+            **_SETTINGS,
             **(self._newer or {}),
             "ConnectTimeout": str(self._options.connect_timeout),
             **others,
         }
         for name, value in settings.items():
-            words += ["-o", f"{name}={value}"] if value is not None else []
+            words += ["-o", f"{name}={value}"]
         return words
 
     def _choices(self) -> list[str]:
@@ -230,11 +219,10 @@ def _answered(
     entry: SudoEntry | None,
     *,
     timeout: float,
-    may_have_run: bool,
 ) -> T:
     """The script's answer. Raises as `run_script` does."""
     complaint = spoken.complaint(entry.complaint(ran.stderr) if entry else ran.stderr)
-    may_have_run = may_have_run and (entry is None or entry.is_root)
+    may_have_run = spoken.is_entered and (entry is None or entry.is_root)
     if ran.status is None:
         failure = AnswerLost if may_have_run else NodeUnreachable
         limit = f"within {timeout:.0f} s"
@@ -249,3 +237,52 @@ def _answered(
     if ran.status != 0 and not ran.stdout:
         raise ScriptFailed(where, f"the {script.name} script ended with {ran.status}", complaint)
     return answer_in(ran.stdout, script, where=where, complaint=complaint)
+
+
+async def _newer_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Those of the newer settings that this machine's ssh knows. Raises NodeUnreachable if there is no ssh."""
+    known = await asyncio.gather(*(_is_known(each, environment) for each in _NEWER))
+    return {name: _NEWER[name] for name, is_known in zip(_NEWER, known, strict=True) if is_known}
+
+
+async def _is_known(name: str, environment: Mapping[str, str]) -> bool:
+    words = ["ssh", "-F", "/dev/null", "-G", "-o", f"{name}={_NEWER[name]}", "--", "localhost"]
+    asked = await shell.run(words, stdin=b"", environment=environment, timeout=_LOOK_UP)
+    return asked.status == 0
+
+
+async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) -> Destination:
+    """How ssh would reach a host. words: what goes before it on ssh's command line (-F, -l).
+
+    Raises:
+        NodeUnreachable: there is no ssh.
+    """
+    asked = await shell.run(
+        ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
+    )
+    if asked.status != 0:  # what is wrong, ssh says once it is to connect
+        return Destination(host)
+    found = destination_of(host, asked.stdout.decode(errors="replace"))
+    if not found.files:
+        return found
+    known = [await _has_key(found.lookup, file, environment) for file in found.files]
+    is_known = True if True in known else None if None in known else False
+    return msgspec.structs.replace(found, is_known=is_known)
+
+
+async def _has_key(name: str, file: str, environment: Mapping[str, str]) -> bool | None:
+    """Whether a known_hosts file has a key for the name that is not revoked; None where that cannot be told."""
+    if not Path(file).exists():
+        return False
+    try:
+        found = await shell.run(
+            ["ssh-keygen", "-F", name, "-f", file],
+            stdin=b"",
+            environment=environment,
+            timeout=_LOOK_UP,
+        )
+    except NodeUnreachable:
+        return None
+    lines = found.stdout.decode(errors="replace").splitlines()
+    keys = [line for line in lines if line and not line.startswith(("#", "@revoked"))]
+    return bool(keys) if found.status in (0, 1) else None

@@ -55,11 +55,9 @@ class SshLogPipe:
         return SshLog(bytes(self._kept))
 
     def close(self) -> None:
-        """Ends the reading. It may be called again: a connection that is shared is ended by whoever sees first that it is gone."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
+        """Ends the reading."""
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
 
 
 class SshLog:
@@ -89,16 +87,6 @@ class SshLog:
         return "\ndebug1: Authentication succeeded" in self._text or (
             "\nAuthenticated to " in self._text
         )
-
-    @property
-    def has_session(self) -> bool:
-        """Whether a master gave it a session, so that its command may have begun (mux.c, mux_client_request_session)."""
-        return "\ndebug1: mux_client_request_session: master session id: " in self._text
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the far side allows no other session on the master's connection (sshd_config(5), MaxSessions)."""
-        return "\nmux_client_request_session: session request failed: " in self._text
 
     def complaint(self, said: bytes) -> str:
         """What a person would have seen: ssh's own plain lines, and what the far side said."""

@@ -37,7 +37,10 @@ _ANSWERS_WITHIN: Final = 15.0
 
 
 class SudoPassword:
-    """What the operator has typed in, which hosts have taken it, and which got it and did not.
+    """What the operator has typed in: the way to root on several nodes. Which hosts have taken it, and which got it and did not.
+
+    It is given to one new node at a time, and once one has not taken it (it was wrong there, or nothing came of it) to no
+    node that has not taken it before. Every wrong try counts, and where accounts are kept in one place a few lock the account.
 
     random_bits: returns so many; what a node is to say back to us is made of them.
     """
@@ -47,27 +50,11 @@ class SudoPassword:
         self.random_bits = random_bits
         self.taken_at: set[str] = set()
         self.refused_at: set[str] = set()
+        self.first = asyncio.Lock()
 
     def __repr__(self) -> str:
         """Without the word."""
         return "<the password for sudo>"
-
-
-class SudoDoor:
-    """The way to root on several nodes with one password.
-
-    It is given to one new node at a time, and once one has not taken it (it was wrong there, or nothing came of it) to no
-    node that has not taken it before. Every wrong try counts, and where accounts are kept in one place a few lock the account.
-    """
-
-    def __init__(self, password: SudoPassword, *, answers_within: float = _ANSWERS_WITHIN) -> None:
-        self.password = password
-        self.answers_within = answers_within
-        self.first = asyncio.Lock()
-
-    def entry(self, host: str) -> "SudoEntry":
-        """The way through it on that host, once."""
-        return SudoEntry(self, host)
 
 
 class SudoEntry:
@@ -76,10 +63,10 @@ class SudoEntry:
     why: why it has not, beside what sudo has said. withheld: why it could not, since it got no password of us.
     """
 
-    def __init__(self, door: SudoDoor, host: str) -> None:
-        self._door = door
+    def __init__(self, password: SudoPassword, host: str) -> None:
+        self._password = password
         self._host = host
-        mark = f"{door.password.random_bits(64):016x}"
+        mark = f"{password.random_bits(64):016x}"
         self._ready = f"kubevouch-{mark}-is-root"
         self._asks = f"kubevouch-{mark}-is-asked"
         self._prompt = f"kubevouch {mark} asks for the password: "
@@ -98,10 +85,10 @@ class SudoEntry:
         """Answers sudo if it asks. Whether a shell of root's is there."""
         await talk.heard(lambda out, _: _line(self._ready, out) or _line(self._asks, out))
         if _line(self._asks, talk.out):
-            if self._host in self._door.password.taken_at:
+            if self._host in self._password.taken_at:
                 await self._give_unless_refused(talk)
             else:
-                async with self._door.first:
+                async with self._password.first:
                     await self._give_unless_refused(talk)
         self.is_root = _line(self._ready, talk.out)
         return self.is_root
@@ -109,11 +96,11 @@ class SudoEntry:
     def complaint(self, said: bytes) -> bytes:
         """What was said on standard error, less what sudo has asked; and less the password, should anybody say it."""
         said = said.replace(self._prompt.encode(), b"")
-        word = self._door.password.word
+        word = self._password.word
         return said.replace(word, b"(the password)") if word else said
 
     async def _give_unless_refused(self, talk: Talk) -> None:
-        password = self._door.password
+        password = self._password
         if self._host in password.refused_at:
             self.withheld = (
                 "sudo got the password before and did not take it, and is not given it again"
@@ -127,7 +114,7 @@ class SudoEntry:
 
     async def _give(self, talk: Talk) -> None:
         """Whatever comes of it, also nothing at all: the host counts as one that did not take it until it has."""
-        password = self._door.password
+        password = self._password
         talk.say(b"yes\n")
         await self._hears(talk, lambda _, err: self._asked(err) > 0)
         if not self._asked(talk.err):
@@ -150,7 +137,7 @@ class SudoEntry:
     async def _hears(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
         """Whether it held, or the process has ended, within the time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._door.answers_within):
+            async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)
                 return True
         return False

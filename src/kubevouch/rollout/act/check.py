@@ -19,20 +19,25 @@ from kubevouch.node.errors import NodeError
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.rollout.act.away_nodes import look_at_away_nodes
 from kubevouch.rollout.act.config_map import is_written
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import Look, SeenOutside, look_at_machine
+from kubevouch.rollout.act.look import (
+    Look,
+    SeenOutside,
+    look_at_machine,
+)
 from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
     pins_of,
+    served_by,
 )
 from kubevouch.rollout.act.observe import RunInputs
 from kubevouch.rollout.act.precheck import (
     check_cluster,
     check_rights,
     check_vantage,
+    look_at_away_nodes,
 )
 from kubevouch.rollout.decide.entitled import (
     NO_WORD,
@@ -47,7 +52,14 @@ from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
 from kubevouch.rollout.decide.need import serves_its_own
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan, ordered, without_nodes
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    LeftOut,
+    NodePlan,
+    Plan,
+    ordered,
+    without_nodes,
+)
 from kubevouch.rollout.decide.recheck import (
     NEW_PLAN,
     FoundState,
@@ -59,7 +71,7 @@ from kubevouch.rollout.decide.recheck import (
     recheck,
 )
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import NothingApplicable, StoppedBefore, way_on
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
@@ -73,23 +85,26 @@ _SAID = {
 
 @dataclass(frozen=True)
 class CheckedNode:
-    """A node of the plan, found as planned, or begun, or well. content: its new config.yaml; empty: nothing is written."""
+    """A node of the plan, the last look at its machine, and what this run finds there."""
 
     plan: NodePlan
-    state: FoundState
-    survey: NodeSurvey
-    surveyed: datetime
-    """When it was surveyed, by our clock."""
+    look: Look
+    found: Recheck
 
-    asked: datetime
-    """When that survey was asked for, by our clock."""
+    @property
+    def state(self) -> FoundState:
+        """As planned, or begun, or well."""
+        return self.found.state
 
-    content: bytes
+    @property
+    def survey(self) -> NodeSurvey:
+        """What its machine says."""
+        return self.look.facts.survey
 
     @property
     def kubelet_started(self) -> datetime | None:
         """When its kubelet started at the earliest, by our clock: how old it is was read after we had asked."""
-        return self.survey.kubelet_started(self.asked)
+        return self.survey.kubelet_started(self.look.asked)
 
 
 @dataclass(frozen=True)
@@ -144,8 +159,7 @@ async def check(
     """
     _check_applicable(plan, "make a new plan when that is fixed")
     trust, nodes, away = await check_cluster(plan, context)
-    looked = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
-    away, failures = looked.left_out, looked.failures
+    away, failures = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     pins = pins_of(plan.nodes)
     plan = with_live_strata(without_nodes(plan, away), nodes)
     _check_applicable(plan, NEW_PLAN)
@@ -192,22 +206,13 @@ def _check_applicable(plan: Plan, expected: str) -> None:
         raise NothingApplicable(f"plan of run {plan.run}", why, expected)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A node of the plan, what was seen of its machine, and what this run finds there."""
-
-    plan: NodePlan
-    look: Look
-    found: Recheck
-
-
 async def _looks(
     plan: Plan,
     live: Mapping[str, Node],
     outside: SeenOutside,
     failures: Mapping[str, Recheck],
     context: RolloutContext,
-) -> tuple[_Seen, ...]:
+) -> tuple[CheckedNode, ...]:
     """Looks at every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed.
 
     failures: of nodes that this run has begun, and that are not Ready.
@@ -216,20 +221,20 @@ async def _looks(
     for node, why in (await asked_for_again_by_pod(context, planned)).items():
         raise StoppedBefore(node, why)
 
-    async def seen(node: NodePlan) -> _Seen:
+    async def seen(node: NodePlan) -> CheckedNode:
         try:
             look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=way_on(error)) from None
         found = failures.get(node.node) or recheck(node, plan.run, look.facts)
-        return _Seen(node, look, found)
+        return CheckedNode(node, look, found)
 
     return tuple(await of_each(ordered(plan.nodes), seen, at_once=_AT_ONCE))
 
 
 def _checked(
     plan: Plan,
-    seen: tuple[_Seen, ...],
+    seen: tuple[CheckedNode, ...],
     live: Mapping[str, Node],
     neighbours: Neighbours,
     context: RolloutContext,
@@ -258,10 +263,7 @@ def _checked(
             way = LeadsOn.DOCTOR if found.state is FoundState.FAILED else LeadsOn.NEW_PLAN
             raise StoppedBefore(node.node, why, way=way, run=found.armed_run, begun=begun)
         context.progress.step(node.node, _SAID[found.state])
-        facts = look.facts
-        checked.append(
-            CheckedNode(node, found.state, facts.survey, facts.at, look.asked, found.content)
-        )
+        checked.append(each)
     return tuple(checked)
 
 
@@ -280,3 +282,24 @@ async def _not_well(
     return tuple(
         LeftOut(node, _NOT_WELL) for node in called if not serves_its_own(served.get(node), node)
     )
+
+
+_FRESH = 20.0
+"""Seconds for which a survey is taken for true."""
+
+
+async def looked_at_again(
+    node: CheckedNode, live: Node, run: str, trust: TrustedRoots, context: RolloutContext
+) -> CheckedNode:
+    """The node as it is now, if it is to be changed and is still as planned. live: the Node. Raises StoppedBefore, NodeError."""
+    plan, age = node.plan, context.clock.now() - node.look.facts.at
+    if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
+        return node
+    served = {each.node: each for each in reversed(await served_by(context, plan, trust))}
+    outside = SeenOutside(served, {}, ())
+    look = await look_at_machine(live, outside, context, plan, confirms=False)
+    found = recheck(plan, run, look.facts)
+    if found.state is not FoundState.AS_PLANNED:
+        why = found.why or f"it is not as it was at the check any more; {NEW_PLAN}"
+        raise StoppedBefore(plan.node, why)
+    return CheckedNode(plan, look, found)

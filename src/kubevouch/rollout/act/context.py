@@ -1,12 +1,20 @@
 """What a run is given: a client, a transport to nodes, a clock, and a report of its progress."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.run_holder import ArmedNode
+from kubevouch.kube.errors import (
+    Conflict,
+    CredentialError,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Unauthorized,
+)
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.lease import LeaseHold
@@ -96,3 +104,34 @@ def end_in_order() -> None:
     """After a cancellation: what comes now is the run's end, which may ask and write once more."""
     if task := asyncio.current_task():
         task.uncancel()
+
+
+T = TypeVar("T")
+
+_PAUSE = 1.0
+_ANSWERS = (Conflict, CredentialError, Forbidden, NotFound, Unauthorized)
+"""It has answered, or will not answer otherwise if it is asked again."""
+
+
+async def once_it_answers(
+    ask: Callable[[], Awaitable[T]], context: RolloutContext, node: str, seconds: float
+) -> T:
+    """What `ask` returns. It is called again while the API server does not answer, for so many seconds, unless the operator wants to stop.
+
+    To be used only where nothing is under way that waits for what comes next.
+
+    Raises:
+        KubeError: it still does not answer, or what it answers is an error.
+        KubevouchError: as `ask` does.
+    """
+    clock = context.clock
+    began = clock.monotonic()
+    while True:
+        try:
+            return await ask()
+        except KubeError as error:
+            is_over = clock.monotonic() - began > seconds or context.stop()
+            if isinstance(error, _ANSWERS) or is_over:
+                raise
+            context.progress.waiting(node, f"the API server ({error})")
+        await clock.sleep(_PAUSE)

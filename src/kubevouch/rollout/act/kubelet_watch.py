@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 from kubevouch.node.errors import NodeError
 from kubevouch.rollout.act.context import RolloutContext
@@ -20,43 +19,34 @@ _PAUSE = 1.0
 """Before the node is asked again: one that answers at once, whatever it is asked, must not keep us busy."""
 
 
-@dataclass
-class KubeletWatch:
-    """trouble: why the kubelet does not stay up; empty as long as nothing of the kind was seen. seen: that it is not."""
-
-    trouble: str = ""
-    seen: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def follow(self, context: RolloutContext, host: str, first: int) -> None:
-        """Watches until there is trouble. first: the process that the run's restart has begun; 0 if not known."""
-        while not self.trouble:
-            script = watch_script(_SECONDS, first=first)
-            try:
-                seen = (
-                    await context.transport.run_script(host, script, timeout=_SECONDS + _CARRY)
-                ).answer
-            except NodeError:
-                await context.clock.sleep(_RETRY)
-                continue
-            self.trouble = seen.trouble
-            if not self.trouble:
-                await context.clock.sleep(_PAUSE)
-        self.seen.set()
-
-
 @contextlib.asynccontextmanager
 async def watched_kubelet(
     context: RolloutContext, host: str, first: int
-) -> AsyncIterator[KubeletWatch]:
-    """The kubelet is watched as long as the caller is inside."""
-    watch = KubeletWatch()
-    task = asyncio.get_running_loop().create_task(watch.follow(context, host, first))
+) -> AsyncIterator[asyncio.Task[str]]:
+    """The kubelet is watched as long as the caller is inside: a task that ends with why the kubelet does not stay up.
+
+    first: the process that the run's restart has begun; 0 if not known.
+    """
+    task = asyncio.get_running_loop().create_task(_trouble(context, host, first))
     try:
-        yield watch
+        yield task
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
+
+
+async def _trouble(context: RolloutContext, host: str, first: int) -> str:
+    """Watches until there is some."""
+    script = watch_script(_SECONDS, first=first)
+    while True:
+        try:
+            seen = await context.transport.run_script(host, script, timeout=_SECONDS + _CARRY)
+        except NodeError:
+            await context.clock.sleep(_RETRY)
+            continue
+        if seen.answer.trouble:
+            return seen.answer.trouble
+        await context.clock.sleep(_PAUSE)
 
 
 async def why_not_up(context: RolloutContext, host: str) -> str:

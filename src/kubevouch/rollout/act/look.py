@@ -3,29 +3,85 @@
 The same for a plan and for the check of a plan.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_address
 from urllib.parse import quote
+
+import msgspec
 
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Served
+from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.kubelet.pending import read_configz
-from kubevouch.policy.claims import NameSource
-from kubevouch.rollout.act.confirm import confirm_addresses
+from kubevouch.node.destination import BY_POD
+from kubevouch.node.errors import NodeError, NodeUnreachable
+from kubevouch.node.script import DialAddress, Script, ScriptResult
+from kubevouch.node.transport import NodeTransport, run_on_first_known
+from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import client_certificates_of
-from kubevouch.rollout.act.precheck import survey_planned
-from kubevouch.rollout.act.survey_node import survey_node
+from kubevouch.rollout.decide.by_pod import WrittenNode, not_the_pinned_one
+from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
 from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.restart_hazards import files_were_touched
+from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
+
+_TIMEOUT = 60.0
+_WHO_TIMEOUT = 20.0
+_TYPES = ("InternalIP", "ExternalIP")
+
+
+def hosts_of(node: Node) -> tuple[str, ...]:
+    """The hosts to try with ssh, in order: the node's name, then the addresses in its status.
+
+    The name is the operator's own word for the machine, in known_hosts or in the ssh configuration. An address is the
+    node's claim: it leads to a machine whose key the operator knows, or nowhere.
+    """
+    found = [node.name]
+    for kind in _TYPES:
+        for claim in node.status.addresses:
+            address = as_address(claim.address) if claim.type == kind else None
+            if address is not None and not (address.is_link_local or address.is_multicast):
+                found.append(str(address))
+    return tuple(dict.fromkeys(found))
+
+
+def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
+    """By pod only. Raises NodeUnreachable if whoever answered is not the node that an operator has pinned."""
+    if context.transport.name != "pod":
+        return
+    written = context.written.get(node, WrittenNode())
+    if why := not_the_pinned_one(node, written, client_certificates_of(survey)):
+        raise NodeUnreachable(node, why)
+
+
+async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
+    """The host of the node that answered, and the survey from there. Raises NodeError, as `run_on_first_known` does."""
+    if (
+        context.transport.name == "pod"
+    ):  # the API server knows a node by its name, and by nothing else
+        carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
+        check_pinned(node.name, carried.answer, context)
+        return node.name, carried
+    return await survey_by_ssh(node, context.transport, instead=BY_POD)
+
+
+async def survey_by_ssh(
+    node: Node, transport: NodeTransport, *, instead: str = ""
+) -> tuple[str, ScriptResult[NodeSurvey]]:
+    """The same by ssh only. Raises NodeError, as `run_on_first_known` does; instead: as there."""
+    return await run_on_first_known(
+        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT, instead=instead
+    )
 
 
 @dataclass(frozen=True)
@@ -53,9 +109,14 @@ class Look:
 
 
 async def look_at_machine(
-    node: Node, outside: SeenOutside, context: RolloutContext, planned: NodePlan | None = None
+    node: Node,
+    outside: SeenOutside,
+    context: RolloutContext,
+    planned: NodePlan | None = None,
+    *,
+    confirms: bool = True,
 ) -> Look:
-    """Looks at a node's machine. planned: at its host, and at no other machine than the plan's.
+    """Looks at a node's machine. planned: at its host, and at no other machine than the plan's. confirms: its addresses, too.
 
     Raises:
         StoppedBefore: another machine answers than the plan's.
@@ -67,7 +128,7 @@ async def look_at_machine(
     else:
         host, carried = planned.host, await survey_planned(planned, context)
     at = context.clock.now()
-    values = [each.address for each in node.status.addresses]
+    values = [each.address for each in node.status.addresses] if confirms else []
     own = client_certificates_of(carried.answer)
     facts = MachineFacts(
         node=node.name,
@@ -78,7 +139,7 @@ async def look_at_machine(
         csr_waits=csr_waits(outside.csrs.get(node.name, ()), own),
     )
     return Look(
-        facts=await with_running_configuration(facts, context),
+        facts=replace(facts, running=await _running(facts, context)),
         asked=asked,
         host=host,
         host_key=carried.host_key or "",
@@ -87,20 +148,92 @@ async def look_at_machine(
     )
 
 
-async def with_running_configuration(facts: MachineFacts, context: RolloutContext) -> MachineFacts:
-    """The facts, with the keys of /configz where a restart could change some. It needs `get nodes/proxy`; a lack is a doubt."""
+async def _running(facts: MachineFacts, context: RolloutContext) -> Measured[Tree] | None:
+    """The keys of /configz where a restart could change some. It needs `get nodes/proxy`; a lack is a doubt."""
     if not files_were_touched(facts.survey):
-        return facts
-    return replace(facts, running=await _running(facts.node, context))
-
-
-async def _running(node: str, context: RolloutContext) -> Measured[Tree]:
-    path = f"/api/v1/nodes/{quote(node, safe='')}/proxy/configz"
+        return None
+    path = f"/api/v1/nodes/{quote(facts.node, safe='')}/proxy/configz"
     try:
         body = await Inquiry(context.clock).ask(context.api.text(path))
         if body.value is None:
             return Measured(body.vantage, body.at, doubt=body.doubt)
-        return Measured(body.vantage, body.at, read_configz(body.value.encode(), node))
+        return Measured(body.vantage, body.at, read_configz(body.value.encode(), facts.node))
     except (KubeError, AnswerError) as error:
         doubt = Doubt(DoubtKind.FAILED, str(error))
         return Measured(Vantage.API_SERVER, context.clock.now(), doubt=doubt)
+
+
+async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
+    """A survey of the plan's machine, and of no other.
+
+    Raises:
+        StoppedBefore: it is another one, also if only its host key is (AnotherHostKey).
+        NodeError: it cannot be reached.
+    """
+    result = await context.transport.run_script(node.host, survey(), timeout=_TIMEOUT)
+    if other := another_host_key(node.host_key, result.host_key):
+        raise AnotherHostKey(node.node, *other)
+    if why := not_the_machine(result.answer, node.node, node.machine_id):
+        raise StoppedBefore(node.node, why)
+    check_pinned(node.node, result.answer, context)
+    return result
+
+
+class _Machine(msgspec.Struct, frozen=True):
+    machine_id: bytes
+
+
+_WHO = Script(
+    name="machine-id",
+    text="""printf 'kubevouch-answer: {"machine_id":"%s"}\\n' "$(base64 </etc/machine-id | tr -d '\\n')" """,
+    answer=_Machine,
+)
+
+
+async def confirm_addresses(
+    values: Iterable[str], host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
+) -> dict[str, NameSource]:
+    """Those of the values that are addresses and proven to be the surveyed machine's own, each with its proof.
+
+    carried: the survey of that machine, and the ssh host key that answered for it. host: what ssh was asked for. A key that the operator
+    knows for an address, and for no name, proves that address only.
+
+    By pod nothing is proven: only what operators have written down of the node counts. A DNS name proves nothing: whoever answers the
+    resolver could choose.
+    """
+    claimed = {str(address) for value in values if (address := as_address(value)) is not None}
+    if context.transport.name == "local":
+        here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
+        return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
+    if context.transport.name == "pod":
+        written = context.written.get(host, WrittenNode()).addresses
+        return {each: source for each, source in written.items() if each in claimed}
+    if as_address(host) is not None:
+        claimed &= {host}
+    confirmed: dict[str, NameSource] = {}
+    for text in sorted(claimed):
+        if _answered_at(text, carried) or await _answers(text, host, carried, context):
+            confirmed[text] = NameSource.SSH_HOST_KEY
+    return confirmed
+
+
+def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
+    """The survey itself came from there."""
+    known = carried.host_key is not None and carried.known_as is not None
+    dialled = as_address(carried.dialled or "")
+    return known and dialled is not None and str(dialled) == address and not dialled.is_link_local
+
+
+async def _answers(
+    address: str, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
+) -> bool:
+    """The machine that was surveyed answers there, by the key under which the operator knows it."""
+    if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
+        return False
+    try:
+        place = DialAddress(address, carried.known_as)
+        there = await context.transport.run_script(host, _WHO, timeout=_WHO_TIMEOUT, at=place)
+    except NodeError:
+        return False
+    same_key = there.host_key == carried.host_key
+    return same_key and there.answer.machine_id.strip() == carried.answer.machine_id.strip()

@@ -22,23 +22,21 @@ from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import claims_value
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import SeenOutside, look_at_machine
+from kubevouch.rollout.act.look import SeenOutside, hosts_of, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
-from kubevouch.rollout.act.survey_node import hosts_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all, plan_config_map, readiness_notice
 from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord, names_with_word, shared_among
 from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
-    LeadsOn,
     LeftOut,
     NodePlan,
     Plan,
     PodPlace,
     Via,
 )
-from kubevouch.rollout.errors import ClusterNotRead, way_on
+from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16

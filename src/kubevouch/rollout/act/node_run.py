@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
+from typing import Any
 
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
-from kubevouch.rollout.act.kubelet_watch import KubeletWatch, watched_kubelet, why_not_up
+from kubevouch.rollout.act.kubelet_watch import watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.armed import (
     is_at_work,
@@ -191,7 +192,9 @@ class NodeRun:
             return await self._as_undone(answer)
         return await self._committed_before(answer)
 
-    async def _gates(self, began: float, watch: KubeletWatch | None = None) -> GateResult | None:
+    async def _gates(
+        self, began: float, watch: "asyncio.Task[str] | None" = None
+    ) -> GateResult | None:
         """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over.
 
         A kubelet that does not stay up is not waited for. Neither is anything once the node's own switch is due: what is seen from then
@@ -215,9 +218,9 @@ class NodeRun:
                     self._step(f"{_TOLD[result.gate]} {result.text}")
             reported = max(reported, sum(each.passed for each in seen))
             last = seen[-1]
-            if watch is not None and watch.trouble:
+            if watch is not None and watch.done():
                 return GateResult(
-                    ProofGate.STAYS_UP, passed=False, text=watch.trouble, hopeless=True
+                    ProofGate.STAYS_UP, passed=False, text=watch.result(), hopeless=True
                 )
             if last.passed:
                 return None
@@ -238,27 +241,26 @@ class NodeRun:
             return inf
         return (self.fires - self.observer.context.clock.now()).total_seconds()
 
-    async def _seen(self, seconds: float, watch: KubeletWatch | None) -> tuple[GateResult, ...]:
+    async def _seen(
+        self, seconds: float, watch: "asyncio.Task[str] | None"
+    ) -> tuple[GateResult, ...]:
         """What one look shows. It is given up when so many seconds are over, and once the kubelet is seen not to stay up.
 
         An API server that takes requests and answers none would else hold up what is to be done about this node.
         """
         looking = asyncio.ensure_future(self.observer.observe())
-        trouble = asyncio.ensure_future(watch.seen.wait() if watch else asyncio.Event().wait())
+        awaited: list[asyncio.Future[Any]] = [looking, *([watch] if watch else [])]
         try:
             longest = max(_LAST_LOOK, seconds)
-            await asyncio.wait(
-                (looking, trouble), timeout=longest, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(awaited, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
             if looking.done():
                 return gate_results(looking.result())
             said = "it has not answered yet"
         except KubeError as error:
             said = str(error)
         finally:
-            for task in (looking, trouble):
-                task.cancel()
-            await asyncio.wait((looking, trouble))
+            looking.cancel()
+            await asyncio.wait([looking])
         return (GateResult(ProofGate.ANSWERS, passed=False, text=said),)
 
     async def _committed(self, began: float) -> tuple[NodeOutcome, str]:

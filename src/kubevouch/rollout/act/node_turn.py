@@ -9,12 +9,11 @@ from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.resources import NODES
 from kubevouch.policy.csr import NODE_USER
-from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
-from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.check import CheckedNode, CheckedPlan, looked_at_again
+from kubevouch.rollout.act.context import RolloutContext, once_it_answers
 from kubevouch.rollout.act.fleet_run import Reached
-from kubevouch.rollout.act.live_cluster import LiveCluster
-from kubevouch.rollout.act.look_again import looked_at_again
 from kubevouch.rollout.act.node_facts import (
+    LiveCluster,
     client_certificates_of,
     lease_time,
     leaves_of,
@@ -22,10 +21,8 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.act.patience import once_it_answers
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, left_to_its_switch
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
-from kubevouch.rollout.decide.gates import refused_by
 from kubevouch.rollout.decide.machine import was_restarted_by
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
@@ -69,8 +66,7 @@ class NodeTurns:
             result = NodeResult(name, outcome, why, armed=begun is not None)
         else:
             run.reached = reached
-            async with self.context.transport.holding(node.plan.host):
-                result = await (run.put_back(ill) if ill else run.run())
+            result = await (run.put_back(ill) if ill else run.run())
         self.context.progress.ended(name, _outcome_text(result))
         return result
 
@@ -138,14 +134,14 @@ class NodeTurns:
         if why := not_the_node(node.plan, live):
             raise StoppedBefore(name, why)
         trust = self.checked.inputs.trust
-        node = node if begun else await looked_at_again(node, self.checked.plan.run, trust, context)
+        run = self.checked.plan.run
+        node = node if begun else await looked_at_again(node, live, run, trust, context)
         observer = await self._observer(node, begun)
         if node.plan.change is not ChangeKind.BOOTSTRAP:
             await context.confirm_holder()
             return NodeRun(
                 observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid
             )
-        run = self.checked.plan.run
         arms = begun or about_to_be_armed(name, run, context.clock.now(), timeouts.switch)
         await context.confirm_holder(arms)
         restarted = begun is not None and was_restarted_by(node.survey, run)
@@ -158,7 +154,7 @@ class NodeTurns:
                 node.plan,
                 node.survey,
                 run,
-                content=node.content,
+                content=node.found.content,
                 switch_seconds=timeouts.switch,
             ),
             seed=seed_of(
@@ -201,7 +197,6 @@ class NodeTurns:
             lease_before=None if begun else await lease_time(context, name),
             kubelet_started=since if begun or not writes else None,
             client_certificates=client_certificates_of(node.survey),
-            refused={each.name for each in csrs if refused_by(each)},
             approvers_turn=self.timeouts.approvers_turn if inputs.approver_decides else 0.0,
         )
 
@@ -213,7 +208,7 @@ def begun_before(
     if node.state not in (FoundState.BEGUN, FoundState.ILL):
         return None
     return found_armed(
-        node.plan.node, checked.plan.run, node.survey, node.surveyed, timeouts.switch
+        node.plan.node, checked.plan.run, node.survey, node.look.facts.at, timeouts.switch
     )
 
 

@@ -32,8 +32,9 @@ from kubevouch.policy.indexed import IndexedEvidence
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 from kubevouch.policy.written import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.live_cluster import LiveCluster
+from kubevouch.rollout.act.look import survey_planned
 from kubevouch.rollout.act.node_facts import (
+    LiveCluster,
     approved_by_run,
     asked_for_again_by_pod,
     client_certificates_of,
@@ -42,7 +43,6 @@ from kubevouch.rollout.act.node_facts import (
     served_by,
     serves_well,
 )
-from kubevouch.rollout.act.precheck import survey_planned
 from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.gates import (
     ExpectedMetrics,
@@ -101,9 +101,6 @@ class NodeObserver:
     kubelet_started: datetime | None
     client_certificates: frozenset[str]
     """Fingerprints of the kubelet's client certificates, read on the node itself: what its own CSRs are made with."""
-
-    refused: set[str] = field(default_factory=set)
-    """Names of its CSRs that were denied or had failed before, or of which that was told."""
 
     approvers_turn: float = 0.0
     """Seconds for which a CSR that passes is left to the approver. It decides by one patch of the version that it judged, as
@@ -172,7 +169,6 @@ class NodeObserver:
         own = own_csrs(new, self.client_certificates) or [c for c in new if approved_by_run(c, run)]
         if not own:
             return [(None, not_asked_yet(new))]
-        self._tell_refused(own)
         judged: list[tuple[CertificateSigningRequest | None, str]] = [
             (csr, await self._why_held(csr, csrs)) for csr in self._to_judge(own)
         ]
@@ -187,13 +183,6 @@ class NodeObserver:
         turn = sorted(others, key=lambda csr: self.judged[csr.name])[:_MOST_JUDGED]
         self.judged.update(csr.name for csr in turn)
         return [*approved, *turn] or own[-1:]
-
-    def _tell_refused(self, csrs: Csrs) -> None:
-        """Tells once of each who has refused it. Two seconds later the kubelet asks again, which may be before the next look."""
-        for csr in csrs:
-            if csr.name not in self.refused and (said := refused_by(csr)):
-                self.refused.add(csr.name)
-                self.context.progress.step(self.node.node, said)
 
     async def _why_held(self, csr: CertificateSigningRequest, csrs: Csrs) -> str:
         if approved_by_run(csr, self.inputs.plan.run):

@@ -27,7 +27,7 @@ from kubevouch.node.messages import (
     packed_script,
 )
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
-from kubevouch.rollout.decide.plan import LeadsOn, PodPlace
+from kubevouch.rollout.decide.plan import PodPlace
 from kubevouch.rollout.decide.pod import (
     NAME,
     SELECTOR,
@@ -39,7 +39,7 @@ from kubevouch.rollout.decide.pod import (
     pod_body,
     verdict,
 )
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
     "a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
@@ -131,10 +131,6 @@ class PodTransport:
     async def destination(self, host: str) -> Destination:
         """The node itself: the API server knows its name."""
         return Destination(host, is_known=True)
-
-    def holding(self, host: str) -> contextlib.AbstractAsyncContextManager[None]:  # noqa: ARG002 - each script has its own pod
-        """Nothing is held: each script has a pod of its own."""
-        return contextlib.nullcontext()
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

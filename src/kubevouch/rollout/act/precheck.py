@@ -1,34 +1,45 @@
 """Checks before the first write: the cluster, the machines, our rights, and that kubelets can be dialled from here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
 import msgspec
 
+from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.identity import cluster_uid, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.run_holder import NAME, NAMESPACE
 from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
-from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.kube.errors import KubeError
+from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node, ResourceAttributes
 from kubevouch.kubelet.io.dial import dial
-from kubevouch.node.script import ScriptResult
+from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import targets_of
-from kubevouch.rollout.act.survey_node import check_pinned
+from kubevouch.rollout.act.node_facts import approved_by_run, targets_of
+from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.decide.assess import is_its_edit
-from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, NodePlan, Plan, not_the_cluster
-from kubevouch.rollout.decide.recheck import NEW_PLAN, not_the_node, why_skipped
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    LeftOut,
+    NodePlan,
+    Plan,
+    not_the_cluster,
+)
+from kubevouch.rollout.decide.recheck import (
+    NEW_PLAN,
+    Recheck,
+    not_the_node,
+    recheck_not_ready,
+    why_skipped,
+)
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
-from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.tls import FailureKind
 
-_SURVEY = 60.0
 SILENT = {
     FailureKind.CONNECT_TIMEOUT,
     FailureKind.UNREACHABLE,
@@ -187,17 +198,92 @@ async def check_vantage(
     return found
 
 
-async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
-    """A survey of the plan's machine, and of no other.
+_PATIENCE = 15.0
+"""Seconds in which a node that was restarted a moment ago may become Ready."""
+
+_LOOKED_AT = (*BEGUN, NodeState.UNDONE)
+"""A Ready node on which the run stands so is looked at like any other of the plan."""
+
+
+async def look_at_away_nodes(
+    plan: Plan,
+    nodes: Sequence[Node],
+    away: Sequence[LeftOut],
+    context: RolloutContext,
+    *,
+    goes_on: bool,
+) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
+    """Those that the run goes without; and what it finds of those that it has begun, and that are not Ready, by name.
+
+    Those on which the run may have begun are asked how it stands there. One that is in neither is looked at like any other of the plan:
+    the run has begun on it, and it is Ready or has become so. goes_on: it was begun from this machine before.
 
     Raises:
-        StoppedBefore: it is another one, also if only its host key is (AnotherHostKey).
-        NodeError: it cannot be reached.
+        StoppedBefore: the run has begun on one, and it cannot be asked how it stands there.
     """
-    result = await context.transport.run_script(node.host, survey(), timeout=_SURVEY)
-    if other := another_host_key(node.host_key, result.host_key):
-        raise AnotherHostKey(node.node, *other)
-    if why := not_the_machine(result.answer, node.node, node.machine_id):
-        raise StoppedBefore(node.node, why)
-    check_pinned(node.node, result.answer, context)
-    return result
+    live = {node.name: node for node in nodes}
+    names = {each.node for each in away}
+    asked = [
+        planned_target(each)
+        for each in plan.nodes
+        if each.node in names and _may_be_begun(each, live.get(each.node))
+    ]
+    statuses = await gather_statuses(asked, plan.run, context.transport)
+    failures: dict[str, Recheck] = {}
+    as_any_other = set()
+    for status in statuses:
+        node = live[status.node]
+        if status.state is NodeState.UNKNOWN:
+            if goes_on or await _has_approved(status.node, plan.run, context):
+                raise _cannot_tell(status, _how_it_is(node))
+        elif await _is_as_any_other(status, node, context):
+            as_any_other.add(node.name)
+        elif not node.ready and (seen := recheck_not_ready(status.state)):
+            failures[node.name] = seen
+    kept = {*failures, *as_any_other}
+    return tuple(each for each in away if each.node not in kept), failures
+
+
+async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
+    """Whether the run has begun on it, and it is Ready: one that is armed is given some time for that."""
+    if node.ready:
+        return status.state in _LOOKED_AT
+    return status.state in BEGUN and await _becomes_ready(node.name, context)
+
+
+def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
+    """Whether it is the Node of the plan, on which the run writes. What else it says of itself proves nothing: its kubelet writes that."""
+    is_it = live is not None and live.uid == planned.uid
+    return is_it and planned.change is ChangeKind.BOOTSTRAP
+
+
+def _how_it_is(live: Node) -> str:
+    return "its Node is not as planned" if live.ready else "its Node is not Ready"
+
+
+async def _becomes_ready(name: str, context: RolloutContext) -> bool:
+    began = context.clock.monotonic()
+    while True:
+        try:
+            if (await context.api.get(NODES, name)).ready:
+                return True
+        except NotFound:
+            return False
+        if context.clock.monotonic() - began > _PATIENCE:
+            return False
+        context.progress.waiting(name, "its Node to be Ready: this run has begun on it")
+        await context.clock.sleep(1)
+
+
+async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
+    """Whether the run has approved a CSR of that node, and so has begun there."""
+    csrs = await list_csrs(context.api)
+    own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
+    return any(approved_by_run(each, run) for each in own)
+
+
+def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
+    """how: how its Node is."""
+    why = "; ".join(status.notes)
+    seen = f"this run may have begun on it, {how}, and how it stands there cannot be asked: {why}"
+    return StoppedBefore(status.node, seen, "or a new plan without it", way=LeadsOn.REACH)

@@ -7,10 +7,9 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.at_once import of_each
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.script import ScriptResult
-from kubevouch.node.transport import NodeTransport
-from kubevouch.rollout.act.survey_node import hosts_of
+from kubevouch.node.transport import NodeTransport, run_on_first_known
+from kubevouch.rollout.act.look import hosts_of
 from kubevouch.rollout.decide.machine import another_host_key, not_its_machine_id
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import (

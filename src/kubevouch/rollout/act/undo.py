@@ -15,8 +15,9 @@ from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, undo_config_map
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.kubelet_watch import why_not_up
+from kubevouch.rollout.act.look import survey_planned
 from kubevouch.rollout.act.node_facts import targets_now
-from kubevouch.rollout.act.precheck import SILENT, check_identity, survey_planned
+from kubevouch.rollout.act.precheck import SILENT, check_identity
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, is_armed_by
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
@@ -70,8 +71,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
             continue
         began = context.clock.monotonic()
         try:
-            async with context.transport.holding(node.host):
-                ending = await _undo_node(node, plan, context, timeouts)
+            ending = await _undo_node(node, plan, context, timeouts)
         except asyncio.CancelledError:
             end_in_order()
             ending, cut = UndoEnding(NodeOutcome.UNKNOWN, _CUT), True

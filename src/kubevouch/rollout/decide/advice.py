@@ -10,7 +10,8 @@ from enum import Enum
 from shlex import join
 
 from kubevouch.evidence.survey import RUN_NAME
-from kubevouch.rollout.decide.plan import LeadsOn, Plan, Via
+from kubevouch.rollout.decide.plan import Plan, Via
+from kubevouch.rollout.errors import LeadsOn
 
 Argv = Sequence[str]
 

@@ -20,8 +20,14 @@ from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_
 from kubevouch.rollout.decide.lineup import stratum_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
-from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeadsOn, LeftOut, NodePlan
+from kubevouch.rollout.decide.plan import (
+    ChangeKind,
+    ConfigMapPlan,
+    LeftOut,
+    NodePlan,
+)
 from kubevouch.rollout.decide.plan_text import node_problem
+from kubevouch.rollout.errors import LeadsOn
 
 
 @dataclass(frozen=True)

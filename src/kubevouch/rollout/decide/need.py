@@ -29,9 +29,10 @@ from kubevouch.rollout.decide.machine import (
     runs_begun,
     said_of_armed,
 )
-from kubevouch.rollout.decide.plan import LeadsOn, SeedKind
+from kubevouch.rollout.decide.plan import SeedKind
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
 
 _SKEW = timedelta(minutes=4)

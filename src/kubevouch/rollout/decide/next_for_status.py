@@ -16,8 +16,8 @@ from kubevouch.rollout.decide.advice import (
     some,
     step,
 )
-from kubevouch.rollout.decide.plan import LeadsOn
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
+from kubevouch.rollout.errors import LeadsOn
 
 _RETRIES = 15
 """Seconds after which a switch that did not succeed tries again (undo.sh)."""

@@ -22,9 +22,9 @@ from kubevouch.rollout.decide.advice import (
     way_of,
 )
 from kubevouch.rollout.decide.entitled import OperatorWord
-from kubevouch.rollout.decide.plan import LeadsOn, LeftOut, Plan
+from kubevouch.rollout.decide.plan import LeftOut, Plan
 from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
-from kubevouch.rollout.errors import NothingApplicable, NotTheHolder, StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
 """What is looked at on the node itself."""

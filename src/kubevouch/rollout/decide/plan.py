@@ -15,6 +15,7 @@ from kubevouch.errors import UsageError
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
 from kubevouch.policy.claims import AllowedNames, Claim
+from kubevouch.rollout.errors import LeadsOn
 
 SCHEMA: Final = "kubevouch.plan/1"
 
@@ -127,43 +128,6 @@ class NodePlan(msgspec.Struct, frozen=True):
     def allowed(self) -> AllowedNames:
         """What it may have. Nothing that only the node itself says is in a plan without the operator's yes."""
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
-
-
-class LeadsOn(StrEnum):
-    """What leads on from the reason why a node was left out, not asked or refused. The first of several nodes' counts."""
-
-    DOCTOR = "doctor"
-    """The reason shows in the API or on the wire: doctor says more about it."""
-
-    REACH = "reach"
-    """A login at its host: it could not be asked there, or another machine has answered."""
-
-    ROOT = "root"
-    """What sudo allows there: the host lets us in, and nobody there is root."""
-
-    BY_SSH = "by-ssh"
-    """The same plan by ssh."""
-
-    NODE = "node"
-    """What somebody does in a shell on the node, as the reason says."""
-
-    STATUS = "status"
-    """A look at what its Node claims: the reason is about that."""
-
-    OTHER_KEY = "other-key"
-    """A look without the plan: who answers has another ssh host key than the plan says."""
-
-    CLUSTER = "cluster"
-    """Another context: this is not the plan's cluster."""
-
-    RIGHTS = "rights"
-    """The roles that are lacking."""
-
-    NEW_PLAN = "new-plan"
-    """Nothing else is known to."""
-
-    NOTHING = "nothing"
-    """It can never be planned for."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
 from kubevouch.node.script import Script, node_text
-from kubevouch.rollout.decide.plan import LeadsOn
+from kubevouch.rollout.errors import LeadsOn
 
 _WHOSE = {
     "other": "was edited by somebody else",

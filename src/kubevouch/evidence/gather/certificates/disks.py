@@ -23,9 +23,8 @@ from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_files import NodeFile, NodeFiles, reduced, wanted
 from kubevouch.evidence.node_kubelet import node_name_in
 from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
-from kubevouch.node.io.first_known import run_on_first_known
 from kubevouch.node.io.tree import FileTree
-from kubevouch.node.transport import NodeTransport
+from kubevouch.node.transport import NodeTransport, run_on_first_known
 from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
