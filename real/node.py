@@ -14,7 +14,7 @@ from real.processes import Done
 from real.states import self_signed_files
 
 # systemd's own catalogue (sd-messages.h).
-_EVENTS = {
+EVENTS = {
     "de5b426a63be47a7b6ac3eaac82e2f6f": "stopping",
     "9d1aaa27d60140bd96365438aad20286": "stopped",
     "39f53479d3a045ac8e11786248231fbf": "started",
@@ -164,13 +164,13 @@ class Node:
         """What systemd did with the unit since that moment, in order. `unit` with its suffix, as `kubelet.service`."""
         said = self.exec(
             *("journalctl", "--output=json", "--quiet", f"--since=@{since.timestamp():.6f}"),
-            *("_PID=1", f"UNIT={unit}", *(f"MESSAGE_ID={known}" for known in _EVENTS)),
+            *("_PID=1", f"UNIT={unit}", *(f"MESSAGE_ID={known}" for known in EVENTS)),
         ).stdout
         lines = [json.loads(line) for line in said.splitlines()]
         return tuple(
             UnitEvent(
                 datetime.fromtimestamp(int(line["__REALTIME_TIMESTAMP"]) / 1e6, UTC),
-                _EVENTS[line["MESSAGE_ID"]],
+                EVENTS[line["MESSAGE_ID"]],
             )
             for line in lines
         )

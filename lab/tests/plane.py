@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import json
 import random
-import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,11 +28,11 @@ from kubevouch_lab.proxies.aggregation import Aggregation
 from kubevouch_lab.proxies.node_proxy import NodeProxy
 from kubevouch_lab.signer.issuing import signing_ca
 from kubevouch_lab.signer.signers import CONTROLLER, Signers
+from lab.tests.kubectl import Served
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
 from tests.support.unhurried import GENEROUS
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
 # The dates of certificates that trustme makes are around the real now.
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -44,23 +43,12 @@ def _key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
 @dataclass
-class Plane:
-    server: ApiServer
-    store: Store
+class Plane(Served):
     clock: SteppedClock
-    authority: Authority
     authentication: Authentication
     authorize: Authorization
     aggregation: Aggregation
-    folder: Path
 
     def client(self, user: UserInfo = LOOPBACK) -> LocalClient:
         return LocalClient(self.server.resources, user)
@@ -80,48 +68,10 @@ class Plane:
             entropy=random.Random(5).randbytes,
         )
 
-    async def start(self, *args: str, user: str = "admin") -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            str(KUBECTL),
-            *args,
-            env={"HOME": str(self.folder), "KUBECONFIG": str(self.folder / user), "PATH": "/bin"},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def kubectl(self, *args: str, user: str = "admin", stdin: Any = None) -> Ran:
-        process = await self.start(*args, user=user)
-        raw = b"" if stdin is None else json.dumps(stdin).encode()
-        async with asyncio.timeout(60):
-            out, err = await process.communicate(raw)
-        return Ran(process.returncode or 0, out.decode(), err.decode())
-
-    async def does(self, *args: str, user: str = "admin", stdin: Any = None) -> str:
-        ran = await self.kubectl(*args, user=user, stdin=stdin)
-        assert ran.code == 0, ran
-        return ran.out
-
     def knows(self, name: str, pair: Pair) -> str:
         """A kubeconfig by that name, with a client certificate."""
-        user = {"client-certificate-data": _data(pair.chain), "client-key-data": _data(pair.key)}
-        return self.config(name, user)
-
-    def config(self, name: str, user: Any) -> str:
-        cluster = {
-            "server": self.server.url,
-            "certificate-authority-data": _data(self.authority.pem),
-        }
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "lab", "cluster": cluster}],
-            "users": [{"name": "user", "user": user}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "user"}}],
-            "current-context": "lab",
-        }
-        (self.folder / name).write_text(json.dumps(config))
-        return name
+        files = {"client-certificate-data": pair.chain, "client-key-data": pair.key}
+        return self.config(name, {key: b64encode(pem).decode() for key, pem in files.items()})
 
 
 @contextlib.asynccontextmanager
@@ -158,7 +108,7 @@ async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
             aggregation=aggregation,
         ),
     )
-    running = Plane(server, store, clock, authority, authentication, authorize, aggregation, folder)
+    running = Plane(server, store, authority, folder, clock, authentication, authorize, aggregation)
     for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
         running.admin.create(NAMESPACES, {"metadata": {"name": name}})
         account = {"metadata": {"name": "default", "namespace": name}}
@@ -176,12 +126,6 @@ async def plane(folder: Path, authority: Authority) -> AsyncIterator[Plane]:
         await aggregation.close()
         await server.stop()
         store.close()
-
-
-def _data(pem: bytes) -> str:
-    import base64
-
-    return base64.b64encode(pem).decode()
 
 
 async def until(look: Callable[[], Any], seconds: float = GENEROUS) -> Any:

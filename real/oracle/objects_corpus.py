@@ -23,27 +23,15 @@ _FILLED = {
         "Namespace": 0.3,
         "Pod": 0.9,
         "Service": 0.5,
-        "Endpoints": 0.3,
         "ConfigMap": 0.3,
         "Secret": 0.3,
         "ServiceAccount": 0.3,
         "Event": 0.3,
-        "ReplicationController": 0.9,
-        "PersistentVolumeClaim": 0.5,
-        "ResourceQuota": 0.3,
-        "LimitRange": 0.3,
-        "Binding": 0.3,
     },
     "apps/v1": {
         "Deployment": 0.92,
         "ReplicaSet": 0.92,
-        "DaemonSet": 0.92,
-        "StatefulSet": 0.92,
-        "ControllerRevision": 0.3,
     },
-    "batch/v1": {"Job": 0.92, "CronJob": 0.92},
-    "autoscaling/v2": {"HorizontalPodAutoscaler": 0.7},
-    "autoscaling/v1": {"Scale": 0.3},
     "coordination.k8s.io/v1": {"Lease": 0.3},
     "certificates.k8s.io/v1": {"CertificateSigningRequest": 0.3},
     "rbac.authorization.k8s.io/v1": {
@@ -55,8 +43,7 @@ _FILLED = {
     "discovery.k8s.io/v1": {"EndpointSlice": 0.3},
     "events.k8s.io/v1": {"Event": 0.3},
     "networking.k8s.io/v1": {"NetworkPolicy": 0.3},
-    "policy/v1": {"PodDisruptionBudget": 0.3, "Eviction": 0.3},
-    "scheduling.k8s.io/v1": {"PriorityClass": 0.3},
+    "policy/v1": {"PodDisruptionBudget": 0.3},
     "apiregistration.k8s.io/v1": {"APIService": 0.3},
     "admissionregistration.k8s.io/v1": {
         "ValidatingAdmissionPolicy": 0.5,
@@ -66,13 +53,11 @@ _FILLED = {
     },
     "authentication.k8s.io/v1": {
         "TokenReview": 0.3,
-        "TokenRequest": 0.3,
         "SelfSubjectReview": 0.3,
     },
     "authorization.k8s.io/v1": {
         "SubjectAccessReview": 0.3,
         "SelfSubjectAccessReview": 0.3,
-        "SelfSubjectRulesReview": 0.3,
         "LocalSubjectAccessReview": 0.3,
     },
 }
@@ -190,11 +175,6 @@ def _services() -> list[dict[str, Any]]:
                 found.append(_thing("v1", "Service", spec=spec, status=status))
     for addresses in (0, 1, 3, 4):
         for ports in (0, 1, 2):
-            subset: Thing = {
-                "addresses": [{"ip": f"10.0.0.{n}"} for n in range(addresses)],
-                "ports": [{"port": 80 + n} for n in range(ports)],
-            }
-            found.append(_thing("v1", "Endpoints", subsets=[subset]))
             endpoints = [{"addresses": [f"10.0.0.{n}"]} for n in range(addresses)]
             listed: list[Thing] = [{"port": 80 + n, "name": f"p{n}"} for n in range(ports)]
             listed += [{"name": "n"}, {}]
@@ -214,13 +194,6 @@ def _others() -> list[dict[str, Any]]:
                 status |= {"certificate": issued} if issued else {}
                 made = _thing("certificates.k8s.io/v1", "CertificateSigningRequest")
                 found.append({**made, "spec": spec, "status": status})
-    words = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet", "Other")
-    for word in words:
-        conditions = [{"type": word, "status": "True"}]
-        found.append(_thing("batch/v1", "Job", spec={}, status={"conditions": conditions}))
-    for how in ({"completions": 3}, {"parallelism": 4}, {"parallelism": 1}):
-        times = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:03:10Z"}
-        found.append(_thing("batch/v1", "Job", spec=how, status={"succeeded": 1, **times}))
     selectors: tuple[dict[str, Any], ...] = (
         {},
         {"matchLabels": {"b": "1", "a": "2"}},
@@ -235,13 +208,10 @@ def _others() -> list[dict[str, Any]]:
         },
         {"matchExpressions": [{"key": "k", "operator": "Near"}]},
     )
-    for kind in ("Deployment", "ReplicaSet", "DaemonSet"):
+    for kind in ("Deployment", "ReplicaSet"):
         for selector in selectors:
             found.append(_thing("apps/v1", kind, spec={"selector": selector}))  # noqa: PERF401
         found.append(_thing("apps/v1", kind, spec={}))
-    hard = {"requests.cpu": "2", "limits.cpu": "4", "pods": "10", "limits.memory": "1Gi"}
-    quota: Thing = {"hard": hard, "used": {"pods": "3", "limits.cpu": "1500m"}}
-    found.append(_thing("v1", "ResourceQuota", status=quota))
     return found
 
 
@@ -280,16 +250,6 @@ def _wrong() -> list[dict[str, Any]]:
     ports: tuple[Any, ...] = ("https", 443, True, 1.5, {}, 2147483648)
     for port in ports:
         found.append({**service, "spec": {"ports": [{"port": 1, "targetPort": port}]}})
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"}}
-    found.append(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "StatefulSet",
-            "spec": {"volumeClaimTemplates": [claim], "template": {"kind": "x"}},
-        }
-    )
-    options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 1, "grace": 1}
-    found.append({"apiVersion": "policy/v1", "kind": "Eviction", "deleteOptions": options})
     node = {"apiVersion": "v1", "kind": "Node"}
     quantities: tuple[Any, ...] = ("many", "1", 2, "", True, [], {})
     for quantity in quantities:

@@ -16,7 +16,7 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
-from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.rows import Limits
 from tests.inventory.found import AT, DAY, at_node, inventory
 from tests.inventory.pages import ReadPage
 

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from kubevouch.cli.certs.render import print_rows
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
-from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.rows import Limits
 from tests.inventory.found import AT, DAY, at_node, inventory
 
 NOT_AFTER = "kubevouch_certificate_not_after_timestamp_seconds"

@@ -71,33 +71,6 @@ async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
     assert "doctor" not in ran.out
 
 
-@pytest.mark.parametrize("form", ["table", "html"])
-async def test_a_disk_with_a_broken_kubelet_leads_to_no_cluster(
-    program: Program, tree: NodeTree, form: str
-) -> None:
-    tree.write("var/lib/kubelet/config.yaml", "kind: [")
-    ran = await program("certs", "--root", str(tree.root), "-o", form)
-    assert ran.code == 1, ran
-    told = " ".join(ran.out.split())
-    assert "this node: its kubelet does not start" in told
-    assert "doctor" not in told
-    assert "with /var/lib/kubelet/config.yaml, then restart the kubelet" in told
-
-
-@pytest.mark.parametrize("gone", ["kubelet.key", "kubelet.crt"])
-async def test_a_disk_with_half_a_kubelets_pair_leads_to_no_cluster(
-    program: Program, tree: NodeTree, gone: str
-) -> None:
-    (tree.root / "var/lib/kubelet/pki" / gone).unlink()
-    ran = await program("certs", "--root", str(tree.root))
-    assert ran.code == 1, ran
-    told = " ".join(ran.out.split())
-    assert f"pki/{gone} is missing: the kubelet does not start" in told
-    assert "this node: its kubelet does not start" in told
-    assert "doctor" not in told
-    assert "kubelet.crt, then restart the kubelet" in told
-
-
 async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
     program: Program, tree: NodeTree
 ) -> None:
@@ -122,7 +95,6 @@ async def test_what_is_done_is_done_on_the_node_and_not_in_the_folder_that_was_r
     assert before.startswith(
         "as root on cp-1, move /etc/kubernetes/pki/apiserver.crt and apiserver.key beside it away"
     )
-    assert f"{tree.root}/etc/kubernetes/pki/apiserver.crt was read, a copy of it" in before
     assert "kubeadm init phase certs apiserver" in following
     assert "as root on cp-1" in following
 
@@ -151,4 +123,3 @@ async def test_a_ca_that_lacks_is_looked_for_where_it_still_is(
     assert told.startswith("make no other CA: ")
     assert "kube-root-ca.crt" in told
     assert "as root on cp-1, put the cluster's own back into /etc/kubernetes/pki/ca.crt" in told
-    assert f"{tree.root}/etc/kubernetes/pki/ca.crt was read, a copy of it" in told

@@ -17,7 +17,7 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
-from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.rows import Limits
 from kubevouch.tls import FailureKind
 from tests.cli.program import Program
 from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
@@ -221,26 +221,13 @@ def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit() -> None:
     ]
 
 
-def test_cron_hears_of_csrs_that_nobody_decides_about_before_anything_ends() -> None:
-    """Of a year 29 days are left when the limit is reached; that nobody approves shows months before."""
-    found = inventory(*(replace(at_node(n), waiting=(f"csr-{n}",)) for n in "ab"), at_node("c"))
-    shown, code = _shown(found, "short")
-    text = "kubelet-serving of 2 places (a, b): 2 CSRs wait for approval, see `kubevouch csr list`"
-    assert (shown, code) == (f"note  {text}\n", ExitCode.OK)
-    assert f"BESIDES     {text}\n" in _shown(found, columns=200)[0]
-    assert "2 CSRs wait for approval" in _shown(found, "html")[0]
-
-
-def test_what_is_dark_stands_first_in_what_stops_with_the_csrs_that_would_mend_it() -> None:
-    dark = replace(at_node("w", None), failure=FailureKind.ALERT, waiting=("csr-a",))
+def test_what_is_dark_stands_first_in_what_stops() -> None:
+    dark = replace(at_node("w", None), failure=FailureKind.ALERT)
     found = inventory(dark, at_node("cp", use=USE.API_SERVER), CA)
     shown, _ = _shown(found, columns=200)
     lines = shown.partition("what stops when it ends")[2].splitlines()
     assert lines[2].startswith("kubelet-serving   now: no")
-    text = "kubelet-serving of w: csr-a waits for approval, see `kubevouch csr list`"
-    assert f"BESIDES     {text}\n" in shown
     page, _ = _shown(found, "html")
-    assert "csr-a waits for approval" in page.partition("What ends when")[0]
     assert "now: not served" in page
 
 

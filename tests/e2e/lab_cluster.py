@@ -21,11 +21,11 @@ from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.process.control_socket import ask
 from real.audit import Entry, read
 from real.handshake import Seen, context, shake
-from real.node import TREE
+from real.node import EVENTS, TREE, UnitEvent
 from real.node import Entry as TreeEntry
 from real.prober import probing
 
-from .cluster import FORGET_ARMED, Done, Node, UnitEvent
+from .cluster import FORGET_ARMED, Done, Node
 from .programs import CHECKOUT, Programs, account
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
@@ -102,7 +102,11 @@ class LabNode:
         return shake(self.address, port=KUBELET_PORT, tls=context())
 
     def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]:
-        return Journal(self.files, SystemClock()).unit_events(unit, since)
+        lines = Journal(self.files, SystemClock()).of(unit)
+        known = [(line.moment, line.fields.get("MESSAGE_ID", "")) for line in lines]
+        return tuple(
+            UnitEvent(at, EVENTS[id_]) for at, id_ in known if id_ in EVENTS and at >= since
+        )
 
     def cut_ssh(self) -> None:
         self._ask("cut-ssh", node=self.name)

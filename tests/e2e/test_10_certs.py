@@ -120,10 +120,10 @@ def test_kubelets_that_made_their_own_are_a_warning_and_one_of_a_former_ca_fails
 
 
 @pytest.mark.long_on_the_bed
-def test_bundles_of_webhooks_and_conversions_are_rows_and_what_they_do_not_verify_fails(
+def test_bundles_of_webhooks_are_rows_and_what_they_do_not_verify_fails(
     cluster: Cluster, now: datetime
 ) -> None:
-    """Both call the API server's own port, which another authority has signed for."""
+    """It calls the API server's own port, which another authority has signed for."""
     cluster.state("healthy")
     stranger = DatedAuthority(now - timedelta(days=99), now + timedelta(days=1)).pem
     texts = _called(cluster, b64encode(stranger).decode())
@@ -132,9 +132,9 @@ def test_bundles_of_webhooks_and_conversions_are_rows_and_what_they_do_not_verif
         ran = cluster.kubevouch("certs", "-o", "json")
         assert ran.code == 1, ran
         bundles = {each["where"]: each for each in _rows(ran, "caBundle")}
-        for where in ("validatingwebhookconfiguration hook.example.com", _DEFINITION):
-            assert bundles[where]["concern"] == "warn", bundles
-            assert bundles[where]["stops"].startswith("calls of the API server")
+        bundle = bundles["validatingwebhookconfiguration hook.example.com"]
+        assert bundle["concern"] == "warn", bundles
+        assert bundle["stops"].startswith("calls of the API server")
         served = [each for each in _rows(ran, "webhook") if "hook.example.com" in each["where"]]
         assert [each["state"] for each in served] == ["wrong"], served
         assert served[0]["remarks"][0].startswith("x509: certificate is valid for"), served
@@ -145,11 +145,8 @@ def test_bundles_of_webhooks_and_conversions_are_rows_and_what_they_do_not_verif
     assert cluster.kubevouch("certs").code == 0
 
 
-_DEFINITION = "customresourcedefinition things.example.com"
-
-
 def _called(cluster: Cluster, bundle: str) -> str:
-    """A webhook that nothing triggers, a conversion that nothing needs, and the Service that both name."""
+    """A webhook that nothing triggers, and the Service that it names."""
     config = yaml.safe_load(cluster.kubeconfig.read_text("utf-8"))
     server = urlsplit(config["clusters"][0]["cluster"]["server"])
     called = {"service": {"namespace": "default", "name": "hook"}, "caBundle": bundle}
@@ -166,24 +163,6 @@ def _called(cluster: Cluster, bundle: str) -> str:
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
     }
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": {"type": "object"}},
-    }
-    names = {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"}
-    conversion = {
-        "strategy": "Webhook",
-        "webhook": {"clientConfig": called, "conversionReviewVersions": ["v1"]},
-    }
-    spec = {
-        "group": "example.com",
-        "scope": "Namespaced",
-        "names": names,
-        "versions": [version],
-        "conversion": conversion,
-    }
     address, port = server.hostname, server.port or 443
     slices = {
         "addressType": "IPv4",
@@ -198,8 +177,6 @@ def _called(cluster: Cluster, bundle: str) -> str:
          "metadata": {"name": "hook-1", "namespace": "default", "labels": labels}, **slices},
         {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
          "metadata": {"name": "hook.example.com"}, "webhooks": [webhook]},
-        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-         "metadata": {"name": "things.example.com"}, "spec": spec},
     )  # fmt: skip
     return "---\n".join(yaml.safe_dump(each) for each in documents)
 

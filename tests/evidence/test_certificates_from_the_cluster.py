@@ -9,10 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 
 from kubevouch.cli.certs.disk import found_in_cluster
-from kubevouch.cli.common.roles import roles_of
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import (
     CertificateUse,
@@ -294,7 +292,7 @@ async def test_a_service_that_leads_nowhere_is_told(lacking: str) -> None:
     assert "kube-system/metrics-server" in told.doubt.text
 
 
-async def test_webhooks_and_conversions_have_their_bundles_and_are_dialled() -> None:
+async def test_webhooks_have_their_bundles_and_are_dialled() -> None:
     context = server_context(OWN.serving("hook.space.svc", "127.0.0.1"))
     async with (
         seen() as (stage, look),
@@ -305,23 +303,18 @@ async def test_webhooks_and_conversions_have_their_bundles_and_are_dialled() -> 
         put(stage, "ValidatingWebhookConfiguration", "checks", webhooks=hooks)
         broken = [{"name": "b.example.com", "clientConfig": {**url, "caBundle": base64(b"no")}}]
         put(stage, "MutatingWebhookConfiguration", "changes", webhooks=broken)
-        conversion = {"strategy": "Webhook", "webhook": {"clientConfig": url}}
-        put(
-            stage, "CustomResourceDefinition", "things.example.com", spec={"conversion": conversion}
-        )
         found = await look()
     bundles = {each.where: each for each in of_use(found, CertificateUse.CA_BUNDLE)}
     assert set(bundles) == {
         "validatingwebhookconfiguration checks",
         "mutatingwebhookconfiguration changes",
-        "customresourcedefinition things.example.com",
         *(where for where in bundles if where.startswith("apiservice")),
     }
     assert bundles["mutatingwebhookconfiguration changes"].certificate is None
     assert bundles["mutatingwebhookconfiguration changes"].fault
     served = of_use(found, CertificateUse.WEBHOOK)
     assert [each.verdict is not None and each.verdict.trusted for each in served] == [
-        True, False, True,
+        True, False,
     ]  # fmt: skip
     # It was dialled once.
     assert len(port.seen) == 1
@@ -425,7 +418,6 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
         kind = "CertificateSigningRequest"
         put(stage, kind, "csr-issued", metadata=created, spec=serving,
             status={"certificate": base64(newer.chain)})  # fmt: skip
-        put(stage, kind, "csr-waits", metadata=created, spec=serving)
         put(stage, kind, "csr-client", metadata=created,
             spec={**serving, "signerName": "kubernetes.io/kube-apiserver-client-kubelet"},
             status={"certificate": base64(client.chain)})  # fmt: skip
@@ -433,7 +425,6 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
         asked = [each.path for each in stage.server.requests]
     [served] = [e for e in of_use(found, CertificateUse.KUBELET_SERVING) if e.node == name]
     assert served.issued is not None and served.issued.csr == "csr-issued"
-    assert served.waiting == ("csr-waits",)
     [own] = of_use(found, CertificateUse.KUBELET_CLIENT)
     assert (own.node, own.where) == (name, "csr csr-client")
     assert own.certificate is not None and own.certificate.fingerprint == _leaf(client)
@@ -453,26 +444,6 @@ async def test_nothing_is_asked_for_each_node_and_no_secret_is_read() -> None:
             assert "secrets" not in each.path
 
 
-async def test_the_printed_role_is_enough() -> None:
-    roles = list(yaml.safe_load_all(roles_of("reader")))
-
-    def allowed(asked: reviews.Attributes) -> bool:
-        return any(
-            role["kind"] == "ClusterRole" or role["metadata"]["namespace"] == asked.namespace
-            for role in roles
-            for rule in role["rules"]
-            if asked.verb in rule["verbs"]
-            and asked.group in rule["apiGroups"]
-            and asked.resource in rule["resources"]
-            and asked.name in rule.get("resourceNames", [asked.name])
-        )
-
-    async with seen() as (stage, look):
-        stage.server.authorize = allowed
-        found = await look()
-    assert all(each.is_ordinary for each in found.not_read), found.not_read
-
-
 async def test_without_any_right_every_right_that_lacks_is_named() -> None:
     async with seen() as (stage, look):
         stage.server.authorize = reviews.nothing
@@ -487,7 +458,6 @@ async def test_without_any_right_every_right_that_lacks_is_named() -> None:
         "list apiservices.apiregistration.k8s.io",
         "list validatingwebhookconfigurations.admissionregistration.k8s.io",
         "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        "list customresourcedefinitions.apiextensions.k8s.io",
     }
 
 

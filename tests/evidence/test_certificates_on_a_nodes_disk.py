@@ -41,14 +41,15 @@ def _of(found: FoundCertificates, use: CertificateUse) -> FoundCertificate:
     return one
 
 
-def test_a_control_plane_has_all_that_kubeadm_shows_and_its_kubelets_pairs(tree: NodeTree) -> None:
+def test_a_control_plane_has_all_that_kubeadm_shows_and_its_kubelets_identity(
+    tree: NodeTree,
+) -> None:
     found = _read(tree)
     assert {each.use for each in found.found} == {
         *SHOWN_BY_KUBEADM,
         CertificateUse.KUBELET_CLIENT,
-        CertificateUse.KUBELET_SERVING,
     }
-    assert len(found.found) == len(SHOWN_BY_KUBEADM) + 2
+    assert len(found.found) == len(SHOWN_BY_KUBEADM) + 1
     assert found.not_read == ()
     for each in found.found:
         assert each.certificate is not None
@@ -77,7 +78,6 @@ def test_a_worker_lacks_nothing_of_kubeadms(tmp_path: Path) -> None:
         CertificateUse.CLUSTER_CA,
         CertificateUse.ADMIN_CONF,
         CertificateUse.KUBELET_CLIENT,
-        CertificateUse.KUBELET_SERVING,
     }
     assert [each.doubt.kind for each in found.not_read] == [DoubtKind.NOT_ASKED]
     assert "worker" in found.not_read[0].doubt.text
@@ -122,51 +122,6 @@ def test_the_client_certificate_of_a_kubelet_may_stand_in_its_kubeconfig(tree: N
     found = _of(_read(tree), CertificateUse.KUBELET_CLIENT)
     assert found.chain == read_certificates(client.chain, "test")
     assert found.where.endswith("/etc/kubernetes/kubelet.conf")
-
-
-def test_a_kubelet_with_bootstrap_serves_its_rotated_pair(tree: NodeTree) -> None:
-    tree.bootstrapping()
-    pair = tree.ca.serving("cp-1", node="cp-1")
-    tree.rotated("server", pair)
-    found = _of(_read(tree), CertificateUse.KUBELET_SERVING)
-    assert found.chain == read_certificates(pair.chain, "test")
-    assert found.where.endswith("kubelet-server-current.pem")
-    assert found.fault == ""
-
-
-def test_a_rotated_pair_that_is_a_link_to_nothing_is_not_there(tree: NodeTree) -> None:
-    tree.bootstrapping()
-    (tree.root / "var/lib/kubelet/pki/kubelet-server-current.pem").symlink_to("nothing")
-    tree.pair("var/lib/kubelet/pki/kubelet-server", tree.ca.serving("cp-1", node="cp-1"))
-    assert _of(_read(tree), CertificateUse.KUBELET_SERVING).where.endswith("kubelet-server.crt")
-
-
-def test_a_kubelet_throws_an_expired_rotated_pair_away_and_so_serves_none(tree: NodeTree) -> None:
-    tree.bootstrapping()
-    past = (AT - timedelta(days=9), AT - timedelta(days=1))
-    tree.rotated(
-        "server", tree.ca.serving("cp-1", node="cp-1", not_before=past[0], not_after=past[1])
-    )
-    assert "discards it" in _of(_read(tree), CertificateUse.KUBELET_SERVING).fault
-
-
-def test_a_kubelet_serves_the_files_that_its_configuration_names(tree: NodeTree) -> None:
-    text = (tree.root / "var/lib/kubelet/config.yaml").read_text()
-    own = tree.ca.serving("cp-1")
-    tree.pair("srv/tls", own)
-    tree.write("var/lib/kubelet/config.yaml", f"{text}tlsCertFile: /srv/tls.crt\ntlsPrivateKeyFile: /srv/tls.key\n")  # fmt: skip
-    assert _of(_read(tree), CertificateUse.KUBELET_SERVING).where.endswith("/srv/tls.crt")
-
-
-def test_flags_of_kubeadms_files_count_as_they_do_for_the_kubelet(tree: NodeTree) -> None:
-    tree.write("etc/default/kubelet", 'KUBELET_EXTRA_ARGS="--cert-dir=/srv/pki --v=2"\n')
-    tree.pair("srv/pki/kubelet", Authority("own").serving("cp-1"))
-    assert _of(_read(tree), CertificateUse.KUBELET_SERVING).where.endswith("/srv/pki/kubelet.crt")
-
-
-def test_a_kubelet_that_does_not_start_is_told(tree: NodeTree) -> None:
-    tree.write("var/lib/kubelet/config.yaml", "kind: [")
-    assert "does not start" in _of(_read(tree), CertificateUse.KUBELET_SERVING).fault
 
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nMIIB"
@@ -348,11 +303,6 @@ _PIECES = (
     b"kind: Config\ncurrent-context: a\n",
     b"contexts: [{name: a, context: {user: system:node:x}}]\n",
     b"users: [{name: 'system:node:x', user: {client-certificate: ../../x, client-key: /etc}}]\n",
-    b"kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\n",
-    b"serverTLSBootstrap: true\n",
-    b"tlsCertFile: /a\ntlsPrivateKeyFile: b\n",
-    b'KUBELET_EXTRA_ARGS="--cert-dir=/x --config-dir=y --tls-cert-file"\n',
-    b"KUBELET_KUBEADM_ARGS='\n",
     b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
     b"-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n",
     Authority().pem,
@@ -364,7 +314,7 @@ _PIECES = (
 def test_whatever_lies_there_becomes_rows_and_doubts(data: st.DataObject) -> None:
     contents = st.none() | st.lists(st.sampled_from(_PIECES) | st.binary(max_size=20), max_size=5)
     found: dict[str, NodeFile | None] = {}
-    for _ in range(4):
+    for _ in range(2):
         for path, form in wanted(NodeFiles(found)).items():
             if path not in found:
                 content = data.draw(contents)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.evidence.certificate_files import ShownFiles, certificate_files, files_shown
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, FoundPart
 from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
+from kubevouch.evidence.node_files import ShownFiles, certificate_files, files_shown
 from kubevouch.node.io.shell import Local
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Pair
@@ -82,14 +82,11 @@ async def test_a_worker_is_the_same_by_the_script_and_by_its_disk(
     tmp_path: Path, programs: Path
 ) -> None:
     tree = NodeTree(tmp_path / "w", "w-1", relative=True).worker()
-    tree.bootstrapping()
-    tree.rotated("server", tree.ca.serving("w-1", node="w-1"))
     part = await _found(tree, programs)
     assert part.found == _on_disk(tree)
     assert {each.use for each in part.found} == {
         CertificateUse.CLUSTER_CA,
         CertificateUse.KUBELET_CLIENT,
-        CertificateUse.KUBELET_SERVING,
     }
 
 

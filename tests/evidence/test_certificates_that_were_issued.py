@@ -11,10 +11,10 @@ from kubevouch.evidence.certificates import (
     FoundPart,
 )
 from kubevouch.evidence.gather.certificates.disks import with_disks
-from kubevouch.evidence.gather.certificates.issued import certificates_of_csrs, issued_by_csr
+from kubevouch.evidence.gather.certificates.kubelets import clients_of_kubelets, issued_by_csr
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.resources import CertificateSigningRequest, Metadata, Node
-from kubevouch.kube.resources.certificates import CsrCondition, CsrSpec, CsrStatus
+from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority, Pair
@@ -40,14 +40,12 @@ def _csr(
     *,
     minutes: int = 0,
     user: str = "system:node:n",
-    decided: str = "",
 ) -> CertificateSigningRequest:
     chain = pair.chain if isinstance(pair, Pair) else pair or b""
-    conditions = (CsrCondition(type=decided, status="True"),) if decided else ()
     return CertificateSigningRequest(
         metadata=ManagedMetadata(name=name, creation_timestamp=AT + timedelta(minutes=minutes)),
         spec=CsrSpec(signer_name=signer, username=user),
-        status=CsrStatus(certificate=chain, conditions=conditions),
+        status=CsrStatus(certificate=chain),
     )
 
 
@@ -64,7 +62,6 @@ def test_the_newest_certificate_of_a_kubelet_counts_whoever_asked_for_it() -> No
     issued = issued_by_csr(csrs, {"n"})
     assert issued.clients["n"].csr == "csr-new"
     assert issued.clients["n"].certificate == read_certificates(new.chain, "new")[0]
-    assert issued.others == ()
 
 
 def test_the_signer_of_persons_may_have_issued_it_too() -> None:
@@ -77,31 +74,15 @@ def test_the_signer_of_persons_may_have_issued_it_too() -> None:
         (PERSONS, AUTHORITY.client("jane", "developers"), {"n"}),
         ("example.com/own", _kubelets(), {"n"}),
         (CLIENT, _kubelets(), {"another"}),
+        (CLIENT, b"-----BEGIN nothing", {"n"}),
     ],
-    ids=["a person's", "another signer's", "of a node that is gone"],
+    ids=["a person's", "another signer's", "of a node that is gone", "unreadable"],
 )
-def test_what_belongs_to_no_kubelet_of_the_cluster_has_a_row_of_its_own(
-    signer: str, pair: Pair, nodes: set[str]
+def test_what_belongs_to_no_kubelet_of_the_cluster_has_no_row(
+    signer: str, pair: Pair | bytes, nodes: set[str]
 ) -> None:
-    csrs = (_csr("csr-1", signer, pair, decided="Approved"),)
-    issued = issued_by_csr(csrs, nodes)
-    assert not issued.clients
-    part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
-    [row] = part.found
-    assert (row.use, row.where, row.node) == (CertificateUse.CSR, "csr csr-1", "")
-    assert row.authority == "ca"
-
-
-def test_serving_csrs_that_wait_are_told_by_node_and_others_are_not() -> None:
-    csrs = (
-        _csr("csr-later", SERVING, None, minutes=15),
-        _csr("csr-first", SERVING, None),
-        _csr("csr-denied", SERVING, None, decided="Denied"),
-        _csr("csr-approved", SERVING, None, decided="Approved"),
-        _csr("csr-client", CLIENT, None),
-        _csr("csr-strange", SERVING, None, user="system:node:gone"),
-    )
-    assert issued_by_csr(csrs, {"n"}).waiting == {"n": ("csr-first", "csr-later")}
+    csrs = (_csr("csr-1", signer, pair),)
+    assert not issued_by_csr(csrs, nodes).clients
 
 
 def test_the_newest_serving_certificate_is_told_and_has_no_row_of_its_own() -> None:
@@ -109,23 +90,14 @@ def test_the_newest_serving_certificate_is_told_and_has_no_row_of_its_own() -> N
     csrs = (_csr("csr-1", SERVING, pair),)
     issued = issued_by_csr(csrs, {"n"})
     assert issued.serving["n"].csr == "csr-1"
-    part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
+    part = clients_of_kubelets(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
     assert part.found == ()
-
-
-def test_a_certificate_that_cannot_be_read_is_a_fault_of_its_csr() -> None:
-    csrs = (_csr("csr-1", CLIENT, b"-----BEGIN nothing"),)
-    issued = issued_by_csr(csrs, {"n"})
-    part = certificates_of_csrs(Measured(Vantage.API_SERVER, AT, csrs), issued, (), CA)
-    [row] = part.found
-    assert row.certificate is None
-    assert row.fault.startswith("csr csr-1: ")
 
 
 def test_a_kubelet_without_a_csr_is_told_and_is_no_failure() -> None:
     csrs = (_csr("csr-1", CLIENT, _kubelets()),)
     issued = issued_by_csr(csrs, {"n", "m"})
-    part = certificates_of_csrs(
+    part = clients_of_kubelets(
         Measured(Vantage.API_SERVER, AT, csrs), issued, (_node("n"), _node("m")), CA
     )
     [row] = part.found
@@ -138,7 +110,7 @@ def test_a_kubelet_without_a_csr_is_told_and_is_no_failure() -> None:
 
 def test_a_list_that_is_refused_is_told_once_and_is_a_failure() -> None:
     doubt = Doubt(DoubtKind.NOT_ALLOWED, "no", ("list certificatesigningrequests",))
-    part = certificates_of_csrs(
+    part = clients_of_kubelets(
         Measured(Vantage.API_SERVER, AT, doubt=doubt), issued_by_csr((), {"n"}), (_node("n"),), CA
     )
     [told] = part.not_read
@@ -148,7 +120,7 @@ def test_a_list_that_is_refused_is_told_once_and_is_a_failure() -> None:
 
 def test_a_client_certificate_that_the_disk_shows_was_read() -> None:
     csrs: Measured[tuple[CertificateSigningRequest, ...]] = Measured(Vantage.API_SERVER, AT, ())
-    part = certificates_of_csrs(csrs, issued_by_csr((), {"n"}), (_node("n"), _node("m")), CA)
+    part = clients_of_kubelets(csrs, issued_by_csr((), {"n"}), (_node("n"), _node("m")), CA)
     on_disk = FoundCertificate(
         CertificateUse.KUBELET_CLIENT,
         "/var/lib/kubelet/pki/kubelet-client-current.pem",

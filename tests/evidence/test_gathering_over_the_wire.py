@@ -80,13 +80,13 @@ BAD_ANSWERS = {
 @contextlib.asynccontextmanager
 async def seen(
     scenario: Scenario, limits: ResponseLimits = PATIENT
-) -> AsyncIterator[tuple[Stage, Callable[[], Any]]]:
+) -> AsyncIterator[tuple[Stage, Callable[..., Any]]]:
     clock = WoundClock(MOMENT)
     async with (
         staged(scenario, clock) as stage,
         client_of(stage.access, clock, limits) as api,
     ):
-        yield stage, lambda: gather(api, clock=clock)
+        yield stage, lambda **more: gather(api, clock=clock, **more)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -301,8 +301,9 @@ async def test_the_printed_role_is_enough(scenario: Scenario) -> None:
 
     async with seen(scenario) as (stage, look):
         stage.server.authorize = allowed
-        evidence = await look()
+        evidence = await look(with_certificates=True)
     assert all(of(evidence).is_known for _, of in QUESTIONS.values())
+    assert all(each.is_ordinary for each in evidence.certificates.not_read)
     assert evidence.names is None or not evidence.names.doubts
 
 

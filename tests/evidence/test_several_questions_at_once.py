@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kubevouch.evidence.gather.at_once import of_each
+from kubevouch.evidence.gather.inquiry import of_each
 
 
 async def test_no_more_are_asked_at_once_than_was_said_and_answers_keep_their_order() -> None:

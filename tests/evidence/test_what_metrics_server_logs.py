@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from kubevouch.diagnose.rules.wire import code_in_log
-from kubevouch.evidence.metrics_servers import runs_ours
 from kubevouch.evidence.scrape_log import denials, scrape_failures
+from kubevouch.evidence.snapshot import runs_ours
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode

@@ -8,7 +8,6 @@ import pytest
 from kubevouch.evidence.certificates import CertificateUse, RenewedBy
 from kubevouch.evidence.gather.certificates.called import (
     callees_of_api_services,
-    callees_of_conversions,
     callees_of_webhooks,
     certificates_of_bundles,
 )
@@ -20,7 +19,6 @@ from kubevouch.kube.resources import APIService, Container, EndpointSlice, Metad
 from kubevouch.kube.resources.network import (
     APIServiceSpec,
     ClientConfig,
-    CustomResourceDefinition,
     Endpoint,
     ServicePort,
     ServiceReference,
@@ -120,10 +118,9 @@ def test_that_the_endpoints_cannot_be_listed_is_told() -> None:
     assert [each.doubt for each in told.not_read] == [doubt]
 
 
-def _pod(component: str, *flags: str, node: str = "cp", advertised: str = "") -> Pod:
-    annotations = {"kubeadm.kubernetes.io/etcd.advertise-client-urls": advertised}
+def _pod(component: str, *flags: str, node: str = "cp") -> Pod:
     return Pod(
-        metadata=Metadata(name=component, labels={"component": component}, annotations=annotations),
+        metadata=Metadata(name=component, labels={"component": component}),
         spec=PodSpec(node_name=node, containers=(Container(command=(component, *flags)),)),
     )
 
@@ -146,11 +143,6 @@ def test_etcd_is_dialled_for_clients_and_for_peers_where_it_says() -> None:
         (CertificateUse.ETCD_SERVER, "10.0.0.1:2379", "cp"),
         (CertificateUse.ETCD_PEER, "10.0.0.1:2380", "cp"),
     ]
-
-
-def test_kubeadms_annotation_tells_where_the_flags_do_not() -> None:
-    pod = _pod("etcd", advertised="https://10.0.0.1:2379")
-    assert _dialled(pod) == [(CertificateUse.ETCD_SERVER, "10.0.0.1:2379", "cp")]
 
 
 def test_etcd_outside_of_the_cluster_is_told_by_the_api_servers_flag() -> None:
@@ -247,30 +239,6 @@ def test_cert_manager_renews_what_it_injects(annotation: str) -> None:
     found = callees_of_webhooks((configuration,))
     [row] = certificates_of_bundles(found, LISTED).found
     assert row.renewed_by is RenewedBy.CERT_MANAGER
-
-
-def _definition(name: str, bundle: bytes) -> CustomResourceDefinition:
-    config = {"service": {"namespace": "space", "name": "s"}, "caBundle": bundle}
-    spec = {"conversion": {"strategy": "Webhook", "webhook": {"clientConfig": config}}}
-    whole = {"metadata": {"name": name}, "spec": spec if bundle else {"conversion": {}}}
-    return msgspec.json.decode(msgspec.json.encode(whole), type=CustomResourceDefinition)
-
-
-def test_definitions_of_one_operator_are_one_row_and_those_without_a_webhook_none() -> None:
-    found = tuple(
-        callees_of_conversions(
-            (
-                _definition("a", AUTHORITY.pem),
-                _definition("b", AUTHORITY.pem),
-                _definition("c", OTHER.pem),
-                _definition("d", b""),
-            )
-        )
-    )
-    assert [each.where for each in found] == [
-        "a and 1 more",
-        "c",
-    ]
 
 
 def test_every_certificate_of_a_bundle_has_a_row_and_a_broken_bundle_a_fault() -> None:

@@ -4,9 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from kubevouch.evidence.approvers import OUR_APPROVER, with_ours
-from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.snapshot import Approver
+from kubevouch.evidence.approvers import OUR_APPROVER, Approver, OurApprover, with_ours
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 WELL = OurApprover(wanted=1, ready=1, leader="a", silent=SECOND)

@@ -9,19 +9,18 @@ import pytest
 
 from kubevouch.cli.certs.render import print_rows
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.evidence.authority import authority_of, signature_failure
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundCertificates,
-    FoundPart,
+    authority_of,
+    signature_failure,
 )
-from kubevouch.evidence.gather.certificates.disks import certificates_on_disk, with_disks
+from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.fleet import signed_by
 from kubevouch.inventory.kubeadm_tables import expires_text
-from kubevouch.inventory.limits import Limits
-from kubevouch.inventory.rows import rows_of
+from kubevouch.inventory.rows import Limits, rows_of
 from kubevouch.x509 import Certificate, read_certificates
 from tests.inventory.pages import ReadPage
 from tests.support.authority import Authority
@@ -138,16 +137,6 @@ def _on_disk(tree: NodeTree, use: CertificateUse) -> FoundCertificate:
 
 
 @pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
-def test_on_a_disk_a_kubelets_serving_certificate_is_looked_at_likewise(
-    tmp_path: Path, signer: Authority, word: str
-) -> None:
-    tree = NodeTree(tmp_path, "w", OURS).worker()
-    tree.bootstrapping()
-    tree.rotated("server", signer.serving("w", node="w"))
-    assert _on_disk(tree, CertificateUse.KUBELET_SERVING).authority == word
-
-
-@pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
 def test_on_a_disk_kubeadms_table_says_who_should_have_signed_it_and_we_say_who_has(
     tmp_path: Path, signer: Authority, word: str
 ) -> None:
@@ -165,20 +154,3 @@ def test_what_nobody_takes_is_wrong_whoever_has_signed_it(tmp_path: Path) -> Non
     tree.pair(f"{PKI}/apiserver", ca.with_an_unknown_critical_extension(AT, AT + timedelta(days=5)))
     found = _on_disk(tree, CertificateUse.API_SERVER)
     assert (found.fault, found.authority) == ("x509: unhandled critical extension", "ca")
-
-
-def test_who_has_signed_what_etcd_serves_is_told_by_the_ca_on_a_control_planes_disk() -> None:
-    """Nobody but the disks of control planes tells of etcd's CA."""
-    etcd = Authority("etcd-ca", "members")
-
-    def of(use: CertificateUse, data: bytes, vantage: Vantage) -> FoundCertificate:
-        return FoundCertificate(use, "there", vantage, AT, node="cp", chain=_read(data)[:1])
-
-    seen = [
-        of(CertificateUse.ETCD_SERVER, each.serving("etcd").chain, Vantage.DIALLED)
-        for each in (etcd, Authority("etcd-ca", "members"))
-    ]
-    disk = FoundPart((of(CertificateUse.ETCD_CA, etcd.pem, Vantage.NODE_DISK),))
-    both = with_disks(FoundCertificates(AT, tuple(seen)), disk)
-    told = [each.authority for each in both.found if each.use is CertificateUse.ETCD_SERVER]
-    assert told == ["etcd-ca", ""]

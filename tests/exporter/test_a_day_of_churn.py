@@ -68,7 +68,7 @@ async def _pass(clock: SteppedClock, found: Kubelets, dialled: list[str]) -> Non
     async with asyncio.timeout(GENEROUS):
         for _ in range(12):
             await clock.pass_(300.0)
-        while len(dialled) < before + 2 * STAY or found.unasked:
+        while len(dialled) < before + 2 * STAY or found.plan.unasked:
             await clock.pass_(300.0)
     dialled.clear()
 

@@ -143,25 +143,6 @@ async def test_it_asks_for_nothing_that_its_role_lacks(
 CSRS = "certificatesigningrequests"
 
 
-def _lists_of_csrs(cluster: SmallCluster) -> int:
-    asked = [each for each in cluster.server.requests if each.path.endswith(CSRS)]
-    return sum("resourceVersion" not in each.query for each in asked)
-
-
-async def test_csrs_are_listed_by_their_watch_and_by_nobody_else(
-    cluster: SmallCluster, exporter: RunningExporter
-) -> None:
-    found = await exporter.until(lambda found: READ in found)
-    assert _lists_of_csrs(cluster) == 1
-    before = found[READ][()]
-    cluster.server.store.create(
-        KINDS["apiregistration.k8s.io", "v1", "apiservices"],
-        {"metadata": {"name": "v1.example.com"}, "spec": {"group": "example.com", "version": "v1"}},
-    )
-    await exporter.until(lambda found: found[READ][()] > before)
-    assert _lists_of_csrs(cluster) == 1
-
-
 async def test_what_may_not_be_read_is_counted_and_named_once_in_the_log(
     cluster: SmallCluster,
 ) -> None:

@@ -57,16 +57,6 @@ def waits(found: PendingCsrs, signer: str = KUBELET_SERVING) -> tuple[int, float
     return pending.askers, pending_age(pending, AT) / 60
 
 
-def test_every_csr_is_kept_without_what_it_asked_for_until_it_is_gone() -> None:
-    found = seen(
-        csr("a", request=b"x" * 9_000), csr("b", signer="example.com/own", certificate=b"c")
-    )
-    assert [(each.name, each.spec.request) for each in found.every] == [("a", b""), ("b", b"")]
-    assert found.every[1].status.certificate == b"c"
-    found.remove("a")
-    assert [each.name for each in found.every] == ["b"]
-
-
 def test_nobody_waits_where_nobody_has_asked() -> None:
     assert waits(PendingCsrs()) == (0, 0.0)
 

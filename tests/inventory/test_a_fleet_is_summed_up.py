@@ -2,7 +2,7 @@
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.inventory.fleet import MOST_ROWS, UseSummary, summed_up
-from kubevouch.inventory.limits import Limits
+from kubevouch.inventory.rows import Limits
 from tests.inventory.found import DAY, at_node, rows
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from kubevouch.evidence.certificates import CertificateUse
-from kubevouch.inventory.limits import Concern, LifeLimit, Limits, read_life_limit
+from kubevouch.inventory.rows import Concern, LifeLimit, Limits, read_life_limit
 from tests.inventory.found import DAY, YEAR, at_node, rows
 
 

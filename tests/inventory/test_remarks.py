@@ -13,9 +13,8 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.advice import advice_of
 from kubevouch.inventory.ending import troubles_of
-from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.inventory.rows import RowState, row_of, rows_of
+from kubevouch.inventory.rows import Limits, RowState, row_of, rows_of
 from kubevouch.x509 import Certificate, read_certificates
 from tests.support.authority import Authority
 from tests.support.self_signed import DatedAuthority
@@ -59,18 +58,6 @@ def test_what_is_served_may_be_newer_than_the_csrs_that_are_left() -> None:
 
     issued = IssuedForCsr("csr-1", serving(AT))
     assert row_of(_kubelet(serving(AT + timedelta(1)), issued=issued), AT).remarks == ()
-
-
-@pytest.mark.parametrize(
-    ("waiting", "remarks"),
-    [
-        ((), ()),
-        (("csr-1",), ("csr-1 waits for approval",)),
-        (("csr-1", "csr-2", "csr-3"), ("csr-3 and 2 more wait for approval",)),
-    ],
-)
-def test_csrs_that_wait_are_remarked(waiting: tuple[str, ...], remarks: tuple[str, ...]) -> None:
-    assert row_of(_kubelet(_serving(), waiting=waiting), AT).remarks == remarks
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.advice import advice_of
 from kubevouch.inventory.ending import first_to_end, troubles_of
-from kubevouch.inventory.limits import Concern, LifeLimit, Limits
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.inventory.rows import RowState, row_of, rows_of
+from kubevouch.inventory.rows import Concern, LifeLimit, Limits, RowState, row_of, rows_of
 from kubevouch.x509 import read_certificates, verify
 from tests.inventory.found import DAY, at_node, rows
 from tests.support.authority import Authority

@@ -20,8 +20,8 @@ from kubevouch.inventory.ending import (
     troubles_of,
     what_stops,
 )
-from kubevouch.inventory.limits import Limits
 from kubevouch.inventory.purpose import PURPOSES, SHOWN_BY_KUBEADM
+from kubevouch.inventory.rows import Limits
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, read_certificates
 from tests.inventory.found import AT, DAY, at_node, rows
@@ -107,13 +107,6 @@ def test_what_has_stopped_already_stands_before_what_will() -> None:
     ]
 
 
-def test_csrs_that_wait_are_told_of_ports_that_are_dark_for_want_of_them() -> None:
-    dark = replace(at_node("w1", None), failure=FailureKind.ALERT, waiting=("csr-a", "csr-b"))
-    assert besides(rows(dark)) == (
-        "kubelet-serving of w1: 2 CSRs wait for approval, see `kubevouch csr list`",
-    )
-
-
 def test_nodes_of_one_fate_are_told_together() -> None:
     assert _told(*(at_node(f"w{number}", -number * DAY) for number in range(2, 9))) == [
         ("ENDED", "kubelet-serving of 7 places (w8, w7, w6, w5 and 3 more), the first 8 days ago")
@@ -131,23 +124,11 @@ def test_what_is_not_there_says_why() -> None:
 
 
 def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
-    waiting = [replace(at_node(f"w{n}"), waiting=(f"csr-{n}",)) for n in (1, 2)]
+    odd = [replace(at_node(f"w{n}"), fault=f"it hangs {n} s") for n in (1, 2)]
     api = replace(at_node("cp", use=USE.API_SERVER), fault="it hangs")
-    assert besides(rows(*waiting, api)) == (
+    assert besides(rows(*odd, api)) == (
         "apiserver of cp: it hangs",
-        "kubelet-serving of 2 places (w1, w2): 2 CSRs wait for approval, see `kubevouch csr list`",
-    )
-
-
-def test_csrs_that_wait_are_counted_and_what_else_is_wrong_is_told_apart() -> None:
-    waiting = [replace(at_node(f"w{n}"), waiting=(f"csr-{n}a", f"csr-{n}b")) for n in (1, 2)]
-    odd = replace(at_node("w3"), fault="it hangs", waiting=("csr-3",))
-    assert besides(rows(*waiting, odd)) == (
-        "kubelet-serving of w3: it hangs",
-        "kubelet-serving of 3 places (w1, w2, w3): 5 CSRs wait for approval, see `kubevouch csr list`",
-    )
-    assert besides(rows(replace(at_node("w1"), waiting=("csr-1",)))) == (
-        "kubelet-serving of w1: csr-1 waits for approval, see `kubevouch csr list`",
+        "kubelet-serving of 2 places (w1, w2): of w1, it hangs 1 s",
     )
 
 
@@ -266,10 +247,12 @@ def test_before_kubeadm_makes_a_pair_what_is_left_of_the_old_one_is_moved_away(
     path = "/etc/kubernetes/pki/apiserver.crt"
     found = at_node("cp", None, use=USE.API_SERVER, missing=missing, where=path)
     (row,) = rows(replace(found, vantage=Vantage.NODE_DISK))
-    assert advice_of(row).before.startswith(f"move {path} and apiserver.key beside it away")
+    assert advice_of(row).before.startswith(
+        f"as root on cp, move {path} and apiserver.key beside it away"
+    )
     conf = at_node("cp", None, use=USE.ADMIN_CONF, missing=missing, where="/a/admin.conf")
     (row,) = rows(replace(conf, vantage=Vantage.NODE_DISK))
-    assert advice_of(row).before == ("" if missing else "move /a/admin.conf away")
+    assert advice_of(row).before == ("" if missing else "as root on cp, move /a/admin.conf away")
     (row,) = rows(replace(at_node("cp", -DAY, use=USE.API_SERVER), vantage=Vantage.NODE_DISK))
     assert advice_of(row).before == ""
 
@@ -343,22 +326,12 @@ def test_only_what_uses_a_certificate_is_restarted(
 
 
 def test_of_a_disk_alone_no_cluster_is_asked_next() -> None:
-    kubelet = replace(at_node("w1", -DAY), vantage=Vantage.NODE_DISK)
-    client = replace(kubelet, use=USE.KUBELET_CLIENT)
-    for row in rows(kubelet, client):
-        assert advice_of(row).command == ("kubevouch", "doctor")
-        alone = advice_of(row, without_cluster=True)
-        assert alone.command in {(), ("kubevouch", "explain", "KV606")}
-        assert "kubelet" in alone.by_hand
-
-
-def test_a_kubelet_that_does_not_start_stops_its_node() -> None:
-    found = at_node("w1", None, where="/etc/k.yaml")
-    fault = "/etc/k.yaml: not YAML"
-    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK, fault=fault, kubelet_starts=False))
-    assert row.stops == "this node: its kubelet does not start, and the node becomes NotReady"
-    told = "as root on w1, mend what is wrong with /etc/k.yaml, then restart the kubelet"
-    assert advice_of(row).by_hand == told
+    client = replace(at_node("w1", -DAY, use=USE.KUBELET_CLIENT), vantage=Vantage.NODE_DISK)
+    (row,) = rows(client)
+    assert advice_of(row).command == ("kubevouch", "doctor")
+    alone = advice_of(row, without_cluster=True)
+    assert alone.command == ("kubevouch", "explain", "KV606")
+    assert "kubelet" in alone.by_hand
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:

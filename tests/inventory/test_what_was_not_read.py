@@ -2,7 +2,7 @@
 
 from kubevouch.evidence.certificates import CertificateUse, NotRead
 from kubevouch.evidence.measured import Doubt, DoubtKind
-from kubevouch.inventory.not_read import all_unread, unread_of
+from kubevouch.inventory.fleet import all_unread, unread_of
 from tests.inventory.found import DAY, at_node, rows
 
 USES = CertificateUse

@@ -63,8 +63,11 @@ def candidate(
     return Candidate(election, clock, turns, failures)
 
 
+Two = tuple[Candidate, Candidate]
+
+
 @pytest.fixture
-def two(api: ApiClient) -> tuple[Candidate, Candidate]:
+def two(api: ApiClient) -> Two:
     return candidate(api, "one"), candidate(api, "two")
 
 
@@ -79,7 +82,7 @@ def pass_(seconds: float, *candidates: Candidate) -> None:
 
 
 async def test_the_first_one_leads_and_the_record_is_as_client_go_writes_it(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+    server: ScriptedApiServer, two: Two
 ) -> None:
     one, other = two
     assert await one.attempt()
@@ -96,7 +99,7 @@ async def test_the_first_one_leads_and_the_record_is_as_client_go_writes_it(
 
 
 async def test_a_renewal_moves_the_time_and_nothing_else(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+    server: ScriptedApiServer, two: Two
 ) -> None:
     one, _ = two
     for _ in range(3):
@@ -108,9 +111,7 @@ async def test_a_renewal_moves_the_time_and_nothing_else(
     assert found["leaseTransitions"] == 0
 
 
-async def test_what_others_wrote_into_the_lease_stays(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
-) -> None:
+async def test_what_others_wrote_into_the_lease_stays(server: ScriptedApiServer, two: Two) -> None:
     one, _ = two
     await one.attempt()
     server.store.change(
@@ -121,7 +122,7 @@ async def test_what_others_wrote_into_the_lease_stays(
 
 
 async def test_the_next_one_takes_over_when_it_has_seen_no_change_for_the_whole_lease(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+    server: ScriptedApiServer, two: Two
 ) -> None:
     """By its own clock since it last saw a change; what the record says of time is not looked at."""
     one, other = two
@@ -137,7 +138,7 @@ async def test_the_next_one_takes_over_when_it_has_seen_no_change_for_the_whole_
     assert not await one.attempt()
 
 
-async def test_a_renewal_begins_the_wait_anew(two: tuple[Candidate, Candidate]) -> None:
+async def test_a_renewal_begins_the_wait_anew(two: Two) -> None:
     one, other = two
     for _ in range(20):
         await one.attempt()
@@ -146,7 +147,7 @@ async def test_a_renewal_begins_the_wait_anew(two: tuple[Candidate, Candidate]) 
 
 
 async def test_who_was_stopped_past_the_deadline_does_not_lead_before_it_has_asked(
-    two: tuple[Candidate, Candidate],
+    two: Two,
 ) -> None:
     """SIGSTOP: the next instruction is the question before a write."""
     one, _ = two
@@ -157,9 +158,7 @@ async def test_who_was_stopped_past_the_deadline_does_not_lead_before_it_has_ask
     assert not one.election.is_leading()
 
 
-async def test_the_time_that_a_renewal_took_counts(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
-) -> None:
+async def test_the_time_that_a_renewal_took_counts(server: ScriptedApiServer, two: Two) -> None:
     one, _ = two
     await one.attempt()
     await one.attempt()
@@ -195,7 +194,7 @@ async def test_of_two_that_try_at_once_one_is_refused(
 
 
 async def test_a_write_of_somebody_else_is_looked_at_before_the_next_renewal(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+    server: ScriptedApiServer, two: Two
 ) -> None:
     """Somebody took the Lease by force: it is not written over."""
     one, _ = two
@@ -214,7 +213,7 @@ async def test_a_write_of_somebody_else_is_looked_at_before_the_next_renewal(
 
 
 async def test_a_server_that_fails_costs_the_lead_after_the_deadline_and_not_before(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
+    server: ScriptedApiServer, two: Two
 ) -> None:
     one, _ = two
     await one.attempt()
@@ -231,9 +230,7 @@ async def test_a_server_that_fails_costs_the_lead_after_the_deadline_and_not_bef
     assert spec(server)["leaseTransitions"] == 0  # nobody else had it
 
 
-async def test_released_it_is_free_at_once(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
-) -> None:
+async def test_released_it_is_free_at_once(server: ScriptedApiServer, two: Two) -> None:
     one, other = two
     await one.attempt()
     assert not await other.attempt()
@@ -246,9 +243,7 @@ async def test_released_it_is_free_at_once(
     assert spec(server)["leaseTransitions"] == 1
 
 
-async def test_who_does_not_lead_releases_nothing(
-    server: ScriptedApiServer, two: tuple[Candidate, Candidate]
-) -> None:
+async def test_who_does_not_lead_releases_nothing(server: ScriptedApiServer, two: Two) -> None:
     one, other = two
     await one.attempt()
     await other.attempt()
@@ -263,15 +258,13 @@ async def test_who_does_not_lead_releases_nothing(
     assert spec(server)["holderIdentity"] == "two"
 
 
-async def test_who_waits_comes_back_at_a_moment_of_its_own(
-    two: tuple[Candidate, Candidate],
-) -> None:
+async def test_who_waits_comes_back_at_a_moment_of_its_own(two: Two) -> None:
     one, other = two
     assert await one.election.attempt() == 2.0
     assert await other.election.attempt() == pytest.approx(2.0 * 2.2)
 
 
-async def test_it_goes_on_by_itself(two: tuple[Candidate, Candidate]) -> None:
+async def test_it_goes_on_by_itself(two: Two) -> None:
     one, _ = two
     running = asyncio.create_task(one.election.run())
     async with asyncio.timeout(GENEROUS):

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.decode import NoSuchColumn, RowForm, RowReader, Table
 from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import PODS, Pod
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.pods import PodSpec
-from kubevouch.kube.tables import NoSuchColumn, RowForm, RowReader, Table
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock

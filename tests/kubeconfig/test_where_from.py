@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch.kube.access import ClusterAccess, cluster_access
+from kubevouch.kube.access import cluster_access
 from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.proxy import environment_proxy
 from tests.support.authority import Authority
@@ -82,20 +82,16 @@ def test_half_of_the_pods_environment_is_no_pod(account: Path) -> None:
         cluster_access({"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, service_account=account)
 
 
-def test_the_namespace_comes_from_the_flag_the_context_the_pod_or_is_default(
+def test_the_namespace_comes_from_the_context_the_pod_or_is_default(
     account: Path, config: str, tmp_path: Path
 ) -> None:
     outside = {"KUBECONFIG": config}
 
-    def namespace(environ: dict[str, str], context: str = "", flag: str = "") -> str:
-        access: ClusterAccess = cluster_access(
-            environ, context=context, namespace=flag, service_account=account
-        )
-        return access.namespace
+    def namespace(environ: dict[str, str], context: str = "") -> str:
+        return cluster_access(environ, context=context, service_account=account).namespace
 
     assert namespace(outside) == "default"
     assert namespace(outside, context="other") == "of-the-context"
-    assert namespace(outside, context="other", flag="of-the-flag") == "of-the-flag"
     assert namespace({**outside, **IN_POD}) == "of-the-pod"
     assert namespace({**outside, **IN_POD}, context="other") == "of-the-context"
     assert namespace({**IN_POD, "POD_NAMESPACE": "named"}) == "named"

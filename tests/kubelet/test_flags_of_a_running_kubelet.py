@@ -38,7 +38,6 @@ def test_the_command_line_of_a_kubeadm_host() -> None:
         ]
     )
     assert flags.config == CONFIG
-    assert flags.config_dir == ""
     assert flags.kubeconfig == "/etc/kubernetes/kubelet.conf"
     assert flags.cert_dir == "/var/lib/kubelet/pki"
     assert flags.switch("rotate-server-certificates") is None

@@ -16,10 +16,12 @@ from kubevouch.kubelet.io import dial, handshake
 from kubevouch.kubelet.io.names import Place
 from kubevouch.metrics.fleet import METRICS_PATH
 from kubevouch.metrics.scraping import ScrapeSettings
+from kubevouch.x509 import chains
 from tests.metrics.conftest import ADDRESS, Cluster, Live, Page
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import Serve
+from tests.support.tangled_chain import tangled_chain
 
 NAMES = ScrapeSettings(address_types=("InternalDNS",))
 
@@ -68,6 +70,24 @@ async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(
     assert failure.reason == "name-not-covered"
     assert "valid for 5000 names" in failure.text
     assert (len(read), len(compared)) == (1, 0)
+
+
+async def test_a_chain_that_leads_nowhere_by_a_hundred_ways_is_not_gone_through(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen certificates whose signatures took half a millisecond each, a hundred times."""
+    shown = tangled_chain("bad.example")
+    await cluster.add("bad", Serve(server_context(shown), Live(Page("bad"))))
+    called(cluster, "bad", "bad.example")
+    settings = msgspec.structs.replace(NAMES, timeout=60.0)
+    checked = counted(monkeypatch, chains, "signature_error")
+    async with cluster.collecting(look_up=at_home, settings=settings):
+        await cluster.round()
+        failure = cluster.heard.failure("bad")
+    assert failure is not None
+    assert failure.reason == "signature-limit"
+    # Each of the 16 signatures once, by their one key and by the cluster's.
+    assert 0 < len(checked) <= 2 * 16
 
 
 async def test_a_name_that_is_at_thousands_of_addresses_holds_up_nobody(

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata, Node
 from kubevouch.outcome import Outcome

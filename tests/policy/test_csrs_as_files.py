@@ -23,7 +23,7 @@ import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome

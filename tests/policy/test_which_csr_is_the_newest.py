@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubevouch.approve.decide.approved_lately import MOST_KEYS, MOST_NODES, ShownKeys
 from kubevouch.evidence.measured import Measured, Vantage
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.outcome import Outcome

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevouch.kube.resources import Metadata, Node
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
-from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once
+from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once, stratum_of
 from kubevouch.rollout.decide.order import (
     IN_HAND,
     Course,
@@ -19,15 +19,14 @@ from kubevouch.rollout.decide.order import (
     Workloads,
     next_turn,
 )
-from kubevouch.rollout.decide.strata import Stratum, stratum_of
 
-DEBIAN = Stratum("Debian 12", "1.34", "amd64")
-UBUNTU = Stratum("Ubuntu 24.04", "1.34", "amd64")
+DEBIAN = "Debian 12, kubelet 1.34, amd64"
+UBUNTU = "Ubuntu 24.04, kubelet 1.34, amd64"
 SOAK = 60.0
 NOTHING_SHARED = Workloads()
 
 
-def workers(count: int, stratum: Stratum = DEBIAN, prefix: str = "w") -> tuple[TaskedNode, ...]:
+def workers(count: int, stratum: str = DEBIAN, prefix: str = "w") -> tuple[TaskedNode, ...]:
     return tuple(TaskedNode(f"{prefix}{i}", stratum) for i in range(count))
 
 
@@ -316,9 +315,8 @@ def test_a_stratum_is_what_the_node_says() -> None:
     info = NodeInfo(os_image="Debian 12", kubelet_version="v1.34.2+k3s1", architecture="arm64")
     labels = {"karpenter.sh/nodepool": "gpu", "pool": "mine"}
     node = Node(metadata=Metadata(labels=labels), status=NodeStatus(node_info=info))
-    assert stratum_of(node) == Stratum("Debian 12", "1.34", "arm64", "gpu")
-    assert str(stratum_of(node)) == "Debian 12, kubelet 1.34, arm64, pool gpu"
-    assert str(stratum_of(Node())) == "of an unknown kind"
+    assert stratum_of(node) == "Debian 12, kubelet 1.34, arm64, pool gpu"
+    assert stratum_of(Node()) == "of an unknown kind"
 
 
 # Whatever becomes of the nodes.

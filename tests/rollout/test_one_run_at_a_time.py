@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.gather.run_holder import gather_run_lease
+from kubevouch.evidence.gather.identity import gather_run_lease
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply

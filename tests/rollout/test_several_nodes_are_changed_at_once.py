@@ -12,13 +12,12 @@ from kubevouch.rollout.act.fleet_run import FleetRun, Reached, read_workloads
 from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode
 from kubevouch.rollout.decide.order import HeldInCommon, Stage
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
-from kubevouch.rollout.decide.strata import Stratum
 from tests.support.scripted import faults
 from tests.support.stage import kind_of
 
 from .acting import HEALTHY, Acting, acting
 
-DEBIAN = Stratum("Debian 12", "1.34", "amd64")
+DEBIAN = "Debian 12, kubelet 1.34, amd64"
 FAILED = {NodeOutcome.UNDONE, NodeOutcome.UNKNOWN}
 
 

@@ -24,12 +24,7 @@ from kubevouch.rollout.decide.next_step import (
     next_for_left_out,
     shows_an_answer,
 )
-from kubevouch.rollout.decide.plan import (
-    ChangeKind,
-    LeftOut,
-    Plan,
-    PodPlace,
-)
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, Plan, PodPlace
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState, RunOnNode
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore

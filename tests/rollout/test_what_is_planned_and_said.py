@@ -48,7 +48,6 @@ from kubevouch.rollout.decide.plan import (
 )
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
-from kubevouch.rollout.decide.strata import Stratum
 from kubevouch.x509 import read_certificates
 
 from .recorded import Recorded, plan_of, planned, recorded
@@ -344,7 +343,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
 )  # fmt: skip
 def test_the_order_says_who_may_be_unproven_beside_whom(count: int, said: str) -> None:
     """As `order.next_turn` does it: while a node waits for its sample the next one restarts."""
-    stratum = Stratum("Debian 12", "1.34", "amd64")
+    stratum = "Debian 12, kubelet 1.34, amd64"
     lines = in_which_order(Lineup(tuple(TaskedNode(f"w{i}", stratum) for i in range(count)), 60))
     assert lines[-1] == said
 

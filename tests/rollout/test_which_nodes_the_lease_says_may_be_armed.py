@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.evidence.gather.run_holder import gather_run_lease
+from kubevouch.evidence.gather.identity import gather_run_lease
 from kubevouch.evidence.run_holder import ARMED, ArmedNode, SeenLease, armed_in, armed_text
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.client import ApiClient

@@ -164,7 +164,7 @@ def test_what_is_loaded_is_collected_no_more() -> None:
 class Everybody:
     """An authenticator and authorizer that have nothing to ask."""
 
-    async def authenticate(self, request: HttpRequest, *, first: bool) -> object:
+    async def authenticate(self, request: HttpRequest) -> object:
         return request.user
 
     def is_front_proxy(self, _certificates: object) -> bool:

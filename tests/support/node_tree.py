@@ -125,11 +125,6 @@ class NodeTree:
         link.unlink(missing_ok=True)
         link.symlink_to(Path(dated).name if self._relative else f"/{dated}")
 
-    def bootstrapping(self, *more: str) -> None:
-        """serverTLSBootstrap on."""
-        lines = ["serverTLSBootstrap: true", *more]
-        self.write("var/lib/kubelet/config.yaml", _CONFIG + "\n".join(lines) + "\n")
-
     def fifo(self, path: str) -> None:
         """A FIFO in place of a file. Whoever opens it to read waits for ever."""
         file = self.root / path

@@ -1,11 +1,10 @@
 """An API server of the lab, and real kubectl to talk to it."""
 
-import asyncio
 import contextlib
 import io
 import json
 import random
-import sys
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,66 +26,21 @@ from kubevouch_lab.apiserver.request import (
 )
 from kubevouch_lab.apiserver.server import ApiServer, ServerPki
 from kubevouch_lab.apiserver.store import Store
+from lab.tests.kubectl import Served
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-# Generous: two noisy cores.
-PATIENT = 60.0
 ADMIN = UserInfo("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a program printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
 @dataclass
-class Bench:
-    """A running server, its store, ways to it."""
+class Bench(Served):
+    """One that lets everybody in, and ways to it."""
 
-    server: ApiServer
-    store: Store
     local: LocalClient
     clock: WoundClock
-    authority: Authority
-    folder: Path
     session: aiohttp.ClientSession
-
-    async def start(self, *args: str, editor: str = "false") -> asyncio.subprocess.Process:
-        """kubectl, running. editor: what `kubectl edit` opens."""
-        return await asyncio.create_subprocess_exec(
-            str(KUBECTL),
-            *args,
-            env={
-                "HOME": str(self.folder),
-                "KUBECONFIG": str(self.folder / "kubeconfig"),
-                "PATH": "/usr/bin:/bin",
-                "KUBE_EDITOR": editor,
-            },
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def kubectl(self, *args: str, stdin: Any = None, editor: str = "false") -> Ran:
-        """kubectl, to its end. stdin: an object, sent as JSON."""
-        process = await self.start(*args, editor=editor)
-        raw = b"" if stdin is None else json.dumps(stdin).encode()
-        async with asyncio.timeout(PATIENT):
-            out, err = await process.communicate(raw)
-        return Ran(process.returncode or 0, out.decode(), err.decode())
-
-    async def does(self, *args: str, stdin: Any = None, editor: str = "false") -> str:
-        """What kubectl printed; it must have succeeded."""
-        ran = await self.kubectl(*args, stdin=stdin, editor=editor)
-        assert ran.code == 0, ran
-        return ran.out
 
     async def ask(
         self,
@@ -146,32 +100,13 @@ async def bench(
         if local.find(NAMESPACES, name) is None:
             local.create(NAMESPACES, {"metadata": {"name": name}})
     await server.start()
-    (folder / "ca.pem").write_bytes(authority.pem)
-    (folder / "kubeconfig").write_text(json.dumps(_kubeconfig(server.url, folder / "ca.pem")))
-    context = _trusting(authority)
+    context = ssl.create_default_context(cadata=authority.pem.decode())
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         try:
-            yield Bench(server, store, local, clock, authority, folder, session)
+            running = Bench(server, store, authority, folder, local, clock, session)
+            running.config("admin", {"token": "somebody"})
+            yield running
         finally:
             await server.stop()
             store.close()
-
-
-def _trusting(authority: Authority) -> Any:
-    import ssl
-
-    return ssl.create_default_context(cadata=authority.pem.decode())
-
-
-def _kubeconfig(url: str, ca: Path) -> Any:
-    cluster = {"server": url, "certificate-authority": str(ca)}
-    context = {"cluster": "lab", "user": "admin", "namespace": "default"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": cluster}],
-        "users": [{"name": "admin", "user": {"token": "somebody"}}],
-        "contexts": [{"name": "lab", "context": context}],
-        "current-context": "lab",
-    }

@@ -18,8 +18,7 @@ import pytest
 from kubevouch_lab.apiserver.journal import CannotKeep, StoreJournal
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS
 from kubevouch_lab.apiserver.store import Store
-from lab.tests.apiserver.bench import PATIENT
-from tests.support.authority import Authority
+from lab.tests.kubectl import PATIENT
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -50,7 +49,7 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def _running(folder: Path, authority: Authority) -> AsyncIterator[Process]:
+async def _running(folder: Path) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "lab.tests.apiserver.killable", str(folder), stdout=-1
     )
@@ -58,7 +57,7 @@ async def _running(folder: Path, authority: Authority) -> AsyncIterator[Process]
         assert process.stdout
         async with asyncio.timeout(PATIENT):
             url = (await process.stdout.readline()).decode().strip()
-        context = ssl.create_default_context(cadata=authority.pem.decode())
+        context = ssl.create_default_context(cafile=folder / "ca.pem")
         connector = aiohttp.TCPConnector(ssl=context)
         async with aiohttp.ClientSession(connector=connector) as session:
             yield Process(process, url, session)
@@ -68,19 +67,9 @@ async def _running(folder: Path, authority: Authority) -> AsyncIterator[Process]
         await process.wait()
 
 
-@pytest.fixture
-def folder(tmp_path: Path, authority: Authority) -> Path:
-    pair = authority.serving("127.0.0.1")
-    for name, content in (("chain", pair.chain), ("key", pair.key), ("ca", authority.pem)):
-        (tmp_path / f"{name}.pem").write_bytes(content)
-    return tmp_path
-
-
-async def test_every_write_that_was_answered_is_there_and_versions_go_on(
-    folder: Path, authority: Authority
-) -> None:
+async def test_every_write_that_was_answered_is_there_and_versions_go_on(tmp_path: Path) -> None:
     answered: dict[str, Any] = {}
-    async with _running(folder, authority) as server:
+    async with _running(tmp_path) as server:
 
         async def write(start: int) -> None:
             for number in itertools.count(start, 4):
@@ -97,7 +86,7 @@ async def test_every_write_that_was_answered_is_there_and_versions_go_on(
         await server.kill()
         await asyncio.gather(*writing)
     latest = max(int(each["metadata"]["resourceVersion"]) for each in answered.values())
-    async with _running(folder, authority) as again:
+    async with _running(tmp_path) as again:
         listed = await again.ask("GET", MAPS)
         found = {item["metadata"]["name"]: item for item in listed["items"]}
         for name, thing in answered.items():

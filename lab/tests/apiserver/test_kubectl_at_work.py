@@ -7,30 +7,12 @@ from typing import Any
 import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
-from lab.tests.apiserver.bench import PATIENT, Bench
+from lab.tests.apiserver.bench import Bench
+from lab.tests.bodies import deployment
+from lab.tests.kubectl import PATIENT
 
-DEPLOYMENT: Any = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "web", "labels": {"app": "web"}},
-    "spec": {
-        "replicas": 2,
-        "selector": {"matchLabels": {"app": "web"}},
-        "template": {
-            "metadata": {"labels": {"app": "web"}},
-            "spec": {
-                "containers": [
-                    {
-                        "name": "web",
-                        "image": "example.com/web:1",
-                        "args": ["--a", "--b"],
-                        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
-                    }
-                ]
-            },
-        },
-    },
-}
+ENV = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+DEPLOYMENT = deployment(container={"args": ["--a", "--b"], "env": ENV})
 
 
 def _kept(lab: Bench) -> Any:

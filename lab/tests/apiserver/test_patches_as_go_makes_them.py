@@ -6,19 +6,13 @@ import subprocess
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kubevouch_lab.apiserver import bodies
 from kubevouch_lab.apiserver.kinds import kind_of
 from kubevouch_lab.apiserver.status import StatusError
-from lab.tests.apiserver.bench import KUBECTL
+from lab.tests.kubectl import KUBECTL
 
-FORMS = {
-    "strategic": "application/strategic-merge-patch+json",
-    "merge": "application/merge-patch+json",
-    "json": "application/json-patch+json",
-}
+STRATEGIC_FORM = "application/strategic-merge-patch+json"
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -70,22 +64,11 @@ SERVICE = {
 }
 
 
-def _go(thing: Any, form: str, patch: Any) -> Any:
+def _go(thing: Any, patch: Any) -> Any:
     """What Go makes of it; None if Go refuses."""
+    words = ("patch", "--local", "-f", "-", "--type=strategic", "-o", "json", "-p")
     ran = subprocess.run(
-        [
-            KUBECTL,
-            "patch",
-            "--local",
-            "-f",
-            "-",
-            "--type",
-            form,
-            "-p",
-            json.dumps(patch),
-            "-o",
-            "json",
-        ],
+        [KUBECTL, *words, json.dumps(patch)],
         input=json.dumps(thing).encode(),
         capture_output=True,
         check=False,
@@ -94,11 +77,11 @@ def _go(thing: Any, form: str, patch: Any) -> Any:
     return json.loads(ran.stdout) if ran.returncode == 0 else None
 
 
-def _ours(thing: Any, form: str, patch: Any) -> Any:
+def _ours(thing: Any, patch: Any) -> Any:
     kind = kind_of(thing["apiVersion"], thing["kind"])
     assert kind
     try:
-        return bodies.patch(json.dumps(patch).encode(), FORMS[form], kind)(thing)
+        return bodies.patch(json.dumps(patch).encode(), STRATEGIC_FORM, kind)(thing)
     except StatusError as error:
         return None if 400 <= error.code < 500 else error
 
@@ -156,49 +139,14 @@ STRATEGIC = [
 @pytest.mark.parametrize(("thing", "patch"), STRATEGIC)
 def test_a_strategic_patch_does_what_go_does(thing: Any, patch: Any) -> None:
     before = copy.deepcopy(thing)
-    assert _tidy(_ours(thing, "strategic", patch)) == _tidy(_go(thing, "strategic", patch))
+    assert _tidy(_ours(thing, patch)) == _tidy(_go(thing, patch))
     assert thing == before
-
-
-@pytest.mark.parametrize(
-    ("form", "patch"),
-    [
-        ("merge", {"metadata": {"labels": {"a": None, "z": "1"}}, "spec": {"replicas": 2}}),
-        ("merge", {"spec": {"template": {"spec": {"containers": [{"name": "x", "image": "y"}]}}}}),
-        ("json", [{"op": "replace", "path": "/spec/replicas", "value": 4}]),
-        ("json", [{"op": "remove", "path": "/metadata/labels/a"}]),
-        ("json", [{"op": "add", "path": "/metadata/labels/c~1d", "value": "1"}]),
-        ("json", [{"op": "add", "path": "/metadata/finalizers/-", "value": "x/z"}]),
-        ("json", [{"op": "test", "path": "/spec/replicas", "value": 9}]),
-        ("json", [{"op": "test", "path": "/spec/replicas", "value": 1}]),
-        ("json", [{"op": "remove", "path": "/metadata/labels/none"}]),
-        ("json", [{"op": "replace", "path": "/spec/none/x", "value": 1}]),
-    ],
-)
-def test_the_other_two_forms_do_what_go_does(form: str, patch: Any) -> None:
-    assert _tidy(_ours(DEPLOYMENT, form, patch)) == _tidy(_go(DEPLOYMENT, form, patch))
 
 
 @pytest.mark.parametrize("directive", ["replace", "delete", "burn"])
 def test_a_directive_that_kubectl_does_not_send_is_refused(directive: str) -> None:
     patch = {"metadata": {"labels": {"$patch": directive, "z": "26"}}}
-    assert _ours(DEPLOYMENT, "strategic", patch) is None
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a"]),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
-    ),
-    max_leaves=12,
-)
-
-
-@pytest.mark.parametrize("form", sorted(FORMS))
-@given(patch=_JSON)
-def test_no_patch_breaks_the_server(form: str, patch: Any) -> None:
-    result = _ours(DEPLOYMENT, form, patch)
-    assert result is None or isinstance(result, dict)
+    assert _ours(DEPLOYMENT, patch) is None
 
 
 @pytest.mark.parametrize("form", ["application/json", "text/plain"])

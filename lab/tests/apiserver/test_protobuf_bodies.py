@@ -2,16 +2,13 @@
 
 import contextlib
 import json
-import ssl
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevouch_lab.apiserver import status
-from kubevouch_lab.apiserver.kinds import CSRS
 from kubevouch_lab.apiserver.protobuf import decoded
 from kubevouch_lab.apiserver.wire_format import Malformed, fields, varint
 from lab.tests.apiserver.bench import Bench
@@ -34,52 +31,6 @@ def envelope(api_version: str, kind: str, raw: bytes) -> bytes:
     return MAGIC + tagged(1, meta) + tagged(2, raw)
 
 
-# kubectl, what it then shows of the object. All of these go through typed clients, so in protobuf.
-CREATED: list[tuple[tuple[str, ...], str, dict[str, Any]]] = [
-    (("configmap", "it", "--from-literal=a=b"), "configmap", {"data": {"a": "b"}}),
-    (
-        ("secret", "generic", "it", "--from-literal=a=b"),
-        "secret",
-        {"data": {"a": "Yg=="}, "type": "Opaque"},
-    ),
-    (
-        ("clusterrole", "it", "--verb=get,list", "--resource=pods", "--resource-name=p"),
-        "clusterrole",
-        {
-            "rules": [
-                {
-                    "apiGroups": [""],
-                    "resourceNames": ["p"],
-                    "resources": ["pods"],
-                    "verbs": ["get", "list"],
-                }
-            ]
-        },
-    ),
-    (
-        ("clusterrolebinding", "it", "--clusterrole=view", "--serviceaccount=ns:sa"),
-        "clusterrolebinding",
-        {
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": "view",
-            },
-            "subjects": [{"kind": "ServiceAccount", "name": "sa", "namespace": "ns"}],
-        },
-    ),
-]
-
-
-@pytest.mark.parametrize(("args", "kind", "expected"), CREATED, ids=lambda value: str(value)[:20])
-async def test_what_kubectl_creates_arrives_whole(
-    lab: Bench, args: tuple[str, ...], kind: str, expected: dict[str, Any]
-) -> None:
-    await lab.does("create", *args)
-    found = json.loads(await lab.does("get", kind, "it", "-o", "json"))
-    assert {key: found[key] for key in expected} == expected
-
-
 async def test_numbers_texts_and_either_arrive_whole(lab: Bench) -> None:
     await lab.does("create", "pdb", "it", "--selector=a=b", "--min-available=50%")
     await lab.does("create", "service", "clusterip", "it", "--tcp=80:8080")
@@ -95,27 +46,6 @@ async def test_a_deployment_arrives_whole(lab: Bench) -> None:
     (container,) = spec["template"]["spec"]["containers"]
     assert spec["replicas"] == 0
     assert (container["image"], container["command"]) == ("i:1", ["sh", "-c"])
-
-
-def test_a_request_is_read_with_its_times_and_its_extras() -> None:
-    """The bytes by hand, after the numbers of certificates.k8s.io/v1 generated.proto."""
-    stamp = b"\x08" + b"\xf0\xf6\x9b\xb7\x06"  # seconds: 1726413680
-    metadata = tagged(1, b"csr") + tagged(8, stamp) + tagged(8, b"")
-    values = tagged(1, b"x") + tagged(1, b"y")
-    spec = tagged(1, b"PEM") + tagged(5, b"server auth") + b"\x40\x80\xa3\x05"
-    spec += tagged(6, tagged(1, b"key") + tagged(2, values))
-    body = decoded(envelope(CSRS.api_version, CSRS.kind, tagged(1, metadata) + tagged(2, spec)))
-    assert body == {
-        "apiVersion": "certificates.k8s.io/v1",
-        "kind": "CertificateSigningRequest",
-        "metadata": {"name": "csr"},
-        "spec": {
-            "request": "UEVN",
-            "usages": ["server auth"],
-            "expirationSeconds": 86400,
-            "extra": {"key": ["x", "y"]},
-        },
-    }
 
 
 # Bytes by hand, after the numbers in generated.proto of authentication.k8s.io/v1 and authorization.k8s.io/v1: path,
@@ -154,23 +84,11 @@ async def test_a_body_at_a_version_that_is_not_served_is_not_found(running: Plan
 
 
 async def ask_as_admin(running: Plane, path: str, body: bytes) -> tuple[int, Any]:
-    context = ssl.create_default_context(cadata=running.authority.pem.decode())
-    context.load_cert_chain(running.folder / "admin.crt", running.folder / "admin.key")
-    headers = {"Content-Type": PROTOBUF, "Accept": f"{PROTOBUF},application/json"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(running.server.url + path, data=body, headers=headers, ssl=context) as answer,
-    ):
-        is_json = answer.content_type == "application/json"
-        return answer.status, await (answer.json() if is_json else answer.text())
-
-
-@pytest.fixture
-def running(running: Plane) -> Plane:
-    pair = running.authority.client("kubernetes-admin", "system:masters")
-    (running.folder / "admin.crt").write_bytes(pair.chain)
-    (running.folder / "admin.key").write_bytes(pair.key)
-    return running
+    admin = running.authority.client("kubernetes-admin", "system:masters")
+    accept = f"{PROTOBUF},application/json"
+    return await running.ask_showing(
+        admin, "POST", path, body, Content_Type=PROTOBUF, Accept=accept
+    )
 
 
 def _refusal(raw: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,21 +80,6 @@ def cells(kind: Kind, thing: dict[str, Any], now: datetime = NOW) -> dict[str, A
     (row,) = made["rows"]
     assert len(names) == len(row["cells"])
     return dict(zip(names, row["cells"], strict=True))
-
-
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_there_is_a_moment_at_which_our_table_is_the_recorded_one(stage: str, command: str) -> None:
-    kind, wide = COMMANDS[command], command.endswith("wide")
-    things = objects(stage, kind)
-    head, rows = printed(stage, command)
-    columns = table(kind)["columnDefinitions"]
-    assert [one["name"].upper() for one in columns if wide or not one["priority"]] == head
-    expected = [rows[thing["metadata"]["name"]] for thing in things]
-    assert expected
-    newest = max(datetime.fromisoformat(one["metadata"]["creationTimestamp"]) for one in things)
-    moments = (newest + timedelta(seconds=second) for second in range(600))
-    assert any(shown(kind, *things, now=now, wide=wide) == expected for now in moments)
 
 
 # What Go 1.24's HumanDuration of apimachinery 0.36 gives for these seconds.

@@ -28,7 +28,8 @@ from kubevouch_lab.apiserver.request import (
 )
 from kubevouch_lab.apiserver.status import StatusError, forbidden
 from lab.tests.apiserver.bench import Bench, bench
-from tests.support.authority import Authority
+from lab.tests.bodies import deployment
+from tests.support.authority import Authority, Pair
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -192,17 +193,8 @@ async def test_a_certificate_is_handed_over_whatever_its_dates_are(
     stranger = Authority("somebody else").client("mallory")
     async with bench(tmp_path, authority, authenticate=authenticate) as lab:
 
-        async def show(pair: Any) -> int:
-            context = ssl.create_default_context(cadata=authority.pem.decode())
-            for name, content in (("c.pem", pair.chain), ("k.pem", pair.key)):
-                (tmp_path / name).write_bytes(content)
-            context.load_cert_chain(tmp_path / "c.pem", tmp_path / "k.pem")
-            connector = aiohttp.TCPConnector(ssl=context)
-            async with (
-                aiohttp.ClientSession(connector=connector) as session,
-                session.get(lab.server.url + "/version") as answer,
-            ):
-                return answer.status
+        async def show(pair: Pair) -> int:
+            return (await lab.ask_showing(pair, "GET", "/version"))[0]
 
         assert await show(authority.client("alice", "people")) == 200
         assert await show(expired) == 200
@@ -291,17 +283,7 @@ async def test_others_answer_for_what_is_theirs(tmp_path: Path, authority: Autho
 
 async def test_what_runs_inside_has_the_same_verbs(lab: Bench) -> None:
     local = LocalClient(lab.server.resources, UserInfo("controller"))
-    body = {
-        "metadata": {"name": "d", "namespace": "default"},
-        "spec": {
-            "selector": {"matchLabels": {"a": "b"}},
-            "template": {
-                "metadata": {"labels": {"a": "b"}},
-                "spec": {"containers": [{"name": "c", "image": "i"}]},
-            },
-        },
-    }
-    made = local.create(DEPLOYMENTS, body)
+    made = local.create(DEPLOYMENTS, deployment("d", replicas=1))
     made["spec"]["replicas"] = 9
     assert local.get(DEPLOYMENTS, "d", "default")["spec"]["replicas"] == 1
     kept = local.update(DEPLOYMENTS, made)

@@ -10,7 +10,8 @@ import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NODES, PODS
 from kubevouch_lab.apiserver.store import Store
-from lab.tests.apiserver.bench import PATIENT, Bench
+from lab.tests.apiserver.bench import Bench
+from lab.tests.kubectl import PATIENT
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 

@@ -66,17 +66,3 @@ async def test_described_requests_are_the_recorded_ones(lab: Bench) -> None:
     assert [line.strip() for line in text.splitlines()] == [
         line.strip() for line in recorded.splitlines()
     ]
-
-
-async def test_a_watch_prints_rows_under_one_head(lab: Bench) -> None:
-    keep(lab, "pending")
-    process = await lab.start("get", "csr", "--watch")
-    assert process.stdout
-    read = [(await process.stdout.readline()).decode() for _ in range(9)]
-    assert [line.split()[0] for line in read[:2]] == ["NAME", "csr-4728h"]
-    thing = lab.store.get(CSRS, "csr-4728h")
-    approved = {"type": "Approved", "status": "True", "reason": "r", "message": "m"}
-    lab.store.update(CSRS, {**thing, "status": {"conditions": [approved]}})
-    assert (await process.stdout.readline()).split()[-1] == b"Approved"
-    process.kill()
-    await process.wait()

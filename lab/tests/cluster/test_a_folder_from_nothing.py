@@ -235,12 +235,6 @@ def test_a_folder_of_another_version_says_what_to_do(tmp_path: Path) -> None:
         folder.record()
 
 
-def test_pairs_are_read_back(master: Path) -> None:
-    pki = Authorities.read(master)
-    assert isinstance(pki.ca, KeyPair)
-    assert pki.ca.leaf.public_key() == pki.ca.private_key.public_key()
-
-
 def test_kubeadm_sees_nothing_wrong_in_the_very_words_of_a_real_one(master: Path) -> None:
     """The recorded table of a real cluster, its dates put in place of ours."""
     recorded = (FIXTURES / "kubeadm-certs-check-expiration.txt").read_text()

@@ -1,21 +1,17 @@
 """A state is there when it can be seen, and nothing on its way back from another one passes for it."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, NODES, PODS
-from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.lab import Lab, LabOptions
-from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
+from kubevouch_lab.cluster.lab import Lab
 from kubevouch_lab.cluster.states import State
 from kubevouch_lab.objects import condition, name_of, status_of
 from kubevouch_lab.scenarios import transitions
-from kubevouch_lab.scenarios.catalogue import scenario_of
 from kubevouch_lab.scenarios.settling import settled
+from lab.tests.cluster.conftest import lab_in
 from lab.tests.plane import until
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -23,22 +19,8 @@ UNREACHABLE = "node.kubernetes.io/unreachable"
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    folder = Folder(tmp_path)
-    running = Lab(
-        folder,
-        scenario_of=scenario_of,
-        clock=SystemClock(),
-        entropy=os.urandom,
-        notify=lambda _: None,
-    )
-    with folder.locked():
-        await running.start(
-            LabOptions("healthy", blocks=blocks_of(os.environ.get(BLOCKS_VARIABLE, "")))
-        )
-        try:
-            yield running
-        finally:
-            await running.stop()
+    async with lab_in(tmp_path, "healthy") as running:
+        yield running
 
 
 async def test_pods_that_wait_for_nodes_to_come_back_are_not_pods_without_a_place(lab: Lab) -> None:

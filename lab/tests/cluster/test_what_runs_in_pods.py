@@ -9,14 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import CSRS, DEPLOYMENTS, LEASES, PODS, kind_of
 from kubevouch_lab.cluster.control_plane import AUDIT_LOG
-from kubevouch_lab.cluster.folder import Folder
-from kubevouch_lab.cluster.lab import Lab, LabOptions
-from kubevouch_lab.cluster.site import BLOCKS_VARIABLE, blocks_of
+from kubevouch_lab.cluster.lab import Lab
 from kubevouch_lab.objects import name_of, status_of, uid_of
-from kubevouch_lab.scenarios.catalogue import scenario_of
+from lab.tests.cluster.conftest import lab_in
 from lab.tests.plane import until
 from tests.support.manifests import objects
 
@@ -27,27 +24,14 @@ MANIFESTS = ("00-*.yaml", "10-*.yaml", "20-*.yaml", "50-*.yaml")
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     """With the manifests of the approver, as they are shipped."""
-    folder = Folder(tmp_path)
-    running = Lab(
-        folder,
-        scenario_of=scenario_of,
-        clock=SystemClock(),
-        entropy=os.urandom,
-        notify=lambda _: None,
-    )
-    blocks = blocks_of(os.environ.get(BLOCKS_VARIABLE, ""))
-    with folder.locked():
-        await running.start(LabOptions("pending", nodes=2, blocks=blocks))
-        try:
-            for each in objects(*MANIFESTS):
-                kind = kind_of(each["apiVersion"], each["kind"])
-                assert kind is not None
-                running.control_plane.client.create(kind, each)
-            await until(lambda: len(pods(running)) == 1)
-            yield running
-        finally:
-            await running.stop()
-            assert list(processes(running)) == []
+    async with lab_in(tmp_path, "pending", nodes=2) as running:
+        for each in objects(*MANIFESTS):
+            kind = kind_of(each["apiVersion"], each["kind"])
+            assert kind is not None
+            running.control_plane.client.create(kind, each)
+        await until(lambda: len(pods(running)) == 1)
+        yield running
+    assert list(processes(running)) == []
 
 
 def processes(lab: Lab) -> Iterator[int]:

@@ -19,26 +19,15 @@ from kubevouch_lab.apiserver.kinds import (
 from kubevouch_lab.controllers.loop import reconcile
 from kubevouch_lab.controllers.run_all import controllers
 from kubevouch_lab.objects import condition
+from lab.tests.bodies import deployment
 from lab.tests.plane import Plane, until
 
 READY = {"type": "Ready", "status": "True"}
 
 
-def deployment(replicas: int = 3, **spec: Any) -> dict[str, Any]:
-    labels = {"app": "web"}
-    container = {
-        "name": "web",
-        "image": "example.com/web:1",
-        "ports": [{"name": "http", "containerPort": 8080}],
-    }
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    wanted = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "default"},
-        "spec": {**wanted, **spec},
-    }
+def web(replicas: int = 3) -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": 8080}]
+    return deployment(replicas=replicas, container={"ports": ports})
 
 
 def make_ready(running: Plane, pod: dict[str, Any], value: str = "True") -> None:
@@ -101,7 +90,7 @@ def refused(pod: dict[str, Any]) -> bool:
 
 async def test_it_comes_up_and_kubectl_says_so(running: Plane) -> None:
     async with moving(running):
-        await running.does("apply", "-f", "-", stdin=deployment())
+        await running.does("apply", "-f", "-", stdin=web())
         said = await running.does("rollout", "status", "deploy/web", "--timeout=30s")
         assert said.endswith('deployment "web" successfully rolled out\n')
         listed = await running.does("get", "deploy", "web", "--no-headers")
@@ -120,7 +109,7 @@ async def test_pods_that_wait_go_to_a_node_as_soon_as_it_takes_them(running: Pla
     async with moving(running):
         for name in ("n1", "n2", "n3"):
             running.admin.patch(NODES, name, {"spec": {"unschedulable": True}})
-        running.admin.create(DEPLOYMENTS, deployment())
+        running.admin.create(DEPLOYMENTS, web())
         await until(lambda: [refused(pod) for pod in pods(running)] == [True] * 3)
         running.admin.patch(NODES, "n2", {"spec": {"unschedulable": None}})
         await until(lambda: {pod["spec"].get("nodeName") for pod in pods(running)} == {"n2"})
@@ -128,7 +117,7 @@ async def test_pods_that_wait_go_to_a_node_as_soon_as_it_takes_them(running: Pla
 
 async def test_not_ready_is_told_as_a_real_cluster_tells_it(running: Plane) -> None:
     async with moving(running, ready=False):
-        running.admin.create(DEPLOYMENTS, deployment())
+        running.admin.create(DEPLOYMENTS, web())
         await until(lambda: len(pods(running)) == 3)
         await until(
             lambda: (
@@ -165,7 +154,7 @@ async def test_a_new_template_replaces_pods(running: Plane) -> None:
         fewest = min(fewest, len(ready))
 
     async with moving(running):
-        running.admin.create(DEPLOYMENTS, deployment())
+        running.admin.create(DEPLOYMENTS, web())
         await running.does("rollout", "status", "deploy/web", "--timeout=30s")
         first = {pod["metadata"]["name"] for pod in pods(running)}
         watching = asyncio.create_task(
@@ -181,7 +170,7 @@ async def test_a_new_template_replaces_pods(running: Plane) -> None:
 
 async def test_scaling_and_deleting(running: Plane) -> None:
     async with moving(running):
-        running.admin.create(DEPLOYMENTS, deployment())
+        running.admin.create(DEPLOYMENTS, web())
         await running.does("rollout", "status", "deploy/web", "--timeout=30s")
         await running.does("scale", "deploy/web", "--replicas=5")
         await until(lambda: len(pods(running)) == 5)
@@ -208,7 +197,7 @@ async def test_endpoints_follow_readiness(running: Plane) -> None:
     }
     async with moving(running):
         running.admin.create(SERVICES, service)
-        running.admin.create(DEPLOYMENTS, deployment(2))
+        running.admin.create(DEPLOYMENTS, web(2))
         await running.does("rollout", "status", "deploy/web", "--timeout=30s")
 
         def ready() -> list[bool]:
@@ -237,7 +226,7 @@ async def test_what_fits_nowhere_says_why(running: Plane) -> None:
         taint = {"key": "a", "value": "b", "effect": "NoSchedule"}
         running.admin.patch(NODES, "n1", {"spec": {"taints": [taint]}})
         running.admin.patch(NODES, "n2", {"spec": {"unschedulable": True}})
-        body = deployment(2)
+        body = web(2)
         body["spec"]["template"]["spec"]["affinity"] = {
             "podAntiAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": [
@@ -269,12 +258,12 @@ async def test_what_fits_nowhere_says_why(running: Plane) -> None:
 
 async def test_a_broken_object_stops_nobody(running: Plane) -> None:
     async with moving(running):
-        broken = deployment()
+        broken = web()
         broken["metadata"]["name"] = "broken"
         broken["metadata"]["uid"] = "1"
         broken["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": "much"}}
         running.store.create(DEPLOYMENTS, broken)
-        running.admin.create(DEPLOYMENTS, deployment(1))
+        running.admin.create(DEPLOYMENTS, web(1))
         await running.does("rollout", "status", "deploy/web", "--timeout=30s")
 
 
@@ -286,4 +275,4 @@ def test_a_quarter_is_rounded_as_kubernetes_rounds(
 ) -> None:
     from kubevouch_lab.controllers.deployments import bounds
 
-    assert bounds(deployment(wanted)) == (surge, unavailable)
+    assert bounds(web(wanted)) == (surge, unavailable)

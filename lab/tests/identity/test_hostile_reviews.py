@@ -1,10 +1,8 @@
 """Reviews and token requests of any shape: an answer or a clear refusal, over HTTP."""
 
 import json
-import ssl
 from typing import Any
 
-import aiohttp
 import pytest
 
 from kubevouch_lab.apiserver.kinds import SERVICE_ACCOUNTS
@@ -47,19 +45,10 @@ RUBBISH: tuple[Any, ...] = (
 async def test_no_body_brings_the_server_down(running: Plane, path: str) -> None:
     running.admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "robot", "namespace": "default"}})
     pair = running.authority.client("kubernetes-admin", "system:masters")
-    context = ssl.create_default_context(cadata=running.authority.pem.decode())
-    (running.folder / "own.crt").write_bytes(pair.chain)
-    (running.folder / "own.key").write_bytes(pair.key)
-    context.load_cert_chain(running.folder / "own.crt", running.folder / "own.key")
-    async with aiohttp.ClientSession() as session:
-        for body in (*map(json.dumps, RUBBISH), "{", "\0", "[" * 50_000):
-            async with session.post(
-                running.server.url + path,
-                data=body,
-                headers={"Content-Type": "application/json"},
-                ssl=context,
-            ) as response:
-                said = await response.json()
-            assert response.status in {200, 201, 400, 404, 422}, (body[:80], said)
-            if response.status > 201:
-                assert said["kind"] == "Status" and said["message"], said
+    for body in (*map(json.dumps, RUBBISH), "{", "\0", "[" * 50_000):
+        code, said = await running.ask_showing(
+            pair, "POST", path, body.encode(), Content_Type="application/json"
+        )
+        assert code in {200, 201, 400, 404, 422}, (body[:80], said)
+        if code > 201:
+            assert said["kind"] == "Status" and said["message"], said

@@ -9,8 +9,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from kubevouch_lab.apiserver.kinds import CSRS, NODES
+from kubevouch_lab.apiserver.kinds import CSRS, NODES, SECRETS
 from kubevouch_lab.nodes.services import StartFailure
+from lab.tests.identity.test_who_asks import bootstrap_token
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
 from lab.tests.plane import Plane, until
 
@@ -136,31 +137,6 @@ async def test_a_request_that_nobody_decides_is_given_up_after_fifteen_minutes(
     assert {first, second} == {each["metadata"]["name"] for each in cluster.store.list(CSRS)}
 
 
-async def test_a_year_passes_with_somebody_who_approves_and_no_handshake_is_dark(
-    cluster: Plane, node: Node
-) -> None:
-    node.configure(bootstraps=True)
-    await node.kubelet.start()
-    await approve(cluster, await node.asks())
-    await until(lambda: not node.kubelet.waits_for)
-    begun = cluster.clock.now()
-    leaves = {await node.leaf()}
-    renewed: list[float] = []
-    while cluster.clock.now() - begun < 680 * DAY:
-        await node.passes(6 * DAY, 6 * DAY)
-        if waiting := node.kubelet.waits_for:
-            await approve(cluster, waiting)
-            await until(partial(_is_over, node, waiting))
-            renewed.append((cluster.clock.now() - begun) / DAY)
-        leaf = await node.leaf()
-        assert leaf is not None
-        assert leaf.not_valid_after_utc > cluster.clock.now()
-        leaves.add(leaf)
-    assert len(leaves) == 3, renewed
-    assert 0.7 * 365 - 1 <= renewed[0] <= 0.9 * 365 + 7
-    assert 0.7 * 365 - 1 <= renewed[1] - renewed[0] <= 0.9 * 365 + 7
-
-
 async def test_with_nobody_who_approves_it_goes_dark_at_the_end_of_its_certificate(
     cluster: Plane, node: Node
 ) -> None:
@@ -212,20 +188,8 @@ async def test_a_machine_that_joins_gets_its_client_certificate_with_its_token(
         await node.kubelet.start()
     assert "command failed" in node.said[-1]
     expires = cluster.clock.now() + DAY
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "bootstrap-token-abcdef", "namespace": "kube-system"},
-        "type": "bootstrap.kubernetes.io/token",
-        "stringData": {
-            "token-id": "abcdef",
-            "token-secret": "0123456789abcdef",
-            "usage-bootstrap-authentication": "true",
-            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
-            "expiration": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
-        },
-    }
-    await cluster.does("create", "-f", "-", stdin=secret)
+    token = bootstrap_token(expiration=f"{expires:%Y-%m-%dT%H:%M:%SZ}")
+    cluster.admin.create(SECRETS, token)
     config = cluster.config("joiner", {"token": "abcdef.0123456789abcdef"})
     data = (cluster.folder / config).read_bytes()
     node.files.write("/etc/kubernetes/bootstrap-kubelet.conf", data)

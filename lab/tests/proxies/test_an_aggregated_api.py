@@ -4,13 +4,10 @@ import asyncio
 import base64
 import contextlib
 import json
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -25,6 +22,7 @@ from kubevouch_lab.controllers.availability import Availability
 from kubevouch_lab.objects import condition
 from lab.tests.plane import Plane, until
 from tests.support.authority import Authority, Pair
+from tests.support.contexts import server_context
 
 NAME = "v1beta1.metrics.k8s.io"
 PATH = "/apis/metrics.k8s.io/v1beta1"
@@ -58,13 +56,10 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, pair: Pair, ca: bytes) -> AsyncIterator[Server]:
-    (folder / "api.crt").write_bytes(pair.chain)
-    (folder / "api.key").write_bytes(pair.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "api.crt", folder / "api.key")
-    context.load_verify_locations(cadata=ca.decode())
-    context.verify_mode = ssl.CERT_OPTIONAL
+async def serving(running: Plane, pair: Pair | None = None) -> AsyncIterator[Server]:
+    """pair: unless it is the good one."""
+    good = pair or running.authority.serving("metrics-server.kube-system.svc")
+    context = server_context(good, client_ca=running.authority.pem)
     server = Server()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
@@ -148,11 +143,8 @@ async def test_the_condition_says_what_is_missing(running: Plane) -> None:
     assert "kube-system/metrics-server   False (MissingEndpoints)" in shown
 
 
-async def test_a_good_backend_is_asked_with_the_callers_identity(
-    running: Plane, tmp_path: Path
-) -> None:
-    pair = running.authority.serving("metrics-server.kube-system.svc")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
+async def test_a_good_backend_is_asked_with_the_callers_identity(running: Plane) -> None:
+    async with serving(running) as backend:
         made(running, backend.port, bundle=running.authority.pem)
         assert await looked(running) == ("True", "Passed", "all checks passed")
         assert {each.headers["X-Remote-User"] for each in backend.seen} == {
@@ -169,12 +161,9 @@ async def test_a_good_backend_is_asked_with_the_callers_identity(
         assert backend.subjects[-1], "the front proxy shows its certificate"
 
 
-async def test_who_is_impersonated_is_the_caller_to_the_backend(
-    running: Plane, tmp_path: Path
-) -> None:
+async def test_who_is_impersonated_is_the_caller_to_the_backend(running: Plane) -> None:
     """And no header says so twice (WithImpersonation takes them away): our metrics server refuses those."""
-    pair = running.authority.serving("metrics-server.kube-system.svc")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
+    async with serving(running) as backend:
         made(running, backend.port)
         await looked(running)
         backend.seen.clear()
@@ -185,9 +174,8 @@ async def test_who_is_impersonated_is_the_caller_to_the_backend(
     assert not [name for name in last.headers if name.lower().startswith("impersonate-")]
 
 
-async def test_nobody_lends_himself_another_name(running: Plane, tmp_path: Path) -> None:
-    pair = running.authority.serving("metrics-server.kube-system.svc")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
+async def test_nobody_lends_himself_another_name(running: Plane) -> None:
+    async with serving(running) as backend:
         made(running, backend.port)
         await looked(running)
         backend.seen.clear()
@@ -198,17 +186,16 @@ async def test_nobody_lends_himself_another_name(running: Plane, tmp_path: Path)
         bound = {"metadata": {"name": "robot"}, "roleRef": grant, "subjects": [subject]}
         running.admin.create(CLUSTER_ROLE_BINDINGS, bound)
         token = (await running.does("create", "token", "robot", "-n", "kube-system")).strip()
-        context = ssl.create_default_context(cadata=running.authority.pem.decode())
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "X-Remote-User": "system:admin",
-            "X-Remote-Group": "system:masters",
-            "X-Remote-Extra-Scopes": "all",
-        }
-        async with aiohttp.ClientSession() as session:
-            url = f"{running.server.url}{PATH}/nodes"
-            async with session.get(url, headers=headers, ssl=context) as response:
-                assert response.status == 200
+        code, _ = await running.ask_showing(
+            None,
+            "GET",
+            f"{PATH}/nodes",
+            Authorization=f"Bearer {token}",
+            X_Remote_User="system:admin",
+            X_Remote_Group="system:masters",
+            X_Remote_Extra_Scopes="all",
+        )
+        assert code == 200
     (last,) = backend.seen
     assert last.headers.getall("X-Remote-User") == ["system:serviceaccount:kube-system:robot"]
     assert "system:masters" not in last.headers.getall("X-Remote-Group")
@@ -232,10 +219,10 @@ async def test_nobody_lends_himself_another_name(running: Plane, tmp_path: Path)
     ],
 )
 async def test_a_backend_that_is_not_trusted_gets_nothing(
-    running: Plane, tmp_path: Path, names: tuple[str, ...], other: bool, why: str
+    running: Plane, names: tuple[str, ...], other: bool, why: str
 ) -> None:
     authority = Authority("elsewhere") if other else running.authority
-    async with serving(tmp_path, authority.serving(*names), running.authority.pem) as backend:
+    async with serving(running, authority.serving(*names)) as backend:
         made(running, backend.port, bundle=running.authority.pem)
         status, reason, message = await looked(running)
         assert (status, reason) == ("False", "FailedDiscoveryCheck")
@@ -251,9 +238,9 @@ async def test_a_backend_that_is_not_trusted_gets_nothing(
         assert backend.seen == []
 
 
-async def test_skipping_verification_believes_everybody(running: Plane, tmp_path: Path) -> None:
+async def test_skipping_verification_believes_everybody(running: Plane) -> None:
     pair = Authority("elsewhere").serving("elsewhere")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
+    async with serving(running, pair) as backend:
         made(running, backend.port)
         assert (await looked(running))[0] == "True"
         backend.code = 401
@@ -271,9 +258,8 @@ async def test_what_is_not_available_is_not_served(running: Plane) -> None:
     assert (top.code, top.err) == (1, "error: Metrics API not available\n")
 
 
-async def test_the_condition_follows_the_endpoints(running: Plane, tmp_path: Path) -> None:
-    pair = running.authority.serving("metrics-server.kube-system.svc")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
+async def test_the_condition_follows_the_endpoints(running: Plane) -> None:
+    async with serving(running) as backend:
         made(running, backend.port)
         running.admin.delete(ENDPOINT_SLICES, "metrics-server-x", "kube-system")
         availability = Availability(
@@ -297,11 +283,8 @@ async def test_the_condition_follows_the_endpoints(running: Plane, tmp_path: Pat
         task.cancel()
 
 
-async def test_discovery_lists_what_the_backend_serves_while_it_is_there(
-    running: Plane, tmp_path: Path
-) -> None:
-    pair = running.authority.serving("metrics-server.kube-system.svc")
-    async with serving(tmp_path, pair, running.authority.pem) as backend:
+async def test_discovery_lists_what_the_backend_serves_while_it_is_there(running: Plane) -> None:
+    async with serving(running) as backend:
         made(running, backend.port)
         await looked(running)
         listed = ["api-resources", "--api-group=metrics.k8s.io", "--no-headers"]

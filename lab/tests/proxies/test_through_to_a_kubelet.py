@@ -1,8 +1,6 @@
 """nodes/proxy and pods/log by real kubectl, through to kubelets that answer, and to some that do not."""
 
 import asyncio
-import ssl
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +8,8 @@ import pytest
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import NODES, PODS
 from lab.tests.plane import Plane
-from tests.support.authority import Authority, Pair
+from tests.support.authority import Authority
+from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import (
     NO_CERTIFICATE,
     PLAIN_HTTP,
@@ -23,16 +22,6 @@ from tests.support.scripted.kubelet import (
 
 # kubectl writes the query anew, as Go does: a blank becomes a plus.
 RAW = ("get", "--raw", "/api/v1/nodes/n1/proxy/metrics/resource?a=b%20c")
-
-
-def context(folder: Path, pair: Pair, ca: bytes) -> ssl.SSLContext:
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    (folder / "served.crt").write_bytes(pair.chain)
-    (folder / "served.key").write_bytes(pair.key)
-    found.load_cert_chain(folder / "served.crt", folder / "served.key")
-    found.load_verify_locations(cadata=ca.decode())
-    found.verify_mode = ssl.CERT_OPTIONAL
-    return found
 
 
 def with_node(running: Plane, port: int) -> None:
@@ -53,11 +42,9 @@ def with_pod(running: Plane, *containers: str) -> None:
     running.admin.create(PODS, {"metadata": {"name": "p", "namespace": "default"}, "spec": spec})
 
 
-async def test_a_request_is_handed_on_with_the_servers_own_certificate(
-    running: Plane, tmp_path: Path
-) -> None:
+async def test_a_request_is_handed_on_with_the_servers_own_certificate(running: Plane) -> None:
     # Of another CA, and for another name: nobody looks, as on a kubeadm cluster.
-    served = context(tmp_path, Authority().serving("elsewhere"), running.authority.pem)
+    served = server_context(Authority().serving("elsewhere"), client_ca=running.authority.pem)
     answers = {"/metrics/resource?a=b+c": (200, b"node_cpu 1\n")}
     async with ScriptedKubelet(Serve(served, answers), SystemClock()) as kubelet:
         with_node(running, kubelet.port)
@@ -108,8 +95,8 @@ async def test_nobody_listens(running: Plane) -> None:
     )
 
 
-async def test_a_log_is_of_one_container(running: Plane, tmp_path: Path) -> None:
-    served = context(tmp_path, running.authority.serving("127.0.0.1"), running.authority.pem)
+async def test_a_log_is_of_one_container(running: Plane) -> None:
+    served = server_context(running.authority.serving("127.0.0.1"))
     answers = {"/containerLogs/default/p/b?timestamps=true": (200, b"one line\n")}
     async with ScriptedKubelet(Serve(served, answers), SystemClock()) as kubelet:
         with_node(running, kubelet.port)
@@ -131,8 +118,8 @@ async def test_whoever_may_not_is_not_let_through(running: Plane) -> None:
     assert kubelet.seen == []
 
 
-async def test_half_an_answer_is_not_taken_for_a_whole_one(running: Plane, tmp_path: Path) -> None:
-    served = context(tmp_path, running.authority.serving("127.0.0.1"), running.authority.pem)
+async def test_half_an_answer_is_not_taken_for_a_whole_one(running: Plane) -> None:
+    served = server_context(running.authority.serving("127.0.0.1"))
 
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -151,8 +138,8 @@ async def test_half_an_answer_is_not_taken_for_a_whole_one(running: Plane, tmp_p
     assert (await running.does("get", "nodes", "-o", "name")) == "node/n1\n", "the server lives on"
 
 
-async def test_a_log_that_goes_on_is_followed(running: Plane, tmp_path: Path) -> None:
-    served = context(tmp_path, running.authority.serving("127.0.0.1"), running.authority.pem)
+async def test_a_log_that_goes_on_is_followed(running: Plane) -> None:
+    served = server_context(running.authority.serving("127.0.0.1"))
     seen, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -111,18 +111,18 @@ def test_a_joiner_and_a_node_get_client_certificates_at_once(running: Plane) -> 
         assert status["certificate"]
 
 
-@pytest.mark.parametrize("user", [NODE, JOINER])
-def test_no_serving_certificate_is_approved_by_the_cluster_itself(
-    running: Plane, user: UserInfo
+@pytest.mark.parametrize(
+    ("user", "asked"),
+    [
+        (NODE, serving()),
+        (JOINER, serving()),
+        (UserInfo("eve", groups=(AUTHENTICATED,)), client()),
+    ],
+)
+def test_the_cluster_itself_approves_nothing_else(
+    running: Plane, user: UserInfo, asked: dict[str, Any]
 ) -> None:
-    kept = running.client(user).create(CSRS, serving())
-    running.signers().act(kept)
-    assert running.store.get(CSRS, kept["metadata"]["name"])["status"] == {}
-
-
-def test_nobody_else_gets_a_client_certificate_of_a_node(running: Plane) -> None:
-    somebody = UserInfo("eve", groups=(AUTHENTICATED,))
-    kept = running.client(somebody).create(CSRS, client())
+    kept = running.client(user).create(CSRS, asked)
     running.signers().act(kept)
     assert running.store.get(CSRS, kept["metadata"]["name"])["status"] == {}
 

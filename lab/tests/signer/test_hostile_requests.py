@@ -17,16 +17,15 @@ from hypothesis import strategies as st
 
 from kubevouch.x509 import X509Error, der, pem, read_certificates
 from kubevouch_lab.apiserver.kinds import CSRS
-from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
 from kubevouch_lab.apiserver.schema.strict import WrongType, checked
 from kubevouch_lab.apiserver.status import StatusError
 from kubevouch_lab.signer.csr_strategy import parsed
 from kubevouch_lab.signer.issuing import duration, issued, signing_ca
 from lab.tests.plane import NOW, Plane
+from lab.tests.signer.test_a_request_from_create_to_certificate import NODE, csr
 from tests.support.authority import Authority
 from tests.support.requests import request
 
-NODE = UserInfo("system:node:n1", groups=("system:nodes", AUTHENTICATED))
 KEY = ec.generate_private_key(ec.SECP256R1())
 PEM = request("n1", ["n1"], ["10.0.0.1"], key=KEY)
 SHARED = [HealthCheck.function_scoped_fixture]
@@ -93,13 +92,7 @@ def test_any_body_is_kept_or_refused(running: Plane, spec: Any, status: Any) -> 
 def test_any_decision_is_taken_or_refused(
     running: Plane, conditions: Any, certificate: Any
 ) -> None:
-    asked = {
-        "request": base64.b64encode(PEM).decode(),
-        "signerName": "kubernetes.io/kubelet-serving",
-        "usages": ["digital signature", "server auth"],
-    }
-    body = {"metadata": {"generateName": "csr-"}, "spec": asked}
-    name = running.client(NODE).create(CSRS, body)["metadata"]["name"]
+    name = running.client(NODE).create(CSRS, csr(PEM))["metadata"]["name"]
     for subresource in ("approval", "status"):
         current = running.admin.get(CSRS, name)
         current["status"] = {"conditions": conditions, "certificate": certificate}

@@ -10,10 +10,9 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.gather.certificates.disks import certificates_over_ssh, with_disks
-from kubevouch.evidence.gather.certificates.issued import NO_CSR
+from kubevouch.evidence.gather.certificates.kubelets import NO_CSR
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.x509 import Certificate, read_certificates
-from kubevouch_lab.pki import kubelet_self_signed
 from lab.tests.nodes.conftest import CONFIG, Machine, machine
 from lab.tests.ssh.test_the_products_scripts_over_ssh import NAME, PKI, Reached, node
 from tests.support.authority import Authority
@@ -26,13 +25,10 @@ AUTHORITY = Authority()
 
 def _kubelet_of(machine: Machine, name: str) -> None:
     client = AUTHORITY.client(f"system:node:{name}", "system:nodes")
-    own = kubelet_self_signed(name, datetime(2025, 9, 30, tzinfo=UTC), lambda: 5)
     files = machine.files
     files.write(CONFIG, b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n")
     files.write(DATED, client.chain + client.key, 0o600)
     files.link(f"{PKI}/kubelet-client-current.pem", DATED)
-    files.write(f"{PKI}/kubelet.crt", own.chain)
-    files.write(f"{PKI}/kubelet.key", own.key, 0o600)
     files.write("/etc/kubernetes/pki/ca.crt", AUTHORITY.pem)
 
 
@@ -41,13 +37,12 @@ async def _read(node: Reached, **hosts: str) -> FoundPart:
     return await certificates_over_ssh(asked, node.transport, SteppedClock())
 
 
-async def test_a_kubelets_pairs_and_its_authority_are_read(node: Reached) -> None:
+async def test_a_kubelets_identity_and_its_authority_are_read(node: Reached) -> None:
     _kubelet_of(node.machine, NAME)
     found = (await _read(node, **{NAME: NAME})).found
     assert {each.use: (each.where, each.fault) for each in found} == {
         CertificateUse.CLUSTER_CA: ("/etc/kubernetes/pki/ca.crt", ""),
         CertificateUse.KUBELET_CLIENT: (f"{PKI}/kubelet-client-current.pem", ""),
-        CertificateUse.KUBELET_SERVING: (f"{PKI}/kubelet.crt", ""),
     }
     assert {each.node for each in found} == {NAME}
 
@@ -86,7 +81,6 @@ async def test_a_host_whose_key_is_known_and_that_does_not_answer_is_the_one_to_
 async def test_what_the_cluster_shows_already_does_not_stand_there_twice(node: Reached) -> None:
     _kubelet_of(node.machine, NAME)
     disks = await _read(node, **{NAME: NAME})
-    served = read_certificates(node.machine.files.read(f"{PKI}/kubelet.crt"), "test")
     ca = read_certificates(AUTHORITY.pem, "test")
     at = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -98,7 +92,6 @@ async def test_what_the_cluster_shows_already_does_not_stand_there_twice(node: R
     cluster = FoundCertificates(
         at,
         (
-            seen(CertificateUse.KUBELET_SERVING, Vantage.DIALLED, served, NAME),
             seen(CertificateUse.KUBELET_CLIENT, Vantage.API_SERVER, ca, NAME),
             seen(CertificateUse.CLUSTER_CA, Vantage.API_SERVER, ca, ""),
         ),
@@ -109,11 +102,7 @@ async def test_what_the_cluster_shows_already_does_not_stand_there_twice(node: R
     assert left.node == "other"
     assert "certs --via ssh" not in left.doubt.text, "it was asked for, and its disk was not read"
     assert {(each.use, each.vantage) for each in both.found} == {
-        (CertificateUse.KUBELET_SERVING, Vantage.DIALLED),
         (CertificateUse.KUBELET_CLIENT, Vantage.NODE_DISK),
         (CertificateUse.CLUSTER_CA, Vantage.API_SERVER),
     }
-    assert len(both.found) == 3
-    # Another pair on the disk than the one that is served: the next start changes it.
-    other = with_disks(FoundCertificates(at, ()), disks)
-    assert {each.use for each in other.found} == {each.use for each in disks.found}
+    assert len(both.found) == 2

@@ -210,24 +210,6 @@ async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
     assert len(node.machine.kubelet.starts) == 3
 
 
-async def test_a_change_that_is_committed_stays(node: Reached, change: NodeChange) -> None:
-    begun = await node.transport.run_script(
-        NAME, render(TransactionStep.BEGIN, change, own_pair(node)), timeout=30
-    )
-    assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
-    done = await node.transport.run_script(
-        NAME, render(TransactionStep.COMMIT, change, None), timeout=30
-    )
-    assert done.answer.outcome is TransactionState.COMMITTED, done.answer.reason
-    await node.machine.clock.wind(timedelta(hours=1))
-    assert node.machine.files.read(CONFIG) == NEW
-    assert not node.machine.system.units.timers
-    undone = await node.transport.run_script(
-        NAME, render(TransactionStep.UNDO, change, None), timeout=30
-    )
-    assert undone.answer.outcome is TransactionState.UNDONE, undone.answer.reason
-
-
 async def test_a_machine_that_goes_down_before_the_commit_is_undone_at_its_start(
     node: Reached, change: NodeChange
 ) -> None:

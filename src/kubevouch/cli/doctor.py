@@ -1,28 +1,31 @@
 """`doctor`: what is wrong between `kubectl top` and the kubelets, and the causes. Reads only."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kubevouch.cli.common.options import (
-    cluster,
+    connected,
     fail_on,
     handshake_timeout,
     output,
     print_role,
-    terminal_of,
 )
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.kube.access import ClusterAccess
 
 
 @click.command("doctor", short_help="What is wrong, and the causes. Reads only.")
-@cluster
+@connected
 @output("table", "short", "json")
 @fail_on
 @handshake_timeout
 @print_role("reader", "the reading verbs need")
-@click.pass_context
 def command(
-    ctx: click.Context,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     output: str,
     fail_on: str,
     timeout: float,
@@ -32,14 +35,12 @@ def command(
     Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
     and nothing is written anywhere.
     """
-    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
     from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import diagnose
     from kubevouch.evidence.gather.snapshot import gather
 
-    terminal = terminal_of(ctx)
-    access = access_of(terminal, kubeconfig, context)
     evidence = with_api(
         terminal,
         access,

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import seconds, terminal_of
+from kubevouch.cli.common.options import seconds, terminal_of, which_cluster
 from kubevouch.cli.common.serving import (
     ServerFlags,
-    access,
     listening,
     logging,
     serve_in_cluster,
@@ -34,7 +33,7 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
 
 
 @click.command("exporter", short_help="Serves every certificate's end as metrics. Reads only.")
-@access
+@which_cluster
 @click.option(
     "--interval",
     type=seconds,

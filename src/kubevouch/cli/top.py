@@ -1,10 +1,11 @@
 """`top nodes | pods`: what kubectl prints, and why what is missing is missing. Reads only."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from kubevouch.cli.common.options import F, all_of, cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import all_of, connected, output, seconds
 from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode, combined_exit_code
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
+    from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.metrics.top.gather import Missing, TopFound, TopOptions
     from kubevouch.metrics.top.rows import UsageRow
@@ -39,10 +41,10 @@ def command() -> None:
     """
 
 
-def _showing(function: F) -> F:
+def _showing(function: Callable[..., int]) -> Callable[..., int]:
     """What both kinds take, in kubectl's words."""
     return all_of(
-        cluster,
+        connected,
         click.option(
             "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
         ),
@@ -68,12 +70,10 @@ def _showing(function: F) -> F:
 @click.argument("name", required=False)
 @_showing
 @click.option("--show-capacity", is_flag=True, help="Percent of capacity, not of allocatable.")
-@click.pass_context
 def nodes(
-    ctx: click.Context,
     name: str | None,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     selector: str,
     sort_by: str | None,
     no_headers: bool,
@@ -81,10 +81,9 @@ def nodes(
     show_capacity: bool,
 ) -> int:
     """Usage of all nodes, or of the one called NAME."""
-    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.connect import with_api
     from kubevouch.metrics.top.gather import TopClient, TopOptions
 
-    terminal = terminal_of(ctx)
     options = TopOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
 
     async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
@@ -92,7 +91,7 @@ def nodes(
             api, clock, terminal.doing, lambda text: terminal.note(one_line(text))
         ).nodes(options)
 
-    found = with_api(terminal, access_of(terminal, kubeconfig, context), work)
+    found = with_api(terminal, access, work)
     return print_nodes(terminal, found, headers=not no_headers)
 
 
@@ -104,12 +103,10 @@ def nodes(
 @click.option("--containers", is_flag=True, help="A line for each container.")
 @click.option("--sum", "total", is_flag=True, help="The sum of all below them.")
 @click.option("--field-selector", default="", metavar="FIELDS", help="Only pods with these fields.")
-@click.pass_context
 def pods(
-    ctx: click.Context,
     name: str | None,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     selector: str,
     field_selector: str,
     sort_by: str | None,
@@ -121,11 +118,9 @@ def pods(
     total: bool,
 ) -> int:
     """Usage of a namespace's pods, or of the one called NAME."""
-    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.connect import with_api
     from kubevouch.metrics.top.gather import TopClient, TopOptions
 
-    terminal = terminal_of(ctx)
-    access = access_of(terminal, kubeconfig, context)
     options = TopOptions(
         name or "",
         selector,

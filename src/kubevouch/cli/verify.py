@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.options import (
-    cluster,
+    connected,
     fail_on,
     handshake_timeout,
     output,
     seconds,
-    terminal_of,
 )
 from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import Diagnosis
     from kubevouch.evidence.snapshot import Evidence
+    from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
 
 _PAUSE = 2.0
@@ -29,7 +29,7 @@ _SAID_AGAIN_AFTER = 30.0
 
 
 @click.command("verify", short_help="Proves that all of it holds. Reads only.")
-@cluster
+@connected
 @output("table", "short", "json")
 @fail_on
 @handshake_timeout
@@ -40,11 +40,9 @@ _SAID_AGAIN_AFTER = 30.0
     metavar="DURATION",
     help="Look again until it holds, such as 2m. No look begins later; the last one takes its time.",
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     output: str,
     fail_on: str,
     timeout: float,
@@ -56,12 +54,10 @@ def command(
 
     A named subset of what `doctor` looks at, with the same codes. Exit code 0 means that it holds.
     """
-    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
     from kubevouch.diagnose.catalogue import Severity
 
-    terminal = terminal_of(ctx)
-    access = access_of(terminal, kubeconfig, context)
     severity = Severity(fail_on)
     terminal.tells_waits = wait > 0
 

@@ -1,4 +1,4 @@
-"""Makes findings from the catalogue's definitions, which alone decide severity, NEXT and sentences."""
+"""Findings: a code of the catalogue that applies to this cluster, with its proofs. Definitions alone decide severity, NEXT and sentences."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,11 +6,54 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
-from kubevouch.diagnose.finding import Finding, Proof
+import msgspec
+
+from kubevouch.diagnose.catalogue import CATALOGUE, Code, FindingDefinition, Severity
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import METRICS_SERVER_NAMESPACE, Evidence, Served
 from kubevouch.kube.resources import Deployment
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """A proof: what was seen, from where, and when."""
+
+    subject: str
+    seen: str
+    vantage: str
+    at: datetime
+    address: str = ""
+    """The address that was dialled; empty if none was."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A finding about one or many subjects."""
+
+    code: Code
+    severity: Severity
+    title: str
+    """One line, with the numbers of this cluster."""
+
+    subjects: tuple[str, ...] = ()
+    """The nodes, CSRs or pods that it is about; empty if it is about the cluster."""
+
+    proofs: tuple[Proof, ...] = ()
+    because_of: str = ""
+    """The code whose symptom this finding is; empty if it is no symptom."""
+
+    cause: str = ""
+    """The sentence that names this finding as the cause."""
+
+    next: tuple[str, ...] = ()
+    """The words of the command to run next if this is the cause; never empty once made."""
+
+    by_hand: str = ""
+    """What only a person can do about it, where that command does not fix it."""
+
+    @property
+    def definition(self) -> FindingDefinition:
+        """The definition of its code."""
+        return CATALOGUE[self.code]
+
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"

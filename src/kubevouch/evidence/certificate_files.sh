@@ -1,7 +1,7 @@
 # The files of a node that tell about its certificates. Reads only. Of what may hold a key, whole certificates are shown
 # (identity.sh), and of a key the SHA-256 of its public half; a kubeconfig is shown by those lines that cannot hold a secret.
 # Set above this text: below, what comes before each path (nothing on a node); fixed, a line for each file: its form, its path;
-# pairs, the names of a kubelet's files of pairs. The kubelet is the one of kubelet_process.sh.
+# kubeconfig, the path of the kubelet's. Needs the functions of kubelet_process.sh.
 largest=1048576
 openssl=$(command -v openssl)
 
@@ -65,7 +65,6 @@ told() { # FORM PATH: one file
         [ "$(grep -c 'client-key-data' "$at")" != 1 ] ||
           keys=$(sed -n 's/^ *client-key-data: *\([A-Za-z0-9+/=]*\) *$/\1/p' "$at" | base64 -d 2>/dev/null | key_digests)
         ;;
-      text) content=$(packed <"$at") ;;
     esac
   fi
   printf '%s{"path":"%s","form":"%s","kind":"%s","target":"%s","size":%s,"blocks":%s,"odd":%s,"content":"%s","keys":%s}' \
@@ -73,25 +72,14 @@ told() { # FORM PATH: one file
   comma=,
 }
 
-config=$(flag config)
-kubeconfig=$(flag kubeconfig)
-pki=$(flag cert-dir)
-pki=${pki:-/var/lib/kubelet/pki}
-[ -n "$argv" ] || config=/var/lib/kubelet/config.yaml kubeconfig=/etc/kubernetes/kubelet.conf
 named=$(sed -n 's/^ *client-\(certificate\|key\): *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\2/p' "$below$kubeconfig" 2>/dev/null | head -n 2)
-own="$(flag tls-cert-file)
-$(flag tls-private-key-file)
-$(sed -n 's/^tls\(CertFile\|PrivateKeyFile\): *"\{0,1\}\([^" ]*\)"\{0,1\} *$/\2/p' "$below$config" 2>/dev/null | head -n 2)"
 
 wanted() {
   printf '%s\n' "$fixed"
-  [ -z "$kubeconfig" ] || printf 'kubeconfig %s\n' "$kubeconfig"
-  [ -z "$config" ] || printf 'text %s\n' "$config"
-  for name in $pairs; do printf 'pem %s/%s\n' "$pki" "$name"; done
-  printf '%s\n%s\n' "$named" "$own" | sed -n 's/^\//pem \//p'
+  printf '%s\n' "$named" | sed -n 's/^\//pem \//p'
 }
 
-printf 'kubevouch-answer: {"argv":"%s","files":[' "$argv"
+printf 'kubevouch-answer: {"files":['
 seen=
 newline='
 '

@@ -1,17 +1,18 @@
-"""The certificates of a cluster: what each is for, where it was seen, and what could not be read.
+"""The certificates of a cluster: what each is for, where it was seen, who has signed it, and what could not be read.
 
 Facts only. What follows from them (how long, who renews, what stops) is told by `inventory`, and by the rules of
 `diagnose`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.tls import FailureKind
-from kubevouch.x509 import Certificate, Verdict
+from kubevouch.x509 import Certificate, ExtKeyUsage, Verdict, VerifyReason, verify
+from kubevouch.x509.chains import ChainBuilder, signers_of
 
 
 class CertificateUse(StrEnum):
@@ -41,11 +42,9 @@ class CertificateUse(StrEnum):
     KUBECONFIG = "kubeconfig"
     """The client certificate of a kubeconfig that kubeadm does not know, such as the one in use here."""
     CA_BUNDLE = "caBundle"
-    """The authority by which the API server verifies an aggregated API, a webhook or a conversion."""
+    """The authority by which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
-    """What an aggregated API, a webhook or a conversion serves."""
-    CSR = "csr"
-    """What was issued for a CSR that the API server still has, to somebody else than a kubelet of this cluster."""
+    """What an aggregated API or a webhook serves."""
 
 
 class RenewedBy(StrEnum):
@@ -77,14 +76,14 @@ class FoundCertificate:
     root: the folder of this machine at which its node's disk was read; empty if the place is one of the node itself.
     chain: the certificate first, then what was presented or written with it. Empty if none can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
-    not there. kubelet_starts: whether the kubelet starts with what lies there. signed_beside: whether the CA beside it on
+    not there. signed_beside: whether the CA beside it on
     the disk has signed it, as far as that can be told. ca: by whom kubeadm has it signed, in kubeadm's words ("ca", "etcd-ca",
     "front-proxy-ca"): what its table shows, whoever has signed it. authority: who has, by a signature that was verified, in the
     same words; "" for anybody else, and if nobody can tell.
     externally_managed: None where nobody could look whether the authority's key is there.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
     renewed_by: None if it follows from the use alone. issued: the newest that was issued for the same kubelet's port, if the
-    API server still has its CSR. waiting: CSRs for its successor that nobody has decided about, oldest first.
+    API server still has its CSR.
     """
 
     use: CertificateUse
@@ -95,7 +94,6 @@ class FoundCertificate:
     chain: tuple[Certificate, ...] = ()
     fault: str = ""
     missing: bool = False
-    kubelet_starts: bool = True
     signed_beside: bool = True
     ca: str = ""
     authority: str = ""
@@ -104,7 +102,6 @@ class FoundCertificate:
     failure: FailureKind | None = None
     renewed_by: RenewedBy | None = None
     issued: IssuedForCsr | None = None
-    waiting: tuple[str, ...] = ()
     root: str = ""
 
     @property
@@ -168,3 +165,70 @@ class FoundCertificates:
     not_read: tuple[NotRead, ...] = ()
     without_cluster: bool = False
     asked_disks: bool = False
+
+
+def verdict_on(
+    chain: Sequence[Certificate], roots: Iterable[Certificate], name: str, at: datetime
+) -> Verdict:
+    """What a client says that trusts these roots of a server which it calls by this name, and which presents this chain."""
+    return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
+
+
+# By an authority of the roots that fails for one of these, the chain is signed all the same.
+_OF_A_ROOT = frozenset({VerifyReason.EXPIRED, VerifyReason.NOT_YET_VALID})
+# A chain that is complete was refused for one of these.
+_OF_A_CHAIN = frozenset({VerifyReason.TRUSTED, VerifyReason.WRONG_USAGE})
+# These are about all chains, and no word about a signature.
+_OF_ALL_CHAINS = frozenset({VerifyReason.NAME_CONSTRAINT, VerifyReason.NO_VALID_CHAINS})
+
+
+def signing_roots(
+    leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
+) -> tuple[Certificate, ...]:
+    """Those of the roots that have signed it, else those that have signed what was presented, or written, with it and leads to it.
+
+    Several, if they have one key: a CA may have been renewed with it.
+    """
+    known, between = tuple(roots), tuple(others)
+    if (direct := signers_of(leaf, known)) or not between:
+        return direct
+    chains = ChainBuilder(known, between, leaf.not_before).chains(leaf)
+    return tuple(dict.fromkeys(each[-1] for each in chains)) if isinstance(chains, list) else ()
+
+
+def signature_failure(
+    leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
+) -> str:
+    """Why none of the roots has signed it, in Go's words; "" if one has. When they end, and what they are for, does not count.
+
+    others: what was presented, or written, with it. One of them that has ended ends Go's search before its own signature is
+    looked at (`considerCandidate` in crypto/x509/verify.go): it proves nothing.
+    """
+    known = tuple(roots)
+    verdict = verify(
+        leaf,
+        intermediates=others,
+        roots=known,
+        name="",
+        at=leaf.not_before,
+        usage=ExtKeyUsage.CLIENT,
+    )
+    is_root = verdict.reason in _OF_A_ROOT and verdict.at_fault in known
+    if is_root or verdict.reason in _OF_A_CHAIN:
+        return ""
+    # Go tells what it met last, which may be about a certificate beside the root that has signed.
+    if verdict.reason not in _OF_ALL_CHAINS and signers_of(leaf, known):
+        return ""
+    return verdict.go_text
+
+
+def authority_of(
+    chain: Sequence[Certificate],
+    roots: Iterable[Certificate],
+    word: str = CertificateUse.CLUSTER_CA,
+) -> str:
+    """The word for the roots if one of them has signed the first certificate; "" if none has, or nothing can be told."""
+    known = tuple(roots)
+    if not chain or not known or signature_failure(chain[0], chain[1:], known):
+        return ""
+    return str(word)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubevouch.evidence.authority import authority_of, signature_failure
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
     NotRead,
+    authority_of,
+    signature_failure,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.evidence.node_files import (
@@ -26,9 +27,8 @@ from kubevouch.evidence.node_files import (
     LEAVES,
     NodeFile,
     NodeFiles,
+    kubelet_client_file,
 )
-from kubevouch.evidence.node_kubelet import kubelet_client_file, kubelet_serving
-from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.x509 import Certificate
 
 _OF_ETCD = frozenset(
@@ -77,32 +77,26 @@ class _Reading:
     def is_control_plane(self) -> bool:
         """By its manifest or a certificate that only a control plane has: admin.conf may have been copied anywhere."""
         return self.files.has(API_SERVER_MANIFEST) or any(
-            self.files.has(f"{base}.crt") for base, _ in LEAVES.values()
+            self.files.has(path) for path, _ in LEAVES.values()
         )
 
     @property
     def has_etcd(self) -> bool:
         """Whether a member of etcd runs here; an external one's certificates are elsewhere."""
         return self.files.has(ETCD_MANIFEST) or any(
-            self.files.has(f"{LEAVES[use][0]}.crt") for use in _OF_ETCD
+            self.files.has(LEAVES[use][0]) for use in _OF_ETCD
         )
 
     def _expects(self, use: CertificateUse) -> bool:
         return self.is_control_plane and (self.has_etcd or use not in _ONLY_WITH_ETCD)
 
     def _of_kubeadm(self) -> Iterator[FoundCertificate]:
-        for use, path in CONFS.items():
+        for use, (path, ca) in (CONFS | LEAVES).items():
             file = self.files.get(path)
             if file is not None:
-                yield self._leaf(use, self._named(file), CertificateUse.CLUSTER_CA)
+                yield self._leaf(use, self._named(file), ca)
             elif self._expects(use):
-                yield self._absent(use, path, CertificateUse.CLUSTER_CA)
-        for use, (base, ca) in LEAVES.items():
-            file = self.files.get(f"{base}.crt")
-            if file is not None:
-                yield self._leaf(use, file, ca)
-            elif self._expects(use):
-                yield self._absent(use, f"{base}.crt", ca)
+                yield self._absent(use, path, ca)
         for use, base in AUTHORITIES.items():
             file = self.files.get(f"{base}.crt")
             if file is not None:
@@ -110,12 +104,12 @@ class _Reading:
             elif self._expects(use):
                 yield self._absent(use, f"{base}.crt", None)
 
-    def _named(self, conf: NodeFile) -> NodeFile:
-        """A kubeconfig, or the file that it names in place of data."""
-        path = conf.named[0]
-        if conf.fault or not path:
-            return conf
-        missing = NodeFile(conf.path, fault=f"it names {path}, which is not there")
+    def _named(self, file: NodeFile) -> NodeFile:
+        """The file, or that which a kubeconfig names in place of data."""
+        path = file.named[0]
+        if file.fault or not path:
+            return file
+        missing = NodeFile(file.path, fault=f"it names {path}, which is not there")
         return self.files.get(path) or missing
 
     def _leaf(self, use: CertificateUse, file: NodeFile, ca: CertificateUse) -> FoundCertificate:
@@ -166,7 +160,6 @@ class _Reading:
             root=self.root,
             chain=file.chain,
             fault=file.fault or nothing,
-            kubelet_starts=file.kubelet_starts,
             ca=str(ca or ""),
             externally_managed=False if ca is None else self._is_external(ca),
         )
@@ -223,27 +216,12 @@ class _Reading:
         if client is not None:
             found = self._leaf(CertificateUse.KUBELET_CLIENT, client, CertificateUse.CLUSTER_CA)
             yield replace(found, externally_managed=False)  # it renews it with the API server
-        serving = kubelet_serving(self.files, self.at)
-        if serving is not None:
-            found = self._found(CertificateUse.KUBELET_SERVING, serving, None)
-            faults = [found.fault] if found.fault else []
-            if found.certificate is not None and not serving.fault:
-                faults = [*self._key_faults(serving, found.certificate)]
-            authority = self._signer(found, CertificateUse.CLUSTER_CA)
-            yield replace(found, fault="; ".join(faults), authority=authority)
 
     def _doubt(self, found: FoundCertificate) -> Doubt | None:
         path = found.where.removeprefix(self.root)
         own = kubelet_client_file(self.files)
         file = own if own and own.path == path else self.files.get(path)
         return file.doubt if file else None
-
-    @property
-    def _drop_ins(self) -> str:
-        try:
-            return self.files.flags.config_dir
-        except ConfigurationError:
-            return ""
 
     def _left_out(self) -> Iterator[NotRead]:
         """What is not looked for here, and why: no fault of this node's."""
@@ -254,15 +232,9 @@ class _Reading:
         elif not self.has_etcd:
             text = "etcd is external: neither etcd.yaml nor a certificate of a member is there"
             yield self._none(f"etcd's certificates of {where}", text)
-        if folder := self._drop_ins:
-            text = f"{folder} is not looked at: by what stands there it may take another one"
-            yield self._not_asked(f"what the next start of the kubelet of {where} serves", text)
         if kubelet_client_file(self.files) is None:
             text = f"{self.root}{KUBELET_CONF} is not there"
             yield self._not_asked(f"the kubelet's client certificate of {where}", text)
-        if kubelet_serving(self.files, self.at) is None:
-            text = "no pair is on its disk: if a kubelet is there, it makes one or asks for one when it starts"
-            yield self._none(f"the kubelet's serving certificate of {where}", text)
 
     def _not_asked(self, what: str, text: str) -> NotRead:
         return NotRead(what, Doubt(DoubtKind.NOT_ASKED, text), self.node)

@@ -1,25 +1,26 @@
-"""The files of a node that tell about its certificates: which are wanted, and what is kept of each.
+"""The files of a node that tell about its certificates: which are wanted, what is kept of each, and the script that shows them.
 
 A private key is never kept. Of a file that holds one, only the SHA-256 of its public half is.
 """
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from kubevouch.evidence.certificates import CertificateUse
 from kubevouch.evidence.measured import Doubt, DoubtKind
+from kubevouch.evidence.survey import script_text
 from kubevouch.kube.errors import KubeconfigError
 from kubevouch.kube.kubeconfig import User, parse
-from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.effective import EffectiveConfiguration, effective
-from kubevouch.kubelet.errors import ConfigurationError
-from kubevouch.kubelet.flags import Flags, read_flags
-from kubevouch.kubelet.pki import ROTATED
-from kubevouch.node.tree_file import TreeFile
-from kubevouch.x509 import Certificate, X509Error, read_pem
+from kubevouch.node.script import Script
+from kubevouch.node.tree_file import TreeFile, link_to_nothing
+from kubevouch.x509 import Certificate, X509Error, node_name_of, read_pem
+from kubevouch.x509.bundle import LARGEST_FILE
+from kubevouch.x509.kinds import NODE_PREFIX
 
 KUBERNETES: Final = "/etc/kubernetes"
 PKI: Final = f"{KUBERNETES}/pki"
@@ -27,23 +28,23 @@ API_SERVER_MANIFEST: Final = f"{KUBERNETES}/manifests/kube-apiserver.yaml"
 ETCD_MANIFEST: Final = f"{KUBERNETES}/manifests/etcd.yaml"
 KUBELET_CONF: Final = f"{KUBERNETES}/kubelet.conf"
 
-# kubeadm's certlist.go and renewal/manager.go: the path without .crt, and the authority.
+# kubeadm's certlist.go and renewal/manager.go: the path, of an authority without .crt; and who signs a leaf.
 AUTHORITIES: Final = {
     CertificateUse.CLUSTER_CA: f"{PKI}/ca",
     CertificateUse.ETCD_CA: f"{PKI}/etcd/ca",
     CertificateUse.FRONT_PROXY_CA: f"{PKI}/front-proxy-ca",
 }
 LEAVES: Final = {
-    CertificateUse.API_SERVER: (f"{PKI}/apiserver", CertificateUse.CLUSTER_CA),
-    CertificateUse.API_SERVER_KUBELET_CLIENT: (f"{PKI}/apiserver-kubelet-client", CertificateUse.CLUSTER_CA),
-    CertificateUse.FRONT_PROXY_CLIENT: (f"{PKI}/front-proxy-client", CertificateUse.FRONT_PROXY_CA),
-    CertificateUse.API_SERVER_ETCD_CLIENT: (f"{PKI}/apiserver-etcd-client", CertificateUse.ETCD_CA),
-    CertificateUse.ETCD_SERVER: (f"{PKI}/etcd/server", CertificateUse.ETCD_CA),
-    CertificateUse.ETCD_PEER: (f"{PKI}/etcd/peer", CertificateUse.ETCD_CA),
-    CertificateUse.ETCD_HEALTHCHECK_CLIENT: (f"{PKI}/etcd/healthcheck-client", CertificateUse.ETCD_CA),
+    CertificateUse.API_SERVER: (f"{PKI}/apiserver.crt", CertificateUse.CLUSTER_CA),
+    CertificateUse.API_SERVER_KUBELET_CLIENT: (f"{PKI}/apiserver-kubelet-client.crt", CertificateUse.CLUSTER_CA),
+    CertificateUse.FRONT_PROXY_CLIENT: (f"{PKI}/front-proxy-client.crt", CertificateUse.FRONT_PROXY_CA),
+    CertificateUse.API_SERVER_ETCD_CLIENT: (f"{PKI}/apiserver-etcd-client.crt", CertificateUse.ETCD_CA),
+    CertificateUse.ETCD_SERVER: (f"{PKI}/etcd/server.crt", CertificateUse.ETCD_CA),
+    CertificateUse.ETCD_PEER: (f"{PKI}/etcd/peer.crt", CertificateUse.ETCD_CA),
+    CertificateUse.ETCD_HEALTHCHECK_CLIENT: (f"{PKI}/etcd/healthcheck-client.crt", CertificateUse.ETCD_CA),
 }  # fmt: skip
 CONFS: Final = {
-    use: f"{KUBERNETES}/{use}"
+    use: (f"{KUBERNETES}/{use}", CertificateUse.CLUSTER_CA)
     for use in (
         CertificateUse.ADMIN_CONF,
         CertificateUse.SUPER_ADMIN_CONF,
@@ -52,17 +53,14 @@ CONFS: Final = {
     )
 }
 
-# What a kubelet is started with on a node of kubeadm's: its drop-in of the unit, then what these files add.
-_STARTED = (
-    "kubelet",
-    f"--kubeconfig={KUBELET_CONF}",
-    "--config=/var/lib/kubelet/config.yaml",
-)
-_ARGUMENTS: Final = {
-    "/var/lib/kubelet/kubeadm-flags.env": "KUBELET_KUBEADM_ARGS",
-    "/etc/default/kubelet": "KUBELET_EXTRA_ARGS",
-    "/etc/sysconfig/kubelet": "KUBELET_EXTRA_ARGS",
+_KUBELET_CONFIG: Final = "/var/lib/kubelet/config.yaml"
+_KUBELET_CURRENT: Final = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+_KINDS: Final = {
+    "folder": "a folder, not a file",
+    "fifo": "a FIFO, not a file",
+    "other": "not a file",
 }
+"""What the script has not opened, since it is not a file."""
 
 
 class FileForm(StrEnum):
@@ -72,8 +70,6 @@ class FileForm(StrEnum):
     """Its certificates, and the public halves of its keys."""
     KUBECONFIG = "kubeconfig"
     """The client certificate of the user in force."""
-    TEXT = "text"
-    """All of it: a configuration, in which no key stands."""
     PRESENCE = "presence"
     """That it is there."""
 
@@ -83,32 +79,24 @@ class NodeFile:
     """What is known of a file.
 
     keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if keys were not looked at.
-    named: the files that a kubeconfig names in place of data: certificate, key. user: in force by a kubeconfig. fault: why nothing of it can be used.
-    doubt: why nobody can tell from here what is in it. leads_nowhere: it is a link to something that is not there.
-    kubelet_starts: whether the kubelet starts with what it says.
+    named: the files that a kubeconfig names in place of data: certificate, key. user: in force by a kubeconfig. fault: why
+    nothing of it can be used. doubt: why nobody can tell from here what is in it.
     """
 
     path: str
     chain: tuple[Certificate, ...] = ()
     keys: tuple[str, ...] | None = ()
-    text: bytes = field(default=b"", repr=False)
     named: tuple[str, str] = ("", "")
     user: str = ""
     fault: str = ""
     doubt: Doubt | None = None
-    leads_nowhere: bool = False
-    kubelet_starts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """The files of one node by path: None for what is not there. What was not looked at is absent.
-
-    argv: of the running kubelet; empty where none runs, so that it is what kubeadm's files say.
-    """
+    """The files of one node by path: None for what is not there. What was not looked at is absent."""
 
     found: Mapping[str, NodeFile | None]
-    argv: tuple[str, ...] = ()
 
     def get(self, path: str) -> NodeFile | None:
         """The file; None if it is not there."""
@@ -126,66 +114,47 @@ class NodeFiles:
             for file in self.found.values()
         )
 
-    @property
-    def flags(self) -> Flags:
-        """The flags of the kubelet. Raises ConfigurationError: no kubelet starts with them."""
-        return read_flags(self.argv or (*_STARTED, *self._arguments()))
-
-    def configuration(self) -> EffectiveConfiguration:
-        """The kubelet's configuration. Raises ConfigurationError: no kubelet starts with it."""
-        flags = self.flags
-        file = self.get(flags.config)
-        if file is None:
-            return effective(None, (), flags)
-        if file.fault:
-            raise ConfigurationError(file.path, file.fault)
-        return effective(read_configuration(file.text, file.path), (), flags)
-
-    def _arguments(self) -> list[str]:
-        """What the environment files of the unit add, as systemd splits it."""
-        words: list[str] = []
-        for path, name in _ARGUMENTS.items():
-            file = self.get(path)
-            lines = file.text.decode(errors="replace").splitlines() if file else []
-            values = [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
-            try:
-                # Once for the quotes of the assignment, once more for the command line.
-                words += [word for value in values[-1:] for part in shlex.split(value) for word in shlex.split(part)]  # fmt: skip
-            except ValueError as error:
-                raise ConfigurationError(path, f"{name} cannot be split: {error}") from None
-        return words
-
 
 def wanted(files: NodeFiles) -> dict[str, FileForm]:
-    """The files to be read, by what is known already: to be asked again until it names nothing new."""
+    """The files to be read: at first those that kubeadm and a kubelet have, then also those that kubeconfigs name."""
     paths = [f"{base}.{end}" for base in AUTHORITIES.values() for end in ("crt", "key")]
-    paths += [f"{base}.{end}" for base, _ in LEAVES.values() for end in ("crt", "key")]
-    found = dict.fromkeys(paths, FileForm.PEM)
-    found |= dict.fromkeys((API_SERVER_MANIFEST, ETCD_MANIFEST), FileForm.PRESENCE)
-    found |= dict.fromkeys((*CONFS.values(), KUBELET_CONF), FileForm.KUBECONFIG)
-    found |= dict.fromkeys(_ARGUMENTS, FileForm.TEXT)
-    if not files.found:
-        return found
-    for file in files.found.values():
-        found |= dict.fromkeys(filter(None, file.named if file else ()), FileForm.PEM)
-    try:
-        flags = files.flags
-        if flags.kubeconfig:
-            found[flags.kubeconfig] = FileForm.KUBECONFIG
-        found |= dict.fromkeys(kubelet_pki(flags.cert_dir), FileForm.PEM)
-        if flags.config and flags.config not in files.found:
-            return found | {flags.config: FileForm.TEXT}
-        configured = files.configuration().configuration
-    except ConfigurationError:
-        return found
-    own = (configured.tls_cert_file, configured.tls_private_key_file)
-    return found | dict.fromkeys(filter(None, own), FileForm.PEM)
+    paths += [f"{path[:-3]}{end}" for path, _ in LEAVES.values() for end in ("crt", "key")]
+    paths += [name for file in files.found.values() if file for name in file.named if name]
+    found = dict.fromkeys((*paths, _KUBELET_CURRENT), FileForm.PEM)
+    seen = (API_SERVER_MANIFEST, ETCD_MANIFEST, _KUBELET_CONFIG)
+    found |= dict.fromkeys(seen, FileForm.PRESENCE)
+    return found | dict.fromkeys(
+        (*(path for path, _ in CONFS.values()), KUBELET_CONF), FileForm.KUBECONFIG
+    )
 
 
-def kubelet_pki(folder: str) -> tuple[str, ...]:
-    """The files from which a kubelet takes its pairs."""
-    names = (ROTATED, "kubelet-server.crt", "kubelet-server.key", "kubelet.crt", "kubelet.key", "kubelet-client-current.pem")  # fmt: skip
-    return tuple(f"{folder}/{name}" for name in names)
+def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
+    """The file with the certificate by which the kubelet is known to the API server; None if the node has no such file.
+
+    Its kubeconfig has it, or names it. Where there is no kubeconfig, what rotation has left is taken for it.
+    """
+    kubeconfig = files.get(KUBELET_CONF)
+    if kubeconfig is None:
+        return files.get(_KUBELET_CURRENT)
+    path = kubeconfig.named[0]
+    if kubeconfig.fault or not path or files.has(path):
+        return files.get(path) or kubeconfig
+    if files.has(_KUBELET_CONFIG):
+        return NodeFile(kubeconfig.path, fault=f"it names {path}, which is not there")
+    text = (
+        f"{kubeconfig.path} names it, and nothing of a kubelet is there: a file system of its own?"
+    )
+    return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
+
+
+def node_name_in(files: NodeFiles) -> str:
+    """The node whose kubelet this is: by its client certificate, or by whom its kubeconfig says it is; "" if not known."""
+    file = kubelet_client_file(files)
+    if file and file.chain:
+        return node_name_of(file.chain[0]) or ""
+    kubeconfig = files.get(KUBELET_CONF)
+    user = kubeconfig.user if kubeconfig else ""
+    return user.removeprefix(NODE_PREFIX) if user.startswith(NODE_PREFIX) else ""
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:
@@ -194,14 +163,12 @@ def reduced(file: TreeFile, form: FileForm) -> NodeFile:
         doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; root may read it")
         return NodeFile(file.path, doubt=doubt)
     if file.fault:
-        return NodeFile(file.path, fault=file.fault, leads_nowhere=file.leads_nowhere)
+        return NodeFile(file.path, fault=file.fault)
     match form:
         case FileForm.PEM:
             return _of_pem(file.path, file.data)
         case FileForm.KUBECONFIG:
-            return of_kubeconfig(file.path, file.data)
-        case FileForm.TEXT:
-            return NodeFile(file.path, text=file.data)
+            return _of_kubeconfig(file.path, file.data)
     return NodeFile(file.path)
 
 
@@ -213,7 +180,7 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
     return NodeFile(path, bundle.certificates, tuple(key.spki_sha256 for key in bundle.keys))
 
 
-def of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
+def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
     """From the whole certificates of a file, what was said of its keys, and how many certificates begin in it."""
     if not data:
         fault = "no whole certificate in it" if begun else ""
@@ -226,7 +193,7 @@ def of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun:
     return replace(found, keys=keys)
 
 
-def of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> NodeFile:
+def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> NodeFile:
     """The client certificate of the user of the current context, as kubeadm looks for it (renewal/readwriter.go).
 
     keys: where the text has been freed of its keys, what was said of them.
@@ -264,3 +231,79 @@ def _fault(error: KubeconfigError | X509Error, path: str) -> str:
     place = error.where.removeprefix(path).lstrip(":, ")
     text = f"{place}: {error.seen}" if place else error.seen
     return f"{text}; {error.expected}" if error.expected else text
+
+
+class ShownFile(msgspec.Struct, frozen=True):
+    """One file. Texts are sent in base64, which msgspec decodes. keys: None where there is no openssl to look at them."""
+
+    path: bytes
+    form: FileForm
+    kind: Literal["absent", "denied", "file", "fifo", "folder", "other"]
+    target: bytes
+    size: int
+    blocks: int
+    """How many certificates begin in it; `content` has those that are whole."""
+    odd: bool
+    """A kubeconfig that is not written as kubeadm writes it: not all of it that matters is shown."""
+    content: bytes
+    keys: tuple[str, ...] | None
+
+
+class ShownFiles(msgspec.Struct, frozen=True):
+    """The output of certificate_files.sh."""
+
+    files: Annotated[tuple[ShownFile, ...], msgspec.Meta(max_length=100)]
+
+
+def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
+    """The script, ready to be run. proc: where that machine shows its processes. below: what comes before each path."""
+    forms = wanted(NodeFiles({}))
+    # Of an authority's key nothing is looked at but that it is there.
+    forms |= {f"{base}.key": FileForm.PRESENCE for base in AUTHORITIES.values()}
+    fixed = "\n".join(f"{form} {path}" for path, form in forms.items())
+    words = {"proc": proc, "below": below, "fixed": fixed, "kubeconfig": KUBELET_CONF}
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in words.items())
+    fragments = ("identity.sh", "kubelet_process.sh", "certificate_files.sh")
+    text += "".join(script_text(name) for name in fragments)
+    return Script(name="certificate files", text=text, answer=ShownFiles)
+
+
+def files_shown(shown: ShownFiles) -> NodeFiles:
+    """What is known of the node's files. What the script should have shown and has not is a doubt."""
+    found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
+    unseen = Doubt(DoubtKind.FAILED, "the script has not looked at it; `certs --root /` there does")
+    more = {
+        path: NodeFile(path, doubt=unseen) for path in wanted(NodeFiles(found)) if path not in found
+    }
+    return NodeFiles(more | found)
+
+
+def _known(shown: ShownFile) -> NodeFile | None:
+    path = shown.path.decode(errors="replace")
+    if shown.kind == "absent":
+        target = shown.target.decode(errors="replace")
+        return reduced(link_to_nothing(path, target), shown.form) if target else None
+    fault, doubt = _why_unused(shown), _why_not_told(shown)
+    if fault or doubt:
+        return NodeFile(path, fault=fault, doubt=doubt)
+    match shown.form:
+        case FileForm.PEM:
+            return _of_certificates(path, shown.content, shown.keys, shown.blocks)
+        case FileForm.KUBECONFIG:
+            return _of_kubeconfig(path, shown.content, shown.keys)
+    return NodeFile(path)
+
+
+def _why_unused(shown: ShownFile) -> str:
+    if shown.size > LARGEST_FILE:
+        return f"{shown.size} bytes, and no more than {LARGEST_FILE} are read"
+    return _KINDS.get(shown.kind, "")
+
+
+def _why_not_told(shown: ShownFile) -> Doubt | None:
+    if shown.kind == "denied":
+        return Doubt(DoubtKind.NOT_ALLOWED, "permission denied")
+    if shown.odd:
+        text = "it is not written as kubeadm writes it; `certs --root /` there can read it"
+        return Doubt(DoubtKind.FAILED, text)
+    return None

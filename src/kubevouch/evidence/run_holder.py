@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 
 from kubevouch.evidence.survey import RUN_NAME
+from kubevouch.kube.resources import Lease
 
 NAMESPACE = "kube-system"
 NAME = "kubevouch-rollout"
@@ -164,3 +165,14 @@ class SeenLease:
     def armed_among(self, nodes: Collection[str]) -> tuple[ArmedNode, ...]:
         """The nodes of these that may be armed."""
         return tuple(each for each in self.armed if each.node in nodes)
+
+
+def seen_in(lease: Lease, now: datetime) -> SeenLease:
+    """Who holds it, and the nodes that may be armed. now: by the API server's clock."""
+    spec, written = lease.spec, lease.written
+    if written is None:
+        return SeenLease()
+    armed = armed_in(lease.metadata.annotations.get(ARMED, ""), now, written)
+    if not spec.holder_identity:
+        return SeenLease(None, armed)
+    return SeenLease(RunHolder(spec.holder_identity, spec.acquire_time, now - written), armed)

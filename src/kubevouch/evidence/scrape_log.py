@@ -12,8 +12,7 @@ from kubevouch.evidence.snapshot import LoggedDenial, LoggedScrapeFailure
 
 # klog's structured lines: "Failed to scrape node" err="..." node="..." (metrics-server pkg/scraper/scraper.go).
 _FAILED = "Failed to scrape node"
-_FAILURE = re.compile(rf'"{_FAILED}[^"]*" err="((?:[^"\\]|\\.)*)" node="([^"]*)"')
-_VERBOSE_FAILURE = re.compile(rf'"{_FAILED}[^"]*" node="([^"]*)" err="((?:[^"\\]|\\.)*)"')
+_FIELD = re.compile(r' (err|node)="((?:[^"\\]|\\.)*)"')
 # The API server's refusal inside another line, quoted or not (apiserver's responsewriters/errors.go).
 _DENIAL = re.compile(
     r'User \\*"(system:serviceaccount:[^"\\\s]{1,316})\\*" cannot ([a-z]{1,20}) resource \\*"([^"\\\s]{1,253})\\*" '
@@ -39,14 +38,14 @@ def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
 def _failures(log: str) -> Iterator[tuple[str, str]]:
     """Node and error of each line about a failure, in order."""
     for line in log.split("\n"):
-        if _FAILED not in line:
-            continue
-        if found := _FAILURE.search(line):
-            yield found[2], _ESCAPE.sub(_unquoted, found[1])
-        elif found := _VERBOSE_FAILURE.search(line):
-            yield found[1], _ESCAPE.sub(_unquoted, found[2])
-        elif line.startswith("{"):
+        if line.startswith("{"):
             yield from _json_failure(line)
+        if f'] "{_FAILED}' not in line:
+            continue
+        # Quotes within a value are escaped, so no value has a field of its own making.
+        said = dict(_FIELD.findall(line))
+        if len(said) == 2:
+            yield said["node"], _ESCAPE.sub(_unquoted, said["err"])
 
 
 def _json_failure(line: str) -> Iterator[tuple[str, str]]:

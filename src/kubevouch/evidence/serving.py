@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from kubevouch.clock import Clock
+from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.snapshot import Served, TrustedRoots, flag_value
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.x509 import VerifyReason, verify
+from kubevouch.x509 import VerifyReason
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
 """The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
@@ -56,11 +57,5 @@ def judge_served(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) 
     """The result of a dial with the verdict on the certificate."""
     target, verdict = dialled.target, None
     if dialled.leaf is not None and trust is not None:
-        verdict = verify(
-            dialled.leaf,
-            intermediates=dialled.chain[1:],
-            roots=trust.certificates,
-            name=target.address,
-            at=clock.now(),
-        )
+        verdict = verdict_on(dialled.chain, trust.certificates, target.address, clock.now())
     return Served(target.node, target.address, dialled, verdict)

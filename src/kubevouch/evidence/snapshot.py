@@ -1,14 +1,18 @@
-"""The snapshot: values that `gather` fills and `diagnose`, `policy` and `rollout` read."""
+"""The snapshot: values that `gather` fills and `diagnose`, `policy` and `rollout` read; and which program serves the metrics API.
+
+Ours takes upstream's flags and may run under upstream's own manifests with nothing but the image changed. So it is known
+by its command line, or by the image's name.
+"""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from kubevouch.evidence.approvers import Approver, OurApprover
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.evidence.measured import Measured
-from kubevouch.evidence.metrics_servers import insecure_words
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from kubevouch.kube.resources import (
     APIService,
@@ -71,6 +75,11 @@ class Served:
     dialled: DialResult
     verdict: Verdict | None
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether metrics-server trusts it."""
+        return self.verdict is not None and self.verdict.trusted
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedScrapeFailure:
@@ -110,16 +119,10 @@ class MetricsPath:
     is_ours: bool = False
     """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
 
-    static_pods: tuple[str, ...] = ()
-    """The names of mirror pods with its labels, where no other pod has them and there is no Deployment. Any node may make such pods, so nothing else of them counts."""
-
     @property
     def place(self) -> tuple[str, dict[str, str]]:
         """Namespace and labels of metrics-server's pods: those that the Service selects, else those of its manifests."""
-        service = self.service.value
-        if service is not None and service.spec.selector:
-            return service.namespace, service.spec.selector
-        return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
+        return place_of(self.service.value)
 
     @property
     def outside_service(self) -> str:
@@ -176,15 +179,6 @@ class KubeletConfigMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Approver:
-    """An approver of serving CSRs on this cluster, and how we know of it."""
-
-    name: str
-    evidence: str
-    running: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """All evidence about a cluster at one moment."""
 
@@ -235,6 +229,23 @@ def scraper_of(pod: Pod) -> Container:
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 
 
+def place_of(service: Service | None) -> tuple[str, dict[str, str]]:
+    """Namespace and labels of a metrics-server's pods: those that its Service selects, else those of its manifests."""
+    if service is not None and service.spec.selector:
+        return service.namespace, service.spec.selector
+    return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
+
+
+def on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
+    """Those of the pods that run on a control plane, by a label that no node can give itself.
+
+    Every node may create pods in kube-system that are called and labelled as an API server's, as long as they are mirror pods
+    of its own (plugin/pkg/admission/noderestriction, admitPodCreate): what stands in their flags is the node's word.
+    """
+    names = {each.name for each in nodes if is_control_plane(each)}
+    return [each for each in pods if each.spec.node_name in names]
+
+
 def is_control_plane(node: Node) -> bool:
     """Whether a node is a control plane by its label, which it cannot set itself (NodeRestriction)."""
     return CONTROL_PLANE_LABEL in node.metadata.labels
@@ -250,3 +261,39 @@ def flag_value(flags: tuple[str, ...], name: str) -> str | None:
         elif word.startswith(f"--{name}="):
             found = word.partition("=")[2]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvidence:
+    """The evidence, read at one moment. CSRs are sorted oldest first."""
+
+    nodes: Measured[tuple[Node, ...]]
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
+    names: ClusterNames
+
+
+_INSECURE = ("--kubelet-insecure-tls", "--deprecated-kubelet-completely-insecure")
+_VERB = "metrics-server"
+_OURS = "kubevouch"
+
+
+def runs_ours(container: Container) -> bool:
+    """Whether the container of a metrics server runs ours."""
+    program = _last_part(container.command[0]) if container.command else ""
+    is_our_verb = program == _OURS or container.args[:1] == (_VERB,)
+    return is_our_verb or _OURS in _last_part(container.image)
+
+
+def insecure_words(flags: Iterable[str]) -> list[str]:
+    """The words of a command line that ask for no verification of kubelets."""
+    return [
+        flag
+        for flag in flags
+        if flag.partition("=")[0] in _INSECURE
+        and flag.partition("=")[2].lower() not in {"false", "0", "f"}
+    ]
+
+
+def _last_part(path: str) -> str:
+    """Of a program's path, or of an image's name with its tag and digest."""
+    return path.partition("@")[0].rpartition("/")[2]

@@ -65,7 +65,7 @@ def advice_of(row: CertificateRow, *, without_cluster: bool = False) -> Advice:
     is_refused = row.state is RowState.WRONG and found.vantage is Vantage.DIALLED
     if is_refused and found.use is CertificateUse.API_SERVER:
         return _refused_api_server_advice(row)
-    if found.use in _SEEN_BY_DOCTOR and (without_cluster or not found.kubelet_starts):
+    if found.use is CertificateUse.KUBELET_CLIENT and without_cluster:
         return _of_a_kubelets_disk(row)
     if found.use in _SEEN_BY_DOCTOR or is_silent or is_refused:
         return Advice(_DOCTOR)
@@ -93,23 +93,8 @@ def _as_root(row: CertificateRow) -> str:
     return f"as root on {_node(row)}, " if row.found.node else "as root, "
 
 
-def _copied(row: CertificateRow) -> str:
-    """What is done is done on the node; in a backup, or on a disk that is mounted here, nothing is."""
-    return f" ({row.found.where} was read, a copy of it)" if row.found.root else ""
-
-
 def _of_a_kubelets_disk(row: CertificateRow) -> Advice:
     """No cluster was asked, and none may be there: what can be done at the node itself."""
-    found = row.found
-    if not found.kubelet_starts:
-        return Advice(
-            by_hand=f"{_as_root(row)}mend what is wrong with {found.path}, then restart the kubelet{_copied(row)}"
-        )
-    if found.use is not CertificateUse.KUBELET_CLIENT:
-        whose = f"the kubelet of {_node(row)}" if found.node else "that kubelet"
-        return Advice(
-            by_hand=f"`kubevouch doctor`, with a kubeconfig of its cluster, says what {whose} needs"
-        )
     if row.state is RowState.VALID:
         return Advice(by_hand=f"{_as_root(row)}restart the kubelet: it asks for its next one then")
     return Advice(
@@ -161,12 +146,11 @@ def _moved_away(row: CertificateRow) -> str:
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
     validateKubeConfig in phases/kubeconfig/kubeconfig.go; tried with kubeadm 1.36.3.
     """
-    path, copy = row.found.path, _copied(row)
-    move = f"{_as_root(row)}move" if copy else "move"
+    path = row.found.path
     if path.endswith(".crt"):
         key = posixpath.basename(path).removesuffix(".crt") + ".key"
-        return f"{move} {path} and {key} beside it away, whichever is there: kubeadm makes both or neither{copy}"
-    return "" if row.state is RowState.MISSING else f"{move} {path} away{copy}"
+        return f"{_as_root(row)}move {path} and {key} beside it away, whichever is there: kubeadm makes both or neither"
+    return "" if row.state is RowState.MISSING else f"{_as_root(row)}move {path} away"
 
 
 def _authority_advice(row: CertificateRow) -> Advice:
@@ -195,7 +179,7 @@ def _put_back(row: CertificateRow) -> str:
         return f"make no other CA: kube-apiserver writes {found.where} from the file on its disk, so look at that"
     key = posixpath.basename(found.where).removesuffix(".crt") + ".key"
     return (
-        f"make no other CA: {_as_root(row)}put the cluster's own back into {found.path}{_copied(row)}. {_KEPT[found.use]}. "
+        f"make no other CA: {_as_root(row)}put the cluster's own back into {found.path}. {_KEPT[found.use]}. "
         f"On a control plane {key} beside it has to be its key"
     )
 

@@ -7,21 +7,20 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.diagnose.catalogue import Code
+from kubevouch.diagnose.make import named
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
-from kubevouch.inventory.limits import Concern, Limits
+from kubevouch.inventory.fleet import NAMES
 from kubevouch.inventory.purpose import PURPOSES, harm_of
-from kubevouch.inventory.rows import IN_TIME, CertificateRow, RowState, waiting_remark
+from kubevouch.inventory.rows import IN_TIME, CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
-_NAMES: Final = 4
 _OF_ONE: Final = frozenset(
     {
         CertificateUse.KUBELET_SERVING,
         CertificateUse.KUBELET_CLIENT,
         CertificateUse.KUBECONFIG,
-        CertificateUse.CSR,
     }
 )
 """Uses whose end stops one node, or one client. Of what is still to end, all others are told before them."""
@@ -161,34 +160,17 @@ def doubted_of(rows: Sequence[CertificateRow]) -> tuple[CertificateRow, ...]:
 
 
 def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """Sentences for each use of what is good in time: where something is wrong, and what; and which CSRs wait, of all rows."""
+    """A sentence for each use of what is good in time: where something is wrong, and what."""
     uses: dict[CertificateUse, list[CertificateRow]] = {}
     for row in doubted_of(rows):
-        if not _only_waits(row):
-            uses.setdefault(row.found.use, []).append(row)
+        uses.setdefault(row.found.use, []).append(row)
     found = []
     for use, same in uses.items():
         remark = same[0].remarks[0]
         is_all = len({row.remarks[0] for row in same}) == 1
         of_one = "" if is_all else f"of {place_of(same[0])}, "
         found.append(f"{use} of {places_of(same)}: {of_one}{remark}")
-    return (*found, *csrs_that_wait(rows))
-
-
-def csrs_that_wait(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """One sentence about the CSRs for serving certificates that wait for a decision; empty where none waits."""
-    asking = [row for row in rows if row.found.waiting]
-    if not asking:
-        return ()
-    csrs = [each for row in asking for each in row.found.waiting]
-    wait = f"{csrs[0]} waits" if len(csrs) == 1 else f"{len(csrs)} CSRs wait"
-    where = f"{asking[0].found.use} of {places_of(asking)}"
-    return (f"{where}: {wait} for approval, see `kubevouch csr list`",)
-
-
-def _only_waits(row: CertificateRow) -> bool:
-    """Whether the first of its remarks is about its CSRs."""
-    return bool(row.found.waiting) and row.remarks[0] == waiting_remark(row.found)
+    return tuple(found)
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
@@ -231,6 +213,5 @@ def place_of(row: CertificateRow) -> str:
 def places_of(rows: Sequence[CertificateRow]) -> str:
     """The places of rows: the one, or how many and the first of them."""
     places = list(dict.fromkeys(map(place_of, rows)))
-    more = len(places) - _NAMES
-    named = ", ".join(places[:_NAMES]) + (f" and {more} more" if more > 0 else "")
-    return named if len(places) == 1 else f"{len(places)} places ({named})"
+    few = named(places, most=NAMES)
+    return few if len(places) == 1 else f"{len(places)} places ({few})"

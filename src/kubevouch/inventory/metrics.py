@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from kubevouch.evidence.certificates import CertificateUse
-from kubevouch.inventory.kubelet_names import misnaming
-from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.inventory.rows import CertificateRow, RowState, misnaming
 from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
 

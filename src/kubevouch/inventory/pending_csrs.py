@@ -8,8 +8,6 @@ was decided.
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
-
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, NODE_USER, csr_of
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
@@ -39,10 +37,9 @@ class Pending(NamedTuple):
 
 
 class PendingCsrs:
-    """Every CSR, by name, without its PKCS#10 request; of kubelets also who waits."""
+    """The CSRs of kubelets, by name: who waits, and what was issued last."""
 
     def __init__(self) -> None:
-        self._every: dict[str, CertificateSigningRequest] = {}
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
         """By node. It stays known after its CSR was deleted, which happens an hour later."""
@@ -52,7 +49,6 @@ class PendingCsrs:
 
         That is one which has asked for a serving certificate, since its own may have ended, or was issued its newest.
         """
-        self._every[csr.name] = replace(csr, spec=replace(csr.spec, request=b""))
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
             return ""
@@ -68,13 +64,7 @@ class PendingCsrs:
 
     def remove(self, name: str) -> None:
         """A CSR is gone."""
-        self._every.pop(name, None)
         self._known.pop(name, None)
-
-    @property
-    def every(self) -> tuple[CertificateSigningRequest, ...]:
-        """All of them, of every signer."""
-        return tuple(self._every.values())
 
     def forget_node(self, name: str) -> None:
         """A Node is gone."""

@@ -92,7 +92,6 @@ PURPOSES = MappingProxyType(
             "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, reset leaves a member behind",
             _KUBEADM,
         ),
-        CertificateUse.CSR: Purpose("whoever was given this certificate", RenewedBy.NOT_KNOWN),
     }
 )
 """The purpose of every use: what stops most with its end before the others, an authority before what it signs."""
@@ -113,15 +112,9 @@ def harm_of(use: CertificateUse) -> int:
     return _HARM[use]
 
 
-NO_KUBELET: Final = "this node: its kubelet does not start, and the node becomes NotReady"
-"""What stops where the kubelet does not start with what lies on its disk."""
-
-
 def stops_without(found: FoundCertificate) -> str:
     """What stops where no certificate was read: nobody gets further where nothing listens, or what listens has none."""
     purpose = PURPOSES[found.use]
-    if not found.kubelet_starts:
-        return NO_KUBELET
     if not purpose.without or found.vantage is not Vantage.DIALLED:
         return purpose.stops
     is_for_all = found.failure in {FailureKind.ALERT, FailureKind.REFUSED}

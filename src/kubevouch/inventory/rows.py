@@ -5,27 +5,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from kubevouch.evidence.authority import signing_roots
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundCertificates,
     RenewedBy,
+    signing_roots,
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
-from kubevouch.inventory.kubelet_names import misnaming
 from kubevouch.inventory.purpose import (
     KUBEADMS_CAS,
-    NO_KUBELET,
     PURPOSES,
     Purpose,
     harm_of,
     stops_without,
 )
 from kubevouch.tls import FailureKind
-from kubevouch.x509 import Certificate, CertificateKind, classify, life_used
+from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
 _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 """What the API server calls: it is verified here as it is there, so that an error is an error there."""
@@ -111,8 +110,9 @@ def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
     authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
         [
-            _remarked(row_of(each, found.at), _ends_with_ca(each, authorities))
+            replace(row, remarks=(*row.remarks, *_ends_with_ca(each, authorities)))
             for each in found.found
+            for row in (row_of(each, found.at),)
         ]
     )
     return tuple(sorted(rows, key=_order))
@@ -146,10 +146,6 @@ def _ends_with_ca(
     if leaf.not_after == max(ends):
         return ("its CA ends at the same moment, so no other can be issued for longer",)
     return (f"its CA ends before it, on {max(ends):%b %d, %Y %H:%M} UTC",)
-
-
-def _remarked(row: CertificateRow, more: tuple[str, ...]) -> CertificateRow:
-    return replace(row, remarks=(*row.remarks, *more)) if more else row
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
@@ -209,8 +205,6 @@ def _stops(
     A kubelet with rotation serves none that has ended: its port answers with an alert then (Current in client-go's
     util/certificate/certificate_manager.go). One that is seen serving such a one was told to by hand.
     """
-    if not found.kubelet_starts:
-        return NO_KUBELET
     is_rotated = renewed_by is RenewedBy.APPROVER and purpose.without
     is_still_served = state is RowState.EXPIRED and found.vantage is Vantage.DIALLED
     if not is_rotated or is_still_served or state not in {RowState.VALID, RowState.EXPIRED}:
@@ -229,6 +223,13 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
         return RowState.VALID if is_trusted else RowState.SELF_SIGNED
     is_wrong = found.vantage is Vantage.NODE_DISK and bool(found.fault)
     return RowState.WRONG if is_wrong or _is_refused(found) else RowState.VALID
+
+
+def misnaming(found: FoundCertificate) -> str:
+    """Why what a kubelet presents is trusted, and yet not its node's: it may be another that answers there; else ""."""
+    leaf, verdict = found.certificate, found.verdict
+    is_trusted = verdict is not None and verdict.trusted
+    return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
 
 
 def _is_refused(found: FoundCertificate) -> bool:
@@ -274,16 +275,7 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
         remarks.append(why)
     if found.issued and _is_newer(found.issued.certificate, found.certificate):
         remarks.append(f"{found.issued.csr} was issued, and is not served")
-    if found.waiting:
-        remarks.append(waiting_remark(found))
     return tuple(remarks)
-
-
-def waiting_remark(found: FoundCertificate) -> str:
-    """What is said of the CSRs for its successor that wait; there must be one."""
-    *others, newest = found.waiting
-    more = f" and {len(others)} more wait" if others else " waits"
-    return f"{newest}{more} for approval"
 
 
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
@@ -291,3 +283,73 @@ def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
     if served is None:
         return True
     return issued.fingerprint != served.fingerprint and issued.not_before >= served.not_before
+
+
+_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
+_TIME: Final = re.compile(
+    r"(?=\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LifeLimit:
+    """A moment in the life of a certificate: so long before its end, or when so much of its life is used (0.0 to 1.0)."""
+
+    left: timedelta = timedelta()
+    used: float | None = None
+
+    def is_reached(self, row: CertificateRow) -> bool:
+        """Whether that moment has come. Never, where there is no certificate."""
+        if row.remaining is None or row.used is None:
+            return False
+        return row.remaining <= self.left if self.used is None else row.used >= self.used
+
+
+WARN: Final = LifeLimit(used=0.92)
+"""A kubelet renews when 70 to 90 percent are used: later it has tried in vain. Of kubeadm's year 29 days are left then."""
+
+
+def read_life_limit(text: str) -> LifeLimit | None:
+    """`30d`, `12h`, `1d12h`, `92%`; None for anything else."""
+    if found := _PERCENT.fullmatch(text):
+        used = float(found[1]) / 100
+        return LifeLimit(used=used) if used <= 1 else None
+    if found := _TIME.fullmatch(text):
+        days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+        return LifeLimit(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
+    return None
+
+
+class Concern(StrEnum):
+    """How a row stands against the limits."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NONE = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """warn, fail: from when on. What is not valid, or not there, fails whatever they say. fail: None for that only.
+
+    What a kubelet has made for itself is a warning: as kubeadm leaves a cluster, nobody has tried to verify it.
+    """
+
+    warn: LifeLimit = WARN
+    fail: LifeLimit | None = None
+
+    def concern(self, row: CertificateRow) -> Concern:
+        """How the row stands."""
+        if row.state is RowState.NOT_READ:
+            return Concern.NONE
+        if row.state not in IN_TIME:
+            return Concern.NONE if _may_be_missing(row) else Concern.FAIL
+        if self.fail is not None and self.fail.is_reached(row):
+            return Concern.FAIL
+        is_worth = row.state is not RowState.VALID or self.warn.is_reached(row)
+        return Concern.WARN if is_worth else Concern.NONE
+
+
+def _may_be_missing(row: CertificateRow) -> bool:
+    """Whether that is usual: super-admin.conf is on the first control plane only, and nowhere before 1.29."""
+    return row.state is RowState.MISSING and row.found.use is CertificateUse.SUPER_ADMIN_CONF

@@ -70,7 +70,6 @@ def cluster_access(
     *,
     kubeconfig: str = "",
     context: str = "",
-    namespace: str = "",
     service_account: Path = SERVICE_ACCOUNT,
 ) -> ClusterAccess:
     """What kubectl would use with these flags in this environment. Raises KubeconfigError.
@@ -81,14 +80,12 @@ def cluster_access(
     in_pod = _in_pod(environ, service_account)
     name = context or config.current_context
     if not name and in_pod:
-        return _of_service_account(environ, namespace, service_account)
+        return _of_service_account(environ, service_account)
     if not name and not config.clusters:
         raise _nothing(config)
     chosen, cluster, user = _chosen(config, name)
     access = _resolved(name, chosen, cluster, user, environ)
-    if namespace or chosen.namespace:
-        return msgspec.structs.replace(access, namespace=namespace or chosen.namespace)
-    if in_pod:
+    if in_pod and not chosen.namespace:
         return msgspec.structs.replace(access, namespace=_pod_namespace(environ, service_account))
     return access
 
@@ -203,9 +200,7 @@ def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
     return bool(host and port) and (service_account / "token").is_file()
 
 
-def _of_service_account(
-    environ: Mapping[str, str], namespace: str, service_account: Path
-) -> ClusterAccess:
+def _of_service_account(environ: Mapping[str, str], service_account: Path) -> ClusterAccess:
     """The access of a pod, as client-go's rest.InClusterConfig. The CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
     where = "service account"
@@ -215,7 +210,7 @@ def _of_service_account(
         certificate_authority=str(service_account / "ca.crt"),
     )
     user = User(where=where, token_file=str(service_account / "token"))
-    space = namespace or _pod_namespace(environ, service_account)
+    space = _pod_namespace(environ, service_account)
     return _resolved("", Context(where=where, namespace=space), cluster, user, environ)
 
 

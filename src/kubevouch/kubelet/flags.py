@@ -69,11 +69,6 @@ class Flags:
         return self.get("config") or ""
 
     @property
-    def config_dir(self) -> str:
-        """Folder of the drop-in files; empty if there is none."""
-        return self.get("config-dir") or ""
-
-    @property
     def cert_dir(self) -> str:
         """Folder of the kubelet's certificates, which only this flag sets."""
         return self.get("cert-dir") or CERT_DIR

@@ -14,11 +14,11 @@ import msgspec
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.decode import RowForm
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Watch
 from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
 from kubevouch.kube.resources.meta import Metadata
-from kubevouch.kube.tables import RowForm
 from kubevouch.kubelet.io.names import LONGEST_NAME
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.scraping import ScrapeSettings

@@ -12,7 +12,7 @@ from functools import cached_property
 import msgspec
 
 from kubevouch.evidence.measured import Measured
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (

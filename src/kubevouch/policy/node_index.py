@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import count
 
-from kubevouch.evidence.policy_evidence import PolicyEvidence
+from kubevouch.evidence.snapshot import PolicyEvidence
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.policy.claims import (
     Address,

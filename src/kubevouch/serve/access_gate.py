@@ -160,7 +160,7 @@ class AccessGate:
         self, request: HttpRequest, attributes: Attributes, *, first: bool
     ) -> UserInfo | HttpResponse:
         try:
-            user = await self._authentication.authenticate(request, first=first)
+            user = await self._authentication.authenticate(request)
         except NotAuthenticated as error:
             self._log.error(error.seen, "Unable to authenticate the request")
             return ending(unauthorized())

@@ -69,7 +69,7 @@ class NotAuthenticated(KubevouchError):
 class Authenticator:
     """Authenticates requests. `trust`, whose PEM can be read, may be replaced at any time, and then holds for open connections, too.
 
-    ttl, max_entries: for how many seconds, and how many, answers about tokens are kept (under the token's hash).
+    ttl: for how many seconds answers about tokens are kept (under the hash of the token).
     """
 
     def __init__(
@@ -79,12 +79,11 @@ class Authenticator:
         trust: ClientTrust,
         *,
         ttl: float = 10.0,
-        max_entries: int = 4096,
     ) -> None:
         self._api = api
         self._clock = clock
         self._tokens: AnswerCache[bytes, UserInfo | None] = AnswerCache(
-            clock, ttl=ttl, max_entries=max_entries
+            clock, ttl=ttl, max_entries=4096
         )
         self.trust = trust
 
@@ -107,17 +106,14 @@ class Authenticator:
         except X509Error:
             return False
 
-    async def authenticate(self, request: HttpRequest, *, first: bool = False) -> UserInfo:
-        """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated.
-
-        first: see AnswerCache.get.
-        """
+    async def authenticate(self, request: HttpRequest) -> UserInfo:
+        """The user of a request; ANONYMOUS if no credential was presented. Raises NotAuthenticated."""
         refused: list[str] = []
         if request.certificates:
             found = self._by_certificate(request, refused)
             if found is not None:
                 return _authenticated(found)
-        found = await self._by_token(request, refused, first=first)
+        found = await self._by_token(request, refused)
         if found is not None:
             return _authenticated(found)
         if refused:
@@ -171,17 +167,13 @@ class Authenticator:
             refused.append(f"{who}: {verdict.go_text}")
         return verdict.trusted
 
-    async def _by_token(
-        self, request: HttpRequest, refused: list[str], *, first: bool
-    ) -> UserInfo | None:
+    async def _by_token(self, request: HttpRequest, refused: list[str]) -> UserInfo | None:
         token = bearer_token(request)
         if not token:
             return None
         key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         try:
-            found = await self._tokens.get(
-                key, lambda: _review_token(self._api, token), first=first
-            )
+            found = await self._tokens.get(key, lambda: _review_token(self._api, token))
         except KubeError as error:
             refused.append(str(error))
             return None

@@ -94,7 +94,6 @@ class Authorizer:
         always_allowed: Collection[str] = ALWAYS_ALLOWED,
         allowed_ttl: float = 10.0,
         denied_ttl: float = 10.0,
-        max_entries: int = 8192,
     ) -> None:
         self._api = api
         self._log = log
@@ -104,7 +103,7 @@ class Authorizer:
         self._answers: AnswerCache[bytes, ReviewStatus] = AnswerCache(
             clock,
             ttl=lambda found: allowed_ttl if found.allowed else denied_ttl,
-            max_entries=max_entries,
+            max_entries=8192,
         )
 
     async def refusal(

@@ -33,7 +33,6 @@ _KEPT = {
     "poddisruptionbudgets",
     "validatingwebhookconfigurations",
     "mutatingwebhookconfigurations",
-    "customresourcedefinitions",
 }
 
 KINDS = {

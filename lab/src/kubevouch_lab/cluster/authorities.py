@@ -60,7 +60,6 @@ class Authorities:
     front_proxy_ca: KeyPair
     apiserver: KeyPair
     kubelet_client: KeyPair
-    front_proxy_client: KeyPair
     service_accounts: bytes
     """PEM of the private key that signs tokens."""
 
@@ -77,7 +76,6 @@ class Authorities:
             front_proxy_ca=pair("front-proxy-ca"),
             apiserver=pair("apiserver"),
             kubelet_client=pair("apiserver-kubelet-client"),
-            front_proxy_client=pair("front-proxy-client"),
             service_accounts=(pki / "sa.key").read_bytes(),
         )
 

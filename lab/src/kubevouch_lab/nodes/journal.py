@@ -20,9 +20,6 @@ EXITED = "98e322203f7a4ed290d09fe03c09fe15"
 FAILED = "be02cf6855d2428ba40df7e9d022f03d"
 """MESSAGE_ID of systemd's own catalogue (sd-messages.h)."""
 
-EVENTS = {STOPPING: "stopping", STOPPED: "stopped", STARTED: "started", EXITED: "exited"}
-"""What is called an event of a unit."""
-
 
 @dataclass(frozen=True)
 class JournalEntry:
@@ -45,14 +42,6 @@ class JournalEntry:
         """As journalctl prints it: local time is UTC in the lab."""
         who = f"{self.identifier}[{self.pid}]" if self.pid else self.identifier
         return f"{self.moment:%b %d %H:%M:%S} {host} {who}: {self.message}"
-
-
-@dataclass(frozen=True)
-class UnitEvent:
-    """Something that the service manager did with a unit (`stopping`, `stopped`, `started`), or saw of it: `exited`."""
-
-    at: datetime
-    what: str
 
 
 class Journal:
@@ -92,16 +81,6 @@ class Journal:
     def of(self, unit: str) -> tuple[JournalEntry, ...]:
         """Everything in the log of that unit."""
         return tuple(line for line in self._lines if line.unit == unit)
-
-    def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]:
-        """What the service manager did with the unit since that moment, in order. `unit` with its suffix."""
-        return tuple(
-            UnitEvent(line.moment, EVENTS[line.fields["MESSAGE_ID"]])
-            for line in self._lines
-            if line.unit == unit
-            and line.fields.get("MESSAGE_ID", "") in EVENTS
-            and line.moment >= since
-        )
 
 
 def _kept(files: NodeFiles) -> Iterator[JournalEntry]:

@@ -33,15 +33,14 @@ from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, wri
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
-from kubevouch.evidence.approvers import OUR_APPROVER
+from kubevouch.evidence.approvers import OUR_APPROVER, Approver
 from kubevouch.evidence.gather.approvers import gather_approvers
-from kubevouch.evidence.gather.at_once import together
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Measured
-from kubevouch.evidence.snapshot import Approver, is_control_plane
+from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient

@@ -12,7 +12,7 @@ from kubevouch.cli.approver.installation import DEPLOYMENT, ITS_PODS, NAMESPACE,
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, KubevouchError
-from kubevouch.evidence.gather.at_once import of_each
+from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import DEPLOYMENTS, LEASES, PODS, Pod

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.errors import UsageError
-from kubevouch.evidence import our_approver
+from kubevouch.evidence import approvers
 from kubevouch.kube.resources import Resource, applied_resource
 from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.configuration import (
@@ -25,8 +25,8 @@ from kubevouch.policy.sources.configuration import (
 )
 from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of
 
-NAMESPACE: Final = our_approver.NAMESPACE
-DEPLOYMENT: Final = our_approver.NAME
+NAMESPACE: Final = approvers.NAMESPACE
+DEPLOYMENT: Final = approvers.NAME
 ITS_PODS: Final = f"app.kubernetes.io/name={DEPLOYMENT}"
 """The label by which the Deployment selects its pods."""
 

@@ -16,10 +16,10 @@ from kubevouch.cli.common.files import write_whole
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
-from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient

@@ -14,11 +14,10 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.clock import Clock
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
-from kubevouch.evidence.gather.at_once import of_each, together
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, of_each, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError

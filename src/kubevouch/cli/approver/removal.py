@@ -19,7 +19,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
-from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient

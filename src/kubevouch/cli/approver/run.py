@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import terminal_of
+from kubevouch.cli.common.options import terminal_of, which_cluster
 from kubevouch.cli.common.serving import (
     ServerFlags,
-    access,
     listening,
     logging,
     serve_in_cluster,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="The controller itself. Writes.")
-@access
+@which_cluster
 @click.option(
     "-n",
     "--namespace",
@@ -64,7 +63,7 @@ def run(
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
-    from kubevouch.evidence.our_approver import NAMESPACE
+    from kubevouch.evidence.approvers import NAMESPACE
 
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)

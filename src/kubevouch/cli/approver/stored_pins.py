@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kubevouch.cli.approver.installation import NAMESPACE
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.errors import UsageError
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -53,15 +53,10 @@ Entries = Mapping[str, Mapping[str, str | None]]
 
 async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
     """Writes each pin into its shard. Raises UsageError where the approver's namespace is missing."""
-    await write_entries(api, entries_of(pins))
-
-
-def entries_of(pins: Iterable[PinnedNode]) -> Entries:
-    """The entries of these pins."""
-    found: dict[str, dict[str, str | None]] = {}
+    entries: dict[str, dict[str, str | None]] = {}
     for pin in pins:
-        found.setdefault(shard_of(PINS, pin.node), {})[pin.node] = written_pin(pin)
-    return found
+        entries.setdefault(shard_of(PINS, pin.node), {})[pin.node] = written_pin(pin)
+    await write_entries(api, entries)
 
 
 async def write_entries(api: ApiClient, entries: Entries) -> None:

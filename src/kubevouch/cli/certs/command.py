@@ -16,7 +16,7 @@ from kubevouch.cli.common.options import (
 )
 
 if TYPE_CHECKING:
-    from kubevouch.inventory.limits import LifeLimit
+    from kubevouch.inventory.rows import LifeLimit
 
 
 class _LimitText(click.ParamType["LifeLimit"]):
@@ -28,7 +28,7 @@ class _LimitText(click.ParamType["LifeLimit"]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> "LifeLimit":
         """The limit."""
-        from kubevouch.inventory.limits import read_life_limit
+        from kubevouch.inventory.rows import read_life_limit
 
         text = str(value)
         if (found := read_life_limit(text)) is None:
@@ -104,7 +104,7 @@ def command(
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.ssh_choice import asked_ssh
-    from kubevouch.inventory.limits import Limits
+    from kubevouch.inventory.rows import Limits
 
     terminal = terminal_of(ctx)
     limits = Limits(warn, fail)

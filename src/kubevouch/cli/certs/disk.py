@@ -7,13 +7,13 @@ from pathlib import Path
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
-from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.certificates.disks import (
     certificates_on_disk,
     certificates_over_ssh,
     with_disks,
 )
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
+from kubevouch.evidence.gather.inquiry import together
 from kubevouch.evidence.measured import Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Node

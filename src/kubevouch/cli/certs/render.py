@@ -8,12 +8,10 @@ from kubevouch.cli.common.documents import certificate_json, print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates, NotRead
-from kubevouch.inventory.ending import csrs_that_wait, place_of
-from kubevouch.inventory.fleet import state_word
+from kubevouch.inventory.ending import place_of
+from kubevouch.inventory.fleet import all_unread, rows_not_read, state_word, unread_of
 from kubevouch.inventory.kubeadm_tables import expires_text, residual_time
-from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import all_unread, rows_not_read, unread_of
-from kubevouch.inventory.rows import CertificateRow, RowState, rows_of
+from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, rows_of
 
 _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE: None}
 
@@ -62,12 +60,10 @@ def _exit_code(
 def _print_short(
     terminal: Terminal, found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> None:
-    """What reaches a limit, which CSRs wait, and what could not be read: cron mails what is printed, and no exit code."""
+    """What reaches a limit, and what could not be read: cron mails what is printed, and no exit code."""
     for row in rows:
         if limits.concern(row) is not Concern.NONE:
             _print_short_row(terminal, row, limits)
-    for text in csrs_that_wait(rows):
-        terminal.long_line(f"note  {text}", hang=6, colour=Colour.WARNING)
     for each in unread_of(found.not_read, rows, asked_disks=found.asked_disks):
         if each.is_failure:
             terminal.long_line(f"not read  {each.text}", hang=10)

@@ -11,7 +11,15 @@ from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.advice import Advice
 from kubevouch.inventory.ending import Trouble, most_harmful, outlook_of, what_stops
-from kubevouch.inventory.fleet import Outlier, UseSummary, signed_by, state_word, summed_up
+from kubevouch.inventory.fleet import (
+    Outlier,
+    UseSummary,
+    rows_not_read,
+    signed_by,
+    state_word,
+    summed_up,
+    unread_of,
+)
 from kubevouch.inventory.kubeadm_tables import (
     AUTHORITY_COLUMNS,
     LEAF_COLUMNS,
@@ -21,10 +29,8 @@ from kubevouch.inventory.kubeadm_tables import (
     kubeadm_lines,
     residual_time,
 )
-from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import rows_not_read, unread_of
 from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
-from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
 _COLUMNS = (

@@ -6,9 +6,15 @@ from kubevouch import __version__
 from kubevouch.cli.common.documents import certificate_json, print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.diagnose.catalogue import Section, Severity
-from kubevouch.diagnose.conclusion import THEN, Conclusion, conclusions_of, nothing_found
-from kubevouch.diagnose.doctor import Cause, Diagnosis
-from kubevouch.diagnose.finding import Finding, Proof
+from kubevouch.diagnose.doctor import (
+    THEN,
+    Cause,
+    Conclusion,
+    Diagnosis,
+    conclusions_of,
+    nothing_found,
+)
+from kubevouch.diagnose.make import Finding, Proof
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.x509.reasons import TLS_PREFIX

@@ -1,5 +1,6 @@
 """Options that several verbs share."""
 
+import functools
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,35 +59,25 @@ def terminal_of(ctx: click.Context) -> "Terminal":
     return found
 
 
-def ask_sudo_password(function: F) -> F:
-    """The option --ask-sudo-password."""
-    return click.option(
-        "--ask-sudo-password",
-        is_flag=True,
-        help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
-    )(function)
+ask_sudo_password = click.option(
+    "--ask-sudo-password",
+    is_flag=True,
+    help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
+)
 
 
 def via_ssh(reads: str) -> Callable[[F], F]:
     """The options --via, --ssh-config, --ssh-user and --ask-sudo-password. reads: what is read on nodes."""
-
-    def with_ssh(function: F) -> F:
-        return all_of(
-            click.option(
-                "--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."
-            ),
-            click.option(
-                "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
-            ),
-            click.option(
-                "--ssh-user",
-                metavar="USER",
-                help="Log in as USER: root, or somebody who has sudo.",
-            ),
-            ask_sudo_password,
-        )(function)
-
-    return with_ssh
+    return all_of(
+        click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."),
+        click.option(
+            "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
+        ),
+        click.option(
+            "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
+        ),
+        ask_sudo_password,
+    )
 
 
 def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
@@ -130,24 +121,46 @@ def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         terminal.verbose = True
 
 
-def cluster(function: F) -> F:
-    """--kubeconfig, --context: which cluster, in kubectl's words. -v: what it is asked."""
+def which_cluster(function: F) -> F:
+    """--kubeconfig, --context: which cluster, in kubectl's words; a pod needs neither."""
     return all_of(
         click.option(
             "--kubeconfig",
             metavar="FILE",
-            help="Kubeconfig in place of $KUBECONFIG or ~/.kube/config.",
+            help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
         ),
         click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
-        click.option(
-            "-v",
-            "--verbose",
-            is_flag=True,
-            expose_value=False,
-            callback=_be_verbose,
-            help="Show each request to the API server on standard error.",
-        ),
     )(function)
+
+
+def cluster(function: F) -> F:
+    """Which cluster; and -v: what it is asked."""
+    verbose = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_be_verbose,
+        help="Show each request to the API server on standard error.",
+    )
+    return all_of(which_cluster, verbose)(function)
+
+
+def connected(function: Callable[..., int]) -> Callable[..., int]:
+    """`cluster`, of which the verb gets its `terminal` and the `access` that kubectl would use."""
+
+    @functools.wraps(function)
+    def with_access(
+        ctx: click.Context, kubeconfig: str | None, context: str | None, **others: object
+    ) -> int:
+        from kubevouch.cli.common.connect import access_of
+
+        terminal = terminal_of(ctx)
+        access = access_of(terminal, kubeconfig, context)
+        return function(terminal=terminal, access=access, **others)
+
+    verb: Callable[..., int] = with_access
+    return cluster(click.pass_context(verb))
 
 
 allow = click.option(
@@ -172,27 +185,21 @@ service_cidr = click.option(
 )
 
 
-def fail_on(function: F) -> F:
-    """The option --fail-on: the severity from which findings make the exit code 1."""
-    return click.option(
-        "--fail-on",
-        type=click.Choice(["critical", "error", "warning", "info"]),
-        default="error",
-        show_default=True,
-        help="Exit with 1 if there is a finding of this severity or worse.",
-    )(function)
-
-
-def handshake_timeout(function: F) -> F:
-    """The option --timeout, for each kubelet's handshake."""
-    return click.option(
-        "--timeout",
-        type=seconds,
-        default="10s",
-        show_default=True,
-        metavar="DURATION",
-        help="How long to wait for a kubelet's handshake.",
-    )(function)
+fail_on = click.option(
+    "--fail-on",
+    type=click.Choice(["critical", "error", "warning", "info"]),
+    default="error",
+    show_default=True,
+    help="Exit with 1 if there is a finding of this severity or worse.",
+)
+handshake_timeout = click.option(
+    "--timeout",
+    type=seconds,
+    default="10s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to wait for a kubelet's handshake.",
+)
 
 
 def print_role(name: str, who: str) -> Callable[[F], F]:

@@ -126,80 +126,60 @@ class _Level(click.IntRange):
         return int(super().convert(text, param, ctx))
 
 
-def access(function: F) -> F:
-    """--kubeconfig, --context: which cluster; a pod needs neither."""
-    return all_of(
-        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
-        click.option(
-            "--kubeconfig",
-            metavar="FILE",
-            help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
-        ),
-    )(function)
-
-
 def listening(port: int) -> Callable[[F], F]:
     """Flags about the server, by the names that every API server of Kubernetes has for them. port: the default."""
-
-    def with_options(function: F) -> F:
-        return all_of(
-            click.option(
-                "--bind-address",
-                "host",
-                default="0.0.0.0",  # noqa: S104
-                show_default=True,
-                # Written as in a URL, too.
-                callback=lambda _, __, given: given.removeprefix("[").removesuffix("]"),
-            ),
-            click.option(
-                "--secure-port",
-                "port",
-                type=click.IntRange(0, 65535),
-                default=port,
-                show_default=True,
-            ),
-            click.option(
-                "--cert-dir",
-                default="",
-                metavar="FOLDER",
-                help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
-            ),
-            click.option(
-                "--tls-cert-file",
-                "cert_file",
-                default="",
-                metavar="FILE",
-                help="What to serve, leaf first. Read again when it changes.",
-            ),
-            click.option(
-                "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
-            ),
-        )(function)
-
-    return with_options
+    return all_of(
+        click.option(
+            "--bind-address",
+            "host",
+            default="0.0.0.0",  # noqa: S104
+            show_default=True,
+            # Written as in a URL, too.
+            callback=lambda _, __, given: given.removeprefix("[").removesuffix("]"),
+        ),
+        click.option(
+            "--secure-port",
+            "port",
+            type=click.IntRange(0, 65535),
+            default=port,
+            show_default=True,
+        ),
+        click.option(
+            "--cert-dir",
+            default="",
+            metavar="FOLDER",
+            help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
+        ),
+        click.option(
+            "--tls-cert-file",
+            "cert_file",
+            default="",
+            metavar="FILE",
+            help="What to serve, leaf first. Read again when it changes.",
+        ),
+        click.option(
+            "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
+        ),
+    )
 
 
 def logging(more: str) -> Callable[[F], F]:
     """--logging-format and -v. more: what -v shows."""
-
-    def with_options(function: F) -> F:
-        return all_of(
-            click.option(
-                "--logging-format",
-                "form",
-                type=click.Choice(["text", "json"]),
-                default="text",
-                show_default=True,
-            ),
-            click.option(
-                "-v",
-                "--v",
-                "verbosity",
-                type=_Level(0),
-                default=0,
-                metavar="NUMBER",
-                help=f"How much is logged: {more}.",
-            ),
-        )(function)
-
-    return with_options
+    return all_of(
+        click.option(
+            "--logging-format",
+            "form",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+        ),
+        click.option(
+            "-v",
+            "--v",
+            "verbosity",
+            type=_Level(0),
+            default=0,
+            metavar="NUMBER",
+            help=f"How much is logged: {more}.",
+        ),
+    )

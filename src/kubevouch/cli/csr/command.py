@@ -10,11 +10,10 @@ import click
 
 from kubevouch.cli.common.options import (
     allow,
-    cluster,
     cluster_domain,
+    connected,
     output,
     service_cidr,
-    terminal_of,
 )
 from kubevouch.errors import ExitCode, UsageError
 
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.cli.csr.sources import Sources
     from kubevouch.clock import Clock
-    from kubevouch.evidence.policy_evidence import PolicyEvidence
+    from kubevouch.evidence.snapshot import PolicyEvidence
+    from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.kube.resources import CertificateSigningRequest
     from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement
@@ -69,14 +69,12 @@ def command() -> None:
 @command.command(
     "list", short_help="CSRs, what they ask for, and what the policy says. Reads only."
 )
-@cluster
+@connected
 @output("table", "json")
 @allowing
-@click.pass_context
 def list_(
-    ctx: click.Context,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     sources: "Sources",
 ) -> int:
     """CSRs for serving certificates, with what they ask for and what the policy says. Reads only.
@@ -84,15 +82,12 @@ def list_(
     Of a CSR that somebody has decided about it is said who that was, and what the policy says of what it asks for, as
     `explain` does.
     """
-    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, print_next, warn
     from kubevouch.cli.csr.sources import warnings
     from kubevouch.policy.by_hand import judged_by_hand
     from kubevouch.policy.csr import csr_of
-
-    terminal = terminal_of(ctx)
-    access = access_of(terminal, kubeconfig, context)
 
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[CsrJudgement]]":
         evidence = await sources.gather(api, clock)
@@ -125,15 +120,13 @@ def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
 
 @command.command("explain", short_help="One CSR, rule by rule. Reads only.")
 @click.argument("word", metavar="CSR")
-@cluster
+@connected
 @output("table", "json")
 @allowing
-@click.pass_context
 def explain(
-    ctx: click.Context,
     word: str,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     sources: "Sources",
 ) -> int:
     """CSR rule by rule: what was seen, and what would be allowed. Reads only.
@@ -141,15 +134,12 @@ def explain(
     Of a CSR that somebody has decided about it is said who that was, and what
     the policy says of what it asks for.
     """
-    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import serving_csr, warnings
     from kubevouch.policy.by_hand import judged_by_hand, word_that_helps
     from kubevouch.policy.csr import csr_of, requestor_node
-
-    terminal = terminal_of(ctx)
-    access = access_of(terminal, kubeconfig, context)
 
     async def judge(
         api: "ApiClient", clock: "Clock"
@@ -171,7 +161,7 @@ def explain(
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@cluster
+@connected
 @allowing
 @click.option(
     "--credential",
@@ -187,12 +177,10 @@ def explain(
     help="Approve NAME although the approver is installed and has not approved it.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.pass_context
 def approve(
-    ctx: click.Context,
     names: tuple[str, ...],
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     sources: "Sources",
     credential: str,
     all_: bool,
@@ -206,7 +194,6 @@ def approve(
     it, unless it is named and --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
     approval says what was not asked.
     """
-    from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.csr.approve import approve_csrs
 
     if all_ == bool(names):
@@ -218,10 +205,8 @@ def approve(
         )
     if credential and len(set(names)) != 1:
         raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
-    terminal = terminal_of(ctx)
     terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
-    access = access_of(terminal, kubeconfig, context)
     sources = replace(sources, word=replace(sources.word, credential=credential))
     return approve_csrs(
         terminal, access, names, sources, yes=yes, against_approver=against_approver
@@ -230,7 +215,7 @@ def approve(
 
 @command.command("deny", short_help="Deny by name, for good. Writes.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@cluster
+@connected
 @click.option(
     "--reason",
     required=True,
@@ -238,12 +223,10 @@ def approve(
     help="Why, for whoever looks at the CSR later: one line.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.pass_context
 def deny(
-    ctx: click.Context,
     names: tuple[str, ...],
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     reason: str,
     yes: bool,
 ) -> int:
@@ -252,11 +235,8 @@ def deny(
     Seldom what you want: a CSR that is not approved does nothing. A denial cannot be taken back, and the kubelet
     soon sends another CSR. The policy is not asked. What somebody has decided about stays as it is.
     """
-    from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.csr.approve import deny_named
 
-    terminal = terminal_of(ctx)
     terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
-    access = access_of(terminal, kubeconfig, context)
     return deny_named(terminal, access, names, reason, yes=yes)

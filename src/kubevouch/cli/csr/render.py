@@ -7,7 +7,7 @@ from shlex import join, quote
 
 from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
-from kubevouch.diagnose.catalogue.definition import PLAN
+from kubevouch.diagnose.catalogue import PLAN
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.approvers import decided_by
 from kubevouch.evidence.measured import Doubt, DoubtKind

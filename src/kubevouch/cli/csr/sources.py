@@ -6,11 +6,10 @@ from kubevouch.cli.common.allow import check_nodes, network_of, node_values
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
-from kubevouch.evidence.gather.at_once import together
+from kubevouch.evidence.gather.approvers import gather_our_approver
 from kubevouch.evidence.gather.csrs import CLIENT_SIGNER
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.names import gather_policy_evidence
-from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient

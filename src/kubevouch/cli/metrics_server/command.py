@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from kubevouch.cli.common.options import terminal_of
-from kubevouch.cli.common.serving import access
+from kubevouch.cli.common.options import terminal_of, which_cluster
 from kubevouch.cli.metrics_server.flags import GIVEN, MetricsServerFlags, metrics_server_flags
 
 
@@ -26,7 +25,7 @@ class _DropIn(click.Command):
     short_help="Serves the metrics API, from verified kubelets only.",
 )
 @click.argument("words", nargs=-1, metavar="")
-@access
+@which_cluster
 @click.option(
     "--version",
     is_flag=False,

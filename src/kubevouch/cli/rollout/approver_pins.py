@@ -14,8 +14,8 @@ from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.approvers import gather_our_approver
 from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.claims import Claim
 from kubevouch.policy.sources.nodes import PinnedNode

@@ -11,15 +11,14 @@ from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.terminal import Declined, NowhereToWrite, Terminal
 from kubevouch.clock import Clock
-from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
 from kubevouch.diagnose.doctor import diagnose
-from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import Finding
 from kubevouch.diagnose.rules import approving, csrs
 from kubevouch.diagnose.rules.approving import approves_nothing
 from kubevouch.errors import KubevouchError, UsageError
+from kubevouch.evidence.gather.approvers import gather_our_approver
 from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeconfigError, KubeError

@@ -21,7 +21,7 @@ from kubevouch.cli.rollout.ending import leading_on
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import UsageError, nearest
-from kubevouch.evidence.gather.run_holder import gather_run_lease
+from kubevouch.evidence.gather.identity import gather_run_lease
 from kubevouch.evidence.run_holder import SeenLease
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.access import ClusterAccess

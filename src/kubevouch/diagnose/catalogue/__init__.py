@@ -2,13 +2,92 @@
 
 import shlex
 import tomllib
+from enum import StrEnum
 from importlib.resources import files
 from typing import Any
 
 import msgspec
 
 from kubevouch.diagnose.catalogue.codes import CSR_NOT_SERVED, ON_THE_WIRE, Code, Section
-from kubevouch.diagnose.catalogue.definition import CountsIn, FindingDefinition, Severity
+
+
+class Severity(StrEnum):
+    """The severity of a finding. Critical: broken now, or insecure."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """The rank of the severity; 0 is the worst."""
+        return list(Severity).index(self)
+
+    def at_least(self, threshold: "Severity") -> bool:
+        """Whether this severity is at least as bad as the threshold."""
+        return self.rank <= threshold.rank
+
+
+class CountsIn(StrEnum):
+    """The verbs that a finding counts in."""
+
+    DOCTOR = "doctor"
+    VERIFY = "verify"
+    GATE = "gate"
+    """The gates of `apply`, for the one node whose turn it is."""
+
+
+class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a code. `explain` prints it, and docs/findings/ is made from it.
+
+    `cause`, `next` and `by_hand` are templates, as str.format reads them: {title}, {subject} (the first), {subjects}
+    (the first few), {where} (the subjects in brackets, or nothing), and what the rule gives as details.
+    """
+
+    code: Code
+    name: str
+    severity: Severity
+    see: str
+    """What an operator sees."""
+
+    why: str
+    """The reason behind it, in a sentence or two."""
+
+    do: str
+    """What fixes it: a command where there is one."""
+
+    related: tuple[str, ...] = ()
+    """Numbers that others gave it (CIS Kubernetes Benchmark), and upstream issues."""
+
+    counts_in: frozenset[CountsIn] = frozenset({CountsIn.DOCTOR})
+    symptom_of: tuple[Code, ...] = ()
+    """What may be behind it: the first of these that is found about the same subjects."""
+
+    cause_rank: int | None = None
+    """Of several causes the one with the lowest rank is named; None: never named as the cause."""
+
+    cause: str = "{title}{where}."
+    """The sentence after CAUSE."""
+
+    next: tuple[str, ...] = ()
+    """The words of the command after NEXT, written there as one line; if it is empty, `kubevouch explain CODE`."""
+
+    by_hand: str = ""
+    """What only a person can do about it, where the command does not fix it: one sentence."""
+
+    next_of_release: tuple[str, ...] = ()
+    """In place of `next` where Helm has made metrics-server's Deployment ({release}): what writes there otherwise makes the
+    release's next upgrade and rollback fail (Helm 4 applies on the server, where each field has its owner)."""
+
+    by_hand_of_release: str = ""
+    """In place of `by_hand`, with `next_of_release`."""
+
+
+PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
+INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
+"""As a hint: only whoever runs it knows the name of its image."""
+
 
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 """What `symptom_of` may name in place of each code."""

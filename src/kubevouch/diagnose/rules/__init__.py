@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
+from kubevouch.diagnose.make import Finding
 from kubevouch.evidence.snapshot import Evidence
 
 

@@ -1,16 +1,34 @@
-"""KV411 and KV414: who approves CSRs for serving certificates here, as far as can be seen; and why our approver, if it is there, does not."""
+"""KV411, KV412 and KV414: who approves CSRs for serving certificates here, and whose CSRs wait for a decision.
 
-from collections.abc import Iterator
+Of a kubelet that asks, of a run that has its node in hand, of nobody any more, or for names of another node or the cluster.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+import msgspec
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import finding, named
+from kubevouch.diagnose.make import Finding, api_proof, counted, finding, named
 from kubevouch.diagnose.rules import rule
-from kubevouch.evidence.approvers import OUR_APPROVER, LastApproval, last_approval
-from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.snapshot import Approver, Evidence
+from kubevouch.diagnose.rules.wire import is_our_side, is_self_signed, port_states, signed_for
+from kubevouch.evidence.approvers import (
+    OUR_APPROVER,
+    Approver,
+    LastApproval,
+    OurApprover,
+    last_approval,
+)
+from kubevouch.evidence.snapshot import Evidence, PolicyEvidence, Served
+from kubevouch.kube.resources import CertificateSigningRequest
+from kubevouch.outcome import Outcome
+from kubevouch.policy.claims import allowed_names_of, claims_value
+from kubevouch.policy.csr import asked_of, csr_of, requestor_node
+from kubevouch.policy.decide import BELONGING_RULES
+from kubevouch.policy.facts import RuleResult, csr_facts
+from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.sources.configuration import why_unreadable
-from kubevouch.x509 import CertificateKind, classify
+from kubevouch.x509.kinds import NODE_PREFIX
 
 
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
@@ -69,14 +87,8 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
     """Bootstrap is on, all is well, and nobody will approve the next certificate."""
     if not no_approver_is_seen(evidence):
         return
-    trusted = {
-        served.node: leaf
-        for served in evidence.served
-        if served.verdict
-        and served.verdict.trusted
-        and (leaf := served.dialled.leaf)
-        and classify(leaf) is CertificateKind.KUBELET_SERVING
-    }
+    known = {each.node for each in evidence.served if each.is_trusted}
+    trusted = {node: leaf for node, leaf in signed_for(evidence).items() if node in known}
     if not trusted:
         return
     stalls = min(
@@ -103,3 +115,139 @@ def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
         verb = "decides" if len(others) == 1 else "decide"
         title = f"{named(others)} {verb} CSRs beside our approver, which cannot hold what another one approves"
         yield finding(Code.OTHERS_APPROVE_BESIDE_OURS, title, subjects=others)
+
+
+def node_of(csr: CertificateSigningRequest) -> str:
+    """The node that asks."""
+    return csr.spec.username.removeprefix(NODE_PREFIX)
+
+
+def pending_csrs(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
+    """Undecided CSRs by requestor, oldest first."""
+    found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
+    for csr in evidence.csrs.or_else(()):
+        if not csr.status.conditions:
+            found[node_of(csr)].append(csr)
+    return found
+
+
+def newest_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node, decided or not."""
+    return {node_of(csr): csr for csr in evidence.csrs.or_else(())}
+
+
+def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node whose newest nobody has decided about."""
+    newest = newest_csrs(evidence)
+    return {
+        node: found[-1]
+        for node, found in pending_csrs(evidence).items()
+        if newest[node] is found[-1]
+    }
+
+
+def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node that serves an issued certificate and does not claim all that is asked for.
+
+    A kubelet asks for what its Node claims, and asks anew once that has changed (pkg/kubelet/certificate/kubelet.go).
+    """
+    nodes = {each.name: each for each in evidence.nodes.or_else(())}
+    serving = signed_for(evidence)
+    found = {}
+    for name, csr in _undecided(evidence).items():
+        asked, node = asked_of(csr_of(csr)), nodes.get(name)
+        if asked is None or node is None or name not in serving:
+            continue
+        if not all(claims_value(node, value) for value in asked.values):
+            found[name] = csr
+    return found
+
+
+def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each kubelet that waits for an answer to it. Of one that serves we do not know what, it may be left over."""
+    known = {
+        served.node
+        for served, port in zip(evidence.served, port_states(evidence), strict=True)
+        if not is_our_side(served) or port.code is Code.NO_SERVING_CERTIFICATE
+    }
+    asking = known - left_over_csrs(evidence).keys()
+    return {node: csr for node, csr in _undecided(evidence).items() if node in asking}
+
+
+def asking_for_a_run(evidence: Evidence) -> set[str]:
+    """Nodes that a run may have armed and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
+    return {each.node for each in evidence.armed} & _undecided(evidence).keys()
+
+
+def signing_themselves(evidence: Evidence) -> dict[str, Served]:
+    """By node, kubelets that serve a pair of their own making, but for the seed of a run that is under way."""
+    seeded = asking_for_a_run(evidence)
+    return {
+        served.node: served
+        for served in evidence.served
+        if (leaf := served.dialled.leaf) and is_self_signed(leaf) and served.node not in seeded
+    }
+
+
+def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
+    """The newest CSR of each node whose kubelet serves a pair of its own making by now: it has asked for nothing since it started.
+
+    With serverTLSBootstrap a kubelet serves only what was issued to it (pkg/kubelet/kubelet.go), or the seed of a run that has
+    armed the node.
+    """
+    own = signing_themselves(evidence)
+    return {node: csr for node, csr in _undecided(evidence).items() if node in own}
+
+
+@rule(Code.CSR_OUTSIDE_POLICY)
+def outside_policy(evidence: Evidence) -> Iterator[Finding]:
+    """Refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
+    csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
+    refused = outside_policy_csrs(evidence, csrs)
+    proofs = []
+    for request in csrs:
+        if request.name in refused:
+            asked = ", ".join(result.seen for result in refused[request.name])
+            who = requestor_node(csr_of(request)) or request.spec.username
+            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
+    if proofs:
+        what = counted(len(proofs), "pending CSR asks", "pending CSRs ask")
+        title = f"{what} for another node's, or the cluster's own, names or addresses"
+        yield finding(
+            Code.CSR_OUTSIDE_POLICY,
+            title,
+            subjects=[p.subject for p in proofs],
+            proofs=proofs,
+            details={"csr": proofs[0].subject, "asked": proofs[0].seen},
+        )
+
+
+def outside_policy_csrs(
+    evidence: Evidence, csrs: Collection[CertificateSigningRequest]
+) -> dict[str, list[RuleResult]]:
+    """Those of these CSRs that ask for what is another node's or the cluster's, by name, with the rules that say so."""
+    if evidence.names is None or not csrs:
+        return {}
+    indexed = IndexedEvidence(PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names))
+    found = {each.name: _refused(each, indexed, evidence) for each in csrs}
+    return {name: results for name, results in found.items() if results}
+
+
+def _refused(
+    csr: CertificateSigningRequest, indexed: IndexedEvidence, evidence: Evidence
+) -> list[RuleResult]:
+    """What nothing overrides.
+
+    What the node may have by a pin is no attempt: a control-plane node has its API server's address as its own.
+    """
+    asked = csr_of(csr)
+    node = indexed.node(requestor_node(asked) or "")
+    facts = csr_facts(
+        asked, indexed, at=evidence.at, allowed=allowed_names_of(node) if node else None
+    )
+    if not indexed.knows_nodes:
+        # Any of them might be a control plane, with its own endpoint.
+        anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
+        facts = msgspec.structs.replace(facts, reserved=anyones)
+    results = [rule(facts) for rule in BELONGING_RULES]
+    return [r for r in results if r.outcome is Outcome.REFUSE and not r.operator_may_allow]

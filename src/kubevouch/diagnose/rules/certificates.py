@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.finding import Finding, Proof
-from kubevouch.diagnose.make import counted, days, finding, named, wire_proof
+from kubevouch.diagnose.make import Finding, Proof, counted, days, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
+from kubevouch.diagnose.rules.csrs import about_csrs
 from kubevouch.diagnose.rules.metrics_api import distrust
 from kubevouch.diagnose.rules.ports import OVERDUE, life
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
@@ -105,18 +105,10 @@ def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
     }
     stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
     if stuck:
-        nodes = sorted(stuck)
-        yield finding(
-            Code.KUBELET_CLIENT_CSR_STUCK,
-            f"{counted(len(stuck), 'kubelet asks', 'kubelets ask')} for the next client certificate and "
-            f"{'gets' if len(stuck) == 1 else 'get'} none",
-            subjects=nodes,
-            proofs=[
-                Proof(each, _state(stuck[each], evidence), str(evidence.csrs.vantage), evidence.at)
-                for each in nodes
-            ],
-            details={"csr": stuck[nodes[0]].name},
-        )
+        who = counted(len(stuck), "kubelet asks", "kubelets ask")
+        gets = "gets" if len(stuck) == 1 else "get"
+        title = f"{who} for the next client certificate and {gets} none"
+        yield about_csrs(Code.KUBELET_CLIENT_CSR_STUCK, title, stuck, evidence)
 
 
 def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
@@ -125,12 +117,6 @@ def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
     created = csr.metadata.creation_timestamp
     refused = csr.condition("Denied") or csr.condition("Failed")
     return bool(refused) or (created is not None and evidence.at - created > _PATIENCE)
-
-
-def _state(csr: CertificateSigningRequest, evidence: Evidence) -> str:
-    said = csr.status.conditions[-1].type if csr.status.conditions else "Pending"
-    age = days(csr.metadata.creation_timestamp or evidence.at, evidence.at)
-    return f"{csr.name}, {age} old: {said}"
 
 
 @rule(Code.CALLED_SERVER_NOT_TRUSTED)
@@ -185,11 +171,10 @@ _CA_CRITICAL = timedelta(days=30)
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
     """The CA in the bundle of every pod, or that of the front proxy, ends soon or has ended."""
-    inventory = evidence.certificates
     front_proxy = [
         certificate
-        for each in (inventory.found if inventory else ())
-        if each.use is CertificateUse.FRONT_PROXY_CA and (certificate := each.certificate)
+        for each in _found(evidence, {CertificateUse.FRONT_PROXY_CA})
+        if (certificate := each.certificate)
     ]
     trust = evidence.trust.value
     yield from _ca_expiring("the cluster's CA", trust.certificates if trust else (), evidence.at)

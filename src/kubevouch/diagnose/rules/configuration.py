@@ -1,48 +1,26 @@
 """KV5xx: how kubelets are configured, as far as it shows from outside."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import api_proof, counted, finding, wire_proof
+from kubevouch.diagnose.make import Finding, api_proof, counted, finding, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.approving import has_no_approver
+from kubevouch.diagnose.rules.approving import has_no_approver, signing_themselves
 from kubevouch.diagnose.rules.metrics_api import insecure_flags
-from kubevouch.diagnose.rules.waiting_csrs import asking_for_a_run
-from kubevouch.diagnose.rules.wire import is_dark, is_self_signed, port_states
-from kubevouch.evidence.snapshot import Evidence, Served
-from kubevouch.x509 import Certificate, CertificateKind, classify
-
-
-def signing_themselves(evidence: Evidence) -> list[str]:
-    """Nodes whose kubelet serves a pair of its own making: serverTLSBootstrap is off there, or a seed of somebody's is served."""
-    return sorted(served.node for served, _ in _self_signed(evidence))
-
-
-def _self_signed(evidence: Evidence) -> list[tuple[Served, Certificate]]:
-    """Kubelets that serve a pair of their own making, but for the seed of a run that is under way."""
-    seeded = asking_for_a_run(evidence)
-    return [
-        (served, leaf)
-        for served in evidence.served
-        if (leaf := served.dialled.leaf) and is_self_signed(leaf) and served.node not in seeded
-    ]
+from kubevouch.diagnose.rules.wire import is_dark, port_states, signed_for
+from kubevouch.evidence.snapshot import Evidence
 
 
 def bootstrapping(evidence: Evidence) -> list[str]:
     """Nodes on which serverTLSBootstrap is on: what they serve was signed for them, or they have nothing to serve."""
-    return sorted(
-        s.node
-        for s in evidence.served
-        if is_dark(s)
-        or (s.dialled.leaf and classify(s.dialled.leaf) is CertificateKind.KUBELET_SERVING)
-    )
+    dark = {served.node for served in evidence.served if is_dark(served)}
+    return sorted(dark | signed_for(evidence).keys())
 
 
 @rule(Code.BOOTSTRAP_OFF)
 def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
     """Kubelets serve a certificate of their own making."""
-    found = _self_signed(evidence)
+    found = signing_themselves(evidence)
     if not found:
         return
     known, said = evidence.kubelet_config.value, ""
@@ -51,10 +29,11 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
     yield finding(
         Code.BOOTSTRAP_OFF,
         f"serverTLSBootstrap is off on {len(found)} of {counted(len(evidence.served), 'node')}{said}",
-        subjects=[served.node for served, _ in found],
+        subjects=found,
         proofs=[
             wire_proof(served, f"its own CA's certificate, made {leaf.not_before:%Y-%m-%d}")
-            for served, leaf in found
+            for served in found.values()
+            if (leaf := served.dialled.leaf)
         ],
         details={
             "kubelets": counted(
@@ -62,7 +41,7 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
                 "kubelet signs its own certificate",
                 "kubelets sign their own certificates",
             ),
-            "worst": _worst(evidence, {served.node for served, _ in found}),
+            "worst": _worst(evidence, found.keys()),
             "refused": _refused(evidence, len(found)),
             "nobody": _nobody(evidence, len(found)),
         },
@@ -77,7 +56,7 @@ _WORST = {
 }
 
 
-def _worst(evidence: Evidence, nodes: set[str]) -> str:
+def _worst(evidence: Evidence, nodes: Collection[str]) -> str:
     """What is first to be said of these nodes' certificates, besides who signed them."""
     codes = {port.code for port in port_states(evidence) if port.node in nodes}
     for code, (of_one, of_several) in _WORST.items():
@@ -107,7 +86,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
     known = evidence.kubelet_config.value
     if known is None:
         return
-    off, on = signing_themselves(evidence), bootstrapping(evidence)
+    off, on = sorted(signing_themselves(evidence)), bootstrapping(evidence)
     if known.bootstrap and off:
         yield finding(
             Code.CONFIG_MAP_DRIFT,

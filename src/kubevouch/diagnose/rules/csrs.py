@@ -6,37 +6,31 @@ from datetime import datetime, timedelta
 from shlex import quote
 from types import MappingProxyType
 
-from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
-from kubevouch.diagnose.finding import Finding, Proof
-from kubevouch.diagnose.make import api_proof, counted, days, finding, named
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
+from kubevouch.diagnose.make import Finding, Proof, api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
-    running_approvers,
-    unseen_approver,
-)
-from kubevouch.diagnose.rules.outside_policy import outside_policy_csrs
-from kubevouch.diagnose.rules.waiting_csrs import (
     asking_for_a_run,
     left_over_csrs,
     newest_csrs,
     node_of,
+    outside_policy_csrs,
     pending_csrs,
+    running_approvers,
     strange_csrs,
+    unseen_approver,
     waiting_csrs,
 )
-from kubevouch.diagnose.rules.wire import is_dark
-from kubevouch.evidence.approvers import OUR_APPROVER, LastApproval
-from kubevouch.evidence.our_approver import OurApprover
-from kubevouch.evidence.snapshot import Approver, Evidence
+from kubevouch.diagnose.rules.wire import is_dark, signed_for
+from kubevouch.evidence.approvers import OUR_APPROVER, Approver, LastApproval, OurApprover
+from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.sources.configuration import (
     CONFIGURATION,
     CONFIGURATION_KEY,
     why_unreadable,
 )
-from kubevouch.x509 import CertificateKind, classify
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
@@ -46,6 +40,11 @@ _IF_GONE = f"; if it is gone, `kubevouch plan -o plan.json` plans what waits, an
 _MEANWHILE = ". Meanwhile `kubevouch csr approve NAME --against-approver` asks the same policy"
 _KUBECTL = "kubectl -n kubevouch-system"
 _DEPLOYMENT = "deployment/kubevouch-approver"
+_NOT_READY = "look there for what keeps its pods from running; of one that runs, its log says what it lacks, such as a right"
+_NOT_LEADING = (
+    "ask once more, if its pod has just begun: a former leader's Lease is watched for 15 s before it leads. "
+    "Else look there for what its log says, such as a right that lacks"
+)
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
 
@@ -86,7 +85,7 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
         return
     title = f"{counted(len(waiting), 'CSR')} pending, and nothing on this cluster approves {'it' if len(waiting) == 1 else 'them'}"
     details = {"dark": _dark(evidence), "until": _until(waiting, evidence)}
-    yield _about(Code.PENDING_NO_APPROVER, title, waiting, evidence, details)
+    yield about_csrs(Code.PENDING_NO_APPROVER, title, waiting, evidence, details)
 
 
 def _held(
@@ -104,7 +103,7 @@ def _held(
         return
     if ours:
         title = f"our approver runs and holds {counted(len(late), 'pending CSR')}"
-        yield _about(Code.OUR_APPROVER_HOLDS, title, late, evidence)
+        yield about_csrs(Code.OUR_APPROVER_HOLDS, title, late, evidence)
         return
     title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although "
     details = {"approver": names[0], "gone": ""}
@@ -113,7 +112,7 @@ def _held(
     else:
         title += unseen.told(evidence.at)
         details["gone"] = _IF_GONE
-    yield _about(Code.APPROVER_HOLDS, title, late, evidence, details)
+    yield about_csrs(Code.APPROVER_HOLDS, title, late, evidence, details)
 
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
@@ -137,24 +136,23 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
 
 def _where_to_look(ours: OurApprover) -> dict[str, str]:
     """The details of the command that shows more, and of what a person can do."""
+    look, at = "get", "pods,events"
     if ours.decides and (unread := why_unreadable(ours.configuration)):
+        look, at = "edit", f"configmap/{CONFIGURATION}"
         return {
-            "look": "edit",
-            "at": f"configmap/{CONFIGURATION}",
+            "look": look,
+            "at": at,
             "mend": f"correct {CONFIGURATION_KEY} there: {unread.expected}",
         }
     if ours.orphaned:
-        at, mend = "pods,events", f"install it again: `{INSTALL_APPROVER}`"
+        mend = f"install it again: `{INSTALL_APPROVER}`"
     elif not ours.wanted:
         at, mend = "deployment,pods", f"scale it up: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`"
     elif not ours.ready:
-        keeps = "look there for what keeps its pods from running; of one that runs, its log says what it lacks, such as a right"
-        at, mend = "pods,events", f"{keeps}: `{_KUBECTL} logs {_DEPLOYMENT}`"
+        mend = f"{_NOT_READY}: `{_KUBECTL} logs {_DEPLOYMENT}`"
     else:
-        just_begun = "ask once more, if its pod has just begun: a former leader's Lease is watched for 15 s before it leads."
-        log = "Else look there for what its log says, such as a right that lacks"
-        return {"look": "logs", "at": _DEPLOYMENT, "mend": f"{just_begun} {log}{_MEANWHILE}"}
-    return {"look": "get", "at": at, "mend": f"{mend}{_MEANWHILE}"}
+        look, at, mend = "logs", _DEPLOYMENT, _NOT_LEADING
+    return {"look": look, "at": at, "mend": f"{mend}{_MEANWHILE}"}
 
 
 def _dark(evidence: Evidence) -> str:
@@ -168,22 +166,16 @@ def _dark(evidence: Evidence) -> str:
 
 def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     """A sentence about when the first port goes dark that still has a certificate; empty if none has."""
-    nodes = set(waiting)
-    ends = [
-        served.dialled.leaf.not_after
-        for served in evidence.served
-        if served.node in nodes
-        and served.dialled.leaf is not None
-        and classify(served.dialled.leaf) is CertificateKind.KUBELET_SERVING
-        and served.dialled.leaf.not_after > evidence.at
-    ]
+    leaves = signed_for(evidence)
+    ends = [leaves[node].not_after for node in waiting if node in leaves]
+    ends = [each for each in ends if each > evidence.at]
     if not ends:
         return ""
     left = days(evidence.at, min(ends))
     return f" Until {min(ends):%Y-%m-%d} ({left} left) kubelets still serve the old ones; then ports go dark."
 
 
-def _about(
+def about_csrs(
     code: Code,
     title: str,
     found: dict[str, CertificateSigningRequest],
@@ -228,7 +220,7 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
     if looping:
         who = named(sorted(set(map(_denier, looping.values()))))
         title = f"CSRs of {counted(len(looping), 'node')} are denied again and again by {who}"
-        yield _about(Code.DENIED_LOOP, title, looping, evidence, {"approver": who})
+        yield about_csrs(Code.DENIED_LOOP, title, looping, evidence, {"approver": who})
 
 
 def _denier(csr: CertificateSigningRequest) -> str:
@@ -253,7 +245,7 @@ def not_issued(evidence: Evidence) -> Iterator[Finding]:
     }
     if stuck:
         title = f"{counted(len(stuck), 'CSR')} approved and not issued: nobody signs"
-        yield _about(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
+        yield about_csrs(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
 
 
 @rule(Code.SIGNER_REJECTED)
@@ -267,7 +259,7 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
     }
     if failed:
         title = f"the signer rejected {counted(len(failed), 'CSR')}"
-        yield _about(Code.SIGNER_REJECTED, title, failed, evidence)
+        yield about_csrs(Code.SIGNER_REJECTED, title, failed, evidence)
 
 
 @rule(Code.CSR_NEVER_MADE)
@@ -289,24 +281,27 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
     old = [
         r for found in pending_csrs(evidence).values() for r in found if r is not newest[node_of(r)]
     ]
-    if old:
-        title = f"{counted(len(old), 'pending CSR')} superseded by a newer one of the same node"
-        yield finding(Code.SUPERSEDED_CSR, title, subjects=[request.name for request in old])
-    if over := left_over_csrs(evidence):
-        of_nodes = (
-            "is of a node that serves a certificate of its own making"
-            if len(over) == 1
-            else "are of nodes that serve certificates of their own making"
-        )
-        title = f"{counted(len(over), 'pending CSR')} {of_nodes}, so serverTLSBootstrap is off there by now"
-        yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in over.values()])
+    over = left_over_csrs(evidence)
     asked = {node: csr for node, csr in strange_csrs(evidence).items() if node not in over}
     refused = outside_policy_csrs(evidence, asked.values())
-    if strange := [csr for csr in asked.values() if csr.name not in refused]:
-        ask = (
-            "asks for what its Node does not claim"
-            if len(strange) == 1
-            else "ask for what their Nodes do not claim"
-        )
-        title = f"{counted(len(strange), 'pending CSR')} {ask}, so no kubelet asks for that now"
-        yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in strange])
+    strange = [csr for csr in asked.values() if csr.name not in refused]
+    for csrs, one, several, then in (
+        (old, "", "s", " superseded by a newer one of the same node"),
+        (over.values(), *_LEFT_OVER),
+        (strange, *_STRANGE),
+    ):
+        if csrs:
+            title = f"{counted(len(csrs), f'pending CSR{one}', f'pending CSR{several}')}{then}"
+            yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in csrs])
+
+
+_LEFT_OVER = (
+    " is of a node that serves a certificate of its own making",
+    "s are of nodes that serve certificates of their own making",
+    ", so serverTLSBootstrap is off there by now",
+)
+_STRANGE = (
+    " asks for what its Node does not claim",
+    "s ask for what their Nodes do not claim",
+    ", so no kubelet asks for that now",
+)

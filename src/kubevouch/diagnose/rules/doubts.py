@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import counted, finding, named, wire_proof
+from kubevouch.diagnose.make import Finding, counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.metrics_api import distrust
-from kubevouch.diagnose.rules.wire import is_our_side, port_states, surely_unreachable
-from kubevouch.diagnose.rules.youth import awaits_its_endpoint, is_new_to_metrics, only_starting
+from kubevouch.diagnose.rules.wire import (
+    awaits_its_endpoint,
+    is_our_side,
+    only_starting,
+    port_states,
+    surely_unreachable,
+    without_metrics,
+)
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.run_holder import LEASE
 from kubevouch.evidence.snapshot import Evidence
@@ -98,14 +103,7 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
                 Code.TOO_EARLY, "metrics-server has just been started and is not ready yet"
             )
         return
-    if metrics.node_metrics.value is None or available is None:
-        return
-    present = {each.name for each in metrics.node_metrics.value}
-    young = [
-        node.name
-        for node in evidence.nodes.or_else(())
-        if node.ready and node.name not in present and is_new_to_metrics(node, evidence)
-    ]
+    young = without_metrics(evidence, new=True)
     if young:
         title = f"no metrics of {counted(len(young), 'node')} yet: metrics-server needs two scrapes"
         yield finding(Code.TOO_EARLY, title, subjects=young)

@@ -1,15 +1,16 @@
 """KV1xx: the metrics API and metrics-server."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.catalogue.codes import ON_THE_WIRE
-from kubevouch.diagnose.finding import Finding, Proof
 from kubevouch.diagnose.make import (
+    Finding,
+    Proof,
     api_proof,
     counted,
     deployment_of,
@@ -18,17 +19,17 @@ from kubevouch.diagnose.make import (
     pods_of,
 )
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.wire import port_states, strangers
-from kubevouch.diagnose.rules.youth import (
+from kubevouch.diagnose.rules.wire import (
     awaits_its_endpoint,
     current_pods,
-    is_new_to_metrics,
     is_young,
     only_starting,
+    port_states,
+    strangers,
+    without_metrics,
 )
 from kubevouch.evidence.measured import DoubtKind, Vantage
-from kubevouch.evidence.metrics_servers import insecure_words
-from kubevouch.evidence.snapshot import Evidence, MetricsPath
+from kubevouch.evidence.snapshot import Evidence, MetricsPath, insecure_words
 from kubevouch.kube.resources import Pod
 from kubevouch.x509.reasons import TLS_PREFIX
 
@@ -84,7 +85,8 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
     if condition.reason == "MissingEndpoints" and awaits_its_endpoint(evidence):
         return
     details = {**pods_of(evidence), "mend": _mend(code, metrics)}
-    yield finding(code, _TITLES[code](condition.reason, metrics), proofs=[proof], details=details)
+    title = _TITLES[code].format(reason=condition.reason, ready=ready_count(metrics))
+    yield finding(code, title, proofs=[proof], details=details)
 
 
 def _mend(code: Code, metrics: MetricsPath) -> str:
@@ -155,29 +157,16 @@ def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
         )
     if not (metrics.pods.is_known and metrics.deployment.is_known):
         return Code.INCONCLUSIVE
-    seen = metrics.static_pods or metrics.deployment.value
-    return Code.NO_READY_METRICS_SERVER if seen else Code.API_SERVICE_WIRING
+    there = metrics.deployment.value
+    return Code.NO_READY_METRICS_SERVER if there else Code.API_SERVICE_WIRING
 
 
-_TITLES: dict[Code, Callable[[str, MetricsPath], str]] = {
-    Code.API_SERVICE_WIRING: lambda reason, _: f"the metrics APIService leads nowhere: {reason}",
-    Code.NO_READY_METRICS_SERVER: lambda reason, metrics: (
-        f"metrics-server is seen as {static_pods(metrics)}; APIService says {reason}"
-        if metrics.static_pods
-        else f"metrics-server {ready_count(metrics)} ready; APIService says {reason}"
-    ),
-    Code.API_SERVICE_UNREACHABLE: lambda reason, _: f"the metrics APIService fails: {reason}",
-    Code.INCONCLUSIVE: lambda reason, _: (
-        f"APIService says {reason}; whether metrics-server runs could not be told"
-    ),
+_TITLES = {
+    Code.API_SERVICE_WIRING: "the metrics APIService leads nowhere: {reason}",
+    Code.NO_READY_METRICS_SERVER: "metrics-server {ready} ready; APIService says {reason}",
+    Code.API_SERVICE_UNREACHABLE: "the metrics APIService fails: {reason}",
+    Code.INCONCLUSIVE: "APIService says {reason}; whether metrics-server runs could not be told",
 }
-
-
-def static_pods(metrics: MetricsPath) -> str:
-    """What is said of a metrics-server of which only mirror pods are there: nothing in them is believed, nor read."""
-    names, several = metrics.static_pods, len(metrics.static_pods) > 1
-    pods = "static pods only" if several else "a static pod only"
-    return f"{pods} ({named(names, most=3)}), whose state, flags and log are not read, as any node can make such a pod"
 
 
 def ready_count(metrics: MetricsPath) -> str:
@@ -297,7 +286,7 @@ def _unverified(evidence: Evidence) -> list[str]:
 
 
 def _all_pass(evidence: Evidence) -> bool:
-    passing = {each.node for each in evidence.served if each.verdict and each.verdict.trusted}
+    passing = {each.node for each in evidence.served if each.is_trusted}
     nodes = evidence.nodes.value
     return nodes is not None and {node.name for node in nodes if node.ready} <= passing
 
@@ -331,16 +320,8 @@ def insecure_flags(evidence: Evidence) -> list[str]:
 @rule(Code.PARTIAL_METRICS)
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
     """The metrics API answers, and some nodes, or all, are missing from its answer."""
-    found, available = evidence.metrics.node_metrics, evidence.metrics.available
-    if found.value is None or available is None or not available.true:
-        return
-    present = {each.name for each in found.value}
-    nodes = evidence.nodes.or_else(())
-    missing = [
-        node.name
-        for node in nodes
-        if node.ready and node.name not in present and not is_new_to_metrics(node, evidence)
-    ]
+    found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
+    missing = without_metrics(evidence, new=False)
     if missing:
         title = f"no metrics of {len(missing)} of {counted(len(nodes), 'node')}"
         proofs = [api_proof(name, "no NodeMetrics", found) for name in missing]

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import api_proof, counted, days, finding, named
+from kubevouch.diagnose.make import Finding, api_proof, counted, days, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Condition, Lease, Node
@@ -22,7 +21,7 @@ _MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
     """Every node's status is Unknown: the node lifecycle controller has not heard of any kubelet for a while."""
     nodes = evidence.nodes.or_else(())
-    silent = _silent(nodes)
+    silent = {name: each for name, each in _not_ready(evidence).items() if each.status == "Unknown"}
     if not silent or len(silent) < len(nodes):
         return
     since = [each.last_transition_time for each in silent.values() if each.last_transition_time]
@@ -43,11 +42,7 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.NODE_NOT_READY)
 def not_ready(evidence: Evidence) -> Iterator[Finding]:
     """Some nodes are NotReady: their kubelets are silent, or say so themselves."""
-    found = {
-        node.name: condition
-        for node in evidence.nodes.or_else(())
-        if (condition := _ready_condition(node)) is not None and not condition.true
-    }
+    found = _not_ready(evidence)
     if found:
         yield finding(
             Code.NODE_NOT_READY,
@@ -57,16 +52,14 @@ def not_ready(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _silent(nodes: tuple[Node, ...]) -> dict[str, Condition]:
+def _not_ready(evidence: Evidence) -> dict[str, Condition]:
+    """The condition Ready of each node that has one which is not true."""
     return {
         node.name: condition
-        for node in nodes
-        if (condition := _ready_condition(node)) is not None and condition.status == "Unknown"
+        for node in evidence.nodes.or_else(())
+        for condition in node.status.conditions
+        if condition.type == "Ready" and not condition.true
     }
-
-
-def _ready_condition(node: Node) -> Condition | None:
-    return next((each for each in node.status.conditions if each.type == "Ready"), None)
 
 
 def _said(condition: Condition) -> str:

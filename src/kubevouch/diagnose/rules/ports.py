@@ -4,14 +4,22 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import counted, days, deployment_of, finding, named, wire_proof
+from kubevouch.diagnose.make import (
+    Finding,
+    counted,
+    days,
+    deployment_of,
+    finding,
+    named,
+    wire_proof,
+)
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import PortState, port_states, strangers, surely_unreachable
+from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.serving import NOT_COVERED, preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
-from kubevouch.x509 import Certificate, life_used, verify
+from kubevouch.x509 import Certificate, life_used
 
 OVERDUE = 0.92
 """The part of a life after which a certificate should have been replaced: kubelets ask at 70 to 90 % of it."""
@@ -29,32 +37,14 @@ def unreachable(evidence: Evidence) -> Iterator[Finding]:
         yield _on_nodes(Code.KUBELET_UNREACHABLE, title, found)
 
 
-@rule(Code.KUBELET_DOES_NOT_ANSWER)
-def no_answer(evidence: Evidence) -> Iterator[Finding]:
-    """A connection, and no TLS handshake."""
-    if found := _with(evidence, Code.KUBELET_DOES_NOT_ANSWER):
-        who = counted(len(found), "kubelet accepts connections and does", "kubelets accept connections and do")  # fmt: skip
-        yield _on_nodes(Code.KUBELET_DOES_NOT_ANSWER, f"{who} not finish a TLS handshake", found)
-
-
-@rule(Code.NO_SERVING_CERTIFICATE)
-def dark(evidence: Evidence) -> Iterator[Finding]:
-    """The kubelet has no certificate at all."""
-    if found := _with(evidence, Code.NO_SERVING_CERTIFICATE):
-        title = (
-            f"{counted(len(found), 'node')} without a serving certificate (tls: internal error): "
-            "scrapes, logs and exec fail there"
-        )
-        yield _on_nodes(Code.NO_SERVING_CERTIFICATE, title, found)
-
-
 @rule(Code.EXPIRED)
 def expired(evidence: Evidence) -> Iterator[Finding]:
     """The certificate has expired."""
     if found := _with(evidence, Code.EXPIRED):
         ends = sorted(ended for port in found if (ended := port.ended))
         when = f"that expired {_ago(ends, evidence.at)}" if ends else "that has expired"
-        yield _serving(Code.EXPIRED, when, found)
+        who = counted(len(found), "node serves", "nodes serve")
+        yield _on_nodes(Code.EXPIRED, f"{who} a certificate {when}", found)
 
 
 def _ago(ends: list[datetime], at: datetime) -> str:
@@ -67,23 +57,34 @@ def _ago(ends: list[datetime], at: datetime) -> str:
     return f"{last} to {first} ago"
 
 
-_REFUSED = {
-    Code.NO_IP_SANS: "without any IP address",
-    Code.SELF_SIGNED: "of the kubelet's own making",
-    Code.SAN_MISMATCH: "for other names than the one dialled",
-    Code.NOT_YET_VALID: "that is not valid yet",
-    Code.SIGNED_BY_OTHER_CA: "of another CA than the cluster's",
-    Code.OTHER_VERIFICATION_FAILURE: "that does not verify",
+_SERVES = ("node serves a certificate", "nodes serve a certificate")
+_ON_THE_PORT = {
+    Code.KUBELET_DOES_NOT_ANSWER: (
+        "kubelet accepts connections and does",
+        "kubelets accept connections and do",
+        "not finish a TLS handshake",
+    ),
+    Code.NO_SERVING_CERTIFICATE: (
+        "node",
+        "nodes",
+        "without a serving certificate (tls: internal error): scrapes, logs and exec fail there",
+    ),
+    Code.NO_IP_SANS: (*_SERVES, "without any IP address"),
+    Code.SELF_SIGNED: (*_SERVES, "of the kubelet's own making"),
+    Code.SAN_MISMATCH: (*_SERVES, "for other names than the one dialled"),
+    Code.NOT_YET_VALID: (*_SERVES, "that is not valid yet"),
+    Code.SIGNED_BY_OTHER_CA: (*_SERVES, "of another CA than the cluster's"),
+    Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
-"""What is said of a certificate, by the first thing that Go objects to."""
+"""What is said of one port and of several, by the first thing that fails there."""
 
 
-@rule(*_REFUSED)
+@rule(*_ON_THE_PORT)
 def refused(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate does not verify, at the address that is dialled."""
-    for code, what in _REFUSED.items():
+    """No handshake, no certificate, or one that does not verify at the address that is dialled."""
+    for code, (one, several, what) in _ON_THE_PORT.items():
         if found := _with(evidence, code):
-            yield _serving(code, what, found)
+            yield _on_nodes(code, f"{counted(len(found), one, several)} {what}", found)
 
 
 @rule(Code.ROTATION_OVERDUE)
@@ -91,8 +92,10 @@ def overdue(evidence: Evidence) -> Iterator[Finding]:
     """The certificate is trusted and nearly used up."""
     late = [
         (served, leaf)
-        for served in _trusted(evidence)
-        if (leaf := served.dialled.leaf) and life_used(leaf, evidence.at) > OVERDUE
+        for served in evidence.served
+        if served.is_trusted
+        and (leaf := served.dialled.leaf)
+        and life_used(leaf, evidence.at) > OVERDUE
     ]
     if late:
         title = f"{counted(len(late), 'node')} with more than 92 % of the certificate's life used"
@@ -128,17 +131,8 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _trusted(evidence: Evidence) -> Iterator[Served]:
-    return (served for served in evidence.served if served.verdict and served.verdict.trusted)
-
-
 def _with(evidence: Evidence, code: Code) -> list[PortState]:
     return [port for port in port_states(evidence) if port.code == code]
-
-
-def _serving(code: Code, what: str, found: Sequence[PortState]) -> Finding:
-    who = counted(len(found), "node serves", "nodes serve")
-    return _on_nodes(code, f"{who} a certificate {what}", found)
 
 
 def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
@@ -187,23 +181,15 @@ def _types(node: Node) -> list[str]:
 
 def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
     """metrics-server, told this order, would trust what the kubelet presents."""
-    leaf, address = served.dialled.leaf, scraped_address(node, types)
-    if leaf is None or address is None:
+    dialled, address = served.dialled, scraped_address(node, types)
+    if not dialled.chain or address is None:
         return False
-    return verify(
-        leaf,
-        intermediates=served.dialled.chain[1:],
-        roots=trust.certificates,
-        name=address,
-        at=served.dialled.at,
-    ).trusted
+    return verdict_on(dialled.chain, trust.certificates, address, dialled.at).trusted
 
 
 def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
     """The certificate is good for what is dialled now, and would not be for what this order picks."""
-    if served is None or served.verdict is None or not served.verdict.trusted:
-        return False
-    return not _would_do(node, order, served, trust)
+    return served is not None and served.is_trusted and not _would_do(node, order, served, trust)
 
 
 def _advice(order: Sequence[str], spoiled: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The state of each kubelet's port: as dialled from here, else by metrics-server's log.
+"""The state of each kubelet's port: as dialled from here, else by metrics-server's log; and what is too young to be judged.
 
 A node has one code, the first in the order in which Go checks (dates, names, authority, usage): the first failure
 hides the rest.
@@ -6,15 +6,17 @@ hides the rest.
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.finding import Proof
-from kubevouch.diagnose.make import wire_proof
+from kubevouch.diagnose.make import Proof, wire_proof
 from kubevouch.evidence.measured import Vantage
-from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, Served
+from kubevouch.evidence.snapshot import Evidence, LoggedScrapeFailure, MetricsPath, Served
+from kubevouch.kube.resources import Node, Pod
+from kubevouch.kube.resources.pods import PodSpec
 from kubevouch.tls import INTERNAL_ERROR, FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, VerifyReason, classify, misnamed
+from kubevouch.x509.kinds import NODE_PREFIX
 
 _UNREACHABLE = {
     FailureKind.REFUSED,
@@ -85,6 +87,15 @@ def is_self_signed(certificate: Certificate) -> bool:
     return classify(certificate) is CertificateKind.KUBELET_SELF_SIGNED
 
 
+def signed_for(evidence: Evidence) -> dict[str, Certificate]:
+    """By node, what kubelets serve that the signer kubelet-serving has issued."""
+    return {
+        served.node: leaf
+        for served in evidence.served
+        if (leaf := served.dialled.leaf) and classify(leaf) is CertificateKind.KUBELET_SERVING
+    }
+
+
 def is_dark(served: Served) -> bool:
     """The kubelet has no certificate at all: it answers every handshake with alert 80 (pkg/kubelet/kubelet.go)."""
     failure = served.dialled.failure
@@ -148,10 +159,7 @@ def strangers(evidence: Evidence) -> set[str]:
     return {
         served.node
         for served in evidence.served
-        if served.verdict is not None
-        and served.verdict.trusted
-        and served.dialled.leaf is not None
-        and misnamed(served.dialled.leaf, served.node)
+        if served.is_trusted and (leaf := served.dialled.leaf) and misnamed(leaf, served.node)
     }
 
 
@@ -209,3 +217,118 @@ def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
             )
         )
     )
+
+
+_TWO_SCRAPES = timedelta(minutes=2)
+"""Of a metrics-server that looks once a minute (--metric-resolution is 15 s in its manifests)."""
+
+_BACKDATED = timedelta(minutes=5)
+"""kube-controller-manager lets a certificate begin that much before it signs (pkg/controller/certificates/authority)."""
+
+
+def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
+    """Ready nodes of which a metrics API that answers has nothing: those that are too young for that, or the others."""
+    found, available = evidence.metrics.node_metrics.value, evidence.metrics.available
+    if found is None or available is None or not available.true:
+        return []
+    present = {each.name for each in found}
+    return [
+        node.name
+        for node in evidence.nodes.or_else(())
+        if node.ready and node.name not in present and _is_new_to_metrics(node, evidence) is new
+    ]
+
+
+def _is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
+    """The Node, its certificate or a metrics-server that answers is too young, as far as can be told.
+
+    Where its age cannot be told it may be: then metrics that are missing prove nothing.
+    """
+    # What is wrong with its port explains why there are no metrics.
+    if any(port.node == node.name and port.code for port in port_states(evidence)):
+        return False
+    if _is_young(node.metadata.creation_timestamp, evidence.at):
+        return True
+    pods = evidence.metrics.pods
+    if not pods.is_known or any(
+        _is_young(_ready_since(pod), evidence.at) for pod in pods.or_else(())
+    ):
+        return True
+    return _has_new_certificate(node.name, evidence)
+
+
+def _has_new_certificate(node: str, evidence: Evidence) -> bool:
+    served = evidence.served_by(node)
+    leaf = served.dialled.leaf if served is not None else None
+    if leaf is not None:
+        issued = classify(leaf) is CertificateKind.KUBELET_SERVING
+        return issued and _is_young(leaf.not_before + _BACKDATED, evidence.at)
+    if not evidence.csrs.is_known:
+        return True
+    approved = (
+        csr.condition("Approved")
+        for csr in evidence.csrs.or_else(())
+        if csr.spec.username == f"{NODE_PREFIX}{node}"
+    )
+    return any(each and _is_young(each.last_update_time, evidence.at) for each in approved)
+
+
+def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
+    """metrics-server's pods without those of a former roll-out: they are about to be replaced.
+
+    A pod of another command line than its Deployment's (the newest pod's, where that is not known) is one; all count
+    where none has the Deployment's.
+    """
+    pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
+    if not pods:
+        return ()
+    newest = max(pods, key=_made)
+    wanted = _words(deployment.spec.template.spec if deployment is not None else newest.spec)
+    return tuple(pod for pod in pods if _words(pod.spec) == wanted) or pods
+
+
+def _made(pod: Pod) -> float:
+    made = pod.metadata.creation_timestamp
+    return made.timestamp() if made is not None else 0.0
+
+
+def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
+    return tuple((*each.command, *each.args) for each in spec.containers)
+
+
+def only_starting(evidence: Evidence) -> bool:
+    """No metrics-server is ready, and all there is to say of it is that its pods have just been made."""
+    metrics = evidence.metrics
+    pods = current_pods(metrics)
+    if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):
+        return False
+    return all(is_young(pod, evidence.at) for pod in pods) and not any(_waits(pod) for pod in pods)
+
+
+def awaits_its_endpoint(evidence: Evidence) -> bool:
+    """A metrics-server is ready, and each that is has only just become so.
+
+    The EndpointSlice is written after the pod, and the APIService judged after that.
+    """
+    ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
+    return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
+
+
+def is_young(pod: Pod, at: datetime) -> bool:
+    """It was made less than two minutes ago."""
+    return _is_young(pod.metadata.creation_timestamp, at)
+
+
+def _waits(pod: Pod) -> bool:
+    """It has a fault of its own."""
+    waiting = (status.state.waiting for status in pod.status.container_statuses)
+    return any(each is not None and each.reason != "ContainerCreating" for each in waiting)
+
+
+def _ready_since(pod: Pod) -> datetime | None:
+    ready = (each for each in pod.status.conditions if each.type == "Ready" and each.true)
+    return next((each.last_transition_time for each in ready), None)
+
+
+def _is_young(since: datetime | None, at: datetime) -> bool:
+    return since is not None and at - since < _TWO_SCRAPES

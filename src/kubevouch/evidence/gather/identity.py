@@ -1,11 +1,21 @@
-"""Reads the identity of the cluster, and the CA bundle that its pods trust."""
+"""Reads what a cluster is: its identity, the CA bundle that its pods trust, how its next kubelet is configured, and who carries out a run on it."""
 
-from kubevouch.evidence.gather.at_once import together
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
-from kubevouch.evidence.snapshot import ClusterIdentity, TrustedRoots, trusted_roots_of
+from kubevouch.evidence.run_holder import NAME as LEASE_NAME
+from kubevouch.evidence.run_holder import NAMESPACE as LEASE_NAMESPACE
+from kubevouch.evidence.run_holder import SeenLease, seen_in
+from kubevouch.evidence.snapshot import (
+    ClusterIdentity,
+    KubeletConfigMap,
+    TrustedRoots,
+    trusted_roots_of,
+)
+from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CONFIG_MAPS, NAMESPACES
+from kubevouch.kube.resources import CONFIG_MAPS, LEASES, NAMESPACES
+from kubevouch.kubelet.configuration import read_configuration
+from kubevouch.kubelet.document import ProblemKind
 from kubevouch.x509 import X509Error, read_certificates
 
 _ROOT_CA = "kube-root-ca.crt"
@@ -43,3 +53,44 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
     except X509Error as error:
         return Measured(found.vantage, found.at, doubt=Doubt(DoubtKind.FAILED, str(error)))
     return Measured(found.vantage, found.at, trusted_roots_of(certificates))
+
+
+async def gather_run_lease(api: ApiClient) -> SeenLease:
+    """Who carries out a run on this cluster, or did when it was killed, and what it may have left armed.
+
+    Raises:
+        KubeError: the API server does not answer, or does not let us see it: so it is not known.
+    """
+    try:
+        lease = await api.get(LEASES, LEASE_NAME, LEASE_NAMESPACE)
+    except NotFound:
+        return SeenLease()
+    return seen_in(lease, api.server_clock.now())
+
+
+NAME = "kubelet-config"
+NAMESPACE = "kube-system"
+KEY = "kubelet"
+
+
+async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[KubeletConfigMap]:
+    """The ConfigMap that kubeadm created (cmd/kubeadm/app/constants/constants.go); None on a cluster without it."""
+    found = await inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
+    if found.value is None:
+        return Measured(found.vantage, found.at, doubt=found.doubt)
+    text = found.value.data.get(KEY, "")
+    file = read_configuration(text.encode(), f"ConfigMap {NAME}")
+    if file.values is None:
+        doubt = Doubt(DoubtKind.FAILED, f"{file.where}: {file.fatal}")
+        return Measured(found.vantage, found.at, doubt=doubt)
+    return Measured(
+        found.vantage,
+        found.at,
+        KubeletConfigMap(
+            object=found.value,
+            text=text,
+            cluster_domain=file.values.cluster_domain.strip(".").lower(),
+            bootstrap=file.values.server_tls_bootstrap,
+            ignored=tuple(each for each in file.problems if each.kind is ProblemKind.WRONG_CASE),
+        ),
+    )

@@ -1,7 +1,8 @@
-"""Reads facts from the API server; a failure becomes a doubt."""
+"""Reads facts from the API server, several at the same time; a failure becomes a doubt."""
 
-from collections.abc import Awaitable
-from typing import TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
@@ -16,6 +17,7 @@ from kubevouch.kube.errors import (
 )
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Inquiry:
@@ -54,3 +56,26 @@ class Inquiry:
             self._answered = True
             return Measured(Vantage.API_SERVER, at, answer)
         return Measured(Vantage.API_SERVER, at, doubt=doubt)
+
+
+async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Runs all calls at the same time and returns their results in order. The first error cancels the other calls."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def of_each(
+    values: Iterable[V], ask: Callable[[V], Coroutine[Any, Any, T]], *, at_once: int
+) -> list[T]:
+    """Asks of each value, of no more than so many at the same time. Answers and errors as of `together`."""
+    places = asyncio.Semaphore(at_once)
+
+    async def asked(value: V) -> T:
+        async with places:
+            return await ask(value)
+
+    return await together(*map(asked, values))

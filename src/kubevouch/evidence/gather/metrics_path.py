@@ -4,15 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from kubevouch.evidence.gather.at_once import together
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.evidence.metrics_servers import runs_ours
 from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.evidence.snapshot import (
-    METRICS_SERVER_LABELS,
-    METRICS_SERVER_NAMESPACE,
     MetricsPath,
+    place_of,
+    runs_ours,
     scraper_of,
 )
 from kubevouch.kube.io.client import ApiClient
@@ -50,14 +48,13 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     service = await _service(api, inquiry, api_service)
     if service.value is not None and not service.value.spec.selector:
         return _outside(api_service, service, node_metrics)
-    namespace, labels = _place(service)
+    namespace, labels = place_of(service.value)
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     pods, deployments = await together(
         inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
-    static_pods = _mirror_pods(pods)
-    pods = _that_stay(_not_made_by_nodes(pods))
+    pods = _that_count(pods)
     # It was looked for in a guessed place, so not finding it proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
@@ -71,8 +68,6 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         node_metrics=node_metrics,
         is_ours=any(runs_ours(scraper_of(pod)) for pod in pods.or_else(())),
-        # Beside a Deployment that has none just now, a node's own pods say nothing.
-        static_pods=() if pods.value or deployment.value else static_pods,
     )
 
 
@@ -88,22 +83,14 @@ async def with_logs(
     )
 
 
-def _not_made_by_nodes(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """Without mirror pods: any node may create some of its own, with any labels (NodeRestriction), and write what they log."""
-    if pods.value is None:
-        return pods
-    return replace(pods, value=tuple(pod for pod in pods.value if not pod.is_mirror))
+def _that_count(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
+    """Without mirror pods: any node may create some of its own, with any labels (NodeRestriction), and write what they log.
 
-
-def _mirror_pods(pods: Measured[tuple[Pod, ...]]) -> tuple[str, ...]:
-    """The names of those that kubelets have made of files of their own."""
-    return tuple(sorted(pod.name for pod in pods.or_else(()) if pod.is_mirror))
-
-
-def _that_stay(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """Without those that are ending, if others are there: a roll-out is over before the last of them is gone."""
-    staying = tuple(pod for pod in pods.or_else(()) if not pod.is_ending)
-    return replace(pods, value=staying) if staying else pods
+    Nor those that are ending, if others are there: a roll-out is over before the last of them is gone.
+    """
+    own = tuple(pod for pod in pods.or_else(()) if not pod.is_mirror)
+    staying = tuple(pod for pod in own if not pod.is_ending)
+    return pods if pods.value is None else replace(pods, value=staying or own)
 
 
 def _outside(
@@ -115,12 +102,11 @@ def _outside(
 
     The pods of another metrics server that are still there serve nothing.
     """
-    none: Measured[tuple[Pod, ...]] = Measured(Vantage.API_SERVER, service.at, ())
     return MetricsPath(
         api_service=api_service,
         service=service,
         deployment=Measured(Vantage.API_SERVER, service.at),
-        pods=none,
+        pods=Measured(Vantage.API_SERVER, service.at, ()),
         failures=Measured(Vantage.SCRAPER_LOG, service.at, ()),
         denials=Measured(Vantage.SCRAPER_LOG, service.at, ()),
         node_metrics=node_metrics,
@@ -135,12 +121,6 @@ async def _service(
         doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService names a Service")
         return Measured(Vantage.API_SERVER, api_service.at, doubt=doubt)
     return await inquiry.ask(api.get(SERVICES, named.name, named.namespace))
-
-
-def _place(service: Measured[Service]) -> tuple[str, dict[str, str]]:
-    if service.value is not None and service.value.spec.selector:
-        return service.value.namespace, service.value.spec.selector
-    return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
 
 def _is_unread(service: Measured[Service]) -> bool:

@@ -3,18 +3,17 @@
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
-from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.csrs import list_csrs
-from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
+from kubevouch.evidence.gather.identity import gather_kubelet_config
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.names import ClusterNames, kubeadm_names, networks_of
-from kubevouch.evidence.policy_evidence import PolicyEvidence
 from kubevouch.evidence.snapshot import (
     CONTROL_PLANE_LABEL,
     KubeletConfigMap,
+    PolicyEvidence,
     flag_value,
-    is_control_plane,
+    on_control_planes,
 )
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
@@ -69,7 +68,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     virtual |= _by_service(all_services, lambda each: each.addresses)
     external = _by_service(all_services, lambda each: each.spec.external_ips)
     balancers = _by_service(all_services, lambda each: each.load_balancer_addresses)
-    believed = _on_control_planes(static_pods.or_else(()), control_planes.or_else(()))
+    believed = on_control_planes(static_pods.or_else(()), control_planes.or_else(()))
     subnets = [
         *(cidr for each in cidrs.or_else(()) for cidr in each.spec.cidrs),
         *_flags(believed, "service-cluster-ip-range"),
@@ -107,16 +106,6 @@ def _by_service(
         for service in services
         for name in of(service)
     }
-
-
-def _on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
-    """Those of the pods that run on a control plane, by a label that no node can give itself.
-
-    Every node may create pods in kube-system that are called and labelled as an API server's, as long as they are mirror pods
-    of its own (plugin/pkg/admission/noderestriction, admitPodCreate): what stands in their flags is the node's word.
-    """
-    names = {each.name for each in nodes if is_control_plane(each)}
-    return [each for each in pods if each.spec.node_name in names]
 
 
 def _flags(pods: Iterable[Pod], name: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
+from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
@@ -24,7 +25,6 @@ from kubevouch.x509 import (
     X509Error,
     misnamed,
     read_certificates,
-    verify,
 )
 
 _LARGEST = 1024 * 1024
@@ -96,13 +96,7 @@ async def examine(
         probed = await _of_name(api, options, clock)
     if trust is None or not probed.chain:
         return replace(probed, doubt=doubt)
-    verdict = verify(
-        probed.chain[0],
-        intermediates=probed.chain[1:],
-        roots=trust.certificates,
-        name=probed.name,
-        at=clock.now(),
-    )
+    verdict = verdict_on(probed.chain, trust.certificates, probed.name, clock.now())
     asked = bool(probed.node) and verdict.trusted
     wrong = misnamed(probed.chain[0], probed.node) if asked else ""
     return replace(probed, verdict=verdict, misnamed=wrong)

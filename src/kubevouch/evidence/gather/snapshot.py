@@ -4,29 +4,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.approvers import with_ours
-from kubevouch.evidence.gather.approvers import gather_approvers
-from kubevouch.evidence.gather.at_once import together
-from kubevouch.evidence.gather.certificates.whole import (
-    BesideKubelets,
-    all_found,
-    gather_beside_kubelets,
-)
+from kubevouch.evidence.approvers import Approver, OurApprover, with_ours
+from kubevouch.evidence.certificates import FoundPart
+from kubevouch.evidence.gather.approvers import gather_approvers, gather_our_approver
+from kubevouch.evidence.gather.certificates.whole import all_found, gather_beside_kubelets
 from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_for, list_csrs
-from kubevouch.evidence.gather.identity import gather_identity, gather_trust
-from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.gather.kubelet_config import gather_kubelet_config
+from kubevouch.evidence.gather.identity import (
+    gather_identity,
+    gather_kubelet_config,
+    gather_run_lease,
+    gather_trust,
+)
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.metrics_path import path_without_logs, with_logs
 from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.gather.our_approver import gather_our_approver
-from kubevouch.evidence.gather.run_holder import gather_run_lease
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.our_approver import OurApprover
 from kubevouch.evidence.run_holder import SeenLease
 from kubevouch.evidence.serving import preferred_types, targets
-from kubevouch.evidence.snapshot import Approver, Evidence, MetricsPath, Served
+from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
@@ -94,7 +91,7 @@ async def gather(
     found = nodes.or_else(())
     types = preferred_types(path.flags)
     served: tuple[Served, ...]
-    beside: BesideKubelets | None
+    beside: FoundPart | None
     runs: Measured[SeenLease]
     # The API server has logs from kubelets: one that hangs is waited for while all are dialled.
     served, metrics, beside, runs = await together(
@@ -106,10 +103,8 @@ async def gather(
             progress=progress,
         ),
         with_logs(api, inquiry, path, log_timeout),
-        gather_beside_kubelets(
-            api, inquiry, nodes, trust, listed.every, clock=clock, timeout=dial_timeout
-        )
-        if listed.every is not None
+        gather_beside_kubelets(api, inquiry, nodes, trust, clock=clock, timeout=dial_timeout)
+        if with_certificates
         else _nothing(),
         inquiry.ask(gather_run_lease(api)),
     )
@@ -131,7 +126,9 @@ async def gather(
         bootstrap_tokens=tokens,
         run_holder=Measured(runs.vantage, runs.at, seen.holder, runs.doubt),
         armed=seen.armed_among({node.name for node in found}),
-        certificates=all_found(at, nodes, trust, served, beside) if beside else None,
+        certificates=all_found(at, nodes, trust, listed.every, served=served, beside=beside)
+        if beside and listed.every
+        else None,
         client_csrs=csrs_for(CLIENT_SIGNER, listed.every.or_else(())) if listed.every else (),
     )
 

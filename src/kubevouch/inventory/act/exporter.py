@@ -1,9 +1,9 @@
 """The whole exporter: it watches, dials and reads until it is cancelled, and tells what it has seen."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 from prometheus_client import Metric
 
@@ -19,19 +19,31 @@ from kubevouch.inventory.act.instruments import (
 )
 from kubevouch.inventory.act.kubelets import Kubelets
 from kubevouch.inventory.act.other_certificates import OtherCertificates
-from kubevouch.inventory.act.watching import CALLED, ClusterWatches
 from kubevouch.inventory.metrics import families_of
 from kubevouch.inventory.pending_csrs import PendingCsrs, pending_age
+from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest
+from kubevouch.kube.io.watch import Watch
+from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Object, Resource
 from kubevouch.serve.logs import Log
 from kubevouch.serve.probes import NamedCheck
 from kubevouch.serve.server import ServerPart
+
+ObjectT = TypeVar("ObjectT", bound=Object)
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
 """Seconds since Nodes were listed: it does not wait longer for those that do not answer."""
 _STUCK: Final = 120.0
+_GROUP: Final = "admissionregistration.k8s.io"
+_CALLED: Final = (
+    Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", Object),
+    Resource(
+        _GROUP, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", Object
+    ),
+    Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
+)
+"""What the API server calls by a caBundle of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,53 @@ class ExporterSettings:
 
     interval: float = INTERVAL
     timeout: float = 10.0
+
+
+@dataclass(eq=False)
+class _Watches:
+    """Watches that `follow` adds and `run` follows. report: called with the resource and each failure of its watch, which then tries again."""
+
+    api: ApiClient
+    rng: Callable[[], float]
+    report: Callable[[str, KubevouchError], None]
+    listed: dict[str, float] = field(default_factory=dict)
+    """When each resource was listed for the first time, by the monotonic clock."""
+    _heard: dict[str, Callable[[], float]] = field(default_factory=dict)
+    _following: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+
+    def follow(
+        self,
+        resource: Resource[ObjectT],
+        put: Callable[[ObjectT], None],
+        gone: Callable[[str], None],
+    ) -> None:
+        """put: called with an object that is new or has changed; gone: with the name of one that is gone."""
+        name, clock = resource.plural, self.api.server_clock
+        watch = Watch(
+            self.api,
+            resource,
+            clock=clock,
+            rng=self.rng,
+            report=lambda error: self.report(name, error),
+        )
+        self._heard[name] = lambda: watch.heard
+
+        def listed() -> None:
+            self.listed.setdefault(name, clock.monotonic())
+
+        self._following.append(lambda: watch.follow(put, lambda key: gone(key[1]), listed))
+
+    def heard(self) -> Mapping[str, float]:
+        """When each watch that has listed was last sent something, in seconds since 1970."""
+        clock = self.api.server_clock
+        began = clock.now().timestamp() - clock.monotonic()
+        return {name: began + heard() for name, heard in self._heard.items() if name in self.listed}
+
+    async def run(self) -> None:
+        """Follows all of them until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for following in self._following:
+                tasks.create_task(following())
 
 
 class Exporter:
@@ -57,7 +116,6 @@ class Exporter:
         instruments: ExporterInstruments,
         rng: Callable[[], float],
     ) -> None:
-        self._api = api
         self._clock = clock = api.server_clock
         self._log = log
         self._instruments = instruments
@@ -70,21 +128,19 @@ class Exporter:
         )
         self._others = OtherCertificates(
             api,
-            clock,
             nodes=lambda: tuple(self.kubelets.nodes.values()) if self._nodes_are_listed else None,
-            csrs=self._every_csr,
             trust=self.kubelets.trust,
             timeout=settings.timeout,
-            rng=rng,
+            backoff=Backoff(rng),
             report=self._read_failed,
             unread=self._not_read,
         )
-        self._watches = ClusterWatches(api, clock, rng=rng, report=self._watch_failed)
+        self._watches = _Watches(api, rng, self._watch_failed)
         self._watches.follow(NODES, self.kubelets.put, self._node_gone)
         self._watches.follow(CSRS, self._csr, self._csrs.remove)
-        for resource in CALLED:
+        for resource in _CALLED:
             self._watches.follow(resource, self._called, self._called)
-        instruments.measure(self._measured)
+        instruments.registry.register(self)
 
     # What the watches show
 
@@ -99,11 +155,6 @@ class Exporter:
     def _called(self, _: object) -> None:
         """Something that the API server calls has changed."""
         self._others.read_soon()
-
-    async def _every_csr(self) -> tuple[CertificateSigningRequest, ...]:
-        """What the watch has shown, once it has listed. Raises the reason for which it cannot."""
-        await self._watches.until_listed(CSRS.plural)
-        return self._csrs.every
 
     @property
     def _nodes_are_listed(self) -> bool:
@@ -129,13 +180,13 @@ class Exporter:
         listed = self._watches.listed.get(NODES.plural)
         if listed is None:
             return "Nodes were not listed yet"
-        waits = self.kubelets.unasked
+        waits = self.kubelets.plan.unasked
         if waits and self._clock.monotonic() - listed < READY_AFTER:
             return f"{waits} kubelets were not dialled yet"
         return None
 
     def _stuck(self) -> str | None:
-        seconds = max(self.kubelets.silent, self.kubelets.late)
+        seconds = max(self.kubelets.silent, self.kubelets.plan.late)
         return f"no kubelet was dialled for {seconds:.0f} s" if seconds > _STUCK else None
 
     def _watch_failed(self, what: str, error: KubevouchError) -> None:
@@ -155,7 +206,8 @@ class Exporter:
         yield from families_of([*self._others.series, *self.kubelets.series()])
         yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
 
-    def _measured(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Metric]:
+        """Gauges that are read when somebody asks for them: a collector of prometheus_client."""
         kubelets, others, pending = self.kubelets, self._others, self._csrs.pending()
         yield from coverage(len(kubelets.nodes), len(kubelets.results), kubelets.failures())
         yield gauges(

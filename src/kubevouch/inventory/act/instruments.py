@@ -21,7 +21,7 @@ class ExporterInstruments:
     """What is counted from the start of the process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+        self.registry = registry
         self.dials = Counter(
             f"{PREFIX}dials",
             "Handshakes with kubelets by how they ended.",
@@ -55,19 +55,6 @@ class ExporterInstruments:
             self.api_requests.labels(call.verb, call.resource.partition(".")[0], code).inc()
 
         return ended
-
-    def measure(self, collect: Callable[[], Iterable[Metric]]) -> None:
-        """Gauges that are read when somebody asks for them."""
-        self._registry.register(_Measured(collect))
-
-
-class _Measured:
-    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
-        self._collect = collect
-
-    def collect(self) -> Iterable[Metric]:
-        """The families."""
-        return self._collect()
 
 
 def gauge(name: str, about: str, value: float) -> Metric:
@@ -132,11 +119,6 @@ def node_pages(
         "answered_timestamp_seconds",
         "When the kubelet presented a certificate last, in seconds since 1970.",
         ((name, _seconds(each.answered)) for name, each in found),
-    )
-    yield from family(
-        "serving_addresses_missing",
-        "How many of the Node's names and addresses the kubelet's serving certificate lacks.",
-        ((name, each.missing) for name, each in found),
     )
     yield from family(
         "serving_issued_not_served",

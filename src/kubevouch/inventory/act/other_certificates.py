@@ -1,15 +1,16 @@
 """Reads all certificates besides the kubelets' again and again: the authorities, API servers, caBundles and what is behind them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
 from kubevouch.evidence.gather.certificates.authorities import cluster_authorities
-from kubevouch.evidence.gather.certificates.whole import gather_beside_kubelets
+from kubevouch.evidence.gather.certificates.kubelets import clients_of_kubelets, issued_by_csr
+from kubevouch.evidence.gather.certificates.whole import gather_beside_kubelets, roots_of
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Measured, Vantage
@@ -18,7 +19,7 @@ from kubevouch.inventory.metrics import Series, placed, series_of
 from kubevouch.inventory.rows import rows_of
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.kube.resources import CSRS, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
@@ -30,45 +31,29 @@ MOST_ROWS: Final = 20_000
 _MOST_TOLD: Final = 50
 
 
+@dataclass(eq=False)
 class OtherCertificates:
     """What was read last, as series. timeout: seconds for a handshake.
 
-    nodes: returns every Node; None while they were not listed. csrs: returns every CSR, or raises why they are not known.
-    trust: called with the authorities each time.
+    nodes: returns every Node; None while they were not listed. trust: called with the authorities each time.
     unread: called with what should have been read and could not be, once until it was read or there is another reason.
     """
 
-    def __init__(
-        self,
-        api: ApiClient,
-        clock: Clock,
-        *,
-        nodes: Callable[[], tuple[Node, ...] | None],
-        csrs: Callable[[], Awaitable[tuple[CertificateSigningRequest, ...]]],
-        trust: Callable[[TrustedRoots | None], None],
-        timeout: float,
-        rng: Callable[[], float],
-        report: Callable[[KubevouchError], None],
-        unread: Callable[[NotRead], None],
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._nodes = nodes
-        self._csrs = csrs
-        self._trust = trust
-        self._timeout = timeout
-        self._backoff = Backoff(rng)
-        self._report = report
-        self._unread = unread
-        self._told: frozenset[tuple[str, str]] = frozenset()
-        self._changed = asyncio.Event()
-        self.series: tuple[Series, ...] = ()
-        self.not_read = 0
-        """Places that should have been read and could not be."""
-
-        self.left_out = 0
-        """Rows beyond the bound, which have no series."""
-        self.read_at: datetime | None = None
+    api: ApiClient
+    nodes: Callable[[], tuple[Node, ...] | None]
+    trust: Callable[[TrustedRoots], None]
+    timeout: float
+    backoff: Backoff
+    report: Callable[[KubevouchError], None]
+    unread: Callable[[NotRead], None]
+    series: tuple[Series, ...] = ()
+    not_read: int = 0
+    """Places that should have been read and could not be."""
+    left_out: int = 0
+    """Rows beyond the bound, which have no series."""
+    read_at: datetime | None = None
+    _told: frozenset[tuple[str, str]] = frozenset()
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def read_soon(self) -> None:
         """Something has changed."""
@@ -81,18 +66,18 @@ class OtherCertificates:
             try:
                 await self._read()
             except KubevouchError as error:
-                self._report(error)
-                await self._clock.sleep(self._backoff.failed())
+                self.report(error)
+                await self.api.server_clock.sleep(self.backoff.failed())
                 continue
-            self._backoff.succeeded()
-            await self._clock.sleep(_GATHERED)
+            self.backoff.succeeded()
+            await self.api.server_clock.sleep(_GATHERED)
             await self._next()
 
     async def _next(self) -> None:
         """Returns when something has changed, or when it is time anyway."""
         waits = (
             asyncio.ensure_future(self._changed.wait()),
-            asyncio.ensure_future(self._clock.sleep(EVERY - _GATHERED)),
+            asyncio.ensure_future(self.api.server_clock.sleep(EVERY - _GATHERED)),
         )
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -101,19 +86,22 @@ class OtherCertificates:
                 each.cancel()
 
     async def _read(self) -> None:
-        inquiry, at = Inquiry(self._clock), self._clock.now()
-        trust = await gather_trust(self._api, inquiry)
+        clock = self.api.server_clock
+        inquiry, at = Inquiry(clock), clock.now()
+        trust = await gather_trust(self.api, inquiry)
         # One that cannot be read now was good a moment ago.
         if trust.value is not None:
-            self._trust(trust.value)
-        while (listed := self._nodes()) is None:
-            await self._clock.sleep(_UNTIL_LISTED)
+            self.trust(trust.value)
+        while (listed := self.nodes()) is None:
+            await clock.sleep(_UNTIL_LISTED)
         nodes = Measured(Vantage.API_SERVER, at, listed)
-        csrs = await inquiry.ask(self._csrs())
+        csrs = await inquiry.ask(self.api.list_all(CSRS))
+        issued = issued_by_csr(csrs.or_else(()), {each.name for each in listed})
         beside = await gather_beside_kubelets(
-            self._api, inquiry, nodes, trust, csrs, clock=self._clock, timeout=self._timeout
+            self.api, inquiry, nodes, trust, clock=clock, timeout=self.timeout
         )
-        found = FoundPart.of((cluster_authorities(trust), beside.part))
+        clients = clients_of_kubelets(csrs, issued, listed, roots_of(trust))
+        found = FoundPart.of((cluster_authorities(trust), clients, beside))
         rows = rows_of(FoundCertificates(at, found.found, found.not_read))
         self.left_out = max(0, len(rows) - MOST_ROWS)
         # What ends first is first.
@@ -125,5 +113,5 @@ class OtherCertificates:
         self.not_read = len(unread)
         for each in unread[:_MOST_TOLD]:
             if (each.what, each.doubt.text) not in self._told:
-                self._unread(each)
+                self.unread(each)
         self._told = frozenset((each.what, each.doubt.text) for each in unread[:_MOST_TOLD])

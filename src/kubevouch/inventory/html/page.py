@@ -23,14 +23,13 @@ class PageTable(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A paragraph: a word in a tone, directly behind it a text, then a command. proofs: a list below it."""
+    """A paragraph: a word in a tone, directly behind it a text, then a command."""
 
     text: str = ""
     word: str = ""
     tone: str = ""
     code: str = ""
     soft: bool = False
-    proofs: Sequence[str] = ()
 
 
 class Tick(NamedTuple):

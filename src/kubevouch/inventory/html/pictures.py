@@ -6,13 +6,12 @@ from datetime import timedelta
 from math import log1p, log10
 from typing import Final, NamedTuple
 
-from kubevouch.evidence.authority import signing_roots
+from kubevouch.evidence.certificates import signing_roots
 from kubevouch.inventory.fleet import signed_by, state_word
 from kubevouch.inventory.html.page import Box, Chain, Dot, Lane, Tick, Timeline
 from kubevouch.inventory.kubeadm_tables import expires_text
-from kubevouch.inventory.limits import Concern, Limits
 from kubevouch.inventory.purpose import PURPOSES
-from kubevouch.inventory.rows import CertificateRow
+from kubevouch.inventory.rows import CertificateRow, Concern, Limits
 from kubevouch.x509 import duration_text
 
 TONES: Final = {Concern.FAIL: "bad", Concern.WARN: "warn", Concern.NONE: ""}

@@ -15,7 +15,14 @@ from kubevouch.inventory.ending import (
     place_of,
     what_stops,
 )
-from kubevouch.inventory.fleet import UseSummary, signed_by, state_word, summed_up
+from kubevouch.inventory.fleet import (
+    UseSummary,
+    rows_not_read,
+    signed_by,
+    state_word,
+    summed_up,
+    unread_of,
+)
 from kubevouch.inventory.html.page import Cell, Line, PageSection, PageTable, Tile, WebPage
 from kubevouch.inventory.html.pictures import MOST_CHAINS, TONES, chains, timeline
 from kubevouch.inventory.kubeadm_tables import (
@@ -26,9 +33,7 @@ from kubevouch.inventory.kubeadm_tables import (
     is_in_kubeadms_tables,
     residual_time,
 )
-from kubevouch.inventory.limits import Concern, Limits
-from kubevouch.inventory.not_read import rows_not_read, unread_of
-from kubevouch.inventory.rows import CertificateRow, RowState
+from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
 _MOST_ROWS: Final = 50

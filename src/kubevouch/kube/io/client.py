@@ -7,7 +7,16 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from kubevouch.kube.decode import Listed, RawObject, decoded, list_of
+from kubevouch.kube.decode import (
+    AS_TABLE,
+    METADATA_ONLY,
+    Listed,
+    RawObject,
+    RowForm,
+    RowReader,
+    decoded,
+    list_of,
+)
 from kubevouch.kube.errors import BadResponse, Conflict, Gone, ResponseTooLarge
 from kubevouch.kube.io.http_client import APPLICATION_JSON, ATTEMPTS, JSON, HttpClient
 from kubevouch.kube.io.transport import ResponseLimits
@@ -25,7 +34,6 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.certificates import first_condition
 from kubevouch.kube.resources.meta import VersionOnly
-from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, RowForm, RowReader
 
 T = TypeVar("T")
 ObjectT = TypeVar("ObjectT", bound=Object)

@@ -25,6 +25,7 @@ import msgspec
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import Backoff
+from kubevouch.kube.decode import NoSuchColumn, RowForm
 from kubevouch.kube.errors import (
     ApiUnreachable,
     BadResponse,
@@ -38,7 +39,6 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch_lines import WatchLine, watch_lines
 from kubevouch.kube.resources.meta import Object, Resource, VersionOnly
-from kubevouch.kube.tables import NoSuchColumn, RowForm
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 

@@ -7,14 +7,13 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from kubevouch.kube.api_call import api_call
-from kubevouch.kube.decode import decoded
+from kubevouch.kube.decode import AS_TABLE, METADATA_ONLY, NoSuchColumn, RowForm, RowReader, decoded
 from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.http_client import APPLICATION_JSON
 from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.refusals import refusal
 from kubevouch.kube.resources.meta import Narrow, Object, Resource
-from kubevouch.kube.tables import AS_TABLE, METADATA_ONLY, NoSuchColumn, RowForm, RowReader
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 

@@ -176,30 +176,6 @@ class WebhookConfiguration(Object, frozen=True, kw_only=True):
     webhooks: tuple[Webhook, ...] = ()
 
 
-class _WebhookConversion(Narrow, frozen=True, kw_only=True):
-    client_config: ClientConfig | None = None
-
-
-class _Conversion(Narrow, frozen=True, kw_only=True):
-    webhook: _WebhookConversion | None = None
-
-
-class _CrdSpec(Narrow, frozen=True, kw_only=True):
-    conversion: _Conversion | None = None
-
-
-class CustomResourceDefinition(Object, frozen=True, kw_only=True):
-    """A CustomResourceDefinition: who converts between its versions. Its schemas are not kept."""
-
-    spec: _CrdSpec = _CrdSpec()
-
-    @property
-    def converter(self) -> ClientConfig | None:
-        """The webhook that converts; None if no webhook does."""
-        conversion = self.spec.conversion
-        return conversion.webhook.client_config if conversion and conversion.webhook else None
-
-
 _ADMISSION = "admissionregistration.k8s.io"
 
 VALIDATING_WEBHOOKS = Resource(
@@ -215,11 +191,4 @@ MUTATING_WEBHOOKS = Resource(
     "mutatingwebhookconfigurations",
     "MutatingWebhookConfiguration",
     WebhookConfiguration,
-)
-CRDS = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "customresourcedefinitions",
-    "CustomResourceDefinition",
-    CustomResourceDefinition,
 )

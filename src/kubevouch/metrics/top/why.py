@@ -7,8 +7,7 @@ import msgspec
 
 from kubevouch.diagnose.catalogue import Code, Section
 from kubevouch.diagnose.doctor import Diagnosis
-from kubevouch.diagnose.finding import Finding
-from kubevouch.diagnose.make import days
+from kubevouch.diagnose.make import Finding, days
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node, Pod
@@ -83,8 +82,8 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
         return UnknownReason("", f"a new node: {_TWO}", str(Vantage.API_SERVER))
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
     log = "metrics-server's log shows no failure"
-    if evidence.metrics.static_pods:
-        log = "the log of metrics-server, which is a static pod, is not read"
+    if not evidence.metrics.pods.value:
+        log = "no log of a metrics-server is read"
     text = doubt or f"its port answers well from here, and {log}"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 

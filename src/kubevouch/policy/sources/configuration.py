@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import msgspec
 
 from kubevouch.errors import nearest
-from kubevouch.evidence import our_approver
+from kubevouch.evidence import approvers
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Address, Network
 from kubevouch.policy.facts import CsrLimits
@@ -18,8 +18,8 @@ from kubevouch.policy.sources.nodes import Admitted
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text, document_in
 from kubevouch.policy.usable import malformed
 
-CONFIGURATION = our_approver.NAME
-CONFIGURATION_KEY = our_approver.CONFIGURATION_KEY
+CONFIGURATION = approvers.NAME
+CONFIGURATION_KEY = approvers.CONFIGURATION_KEY
 CONFIGURATION_SCHEMA = "kubevouch.approver/1"
 
 _WHERE = f"{CONFIGURATION}, {CONFIGURATION_KEY}"

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from kubevouch import goyaml
-from kubevouch.evidence import our_approver
+from kubevouch.evidence import approvers
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.usable import malformed
 from kubevouch.x509 import printable
@@ -21,7 +21,7 @@ from kubevouch.x509 import printable
 T = TypeVar("T")
 E = TypeVar("E", bound=msgspec.Struct)
 
-PART_OF = our_approver.PART_OF
+PART_OF = approvers.PART_OF
 
 HOLDS = "kubevouch.dev/holds"
 """The label that says what a ConfigMap holds: pins, recorded, configuration, inventory."""

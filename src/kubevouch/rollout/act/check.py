@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubevouch.evidence.gather.at_once import of_each, together
+from kubevouch.evidence.gather.approvers import gather_our_approver
 from kubevouch.evidence.gather.csrs import list_csrs
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, of_each, together
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
-from kubevouch.evidence.gather.our_approver import gather_our_approver
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import TrustedRoots

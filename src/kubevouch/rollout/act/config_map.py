@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kubevouch.evidence.gather.kubelet_config import KEY, NAMESPACE
+from kubevouch.evidence.gather.identity import KEY, NAMESPACE
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.kube.decode import JSON
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from kubevouch.evidence.gather.at_once import of_each, together
+from kubevouch.evidence.gather.inquiry import of_each, together
 from kubevouch.kube.errors import Forbidden, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import ENDPOINT_SLICES, PODS, Narrow, Object, Resource

@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.gather.run_holder import seen_in
 from kubevouch.evidence.run_holder import (
     ARMED,
     LEASE,
@@ -27,6 +26,7 @@ from kubevouch.evidence.run_holder import (
     ArmedNode,
     RunHolder,
     armed_text,
+    seen_in,
 )
 from kubevouch.kube.decode import RawObject
 from kubevouch.kube.errors import (

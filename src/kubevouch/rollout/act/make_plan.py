@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kubevouch.diagnose.catalogue import Code
-from kubevouch.diagnose.catalogue.definition import INSTALL_APPROVER
+from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
     running_approvers,
     unseen_approver,
 )
 from kubevouch.errors import KubevouchError, UsageError, nearest
-from kubevouch.evidence.gather.at_once import of_each
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, of_each
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind

@@ -12,8 +12,7 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.policy_evidence import PolicyEvidence
-from kubevouch.evidence.snapshot import Served, TrustedRoots
+from kubevouch.evidence.snapshot import PolicyEvidence, Served, TrustedRoots
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from kubevouch.kube.resources import (
     CSRS,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.gather.at_once import of_each
+from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.script import ScriptResult

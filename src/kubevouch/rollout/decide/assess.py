@@ -17,16 +17,11 @@ from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
+from kubevouch.rollout.decide.lineup import stratum_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
-from kubevouch.rollout.decide.plan import (
-    ChangeKind,
-    ConfigMapPlan,
-    LeftOut,
-    NodePlan,
-)
+from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import node_problem
-from kubevouch.rollout.decide.strata import stratum_of
 from kubevouch.rollout.errors import LeadsOn
 
 

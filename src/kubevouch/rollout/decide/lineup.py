@@ -10,12 +10,39 @@ import msgspec
 from kubevouch.kube.resources import Node
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 from kubevouch.rollout.decide.recheck import FoundState
-from kubevouch.rollout.decide.strata import Stratum, stratum_of
 
 _MOST = 10
 _SHARE = 10
 """A tenth of the nodes."""
 _SIZES = (1, 2, 5, _MOST)
+
+POOL_LABELS = (
+    "cloud.google.com/gke-nodepool",
+    "doks.digitalocean.com/node-pool",
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "k8s.scaleway.com/pool-name",
+    "karpenter.sh/nodepool",
+    "kops.k8s.io/instancegroup",
+    "kubernetes.azure.com/agentpool",
+    "lke.linode.com/pool-id",
+    "worker.gardener.cloud/pool",
+)
+"""Labels that name a node's pool, each set by who makes the pool. The first that a node has counts."""
+
+
+def stratum_of(node: Node) -> str:
+    """What decides whether a change works on the Node, by its status and its labels: one of those that are alike stands for the others."""
+    info, labels = node.status.node_info, node.metadata.labels
+    kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
+    pool = next((labels[each] for each in POOL_LABELS if labels.get(each)), "")
+    known = (
+        info.os_image,
+        f"kubelet {kubelet}" if kubelet else "",
+        info.architecture,
+        f"pool {pool}" if pool else "",
+    )
+    return ", ".join(filter(None, known)) or "of an unknown kind"
 
 
 class NodeTask(StrEnum):
@@ -41,7 +68,7 @@ class TaskedNode:
     """A node of a run."""
 
     node: str
-    stratum: Stratum
+    stratum: str
     task: NodeTask = NodeTask.CHANGE
     control_plane: bool = False
 
@@ -59,9 +86,9 @@ class Lineup:
         return max(1, min(len(self.nodes) // _SHARE, _MOST))
 
     @cached_property
-    def strata(self) -> Mapping[Stratum, tuple[TaskedNode, ...]]:
+    def strata(self) -> Mapping[str, tuple[TaskedNode, ...]]:
         """The workers that are changed, by stratum; the first of each is its canary, one that is well already if there is one."""
-        found: dict[Stratum, list[TaskedNode]] = {}
+        found: dict[str, list[TaskedNode]] = {}
         for each in self.nodes:
             if not each.control_plane and each.task not in (NodeTask.APPROVE, NodeTask.PUT_BACK):
                 found.setdefault(each.stratum, []).append(each)

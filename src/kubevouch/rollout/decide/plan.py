@@ -15,7 +15,6 @@ from kubevouch.errors import UsageError
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
 from kubevouch.policy.claims import AllowedNames, Claim
-from kubevouch.rollout.decide.strata import UNKNOWN, Stratum
 from kubevouch.rollout.errors import LeadsOn
 
 SCHEMA: Final = "kubevouch.plan/1"
@@ -119,7 +118,7 @@ class NodePlan(msgspec.Struct, frozen=True):
     known_as: str = ""
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 
-    stratum: Stratum = UNKNOWN
+    stratum: str = ""
     """For the order as the plan shows it. A run goes by what its Node says then."""
 
     runs_before: tuple[str, ...] = ()

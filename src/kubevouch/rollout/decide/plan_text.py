@@ -19,7 +19,6 @@ from kubevouch.rollout.decide.plan import (
     Plan,
     PodPlace,
 )
-from kubevouch.rollout.decide.strata import Stratum
 
 EXPECTED = "a file written by `plan` was expected"
 
@@ -27,7 +26,7 @@ _NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _TOKEN = re.compile(r'[{}]|"(?P<text>(?:[^"\\]++|\\.)*+)"(?P<colon>\s*:)?')
 _FIELDS = frozenset(
     name
-    for each in (Plan, NodePlan, LeftOut, ConfigMapPlan, ClusterBinding, PodPlace, Claim, Stratum)
+    for each in (Plan, NodePlan, LeftOut, ConfigMapPlan, ClusterBinding, PodPlace, Claim)
     for name in each.__struct_encode_fields__
 )
 _LONGEST_SEEN = 500

@@ -1,13 +1,15 @@
 """The cluster's own authorities, as the API server tells them; and the client certificate of the kubeconfig in use."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
     NotRead,
+    authority_of,
 )
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import TrustedRoots
@@ -29,12 +31,16 @@ def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
     if trust.value is None:
         assert trust.doubt is not None
         return FoundPart(not_read=(NotRead(f"the cluster CA, {_WHERE}", trust.doubt),))
+    return _each_of(trust, trust.value.certificates, CertificateUse.CLUSTER_CA, _WHERE)
+
+
+def _each_of(
+    told: Measured[Any], certificates: Iterable[Certificate], use: CertificateUse, where: str
+) -> FoundPart:
     return FoundPart(
         tuple(
-            FoundCertificate(
-                CertificateUse.CLUSTER_CA, _WHERE, trust.vantage, trust.at, chain=(each,)
-            )
-            for each in trust.value.certificates
+            FoundCertificate(use, where, told.vantage, told.at, chain=(each,))
+            for each in certificates
         )
     )
 
@@ -51,33 +57,25 @@ def client_authorities(
         return FoundPart(not_read=(NotRead(what, told.doubt),)), ()
     if told.value is None:
         return FoundPart(), ()
-    front_proxy, _ = _of_key(told, told.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
-    clients, trusted = _of_key(told, told.value, _CLIENTS, CertificateUse.CLUSTER_CA)
-    seen = {each.fingerprint for each in known}
+    front_proxy = _of_key(told, told.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
+    clients = _of_key(told, told.value, _CLIENTS, CertificateUse.CLUSTER_CA)
     # All of them if one is new: what it means that one has ended follows from those beside it.
-    is_known = all(
-        each.certificate and each.certificate.fingerprint in seen for each in clients.found
-    )
+    is_known = all(each.certificate in known for each in clients.found)
+    trusted = tuple(each.certificate for each in clients.found if each.certificate)
     return FoundPart((*front_proxy.found, *(() if is_known else clients.found))), trusted
 
 
 def _of_key(
     told: Measured[ConfigMap], value: ConfigMap, key: str, use: CertificateUse
-) -> tuple[FoundPart, tuple[Certificate, ...]]:
+) -> FoundPart:
     text, where = value.data.get(key, ""), f"{_FOR_CLIENTS}, {key}"
     if not text:
-        return FoundPart(), ()
+        return FoundPart()
     try:
-        certificates = read_certificates(text.encode(), where)
+        return _each_of(told, read_certificates(text.encode(), where), use, where)
     except X509Error as error:
         broken = FoundCertificate(use, where, told.vantage, told.at, fault=str(error))
-        return FoundPart((broken,)), ()
-    return FoundPart(
-        tuple(
-            FoundCertificate(use, where, told.vantage, told.at, chain=(each,))
-            for each in certificates
-        )
-    ), certificates
+        return FoundPart((broken,))
 
 
 def certificate_in_use(
@@ -100,24 +98,15 @@ def certificate_in_use(
         return FoundPart((broken,))
     verdict = None
     if clients:
-        verdict = verify(
-            chain[0],
-            intermediates=chain[1:],
-            roots=clients,
-            name="",
-            at=at,
-            usage=ExtKeyUsage.CLIENT,
-        )
-    return FoundPart(
-        (
-            FoundCertificate(
-                CertificateUse.KUBECONFIG,
-                where,
-                Vantage.OWN_FILE,
-                at,
-                chain=chain,
-                authority=authority_of(chain, clients or ca),
-                verdict=verdict,
-            ),
-        )
+        others, use = chain[1:], ExtKeyUsage.CLIENT
+        verdict = verify(chain[0], intermediates=others, roots=clients, name="", at=at, usage=use)
+    found = FoundCertificate(
+        CertificateUse.KUBECONFIG,
+        where,
+        Vantage.OWN_FILE,
+        at,
+        chain=chain,
+        authority=authority_of(chain, clients or ca),
+        verdict=verdict,
     )
+    return FoundPart((found,))

@@ -1,6 +1,6 @@
-"""What the API server calls: aggregated APIs, webhooks and conversions. Their caBundles, and what their pods serve, where they can be reached from here."""
+"""What the API server calls: aggregated APIs and webhooks. Their caBundles, and what their pods serve, where they can be reached from here."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,9 +13,8 @@ from kubevouch.evidence.certificates import (
     NotRead,
     RenewedBy,
 )
-from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.certificates.places import Place, dial_places
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
@@ -30,11 +29,9 @@ from kubevouch.kube.resources import (
     slices_of,
 )
 from kubevouch.kube.resources.network import (
-    CRDS,
     MUTATING_WEBHOOKS,
     VALIDATING_WEBHOOKS,
     ClientConfig,
-    CustomResourceDefinition,
     ServiceReference,
     WebhookConfiguration,
 )
@@ -96,22 +93,6 @@ def callees_of_webhooks(configurations: Iterable[WebhookConfiguration]) -> Itera
             yield Callee(each.name, CertificateUse.WEBHOOK, config, by_cert_manager)
 
 
-def callees_of_conversions(definitions: Iterable[CustomResourceDefinition]) -> Iterator[Callee]:
-    """One for each different call, since an operator's definitions are often converted at one Service."""
-    together: dict[tuple[object, ...], list[CustomResourceDefinition]] = {}
-    for each in definitions:
-        if each.converter is not None:
-            key = (*_same(each.converter), _by_cert_manager(each.metadata))
-            together.setdefault(key, []).append(each)
-    for first, *others in together.values():
-        assert first.converter is not None
-        more = f" and {len(others)} more" if others else ""
-        by_cert_manager = _by_cert_manager(first.metadata)
-        yield Callee(
-            f"{first.name}{more}", CertificateUse.WEBHOOK, first.converter, by_cert_manager
-        )
-
-
 def _same(config: ClientConfig) -> tuple[object, ...]:
     """What two calls have in common that are verified alike: place and bundle, not the path."""
     service = config.service
@@ -153,42 +134,27 @@ _MOST_SERVICES: Final = 100
 _MOST_ADDRESSES: Final = 10
 
 
+_Targets = tuple[tuple[Target, ...], Doubt | None]
+"""Where something is served, and why that is not all."""
+
+
 async def backend_places(
-    api: ApiClient, inquiry: Inquiry, callees: Iterable[Callee], ca: tuple[Certificate, ...]
+    api: ApiClient, inquiry: Inquiry, callees: Sequence[Callee], ca: tuple[Certificate, ...]
 ) -> tuple[tuple[Place, ...], FoundPart]:
     """Where to dial, and what cannot be. ca: the cluster's."""
-    by_service: dict[ServiceReference, list[Callee]] = {}
+    services = dict.fromkeys(each.calls.service for each in callees if each.calls.service)
+    asked = tuple(services)[:_MOST_SERVICES]
+    answers = await together(*(_addresses(api, inquiry, service) for service in asked))
+    by_service: dict[ServiceReference, _Targets] = dict(zip(asked, answers, strict=True))
+    too_many = (), _nothing(f"more than {_MOST_SERVICES} Services")
     places: list[Place] = []
     not_read: list[NotRead] = []
     for each in callees:
         service = each.calls.service
-        if service is not None:
-            by_service.setdefault(service, []).append(each)
-            continue
-        try:
-            target = _of_url(each.calls.url)
-        except ValueError as error:
-            text = f"its URL names nothing that can be dialled: {error}"
-            not_read.append(NotRead(_what(each), Doubt(DoubtKind.FAILED, text)))
-            continue
-        if target is not None:
-            places.append(_place(each, target, ca))
-    asked = list(by_service.items())[:_MOST_SERVICES]
-    answers = await together(*(_addresses(api, inquiry, service) for service, _ in asked))
-    not_read += [
-        NotRead(_what(callee), Doubt(DoubtKind.NOT_ASKED, f"more than {_MOST_SERVICES} Services"))
-        for _, called in list(by_service.items())[_MOST_SERVICES:]
-        for callee in called
-    ]
-    for (service, called), (targets, doubt) in zip(asked, answers, strict=True):
-        for callee in called:
-            places += [_place(callee, each, ca) for each in targets[:_MOST_ADDRESSES]]
-            if doubt is not None:
-                not_read.append(NotRead(_what(callee), doubt))
-            elif len(targets) > _MOST_ADDRESSES:
-                text = f"{len(targets) - _MOST_ADDRESSES} of the {len(targets)} endpoints of Service {_named(service)}"
-                text = f"not dialled: {text}"
-                not_read.append(NotRead(_what(callee), Doubt(DoubtKind.NOT_ASKED, text)))
+        targets, doubt = by_service.get(service, too_many) if service else _of_url(each.calls.url)
+        places += [_place(each, target, ca) for target in targets]
+        if doubt is not None:
+            not_read.append(NotRead(_what(each), doubt))
     return tuple(places), FoundPart(not_read=tuple(not_read))
 
 
@@ -213,16 +179,18 @@ def _place(callee: Callee, target: Target, ca: tuple[Certificate, ...]) -> Place
     )
 
 
-def _of_url(url: str) -> Target | None:
-    """Raises ValueError: the API server takes what Go's net/url takes, such as a port of 99999."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    return Target(host, port=parts.port or 443) if parts.scheme == "https" and host else None
+def _of_url(url: str) -> _Targets:
+    """The API server takes what Go's net/url takes, such as a port of 99999."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 443
+    except ValueError as error:
+        text = f"its URL names nothing that can be dialled: {error}"
+        return (), Doubt(DoubtKind.FAILED, text)
+    return ((Target(host, port=port),) if parts.scheme == "https" and host else ()), None
 
 
-async def _addresses(
-    api: ApiClient, inquiry: Inquiry, reference: ServiceReference
-) -> tuple[tuple[Target, ...], Doubt | None]:
+async def _addresses(api: ApiClient, inquiry: Inquiry, reference: ServiceReference) -> _Targets:
     """The endpoints behind a Service's port, by the name at which the API server verifies them."""
     service: Measured[Service]
     slices: Measured[tuple[EndpointSlice, ...]]
@@ -244,10 +212,11 @@ async def _addresses(
     ports = {each.name for each in service.value.spec.ports if each.port == reference.port}
     found = tuple(dict.fromkeys(_targets(slices.or_else(()), ports, name)))
     if not found:
-        return (), _nothing(
-            f"Service {_named(reference)} has no endpoint for port {reference.port}"
-        )
-    return found, None
+        text = f"Service {_named(reference)} has no endpoint for port {reference.port}"
+        return (), _nothing(text)
+    more = len(found) - _MOST_ADDRESSES
+    text = f"not dialled: {more} of the {len(found)} endpoints of Service {_named(reference)}"
+    return found[:_MOST_ADDRESSES], _nothing(text) if more > 0 else None
 
 
 def _nothing(text: str) -> Doubt:
@@ -273,7 +242,6 @@ _CALLERS: Final[tuple[tuple[Resource[Any], Callable[[Any], Iterator[Callee]]], .
     (API_SERVICES, callees_of_api_services),
     (VALIDATING_WEBHOOKS, callees_of_webhooks),
     (MUTATING_WEBHOOKS, callees_of_webhooks),
-    (CRDS, callees_of_conversions),
 )
 
 

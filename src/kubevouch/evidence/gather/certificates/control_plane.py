@@ -5,16 +5,15 @@ from urllib.parse import urlsplit
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import CertificateUse, FoundPart, NotRead
-from kubevouch.evidence.gather.at_once import together
 from kubevouch.evidence.gather.certificates.authorities import (
     AUTHENTICATION,
     certificate_in_use,
     client_authorities,
 )
 from kubevouch.evidence.gather.certificates.places import Place, dial_places
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
-from kubevouch.evidence.snapshot import flag_value, is_control_plane
+from kubevouch.evidence.snapshot import flag_value, is_control_plane, on_control_planes
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
@@ -112,7 +111,6 @@ _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
 
 _OF_ETCD = frozenset({CertificateKind.ETCD_MEMBER})
 _PODS = "etcd: the pods that say where it listens"
-_ADVERTISED = "kubeadm.kubernetes.io/etcd.advertise-client-urls"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -123,7 +121,7 @@ def etcd_places(
     if pods.doubt is not None:
         return (), FoundPart(not_read=(NotRead(_PODS, pods.doubt),))
     found: dict[tuple[str, int], Place] = {}
-    believed = _believed(pods.or_else(()), nodes)
+    believed = on_control_planes(pods.or_else(()), nodes)
     for each in _places(believed):
         place = (each.target.address, each.target.port)
         if place not in found or not found[place].target.node:
@@ -139,12 +137,6 @@ def etcd_places(
     return (), FoundPart(not_read=(NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text)),))
 
 
-def _believed(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
-    """Those on control planes: any node may make a mirror pod of its own that calls itself etcd's."""
-    names = {each.name for each in nodes if is_control_plane(each)}
-    return [each for each in pods if each.spec.node_name in names]
-
-
 def _is_etcds(pod: Pod) -> bool:
     return pod.metadata.labels.get("component") == "etcd"
 
@@ -153,10 +145,8 @@ def _places(pods: Iterable[Pod]) -> Iterator[Place]:
     for pod in pods:
         node, flags = pod.spec.node_name, _flags(pod)
         if _is_etcds(pod):
-            said = flag_value(flags, "advertise-client-urls") or pod.metadata.annotations.get(
-                _ADVERTISED, ""
-            )
-            yield from _of_urls(said, CertificateUse.ETCD_SERVER, node)
+            clients = flag_value(flags, "advertise-client-urls") or ""
+            yield from _of_urls(clients, CertificateUse.ETCD_SERVER, node)
             peers = flag_value(flags, "initial-advertise-peer-urls") or ""
             yield from _of_urls(peers, CertificateUse.ETCD_PEER, node)
         else:

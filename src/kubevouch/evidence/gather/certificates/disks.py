@@ -1,34 +1,37 @@
 """Reads certificates from the disks of nodes: over ssh by a script that shows no key, or from a file system on this machine."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.authority import authority_of
-from kubevouch.evidence.certificate_files import certificate_files, files_shown
 from kubevouch.evidence.certificates import (
     CertificateUse,
-    FoundCertificate,
     FoundCertificates,
     FoundPart,
     NotRead,
 )
-from kubevouch.evidence.gather.at_once import of_each
-from kubevouch.evidence.gather.certificates.issued import NEITHER_CSR_NOR_DISK, NO_CSR
-from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
+from kubevouch.evidence.gather.certificates.kubelets import NEITHER_CSR_NOR_DISK, NO_CSR
+from kubevouch.evidence.gather.inquiry import of_each
+from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
-from kubevouch.evidence.node_files import NodeFile, NodeFiles, reduced, wanted
-from kubevouch.evidence.node_kubelet import node_name_in
+from kubevouch.evidence.node_files import (
+    NodeFile,
+    NodeFiles,
+    certificate_files,
+    files_shown,
+    node_name_in,
+    reduced,
+    wanted,
+)
 from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 from kubevouch.node.io.tree import FileTree
 from kubevouch.node.transport import NodeTransport, run_on_first_known
 from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
-_SERVED_BY_ETCD: Final = frozenset({CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER})
 _AT_ONCE: Final = 16
 """Sessions side by side. An ssh takes 40 ms of a core and a file; a bastion often has no more than ten unanswered."""
 
@@ -49,21 +52,7 @@ async def certificates_over_ssh(
         progress(f"read the disks of {done} of {len(hosts)} nodes")
         return part
 
-    whole = FoundPart.of(await of_each(hosts, one, at_once=_AT_ONCE))
-    return FoundPart(whole.found, tuple(_summed_up(whole.not_read)))
-
-
-def _summed_up(not_read: Iterable[NotRead]) -> Iterator[NotRead]:
-    """What was not looked for on many nodes, for one reason, is said once: a fleet has many workers."""
-    same: dict[Doubt, list[NotRead]] = {}
-    for each in not_read:
-        if each.doubt.kind is DoubtKind.NOT_ASKED:
-            same.setdefault(each.doubt, []).append(each)
-        else:
-            yield each
-    for first, *others in same.values():
-        more = f" and {len(others)} more" if others else ""
-        yield replace(first, what=f"{first.what}{more}")
+    return FoundPart.of(await of_each(hosts, one, at_once=_AT_ONCE))
 
 
 async def _of_node(
@@ -110,22 +99,25 @@ def _unread(node: str, why: str, shown_by: tuple[str, ...]) -> FoundPart:
 def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
     """An inventory of the cluster and of its nodes' disks, in which nothing stands twice.
 
-    What the disk says of a kubelet's client certificate counts before the CSR that it may have come from. Of a serving
-    certificate that is served, and of the cluster's CA on a worker, the disk says nothing new.
+    What the disk says of a kubelet's client certificate counts before the CSR that it may have come from. Of the cluster's
+    CA on a worker the disk says nothing new.
     """
     on_disk = {(each.use, each.node) for each in disks.found}
-    known = {_key(each) for each in found.found} | {
-        ("", *_key(each)[1:]) for each in found.found if each.use is CertificateUse.CLUSTER_CA
-    }
+    known = {each.certificate for each in found.found if each.use is CertificateUse.CLUSTER_CA}
     others = tuple(
         each
         for each in found.found
-        if each.use is not CertificateUse.KUBELET_CLIENT
-        or each.vantage is Vantage.NODE_DISK
-        or (each.use, each.node) not in on_disk
+        if each.use is not CertificateUse.KUBELET_CLIENT or (each.use, each.node) not in on_disk
     )
     control_planes = {each.node for each in disks.found if each.use is CertificateUse.API_SERVER}
-    new = tuple(each for each in disks.found if not _is_known(each, known, control_planes))
+    new = tuple(
+        each
+        for each in disks.found
+        if each.use is not CertificateUse.CLUSTER_CA
+        or each.node in control_planes
+        or each.fault
+        or each.certificate not in known
+    )
     answered = tuple(
         replace(each, doubt=NEITHER_CSR_NOR_DISK) if each.doubt == NO_CSR else each
         for each in found.not_read
@@ -133,43 +125,10 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
     )
     return FoundCertificates(
         found.at,
-        tuple(_with_signer((*others, *new))),
+        (*others, *new),
         answered + disks.not_read,
         asked_disks=True,
     )
-
-
-def _with_signer(found: Sequence[FoundCertificate]) -> Iterator[FoundCertificate]:
-    """The same; what etcd serves has the authority that has signed it, which only disks show."""
-    roots = tuple(
-        each.certificate
-        for each in found
-        if each.use is CertificateUse.ETCD_CA and each.certificate
-    )
-    for each in found:
-        is_etcds = each.use in _SERVED_BY_ETCD and each.vantage is Vantage.DIALLED
-        word = authority_of(each.chain, roots, CertificateUse.ETCD_CA) if is_etcds else ""
-        yield replace(each, authority=word) if word else each
-
-
-def _key(found: FoundCertificate) -> tuple[str, str, str]:
-    certificate = found.certificate
-    return found.node, found.use, certificate.fingerprint if certificate else ""
-
-
-def _is_known(
-    found: FoundCertificate, known: set[tuple[str, str, str]], control_planes: set[str]
-) -> bool:
-    if found.certificate is None or found.fault:
-        return False
-    if found.use is CertificateUse.KUBELET_SERVING:
-        return _key(found) in known
-    is_workers = found.use is CertificateUse.CLUSTER_CA and found.node not in control_planes
-    return is_workers and ("", *_key(found)[1:]) in known
-
-
-_MOST_ROUNDS = 8
-"""A file names the next: environment, configuration, pair. No node has more than four of them in a row."""
 
 
 def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificates:
@@ -195,11 +154,9 @@ def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificat
 
 def _read(tree: FileTree) -> NodeFiles:
     found: dict[str, NodeFile | None] = {}
-    for _ in range(_MOST_ROUNDS):
-        more = {path: form for path, form in wanted(NodeFiles(found)).items() if path not in found}
-        if not more:
-            break
-        for path, form in more.items():
-            file = tree.read(path, LARGEST_FILE)
-            found[path] = reduced(file, form) if file else None
+    for _ in ("the files that are known", "those that kubeconfigs name"):
+        for path, form in wanted(NodeFiles(found)).items():
+            if path not in found:
+                file = tree.read(path, LARGEST_FILE)
+                found[path] = reduced(file, form) if file else None
     return NodeFiles(found)

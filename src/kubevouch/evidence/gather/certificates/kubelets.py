@@ -1,16 +1,88 @@
-"""The serving certificate of every kubelet, as it answers on the wire, and whether a newer one was issued to it."""
+"""The certificates of kubelets: what each presents on the wire, and the newest that were issued to it, by its CSRs."""
 
-from kubevouch.evidence.authority import authority_of
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
+    IssuedForCsr,
     NotRead,
+    authority_of,
 )
-from kubevouch.evidence.gather.certificates.issued import IssuedByCsr
+from kubevouch.evidence.gather.csrs import SERVING_SIGNER, by_age
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Served, TrustedRoots
-from kubevouch.kube.resources import Node
+from kubevouch.kube.resources import CertificateSigningRequest, Node
+from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
+
+_CLIENT_SIGNERS: Final = frozenset(
+    {"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kube-apiserver-client"}
+)
+NO_CSR: Final = Doubt(
+    DoubtKind.NOT_ASKED, "no CSR of it is left; `kubevouch certs --via ssh` reads the file"
+)
+
+NEITHER_CSR_NOR_DISK: Final = Doubt(
+    DoubtKind.NOT_ASKED, "no CSR of it is left, and no disk has shown it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedByCsr:
+    """The newest certificates that kubelets were issued, by node, as far as the API server still has the CSRs."""
+
+    clients: dict[str, IssuedForCsr] = field(default_factory=dict)
+    serving: dict[str, IssuedForCsr] = field(default_factory=dict)
+
+
+def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
+    """nodes: the names of all Nodes. A certificate that cannot be read does not count."""
+    issued = IssuedByCsr()
+    for csr in sorted((each for each in csrs if each.status.certificate), key=by_age):
+        signer = csr.spec.signer_name
+        by_node = issued.serving if signer == SERVING_SIGNER else issued.clients
+        try:
+            certificate = read_certificates(csr.status.certificate, f"csr {csr.name}")[0]
+        except X509Error:
+            continue
+        node = node_name_of(certificate)
+        if node in nodes and node is not None and signer in {SERVING_SIGNER, *_CLIENT_SIGNERS}:
+            by_node[node] = IssuedForCsr(csr.name, certificate)
+    return issued
+
+
+def clients_of_kubelets(
+    csrs: Measured[tuple[CertificateSigningRequest, ...]],
+    issued: IssuedByCsr,
+    nodes: Iterable[Node],
+    ca: tuple[Certificate, ...],
+) -> FoundPart:
+    """The client certificate of every kubelet, as far as its CSR is left."""
+    if csrs.doubt is not None:
+        what = "client certificates of kubelets: the list of CSRs"
+        return FoundPart(not_read=(NotRead(what, csrs.doubt),))
+    return FoundPart(
+        tuple(
+            FoundCertificate(
+                CertificateUse.KUBELET_CLIENT,
+                f"csr {each.csr}",
+                csrs.vantage,
+                csrs.at,
+                node=node,
+                chain=(each.certificate,),
+                authority=authority_of((each.certificate,), ca),
+            )
+            for node, each in issued.clients.items()
+        ),
+        tuple(
+            NotRead(f"the kubelet's client certificate of {node.name}", NO_CSR, node.name)
+            for node in nodes
+            if node.name not in issued.clients
+        ),
+    )
 
 
 def kubelets_serving(
@@ -53,12 +125,11 @@ def presented_by_kubelet(
         verdict=served.verdict,
         failure=failure.kind if failure else None,
         issued=issued.serving.get(served.node) if issued else None,
-        waiting=issued.waiting.get(served.node, ()) if issued else (),
     )
 
 
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
     """What is trusted is signed by them: of a fleet no signature is looked at twice."""
-    if served.verdict is not None and served.verdict.trusted:
+    if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)
     return authority_of(served.dialled.chain, trust.certificates) if trust else ""

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.authority import authority_of
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
     NotRead,
     RenewedBy,
+    authority_of,
+    verdict_on,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.tls import FailureKind, HandshakeFailure
-from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, hostname_failure, verify
+from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, hostname_failure
 
 _AT_ONCE: Final = 32
 _NO_CONNECTION: Final = frozenset(
@@ -105,13 +106,7 @@ def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
     if leaf is None:
         return None
     if place.roots:
-        return verify(
-            leaf,
-            intermediates=dialled.chain[1:],
-            roots=place.roots,
-            name=name,
-            at=clock.now(),
-        )
+        return verdict_on(dialled.chain, place.roots, name, clock.now())
     return hostname_failure(leaf, name) if place.named else None
 
 

@@ -1,44 +1,27 @@
 """Reads all of a cluster's certificates, what can be read at the same time at the same time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from kubevouch.clock import Clock
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart
-from kubevouch.evidence.gather.at_once import together
-from kubevouch.evidence.gather.certificates.authorities import (
-    cluster_authorities,
-)
+from kubevouch.evidence.gather.certificates.authorities import cluster_authorities
 from kubevouch.evidence.gather.certificates.called import gather_called
 from kubevouch.evidence.gather.certificates.control_plane import gather_control_plane
-from kubevouch.evidence.gather.certificates.issued import (
-    IssuedByCsr,
-    certificates_of_csrs,
+from kubevouch.evidence.gather.certificates.kubelets import (
+    clients_of_kubelets,
     issued_by_csr,
+    kubelets_serving,
 )
-from kubevouch.evidence.gather.certificates.kubelets import kubelets_serving
 from kubevouch.evidence.gather.identity import gather_trust
-from kubevouch.evidence.gather.inquiry import Inquiry
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, targets
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import (
-    CSRS,
-    NODES,
-    CertificateSigningRequest,
-    Node,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class BesideKubelets:
-    """What was read beside the kubelets' ports. issued: what each kubelet got by CSRs."""
-
-    part: FoundPart
-    issued: IssuedByCsr
+from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
+from kubevouch.x509 import Certificate
 
 
 async def gather_certificates(
@@ -71,7 +54,7 @@ async def gather_certificates(
     # Not before an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     served: tuple[Served, ...]
-    beside: BesideKubelets
+    beside: FoundPart
 
     async def kubelets() -> tuple[Served, ...]:
         answered = await gather_served(
@@ -86,23 +69,37 @@ async def gather_certificates(
 
     served, beside = await together(
         kubelets(),
-        gather_beside_kubelets(api, inquiry, nodes, trust, csrs, clock=clock, timeout=timeout),
+        gather_beside_kubelets(api, inquiry, nodes, trust, clock=clock, timeout=timeout),
     )
     progress("")
-    return all_found(at, nodes, trust, served, beside)
+    return all_found(at, nodes, trust, csrs, served=served, beside=beside)
 
 
 def all_found(
     at: datetime,
     nodes: Measured[tuple[Node, ...]],
     trust: Measured[TrustedRoots],
+    csrs: Measured[tuple[CertificateSigningRequest, ...]],
+    *,
     served: tuple[Served, ...],
-    beside: BesideKubelets,
+    beside: FoundPart,
 ) -> FoundCertificates:
-    """The inventory of what was read: the CA, the kubelets that were dialled, and `gather_beside_kubelets`."""
-    kubelets = kubelets_serving(nodes, served, trust.value, beside.issued)
-    whole = FoundPart.of((cluster_authorities(trust), kubelets, beside.part))
+    """The inventory of what was read: the CA, the kubelets, and `gather_beside_kubelets`. csrs: of every signer."""
+    issued = issued_by_csr(csrs.or_else(()), {each.name for each in nodes.or_else(())})
+    whole = FoundPart.of(
+        (
+            cluster_authorities(trust),
+            kubelets_serving(nodes, served, trust.value, issued),
+            clients_of_kubelets(csrs, issued, nodes.or_else(()), roots_of(trust)),
+            beside,
+        )
+    )
     return FoundCertificates(at, whole.found, whole.not_read)
+
+
+def roots_of(trust: Measured[TrustedRoots]) -> tuple[Certificate, ...]:
+    """The cluster's CA; empty where it is not known."""
+    return trust.value.certificates if trust.value else ()
 
 
 async def gather_beside_kubelets(
@@ -110,23 +107,15 @@ async def gather_beside_kubelets(
     inquiry: Inquiry,
     nodes: Measured[tuple[Node, ...]],
     trust: Measured[TrustedRoots],
-    csrs: Measured[tuple[CertificateSigningRequest, ...]],
     *,
     clock: Clock,
     timeout: float,
-) -> BesideKubelets:
-    """What is read while the kubelets are dialled: everything besides what `doctor` has anyway.
-
-    csrs: of every signer.
-    """
-    ca = trust.value.certificates if trust.value else ()
-    known = nodes.or_else(())
-    parts: list[FoundPart] = await together(
-        gather_control_plane(api, inquiry, known, ca, clock=clock, timeout=timeout),
-        gather_called(api, inquiry, ca, clock=clock, timeout=timeout),
-    )
-    issued = issued_by_csr(csrs.or_else(()), {each.name for each in known})
-    return BesideKubelets(
-        FoundPart.of((certificates_of_csrs(csrs, issued, known, ca), *parts)),
-        issued,
+) -> FoundPart:
+    """What is read while the kubelets are dialled: everything besides what `doctor` has anyway."""
+    ca = roots_of(trust)
+    return FoundPart.of(
+        await together(
+            gather_control_plane(api, inquiry, nodes.or_else(()), ca, clock=clock, timeout=timeout),
+            gather_called(api, inquiry, ca, clock=clock, timeout=timeout),
+        )
     )

@@ -1,4 +1,4 @@
-"""Readiness as a kubelet asks for it: with the patience and after the failures that the pod's own probe says."""
+"""Readiness as a kubelet asks for it: as patient, and after as many failures, as the pod's own probe says; and the end of a pod."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -110,3 +110,29 @@ async def test_readiness_is_lost_after_as_many_failures_in_a_row_as_the_probe_sa
 async def test_who_was_never_ready_is_ready_after_one_answer() -> None:
     program = Answers((0, 500), (0, 200))
     assert await seen(program, lambda found: found != [], timeoutSeconds=60) == [True]
+
+
+class TimesOut(Answers):
+    """A program with a request that times out in the moment in which it is cancelled: what comes out is a TimeoutError."""
+
+    runs = 0
+
+    async def run(self, server: PodServer) -> None:
+        self.runs += 1
+        try:
+            await super().run(server)
+        except asyncio.CancelledError:
+            raise TimeoutError("the request") from None
+
+
+async def test_a_program_that_takes_its_cancellation_for_something_else_is_not_started_again() -> (
+    None
+):
+    program = TimesOut()
+    servers = PodServers((program,), SystemClock())
+    servers.state(pod(0), ADDRESS, lambda: None)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(GENEROUS):
+        await servers.stop()
+    assert program.runs == 1
+    assert not servers.ends("u")

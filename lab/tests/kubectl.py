@@ -1,0 +1,103 @@
+"""Real kubectl, and what it needs to talk to an API server of the lab."""
+
+import asyncio
+import base64
+import json
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from kubevouch_lab.apiserver.server import ApiServer
+from kubevouch_lab.apiserver.store import Store
+from tests.support.authority import Authority, Pair
+
+KUBECTL = Path(sys.executable).with_name("kubectl")
+# Generous: two noisy cores.
+PATIENT = 60.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a program printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Served:
+    """A running server, its store, and a folder of kubeconfigs: each is named after its user."""
+
+    server: ApiServer
+    store: Store
+    authority: Authority
+    folder: Path
+
+    async def start(
+        self, *args: str, user: str = "admin", editor: str = "false"
+    ) -> asyncio.subprocess.Process:
+        """kubectl, running. editor: what `kubectl edit` opens."""
+        return await asyncio.create_subprocess_exec(
+            str(KUBECTL),
+            *args,
+            env={
+                "HOME": str(self.folder),
+                "KUBECONFIG": str(self.folder / user),
+                "PATH": "/usr/bin:/bin",
+                "KUBE_EDITOR": editor,
+            },
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def kubectl(self, *args: str, stdin: Any = None, **more: str) -> Ran:
+        """kubectl, to its end. stdin: an object, sent as JSON. more: as of start."""
+        process = await self.start(*args, **more)
+        raw = b"" if stdin is None else json.dumps(stdin).encode()
+        async with asyncio.timeout(PATIENT):
+            out, err = await process.communicate(raw)
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+    async def does(self, *args: str, stdin: Any = None, **more: str) -> str:
+        """What kubectl printed; it must have succeeded."""
+        ran = await self.kubectl(*args, stdin=stdin, **more)
+        assert ran.code == 0, ran
+        return ran.out
+
+    async def ask_showing(
+        self, pair: Pair | None, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        """One request without kubectl, with that client certificate: status and decoded body. headers: `_` for each hyphen."""
+        tls = ssl.create_default_context(cadata=self.authority.pem.decode())
+        if pair is not None:
+            (self.folder / "shown.pem").write_bytes(pair.chain + pair.key)
+            tls.load_cert_chain(self.folder / "shown.pem")
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = self.server.url + path
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, data=body, headers=given, ssl=tls) as answer,
+        ):
+            is_json = answer.content_type == "application/json"
+            return answer.status, await (answer.json() if is_json else answer.text())
+
+    def config(self, name: str, user: Any) -> str:
+        """A kubeconfig by that name."""
+        ca = base64.b64encode(self.authority.pem).decode()
+        cluster = {"server": self.server.url, "certificate-authority-data": ca}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "lab", "cluster": cluster}],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "user"}}],
+            "current-context": "lab",
+        }
+        (self.folder / name).write_text(json.dumps(config))
+        return name
