@@ -23,7 +23,12 @@ from .fleet import (
 )
 from .hostile import Hostile, manifest
 from .lab_cluster import LabNode
-from .told import eventually, kubelet_files, next_lines
+from .told import (
+    ended,
+    eventually,
+    kubelet_files,
+    next_lines,
+)
 
 SERVER = ("digital signature", "server auth")
 
@@ -115,13 +120,11 @@ class Storm:
         with self.turn(node):
             before = kubelet_files(waits)
             for path in (self.path, other):
-                ran = self.fleet.cluster.kubevouch("apply", str(path), "--yes")
-                assert ran.code == 4, ran
+                ran = ended(self.fleet.cluster, 4, "apply", str(path), "--yes")
                 assert f"another run is under way, held by run {run} of " in ran.err, ran
                 [shows] = next_lines(ran)
                 assert shows.startswith(f"kubevouch status {run}"), ran
-                looked = self.fleet.cluster.kubevouch(*shlex.split(shows)[1:])
-                assert looked.code == 1, looked
+                looked = ended(self.fleet.cluster, 1, *shlex.split(shows)[1:])
                 assert f"run {run} of " in " ".join(looked.out.split()), looked
             assert kubelet_files(waits) == before
             self.is_in_hand(node)

@@ -16,7 +16,11 @@ from tests.cli.program import Ran
 from tests.support.self_signed import DatedAuthority
 
 from .cluster import Cluster
-from .told import eventually, names
+from .told import (
+    ended,
+    eventually,
+    names,
+)
 
 _PKI = "/etc/kubernetes/pki"
 _AWAY = "/root/away"
@@ -70,16 +74,14 @@ def test_kubeadms_rows_are_kubeadms_and_the_kubelets_that_it_does_not_show_are_n
     assert len(rows) == 11 + 3 + 2
     assert not any("<invalid>" in row for row in rows)
 
-    found = cluster.kubevouch("certs", "-o", "json")
-    assert found.code == 1, found
+    found = ended(cluster, 1, "certs", "-o", "json")
     assert _ended(found) == names(cluster.nodes)
     told = cluster.kubevouch("certs").out
     for node in cluster.nodes:
         assert node.name.partition(".")[0] in told, told
 
     cluster.state("healthy")
-    mended = cluster.kubevouch("certs", "-o", "json")
-    assert mended.code == 0, mended
+    mended = ended(cluster, 0, "certs", "-o", "json")
     assert _ended(mended) == []
     assert len(_rows(mended, "kubelet-serving")) == len(cluster.nodes)
     assert _same_as_kubeadm(cluster) == rows
@@ -103,15 +105,13 @@ def test_kubelets_that_made_their_own_are_a_warning_and_one_of_a_former_ca_fails
     cluster: Cluster,
 ) -> None:
     cluster.state("no-ip-sans")
-    warned = cluster.kubevouch("certs")
-    assert warned.code == 0, warned
+    warned = ended(cluster, 0, "certs")
     assert "SELF-SIGNED " in warned.out
     assert "OK  " not in warned.out
 
     if not cluster.scenario("wrong-ca"):
         return
-    failed = cluster.kubevouch("certs", "-o", "short")
-    assert failed.code == 1, failed
+    failed = ended(cluster, 1, "certs", "-o", "short")
     [line] = failed.out.splitlines()
     assert line.startswith("fail  kubelet-serving of "), line
     assert ": wrong: x509: certificate signed by unknown authority" in line, line
@@ -129,8 +129,7 @@ def test_bundles_of_webhooks_are_rows_and_what_they_do_not_verify_fails(
     texts = _called(cluster, b64encode(stranger).decode())
     cluster.kubectl("apply", "-f", "-", stdin=texts)
     try:
-        ran = cluster.kubevouch("certs", "-o", "json")
-        assert ran.code == 1, ran
+        ran = ended(cluster, 1, "certs", "-o", "json")
         bundles = {each["where"]: each for each in _rows(ran, "caBundle")}
         bundle = bundles["validatingwebhookconfiguration hook.example.com"]
         assert bundle["concern"] == "warn", bundles

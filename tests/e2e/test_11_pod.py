@@ -16,6 +16,7 @@ from .cluster import Cluster
 from .told import (
     config_map,
     dark_moments,
+    ended,
     eventually,
     gaps,
     kubelet_files,
@@ -45,16 +46,14 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
     configured, began = config_map(cluster), datetime.now(UTC)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
 
-    planned = cluster.kubevouch("plan", "-o", str(path), *_by_pod(cluster, image))
-    assert planned.code == 0, planned
+    ended(cluster, 0, "plan", "-o", str(path), *_by_pod(cluster, image))
     plan = json.loads(path.read_text())
     assert (plan["via"], plan["pods"]) == ("pod", {"namespace": "kube-system", "image": image})
     sources = {each["source"] for node in plan["nodes"] for each in node["addresses"]}
     assert sources == {"the operator says so"}
 
     with cluster.probed(probes):
-        applied = cluster.kubevouch("apply", str(path), "--yes")
-        assert applied.code == 0, applied
+        applied = ended(cluster, 0, "apply", str(path), "--yes")
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
     assert "privileged pods" in applied.err
@@ -64,8 +63,7 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
     print(applied.out, "largest gaps:", gaps(probes, cluster.nodes))
     eventually(lambda: ready_metrics_servers(cluster) == "3/3", "metrics-server")
 
-    undone = cluster.kubevouch("undo", plan["run"], "--yes")
-    assert undone.code == 0, undone
+    ended(cluster, 0, "undo", plan["run"], "--yes")
     assert {node.name: kubelet_files(node) for node in cluster.nodes} == files
     assert config_map(cluster) == configured
     asked = {
@@ -80,10 +78,8 @@ def test_nodes_whose_ports_are_dark_are_approved(
 ) -> None:
     cluster.state("pending")
     path = tmp_path / "plan.json"
-    planned = cluster.kubevouch("plan", "-o", str(path), *_by_pod(cluster, image))
-    assert planned.code == 0, planned
-    applied = cluster.kubevouch("apply", str(path), "--yes")
-    assert applied.code == 0, applied
+    ended(cluster, 0, "plan", "-o", str(path), *_by_pod(cluster, image))
+    ended(cluster, 0, "apply", str(path), "--yes")
     assert all(each["status"].get("certificate") for each in serving_requests(cluster))  # type: ignore[attr-defined]
 
 
@@ -94,8 +90,7 @@ def test_an_address_that_nobody_vouches_for_leaves_its_node_out(
     cluster.state("expired")
     node = cluster.workers[0]
     words = ("--via", "pod", "--image", image, "--nodes", node.name)
-    planned = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *words)
-    assert planned.code == 3, planned
+    planned = ended(cluster, 3, "plan", "-o", str(tmp_path / "plan.json"), *words)
     assert f"--allow {node.name}={node.address}" in planned.out.replace("\n", " ")
 
 
@@ -109,8 +104,7 @@ def test_a_namespace_that_lets_no_privileged_pod_in_is_named_with_what_to_do(
     account = ("get", "serviceaccount", "default", "-n", CLOSED)
     eventually(lambda: cluster.kubectl(*account, check=False).returncode == 0, "an account")
     words = (*_by_pod(cluster, image), "--pod-namespace", CLOSED)
-    planned = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *words)
-    assert planned.code == 3, planned
+    planned = ended(cluster, 3, "plan", "-o", str(tmp_path / "plan.json"), *words)
     said = " ".join(planned.out.split())
     assert "violates PodSecurity" in said
     assert "pod-security.kubernetes.io/enforce" in said

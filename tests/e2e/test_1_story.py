@@ -19,6 +19,7 @@ from .told import (
     KUBELET,
     config_map,
     dark_moments,
+    ended,
     eventually,
     findings,
     gaps,
@@ -62,8 +63,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     log = eventually(lambda: _scrape_failure(cluster), "metrics-server's complaint")
     assert "x509: certificate has expired or is not yet valid" in log
 
-    doctor = cluster.kubevouch("doctor", "-o", "json")
-    assert doctor.code == 1, doctor
+    doctor = ended(cluster, 1, "doctor", "-o", "json")
     assert set(findings(doctor)) == {"KV103", "KV304", "KV501"}, doctor
     assert sorted(findings(doctor)["KV501"]) == names(cluster.nodes)
     told = cluster.kubevouch("doctor").out
@@ -75,8 +75,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
     plan(cluster, path)
     with cluster.probed(probes):
-        applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-        assert applied.code == 0, applied
+        applied = ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
     cluster.kubectl(
@@ -111,10 +110,7 @@ def _the_next_certificates_are_approved(cluster: Cluster, image: str, probes: Pa
     """The end of the story: eleven months after `apply`, while nobody is there but the approver."""
     since = datetime.now(UTC)
     before = _csrs(cluster)
-    installed = cluster.kubevouch(
-        *("approver", "install", "--image", image, "--new-nodes", "hold", "--yes")
-    )
-    assert installed.code == 0, installed
+    ended(cluster, 0, *("approver", "install", "--image", image, "--new-nodes", "hold", "--yes"))
     with cluster.probed(probes):
         cluster.pass_time(335)
         eventually(lambda: all(map(_begins_anew, cluster.nodes)), "the next certificates")
@@ -191,12 +187,10 @@ def test_the_run_can_be_undone_and_is_as_before(cluster: Cluster, tmp_path: Path
     leaf = worker.handshake().leaf
     path = tmp_path / "plan.json"
     made = plan(cluster, path, "--nodes", worker.name)
-    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
+    ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert worker.handshake().leaf != leaf
     assert config_map(cluster) == data  # not all nodes are in the plan
-    undone = cluster.kubevouch("undo", str(made["run"]), "--yes")
-    assert undone.code == 0, undone
+    ended(cluster, 0, "undo", str(made["run"]), "--yes")
     assert kubelet_files(worker) == before
     assert worker.handshake().leaf == leaf
 
@@ -212,10 +206,16 @@ def test_a_plan_shows_one_line_and_changes_nothing(
         content = worker.read(f"{KUBELET}/config.yaml")
         worker.write(f"{KUBELET}/config.yaml", content + bad.encode() + b"\n")
     before = kubelet_files(worker)
-    ran = cluster.kubevouch(
-        "plan", "-o", str(tmp_path / "p.json"), *cluster.ssh_words(), "--nodes", worker.name
+    ran = ended(
+        cluster,
+        0,
+        "plan",
+        "-o",
+        str(tmp_path / "p.json"),
+        *cluster.ssh_words(),
+        "--nodes",
+        worker.name,
     )
-    assert ran.code == 0, ran
     added = [
         line for line in ran.out.splitlines() if line.strip().startswith("+") and "+++" not in line
     ]

@@ -10,6 +10,7 @@ from .told import (
     KUBELET,
     config_map,
     dark_moments,
+    ended,
     eventually,
     findings,
     kubelet_files,
@@ -35,8 +36,7 @@ CASES = {
 def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: str) -> None:
     codes, cause, change = CASES[state]
     cluster.state(state)
-    doctor = cluster.kubevouch("doctor", "-o", "json")
-    assert doctor.code == 1, doctor
+    doctor = ended(cluster, 1, "doctor", "-o", "json")
     assert set(findings(doctor)) - {"KV407"} == codes
     for code in codes - {"KV103"}:
         assert sorted(findings(doctor)[code]) == names(cluster.nodes)
@@ -46,10 +46,8 @@ def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: st
     made = plan(cluster, path)
     assert {each["change"] for each in made["nodes"]} == {change}  # type: ignore[attr-defined]
     before = {node.name: _config_and_start(node) for node in cluster.nodes}
-    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
-    verified = cluster.kubevouch("verify", "--wait", "2m")
-    assert verified.code == 0, verified
+    ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
+    ended(cluster, 0, "verify", "--wait", "2m")
     assert "serverTLSBootstrap: true" in config_map(cluster)
     if change == "approve":  # nothing was written, nothing restarted
         assert {node.name: _config_and_start(node) for node in cluster.nodes} == before
@@ -65,8 +63,7 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     cluster.state("healthy")
-    doctor = cluster.kubevouch("doctor", "-o", "json")
-    assert doctor.code == 0, doctor
+    doctor = ended(cluster, 0, "doctor", "-o", "json")
     assert list(findings(doctor)) == ["KV411"]
     told = cluster.kubevouch("doctor").out
     assert "rotation stalls from 2027-" in told
@@ -113,12 +110,10 @@ def test_a_superseded_request_is_named_and_never_approved(cluster: Cluster, tmp_
     found = findings(cluster.kubevouch("doctor", "-o", "json"))
     [superseded] = found["KV407"]
     assert superseded in old
-    ran = cluster.kubevouch("csr", "approve", superseded, "--yes")
-    assert ran.code == 1, ran
+    ran = ended(cluster, 1, "csr", "approve", superseded, "--yes")
     assert "newest" in ran.out
     path = tmp_path / "plan.json"
     plan(cluster, path, "--nodes", worker.name)
-    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
+    ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
     left = next(e for e in serving_requests(cluster) if e["metadata"]["name"] == superseded)  # type: ignore[index]
     assert not left["status"]

@@ -12,7 +12,12 @@ from cryptography.hazmat.primitives import hashes
 from .cluster import Cluster
 from .hostile import Hostile, manifest
 from .thief import Thief
-from .told import eventually, names, serving_requests
+from .told import (
+    ended,
+    eventually,
+    names,
+    serving_requests,
+)
 
 CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
@@ -50,8 +55,7 @@ def test_what_passes_is_approved_and_what_is_held_can_be_denied(
     kubeconfig = cluster.node_kubeconfig(thief, tmp_path)
     cluster.kubectl("create", "-f", "-", stdin=body, kubeconfig=kubeconfig)
     try:
-        ran = cluster.kubevouch("csr", "approve", "--all", "--yes")
-        assert ran.code == 1, ran
+        ran = ended(cluster, 1, "csr", "approve", "--all", "--yes")
         honest = [node for node in cluster.nodes if node.name != thief.name]
         assert _approved_nodes(cluster) == names(honest), ran
         assert "foreign-addresses (ForeignAddress)" in ran.out
@@ -64,8 +68,7 @@ def test_what_passes_is_approved_and_what_is_held_can_be_denied(
             "--reason",
             "the other worker's address",
         )
-        denied = cluster.kubevouch(*words)
-        assert denied.code == 0, denied
+        ended(cluster, 0, *words)
         assert "Denied" in cluster.kubectl("get", "csr", "hostile-by-hand", "--no-headers").stdout
         assert cluster.kubevouch(*words).code == 1
         assert cluster.kubevouch("csr", "approve", "hostile-by-hand", "--yes").code == 1
@@ -73,8 +76,7 @@ def test_what_passes_is_approved_and_what_is_held_can_be_denied(
         cluster.kubectl("delete", "csr", "hostile-by-hand")
 
     # The kubelet's own CSR is its newest again.
-    again = cluster.kubevouch("csr", "approve", "--all", "--yes")
-    assert again.code == 0, again
+    again = ended(cluster, 0, "csr", "approve", "--all", "--yes")
     assert f"{thief.name}, {thief.address}" in again.out
     assert _approved_nodes(cluster) == names(cluster.nodes)
     eventually(lambda: cluster.kubevouch("verify").code == 0, "what was approved on the wire")
@@ -95,11 +97,9 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
     cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
     try:
         for words in (("explain", "thief-serving"), ("approve", "thief-serving", "--yes")):
-            ran = cluster.kubevouch("csr", *words, *allow)
-            assert ran.code == 1, ran
+            ran = ended(cluster, 1, "csr", *words, *allow)
             assert "BorrowedIdentity" in ran.out, ran
-        ran = cluster.kubevouch("csr", "approve", "--all", "--yes", *allow)
-        assert ran.code == 1, ran
+        ran = ended(cluster, 1, "csr", "approve", "--all", "--yes", *allow)
         assert node.name in _approved_nodes(cluster), ran
         held = [e for e in serving_requests(cluster) if e["metadata"]["name"] == "thief-serving"]  # type: ignore[index]
         assert [each["status"] for each in held] == [{}]
@@ -116,13 +116,11 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
             if user in str(e["spec"]) and not e["status"] and "thief" not in str(e["metadata"])
         )
         for name in (str(own), "thief-serving"):
-            ran = cluster.kubevouch("csr", "approve", name, "--yes", *allow)
-            assert ran.code == 1, ran
+            ran = ended(cluster, 1, "csr", "approve", name, "--yes", *allow)
             assert "UnknownCredential" in ran.out, ran
         on_disk = x509.load_pem_x509_certificate(node.read(CLIENT))
         told = on_disk.fingerprint(hashes.SHA256()).hex(":").upper()
-        named = cluster.kubevouch("csr", "approve", str(own), "--yes", "--credential", told, *allow)
-        assert named.code == 0, named
+        ended(cluster, 0, "csr", "approve", str(own), "--yes", "--credential", told, *allow)
     finally:
         cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
         Thief.gone(cluster)

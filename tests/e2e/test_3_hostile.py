@@ -9,7 +9,13 @@ from tests.cli.program import Ran
 
 from .cluster import Cluster
 from .hostile import Hostile, manifest
-from .told import eventually, lying, plan, serving_requests
+from .told import (
+    ended,
+    eventually,
+    lying,
+    plan,
+    serving_requests,
+)
 
 # Stand for addresses of the cluster at hand: the second worker's, the control plane's.
 OTHER, MASTER = "<other>", "<master>"
@@ -56,19 +62,16 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
     allow = ("--allow", f"{node.name}={node.name}", "--allow", f"{node.name}={node.address}")
     try:
         cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
-        ran = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
-        assert ran.code == 4, ran
+        ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert f"{bad} is held" in ran.out, ran
         assert f"{hostile.rule} (" in ran.out, ran
         assert not _status(cluster, bad)
-        explained = cluster.kubevouch("csr", "explain", bad, *allow)
-        assert explained.code == 1, explained
+        explained = ended(cluster, 1, "csr", "explain", bad, *allow)
         assert f"HOLD {hostile.rule} " in " ".join(explained.out.split())
 
         twin = Hostile("").pem(node.name, node.address)
         cluster.kubectl(*words, stdin=manifest(good, twin, SERVER), kubeconfig=kubeconfig)
-        approved = cluster.kubevouch("csr", "approve", good, *allow, "--yes")
-        assert approved.code == 0, approved
+        ended(cluster, 0, "csr", "approve", good, *allow, "--yes")
         assert _status(cluster, good)
     finally:
         cluster.kubectl("delete", "csr", bad, good, "--ignore-not-found")

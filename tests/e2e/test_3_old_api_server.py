@@ -7,7 +7,11 @@ import pytest
 
 from .cluster import Cluster
 from .thief import Thief
-from .told import plan, serving_requests
+from .told import (
+    ended,
+    plan,
+    serving_requests,
+)
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -32,8 +36,7 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
     node, path = old.workers[0], tmp_path / "plan.json"
     plan(old, path, "--nodes", node.name)
     words = ("apply", str(path), "--yes", "--soak", "1s")
-    held = old.kubevouch(*words, "--gate-timeout", "8s")
-    assert held.code == 4, held
+    held = ended(old, 4, *words, "--gate-timeout", "8s")
     assert "credential-id (NoCredentialId): the CSR does not say which credential made it" in (
         " ".join(held.out.split())
     )
@@ -58,11 +61,12 @@ def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
     try:
         Thief.of(old, node, tmp_path)
         for words in (("explain", name), ("approve", name, "--yes", "--credential", "ab" * 32)):
-            held = old.kubevouch("csr", *words, *allow)
-            assert held.code == 1, held
+            held = ended(old, 1, "csr", *words, *allow)
             said = " ".join(held.out.split())
             assert f"kubectl certificate approve {name}, which is your own act" in said, held
-        ran = old.kubevouch(
+        ran = ended(
+            old,
+            4,
             "apply",
             str(path),
             "--yes",
@@ -72,7 +76,6 @@ def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
             "--gate-timeout",
             "8s",
         )
-        assert ran.code == 4, ran
         assert "client-standing (UnknownCredential): " in " ".join(ran.out.split()), ran
         assert not [e for e in serving_requests(old) if user in str(e["spec"]) and _is_approved(e)]
     finally:

@@ -13,7 +13,14 @@ from tests.cli.program import Ran
 from .cluster import Cluster, Node
 from .hostile import Hostile, manifest
 from .thief import Thief
-from .told import eventually, lying, plan, posing, serving_requests
+from .told import (
+    ended,
+    eventually,
+    lying,
+    plan,
+    posing,
+    serving_requests,
+)
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 
@@ -176,12 +183,10 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
     try:
         asked = manifest("thief-serving", pem, SERVER)
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
-        ran = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
-        assert ran.code == 4, ran
+        ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert why in ran.out + ran.err, ran
         allow = ("--allow", f"{node.name}={cluster.master.address}")
-        approved = cluster.kubevouch("csr", "approve", "thief-serving", *allow, "--yes")
-        assert approved.code == 1, approved
+        approved = ended(cluster, 1, "csr", "approve", "thief-serving", *allow, "--yes")
         assert "HOLD reserved-addresses " in " ".join(approved.out.split())
         assert not _status(cluster, "thief-serving")
     finally:

@@ -13,6 +13,7 @@ from .told import (
     KUBELET,
     config_map,
     dark_moments,
+    ended,
     eventually,
     kubelet_files,
     plan,
@@ -62,10 +63,9 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
     eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
     try:
         path = _plan(expired, node, tmp_path)
-        ran = expired.kubevouch(
-            "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
+        ran = ended(
+            expired, 5, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
         )
-        assert ran.code == 5, ran
         assert f"{node.name}  undone" in ran.err, ran
         eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
     finally:
@@ -107,8 +107,7 @@ def test_a_kubelet_that_ends_once_and_is_started_again_by_its_unit_is_left_alone
     ran = running.finish()
     assert ran.code == 0, ran
     assert "1 of 1 nodes done" in ran.out, ran
-    undone = expired.kubevouch("undo", str(path), "--yes")
-    assert undone.code == 0, undone
+    ended(expired, 0, "undo", str(path), "--yes")
 
 
 @pytest.mark.long_on_the_bed
@@ -236,8 +235,7 @@ def test_a_full_disk_stops_it_before_harm(expired: Cluster, node: Node, tmp_path
     path = _plan(expired, node, tmp_path)
     node.fill(f"{KUBELET}/.kubevouch")
     started = _started(node)
-    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert ran.code == 4, ran
+    ran = ended(expired, 4, "apply", str(path), "--yes", "--soak", "1s")
     assert f"{node.name}  stopped" in ran.err, ran
     assert "nothing was changed" in ran.out, ran
     assert _started(node) == started
@@ -252,8 +250,7 @@ def test_somebody_without_rights_is_told_so_before_the_first_write(
     name = f"looker-{int(now.timestamp())}"
     kubeconfig = expired.user(name, tmp_path)
     expired.bind(roles_of("reader"), "kubevouch-reader", name)
-    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s", kubeconfig=kubeconfig)
-    assert ran.code == 4, ran
+    ran = ended(expired, 4, "apply", str(path), "--yes", "--soak", "1s", kubeconfig=kubeconfig)
     assert "not allowed to patch certificatesigningrequests/approval" in ran.err, ran
 
 

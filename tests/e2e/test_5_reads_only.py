@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster
-from .told import eventually, kubelet_files, serving_requests
+from .told import (
+    ended,
+    eventually,
+    kubelet_files,
+    serving_requests,
+)
 
 ALLOWED = {"get", "list", "watch"}
 REVIEWS = {"selfsubjectaccessreviews", "subjectaccessreviews", "selfsubjectrulesreviews"}
@@ -17,8 +22,7 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
     now = datetime.now(UTC)
     user = f"reader-{int(now.timestamp())}"
     kubeconfig = cluster.user(user, tmp_path)
-    role = cluster.kubevouch("doctor", "--print-role")
-    assert role.code == 0, role
+    role = ended(cluster, 0, "doctor", "--print-role")
     cluster.bind(role.out, "kubevouch-reader", user)
     before = {node.name: kubelet_files(node) for node in cluster.nodes}
     requests = serving_requests(cluster)
@@ -66,8 +70,7 @@ def test_no_credential_reaches_a_kubelet(cluster: Cluster, tmp_path: Path) -> No
         since = datetime.now(UTC)
         assert cluster.kubevouch("doctor").code == 1
         assert cluster.kubevouch("probe", cluster.workers[0].name).code == 0
-        ran = cluster.kubevouch("plan", "-o", str(tmp_path / "p.json"), *cluster.ssh_words())
-        assert ran.code == 0, ran
+        ended(cluster, 0, "plan", "-o", str(tmp_path / "p.json"), *cluster.ssh_words())
         for entry in cluster.audit(since):
             assert not (entry.what == "tokenreviews" and entry.user_name.startswith("system:node:"))
     finally:

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
-from .told import KUBELET, plan
+from .told import (
+    KUBELET,
+    ended,
+    plan,
+)
 
 CONFIG = f"{KUBELET}/config.yaml"
 
@@ -40,8 +44,7 @@ def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> No
         'chmod -R 777 /tmp/evil; bash -c \'(exec -a kubelet sh -c "sleep 60; :" --root-dir=/tmp/evil) '
         ">/dev/null 2>&1 </dev/null &'"
     )
-    undone = cluster.kubevouch("undo", run, "--yes")
-    assert undone.code == 0, undone
+    undone = ended(cluster, 0, "undo", run, "--yes")
     assert "undone" in undone.out
     assert b"serverTLSBootstrap" not in node.read(CONFIG)
     assert not node.exists("/tmp/pwned")
@@ -98,8 +101,7 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
         assert ran.code == 0, ran
         assert [each["host"] for each in made["nodes"]] == [node.address]
         assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
-        done = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-        assert done.code == 0, done
+        ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
         _undo_with_a_stopped_kubelet(expired, node, path)
         return
     assert ran.code == 3, ran

@@ -8,7 +8,12 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
-from .told import KUBELET, eventually, plan
+from .told import (
+    KUBELET,
+    ended,
+    eventually,
+    plan,
+)
 
 CONFIG = f"{KUBELET}/config.yaml"
 DROP_IN = "/etc/systemd/system/kubelet.service.d/98-later.conf"
@@ -101,8 +106,7 @@ def test_a_latent_fault_never_takes_a_running_kubelet_down(
     path = tmp_path / "plan.json"
     plan(expired, path, "--nodes", node.name)
     why, pid, content = _with_a_drop_in_that_breaks_it(node), node.sh(PID).stdout, node.read(CONFIG)
-    ran = expired.kubevouch("apply", str(path), "--yes")
-    assert ran.code == 4, ran
+    ran = ended(expired, 4, "apply", str(path), "--yes")
     assert why in " ".join(ran.err.split()), ran
     assert (node.sh(PID).stdout, node.read(CONFIG)) == (pid, content)
     assert _plan(expired, node, tmp_path).code == 3

@@ -28,7 +28,13 @@ from .in_place import (
     set_image,
     wait_until_ready,
 )
-from .told import eventually, findings, names, plan
+from .told import (
+    ended,
+    eventually,
+    findings,
+    names,
+    plan,
+)
 
 _ASKING = 3
 _SYNCED = 3.0
@@ -187,8 +193,7 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
 
             path = tmp_path / "plan.json"
             plan(cluster, path)
-            applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-            assert applied.code == 0, applied
+            ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
             rolled_out(cluster)
 
             doctor = cluster.kubevouch("doctor", "-o", "json")

@@ -12,7 +12,14 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
-from .told import KUBELET, config_map, eventually, kubelet_files, plan
+from .told import (
+    KUBELET,
+    config_map,
+    ended,
+    eventually,
+    kubelet_files,
+    plan,
+)
 
 STORE = f"{KUBELET}/.kubevouch"
 
@@ -53,8 +60,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     made = plan(expired, path, "--nodes", worker.name)
     killed_at(expired, path, "serves it at")
     assert armed(worker) == [made["run"]]
-    again = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert again.code == 0, again
+    again = ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert "1 of 1 nodes done" in again.out, again
     assert armed(worker) == []
     assert "goes on with this run" in again.err, again
@@ -63,8 +69,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     # Done is done: nothing of the run is left that could take it back.
     assert worker.sh("systemctl list-timers --all | grep kubevouch", check=False).stdout == ""
     leaf = worker.handshake().leaf
-    third = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert third.code == 0, third
+    third = ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert "change 1 node" not in third.err, third
     assert worker.handshake().leaf == leaf
 
@@ -90,12 +95,10 @@ def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_
     said = " ".join(looked.out.split())
     assert f"Under way nobody: run {run} of " in said, looked
     assert f"NEXT       kubevouch resume {run}" in looked.out, looked
-    resumed = expired.kubevouch("resume", str(run), "--yes", "--soak", "1s")
-    assert resumed.code == 0, resumed
+    resumed = ended(expired, 0, "resume", str(run), "--yes", "--soak", "1s")
     assert "2 of 2 nodes done" in resumed.out, resumed
     assert "Under way  nobody\n" in expired.kubevouch(*status).out
-    undone = expired.kubevouch("undo", str(run), "--yes")
-    assert undone.code == 0, undone
+    ended(expired, 0, "undo", str(run), "--yes")
     assert [kubelet_files(each) for each in nodes] == before
 
 
@@ -112,20 +115,16 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     path, new = tmp_path / "plan.json", tmp_path / "new.json"
     made = plan(expired, path, "--nodes", worker.name)
     killed_at(expired, path, "restarted")
-    undone = expired.kubevouch("undo", str(made["run"]), "--yes")
-    assert undone.code == 0, undone
-    refused = expired.kubevouch("resume", str(made["run"]), "--yes")
-    assert refused.code == 4, refused
+    ended(expired, 0, "undo", str(made["run"]), "--yes")
+    refused = ended(expired, 4, "resume", str(made["run"]), "--yes")
     assert "this run was undone on it" in refused.err, refused
-    planned = expired.kubevouch(*next_of(refused, new), "--nodes", worker.name)
-    assert planned.code == 0, planned
+    ended(expired, 0, *next_of(refused, new), "--nodes", worker.name)
     worker.sh("echo '# edited' >> /var/lib/kubelet/config.yaml")
     other = expired.kubevouch("apply", str(new), "--yes")
     assert (other.code, "has been changed since the plan" in other.err) == (4, True), other
     worker.sh("systemctl restart kubelet")
     assert expired.kubevouch(*next_of(other, new), "--nodes", worker.name).code == 0
-    done = expired.kubevouch("apply", str(new), "--yes", "--soak", "1s")
-    assert done.code == 0, done
+    ended(expired, 0, "apply", str(new), "--yes", "--soak", "1s")
 
 
 @pytest.mark.long_on_the_bed
@@ -138,25 +137,24 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     before = kubelet_files(worker)
     killed_at(expired, path, "serves it at", "--gate-timeout", "45s")
     run = made["run"]
-    ran = expired.kubevouch(
-        *("plan", "-o", str(tmp_path / "new.json"), *expired.ssh_words(), "--nodes", worker.name)
+    ran = ended(
+        expired,
+        3,
+        *("plan", "-o", str(tmp_path / "new.json"), *expired.ssh_words(), "--nodes", worker.name),
     )
-    assert ran.code == 3, ran
     assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
     assert re.search(r"puts it back at [-0-9]+ [:0-9]+ UTC by its clock", ran.out), ran
     assert f"kubevouch undo {run}" in ran.out, ran
     assert f"NEXT     kubevouch resume {run}\n" in ran.out, ran
     # The reading verbs see no disk, but the Lease.
     for verb in ("doctor", "verify"):
-        looked = expired.kubevouch(verb)
-        assert looked.code == 1, looked
+        looked = ended(expired, 1, verb)
         assert f"run {run} may be armed on {worker.name}" in " ".join(looked.out.split()), looked
     replaced = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words())
     assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
     [kept] = re.findall(r"that one is kept in (\S+)", replaced.err)
     assert json.loads(Path(kept).read_text())["run"] == run
-    applied = expired.kubevouch("apply", str(other), "--yes", "--soak", "1s")
-    assert applied.code == 4, applied
+    applied = ended(expired, 4, "apply", str(other), "--yes", "--soak", "1s")
     assert f"run {run}" in applied.err, applied
     goes_on = f"kubevouch resume {run}"
     assert f"NEXT     {goes_on}\n" in applied.err, applied
@@ -174,19 +172,15 @@ def test_a_finished_run_begun_again_changes_and_promises_nothing(
 ) -> None:
     path = tmp_path / "plan.json"
     made = plan(expired, path)
-    first = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert first.code == 0, first
+    first = ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert "ConfigMap kubelet-config updated" in first.out, first
-    again = expired.kubevouch("apply", str(path), "--yes")
-    assert again.code == 0, again
+    again = ended(expired, 0, "apply", str(path), "--yes")
     assert "This will" not in again.err, again
     assert "updated" not in again.out, again
     run = str(made["run"])
-    undone = expired.kubevouch("undo", run, "--yes")
-    assert undone.code == 0, undone
+    undone = ended(expired, 0, "undo", run, "--yes")
     assert "restarted" in undone.err, undone
-    twice = expired.kubevouch("undo", run, "--yes")
-    assert twice.code == 0, twice
+    twice = ended(expired, 0, "undo", run, "--yes")
     assert "restarted" not in twice.err, twice
     assert "undone before" in twice.out, twice
 
@@ -197,15 +191,13 @@ def test_a_plan_that_leaves_out_every_node_is_not_applied(
 ) -> None:
     path = tmp_path / "plan.json"
     worker.cut_ssh()
-    ran = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words(), "--nodes", worker.name)
-    assert ran.code == 3, ran
+    ran = ended(expired, 3, "plan", "-o", str(path), *expired.ssh_words(), "--nodes", worker.name)
     assert "apply" not in ran.out, ran
     asks_it = rf"^NEXT +ssh .* -- {worker.name} true$"
     plans_anew = rf"^THEN +kubevouch plan -o {path} .*{worker.name}$"
     assert re.search(f"{asks_it}\n{plans_anew}", ran.out, re.MULTILINE), ran
     assert "Undo" not in ran.out, ran
-    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 3, applied
+    applied = ended(expired, 3, "apply", str(path), "--yes", "--soak", "1s")
     assert "leaves out" in applied.err, applied
     assert worker.name in applied.err, applied
     assert "approve" not in applied.err, applied
@@ -221,8 +213,7 @@ def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
     made = plan(expired, path, "--nodes", others)
     assert [each["node"] for each in made["left_out"]] == [worker.name]  # type: ignore[attr-defined]
     before = config_map(expired)
-    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 3, applied
+    applied = ended(expired, 3, "apply", str(path), "--yes", "--soak", "1s")
     assert "1 of 1 nodes done" in applied.out, applied
     assert f"LEFT OUT: {worker.name}" in applied.out, applied
     assert config_map(expired) == before
@@ -237,8 +228,7 @@ def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
     taken = made["nodes"].pop(0)  # type: ignore[attr-defined]
     path.write_text(json.dumps(made))
     before = config_map(expired)
-    ran = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert ran.code == 4, ran
+    ran = ended(expired, 4, "apply", str(path), "--yes", "--soak", "1s")
     assert "3 of 3 nodes done" in ran.out, ran
     assert f"{taken['node']} is not in this plan" in ran.out, ran
     assert config_map(expired) == before
@@ -250,16 +240,13 @@ def test_a_plan_that_only_approves_promises_no_backup_and_no_undo(
 ) -> None:
     cluster.state("pending")
     path = tmp_path / "plan.json"
-    ran = cluster.kubevouch("plan", "-o", str(path), *cluster.ssh_words())
-    assert ran.code == 0, ran
+    ran = ended(cluster, 0, "plan", "-o", str(path), *cluster.ssh_words())
     assert "Undo" not in ran.out, ran
     assert "backup" not in ran.out, ran
     assert "seed" not in ran.out, ran
-    applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
+    applied = ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert "undo" not in applied.err.lower(), applied
     assert "Undo" not in applied.out, applied
     run = json.loads(path.read_text())["run"]
-    undone = cluster.kubevouch("undo", run, "--yes")
-    assert undone.code == 0, undone
+    undone = ended(cluster, 0, "undo", run, "--yes")
     assert "changed no node" in undone.err + undone.out, undone

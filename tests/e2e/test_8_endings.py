@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
-from .told import kubelet_files, plan
+from .told import (
+    ended,
+    kubelet_files,
+    plan,
+)
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -65,15 +69,12 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     assert re.search(rf"{worker.name} may be armed by run {made['run']}: .* in \d+ s", ran.err), ran
     lines = log_of(ran.out)
     assert (lines[0]["what"], lines[-1]["what"], lines[-1]["exit"]) == ("begins", "ends", 130)
-    looked = expired.kubevouch("status", str(made["run"]))
-    assert looked.code == 1, looked
+    looked = ended(expired, 1, "status", str(made["run"]))
     assert f"NEXT       kubevouch resume {made['run']}\n" in looked.out, looked
     expired.start_controller_manager()
-    again = expired.kubevouch("resume", str(made["run"]), "--yes")
-    assert again.code == 0, again
+    ended(expired, 0, "resume", str(made["run"]), "--yes")
     assert expired.kubevouch("status", str(made["run"])).code == 0
-    undone = expired.kubevouch("undo", str(made["run"]), "--yes")
-    assert undone.code == 0, undone
+    ended(expired, 0, "undo", str(made["run"]), "--yes")
 
 
 def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
@@ -87,12 +88,10 @@ def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
     running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
-    looked = expired.kubevouch("status", *expired.ssh_words())
-    assert looked.code == 0, looked
+    looked = ended(expired, 0, "status", *expired.ssh_words())
     assert "Under way  nobody\n" in looked.out, looked
     assert f"NEXT       kubevouch resume {made['run']}" in looked.out, looked
-    undone = expired.kubevouch("undo", str(made["run"]), "--yes")
-    assert undone.code == 0, undone
+    ended(expired, 0, "undo", str(made["run"]), "--yes")
 
 
 def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are_left(
@@ -102,19 +101,16 @@ def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are
     path, nodes = tmp_path / "plan.json", expired.workers[:2]
     before = [kubelet_files(each) for each in nodes]
     made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
-    applied = expired.kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
+    ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
     running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
     running.wait_for("former files in place")
     running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
-    looked = expired.kubevouch("status", str(made["run"]))
-    assert looked.code == 0, looked
+    looked = ended(expired, 0, "status", str(made["run"]))
     command = f"undo {made['run']}"
     assert f"to put back what it has not: `kubevouch {command}" in " ".join(looked.out.split())
-    done = expired.kubevouch(*shlex.split(command), "--yes")
-    assert done.code == 0, done
+    done = ended(expired, 0, *shlex.split(command), "--yes")
     [aside] = re.findall(r"^Aside +(\S+/strays) on each node", done.out, re.MULTILINE)
     assert "kubelet-server-current.pem" in nodes[1].sh(f"ls {aside}").stdout, done
     assert [kubelet_files(each) for each in nodes] == before

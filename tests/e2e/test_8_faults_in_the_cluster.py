@@ -30,7 +30,13 @@ from .hostile import Hostile, manifest
 from .lab_cluster import LabCluster, lab
 from .put_back import UNDONE, met, put_back
 from .storm import SERVER, Storm
-from .told import eventually, kubelet_files, next_lines, ready_metrics_servers
+from .told import (
+    ended,
+    eventually,
+    kubelet_files,
+    next_lines,
+    ready_metrics_servers,
+)
 
 NODES = 13
 NAME = "not-its-own"
@@ -143,8 +149,7 @@ def test_a_node_that_is_deleted_before_its_turn(fleet: Fleet) -> None:
     assert outcomes(ran)[node.name] == "skipped", ran
     run = run_of(path)
     [line] = next_lines(ran)
-    looked = fleet.cluster.kubevouch(*shlex.split(line)[1:])
-    assert looked.code == 0, looked
+    ended(fleet.cluster, 0, *shlex.split(line)[1:])
     assert not json.loads(path.read_text())["nodes"], "what is there is done"
     fleet.take_back(run, canary)
     node.sh("systemctl restart kubelet")
@@ -212,11 +217,9 @@ def test_one_run_goes_through_all_that_passes_and_ends_at_a_config_map_of_somebo
     cluster.kubectl("uncordon", nodes[7].name)
     for name in ("in-its-name", "in-its-own"):
         assert not fleet.decided(name), name
-        denied = cluster.kubevouch("csr", "deny", name, "--reason", "not its own", "--yes")
-        assert denied.code == 0, denied
+        ended(cluster, 0, "csr", "deny", name, "--reason", "not its own", "--yes")
     fleet.follow(ran, storm.path)
-    ended = cluster.kubevouch("apply", str(storm.path), "--yes", *PATIENT)
-    assert ended.code == 0, ended
+    ended(cluster, 0, "apply", str(storm.path), "--yes", *PATIENT)
     assert "serverTLSBootstrap: true" in fleet.config_text
     assert "maxPods: 77" in fleet.config_text
     fleet.take_back(run, *fleet.pair)
@@ -247,10 +250,10 @@ def test_metrics_that_end_meanwhile_and_are_still_away_in_the_next_run(fleet: Fl
         path, case = fleet.plan(*nodes), IN_THE_CLUSTER["metrics-are-broken-before"]
         fleet.nobody_serves_metrics(away=False)
         with probed(fleet, nodes):
-            ended = fleet.start(path, *PATIENT).finish()
+            last = fleet.start(path, *PATIENT).finish()
     finally:
         scaled(3)
-    assert ended.code == case.code, ended
-    assert set(outcomes(ended).values()) == {"done"}, ended
+    assert last.code == case.code, last
+    assert set(outcomes(last).values()) == {"done"}, last
     fleet.take_back(run_of(path))
     assert [kubelet_files(each) for each in nodes] == before

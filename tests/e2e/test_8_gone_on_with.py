@@ -10,7 +10,13 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster
-from .told import KUBELET, eventually, kubelet_files, plan
+from .told import (
+    KUBELET,
+    ended,
+    eventually,
+    kubelet_files,
+    plan,
+)
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -50,8 +56,7 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     is_ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
     asked = ("get", "node", first.name, "-o", is_ready)
     eventually(lambda: expired.kubectl(*asked).stdout != "True", "NotReady")
-    resumed = expired.kubevouch("resume", str(run), "--yes", "--soak", "1s")
-    assert resumed.code == 5, resumed
+    resumed = ended(expired, 5, "resume", str(run), "--yes", "--soak", "1s")
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
     assert (
         f"This will put back {first.name}, which this run has begun and which is not Ready" in said
@@ -112,8 +117,7 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     assert "may be armed until" in " ".join(looked.out.split()), looked
     resume = f"kubevouch resume {run}"
     assert next_of(looked) == resume, looked
-    resumed = expired.kubevouch(*shlex.split(resume)[1:], "--yes")
-    assert resumed.code == 0, resumed
+    ended(expired, 0, *shlex.split(resume)[1:], "--yes")
     assert expired.kubevouch("undo", run, "--yes").code == 0
     assert kubelet_files(node) == before
 
@@ -139,9 +143,7 @@ def test_a_file_that_is_written_again_unchanged_while_its_node_is_armed_is_no_fa
     looked = expired.kubevouch("status", run)
     note = f"{config} was written again since, with the same content"
     assert note in " ".join(looked.out.split()), looked
-    resumed = expired.kubevouch("resume", run, "--yes", "--soak", "1s")
-    assert resumed.code == 0, resumed
+    resumed = ended(expired, 0, "resume", run, "--yes", "--soak", "1s")
     assert "1 of 1 nodes done" in resumed.out, resumed
-    undone = expired.kubevouch("undo", run, "--yes")
-    assert undone.code == 0, undone
+    ended(expired, 0, "undo", run, "--yes")
     assert kubelet_files(node) == before

@@ -17,7 +17,10 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster
-from .told import dark_moments
+from .told import (
+    dark_moments,
+    ended,
+)
 
 SCENARIOS = (
     "expired",
@@ -163,8 +166,7 @@ def test_what_next_says_leads_to_a_well_cluster(
     operator.work()
     passing = PASSING.get(scenario, {"KV116"})
     assert [each for each in operator.causes if each not in passing] == CAUSES[scenario]
-    verified = cluster.kubevouch("verify", "--wait", "2m")
-    assert verified.code == 0, verified
+    ended(cluster, 0, "verify", "--wait", "2m")
 
 
 @pytest.mark.long_on_the_bed
@@ -184,5 +186,4 @@ def test_who_begins_with_a_plan_is_led_to_a_well_cluster(
         operator.follow("kubevouch plan -o plan.json --via ssh")
     assert was_dark or dark_moments(probes) == []
     operator.work()
-    verified = cluster.kubevouch("verify", "--wait", "2m")
-    assert verified.code == 0, verified
+    ended(cluster, 0, "verify", "--wait", "2m")

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
-from .told import config_map, eventually, kubelet_files, next_lines, plan
+from .told import (
+    config_map,
+    ended,
+    eventually,
+    kubelet_files,
+    next_lines,
+    plan,
+)
 
 LEASE = ("lease", "kubevouch-rollout", "-n", "kube-system")
 
@@ -64,13 +71,12 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     assert leads_on in put_back.err, put_back
     assert put_back.code == 4, put_back
     assert "another run is under way" in put_back.err, put_back
-    ended = running.finish()
-    assert ended.code == 0, ended
+    first_ran = running.finish()
+    assert first_ran.code == 0, first_ran
     assert kubelet_files(workers[1]) == before
     assert holder(expired) == ""
     if whose == "another plan":
-        after = expired.kubevouch("apply", str(second), "--yes")
-        assert after.code == 0, after
+        ended(expired, 0, "apply", str(second), "--yes")
 
 
 def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothing_more(
@@ -83,8 +89,7 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
     running = expired.start_kubevouch("apply", str(path), "--yes")
     running.wait_for("restarted")
     running.stop()
-    second = expired.kubevouch("apply", str(path), "--yes")
-    assert second.code == 0, second
+    second = ended(expired, 0, "apply", str(path), "--yes")
     assert "was not renewed and is taken over" in second.err, second
     leaf = workers[0].handshake().leaf
     running.carry_on()
@@ -92,8 +97,7 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
     assert first.code in (0, 4), first  # it may find that the node is proven, and lost nothing
     assert workers[0].handshake().leaf == leaf
     assert config_map(expired) == before
-    again = expired.kubevouch("apply", str(path), "--yes")
-    assert again.code == 0, again
+    ended(expired, 0, "apply", str(path), "--yes")
 
 
 def takes_over(cluster: Cluster, run: str) -> str:
@@ -140,8 +144,7 @@ def test_a_run_whose_lease_another_takes_between_two_nodes_begins_no_other_and_s
     looked = expired.kubevouch(*shlex.split(other)[1:])
     assert "Under way run bbbb of bob@elsewhere" in " ".join(looked.out.split()), looked
     expired.kubectl("delete", *LEASE)
-    gone_on = expired.kubevouch(*shlex.split(on)[1:], "--yes", "--soak", "1s")
-    assert gone_on.code == 0, gone_on
+    ended(expired, 0, *shlex.split(on)[1:], "--yes", "--soak", "1s")
     assert second.read("/var/lib/kubelet/config.yaml").endswith(b"serverTLSBootstrap: true\n")
 
 
@@ -166,8 +169,7 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     other, on = next_lines(ran)
     assert other.startswith("kubevouch status bbbb"), ran
     assert on == f"kubevouch resume {made['run']}", ran
-    looked = expired.kubevouch("status", str(made["run"]))
-    assert looked.code == 1, looked
+    looked = ended(expired, 1, "status", str(made["run"]))
     assert re.search(rf"^{node.name} .* armed +in \d+ s", looked.out, re.MULTILINE), looked
     eventually(lambda: kubelet_files(node) == before[0], "that its switch has put it back", 60)
     assert kubelet_files(second) == before[1]
@@ -191,8 +193,7 @@ def test_whoever_deletes_the_lease_stops_the_run(
     assert "somebody has deleted it: this run stops here" in " ".join(ran.out.split()), ran
     assert f"NEXT     kubevouch resume {made['run']}\n" in ran.out, ran
     path.unlink()
-    gone_on = expired.kubevouch("resume", str(made["run"]), "--yes")
-    assert gone_on.code == 0, gone_on
+    gone_on = ended(expired, 0, "resume", str(made["run"]), "--yes")
     assert "goes on with this run" in gone_on.err, gone_on
     assert str(made["run"]) in gone_on.out, gone_on
 
@@ -207,15 +208,12 @@ def test_the_printed_role_is_enough_to_apply_and_to_undo(
     made = plan(expired, path, "--nodes", workers[0].name)
     without = printed.replace("resourceNames: [kubevouch-rollout]", "resourceNames: [another]")
     expired.bind(without, "kubevouch-rollout", user)
-    refused = expired.kubevouch("apply", str(path), "--yes", kubeconfig=kubeconfig)
-    assert refused.code == 4, refused
+    refused = ended(expired, 4, "apply", str(path), "--yes", kubeconfig=kubeconfig)
     assert "not allowed to get leases kube-system/kubevouch-rollout" in refused.err, refused
     assert "`kubevouch apply --print-role" in refused.err, refused
     expired.kubectl("apply", "-f", "-", stdin=printed)
-    ran = expired.kubevouch("apply", str(path), "--yes", kubeconfig=kubeconfig)
-    assert ran.code == 0, ran
-    undone = expired.kubevouch("undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
-    assert undone.code == 0, undone
+    ended(expired, 0, "apply", str(path), "--yes", kubeconfig=kubeconfig)
+    undone = ended(expired, 0, "undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
     assert "nothing keeps another run away" not in undone.err, undone
 
 
@@ -233,7 +231,6 @@ def test_an_undo_goes_on_without_the_right_to_the_lease_and_says_so(
     path, before = tmp_path / "plan.json", kubelet_files(workers[0])
     made = plan(expired, path, "--nodes", workers[0].name)
     assert expired.kubevouch("apply", str(path), "--yes").code == 0
-    undone = expired.kubevouch("undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
-    assert undone.code == 0, undone
+    undone = ended(expired, 0, "undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
     assert "nothing keeps another run away but the lock on each node" in undone.err, undone
     assert kubelet_files(workers[0]) == before

@@ -12,7 +12,11 @@ from .approver.installed import NAMESPACE, InstalledApprover, clean, granted
 from .cluster import Cluster, Node
 from .hostile import Hostile, manifest
 from .thief import Thief
-from .told import eventually, serving_requests
+from .told import (
+    ended,
+    eventually,
+    serving_requests,
+)
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -24,8 +28,7 @@ def approver(cluster: Cluster, image_reference: str) -> Iterator[InstalledApprov
     """As `approver install` makes it, while nobody has pinned a node."""
     clean(cluster)
     words = ("--image", image_reference, "--new-nodes", "hold", "--no-pins", "--yes")
-    ran = cluster.kubevouch("approver", "install", *words)
-    assert ran.code == 0, ran
+    ended(cluster, 0, "approver", "install", *words)
     yield InstalledApprover(cluster)
     clean(cluster)
 
@@ -89,8 +92,7 @@ def test_every_node_of_a_dark_cluster_gets_what_the_inventory_lists(
         cluster.state("pending")
         list_in_the_inventory(cluster, cluster.nodes)
     eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
-    ran = cluster.kubevouch("verify", "--wait", "2m")
-    assert ran.code == 0, ran
+    ended(cluster, 0, "verify", "--wait", "2m")
     approved = [
         c for e in serving_requests(cluster) for c in _conditions(e) if c["type"] != "Failed"
     ]

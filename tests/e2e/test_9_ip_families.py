@@ -14,8 +14,13 @@ from .beside import account, approving, without_its_pods
 from .cluster import Cluster
 from .hostile import Hostile, manifest
 from .lab_cluster import LabCluster, lab
-from .test_9_approver import SERVER, list_in_the_inventory
-from .told import eventually, findings, serving_requests
+from .test_9_approver import SERVER, list_in_the_inventory, serves
+from .told import (
+    ended,
+    eventually,
+    findings,
+    serving_requests,
+)
 
 FAMILIES = ("ipv6", "dual")
 
@@ -48,8 +53,7 @@ def _of_kind(cluster: LabCluster, name: str) -> list[str]:
 
 
 def test_doctor_finds_what_is_wrong_with_every_kubelet(other: LabCluster) -> None:
-    ran = other.kubevouch("doctor", "-o", "json")
-    assert ran.code == 1, ran
+    ran = ended(other, 1, "doctor", "-o", "json")
     assert set(findings(ran)) == {"KV103", "KV304", "KV501"}
     assert json.loads(ran.out)["cause"]["code"] == "KV501"
 
@@ -63,9 +67,8 @@ def test_the_approver_approves_all_addresses_of_a_node_and_no_other(
     kubeconfig = other.node_kubeconfig(node, tmp_path)
     host = "::1" if other.site.family == "ipv6" else "127.0.0.1"
     bind = f"--bind-address={host}"
-    with approving(other, account(other, tmp_path), bind, "-v=2") as approver:
-        for each in other.nodes:
-            approver.wait_for(f'"Served" node="{each.name}"')
+    with approving(other, account(other, tmp_path), bind) as approver:
+        eventually(lambda: serves(other, other.nodes), "every node serves again")
         for name, foreign in (
             ("foreign", victim.host.addresses[-1]),
             ("of-services", other.site.service_addresses[-1]),
@@ -97,14 +100,11 @@ def _is_the_nodes_own(cluster: LabCluster, csr: dict[str, object]) -> None:
 def test_the_whole_way_from_a_plan_to_verify(other: LabCluster, tmp_path: Path) -> None:
     other.state("expired")
     path = str(tmp_path / "plan.json")
-    ran = other.kubevouch("plan", "-o", path, *other.ssh_words())
-    assert ran.code == 0, ran
+    ran = ended(other, 0, "plan", "-o", path, *other.ssh_words())
     for node in other.nodes:
         for address in node.host.addresses:
             assert f"may have   {address}   (its ssh host key answered there)" in ran.out
         shown = f"[{node.address}]" if ":" in node.address else node.address
         assert f"proof      at {shown}:10250" in ran.out
-    done = other.kubevouch("apply", path, "--yes", "--soak", "1s")
-    assert done.code == 0, done
-    verified = other.kubevouch("verify", "--wait", "2m")
-    assert verified.code == 0, verified
+    ended(other, 0, "apply", path, "--yes", "--soak", "1s")
+    ended(other, 0, "verify", "--wait", "2m")

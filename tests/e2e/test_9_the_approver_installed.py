@@ -11,7 +11,11 @@ import pytest
 
 from tests.e2e.approver.installed import InstalledApprover, clean_up
 from tests.e2e.cluster import Cluster
-from tests.e2e.told import eventually, serving_requests
+from tests.e2e.told import (
+    ended,
+    eventually,
+    serving_requests,
+)
 from tests.support.csr_template import CsrTemplate, new_csr
 from tests.support.manifests import objects
 
@@ -24,8 +28,7 @@ INSTALL = ("approver", "install", "--new-nodes", "hold", "--yes", "--image")
 def installed(cluster: Cluster, image_reference: str, now: datetime) -> Iterator[Cluster]:
     """Every kubelet waits for its certificate, and somebody installs the approver. now: before that."""
     cluster.state("pending")
-    ran = cluster.kubevouch(*INSTALL, image_reference)
-    assert ran.code == 0, ran
+    ended(cluster, 0, *INSTALL, image_reference)
     try:
         yield cluster
     finally:
@@ -185,8 +188,7 @@ def _serving_since(cluster: Cluster, since: datetime) -> list[tuple[str, str]]:
 def nobody_pinned(cluster: Cluster, image_reference: str) -> Iterator[Cluster]:
     """Kubelets sign their own certificates, the approver runs as pods, and no node is pinned."""
     cluster.state("expired")
-    ran = cluster.kubevouch(*INSTALL, image_reference, "--no-pins")
-    assert ran.code == 0, ran
+    ended(cluster, 0, *INSTALL, image_reference, "--no-pins")
     try:
         yield cluster
     finally:
@@ -200,12 +202,10 @@ def test_apply_pins_what_its_plan_proved_and_the_approver_approves(
     cluster = nobody_pinned
     assert cluster.kubevouch("approver", "pin", "--diff").code == 1
     plan = str(tmp_path / "plan.json")
-    made = cluster.kubevouch("plan", "-o", plan, *cluster.ssh_words())
-    assert made.code == 0, made
+    made = ended(cluster, 0, "plan", "-o", plan, *cluster.ssh_words())
     assert "Pins     for the approver, before a kubelet asks: " in made.out
     assert "Notice   no approver runs here" not in made.out
-    applied = cluster.kubevouch("apply", plan, "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
+    applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pin 4 nodes for the approver" in applied.err
     assert "The approver runs: each CSR is left to it for 20 s" in applied.err
     assert "had not approved it" not in applied.err, applied
@@ -215,8 +215,7 @@ def test_apply_pins_what_its_plan_proved_and_the_approver_approves(
     for reason, message in decided:
         assert reason == "KubevouchApprove"
         assert message.startswith("kubevouch approver: every rule passed; "), decided
-    differs = cluster.kubevouch("approver", "pin", "--diff")
-    assert differs.code == 0, differs
+    ended(cluster, 0, "approver", "pin", "--diff")
 
 
 @pytest.mark.long_on_the_bed
@@ -231,10 +230,8 @@ def test_where_the_approver_holds_what_apply_has_proven_apply_waits_and_says_so(
     assert node.address in pins
     cluster.kubectl("replace", "-f", "-", stdin=pins.replace(node.address, "192.0.2.99"))
     plan = str(tmp_path / "plan.json")
-    made = cluster.kubevouch("plan", "-o", plan, "--nodes", node.name, *cluster.ssh_words())
-    assert made.code == 0, made
-    applied = cluster.kubevouch("apply", plan, "--yes", "--soak", "1s")
-    assert applied.code == 0, applied
+    ended(cluster, 0, "plan", "-o", plan, "--nodes", node.name, *cluster.ssh_words())
+    applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pinned for the approver" not in applied.err
     assert "approved by this run: the approver had not approved it within 20 s" in applied.err
     assert node.handshake().outcome == "ok"

@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from tests.cli.program import Ran
 from tests.e2e.approver.installed import clean
 from tests.e2e.cluster import Cluster
-from tests.e2e.told import eventually, serving_requests
+from tests.e2e.told import (
+    ended,
+    eventually,
+    serving_requests,
+)
 from tests.support.manifests import objects
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -99,8 +103,7 @@ def test_the_installers_printed_role_is_enough_and_no_more(
     cluster, since = gone_afterwards, datetime.now(UTC)
     user = f"installer-{int(since.timestamp())}"
     kubeconfig = cluster.user(user, tmp_path)
-    role = cluster.kubevouch("approver", "install", "--print-role")
-    assert role.code == 0, role
+    role = ended(cluster, 0, "approver", "install", "--print-role")
     cluster.bind(role.out, "kubevouch-approver-installer", user)
 
     def does(*words: str) -> Ran:
@@ -158,8 +161,7 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
     assert installed.code in (0, 4), installed
     user = f"pinner-{int(since.timestamp())}"
     kubeconfig = cluster.user(user, tmp_path)
-    role = cluster.kubevouch("approver", "pin", "--print-role")
-    assert role.code == 0, role
+    role = ended(cluster, 0, "approver", "pin", "--print-role")
     cluster.bind(role.out, "kubevouch-pinner", user)
     node = cluster.workers[0].name
     (csr,) = [
@@ -180,8 +182,7 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
         said = ran.out
     [undo] = [line for line in said.splitlines() if line.startswith("UNDO")]
     _, *restoring = shlex.split(undo.removeprefix("UNDO"))
-    restored = cluster.kubevouch(*restoring, "--yes", kubeconfig=kubeconfig)
-    assert restored.code == 0, restored
+    ended(cluster, 0, *restoring, "--yes", kubeconfig=kubeconfig)
     asked, refused = _asked(cluster, user, since)
     assert refused == []
     assert _rights(list(yaml.safe_load_all(role.out))) - asked == set()

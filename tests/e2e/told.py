@@ -48,6 +48,13 @@ def eventually(look: Callable[[], T], what: str, seconds: float = 300) -> T:
     return seen
 
 
+def ended(cluster: Cluster, code: int, *words: str, **how: Any) -> Ran:
+    """What kubevouch printed, which ended with that code. how: as Cluster.kubevouch has it."""
+    ran = cluster.kubevouch(*words, **how)
+    assert ran.code == code, ran
+    return ran
+
+
 def next_lines(ran: Ran) -> list[str]:
     """The commands that it names."""
     said = ran.out if re.search("^NEXT ", ran.out, re.MULTILINE) else ran.err
@@ -82,8 +89,7 @@ def findings(ran: Ran) -> dict[str, list[str]]:
 
 def plan(cluster: Cluster, path: Path, *words: str) -> dict[str, object]:
     """A plan for these nodes (all, if none is named), made over ssh."""
-    ran = cluster.kubevouch("plan", "-o", str(path), *cluster.ssh_words(), *words)
-    assert ran.code == 0, ran
+    ended(cluster, 0, "plan", "-o", str(path), *cluster.ssh_words(), *words)
     found: dict[str, object] = json.loads(path.read_text())
     return found
 

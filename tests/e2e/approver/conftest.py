@@ -8,7 +8,10 @@ from itertools import count
 import pytest
 
 from tests.e2e.cluster import Cluster, Node
-from tests.e2e.told import eventually
+from tests.e2e.told import (
+    ended,
+    eventually,
+)
 
 from .installed import InstalledApprover, clean, installed
 from .simulated import Joining, SimulatedNode, joining
@@ -25,8 +28,7 @@ def address() -> str:
 def pinned(approver: InstalledApprover, site: Joining, name: str) -> SimulatedNode:
     """A node that only a pin knows, with its first certificate."""
     node = site.join(name, address())
-    ran = approver.cluster.kubevouch("approver", "pin", name, "--yes")
-    assert ran.code == 0, ran
+    ended(approver.cluster, 0, "approver", "pin", name, "--yes")
     assert "pinned on" in site.approved(node.ask())["message"]
     return node
 

@@ -13,7 +13,10 @@ import yaml
 from tests.cli.program import Ran
 from tests.e2e.cluster import Audited, Cluster
 from tests.e2e.programs import CHECKOUT
-from tests.e2e.told import eventually
+from tests.e2e.told import (
+    ended,
+    eventually,
+)
 
 NAMESPACE, NAME = "kubevouch-system", "kubevouch-approver"
 USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
@@ -165,8 +168,7 @@ def installed(
     clean(cluster)
     chosen = ("--new-nodes", "rule", "--new-node-names", rule, "--new-node-cidr", NETWORK)
     more = ("--new-nodes-per-hour", "1000", *words)
-    ran = cluster.kubevouch("approver", "install", "--image", image, "--yes", *chosen, *more)
-    assert ran.code == 0, ran
+    ended(cluster, 0, "approver", "install", "--image", image, "--yes", *chosen, *more)
     try:
         yield InstalledApprover(cluster)
     finally:
@@ -175,8 +177,7 @@ def installed(
 
 def clean(cluster: Cluster) -> Ran:
     """Nothing of an approver is there any more, nor its namespace, which can go only while the metrics API answers."""
-    ran = cluster.kubevouch("approver", "remove", "--pins", "--yes")
-    assert ran.code == 0, ran
+    ran = ended(cluster, 0, "approver", "remove", "--pins", "--yes")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
     return ran
 

@@ -10,7 +10,10 @@ from kubevouch.outcome import Outcome
 from real.oracle.dice import Dice
 from tests.e2e.cluster import Cluster
 from tests.e2e.lab_cluster import LabCluster
-from tests.e2e.told import eventually
+from tests.e2e.told import (
+    ended,
+    eventually,
+)
 from tests.policy.conftest import ADDRESS, NODE, Case
 from tests.policy.hostile_requests import hostile_pem
 from tests.support.api_connection import RefusedRequest
@@ -47,8 +50,7 @@ def test_what_the_rule_does_not_admit_waits_for_a_pin(
     waits = other.ask()
     note = site.held(waits, "NodeUnknown")
     assert "kubevouch approver pin other.example.com" in note
-    ran = approver.cluster.kubevouch("approver", "pin", other.name, "--yes")
-    assert ran.code == 0, ran
+    ended(approver.cluster, 0, "approver", "pin", other.name, "--yes")
     assert "pinned on" in site.approved(waits)["message"]
 
 
@@ -108,8 +110,7 @@ def test_a_node_that_was_deleted_and_made_again_does_not_inherit_its_pin(
     waits = node.ask()
     note = site.held(waits, "PinOutdated")
     assert "kubevouch approver pin again.example.com" in note
-    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--csr", waits, "--yes")
-    assert ran.code == 0, ran
+    ended(approver.cluster, 0, "approver", "pin", node.name, "--csr", waits, "--yes")
     site.approved(waits)
 
 

@@ -11,7 +11,10 @@ from cryptography import x509
 from real.handshake import context, shake
 from real.node import Node
 from tests.e2e.bed_cluster import BedCluster
-from tests.e2e.told import eventually
+from tests.e2e.told import (
+    ended,
+    eventually,
+)
 
 from .installed import InstalledApprover
 from .simulated import Joining
@@ -81,13 +84,11 @@ def test_a_second_address_waits_for_the_operator_and_is_then_served_at_both(
             assert f"kubevouch approver pin {node.name}" in note
             differs = cluster.kubevouch("approver", "pin", "--diff")
             assert (differs.code, SECOND in differs.out) == (1, True), differs
-            ran = cluster.kubevouch("approver", "pin", node.name, "--yes")
-            assert ran.code == 0, ran
+            ended(cluster, 0, "approver", "pin", node.name, "--yes")
             site.approved(csr)
             for address in both:
                 look = partial(_serves, address, set(both))
                 eventually(look, f"the certificate at {address}")
     finally:
         eventually(lambda: _internal(approver, node) == both[:1], "the Node's status as it was")
-        ran = cluster.kubevouch("approver", "pin", node.name, "--yes")
-        assert ran.code == 0, ran
+        ended(cluster, 0, "approver", "pin", node.name, "--yes")

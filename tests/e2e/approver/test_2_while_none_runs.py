@@ -5,7 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.told import eventually
+from tests.e2e.told import (
+    ended,
+    eventually,
+)
 
 from .conftest import address, pinned
 from .installed import NAMESPACE, InstalledApprover
@@ -36,8 +39,7 @@ def _waits_for_a_pin_once_made_again(
         node.register()
         waits = node.ask()
     site.held(waits, "PinOutdated")
-    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--csr", waits, "--yes")
-    assert ran.code == 0, ran
+    ended(approver.cluster, 0, "approver", "pin", node.name, "--csr", waits, "--yes")
     site.approved(waits)
 
 
@@ -69,13 +71,11 @@ def test_who_uses_the_time_in_which_it_is_deleted_is_held_also_once_the_node_is_
         thief = site.join(node.name, node.address)
         stolen = thief.ask()
     site.held(stolen, "PinOutdated")
-    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--yes")
-    assert ran.code == 0, ran
+    ended(approver.cluster, 0, "approver", "pin", node.name, "--yes")
     note = site.held(stolen, "EarlierNode")
     assert f"kubevouch approver pin {node.name} --csr {stolen}" in note
     own = node.ask()
     site.held(own, "UnknownCredential")
-    ran = approver.cluster.kubevouch("approver", "pin", node.name, "--csr", own, "--yes")
-    assert ran.code == 0, ran
+    ended(approver.cluster, 0, "approver", "pin", node.name, "--csr", own, "--yes")
     site.approved(own)
     site.held(thief.ask(), "UnknownCredential")
