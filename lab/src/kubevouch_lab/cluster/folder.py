@@ -15,6 +15,7 @@ nodes/<name>/       the root folder of each machine
 import contextlib
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -125,7 +126,7 @@ class Folder:
                 raise Busy(
                     str(self.root),
                     f"process {self.running()} runs this lab",
-                    "`kubevouch lab down`, or another --dir",
+                    f"`kubevouch lab down --dir {shlex.quote(str(self.root))}`, or another --dir",
                 )
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
