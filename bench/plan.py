@@ -70,7 +70,7 @@ def replayed(words: Sequence[str]) -> int:
 
     folder, core, *rest = words
     os.sched_setaffinity(0, {int(core)})
-    vars(plan)["transport_to"] = lambda *_: Replayed(Path(folder))
+    vars(plan)["transport_of"] = lambda *_: Replayed(Path(folder))
     return run(rest, program="kubevouch", environment=os.environ)
 
 

@@ -173,3 +173,10 @@ async def test_what_a_server_recommends_can_be_typed_and_is_not_for_the_servers_
     lines = re.findall(r"`kubevouch ([^`]+)`", ran.err)
     assert lines == ["doctor", "plan -o plan.json"], ran
     assert [why_it_cannot_be_typed(each) for each in lines] == ["", ""]
+
+
+def test_who_copies_a_command_out_of_a_sentence_is_told_the_flags_of_the_cluster() -> None:
+    here = Invocation("kubectl vouch", (("--context", "of it"), ("--soak", "1s")))
+    assert here.needed_in("run `kubevouch csr list`").endswith(" --context 'of it', too.")
+    assert not here.needed_in("run nothing")
+    assert not Invocation().needed_in("run `kubevouch csr list`")

@@ -102,9 +102,8 @@ class Storm:
         with self.turn(node):
             after = self.said_so_far()
             with self.fleet.cluster.outage(kind):
-                if (
-                    kind == "overloaded"
-                ):  # watches go on, so that a run which only waits for its CSR sees nothing
+                # Watches go on, so that a run which only waits for its CSR sees nothing.
+                if kind == "overloaded":
                     self.fleet.cluster.start_controller_manager()
                 self.sees_no_answer(node, after)
 
@@ -161,7 +160,11 @@ class Storm:
         with self.turn(node):
             asked = self._asked_in_vain(node)
             self.fleet.cluster.kubectl("certificate", "deny", asked)
-            self.says(node, f"{asked} is Denied: KubectlDeny ")
+            eventually(
+                lambda: self.fleet.newest_csr(node)["metadata"]["name"] != asked,
+                "that it asks again",
+                LONGEST,
+            )
             self.fixer.may_approve(may=True)
 
     def _asked_in_vain(self, node: LabNode) -> str:

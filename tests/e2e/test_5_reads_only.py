@@ -14,7 +14,7 @@ from .told import (
 )
 
 ALLOWED = {"get", "list", "watch"}
-REVIEWS = {"selfsubjectaccessreviews", "subjectaccessreviews", "selfsubjectrulesreviews"}
+REVIEWS = {"selfsubjectaccessreviews", "subjectaccessreviews"}
 
 
 def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Our metrics server in the place of the other one, asked by those who ask it elsewhere: old and new kubectl, and Python's client."""
+"""Our metrics server in the place of the other one, asked by those who ask it elsewhere: two kubectls, and Python's client."""
 
 import json
 import subprocess

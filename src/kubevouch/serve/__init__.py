@@ -2,11 +2,9 @@
 
 - `messages`: HTTP requests and responses as values, so that handlers know no HTTP library; `statuses`: the
   `kind: Status` errors with Kubernetes' texts; `negotiation`: what an Accept header asks for
-- `attributes`: verb, resource and name of a request, in RBAC's words
-- `authentication` (`headers`, `client_trust`) and `authorization`: who the user is and what the user may do, as
-  k8s.io/apiserver delegates both to the API server; `reviews`: TokenReview and SubjectAccessReview; `cache`: their
-  answers, kept for a while
-- `probes`: /livez, /readyz, /healthz; `exposition`: /metrics
+- `authentication` (`client_trust`) and `authorization`: who the user is and what the user may do, as k8s.io/apiserver
+  delegates both to the API server, by TokenReview and SubjectAccessReview; `cache`: their answers, kept for a while
+- `probes`: /livez, /readyz, /healthz; `server`: /metrics
 - `key_pair`: the serving certificate and its key, from files or made at the start; `shared_authority`: signed by one that replicas share
 - `logs`: klog's lines, and the same as JSON
 - `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS and HTTP; `accepting`: its

@@ -83,6 +83,7 @@ def _run(
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments
+    from kubevouch.kube.resources import NAMESPACES
     from kubevouch.serve.process import raise_open_file_limit
     from kubevouch.serve.server import new_registry
 
@@ -92,6 +93,9 @@ def _run(
     instruments = ApproverInstruments(registry)
 
     async def part(api: "ApiClient", log: "Log") -> "ServerPart":
+        if access.context and not elects:
+            # Without a Lease nothing else shows that its pins lie elsewhere. Its own account may not read namespaces.
+            await api.get(NAMESPACES, namespace)
         rng = secrets.SystemRandom().random
         return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 

@@ -80,6 +80,11 @@ class Invocation:
             takes = (*takes, *times)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
+    def needed_in(self, text: str) -> str:
+        """Tells whoever copies a command out of a sentence which flags of the cluster it needs; empty where it needs none."""
+        flags = " ".join(self._flags(_CLUSTER, ""))
+        return f"The commands in this text need {flags}, too." if flags and "`" in text else ""
+
     def _ssh_flags(self, rest: str) -> list[str]:
         """As ssh's own letters have them, less those that the line has itself."""
         named = rest.partition(" -- ")[0].split()

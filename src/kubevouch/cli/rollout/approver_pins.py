@@ -99,5 +99,5 @@ async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) 
             problem = str(error)
     if problem:
         hint = terminal.hint("kubevouch approver pin")
-        text = f"Nodes were not pinned for the approver: {problem}; by hand: {hint}"
+        text = f"Not every node was pinned for the approver: {problem}; by hand: {hint}"
         terminal.note(one_line(text))

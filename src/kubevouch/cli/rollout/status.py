@@ -225,7 +225,8 @@ def _print(
         )
     )
     if after.note:
-        terminal.long_line(f"           {after.note}", hang=11)
+        note = f"{after.note} {terminal.needed_in(after.note)}"
+        terminal.long_line(f"           {note}".rstrip(), hang=11)
     terminal.command("NEXT       ", after.command)
     if after.then:
         terminal.command("THEN       ", after.then)

@@ -1,6 +1,6 @@
 """The rules, each a function from evidence to findings, in files by what they look at; `doctor.py` names the files.
 
-`wire` and `youth` have no rules but what several rules ask: how a port answers, and what has only just begun.
+`wire` has no rules but what several rules ask: how a port answers, and what has only just begun.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Services, EndpointSlices, and what leads to them: APIServices, webhooks, and conversions of CRDs."""
+"""Services, EndpointSlices, and what leads to them: APIServices and webhooks."""
 
 from typing import Final
 

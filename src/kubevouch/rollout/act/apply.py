@@ -17,7 +17,7 @@ from kubevouch.rollout.act.config_map import (
 )
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
-from kubevouch.rollout.act.node_facts import LiveCluster
+from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
 from kubevouch.rollout.decide.armed import as_of_now, left_armed
 from kubevouch.rollout.decide.lineup import lineup_of
@@ -50,15 +50,16 @@ async def apply(
         context.may_be_armed(each)
     lineup = lineup_of((each.plan for each in checked.nodes), checked.found, timeouts.soak)
     cancelled, failed = False, ""
-    turns = NodeTurns(nodes, checked, context, timeouts, LiveCluster(context))
-    run = FleetRun(lineup, context, turns.through, turns.not_well)
-    try:
-        await run.run()
-    except asyncio.CancelledError:
-        cancelled = True
-        end_in_order()
-    except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
-        failed = f"an error of ours, {type(error).__name__}: {error}"
+    async with live_cluster(context) as live:
+        turns = NodeTurns(nodes, checked, context, timeouts, live)
+        run = FleetRun(lineup, context, turns.through, turns.not_well)
+        try:
+            await run.run()
+        except asyncio.CancelledError:
+            cancelled = True
+            end_in_order()
+        except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
+            failed = f"an error of ours, {type(error).__name__}: {error}"
     cut = _AT_ONCE if cancelled else failed
     in_hand = {name for name, course in run.courses.items() if course.stage in IN_HAND}
     results = [

@@ -1,22 +1,16 @@
-"""Facts about the nodes of a plan: what each serves, its lease, the names that the plan allows it; and what all of a run look at."""
+"""Facts about the nodes of a plan: what each serves, its lease, the names that the plan allows it."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, TypeVar
 
-from msgspec.structs import replace
-
-from kubevouch.clock import Clock
 from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
-from kubevouch.evidence.gather.csrs import list_csrs
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import Forbidden, NotFound
-from kubevouch.kube.resources import CSRS, LEASES, NODES, CertificateSigningRequest, Node
+from kubevouch.kube.resources import CSRS, LEASES, CertificateSigningRequest, Node
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.policy.csr import KUBELET_CLIENT
 from kubevouch.policy.node_index import WrittenClaims
@@ -25,53 +19,6 @@ from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
 from kubevouch.x509 import X509Error, misnamed, read_certificates
-
-T = TypeVar("T")
-
-_LISTED = 1.0
-"""Seconds for which a list of CSRs is taken for true."""
-
-
-class SharedRead(Generic[T]):
-    """One read for all who ask while another one is under way. What it returns was read after they asked.
-
-    age: seconds by which it may have been read before that.
-    """
-
-    def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, age: float = 0.0) -> None:
-        self._read = read
-        self._clock = clock
-        self._age = age
-        self._lock = asyncio.Lock()
-        self._last: tuple[float, T] | None = None
-
-    async def value(self) -> T:
-        """Raises what the read raises."""
-        asked = self._clock.monotonic()
-        async with self._lock:
-            if self._last is None or self._last[0] < asked - self._age:
-                began = self._clock.monotonic()
-                self._last = began, await self._read()
-            return self._last[1]
-
-
-class LiveCluster:
-    """What all nodes of a run look at, read once for all who ask. nodes: all Nodes. csrs: serving CSRs, oldest first. Both raise KubeError."""
-
-    def __init__(self, context: RolloutContext) -> None:
-        api = context.api
-
-        async def listed() -> tuple[CertificateSigningRequest, ...]:
-            return tuple(_kept(each) for each in await list_csrs(api))
-
-        self.nodes = SharedRead(lambda: api.list_all(NODES), context.clock).value
-        self.csrs = SharedRead(listed, context.clock, age=_LISTED).value
-
-
-def _kept(csr: CertificateSigningRequest) -> CertificateSigningRequest:
-    """Without what its requestor may make large. Whoever judges it reads it again."""
-    metadata = replace(csr.metadata, labels={}, annotations={}, managed_fields=())
-    return replace(csr, metadata=metadata, spec=replace(csr.spec, request=b""))
 
 
 async def served_by(

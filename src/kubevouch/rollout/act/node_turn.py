@@ -12,8 +12,8 @@ from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan, looked_at_again
 from kubevouch.rollout.act.context import RolloutContext, once_it_answers
 from kubevouch.rollout.act.fleet_run import Reached
+from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_facts import (
-    LiveCluster,
     client_certificates_of,
     lease_time,
     leaves_of,

@@ -30,9 +30,9 @@ from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 from kubevouch.policy.node_index import IndexedEvidence, WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
+from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.look import survey_planned
 from kubevouch.rollout.act.node_facts import (
-    LiveCluster,
     approved_by_run,
     asked_for_again_by_pod,
     client_certificates_of,
