@@ -22,23 +22,6 @@ from .told import (
     ended,
 )
 
-SCENARIOS = (
-    "expired",
-    "no-ip-sans",
-    "pending",
-    "rotated-expired",
-    "healthy",
-    "denied-loop",
-    "approver-gone",
-    "renewal-due",
-    "kubelets-dead",
-    "wrong-ca",
-    "clock-skew",
-    "unreachable",
-    "insecure-flag",
-    "rbac-missing",
-    "drift",
-)
 PASSING = {"insecure-flag": {"KV116", "KV103"}}
 """Causes that pass by themselves, if doctor looks before: the metrics server reads the kubelets that `apply` has mended, and
 then NEXT has its pods replaced, of which none may be ready for a moment on a machine that is busy."""
@@ -156,7 +139,7 @@ def tidy(cluster: Cluster) -> Iterator[None]:
 
 @pytest.mark.long_on_the_bed
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", CAUSES)
 def test_what_next_says_leads_to_a_well_cluster(
     cluster: Cluster, tmp_path: Path, scenario: str
 ) -> None:
