@@ -63,7 +63,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, authority: Authority)
     async def install() -> None:
         async with bench(folder, authority, journal=StoreJournal(folder / STORE)) as running:
             fill(running)
-            ran = await InProcess(folder, {"KUBECONFIG": str(folder / "kubeconfig")})(*HELD)
+            ran = await InProcess(folder, {"KUBECONFIG": str(folder / "admin")})(*HELD)
             assert ran.code == 4, ran  # nothing runs pods here
 
     asyncio.run(install())
@@ -81,7 +81,7 @@ async def lab(tmp_path: Path, authority: Authority, kubevouch: Program) -> Async
     kept = tmp_path / STORE
     journal = StoreJournal(kept) if kept.exists() else None
     async with bench(tmp_path, authority, journal=journal) as running:
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         if journal is None:
             fill(running)
         yield running

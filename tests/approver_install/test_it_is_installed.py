@@ -111,7 +111,7 @@ async def test_whether_others_approve_may_not_be_known(
         authority,
         authorize=lambda info: (info.resource != "clusterroles" or info.verb != "list", ""),
     ) as lab:
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         fill(lab)
         ran = await run(kubevouch, *HELD, "--dry-run", code=0)
     assert "Whether others approve is not known" in " ".join(ran.err.split())
@@ -203,7 +203,7 @@ async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
 
     async with bench(tmp_path, authority, authorize=another_comes) as lab:
         fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         ran = await run(kubevouch, *HELD, code=4)
         assert "has changed since it was shown; nothing was changed" in ran.err
         assert "UNDO" not in ran.out
@@ -331,7 +331,7 @@ async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_the
 
     async with bench(tmp_path, authority, authorize=allowed) as lab:
         fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *HELD, "--enforce", code=4)
         before, readable = everything(lab), False
         ran = await run(kubevouch, "approver", *words, code=3)
@@ -367,7 +367,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
 
     async with bench(tmp_path, authority, authorize=so_many) as lab:
         fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         before = everything(lab)
         await again_and_again(HELD, {"cp-1", "worker-1", "worker-2"})
         wanted = {name_of(each) for each in objects("*.yaml", "admission/*.yaml")}
@@ -397,7 +397,7 @@ async def test_who_interrupts_it_before_anything_is_written_is_told_that_nothing
 
     async with bench(tmp_path, authority, authorize=looking) as lab:
         fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *HELD, code=4)
         before = everything(lab)
         running.append(await kubevouch.started(*words))

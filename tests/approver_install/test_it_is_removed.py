@@ -84,7 +84,7 @@ async def test_what_another_removal_has_just_deleted_is_gone(
 
     async with bench(tmp_path, authority, authorize=another_one) as lab:
         fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *HELD, code=4)
         ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
         assert {"configmaps", "deployments", "roles"} <= {*quicker}

@@ -197,7 +197,7 @@ async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on
     async with bench(tmp_path, authority, authorize=not_that_one) as lab:
         fill(lab)
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *PIN, code=0)
         for number, each in enumerate((first, second)):
             moved(lab, each, f"192.168.88.{98 + number}")
@@ -231,7 +231,7 @@ async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
     async with bench(tmp_path, authority, authorize=another_pins) as lab:
         fill(lab)
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *PIN, "worker-1", code=0)
         # Pins, and but for a removal the configuration; and pins again, right before the first write.
         looks += ["pins", "again"] if words == ("--remove",) else ["pins", "more", "again"]
@@ -253,6 +253,6 @@ async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it
     async with bench(tmp_path, authority, authorize=one_is_quicker) as lab:
         fill(lab)
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *PIN, "worker-1", code=0)
         assert lab.local.get(CONFIG_MAPS, OWN, SPACE)["data"].keys() == {"other", "worker-1"}

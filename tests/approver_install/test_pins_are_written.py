@@ -240,7 +240,7 @@ async def test_a_client_certificate_is_pinned_also_by_one_who_may_not_list_csrs(
     async with bench(tmp_path, authority, authorize=no_list) as lab:
         fill(lab)
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         spec = {
             "request": "",
             "signerName": "kubernetes.io/kubelet-serving",
