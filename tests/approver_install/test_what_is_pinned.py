@@ -2,6 +2,7 @@
 
 import shlex
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -63,6 +64,19 @@ def test_what_a_node_claims_is_proposed_with_who_pins_it_and_when() -> None:
         by="alice",
     )
     assert (found.state, found.left_out, found.writes) == ("new", (), True)
+
+
+def test_what_several_kubelets_share_at_ports_of_their_own_is_pinned_to_each_as_the_operator_says() -> (
+    None
+):
+    shared = frozenset({ip_address("127.0.0.5")})
+    nodes = live("w-1", "w-1", "127.0.0.5"), live("w-2", "w-2", "127.0.0.5")
+    pins = {"w-2": PinnedNode(node="w-2", uid="uid-of-w-2", addresses=("127.0.0.5",))}
+    more: dict[str, Any] = {"pins": pins, "said": {"w-1": ("127.0.0.5",)}}
+    alone = names(loopback=LoopbackKubelets(shared))
+    assert proposed(*nodes, cluster=alone, **more)["w-1"].refused == ("127.0.0.5",)
+    found = proposed(*nodes, cluster=names(loopback=LoopbackKubelets(shared, shared)), **more)
+    assert (found["w-1"].refused, found["w-1"].pin.addresses) == ((), ("127.0.0.5",))
 
 
 def test_what_a_node_claims_is_one_word_of_the_flag_to_copy() -> None:

@@ -56,6 +56,13 @@ def test_an_inventory_that_says_two_things_says_nothing(rest: str, seen: str) ->
     assert (found.seen, found.expected) == (seen, "one document with each key once was expected")
 
 
+def test_an_inventory_may_merge_one_nodes_lines_into_another() -> None:
+    lines = "nodes:\n  w1: &all {addresses: [10.0.0.1]}\n  w2: {<<: *all, names: [w2]}"
+    found = read_inventory(f"schemaVersion: kubevouch.inventory/1\n{lines}")
+    assert isinstance(found, Shard)
+    assert found.entries["w2"] == InventoryNode(names=("w2",), addresses=("10.0.0.1",))
+
+
 def test_a_configuration_that_says_two_things_says_nothing() -> None:
     text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nsources: [renewal]\n"
     found = read_configuration(text)
