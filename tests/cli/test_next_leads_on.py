@@ -37,16 +37,14 @@ async def test_a_plan_made_locally_on_no_node_of_the_cluster_leads_to_one_by_ssh
     kubevouch: Program, stage: Stage
 ) -> None:
     """`--via local` again would find the same machine."""
-    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER)
-    assert ran.code == 3, ran
+    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER, code=3)
     assert lines(ran, "NEXT", "THEN") == [f"kubevouch plan -o plan.json --via ssh --nodes {WORKER}"]
 
 
 async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER)
-    assert ran.code == 3, ran
+    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER, code=3)
     again = f"kubevouch plan -o plan.json --via ssh --ssh-user ops --nodes {WORKER}"
     assert lines(ran, "NEXT", "THEN") == [f"ssh -l ops -- {WORKER} true", again]
 
@@ -56,8 +54,7 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
 ) -> None:
     """Without a run, then with one whose plan is here and says how its nodes are reached."""
     asked = ("status", "--nodes", f"{WORKER},{SECOND}")
-    ran = await kubevouch(*asked, "--ssh-user", "ops")
-    assert ran.code == 3, ran
+    ran = await kubevouch(*asked, "--ssh-user", "ops", code=3)
     assert lines(ran, "NEXT") == [f"ssh -l ops -- {WORKER} true"]
     again = f"kubevouch status --nodes {WORKER},{SECOND} --ssh-user ops"
     assert lines(ran, "THEN") == [again]
@@ -78,9 +75,8 @@ async def test_a_node_that_does_not_answer_and_that_the_lease_calls_armed_leads_
     """Its plan says how it is reached, which the operator's own ssh may not know."""
     armed_by_lease(stage, SECOND)
     flags = ("status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
-    ran = await kubevouch(*flags)
-    assert ran.code == 1, ran
-    assert "by the cluster's Lease" in " ".join(ran.out.split()), ran
+    ran = await kubevouch(*flags, code=1)
+    assert "by the cluster's Lease" in ran.told, ran
     assert lines(ran, "NEXT")[0].startswith("sleep "), ran
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=SECOND)
     keep_run(plan_of(node, run="abcd"), {"HOME": str(kubevouch.home)})
@@ -146,8 +142,7 @@ async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_tha
     file = kubevouch.home / "bobs plan.json"
     file.write_text(text_of(plan_of(node, run="bbbb")))
     away = kubevouch.away()
-    ran = await kubevouch("status", str(file), "--kubeconfig", str(away))
-    assert ran.code == 3, ran
+    ran = await kubevouch("status", str(file), "--kubeconfig", str(away), code=3)
     again = f"kubevouch status '{file}' --kubeconfig {away}"
     assert lines(ran, "THEN") == [again]
 
