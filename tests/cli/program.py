@@ -111,6 +111,14 @@ class Program:
             await self(*words, environment=more) for words, more in zip(lines, extra, strict=True)
         ]
 
+    async def refuses(self, told: Mapping[tuple[str, ...], str]) -> list[Ran]:
+        """Each of these command lines, and says that of it."""
+        answers = await self.several(*told)
+        for (words, text), ran in zip(told.items(), answers, strict=True):
+            assert (ran.code, ran.out) == (2, ""), (words, ran)
+            assert text in ran.err, (words, ran)
+        return answers
+
     async def started(
         self, *words: str, environment: Mapping[str, str] = {}, under: Sequence[str] = ()
     ) -> Process:

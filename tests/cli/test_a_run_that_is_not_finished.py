@@ -17,7 +17,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.run_holder import ARMED, ArmedNode, armed_text
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.decide.armed import what_switches_leave
-from kubevouch.rollout.decide.plan import ChangeKind
+from kubevouch.rollout.decide.plan import ChangeKind, Plan
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program
@@ -37,6 +37,14 @@ def case() -> str:
 
 def folder(kubevouch: Program) -> Path:
     return kubevouch.home / ".local" / "state" / "kubevouch" / "runs"
+
+
+def keeps(kubevouch: Program, run: str = "bbbb", node: str = WORKER, **other: object) -> Plan:
+    """This machine has the plan of that run, for one node."""
+    change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=node)
+    plan = plan_of(change, run=run, **other)
+    keep_run(plan, {"HOME": str(kubevouch.home)})
+    return plan
 
 
 def held_since(

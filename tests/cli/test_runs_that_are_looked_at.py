@@ -16,13 +16,14 @@ from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
 from tests.cli.program import Program
-from tests.cli.test_a_run_that_is_not_finished import UID, folder, held_since
+from tests.cli.test_a_run_that_is_not_finished import UID, folder, held_since, keeps
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.scripted.faults import refuse
 from tests.support.stage import Stage, kind_of
 
 WORKER = "k8s-worker-1.internal.example.com"
+THEIRS = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
 
 
 @pytest.fixture
@@ -45,10 +46,7 @@ async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
     kubevouch: Program, stage: Stage
 ) -> None:
     """Where another cluster has its address now, a new plan."""
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-    bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
-    plan = plan_of(node, run="bbbb", cluster=bound)
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    plan = keeps(kubevouch, cluster=THEIRS)
     config = kubevouch.home / "kubeconfig"
     document = yaml.safe_load(config.read_text())
     asked = ("resume", "bbbb", "--yes")
@@ -59,8 +57,9 @@ async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
     )
     assert "name the cluster at https://10.0.0.1:6443 by --kubeconfig or --context" in nowhere.err
     [cluster] = document["clusters"]
-    moved = msgspec.structs.replace(bound, server=cluster["cluster"]["server"])
-    (folder(kubevouch) / "bbbb.json").write_text(text_of(plan_of(node, run="bbbb", cluster=moved)))
+    moved = msgspec.structs.replace(THEIRS, server=cluster["cluster"]["server"])
+    there = text_of(msgspec.structs.replace(plan, cluster=moved))
+    (folder(kubevouch) / "bbbb.json").write_text(there)
     replaced = await kubevouch(*asked)
     assert replaced.err.splitlines()[-1].startswith("NEXT     kubevouch plan -o plan.json")
 
@@ -68,9 +67,7 @@ async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
 async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
     kubevouch: Program, stage: Stage
 ) -> None:
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-    bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
-    keep_run(plan_of(node, run="bbbb", cluster=bound), {"HOME": str(kubevouch.home)})
+    keeps(kubevouch, cluster=THEIRS)
     ran = await kubevouch("status", "bbbb")
     assert (ran.code, ran.out) == (4, ""), ran
     assert "this is not the cluster of the plan, which is for https://10.0.0.1:6443" in ran.err
@@ -80,10 +77,7 @@ async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
 async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
     kubevouch: Program, stage: Stage
 ) -> None:
-    keep_run(
-        plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb"),
-        {"HOME": str(kubevouch.home)},
-    )
+    keeps(kubevouch)
     config = kubevouch.away()
     ran = await kubevouch("resume", "bbbb", "--yes", "--kubeconfig", str(config), code=3)
     following = [
@@ -120,8 +114,7 @@ async def test_without_a_run_those_that_are_kept_here_are_listed(
     for run, number in (("aaaa", 1), ("bbbb", 2)):
         server = f"https://10.0.0.{number}:6443"
         cluster = ClusterBinding("admin@kubernetes", server, f"uid-{number}", "sha", "v1.36.3")
-        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+        keeps(kubevouch, run, cluster=cluster)
     (folder(kubevouch) / "cccc.json").write_text("{")
     table, document, of_one = await kubevouch.several(
         ("status",), ("status", "-o", "json"), ("status", "dddd")
@@ -146,8 +139,7 @@ async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
 async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_server_is_away(
     kubevouch: Program, stage: Stage
 ) -> None:
-    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    keeps(kubevouch)
     config = kubevouch.away()
     ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config), code=3)
     assert "Under way  not known: " in ran.out
@@ -156,10 +148,8 @@ async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_ser
 
 def node_here(kubevouch: Program, *runs: RunFound) -> None:
     """This machine is the node of run bbbb, and its shell answers with these runs."""
-    node = msgspec.structs.replace(
-        planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), host_key=""
-    )
-    plan = msgspec.structs.replace(plan_of(node, run="bbbb"), via="local")
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, host_key="")
+    plan = plan_of(node, run="bbbb", via="local")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     found = RunsFound(node.machine_id.encode(), 1000, b"/var/lib/kubelet", b"", b"active", runs)
     (kubevouch.home / "answer").write_bytes(b"kubevouch-answer: " + msgspec.json.encode(found))
@@ -200,9 +190,7 @@ async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_
     assert ran.err.endswith(f"NEXT     kubectl --kubeconfig {config} get --raw /readyz\n"), ran
     server = stage.server.url.replace("127.0.0.1", "127.9.9.9")
     for run, there in (("aaaa", "https://10.0.0.1:6443"), ("bbbb", server)):
-        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-        cluster = ClusterBinding("c", there, "uid", "sha", "v1.36.3")
-        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+        keeps(kubevouch, run, cluster=ClusterBinding("c", there, "uid", "sha", "v1.36.3"))
     ran = await kubevouch(*words)
     assert ran.err.endswith(f"NEXT     kubevouch status bbbb --kubeconfig {config}\n"), ran
 
@@ -223,14 +211,8 @@ async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
     assert (told["holder"], told["holderIsAlive"]) == ("", None)
     assert "leases" in told["holderDoubt"]
     stage.server.faults.clear()
-    assert (
-        "Under way  nobody"
-        in (
-            await kubevouch(
-                "status",
-            )
-        ).out
-    )
+    again = await kubevouch("status")
+    assert "Under way  nobody" in again.out
 
 
 async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
