@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
-from tests.cli.program import Program, Ran
+from tests.cli.program import Program, Ran, has_ended
 
 
 @dataclass
@@ -15,12 +15,16 @@ class InProcess(Program):
     """What it prints, and its exit code. At a terminal it is a process of its own."""
 
     async def __call__(
-        self, *words: str, stdin: bytes = b"", environment: Mapping[str, str] = {}
+        self,
+        *words: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] = {},
+        code: int | None = None,
     ) -> Ran:
         assert not stdin
         ran = await asyncio.to_thread(self._run, words, {**self._environment, **environment})
         assert "Traceback" not in ran.err, ran
-        return ran
+        return has_ended(ran, code)
 
     def _run(self, words: tuple[str, ...], environment: Mapping[str, str]) -> Ran:
         from kubevouch.cli.app import run

@@ -30,6 +30,11 @@ class Ran:
     out: str
     err: str
 
+    @property
+    def told(self) -> str:
+        """What it printed, in one line."""
+        return " ".join(self.out.split())
+
     def __str__(self) -> str:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
@@ -85,10 +90,17 @@ class Program:
         return path
 
     async def __call__(
-        self, *words: str, stdin: bytes = b"", environment: Mapping[str, str] = {}
+        self,
+        *words: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] = {},
+        code: int | None = None,
     ) -> Ran:
-        """Runs it to its end. It never shows a trace, nor that it did not foresee what happened."""
-        return await ended(await self.started(*words, environment=environment), stdin)
+        """Runs it to its end. It never shows a trace, nor that it did not foresee what happened.
+
+        code: how it has to end, here as in the others.
+        """
+        return await ended(await self.started(*words, environment=environment), stdin, code)
 
     async def several(
         self, *lines: Sequence[str], environments: Sequence[Mapping[str, str]] = ()
@@ -98,6 +110,14 @@ class Program:
         return [
             await self(*words, environment=more) for words, more in zip(lines, extra, strict=True)
         ]
+
+    async def refuses(self, told: Mapping[tuple[str, ...], str]) -> list[Ran]:
+        """Each of these command lines, and says that of it."""
+        answers = await self.several(*told)
+        for (words, text), ran in zip(told.items(), answers, strict=True):
+            assert (ran.code, ran.out) == (2, ""), (words, ran)
+            assert text in ran.err, (words, ran)
+        return answers
 
     async def started(
         self, *words: str, environment: Mapping[str, str] = {}, under: Sequence[str] = ()
@@ -136,7 +156,11 @@ class Program:
         return await ended(process)
 
     async def interrupted(
-        self, *words: str, once: Callable[[], bool], sent: signal.Signals = signal.SIGINT
+        self,
+        *words: str,
+        once: Callable[[], bool],
+        sent: signal.Signals = signal.SIGINT,
+        code: int | None = None,
     ) -> Ran:
         """Ctrl-C, or another signal, as soon as that is so."""
         process = await self.started(*words)
@@ -144,9 +168,9 @@ class Program:
             while not once():
                 await asyncio.sleep(0.01)
         process.send_signal(sent)
-        return await ended(process)
+        return await ended(process, code=code)
 
-    async def in_shell(self, line: str) -> Ran:
+    async def in_shell(self, line: str, code: int | None = None) -> Ran:
         """A line for bash, with the program as `kubevouch`."""
         argv = " ".join(KUBEVOUCH)
         process = await asyncio.create_subprocess_exec(
@@ -159,7 +183,7 @@ class Program:
             env=self._environment,
             cwd=self.home,
         )
-        return await ended(process)
+        return await ended(process, code=code)
 
     async def on_a_terminal(self, *words: str, environment: Mapping[str, str] = {}) -> Ran:
         """With a terminal for its result; standard error stays apart."""
@@ -186,6 +210,7 @@ class Program:
         typed: Mapping[str, bytes | signal.Signals] = {},
         typed_ahead: bytes = b"",
         environment: Mapping[str, str] = {},
+        code: int | None = None,
     ) -> Ran:
         """With a terminal for everything, that many columns wide. typed: what is typed once some text is there, or the signal
         that comes then.
@@ -211,7 +236,8 @@ class Program:
         answers = {text: _key_or_signal(process.pid, each) for text, each in typed.items()}
         reading = asyncio.get_running_loop().run_in_executor(None, _talk, ours, answers)
         ran = await ended(process)
-        return Ran(ran.code, (await reading).decode().replace("\r\n", "\n"), ran.err)
+        shown = (await reading).decode().replace("\r\n", "\n")
+        return has_ended(Ran(ran.code, shown, ran.err), code)
 
 
 def _own_terminal() -> None:
@@ -264,8 +290,8 @@ def _all_of(terminal: int) -> bytes:
     return found
 
 
-async def ended(process: Process, stdin: bytes | None = None) -> Ran:
-    """Its end; or that it hangs, which is a failure, and its end then, too."""
+async def ended(process: Process, stdin: bytes | None = None, code: int | None = None) -> Ran:
+    """Its end; or that it hangs, which is a failure, and its end then, too. code: how it has to end."""
     try:
         async with asyncio.timeout(GENEROUS):
             out, err = await process.communicate(stdin)
@@ -274,7 +300,14 @@ async def ended(process: Process, stdin: bytes | None = None) -> Ran:
         await process.wait()
         raise
     assert process.returncode is not None
-    return _seen(Ran(process.returncode, (out or b"").decode(), (err or b"").decode()))
+    ran = Ran(process.returncode, (out or b"").decode(), (err or b"").decode())
+    return has_ended(_seen(ran), code)
+
+
+def has_ended(ran: Ran, code: int | None) -> Ran:
+    """The same, which has to have ended so; None: anyhow."""
+    assert code in (None, ran.code), f"expected exit {code}, got {ran}"
+    return ran
 
 
 def _seen(ran: Ran) -> Ran:

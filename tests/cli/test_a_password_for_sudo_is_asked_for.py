@@ -31,16 +31,14 @@ def plan(kubevouch: Program, stage: Stage) -> str:
 async def test_ctrl_c_there_changes_nothing(
     kubevouch: Program, plan: str, verb: tuple[str, ...]
 ) -> None:
-    ran = await kubevouch.at_a_terminal(*verb, plan, "--yes", typed={ASKED: CTRL_C})
-    assert ran.code == 130, ran
+    ran = await kubevouch.at_a_terminal(*verb, plan, "--yes", typed={ASKED: CTRL_C}, code=130)
     assert "Password of ops for sudo on the nodes: " in ran.out
     assert "Nothing was changed." in ran.out
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 async def test_so_does_a_signal(kubevouch: Program, plan: str, sent: signal.Signals) -> None:
-    ran = await kubevouch.at_a_terminal("apply", plan, typed={ASKED: sent})
-    assert ran.code == 130, ran
+    ran = await kubevouch.at_a_terminal("apply", plan, typed={ASKED: sent}, code=130)
     assert "Nothing was changed." in ran.out
 
 
@@ -73,8 +71,7 @@ async def test_it_is_asked_for_once_and_not_shown(
 async def test_where_there_is_no_terminal_it_says_so(
     kubevouch: Program, plan: str, verb: tuple[str, ...]
 ) -> None:
-    ran = await kubevouch(*verb, plan, "--yes", stdin=f"{WORD}\n".encode())
-    assert ran.code == 2
+    ran = await kubevouch(*verb, plan, "--yes", stdin=f"{WORD}\n".encode(), code=2)
     assert "standard input: is not a terminal to ask for a password at" in ran.err
 
 

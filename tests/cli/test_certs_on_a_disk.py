@@ -27,8 +27,7 @@ async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
     program: Program, tree: NodeTree, tmp_path: Path
 ) -> None:
     worker = NodeTree(tmp_path / "worker", "w-1", tree.ca).worker()
-    ran = await program("certs", "--root", str(tree.root), "--root", str(worker.root))
-    assert ran.code == 0, ran
+    ran = await program("certs", "--root", str(tree.root), "--root", str(worker.root), code=0)
     assert "certs check-expiration` shows it on cp-1" in ran.out
     assert "in kubeadm's form on w-1" in ran.out
     assert ran.out.count("CERTIFICATE AUTHORITY   EXTERNALLY MANAGED") == 1
@@ -41,8 +40,7 @@ async def test_a_wrong_key_is_a_finding_in_each_form(
     program: Program, tree: NodeTree, form: str
 ) -> None:
     tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
-    ran = await program("certs", "--root", str(tree.root), "-o", form)
-    assert ran.code == 1, ran
+    ran = await program("certs", "--root", str(tree.root), "-o", form, code=1)
     if form == "json":
         rows = json.loads(ran.out)["certificates"]
         (row,) = [each for each in rows if each["use"] == "apiserver"]
@@ -58,15 +56,13 @@ async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: Nod
         ("--root", str(tree.root / PKI / "ca.crt")),
         ("--root", str(tree.root), "--context", "x"),
     ):
-        ran = await program("certs", *words)
-        assert ran.code == 2, ran
+        await program("certs", *words, code=2)
 
 
 async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
     program: Program, tmp_path: Path
 ) -> None:
-    ran = await program("certs", "--root", str(tmp_path))
-    assert ran.code == 3, ran
+    ran = await program("certs", "--root", str(tmp_path), code=3)
     assert "`kubevouch certs --root DIR`" in ran.out.splitlines()[-1]
     assert "doctor" not in ran.out
 
@@ -77,12 +73,10 @@ async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
     """In this order, each line done as it stands: kubeadm ends with an error where one file of the two is there."""
     (tree.root / PKI / "apiserver-kubelet-client.crt").unlink()
     for form in ("table", "html"):
-        ran = await program("certs", "--root", str(tree.root), "-o", form)
-        assert ran.code == 1, ran
-        told = " ".join(ran.out.split())
+        ran = await program("certs", "--root", str(tree.root), "-o", form, code=1)
         key = "apiserver-kubelet-client.key beside it away"
         command = "kubeadm init phase certs apiserver-kubelet-client"
-        assert 0 < told.find(key) < told.find(command), told
+        assert 0 < ran.told.find(key) < ran.told.find(command), ran.told
 
 
 async def test_what_is_done_is_done_on_the_node_and_not_in_the_folder_that_was_read(
@@ -117,8 +111,7 @@ async def test_a_ca_that_lacks_is_looked_for_where_it_still_is(
     (tree.root / PKI / "ca.crt").unlink()
     if state == "another":
         tree.write(f"{PKI}/ca.crt", Authority("kubernetes").pem)
-    ran = await program("certs", "--root", str(tree.root))
-    assert ran.code == 1, ran
+    ran = await program("certs", "--root", str(tree.root), code=1)
     told = " ".join(ran.out.partition("NEXT ")[2].split())
     assert told.startswith("make no other CA: ")
     assert "kube-root-ca.crt" in told

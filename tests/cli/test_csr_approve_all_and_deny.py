@@ -72,13 +72,11 @@ async def test_where_nothing_waits_that_is_said_and_is_well(
 async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_listed(
     kubevouch: Program, waiting: Stage
 ) -> None:
-    asked = await kubevouch("csr", "approve", "--all")
-    assert asked.code == 2, asked
+    asked = await kubevouch("csr", "approve", "--all", code=2)
     assert "This will approve 2 CSRs on " in asked.err
     assert "--yes was expected" in asked.err
     assert not writes(waiting)
-    ran = await kubevouch("csr", "approve", "--all", "--yes")
-    assert ran.code == 1, ran
+    ran = await kubevouch("csr", "approve", "--all", "--yes", code=1)
     shown = rows(ran.out)
     assert shown[0] == ["NAME", "AGE", "NODE", "VOUCHES FOR", "BY"]
     passing = {row[0]: row[2:] for row in shown[1:3]}
@@ -104,8 +102,7 @@ async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_liste
 async def test_without_any_that_passes_nothing_is_asked(kubevouch: Program, waiting: Stage) -> None:
     for name in ("csr-w8", "csr-w9"):
         waiting.server.store.delete(CSRS, name)
-    ran = await kubevouch("csr", "approve", "--all")
-    assert ran.code == 1, ran
+    ran = await kubevouch("csr", "approve", "--all", code=1)
     assert "This will approve" not in ran.err
     assert ran.err == ""
 
@@ -121,10 +118,9 @@ async def test_each_is_judged_again_right_before_its_approval(
         return web.json_response(waiting.server.store.get(CSRS, "csr-w9"))
 
     waiting.server.faults.on(f"{APPROVALS}/*", meanwhile, method="PATCH", times=1)
-    ran = await kubevouch("csr", "approve", "--all", "--yes")
-    assert ran.code == 1, ran
+    ran = await kubevouch("csr", "approve", "--all", "--yes", code=1)
     assert len(writes(waiting)) == 1
-    assert "HOLD newest " in " ".join(ran.out.split())
+    assert "HOLD newest " in ran.told
 
 
 async def test_one_that_is_decided_meanwhile_does_not_stop_the_others(
@@ -145,14 +141,12 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
     kubevouch: Program, waiting: Stage
 ) -> None:
     deny = ("csr", "deny", "csr-w7", "--reason", "it asks for w9's address")
-    asked = await kubevouch(*deny)
-    assert asked.code == 2, asked
+    asked = await kubevouch(*deny, code=2)
     assert rows(asked.out)[1][2:] == ["w7.example.com", f"its name, {ADDRESS}"]
     assert "A denial is for good" in asked.err
     assert "sends another CSR about every half minute" in asked.err
     assert not writes(waiting)
-    ran = await kubevouch(*deny, "--yes")
-    assert ran.code == 0, ran
+    ran = await kubevouch(*deny, "--yes", code=0)
     assert ran.out.endswith("csr-w7 denied\n")
     [condition] = conditions(waiting, "csr-w7")
     assert condition["type"] == "Denied"
@@ -174,11 +168,11 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_are_denied(
         }
         waiting.server.store.put(CSRS, approved)
     names = ("csr-w8", "csr-w9", "csr-w7")
-    ran = await kubevouch("csr", "deny", *names, "--reason", "no", "--yes")
-    assert ran.code == 1, ran
-    said = " ".join(ran.out.split())
-    assert "csr-w8 stays as it is: it is approved already (KubectlApprove), and that" in said
-    assert "csr-w9 stays as it is: it is approved already (KubectlApprove), and its cert" in said
+    ran = await kubevouch("csr", "deny", *names, "--reason", "no", "--yes", code=1)
+    assert "csr-w8 stays as it is: it is approved already (KubectlApprove), and that" in ran.told
+    assert (
+        "csr-w9 stays as it is: it is approved already (KubectlApprove), and its cert" in ran.told
+    )
     assert writes(waiting) == ["csr-w7"]
 
 
@@ -188,11 +182,9 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_are_approved(
     denied = waiting.server.store.get(CSRS, "csr-w8")
     denied["status"] = {"conditions": [{"type": "Denied", "status": "True", "reason": "Nobody"}]}
     waiting.server.store.put(CSRS, denied)
-    ran = await kubevouch("csr", "approve", "csr-w8", "csr-w9", "--yes")
-    assert ran.code == 1, ran
-    said = " ".join(ran.out.split())
-    assert "csr-w8 stays as it is: it is denied already (Nobody), and that cannot be" in said
-    assert "held by" not in said
+    ran = await kubevouch("csr", "approve", "csr-w8", "csr-w9", "--yes", code=1)
+    assert "csr-w8 stays as it is: it is denied already (Nobody), and that cannot be" in ran.told
+    assert "held by" not in ran.told
     assert writes(waiting) == ["csr-w9"]
 
 
@@ -220,14 +212,13 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         ("csr-w9", 0, "every rule that was asked passes"),
         ("csr-w7", 1, "held by foreign-addresses"),
     ):
-        ran = await kubevouch("csr", "explain", name)
-        assert ran.code == code, ran
-        words = " ".join(ran.out.split())
+        ran = await kubevouch("csr", "explain", name, code=code)
         assert (
-            f"whoever decided says: {said} {name}: it is approved already (KubectlApprove)" in words
+            f"whoever decided says: {said} {name}: it is approved already (KubectlApprove)"
+            in ran.told
         )
-        assert f"Of what it asks for the policy says: {verdict}" in words
-        assert not {"undecided", "newest", "fresh", "budget"} & set(words.split())
+        assert f"Of what it asks for the policy says: {verdict}" in ran.told
+        assert not {"undecided", "newest", "fresh", "budget"} & set(ran.told.split())
         told = await kubevouch("csr", "explain", name, "-o", "json")
         assert json.loads(told.out)["decided"] == [
             {
@@ -327,8 +318,9 @@ async def test_who_interrupts_it_while_it_looks_is_told_that_nothing_was_changed
     kubevouch: Program, waiting: Stage, verb: tuple[str, ...]
 ) -> None:
     waiting.server.faults.on("/*", faults.silence())
-    ran = await kubevouch.interrupted(*verb, "--yes", once=lambda: bool(waiting.server.requests))
-    assert ran.code == 130, ran
+    ran = await kubevouch.interrupted(
+        *verb, "--yes", once=lambda: bool(waiting.server.requests), code=130
+    )
     assert ran.err.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
 
 
@@ -337,8 +329,7 @@ async def test_who_interrupts_it_while_it_looks_is_told_that_nothing_was_changed
 async def test_who_ends_the_question_is_told_that_nothing_was_changed(
     kubevouch: Program, waiting: Stage, verb: tuple[str, ...], typed: bytes
 ) -> None:
-    ran = await kubevouch.at_a_terminal(*verb, typed={"Go on? [y/N]: ": typed})
-    assert ran.code == 130, ran
+    ran = await kubevouch.at_a_terminal(*verb, typed={"Go on? [y/N]: ": typed}, code=130)
     assert ran.out.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
     assert not writes(waiting)
 
@@ -353,6 +344,5 @@ async def test_an_interruption_after_the_first_write_claims_nothing(
         return len(writes(waiting)) == 2
 
     waiting.server.faults.on("/*", faults.silence(), where=lambda _: has_begun())
-    ran = await kubevouch.interrupted(*verb, "--yes", once=has_begun)
-    assert ran.code == 130, ran
+    ran = await kubevouch.interrupted(*verb, "--yes", once=has_begun, code=130)
     assert "Nothing was changed." not in ran.err

@@ -45,11 +45,6 @@ def waits(stage: Stage) -> None:
     put_csr(stage, "csr-w9", NODE, ADDRESS)
 
 
-def told(out: str) -> str:
-    """What it prints, in one line."""
-    return " ".join(out.split())
-
-
 def last_line(out: str) -> list[str]:
     return shlex.split(out.rstrip().splitlines()[-1])
 
@@ -99,15 +94,14 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     assert shown.code == 1, shown
     pin = f"kubevouch approver pin {NODE} --via ssh"
     assert f"\nto have the approver know the node: {pin}\n" in shown.out
-    assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in told(shown.out)
-    assert f"if you know that it is so: --allow {NODE}={ADDRESS}" in told(shown.out)
+    assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in shown.told
+    assert f"if you know that it is so: --allow {NODE}={ADDRESS}" in shown.told
     assert last_cell(listed.out) == "holds: allowed-names"
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
-    allowed = await kubevouch(*EXPLAIN, *allow)
-    assert allowed.code == 0, allowed
+    allowed = await kubevouch(*EXPLAIN, *allow, code=0)
     # This stands in the approval for good: by whose word the node has these names and addresses.
-    assert "names and addresses: by --allow; without it only the node itself" in told(allowed.out)
+    assert "names and addresses: by --allow; without it only the node itself" in allowed.told
 
 
 async def test_without_an_approver_what_helps_is_a_plan(kubevouch: Program, stage: Stage) -> None:
@@ -123,7 +117,7 @@ async def test_without_an_approver_what_helps_is_a_plan(kubevouch: Program, stag
     assert [each.code for each in (thief, named, every)] == [1, 1, 1]
     assert [PLAN in each.out for each in (thief, named, every)] == [False, False, True]
     assert "It was not approved" in named.out
-    assert "csr-thief: held by foreign-names" in told(thief.out)
+    assert "csr-thief: held by foreign-names" in thief.told
 
 
 @pytest.mark.parametrize("pinned", [True, False])
@@ -134,7 +128,7 @@ async def test_a_name_that_the_node_does_not_claim_leads_to_the_pin_that_has_it(
     ask_for(stage, SHOP)
     put_pin(stage, *(() if pinned else (OTHER, "uid-8", OTHERS_ADDRESS)))
     shown = await kubevouch(*EXPLAIN)
-    assert "this node's and nobody else's" in told(shown.out), shown
+    assert "this node's and nobody else's" in shown.told, shown
     command = last_line(shown.out)
     assert command == ["kubevouch", "approver", "pin", NODE, "--allow", f"{NODE}={SHOP}"]
     assert (await kubevouch(*command[1:], "--yes")).code == 0
@@ -150,7 +144,7 @@ async def test_where_the_inventory_has_the_node_the_name_is_to_be_listed_there(
     inventory = {"schemaVersion": "kubevouch.inventory/1", "nodes": nodes}
     put_written(stage, "kubevouch-inventory", {"inventory.yaml": json.dumps(inventory)})
     shown = await kubevouch(*EXPLAIN)
-    assert "in the inventory (ConfigMap kubevouch-inventory)" in told(shown.out), shown
+    assert "in the inventory (ConfigMap kubevouch-inventory)" in shown.told, shown
     assert "approver pin" not in shown.out
 
 
@@ -171,7 +165,7 @@ async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Sta
     document = {"schemaVersion": "kubevouch.approver/1", "serviceCIDRs": ["192.168.88.0/24"]}
     put_written(stage, "kubevouch-approver", {"configuration.yaml": json.dumps(document)})
     ran = await kubevouch(*EXPLAIN)
-    assert (ran.code, "HOLD reserved-addresses" in told(ran.out)) == (1, True), ran
+    assert (ran.code, "HOLD reserved-addresses" in ran.told) == (1, True), ran
     put_written(stage, "kubevouch-approver", {"configuration.yaml": "[]"})
     unreadable = await kubevouch(*EXPLAIN)
     assert (unreadable.code, "SourceUnreadable" in unreadable.out) == (3, True), unreadable
@@ -187,10 +181,10 @@ async def test_pins_that_may_not_be_read_are_not_taken_for_none(
         not (asked.resource == "configmaps" and asked.namespace == "kubevouch-system")
     )
     ran = await kubevouch(*EXPLAIN)
-    assert (ran.code, "pinned for the approver is not known" in told(ran.out)) == (3, True), ran
+    assert (ran.code, "pinned for the approver is not known" in ran.told) == (3, True), ran
     stage.server.store.delete(NAMESPACES, "kubevouch-system")
     without = await kubevouch(*EXPLAIN)
-    assert (without.code, "pinned for" in told(without.out)) == (1, False), without
+    assert (without.code, "pinned for" in without.told) == (1, False), without
 
 
 def message(stage: Stage) -> str:
@@ -221,8 +215,8 @@ async def test_what_the_approver_has_not_approved_is_left_to_it(
     )
     assert [each.code for each in (shown, document, named, every)] == [3] * 4, named
     log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
-    assert f"csr-w9: {LEFT}. Its log tells what it saw: `{log} | grep -F csr-w9`" in told(shown.out)
-    assert "give --against-approver as well" in told(named.out)
+    assert f"csr-w9: {LEFT}. Its log tells what it saw: `{log} | grep -F csr-w9`" in shown.told
+    assert "give --against-approver as well" in named.told
     assert last_cell(listed.out) == last_cell(every.out) == LEFT
     one = json.loads(document.out)
     assert (one["outcome"], one["approverHolds"]) == ("cannot-tell", LEFT)
@@ -233,9 +227,8 @@ async def test_what_the_approver_has_not_approved_is_left_to_it(
 async def test_an_approval_against_the_approver_says_so_for_good(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch(*APPROVE, "--against-approver")
-    assert ran.code == 0, ran
-    assert told(ran.out).index(LEFT) < told(ran.out).index("csr-w9 approved")
+    ran = await kubevouch(*APPROVE, "--against-approver", code=0)
+    assert ran.told.index(LEFT) < ran.told.index("csr-w9 approved")
     assert message(stage) == (
         f"kubevouch: system:node:{NODE}: every rule that was asked passed; not asked: credential-id, client-standing, own-key, "
         f"same-node, budget; {LEFT}; names and addresses: pinned on 2026-11-20 by alice"
@@ -257,7 +250,7 @@ async def test_an_approver_that_comes_while_the_operator_is_asked_counts(
     stage.server.faults.on(lease, not_yet, times=1)
     ran = await kubevouch(*APPROVE)
     assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
-    assert LEFT in told(ran.out)
+    assert LEFT in ran.told
 
 
 @pytest.mark.parametrize("words", [("csr-w9",), ("--all",)])
@@ -268,7 +261,7 @@ async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_in
     stage.server.authorize = lambda asked: asked.resource != "deployments"
     ran = await kubevouch("csr", "approve", *words, "--yes")
     assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
-    assert "is not known, and it is taken for installed" in told(ran.err)
+    assert "is not known, and it is taken for installed" in " ".join(ran.err.split())
 
 
 def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:
@@ -297,7 +290,7 @@ async def test_the_list_says_who_decided_and_judges_what_was_asked_for_as_explai
     listed, document, explained = await kubevouch.several(
         ("csr", "list"), ("csr", "list", "-o", "json"), (*EXPLAIN, "-o", "json")
     )
-    assert f"{condition.get('type', 'Approved')} ({by})" in told(listed.out), listed
+    assert f"{condition.get('type', 'Approved')} ({by})" in listed.told, listed
     assert last_cell(listed.out) == "passes"
     [found] = json.loads(document.out)["csrs"]
     one = json.loads(explained.out)
@@ -315,7 +308,7 @@ async def test_what_another_approver_approved_and_our_rules_hold_is_said(
     listed, explained = await kubevouch.several(("csr", "list"), EXPLAIN)
     assert (listed.code, last_cell(listed.out)) == (0, "would hold: allowed-names"), listed
     assert "NEXT" not in listed.out
-    assert "for the policy says: held by allowed-names" in told(explained.out), explained
+    assert "for the policy says: held by allowed-names" in explained.told, explained
 
 
 async def test_the_operator_names_the_certificate_as_openssl_prints_it(

@@ -10,10 +10,8 @@ import pytest
 
 from kubevouch.cli.app import program
 from kubevouch.cli.common.invocation import _TAKES, Invocation
-from kubevouch.cli.common.runs import keep_run
-from kubevouch.rollout.decide.plan import ChangeKind
 from tests.cli.program import Program
-from tests.rollout.recorded import plan_of, planned, recorded
+from tests.cli.test_a_run_that_is_not_finished import keeps
 from tests.support.command_lines import why_it_cannot_be_typed
 from tests.support.stage import Stage
 
@@ -122,8 +120,7 @@ async def test_what_was_said_of_times_is_said_again_by_what_comes_next(
     kubevouch: Program, stage: Stage
 ) -> None:
     """The run and the undo are refused, since the API server is away; nothing that was not said is added."""
-    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    keeps(kubevouch)
     away = kubevouch.away()
     there = ("--kubeconfig", str(away))
     times = ("--gate-timeout", "5m", "--soak", "10500ms")

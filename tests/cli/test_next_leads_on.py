@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from kubevouch.cli.common.runs import keep_run
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, Ran
-from tests.cli.test_a_run_that_is_not_finished import armed_by_lease
+from tests.cli.test_a_run_that_is_not_finished import armed_by_lease, keeps
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
@@ -37,16 +37,14 @@ async def test_a_plan_made_locally_on_no_node_of_the_cluster_leads_to_one_by_ssh
     kubevouch: Program, stage: Stage
 ) -> None:
     """`--via local` again would find the same machine."""
-    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER)
-    assert ran.code == 3, ran
+    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER, code=3)
     assert lines(ran, "NEXT", "THEN") == [f"kubevouch plan -o plan.json --via ssh --nodes {WORKER}"]
 
 
 async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER)
-    assert ran.code == 3, ran
+    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER, code=3)
     again = f"kubevouch plan -o plan.json --via ssh --ssh-user ops --nodes {WORKER}"
     assert lines(ran, "NEXT", "THEN") == [f"ssh -l ops -- {WORKER} true", again]
 
@@ -56,14 +54,11 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
 ) -> None:
     """Without a run, then with one whose plan is here and says how its nodes are reached."""
     asked = ("status", "--nodes", f"{WORKER},{SECOND}")
-    ran = await kubevouch(*asked, "--ssh-user", "ops")
-    assert ran.code == 3, ran
+    ran = await kubevouch(*asked, "--ssh-user", "ops", code=3)
     assert lines(ran, "NEXT") == [f"ssh -l ops -- {WORKER} true"]
     again = f"kubevouch status --nodes {WORKER},{SECOND} --ssh-user ops"
     assert lines(ran, "THEN") == [again]
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
-    plan = msgspec.structs.replace(plan_of(node, run="bbbb"), ssh_user="root")
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    [node] = keeps(kubevouch, ssh_user="root").nodes
     away = kubevouch.away()
     flags = ("--nodes", WORKER, "--kubeconfig", str(away))
     ran = await kubevouch("status", "bbbb", *flags)
@@ -78,12 +73,10 @@ async def test_a_node_that_does_not_answer_and_that_the_lease_calls_armed_leads_
     """Its plan says how it is reached, which the operator's own ssh may not know."""
     armed_by_lease(stage, SECOND)
     flags = ("status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
-    ran = await kubevouch(*flags)
-    assert ran.code == 1, ran
-    assert "by the cluster's Lease" in " ".join(ran.out.split()), ran
+    ran = await kubevouch(*flags, code=1)
+    assert "by the cluster's Lease" in ran.told, ran
     assert lines(ran, "NEXT")[0].startswith("sleep "), ran
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=SECOND)
-    keep_run(plan_of(node, run="abcd"), {"HOME": str(kubevouch.home)})
+    keeps(kubevouch, "abcd", SECOND)
     ran, document = await kubevouch.several(flags, (*flags, "-o", "json"))
     assert lines(ran, "NEXT") == ["kubevouch resume abcd"], ran
     states = {each["node"]: each["state"] for each in json.loads(document.out)["nodes"]}
@@ -96,10 +89,7 @@ async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
     lost = ("apply", "lost.json")
     nowhere = await kubevouch(*lost)
     assert (nowhere.code, "NEXT" in nowhere.err) == (2, False), nowhere
-    keep_run(
-        plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)),
-        {"HOME": str(kubevouch.home)},
-    )
+    keeps(kubevouch, "abcd")
     ran = await kubevouch(*lost)
     assert "lost.json: cannot be read: No such file or directory" in ran.err
     assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status"), ran
@@ -146,8 +136,7 @@ async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_tha
     file = kubevouch.home / "bobs plan.json"
     file.write_text(text_of(plan_of(node, run="bbbb")))
     away = kubevouch.away()
-    ran = await kubevouch("status", str(file), "--kubeconfig", str(away))
-    assert ran.code == 3, ran
+    ran = await kubevouch("status", str(file), "--kubeconfig", str(away), code=3)
     again = f"kubevouch status '{file}' --kubeconfig {away}"
     assert lines(ran, "THEN") == [again]
 
@@ -159,10 +148,8 @@ async def test_a_status_by_pod_keeps_the_image_in_what_comes_next(
     image = "registry.example.com/kubevouch@sha256:" + "ab" * 32
     away = kubevouch.away()
     server = stage.server.url.replace("127.0.0.1", "127.9.9.9")
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
-    plan = plan_of(node, run="bbbb")
-    cluster = msgspec.structs.replace(plan.cluster, server=server)
-    keep_run(msgspec.structs.replace(plan, cluster=cluster), {"HOME": str(kubevouch.home)})
+    cluster = ClusterBinding("c", server, "uid", "sha", "v1.36.3")
+    keeps(kubevouch, cluster=cluster)
     asked = ("status", "--via", "pod", "--image", image, "--pod-namespace", "tools")
     ran = await kubevouch(*asked, "--nodes", WORKER, "--kubeconfig", str(away))
     assert ran.err.splitlines()[-1] == (

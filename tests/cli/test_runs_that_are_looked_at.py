@@ -16,13 +16,14 @@ from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
 from tests.cli.program import Program
-from tests.cli.test_a_run_that_is_not_finished import UID, folder, held_since
+from tests.cli.test_a_run_that_is_not_finished import UID, folder, held_since, keeps
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.scripted.faults import refuse
 from tests.support.stage import Stage, kind_of
 
 WORKER = "k8s-worker-1.internal.example.com"
+THEIRS = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
 
 
 @pytest.fixture
@@ -33,8 +34,7 @@ def case() -> str:
 async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_lies(
     kubevouch: Program,
 ) -> None:
-    ran = await kubevouch("resume", "abcd")
-    assert ran.code == 2, ran
+    ran = await kubevouch("resume", "abcd", code=2)
     assert "resume abcd: there is no such run here" in ran.err
     assert "copy the plan from there" in ran.err
     assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
@@ -46,10 +46,7 @@ async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
     kubevouch: Program, stage: Stage
 ) -> None:
     """Where another cluster has its address now, a new plan."""
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-    bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
-    plan = plan_of(node, run="bbbb", cluster=bound)
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    plan = keeps(kubevouch, cluster=THEIRS)
     config = kubevouch.home / "kubeconfig"
     document = yaml.safe_load(config.read_text())
     asked = ("resume", "bbbb", "--yes")
@@ -60,8 +57,9 @@ async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
     )
     assert "name the cluster at https://10.0.0.1:6443 by --kubeconfig or --context" in nowhere.err
     [cluster] = document["clusters"]
-    moved = msgspec.structs.replace(bound, server=cluster["cluster"]["server"])
-    (folder(kubevouch) / "bbbb.json").write_text(text_of(plan_of(node, run="bbbb", cluster=moved)))
+    moved = msgspec.structs.replace(THEIRS, server=cluster["cluster"]["server"])
+    there = text_of(msgspec.structs.replace(plan, cluster=moved))
+    (folder(kubevouch) / "bbbb.json").write_text(there)
     replaced = await kubevouch(*asked)
     assert replaced.err.splitlines()[-1].startswith("NEXT     kubevouch plan -o plan.json")
 
@@ -69,9 +67,7 @@ async def test_a_resume_at_another_cluster_shows_which_clusters_there_are(
 async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
     kubevouch: Program, stage: Stage
 ) -> None:
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-    bound = ClusterBinding("theirs", "https://10.0.0.1:6443", "another-uid", "0" * 64, "v1.36.3")
-    keep_run(plan_of(node, run="bbbb", cluster=bound), {"HOME": str(kubevouch.home)})
+    keeps(kubevouch, cluster=THEIRS)
     ran = await kubevouch("status", "bbbb")
     assert (ran.code, ran.out) == (4, ""), ran
     assert "this is not the cluster of the plan, which is for https://10.0.0.1:6443" in ran.err
@@ -81,13 +77,9 @@ async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
 async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
     kubevouch: Program, stage: Stage
 ) -> None:
-    keep_run(
-        plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb"),
-        {"HOME": str(kubevouch.home)},
-    )
+    keeps(kubevouch)
     config = kubevouch.away()
-    ran = await kubevouch("resume", "bbbb", "--yes", "--kubeconfig", str(config))
-    assert ran.code == 3, ran
+    ran = await kubevouch("resume", "bbbb", "--yes", "--kubeconfig", str(config), code=3)
     following = [
         f"NEXT     kubectl --kubeconfig {config} get --raw /readyz",
         f"THEN     kubevouch resume bbbb --kubeconfig {config}",
@@ -105,7 +97,7 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
         ("status",), ("status", "abcd", "--nodes", WORKER, "-o", "json")
     )
     assert table.code == 3, table
-    assert "known_hosts has no key" in " ".join(table.out.split())
+    assert "known_hosts has no key" in table.told
     assert "Under way  nobody" in table.out
     [command] = [each for each in table.out.splitlines() if each.startswith("NEXT")]
     assert command.startswith("NEXT       ssh -- k8s-"), "not the same again"
@@ -122,8 +114,7 @@ async def test_without_a_run_those_that_are_kept_here_are_listed(
     for run, number in (("aaaa", 1), ("bbbb", 2)):
         server = f"https://10.0.0.{number}:6443"
         cluster = ClusterBinding("admin@kubernetes", server, f"uid-{number}", "sha", "v1.36.3")
-        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+        keeps(kubevouch, run, cluster=cluster)
     (folder(kubevouch) / "cccc.json").write_text("{")
     table, document, of_one = await kubevouch.several(
         ("status",), ("status", "-o", "json"), ("status", "dddd")
@@ -141,29 +132,24 @@ async def test_without_a_run_those_that_are_kept_here_are_listed(
 async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
     kubevouch: Program, stage: Stage
 ) -> None:
-    ran = await kubevouch("status", "--nodes", "k8s-worker-1")
-    assert ran.code == 2, ran
+    ran = await kubevouch("status", "--nodes", "k8s-worker-1", code=2)
     assert f"did you mean {WORKER}?" in ran.err
 
 
 async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_server_is_away(
     kubevouch: Program, stage: Stage
 ) -> None:
-    plan = plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), run="bbbb")
-    keep_run(plan, {"HOME": str(kubevouch.home)})
+    keeps(kubevouch)
     config = kubevouch.away()
-    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config))
-    assert ran.code == 3, ran
+    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config), code=3)
     assert "Under way  not known: " in ran.out
     assert "nobody" not in ran.out
 
 
 def node_here(kubevouch: Program, *runs: RunFound) -> None:
     """This machine is the node of run bbbb, and its shell answers with these runs."""
-    node = msgspec.structs.replace(
-        planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP), host_key=""
-    )
-    plan = msgspec.structs.replace(plan_of(node, run="bbbb"), via="local")
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, host_key="")
+    plan = plan_of(node, run="bbbb", via="local")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     found = RunsFound(node.machine_id.encode(), 1000, b"/var/lib/kubelet", b"", b"active", runs)
     (kubevouch.home / "answer").write_bytes(b"kubevouch-answer: " + msgspec.json.encode(found))
@@ -188,8 +174,7 @@ async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that
     """The node, which is this machine, is asked all the same, and has no record of the run: the resume would be refused now."""
     node_here(kubevouch)
     config = kubevouch.away()
-    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config))
-    assert ran.code == 0, ran
+    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config), code=0)
     assert ran.out.splitlines()[-2:] == [
         f"NEXT       kubectl --kubeconfig {config} get --raw /readyz",
         f"THEN       kubevouch resume bbbb --kubeconfig {config}",
@@ -201,14 +186,11 @@ async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_
 ) -> None:
     config = kubevouch.away()
     words = ("status", "--kubeconfig", str(config))
-    ran = await kubevouch(*words)
-    assert ran.code == 3, ran
+    ran = await kubevouch(*words, code=3)
     assert ran.err.endswith(f"NEXT     kubectl --kubeconfig {config} get --raw /readyz\n"), ran
     server = stage.server.url.replace("127.0.0.1", "127.9.9.9")
     for run, there in (("aaaa", "https://10.0.0.1:6443"), ("bbbb", server)):
-        change = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
-        cluster = ClusterBinding("c", there, "uid", "sha", "v1.36.3")
-        keep_run(plan_of(change, run=run, cluster=cluster), {"HOME": str(kubevouch.home)})
+        keeps(kubevouch, run, cluster=ClusterBinding("c", there, "uid", "sha", "v1.36.3"))
     ran = await kubevouch(*words)
     assert ran.err.endswith(f"NEXT     kubevouch status bbbb --kubeconfig {config}\n"), ran
 
@@ -229,14 +211,8 @@ async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
     assert (told["holder"], told["holderIsAlive"]) == ("", None)
     assert "leases" in told["holderDoubt"]
     stage.server.faults.clear()
-    assert (
-        "Under way  nobody"
-        in (
-            await kubevouch(
-                "status",
-            )
-        ).out
-    )
+    again = await kubevouch("status")
+    assert "Under way  nobody" in again.out
 
 
 async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
@@ -245,9 +221,8 @@ async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
-    line = " ".join(elsewhere.out.split())
-    assert "Under way nobody: run bbbb of alice@laptop" in line, elsewhere
-    assert "was cut off (killed, or away from the API server)" in line, elsewhere
+    assert "Under way nobody: run bbbb of alice@laptop" in elsewhere.told, elsewhere
+    assert "was cut off (killed, or away from the API server)" in elsewhere.told, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
 
 
@@ -257,15 +232,15 @@ async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never
     node_here(kubevouch, RunFound(b"bbbb", b"restarted", 990, b"inactive", True, b"", b"", ()))
     away = kubevouch.away()
     ran = await kubevouch("status", "bbbb", "--kubeconfig", str(away))
-    told = " ".join(ran.out.split())
-    assert "armed at work for 10 s set changed and restarted, not proven yet; its switch" in told
+    assert (
+        "armed at work for 10 s set changed and restarted, not proven yet; its switch" in ran.told
+    )
     bind_to(stage, kubevouch)
     held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
     ran = await kubevouch("status", "bbbb")
-    told = " ".join(ran.out.split())
-    assert "armed at work for 10 s set the undo that is under way puts it back Under way" in told, (
-        ran
-    )
+    assert (
+        "armed at work for 10 s set the undo that is under way puts it back Under way" in ran.told
+    ), ran
 
 
 async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(
@@ -301,14 +276,12 @@ async def test_a_plan_and_the_reading_verbs_say_that_it_is_not_known_whether_a_r
     plan, doctor, verify = await kubevouch.several(
         ("plan", "-o", "plan.json"), ("doctor",), ("verify",)
     )
-    told = " ".join(plan.out.split())
-    assert "Notice it is not known whether a run is under way: " in told, plan
-    assert 'cannot get leases.coordination.k8s.io "kubevouch-rollout"' in told, plan
+    assert "Notice it is not known whether a run is under way: " in plan.told, plan
+    assert 'cannot get leases.coordination.k8s.io "kubevouch-rollout"' in plan.told, plan
     for ran in (doctor, verify):
         assert ran.code == 3, ran
-        told = " ".join(ran.out.split())
-        assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in told, ran
-        assert "it is not known whether a run or an undo is under way" in told, ran
+        assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in ran.told, ran
+        assert "it is not known whether a run or an undo is under way" in ran.told, ran
 
 
 @pytest.mark.parametrize("verb", [("undo", "abcd"), ("resume", "abcd"), ("status", "abcd")])
@@ -320,7 +293,6 @@ async def test_the_plan_of_another_run_in_the_place_of_a_runs_own_is_not_taken_f
     folder(kubevouch).mkdir(parents=True)
     path = folder(kubevouch) / "abcd.json"
     path.write_text(text_of(other))
-    ran = await kubevouch(*verb, *(["--yes"] if verb[0] != "status" else []))
-    assert ran.code == 2, ran
+    ran = await kubevouch(*verb, *(["--yes"] if verb[0] != "status" else []), code=2)
     assert f"{path}: is the plan of run ffff, not of abcd" in ran.err
     assert stage.server.requests == []

@@ -10,17 +10,12 @@ from kubevouch.cli.common.runs import write_plan
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.plan import (
-    ChangeKind,
-    ClusterBinding,
-    NodePlan,
-    Plan,
-    PodPlace,
-)
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, PodPlace
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program
 from tests.cli.waiting import ADDRESS, CREDENTIAL, NODE, put_entry, put_node, put_pin
+from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.scripted.kinds import KINDS, PODS
 from tests.support.stage import Stage
 
@@ -32,36 +27,16 @@ WORDS = ("plan", "-o", "plan.json", "--via", "pod", "--image", IMAGE)
 def plan(stage: Stage, tmp_path: Path) -> str:
     """Of one node, for this cluster by its UID."""
     uid = stage.server.store.get(KINDS["", "v1", "namespaces"], "kube-system")["metadata"]["uid"]
-    node = NodePlan(
-        node="w1",
-        uid="u",
-        machine_id="m",
-        host="w1",
-        host_key="",
-        control_plane=False,
-        kubelet_version="v1.36.3",
-        change=ChangeKind.BOOTSTRAP,
-        dial=("10.0.0.5",),
-        port=10250,
-        names=(Claim("w1", NameSource.NODE_NAME),),
-        addresses=(Claim("10.0.0.5", NameSource.OPERATOR),),
-        root="/r",
-        pki="/p",
-        config="/c",
-    )
-    made = Plan(
+    said = {"dial": ("10.0.0.5",), "addresses": (Claim("10.0.0.5", NameSource.OPERATOR),)}
+    worker = recorded("expired-worker")
+    node = planned(worker, ChangeKind.BOOTSTRAP, node="w1", host="w1", host_key="", **said)
+    bound = ClusterBinding("", "https://127.0.0.1:6443", uid, "sha", "v1.36.3")
+    made = plan_of(
+        node,
         run="abcd1234",
         made_at=datetime.now(UTC),
-        made_by="0",
         via="pod",
-        ssh_config="",
-        ssh_user="",
-        cluster=ClusterBinding("", "https://127.0.0.1:6443", uid, "sha", "v1.36.3"),
-        nodes=(node,),
-        left_out=(),
-        config_map=None,
-        config_map_note="",
-        approver="",
+        cluster=bound,
         pods=PodPlace("kube-system", IMAGE),
     )
     write_plan(made, tmp_path / "plan.json")
@@ -75,8 +50,7 @@ def _pods_asked_for(stage: Stage) -> list[str]:
 async def test_the_image_that_a_plan_names_is_asked_about_before_anything_runs(
     kubevouch: Program, stage: Stage, plan: str
 ) -> None:
-    ran = await kubevouch("apply", plan)
-    assert ran.code == 2, ran
+    ran = await kubevouch("apply", plan, code=2)
     told = " ".join(ran.err.split())
     assert (
         "This will look at the plan's nodes by privileged pods that enter the node as root" in told
@@ -90,8 +64,7 @@ async def test_a_right_that_is_missing_is_named_before_the_first_pod(
     kubevouch: Program, stage: Stage
 ) -> None:
     stage.server.authorize = lambda asked: (asked.verb, asked.resource) != ("create", "pods")
-    ran = await kubevouch(*WORDS)
-    assert ran.code == 4, ran
+    ran = await kubevouch(*WORDS, code=4)
     assert f"privileged pods that enter the node as root, one for each script, in the namespace kube-system, of the image {IMAGE}" in " ".join(ran.err.split())  # fmt: skip
     assert "not allowed to create pods in the namespace kube-system" in ran.err
     assert not [each for each in stage.server.requests if each.method == "POST" and each.path in _pods_asked_for(stage)]  # fmt: skip

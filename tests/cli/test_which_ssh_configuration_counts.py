@@ -78,8 +78,7 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
 ) -> None:
     make, seen = UNSAFE[name]
     inside = make(config)
-    ran = await kubevouch(verb, _plan(kubevouch, inside), "--yes")
-    assert ran.code == 2, ran
+    ran = await kubevouch(verb, _plan(kubevouch, inside), "--yes", code=2)
     assert f"{inside}: the plan has ssh read this file, and " in ran.err
     assert seen in ran.err
     assert "--ssh-config FILE was expected" in ran.err
@@ -165,8 +164,7 @@ async def test_a_new_plan_takes_the_file_that_the_environment_names_unless_one_i
     for name in ("from the environment", "given"):
         (kubevouch.home / name).touch()
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", "KUBEVOUCH_SSH_CONFIG": variable}
-    ran = await kubevouch("plan", "-o", "new.json", *words, environment=environment)
-    assert ran.code == 3, ran
+    await kubevouch("plan", "-o", "new.json", *words, environment=environment, code=3)
     path = str(kubevouch.home / file) if file else ""
     assert read_plan(kubevouch.home / "new.json").ssh_config == path
     said = (kubevouch.home / "asked").read_text().splitlines()

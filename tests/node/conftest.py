@@ -56,7 +56,7 @@ def _needs(program: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def machine_with_sudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SudoHost]:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SudoHost]:
     """A machine with users and a sudo of its own."""
     if os.geteuid() != 0:
         pytest.skip("users and their passwords are root's to make")
@@ -67,9 +67,9 @@ def machine_with_sudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sudo
         pytest.skip(lacks)
     inside = private(folder)
     for each in _sshd(tmp_path_factory, f"AuthorizedKeysFile {KEYS}\n", inside):
-        host = SudoHost(folder, each.config, each.process)
-        host.lets_in((each.folder / "user.pub").read_text())
-        yield host
+        found = SudoHost(folder, each.config, each.process)
+        found.lets_in((each.folder / "user.pub").read_text())
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -38,20 +38,16 @@ async def looked(host: SudoHost, folder: Path, *verb: str, typed: str) -> tuple[
     return ran.code, ran.out
 
 
-async def test_the_right_one(machine_with_sudo: SudoHost, tmp_path: Path) -> None:
-    machine_with_sudo.allows(f"{USER} ALL=(root) {SHELLS}")
-    code, shown = await looked(
-        machine_with_sudo, tmp_path, "status", "--nodes", "n1", typed=PASSWORD
-    )
+async def test_the_right_one(host: SudoHost, tmp_path: Path) -> None:
+    host.allows(f"{USER} ALL=(root) {SHELLS}")
+    code, shown = await looked(host, tmp_path, "status", "--nodes", "n1", typed=PASSWORD)
     assert (code, "untouched" in shown) == (0, True), shown
-    assert "COMMAND=" in machine_with_sudo.log()
+    assert "COMMAND=" in host.log()
 
 
 @pytest.mark.parametrize("verb", [("status", "--nodes", "n1"), ("certs", "--via", "ssh")])
-async def test_a_wrong_one(
-    machine_with_sudo: SudoHost, tmp_path: Path, verb: tuple[str, ...]
-) -> None:
-    machine_with_sudo.allows(f"{USER} ALL=(root) {SHELLS}")
-    _, shown = await looked(machine_with_sudo, tmp_path, *verb, typed="another one")
+async def test_a_wrong_one(host: SudoHost, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    host.allows(f"{USER} ALL=(root) {SHELLS}")
+    _, shown = await looked(host, tmp_path, *verb, typed="another one")
     assert "sudo has refused the password" in shown
-    assert machine_with_sudo.log().count("incorrect password attempt") == 1
+    assert host.log().count("incorrect password attempt") == 1

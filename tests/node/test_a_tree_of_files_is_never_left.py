@@ -39,16 +39,12 @@ def test_a_file_is_read_by_its_path_in_the_tree(root: Path, path: str) -> None:
 )
 def test_a_link_is_followed_as_if_the_tree_were_all_there_is(root: Path, target: str) -> None:
     (root / "a" / "link").symlink_to(target)
-    found = _read(root, "/a/link")
-    assert found is not None
-    assert found.data == b"inside"
+    assert _read(root, "/a/link") == TreeFile("/a/link", b"inside")
 
 
 def test_folders_that_are_links_are_followed_inside_too(root: Path) -> None:
     (root / "elsewhere").symlink_to("/a/b")
-    found = _read(root, "/elsewhere/file")
-    assert found is not None
-    assert found.data == b"inside"
+    assert _read(root, "/elsewhere/file") == TreeFile("/elsewhere/file", b"inside")
 
 
 @pytest.mark.parametrize("up", ["", "..", "../..", "../../../../../../../.."])
@@ -60,9 +56,8 @@ def test_no_link_leads_out_of_the_tree(root: Path, up: str) -> None:
     for path in ("/link", "/near", "/folder/secret", "/../secret"):
         found = _read(root, path)
         assert found is None or found.data == b"", path
-    found = _read(root, "/near")
-    assert found is not None
-    assert found.fault == "a link to ../secret, where there is nothing"
+    fault = "a link to ../secret, where there is nothing"
+    assert _read(root, "/near") == TreeFile("/near", fault=fault)
 
 
 def test_links_without_an_end_are_told(root: Path) -> None:
@@ -106,10 +101,8 @@ def test_a_device_is_not_opened(root: Path) -> None:
 def test_of_a_file_that_is_too_large_nothing_is_read(root: Path) -> None:
     with (root / "large").open("wb") as file:
         file.truncate(1 << 30)
-    found = _read(root, "/large")
-    assert found is not None
-    assert found.data == b""
-    assert found.fault == "1073741824 bytes, and no more than 1048576 are read"
+    fault = "1073741824 bytes, and no more than 1048576 are read"
+    assert _read(root, "/large") == TreeFile("/large", fault=fault)
 
 
 @pytest.mark.parametrize("name", ["nothing", "file"])
@@ -121,9 +114,7 @@ def test_a_root_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_the_root_itself_may_be_a_link(root: Path) -> None:
     (root.parent / "mounted").symlink_to(root)
-    found = _read(root.parent / "mounted", "/a/b/file")
-    assert found is not None
-    assert found.data == b"inside"
+    assert _read(root.parent / "mounted", "/a/b/file") == TreeFile("/a/b/file", b"inside")
 
 
 def test_no_descriptor_stays_open(root: Path) -> None:

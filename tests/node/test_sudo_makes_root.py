@@ -50,6 +50,11 @@ async def who(host: SudoHost, **options: object) -> str:
     return (await host.ssh(**options).run_script("node-1", WHO, timeout=60)).answer.said
 
 
+async def refused(host: SudoHost, why: str | None = None, **options: object) -> None:
+    with pytest.raises(NodeUnreachable, match=why):
+        await who(host, **options)
+
+
 TRUE_ONLY = f"{USER} ALL=(root) NOPASSWD: /bin/true, /usr/bin/true"
 NEEDED = "root, or sudo that asks no password, is needed"
 
@@ -72,12 +77,12 @@ NEEDED = "root, or sudo that asks no password, is needed"
     ids=str,
 )
 async def test_one_who_is_asked_for_no_password_is_given_none(
-    machine_with_sudo: SudoHost, rules: list[str]
+    host: SudoHost, rules: list[str]
 ) -> None:
-    machine_with_sudo.allows(*rules)
-    assert await who(machine_with_sudo) == "root"
+    host.allows(*rules)
+    assert await who(host) == "root"
     password = typed_in("never said")
-    assert await who(machine_with_sudo, password=password) == "root"
+    assert await who(host, password=password) == "root"
     assert password.taken_at == set()
 
 
@@ -90,59 +95,53 @@ async def test_one_who_is_asked_for_no_password_is_given_none(
     ],
     ids=str,
 )
-async def test_who_is_not_made_root_is_told_why(
-    machine_with_sudo: SudoHost, rules: list[str], why: str
-) -> None:
+async def test_who_is_not_made_root_is_told_why(host: SudoHost, rules: list[str], why: str) -> None:
     """Nothing of the script has run, so this is no script that failed."""
-    machine_with_sudo.allows(*rules)
-    with pytest.raises(NodeUnreachable, match=why):
-        await who(machine_with_sudo)
+    host.allows(*rules)
+    await refused(host, why)
 
 
-async def test_a_login_that_works_is_not_advised(machine_with_sudo: SudoHost) -> None:
-    machine_with_sudo.allows(SHELL_WITH)
+async def test_a_login_that_works_is_not_advised(host: SudoHost) -> None:
+    host.allows(SHELL_WITH)
     with pytest.raises(NodeUnreachable) as told:
-        await run_on_first_known("n1", ["127.0.0.1"], WHO, machine_with_sudo.ssh(), timeout=60)
+        await run_on_first_known("n1", ["127.0.0.1"], WHO, host.ssh(), timeout=60)
     assert "(or --ask-sudo-password)" in str(told.value)
     assert "so nothing else is tried" in str(told.value)
     assert "true` work" not in str(told.value)
 
 
-async def test_a_password_that_sudo_remembers_will_do(machine_with_sudo: SudoHost) -> None:
-    machine_with_sudo.allows(
+async def test_a_password_that_sudo_remembers_will_do(host: SudoHost) -> None:
+    host.allows(
         f"{USER} ALL=(root) {SHELLS}", "Defaults timestamp_type=global, timestamp_timeout=5"
     )
-    with pytest.raises(NodeUnreachable):
-        await who(machine_with_sudo)
-    machine_with_sudo.gives_password()
-    assert await who(machine_with_sudo) == "root"
+    await refused(host)
+    host.gives_password()
+    assert await who(host) == "root"
 
 
-async def test_a_password_that_was_typed_in_is_given_where_sudo_asks(
-    machine_with_sudo: SudoHost,
-) -> None:
+async def test_a_password_that_was_typed_in_is_given_where_sudo_asks(host: SudoHost) -> None:
     """Each time, and sudo remembers nothing of it."""
-    machine_with_sudo.allows(
+    host.allows(
         SHELL_WITH, "Defaults timestamp_type=global, timestamp_timeout=5, log_input, log_output"
     )
-    ssh = machine_with_sudo.ssh(password=typed_in(PASSWORD))
+    ssh = host.ssh(password=typed_in(PASSWORD))
     for _ in range(2):
         ran = await ssh.run_script("node-1", WHO, timeout=60)
         assert ran.answer.said == "root"
         assert ran.host_key
     # What it ran, not what it was asked for without a password.
-    assert machine_with_sudo.log().count("TSID=") == 2
-    assert not machine_with_sudo.remembers()
+    assert host.log().count("TSID=") == 2
+    assert not host.remembers()
 
 
-async def test_a_wrong_password_is_tried_once_in_all(machine_with_sudo: SudoHost) -> None:
+async def test_a_wrong_password_is_tried_once_in_all(host: SudoHost) -> None:
     """However many nodes wait for it, and however often sudo would ask: accounts are locked after a few."""
-    machine_with_sudo.allows(SHELL_WITH)
+    host.allows(SHELL_WITH)
     password = typed_in("another one")
-    ssh = machine_with_sudo.ssh(password=password)
-    hosts = ("node-1", "node-1", "127.0.0.1", "127.0.0.1", "127.0.0.1")
+    ssh = host.ssh(password=password)
+    nodes = ("node-1", "node-1", "127.0.0.1", "127.0.0.1", "127.0.0.1")
     told = await asyncio.gather(
-        *(ssh.run_script(host, WHO, timeout=60) for host in hosts), return_exceptions=True
+        *(ssh.run_script(each, WHO, timeout=60) for each in nodes), return_exceptions=True
     )
     assert all(isinstance(each, NodeUnreachable) for each in told)
     said = sorted(str(each) for each in told)
@@ -151,10 +150,9 @@ async def test_a_wrong_password_is_tried_once_in_all(machine_with_sudo: SudoHost
     before = sum("is not given it again" in each for each in said)
     assert (elsewhere + before, elsewhere >= 2) == (4, True), said
     assert "another one" not in repr((told, password))
-    assert machine_with_sudo.log().count("incorrect password attempt") == 1
-    with pytest.raises(NodeUnreachable, match="not given"):
-        await who(machine_with_sudo, password=password)
-    assert machine_with_sudo.log().count("incorrect password attempt") == 1
+    assert host.log().count("incorrect password attempt") == 1
+    await refused(host, "not given", password=password)
+    assert host.log().count("incorrect password attempt") == 1
 
 
 _FAILLOCK = """\
@@ -167,20 +165,18 @@ session required pam_permit.so
 """
 
 
-async def test_what_counts_against_the_account(machine_with_sudo: SudoHost) -> None:
+async def test_what_counts_against_the_account(host: SudoHost) -> None:
     """By the tally of PAM itself. A sudo that has asked asks a second time after the wrong one, and its end counts, too."""
-    machine_with_sudo.allows(SHELL_WITH)
-    with machine_with_sudo.counting_failures(_FAILLOCK) as failures:
+    host.allows(SHELL_WITH)
+    with host.counting_failures(_FAILLOCK) as failures:
         withheld = typed_in(PASSWORD)
         withheld.refused_at.add("another node")
         for _ in range(3):
-            with pytest.raises(NodeUnreachable, match="was not given the password"):
-                await who(machine_with_sudo, password=withheld)
+            await refused(host, "was not given the password", password=withheld)
         assert failures() == 0
         wrong = typed_in("another one")
         for _ in range(3):
-            with pytest.raises(NodeUnreachable):
-                await who(machine_with_sudo, password=wrong)
+            await refused(host, password=wrong)
         assert failures() == 2
 
 
@@ -217,8 +213,8 @@ async def test_a_node_that_gives_no_answer_counts_as_one_that_has_refused(
     given = tmp_path / "given"
     monkeypatch.setattr("kubevouch.node.io.sudo._ANSWERS_WITHIN", 0.5)
     password = typed_in("the word")
-    for host in ("node-1", "node-1", "node-2"):
-        entry = SudoEntry(password, host)
+    for each in ("node-1", "node-1", "node-2"):
+        entry = SudoEntry(password, each)
         marks = re.findall(r"kubevouch-[0-9a-f]{16}-is-asked", entry.shell)
         prompt = re.findall(r'-p "([^"]+)"', entry.shell)
         silent = f"echo {marks[0]}; read -r go; [ $go = yes ] || exit 1; printf '%s' '{prompt[0]}' >&2; read -r it; echo \"$it\" >>{given}; sleep 60"
@@ -229,27 +225,23 @@ async def test_a_node_that_gives_no_answer_counts_as_one_that_has_refused(
     assert given.read_text() == "the word\n"
 
 
-async def test_a_wrong_password_is_known_where_sudo_asks_only_once(
-    machine_with_sudo: SudoHost,
-) -> None:
-    machine_with_sudo.allows(SHELL_WITH, "Defaults passwd_tries=1")
+async def test_a_wrong_password_is_known_where_sudo_asks_only_once(host: SudoHost) -> None:
+    host.allows(SHELL_WITH, "Defaults passwd_tries=1")
     password = typed_in("another one")
-    with pytest.raises(NodeUnreachable, match="sudo has refused the password"):
-        await who(machine_with_sudo, password=password)
+    await refused(host, "sudo has refused the password", password=password)
     assert password.refused_at
 
 
 async def test_one_node_that_refuses_it_holds_no_other_once_another_has_taken_it(
-    machine_with_sudo: SudoHost,
+    host: SudoHost,
 ) -> None:
-    machine_with_sudo.allows(SHELL_WITH)
+    host.allows(SHELL_WITH)
     password = typed_in(PASSWORD)
-    assert await who(machine_with_sudo, password=password) == "root"
-    machine_with_sudo.allows(f"{USER} ALL=(root) /bin/true")
-    with pytest.raises(NodeUnreachable, match="not allowed to execute"):
-        await who(machine_with_sudo, password=password)
-    machine_with_sudo.allows(SHELL_WITH)
-    assert await who(machine_with_sudo, password=password) == "root"
+    assert await who(host, password=password) == "root"
+    host.allows(f"{USER} ALL=(root) /bin/true")
+    await refused(host, "not allowed to execute", password=password)
+    host.allows(SHELL_WITH)
+    assert await who(host, password=password) == "root"
 
 
 @pytest.mark.parametrize(
@@ -261,36 +253,30 @@ async def test_one_node_that_refuses_it_holds_no_other_once_another_has_taken_it
     ],
 )
 async def test_a_password_does_not_help_who_may_not_become_root(
-    machine_with_sudo: SudoHost, rules: list[str], reason: str
+    host: SudoHost, rules: list[str], reason: str
 ) -> None:
-    machine_with_sudo.allows(*rules)
+    host.allows(*rules)
     password = typed_in(PASSWORD)
-    with pytest.raises(NodeUnreachable, match=reason):
-        await who(machine_with_sudo, password=password)
+    await refused(host, reason, password=password)
     assert not password.refused_at
 
 
-async def test_a_password_that_was_changed_meanwhile_is_tried_once(
-    machine_with_sudo: SudoHost,
-) -> None:
-    machine_with_sudo.allows(SHELL_WITH)
+async def test_a_password_that_was_changed_meanwhile_is_tried_once(host: SudoHost) -> None:
+    host.allows(SHELL_WITH)
     password = typed_in(PASSWORD)
-    assert await who(machine_with_sudo, password=password) == "root"
-    machine_with_sudo.has_password("a newer one")
+    assert await who(host, password=password) == "root"
+    host.has_password("a newer one")
     try:
         for seen in ("has refused the password", "is not given it again"):
-            with pytest.raises(NodeUnreachable, match=seen):
-                await who(machine_with_sudo, password=password)
+            await refused(host, seen, password=password)
     finally:
-        machine_with_sudo.has_password(PASSWORD)
-    assert machine_with_sudo.log().count("incorrect password attempt") == 1
-    with pytest.raises(NodeUnreachable, match="is not given it again"):
-        await who(machine_with_sudo, password=password)
+        host.has_password(PASSWORD)
+    assert host.log().count("incorrect password attempt") == 1
+    await refused(host, "is not given it again", password=password)
 
 
-async def test_the_password_stands_nowhere(machine_with_sudo: SudoHost) -> None:
+async def test_the_password_stands_nowhere(host: SudoHost) -> None:
     """On no command line, in no environment and no file, while the script runs and after it; nor does sudo's own log hold it."""
-    host = machine_with_sudo
     host.allows(SHELL_WITH, "Defaults log_input, log_output, !compress_io")
     task = asyncio.create_task(
         host.ssh(password=typed_in(PASSWORD)).run_script("node-1", WAITS, timeout=60)
@@ -314,27 +300,25 @@ def _command_lines_here() -> Iterator[bytes]:
                 yield (each / name).read_bytes()
 
 
-async def test_a_script_that_is_long_comes_through_whole(machine_with_sudo: SudoHost) -> None:
-    machine_with_sudo.allows(SHELL_WITH, "Defaults log_input, use_pty")
+async def test_a_script_that_is_long_comes_through_whole(host: SudoHost) -> None:
+    host.allows(SHELL_WITH, "Defaults log_input, use_pty")
     long = Script(name="test", text=": a line of it\n" * 20000 + WHO.text, answer=Said)
-    ssh = machine_with_sudo.ssh(password=typed_in(PASSWORD))
+    ssh = host.ssh(password=typed_in(PASSWORD))
     assert (await ssh.run_script("node-1", long, timeout=60)).answer.said == "root"
 
 
-async def test_nothing_stays_where_one_is_cancelled_that_waits_for_its_turn(
-    machine_with_sudo: SudoHost,
-) -> None:
-    machine_with_sudo.allows(SHELL_WITH)
-    ssh = machine_with_sudo.ssh(password=typed_in("another one"))
+async def test_nothing_stays_where_one_is_cancelled_that_waits_for_its_turn(host: SudoHost) -> None:
+    host.allows(SHELL_WITH)
+    ssh = host.ssh(password=typed_in("another one"))
     tasks = [asyncio.create_task(ssh.run_script("node-1", WHO, timeout=60)) for _ in range(2)]
     async with asyncio.timeout(60):
-        while not machine_with_sudo.runs("sudo"):
+        while not host.runs("sudo"):
             await asyncio.sleep(0.01)
         for each in tasks:
             each.cancel()
         for each in tasks:
             with pytest.raises(asyncio.CancelledError):
                 await each
-        while machine_with_sudo.runs("sudo"):
+        while host.runs("sudo"):
             await asyncio.sleep(0.05)
-    assert await who(machine_with_sudo, password=typed_in(PASSWORD)) == "root"
+    assert await who(host, password=typed_in(PASSWORD)) == "root"

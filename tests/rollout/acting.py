@@ -98,6 +98,10 @@ class Machine:
     watched: list[WatchedKubelet] = field(default_factory=lambda: [STAYS_UP])
     """What whoever watches its kubelet sees, one call after the other; the last one for ever."""
 
+    def says(self, **seen: Any) -> None:
+        """From now on, when it is surveyed."""
+        self.survey = msgspec.structs.replace(self.survey, **seen)
+
 
 @dataclass
 class Machines:

@@ -9,12 +9,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kubelet.splice import changed_line
 from kubevouch.node.io.shell import Local
 from kubevouch.node.script import Script
@@ -22,11 +23,18 @@ from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,
     TransactionAnswer,
+    TransactionState,
     TransactionStep,
     render,
 )
+from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
+from tests.support.clocks import WoundClock
 from tests.support.roots_own import roots_own_folder
+from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.shells import SHELLS, becomes_sh
+
+from .acting import DARK, SELF_SIGNED, Acting, a_signer, acting
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>"$MACHINE/calls"
@@ -174,10 +182,27 @@ class Machine:
         change: NodeChange | None = None,
         seed: Seed | None = None,
         fence: int = 0,
+        ends: TransactionState | None = None,
     ) -> TransactionAnswer:
+        """ends: what it has to come to."""
         script = render(action, change or self.change(), seed or self.seed(), fence=fence)
         transport = Local(environment=self.environment)
-        return (await transport.run_script("node-1", script, timeout=120)).answer
+        answer = (await transport.run_script("node-1", script, timeout=120)).answer
+        assert ends in (None, answer.outcome), f"expected {ends}, got {answer}"
+        return answer
+
+    async def is_done(self, change: NodeChange | None = None) -> None:
+        """Begun, issued and committed."""
+        await self.call(TransactionStep.BEGIN, change)
+        self.gets_a_pair()
+        await self.call(TransactionStep.COMMIT, change)
+
+    def gets_a_pair(self) -> None:
+        """The issued one, as the kubelet's store writes it (client-go util/certificate/certificate_store.go)."""
+        current, issued = (self.pki / f"kubelet-server-{each}.pem" for each in ("current", "2026"))
+        issued.write_text("the issued pair")
+        current.unlink(missing_ok=True)
+        current.symlink_to(issued)
 
     def begin_killed_at(self, write: int) -> bool:
         """Runs `begin` and kills its shell at that write; False when it ended before."""
@@ -281,6 +306,11 @@ def machine() -> Iterator[Machine]:
         yield machine_in(folder)
 
 
+@pytest.fixture(params=SHELLS)
+def on_each_shell(request: pytest.FixtureRequest, machine: Machine) -> None:
+    becomes_sh(request.param, machine.folder / "bin")
+
+
 def machine_in(folder: Path) -> Machine:
     """A kubelet's folders in this one, which is root's alone and has an empty `bin`."""
     machine = Machine(folder)
@@ -304,3 +334,36 @@ def machine_in(folder: Path) -> Machine:
             machine.pki / f"kubelet-{kind}-{target}.pem"
         )
     return machine
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Acting]:
+    """A cluster whose kubelets sign their own certificates, which have expired."""
+    async with acting(SELF_SIGNED, "expired-worker") as here:
+        yield here
+
+
+@pytest.fixture
+async def dark() -> AsyncIterator[Acting]:
+    """A cluster whose kubelets have asked for a certificate; what is approved is signed."""
+    async with acting(DARK, "pending-worker") as here, a_signer(here):
+        yield here
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedApiServer]:
+    """An API server alone."""
+    async with api_server(AUTHORITY) as running:
+        yield running
+
+
+@pytest.fixture(name="time")
+def _time() -> WoundClock:
+    """By which renewals are dated: the API server's as this machine reckons it."""
+    return WoundClock()
+
+
+@pytest.fixture
+async def api(server: ScriptedApiServer, time: WoundClock) -> AsyncIterator[ApiClient]:
+    async with client_of(access_to(server, AUTHORITY), time) as client:
+        yield client

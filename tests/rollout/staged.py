@@ -9,11 +9,17 @@ import msgspec
 from kubevouch.evidence.survey import SurveyedRun
 from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import TransactionState
 from tests.support.stage import cluster_ca, kind_of
 
-from .acting import WORKER, Acting, serve
+from .acting import WORKER, Acting, answered, serve
 
 QUICK = RolloutTimeouts(6, soak=0.5)
+GOES_ON = (
+    answered(TransactionState.BEGUN, why="begun in this run before"),
+    answered(TransactionState.COMMITTED),
+)
+"""What a node answers on which this run was begun and cut off."""
 
 
 def changed(plan: Plan, node: str, **other: object) -> Plan:
@@ -26,6 +32,20 @@ def changed(plan: Plan, node: str, **other: object) -> Plan:
 
 def of(plan: Plan, node: str) -> NodePlan:
     return next(each for each in plan.nodes if each.node == node)
+
+
+async def an_undo(here: Acting, *nodes: str) -> Plan:
+    """A plan that every node is ready to be put back of; nothing was run yet."""
+    plan = await here.plan(*nodes)
+    for machine in here.machines.by_name.values():
+        machine.transaction = [answered(TransactionState.UNDONE)]
+    here.machines.ran.clear()
+    return plan
+
+
+def upgraded(node: Any) -> Any:
+    info = {**node["status"]["nodeInfo"], "kubeletVersion": "v9.9.9"}
+    return {**node, "status": {**node["status"], "nodeInfo": info}}
 
 
 def not_ready(node: Any) -> Any:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import pytest
@@ -19,8 +18,8 @@ from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.support.stage import DOMAIN, kind_of
 from tests.support.unhurried import GENEROUS
 
-from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Machine, acting, answered
-from .staged import QUICK, a_run, as_the_run_left_it, not_ready
+from .acting import MASTER, SECOND, THIRD, WORKER, Acting, Machine, answered
+from .staged import GOES_ON, QUICK, a_run, as_the_run_left_it, not_ready, upgraded
 from .test_one_run_at_a_time import a_hold
 
 GENEROUS_GATES = RolloutTimeouts(gates=120, soak=0)
@@ -34,71 +33,64 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def _is_down(machine: Machine) -> None:
     """Its kubelet is stopped: a survey finds no process, and by that neither files nor records; its status does."""
     unit = msgspec.structs.replace(machine.survey.unit, active=b"inactive", pid=0, age=0)
-    machine.survey = msgspec.structs.replace(
-        machine.survey, unit=unit, argv=b"", no_kubelet=b"no main process", root=(), config=()
-    )
+    machine.says(unit=unit, argv=b"", no_kubelet=b"no main process", root=(), config=())
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_and_no_other_begins() -> (
-    None
-):
+async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_and_no_other_begins(
+    here: Acting,
+) -> None:
     """Its restart may have broken it. A run that goes past it would break the control plane, too."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND, THIRD, MASTER)
-        as_the_run_left_it(here, plan)
-        here.machines.by_name[WORKER].transaction = [
-            answered(TransactionState.BEGUN, why="begun in this run before"),
-            answered(TransactionState.COMMITTED),
-        ]
-        broken = here.machines.by_name[SECOND]
-        broken.survey = msgspec.structs.replace(broken.survey, runs=(a_run("abcd", "restarted"),))
-        broken.transaction = [answered(TransactionState.UNDONE)]
-        _is_down(broken)
-        here.change("Node", SECOND, not_ready)
-        checked = await check(plan, here.context)
-        assert checked.found == {WORKER: FoundState.BEGUN, SECOND: FoundState.ILL}
-        only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only ends what it has begun; make a new plan"
-        assert {each.node: each.reason for each in checked.away} == {THIRD: only, MASTER: only}
-        hold = await a_hold(here)
-        result = await apply(checked, replace(here.context, lease=hold), QUICK)
-        assert {each.node: each.outcome for each in result.nodes} == {
-            WORKER: NodeOutcome.DONE,
-            SECOND: NodeOutcome.UNDONE,
-        }
-        assert result.stopped == f"{SECOND}, on which this run was begun before, failed"
-        assert result.exit_code is ExitCode.STOPPED
-        assert hold.armed == {}
-        ran = [each for each in here.machines.ran if "transaction" in each[1]]
-        assert (SECOND, "transaction (rollback)") in ran
-        assert {host for host, _ in ran} == {WORKER, SECOND}
+    plan = await here.plan(WORKER, SECOND, THIRD, MASTER)
+    as_the_run_left_it(here, plan)
+    here.machines.by_name[WORKER].transaction = [*GOES_ON]
+    broken = here.machines.by_name[SECOND]
+    broken.says(runs=(a_run("abcd", "restarted"),))
+    broken.transaction = [answered(TransactionState.UNDONE)]
+    _is_down(broken)
+    here.change("Node", SECOND, not_ready)
+    checked = await check(plan, here.context)
+    assert checked.found == {WORKER: FoundState.BEGUN, SECOND: FoundState.ILL}
+    only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only ends what it has begun; make a new plan"
+    assert {each.node: each.reason for each in checked.away} == {THIRD: only, MASTER: only}
+    hold = await a_hold(here)
+    result = await apply(checked, replace(here.context, lease=hold), QUICK)
+    assert {each.node: each.outcome for each in result.nodes} == {
+        WORKER: NodeOutcome.DONE,
+        SECOND: NodeOutcome.UNDONE,
+    }
+    assert result.stopped == f"{SECOND}, on which this run was begun before, failed"
+    assert result.exit_code is ExitCode.STOPPED
+    assert hold.armed == {}
+    ran = [each for each in here.machines.ran if "transaction" in each[1]]
+    assert (SECOND, "transaction (rollback)") in ran
+    assert {host for host, _ in ran} == {WORKER, SECOND}
 
 
-async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_why_it_stops() -> (
-    None
-):
+async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_why_it_stops(
+    here: Acting,
+) -> None:
     """Seen on a real cluster: half a minute later a certificate was named that had expired, as the one from before the run has."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        before = here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour
-        as_the_run_left_it(here, plan, left=4)
-        here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour = before
-        here.machines.by_name[WORKER].transaction = [
-            answered(TransactionState.BEGUN, why="begun in this run before"),
-            answered(TransactionState.UNDONE, why="undone before"),
-        ]
-        result = await apply(await check(plan, here.context), here.context, GENEROUS_GATES)
-        first, second = result.nodes
-        assert (first.outcome, second.outcome) == (NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED)
-        assert re.match(
-            r"its own switch put it back at [\d:]{8} UTC, before it was proven; this run had gone on there \d s before; it waited for ",
-            first.why,
-        ), first
-        assert re.fullmatch(
-            f"{WORKER}, the canary of .*, was not proven before its own switch was due",
-            result.stopped,
-        ), result
-        assert first.seconds < GENEROUS_GATES.gates / 2
+    plan = await here.plan(WORKER, SECOND)
+    before = here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour
+    as_the_run_left_it(here, plan, left=4)
+    here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour = before
+    here.machines.by_name[WORKER].transaction = [
+        answered(TransactionState.BEGUN, why="begun in this run before"),
+        answered(TransactionState.UNDONE, why="undone before"),
+    ]
+    result = await apply(await check(plan, here.context), here.context, GENEROUS_GATES)
+    first, second = result.nodes
+    assert (first.outcome, second.outcome) == (NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED)
+    assert re.match(
+        r"its own switch put it back at [\d:]{8} UTC, before it was proven; this run had gone on there \d s before; it waited for ",
+        first.why,
+    ), first
+    assert re.fullmatch(
+        f"{WORKER}, the canary of .*, was not proven before its own switch was due",
+        result.stopped,
+    ), result
+    assert first.seconds < GENEROUS_GATES.gates / 2
 
 
 @pytest.mark.usefixtures("impatient")
@@ -111,143 +103,125 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     ],
 )
 async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_go_on(
-    state: str, why: str, way: LeadsOn
+    here: Acting, state: str, why: str, way: LeadsOn
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        broken = here.machines.by_name[WORKER]
-        broken.survey = msgspec.structs.replace(broken.survey, runs=(a_run("abcd", state),))
-        _is_down(broken)
-        here.change("Node", WORKER, not_ready)
-        with pytest.raises(StoppedBefore, match=why) as refused:
-            await check(plan, here.context)
-        assert (refused.value.where, refused.value.way) == (WORKER, way)
+    plan = await here.plan(WORKER, MASTER)
+    broken = here.machines.by_name[WORKER]
+    broken.says(runs=(a_run("abcd", state),))
+    _is_down(broken)
+    here.change("Node", WORKER, not_ready)
+    with pytest.raises(StoppedBefore, match=why) as refused:
+        await check(plan, here.context)
+    assert (refused.value.where, refused.value.way) == (WORKER, way)
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("state", ["", "prepared"])
 async def test_a_run_goes_without_a_node_that_is_not_ready_and_that_it_has_not_changed(
-    state: str,
+    here: Acting, state: str
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        machine = here.machines.by_name[WORKER]
-        runs = (a_run("abcd", state),) if state else (a_run("eeee", "armed"),)
-        machine.survey = msgspec.structs.replace(machine.survey, runs=runs)
-        here.change("Node", WORKER, not_ready)
-        checked = await check(plan, here.context)
-        assert [(each.node, each.reason) for each in checked.away] == [
-            (WORKER, "this Node is not Ready")
-        ]
-        assert checked.found == {MASTER: FoundState.AS_PLANNED}
+    plan = await here.plan(WORKER, MASTER)
+    machine = here.machines.by_name[WORKER]
+    runs = (a_run("abcd", state),) if state else (a_run("eeee", "armed"),)
+    machine.says(runs=runs)
+    here.change("Node", WORKER, not_ready)
+    checked = await check(plan, here.context)
+    assert [(each.node, each.reason) for each in checked.away] == [
+        (WORKER, "this Node is not Ready")
+    ]
+    assert checked.found == {MASTER: FoundState.AS_PLANNED}
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("known_by", ["who goes on", "a CSR", "nobody"])
 async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_is_known(
-    known_by: str,
+    here: Acting, known_by: str
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        as_the_run_left_it(here, plan)
-        here.machines.by_name[WORKER].away = True
-        here.change("Node", WORKER, not_ready)
-        if known_by != "a CSR":
-            for csr in here.stage.server.store.list(kind_of("CertificateSigningRequest")):
-                here.stage.server.store.delete(
-                    kind_of("CertificateSigningRequest"), csr["metadata"]["name"]
-                )
-        if known_by == "nobody":
-            assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-            return
-        with pytest.raises(
-            StoppedBefore, match="this run may have begun on it, its Node is not"
-        ) as no:
-            await check(plan, here.context, goes_on=known_by == "who goes on")
-        assert (no.value.where, no.value.way) == (WORKER, LeadsOn.REACH)
-
-
-async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with() -> None:
-    """It was restarted just before the run was cut off."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        as_the_run_left_it(here, plan)
-        before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
-        here.change("Node", WORKER, not_ready)
-        waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
-
-        async def becomes_ready() -> None:
-            while waits not in here.progress.lines:
-                await asyncio.sleep(0.01)
-            here.change("Node", WORKER, lambda node: {**node, "status": before})
-
-        async with asyncio.timeout(GENEROUS), asyncio.TaskGroup() as group:
-            group.create_task(becomes_ready())
-            checked = await check(plan, here.context)
-        assert checked.found == {WORKER: FoundState.BEGUN}
-
-
-async def test_a_begun_node_that_falls_ill_before_its_turn_is_put_back() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        as_the_run_left_it(here, plan)
-        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
-        checked = await check(plan, here.context)
-        assert checked.found == {WORKER: FoundState.BEGUN, MASTER: FoundState.AS_PLANNED}
-        here.change("Node", WORKER, not_ready)
-        result = await apply(checked, here.context, QUICK)
-        assert [(each.outcome, each.why, each.armed) for each in result.nodes] == [
-            (NodeOutcome.UNDONE, "this Node is not Ready", False),
-            (NodeOutcome.UNTOUCHED, "", False),
-        ]
-        names = [name for _, name in here.machines.ran if "transaction" in name]
-        assert names == ["transaction (rollback)"]
-
-
-def _upgraded(node: Any) -> Any:
-    info = {**node["status"]["nodeInfo"], "kubeletVersion": "v9.9.9"}
-    return {**node, "status": {**node["status"], "nodeInfo": info}}
-
-
-async def test_a_begun_node_whose_kubelet_has_another_version_meanwhile_is_finished_and_not_gone_past() -> (
-    None
-):
-    """Its Node says so, which its kubelet writes: whoever holds that node could have the run leave it armed, and go on."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        as_the_run_left_it(here, plan)
-        here.machines.by_name[WORKER].transaction = [
-            answered(TransactionState.BEGUN, why="begun in this run before"),
-            answered(TransactionState.COMMITTED),
-        ]
-        here.machines.by_name[MASTER].transaction = [answered(TransactionState.UNDONE)]
-        here.change("Node", WORKER, _upgraded)
-        checked = await check(plan, here.context)
-        assert (checked.found[WORKER], checked.away) == (FoundState.BEGUN, ())
-        result = await apply(checked, here.context, QUICK)
-        assert (result.nodes[0].node, result.nodes[0].outcome) == (WORKER, NodeOutcome.DONE)
-
-
-async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was_undone_is_not_gone_past() -> (
-    None
-):
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
-        here.change("Node", WORKER, _upgraded)
-        with pytest.raises(StoppedBefore, match="this run was undone on it; make a new plan"):
-            await check(plan, here.context)
-
-
-async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_counts_as_begun_if_known() -> (
-    None
-):
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        here.machines.by_name[WORKER].away = True
-        here.change("Node", WORKER, _upgraded)
+    plan = await here.plan(WORKER, MASTER)
+    as_the_run_left_it(here, plan)
+    here.machines.by_name[WORKER].away = True
+    here.change("Node", WORKER, not_ready)
+    if known_by != "a CSR":
+        for csr in here.stage.server.store.list(kind_of("CertificateSigningRequest")):
+            here.stage.server.store.delete(
+                kind_of("CertificateSigningRequest"), csr["metadata"]["name"]
+            )
+    if known_by == "nobody":
         assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-        why = "this run may have begun on it, its Node is not as planned, and how it"
-        with pytest.raises(StoppedBefore, match=why):
-            await check(plan, here.context, goes_on=True)
+        return
+    with pytest.raises(StoppedBefore, match="this run may have begun on it, its Node is not") as no:
+        await check(plan, here.context, goes_on=known_by == "who goes on")
+    assert (no.value.where, no.value.way) == (WORKER, LeadsOn.REACH)
+
+
+async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Acting) -> None:
+    """It was restarted just before the run was cut off."""
+    plan = await here.plan(WORKER)
+    as_the_run_left_it(here, plan)
+    before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
+    here.change("Node", WORKER, not_ready)
+    waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
+
+    async def becomes_ready() -> None:
+        while waits not in here.progress.lines:
+            await asyncio.sleep(0.01)
+        here.change("Node", WORKER, lambda node: {**node, "status": before})
+
+    async with asyncio.timeout(GENEROUS), asyncio.TaskGroup() as group:
+        group.create_task(becomes_ready())
+        checked = await check(plan, here.context)
+    assert checked.found == {WORKER: FoundState.BEGUN}
+
+
+async def test_a_begun_node_that_falls_ill_before_its_turn_is_put_back(here: Acting) -> None:
+    plan = await here.plan(WORKER, MASTER)
+    as_the_run_left_it(here, plan)
+    here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+    checked = await check(plan, here.context)
+    assert checked.found == {WORKER: FoundState.BEGUN, MASTER: FoundState.AS_PLANNED}
+    here.change("Node", WORKER, not_ready)
+    result = await apply(checked, here.context, QUICK)
+    assert [(each.outcome, each.why, each.armed) for each in result.nodes] == [
+        (NodeOutcome.UNDONE, "this Node is not Ready", False),
+        (NodeOutcome.UNTOUCHED, "", False),
+    ]
+    names = [name for _, name in here.machines.ran if "transaction" in name]
+    assert names == ["transaction (rollback)"]
+
+
+async def test_a_begun_node_whose_kubelet_has_another_version_meanwhile_is_finished_and_not_gone_past(
+    here: Acting,
+) -> None:
+    """Its Node says so, which its kubelet writes: whoever holds that node could have the run leave it armed, and go on."""
+    plan = await here.plan(WORKER, MASTER)
+    as_the_run_left_it(here, plan)
+    here.machines.by_name[WORKER].transaction = [*GOES_ON]
+    here.machines.by_name[MASTER].transaction = [answered(TransactionState.UNDONE)]
+    here.change("Node", WORKER, upgraded)
+    checked = await check(plan, here.context)
+    assert (checked.found[WORKER], checked.away) == (FoundState.BEGUN, ())
+    result = await apply(checked, here.context, QUICK)
+    assert (result.nodes[0].node, result.nodes[0].outcome) == (WORKER, NodeOutcome.DONE)
+
+
+async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was_undone_is_not_gone_past(
+    here: Acting,
+) -> None:
+    plan = await here.plan(WORKER, MASTER)
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=(a_run("abcd", "undone"),))
+    here.change("Node", WORKER, upgraded)
+    with pytest.raises(StoppedBefore, match="this run was undone on it; make a new plan"):
+        await check(plan, here.context)
+
+
+async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_counts_as_begun_if_known(
+    here: Acting,
+) -> None:
+    plan = await here.plan(WORKER, MASTER)
+    here.machines.by_name[WORKER].away = True
+    here.change("Node", WORKER, upgraded)
+    assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
+    why = "this run may have begun on it, its Node is not as planned, and how it"
+    with pytest.raises(StoppedBefore, match=why):
+        await check(plan, here.context, goes_on=True)

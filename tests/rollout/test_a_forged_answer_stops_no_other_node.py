@@ -18,7 +18,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from tests.support.stage import DOMAIN, cluster_ca
 
-from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, acting, answered, serve
+from .acting import MASTER, SECOND, THIRD, WORKER, Acting, answered, serve
 from .staged import as_the_run_left_it
 
 OTHERS = {SECOND, THIRD, MASTER}
@@ -43,34 +43,33 @@ async def plan_without(here: Acting, why: str) -> Plan:
     return plan
 
 
-async def test_a_plan_goes_without_a_node_whose_answer_holds_what_is_no_text() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        forge(here, missing=NO_TEXT)
-        await plan_without(here, "it lacks \ufffd")
+async def test_a_plan_goes_without_a_node_whose_answer_holds_what_is_no_text(here: Acting) -> None:
+    forge(here, missing=NO_TEXT)
+    await plan_without(here, "it lacks \ufffd")
 
 
 @pytest.mark.parametrize("what", ["root", "pki", "config"])
 async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_have(
-    what: str,
+    here: Acting, what: str
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        (file,) = getattr(here.machines.by_name[WORKER].survey, what)
-        path = b"/var/lib/kubelet/../../etc"
-        forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
-        plan = await plan_without(here, f"no plan can have it: its {what} is malformed")
-        assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
+    (file,) = getattr(here.machines.by_name[WORKER].survey, what)
+    path = b"/var/lib/kubelet/../../etc"
+    forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
+    plan = await plan_without(here, f"no plan can have it: its {what} is malformed")
+    assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
 
 
-async def test_a_run_goes_without_a_node_that_gives_itself_an_address_after_the_plan() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        here.change("Node", WORKER, _with_address)
-        checked = await check(plan, here.context)
-        assert {each.plan.node for each in checked.nodes} == OTHERS
-        ((left_out, why),) = ((each.node, each.reason) for each in checked.away)
-        assert left_out == WORKER
-        assert why.startswith("its Node has 192.0.2.7, which the plan has not")
-        assert not checked.writes_config_map
+async def test_a_run_goes_without_a_node_that_gives_itself_an_address_after_the_plan(
+    here: Acting,
+) -> None:
+    plan = await here.plan()
+    here.change("Node", WORKER, _with_address)
+    checked = await check(plan, here.context)
+    assert {each.plan.node for each in checked.nodes} == OTHERS
+    ((left_out, why),) = ((each.node, each.reason) for each in checked.away)
+    assert left_out == WORKER
+    assert why.startswith("its Node has 192.0.2.7, which the plan has not")
+    assert not checked.writes_config_map
 
 
 def _with_address(node: Any) -> Any:
@@ -79,53 +78,52 @@ def _with_address(node: Any) -> Any:
     return node
 
 
-async def test_no_kubelet_takes_away_the_names_of_all_others_by_its_cluster_domain() -> None:
+async def test_no_kubelet_takes_away_the_names_of_all_others_by_its_cluster_domain(
+    here: Acting,
+) -> None:
     """Which domain is the cluster's, its ClusterConfiguration says, and no name that ends so is a node's."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        (file,) = here.machines.by_name[WORKER].survey.config
-        ours = DOMAIN.removeprefix(".").encode()
-        forged = file.content.replace(b"clusterDomain: cluster.local", b"clusterDomain: " + ours)
-        assert forged != file.content
-        forge(here, config=(msgspec.structs.replace(file, content=forged),))
-        assert {each.node for each in (await here.plan()).nodes} == {*OTHERS, WORKER}
-        others = msgspec.structs.replace(
-            plan, nodes=tuple(each for each in plan.nodes if each.node != WORKER)
-        )
-        assert {each.plan.node for each in (await check(others, here.context)).nodes} == OTHERS
+    plan = await here.plan()
+    (file,) = here.machines.by_name[WORKER].survey.config
+    ours = DOMAIN.removeprefix(".").encode()
+    forged = file.content.replace(b"clusterDomain: cluster.local", b"clusterDomain: " + ours)
+    assert forged != file.content
+    forge(here, config=(msgspec.structs.replace(file, content=forged),))
+    assert {each.node for each in (await here.plan()).nodes} == {*OTHERS, WORKER}
+    others = msgspec.structs.replace(
+        plan, nodes=tuple(each for each in plan.nodes if each.node != WORKER)
+    )
+    assert {each.plan.node for each in (await check(others, here.context)).nodes} == OTHERS
 
 
-async def test_an_undo_goes_on_past_a_node_whose_record_holds_what_is_no_text() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        for name in OTHERS:
-            here.machines.by_name[name].transaction = [answered(TransactionState.UNDONE)]
-        forge(here, runs=(SurveyedRun(b"abcd", NO_TEXT),))
-        here.machines.by_name[WORKER].transaction = [answered(TransactionState.NOTHING)]
-        result = await undo(plan, here.context, RolloutTimeouts(6))
-        outcomes = {each.node: each.outcome for each in result.nodes}
-        assert {outcomes[each] for each in OTHERS} == {NodeOutcome.UNDONE}
-        assert outcomes[WORKER] is NodeOutcome.NOT_CHANGED
+async def test_an_undo_goes_on_past_a_node_whose_record_holds_what_is_no_text(here: Acting) -> None:
+    plan = await here.plan()
+    for name in OTHERS:
+        here.machines.by_name[name].transaction = [answered(TransactionState.UNDONE)]
+    forge(here, runs=(SurveyedRun(b"abcd", NO_TEXT),))
+    here.machines.by_name[WORKER].transaction = [answered(TransactionState.NOTHING)]
+    result = await undo(plan, here.context, RolloutTimeouts(6))
+    outcomes = {each.node: each.outcome for each in result.nodes}
+    assert {outcomes[each] for each in OTHERS} == {NodeOutcome.UNDONE}
+    assert outcomes[WORKER] is NodeOutcome.NOT_CHANGED
 
 
-async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        machine = here.machines.by_name[WORKER]
-        armed = RunFound(b"abcd", b"armed", 7, b"", boot=True, config=b"", whose=b"", strays=())
-        seen = machine.survey
-        found = RunsFound(seen.machine_id, seen.clock, b"/r", b"", b"active", (armed,))
-        whose = msgspec.json.encode(found).replace(b'"whose":""', b'"whose":"bm9ib2R5"')
-        machine.prints["status"] = whose
-        targets = [planned_target(each) for each in plan.nodes]
-        rows = await gather_statuses(targets, "abcd", here.machines)
-        standings = {each.node: each.state for each in rows}
-        assert standings == {
-            **dict.fromkeys(OTHERS, NodeState.UNTOUCHED),
-            WORKER: NodeState.UNKNOWN,
-        }
-        (notes,) = [each.notes for each in rows if each.node == WORKER]
-        assert "the status script's answer cannot be read: b'nobody' says whose" in notes[0]
+async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense(here: Acting) -> None:
+    plan = await here.plan()
+    machine = here.machines.by_name[WORKER]
+    armed = RunFound(b"abcd", b"armed", 7, b"", boot=True, config=b"", whose=b"", strays=())
+    seen = machine.survey
+    found = RunsFound(seen.machine_id, seen.clock, b"/r", b"", b"active", (armed,))
+    whose = msgspec.json.encode(found).replace(b'"whose":""', b'"whose":"bm9ib2R5"')
+    machine.prints["status"] = whose
+    targets = [planned_target(each) for each in plan.nodes]
+    rows = await gather_statuses(targets, "abcd", here.machines)
+    standings = {each.node: each.state for each in rows}
+    assert standings == {
+        **dict.fromkeys(OTHERS, NodeState.UNTOUCHED),
+        WORKER: NodeState.UNKNOWN,
+    }
+    (notes,) = [each.notes for each in rows if each.node == WORKER]
+    assert "the status script's answer cannot be read: b'nobody' says whose" in notes[0]
 
 
 async def result_of(here: Acting, plan: Plan, *answers: TransactionState) -> NodeResult:
@@ -140,17 +138,16 @@ async def result_of(here: Acting, plan: Plan, *answers: TransactionState) -> Nod
     "step", [TransactionState.BEGUN, TransactionState.COMMITTED, TransactionState.NOTHING]
 )
 async def test_no_answer_makes_a_node_done_that_serves_the_certificate_of_another(
-    step: TransactionState,
+    here: Acting, step: TransactionState
 ) -> None:
     """What is served would be trusted: it is another node's, which a relay on this one may show."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        other = cluster_ca().serving(SECOND, *sorted(machine.addresses), node=SECOND)
-        serve(here.stage, WORKER, other)
-        result = await result_of(here, plan, step)
-        assert result.outcome is not NodeOutcome.DONE
-        assert result.csrs == ()
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    other = cluster_ca().serving(SECOND, *sorted(machine.addresses), node=SECOND)
+    serve(here.stage, WORKER, other)
+    result = await result_of(here, plan, step)
+    assert result.outcome is not NodeOutcome.DONE
+    assert result.csrs == ()
 
 
 @pytest.mark.parametrize(
@@ -163,10 +160,9 @@ async def test_no_answer_makes_a_node_done_that_serves_the_certificate_of_anothe
     ],
 )
 async def test_a_node_that_passed_every_gate_is_done_by_no_answer_but_its_commit(
-    commit: TransactionState, outcome: NodeOutcome
+    here: Acting, commit: TransactionState, outcome: NodeOutcome
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        as_the_run_left_it(here, plan)
-        result = await result_of(here, plan, TransactionState.BEGUN, commit)
-        assert result.outcome is outcome
+    plan = await here.plan(WORKER)
+    as_the_run_left_it(here, plan)
+    result = await result_of(here, plan, TransactionState.BEGUN, commit)
+    assert result.outcome is outcome

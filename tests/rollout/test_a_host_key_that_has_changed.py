@@ -12,9 +12,8 @@ from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, 
 from kubevouch.rollout.decide.next_step import next_after_undo
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.run_status import NodeState
-from kubevouch.rollout.decide.transaction import TransactionState
-from tests.rollout.acting import SECOND, SELF_SIGNED, WORKER, Acting, acting, answered
-from tests.rollout.staged import QUICK
+from tests.rollout.acting import SECOND, WORKER, Acting
+from tests.rollout.staged import QUICK, an_undo
 
 NEW = "ssh-ed25519 SHA256:new"
 SAID = (
@@ -27,14 +26,11 @@ def sent_to(here: Acting, node: str) -> set[str]:
     return {script for host, script in here.machines.ran if host == node}
 
 
-async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.UNDONE)]
-        here.machines.by_name[WORKER].host_key = NEW
-        here.machines.ran.clear()
-        result = await undo(plan, here.context, QUICK)
+async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible(here: Acting) -> None:
+    plan = await an_undo(here, WORKER, SECOND)
+    here.machines.by_name[WORKER].host_key = NEW
+    here.machines.ran.clear()
+    result = await undo(plan, here.context, QUICK)
     ended = {each.node: each for each in result.nodes}
     assert ended[WORKER].outcome is NodeOutcome.STOPPED
     assert ended[WORKER].why == f"{WORKER}: {SAID}"
@@ -44,14 +40,13 @@ async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible() -> Non
     assert step.command == "kubevouch status abcd", "the same again would come to the same"
 
 
-async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        here.machines.by_name[WORKER].host_key = NEW
-        targets = [planned_target(each) for each in plan.nodes]
-        rows = await gather_statuses(targets, "abcd", here.machines)
-        live = await here.context.api.get(NODES, WORKER)
-        by_own_ssh = await gather_statuses([live_target(live)], "", here.machines)
+async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: Acting) -> None:
+    plan = await here.plan(WORKER, SECOND)
+    here.machines.by_name[WORKER].host_key = NEW
+    targets = [planned_target(each) for each in plan.nodes]
+    rows = await gather_statuses(targets, "abcd", here.machines)
+    live = await here.context.api.get(NODES, WORKER)
+    by_own_ssh = await gather_statuses([live_target(live)], "", here.machines)
     [worker] = [each for each in rows if each.node == WORKER]
     assert (worker.state, worker.notes) == (NodeState.UNKNOWN, (f"{WORKER}: {SAID}",))
     assert exit_code_of(rows) == 3
@@ -64,14 +59,13 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh() -> N
 
 
 async def test_a_key_that_changes_before_the_nodes_turn_leaves_it_as_it_is(
-    monkeypatch: pytest.MonkeyPatch,
+    here: Acting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waited at its question."""
     monkeypatch.setattr("kubevouch.rollout.act.check._FRESH", -1.0)
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(WORKER), here.context)
-        here.machines.by_name[WORKER].host_key = NEW
-        [ended] = (await apply(checked, here.context, QUICK)).nodes
+    checked = await check(await here.plan(WORKER), here.context)
+    here.machines.by_name[WORKER].host_key = NEW
+    [ended] = (await apply(checked, here.context, QUICK)).nodes
     assert (ended.outcome, ended.armed) == (NodeOutcome.STOPPED, False)
     assert ended.why == f"{WORKER}: {SAID}; nothing was changed"
     assert "transaction (begin)" not in sent_to(here, WORKER)

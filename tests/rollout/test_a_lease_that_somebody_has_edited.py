@@ -1,6 +1,5 @@
 """The cluster's Lease after somebody has written nonsense into it: no run waits for ever, is kept away for good, or takes over from one that goes on."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,28 +8,13 @@ import pytest
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import RunLease
-from tests.support.apiservers import access_to, api_server, client_of
-from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
 NAME, SPACE = "kubevouch-rollout", "kube-system"
-AUTHORITY = Authority()
 BOB = "bbbb on bob@desk (22)"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedApiServer]:
-    async with api_server(AUTHORITY) as running:
-        yield running
-
-
-@pytest.fixture
-async def api(server: ScriptedApiServer) -> AsyncIterator[ApiClient]:
-    async with client_of(access_to(server, AUTHORITY), WoundClock()) as client:
-        yield client
 
 
 def edited(server: ScriptedApiServer, **fields: object) -> dict[str, Any]:

@@ -17,18 +17,17 @@ from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
 from kubevouch.system_clock import SystemClock
 from tests.support.stage import kind_of
 
-from .acting import DARK, MASTER, SECOND, SELF_SIGNED, WORKER, Machines, acting
+from .acting import DARK, MASTER, SECOND, WORKER, Acting, Machines, acting
 from .staged import QUICK, a_run, changed
 
 
-async def test_a_plan_of_the_truth_holds() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        checked = await check(plan, here.context)
-        assert set(checked.found.values()) == {FoundState.AS_PLANNED}
-        assert checked.nodes[-1].plan.node == MASTER  # control planes last
-        assert checked.writes_config_map
-        assert all("transaction" not in name for _, name in here.machines.ran)
+async def test_a_plan_of_the_truth_holds(here: Acting) -> None:
+    plan = await here.plan()
+    checked = await check(plan, here.context)
+    assert set(checked.found.values()) == {FoundState.AS_PLANNED}
+    assert checked.nodes[-1].plan.node == MASTER  # control planes last
+    assert checked.writes_config_map
+    assert all("transaction" not in name for _, name in here.machines.ran)
 
 
 class _LateClock(SystemClock):
@@ -91,115 +90,103 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.mark.parametrize(("lie", "why"), LIES.values(), ids=LIES)
 async def test_a_plan_that_lies_is_stopped_before_the_first_write(
-    lie: dict[str, object], why: str
+    here: Acting, lie: dict[str, object], why: str
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = changed(await here.plan(), WORKER, **lie)
-        with pytest.raises(StoppedBefore, match=why.replace("(", r"\(")) as stopped:
-            await check(plan, here.context)
-        assert stopped.value.where == WORKER
-        assert stopped.value.exit_code is ExitCode.STOPPED
+    plan = changed(await here.plan(), WORKER, **lie)
+    with pytest.raises(StoppedBefore, match=why.replace("(", r"\(")) as stopped:
+        await check(plan, here.context)
+    assert stopped.value.where == WORKER
+    assert stopped.value.exit_code is ExitCode.STOPPED
 
 
-async def test_a_plan_is_bound_to_its_cluster_and_its_day() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        cluster = plan.cluster
-        late = here.context.clock.now().replace(year=2099)
-        for other, why in (
-            ({"cluster": msgspec.structs.replace(cluster, cluster_uid="0")}, "not the cluster"),
-            ({"cluster": msgspec.structs.replace(cluster, ca_sha256="0")}, "CA has changed"),
-            ({"made_at": late}, "made at 2099"),
-        ):
-            with pytest.raises(StoppedBefore, match=why):
-                await check(msgspec.structs.replace(plan, **other), here.context)
+async def test_a_plan_is_bound_to_its_cluster_and_its_day(here: Acting) -> None:
+    plan = await here.plan()
+    cluster = plan.cluster
+    late = here.context.clock.now().replace(year=2099)
+    for other, why in (
+        ({"cluster": msgspec.structs.replace(cluster, cluster_uid="0")}, "not the cluster"),
+        ({"cluster": msgspec.structs.replace(cluster, ca_sha256="0")}, "CA has changed"),
+        ({"made_at": late}, "made at 2099"),
+    ):
+        with pytest.raises(StoppedBefore, match=why):
+            await check(msgspec.structs.replace(plan, **other), here.context)
 
 
-async def test_a_config_map_text_in_the_plan_is_not_believed() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        assert plan.config_map is not None
-        text = plan.config_map.after + "authentication: {anonymous: {enabled: true}}\n"
-        other = msgspec.structs.replace(plan.config_map, after=text)
-        with pytest.raises(StoppedBefore, match="not the old text with serverTLSBootstrap"):
-            await check(msgspec.structs.replace(plan, config_map=other), here.context)
+async def test_a_config_map_text_in_the_plan_is_not_believed(here: Acting) -> None:
+    plan = await here.plan()
+    assert plan.config_map is not None
+    text = plan.config_map.after + "authentication: {anonymous: {enabled: true}}\n"
+    other = msgspec.structs.replace(plan.config_map, after=text)
+    with pytest.raises(StoppedBefore, match="not the old text with serverTLSBootstrap"):
+        await check(msgspec.structs.replace(plan, config_map=other), here.context)
 
 
-async def test_machines_that_share_a_host_key_prove_nothing_by_it() -> None:
+async def test_machines_that_share_a_host_key_prove_nothing_by_it(here: Acting) -> None:
     """Planned while the keys differed; then one machine answers with the other one's key."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = changed(await here.plan(), WORKER, host_key="")
-        here.machines.by_name[WORKER].host_key = here.machines.by_name[SECOND].host_key
-        with pytest.raises(StoppedBefore, match="that does not hold now"):
-            await check(plan, here.context)
+    plan = changed(await here.plan(), WORKER, host_key="")
+    here.machines.by_name[WORKER].host_key = here.machines.by_name[SECOND].host_key
+    with pytest.raises(StoppedBefore, match="that does not hold now"):
+        await check(plan, here.context)
 
 
-async def test_an_armed_run_of_another_plan_stops_it() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(
-            machine.survey, runs=(a_run("ffff", "armed", machine.survey.clock + 60),)
-        )
-        with pytest.raises(StoppedBefore, match="kubevouch undo ffff"):
-            await check(plan, here.context)
+async def test_an_armed_run_of_another_plan_stops_it(here: Acting) -> None:
+    plan = await here.plan()
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=(a_run("ffff", "armed", machine.survey.clock + 60),))
+    with pytest.raises(StoppedBefore, match="kubevouch undo ffff"):
+        await check(plan, here.context)
 
 
-async def test_a_plan_that_leaves_out_everybody_is_no_plan() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        empty = msgspec.structs.replace(
-            plan, nodes=(), left_out=(LeftOut(WORKER, "it is NotReady"),)
-        )
-        with pytest.raises(NothingApplicable, match="leaves out 1 node") as stopped:
-            await check(empty, here.context)
-        assert stopped.value.exit_code is ExitCode.COULD_NOT_TELL
+async def test_a_plan_that_leaves_out_everybody_is_no_plan(here: Acting) -> None:
+    plan = await here.plan()
+    empty = msgspec.structs.replace(plan, nodes=(), left_out=(LeftOut(WORKER, "it is NotReady"),))
+    with pytest.raises(NothingApplicable, match="leaves out 1 node") as stopped:
+        await check(empty, here.context)
+    assert stopped.value.exit_code is ExitCode.COULD_NOT_TELL
 
 
-async def test_a_node_taken_out_of_the_plan_keeps_the_config_map_as_it_is() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        fewer = msgspec.structs.replace(plan, nodes=plan.nodes[1:])
-        checked = await check(fewer, here.context)
-        assert not checked.writes_config_map
-        assert f"{plan.nodes[0].node} is not in this plan" in checked.config_map_kept
+async def test_a_node_taken_out_of_the_plan_keeps_the_config_map_as_it_is(here: Acting) -> None:
+    plan = await here.plan()
+    fewer = msgspec.structs.replace(plan, nodes=plan.nodes[1:])
+    checked = await check(fewer, here.context)
+    assert not checked.writes_config_map
+    assert f"{plan.nodes[0].node} is not in this plan" in checked.config_map_kept
 
 
-async def test_a_node_that_the_plan_calls_well_is_asked_again() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        well = LeftOut(plan.nodes[0].node, "nothing to do", is_well=True)
-        lying = msgspec.structs.replace(plan, nodes=plan.nodes[1:], left_out=(well,))
-        checked = await check(lying, here.context)
-        assert f"{well.node} is not well any more" in checked.config_map_kept
+async def test_a_node_that_the_plan_calls_well_is_asked_again(here: Acting) -> None:
+    plan = await here.plan()
+    well = LeftOut(plan.nodes[0].node, "nothing to do", is_well=True)
+    lying = msgspec.structs.replace(plan, nodes=plan.nodes[1:], left_out=(well,))
+    checked = await check(lying, here.context)
+    assert f"{well.node} is not well any more" in checked.config_map_kept
 
 
-async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made() -> None:
+async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made(
+    here: Acting,
+) -> None:
     """It may be over: of a switch that was to go off nobody looks again. What this run has seen itself is told as it is."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        why = "run bbbb has changed it and has not been proven"
-        now = here.context.clock.now()
-        then = (
-            LeftOut("k8s-worker-9", why, armed_run="bbbb", armed_until=now + timedelta(minutes=5)),
-            LeftOut("k8s-worker-8", why, armed_run="bbbb", armed_until=now - timedelta(minutes=5)),
-        )
-        here.stage.server.store.delete(kind_of("Node"), SECOND)
-        checked = await check(msgspec.structs.replace(plan, left_out=then), here.context)
-        result = await apply(checked, here.context, QUICK)
-        assert {each.node: each.reason for each in result.left_out} == {
-            "k8s-worker-9": f"when the plan was made: {why}",
-            "k8s-worker-8": f"when the plan was made: {why}; that time is over, and a new plan looks at it again",
-            SECOND: "this Node is not there any more",
-        }
+    plan = await here.plan(WORKER, SECOND)
+    why = "run bbbb has changed it and has not been proven"
+    now = here.context.clock.now()
+    then = (
+        LeftOut("k8s-worker-9", why, armed_run="bbbb", armed_until=now + timedelta(minutes=5)),
+        LeftOut("k8s-worker-8", why, armed_run="bbbb", armed_until=now - timedelta(minutes=5)),
+    )
+    here.stage.server.store.delete(kind_of("Node"), SECOND)
+    checked = await check(msgspec.structs.replace(plan, left_out=then), here.context)
+    result = await apply(checked, here.context, QUICK)
+    assert {each.node: each.reason for each in result.left_out} == {
+        "k8s-worker-9": f"when the plan was made: {why}",
+        "k8s-worker-8": f"when the plan was made: {why}; that time is over, and a new plan looks at it again",
+        SECOND: "this Node is not there any more",
+    }
 
 
-async def test_a_plan_of_well_nodes_does_not_end_well_once_they_are_not() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        called = tuple(LeftOut(name, "nothing to do", is_well=True) for name in (WORKER, "gone"))
-        stale = msgspec.structs.replace(plan, nodes=(), left_out=called, config_map=None)
-        result = await apply(await check(stale, here.context), here.context, QUICK)
-        assert [each.node for each in result.left_out] == [WORKER, "gone"]
-        assert all("make a new plan" in each.reason for each in result.left_out)
-        assert result.exit_code is ExitCode.COULD_NOT_TELL
+async def test_a_plan_of_well_nodes_does_not_end_well_once_they_are_not(here: Acting) -> None:
+    plan = await here.plan()
+    called = tuple(LeftOut(name, "nothing to do", is_well=True) for name in (WORKER, "gone"))
+    stale = msgspec.structs.replace(plan, nodes=(), left_out=called, config_map=None)
+    result = await apply(await check(stale, here.context), here.context, QUICK)
+    assert [each.node for each in result.left_out] == [WORKER, "gone"]
+    assert all("make a new plan" in each.reason for each in result.left_out)
+    assert result.exit_code is ExitCode.COULD_NOT_TELL

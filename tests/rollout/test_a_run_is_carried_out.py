@@ -29,51 +29,49 @@ from .acting import (
     HEALTHY,
     MASTER,
     SECOND,
-    SELF_SIGNED,
     THIRD,
     WORKER,
     Acting,
-    a_signer,
     acting,
     answered,
     made_with,
     serve,
 )
-from .staged import QUICK, a_run, as_the_run_left_it, csrs_of, not_ready
+from .staged import GOES_ON, QUICK, a_run, as_the_run_left_it, csrs_of, not_ready, upgraded
 
 
-async def test_a_client_certificate_that_was_rotated_since_the_survey_is_found() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        plan = await here.plan(WORKER)
-        checked = await check(plan, here.context)
-        rotated = cluster_ca().client(f"system:node:{WORKER}", "system:nodes")
-        machine = here.machines.by_name[WORKER]
-        identity = msgspec.structs.replace(machine.survey.identity, pem=rotated.chain)
-        machine.survey = msgspec.structs.replace(machine.survey, identity=identity)
-        [csr] = csrs_of(here, WORKER)
-        made_with(here.stage, csr, read_certificates(rotated.chain, "client")[0].fingerprint)
-        result = await apply(checked, here.context, QUICK)
-        assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE], result
+async def test_a_client_certificate_that_was_rotated_since_the_survey_is_found(
+    dark: Acting,
+) -> None:
+    plan = await dark.plan(WORKER)
+    checked = await check(plan, dark.context)
+    rotated = cluster_ca().client(f"system:node:{WORKER}", "system:nodes")
+    machine = dark.machines.by_name[WORKER]
+    identity = msgspec.structs.replace(machine.survey.identity, pem=rotated.chain)
+    machine.says(identity=identity)
+    [csr] = csrs_of(dark, WORKER)
+    made_with(dark.stage, csr, read_certificates(rotated.chain, "client")[0].fingerprint)
+    result = await apply(checked, dark.context, QUICK)
+    assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE], result
 
 
-async def test_seeds_are_made_at_the_nodes_turn() -> None:
+async def test_seeds_are_made_at_the_nodes_turn(here: Acting) -> None:
     """The check makes none: however long a prompt is left open, the seed is as fresh as the change."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        serials: list[int] = []
+    plan = await here.plan(WORKER)
+    serials: list[int] = []
 
-        def serial(bits: int) -> int:
-            serials.append(bits)
-            return 7
+    def serial(bits: int) -> int:
+        serials.append(bits)
+        return 7
 
-        context = replace(here.context, random_serial=serial)
-        checked = await check(plan, context)
-        assert serials == []
-        here.machines.by_name[WORKER].transaction = [answered(TransactionState.REFUSED, why="no")]
-        result = await apply(checked, context, QUICK)
-        assert serials == [63, 63]
-        assert [each.outcome for each in result.nodes] == [NodeOutcome.STOPPED]
-        assert result.undo == ""
+    context = replace(here.context, random_serial=serial)
+    checked = await check(plan, context)
+    assert serials == []
+    here.machines.by_name[WORKER].transaction = [answered(TransactionState.REFUSED, why="no")]
+    result = await apply(checked, context, QUICK)
+    assert serials == [63, 63]
+    assert [each.outcome for each in result.nodes] == [NodeOutcome.STOPPED]
+    assert result.undo == ""
 
 
 async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
@@ -98,39 +96,32 @@ async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
         assert all("transaction" not in name for _, name in here.machines.ran)
 
 
-async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(WORKER, SECOND), here.context)
-        here.change("Node", WORKER, not_ready)
-        result = await apply(checked, here.context, QUICK)
-        outcomes = {each.node: each.outcome for each in result.nodes}
-        assert outcomes == {WORKER: NodeOutcome.SKIPPED, SECOND: NodeOutcome.UNTOUCHED}
-        assert "this Node is not Ready; nothing was changed" in result.nodes[0].why
-        assert all("transaction" not in name for _, name in here.machines.ran)
+async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched(here: Acting) -> None:
+    checked = await check(await here.plan(WORKER, SECOND), here.context)
+    here.change("Node", WORKER, not_ready)
+    result = await apply(checked, here.context, QUICK)
+    outcomes = {each.node: each.outcome for each in result.nodes}
+    assert outcomes == {WORKER: NodeOutcome.SKIPPED, SECOND: NodeOutcome.UNTOUCHED}
+    assert "this Node is not Ready; nothing was changed" in result.nodes[0].why
+    assert all("transaction" not in name for _, name in here.machines.ran)
 
 
-async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_or_upgraded_and_says_so() -> (
-    None
-):
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        plan = await here.plan()
-        here.stage.server.store.delete(kind_of("Node"), WORKER)
-        here.change("Node", SECOND, not_ready)
-        here.change("Node", THIRD, _upgraded)
-        checked = await check(plan, here.context)
-        assert [each.node for each in checked.away] == [WORKER, SECOND, THIRD]
-        result = await apply(checked, here.context, QUICK)
-        assert [(each.node, each.outcome) for each in result.nodes] == [(MASTER, NodeOutcome.DONE)]
-        reasons = {each.node: each.reason for each in result.left_out}
-        assert reasons[WORKER] == "this Node is not there any more"
-        assert reasons[SECOND] == "this Node is not Ready"
-        assert "an upgrade came between; make a new plan" in reasons[THIRD]
-        assert result.exit_code is ExitCode.COULD_NOT_TELL
-
-
-def _upgraded(node: Any) -> Any:
-    info = {**node["status"]["nodeInfo"], "kubeletVersion": "v1.99.0"}
-    return {**node, "status": {**node["status"], "nodeInfo": info}}
+async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_orupgraded_and_says_so(
+    dark: Acting,
+) -> None:
+    plan = await dark.plan()
+    dark.stage.server.store.delete(kind_of("Node"), WORKER)
+    dark.change("Node", SECOND, not_ready)
+    dark.change("Node", THIRD, upgraded)
+    checked = await check(plan, dark.context)
+    assert [each.node for each in checked.away] == [WORKER, SECOND, THIRD]
+    result = await apply(checked, dark.context, QUICK)
+    assert [(each.node, each.outcome) for each in result.nodes] == [(MASTER, NodeOutcome.DONE)]
+    reasons = {each.node: each.reason for each in result.left_out}
+    assert reasons[WORKER] == "this Node is not there any more"
+    assert reasons[SECOND] == "this Node is not Ready"
+    assert "an upgrade came between; make a new plan" in reasons[THIRD]
+    assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
 async def test_a_plan_of_whose_nodes_none_is_there_changes_nothing() -> None:
@@ -141,114 +132,108 @@ async def test_a_plan_of_whose_nodes_none_is_there_changes_nothing() -> None:
             await check(plan, here.context)
 
 
-async def test_a_node_that_vanishes_before_its_turn_is_skipped_and_the_others_are_done() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        checked = await check(await here.plan(WORKER, SECOND), here.context)
-        here.stage.server.store.delete(kind_of("Node"), SECOND)
-        result = await apply(checked, here.context, QUICK)
-        outcomes = {each.node: each.outcome for each in result.nodes}
-        assert outcomes == {WORKER: NodeOutcome.DONE, SECOND: NodeOutcome.SKIPPED}
-        assert result.exit_code is ExitCode.COULD_NOT_TELL
+async def test_a_node_that_vanishes_before_its_turn_is_skipped_and_the_others_are_done(
+    dark: Acting,
+) -> None:
+    checked = await check(await dark.plan(WORKER, SECOND), dark.context)
+    dark.stage.server.store.delete(kind_of("Node"), SECOND)
+    result = await apply(checked, dark.context, QUICK)
+    outcomes = {each.node: each.outcome for each in result.nodes}
+    assert outcomes == {WORKER: NodeOutcome.DONE, SECOND: NodeOutcome.SKIPPED}
+    assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
 async def test_what_has_changed_between_the_check_and_a_nodes_turn_stops_it(
-    monkeypatch: pytest.MonkeyPatch,
+    here: Acting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The question was left open over night; a drop-in came meanwhile."""
     monkeypatch.setattr("kubevouch.rollout.act.check._FRESH", -1.0)
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(WORKER), here.context)
-        machine = here.machines.by_name[WORKER]
-        start = msgspec.structs.replace(machine.survey.next_start, needs_reload=b"yes")
-        machine.survey = msgspec.structs.replace(machine.survey, next_start=start)
-        result = await apply(checked, here.context, QUICK)
-        [node] = result.nodes
-        assert node.outcome is NodeOutcome.STOPPED
-        assert "NeedDaemonReload" in node.why
-        assert "nothing was changed" in node.why
-        assert all("transaction" not in name for _, name in here.machines.ran)
+    checked = await check(await here.plan(WORKER), here.context)
+    machine = here.machines.by_name[WORKER]
+    start = msgspec.structs.replace(machine.survey.next_start, needs_reload=b"yes")
+    machine.says(next_start=start)
+    result = await apply(checked, here.context, QUICK)
+    [node] = result.nodes
+    assert node.outcome is NodeOutcome.STOPPED
+    assert "NeedDaemonReload" in node.why
+    assert "nothing was changed" in node.why
+    assert all("transaction" not in name for _, name in here.machines.ran)
 
 
-async def test_a_node_that_joined_since_the_plan_is_named() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        plan = await here.plan(WORKER)
-        stamp = f"{here.context.clock.now() + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
-        metadata = {"name": "new", "uid": "u", "creationTimestamp": stamp}
-        here.stage.server.store.put(
-            kind_of("Node"), {"kind": "Node", "metadata": metadata, "status": {}}
-        )
-        result = await apply(await check(plan, here.context), here.context, QUICK)
-        assert [each.node for each in result.left_out] == ["new"]
-        assert "has joined the cluster since the plan" in result.left_out[0].reason
-        assert result.exit_code is ExitCode.COULD_NOT_TELL
+async def test_a_node_that_joined_since_the_plan_is_named(dark: Acting) -> None:
+    plan = await dark.plan(WORKER)
+    stamp = f"{dark.context.clock.now() + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
+    metadata = {"name": "new", "uid": "u", "creationTimestamp": stamp}
+    dark.stage.server.store.put(
+        kind_of("Node"), {"kind": "Node", "metadata": metadata, "status": {}}
+    )
+    result = await apply(await check(plan, dark.context), dark.context, QUICK)
+    assert [each.node for each in result.left_out] == ["new"]
+    assert "has joined the cluster since the plan" in result.left_out[0].reason
+    assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
-async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_plan() -> None:
+async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_plan(
+    here: Acting,
+) -> None:
     """Armed is never well: the very run that armed it proves it again and commits."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        as_the_run_left_it(here, plan)
-        machine.transaction = [
-            answered(TransactionState.BEGUN, why="begun in this run before"),
-            answered(TransactionState.COMMITTED),
-        ]
-        checked = await check(plan, here.context)
-        assert checked.found == {WORKER: FoundState.BEGUN}
-        result = await apply(checked, here.context, QUICK)
-        assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
-        assert result.undo == "kubevouch undo abcd"
-        names = [name for host, name in here.machines.ran if "transaction" in name]
-        assert names == ["transaction (begin)", "transaction (commit)"]
-        assert f"{WORKER}: goes on with this run, which is not finished" in here.progress.lines
-        assert not any("seeded, written, restarted" in line for line in here.progress.lines)
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    as_the_run_left_it(here, plan)
+    machine.transaction = [*GOES_ON]
+    checked = await check(plan, here.context)
+    assert checked.found == {WORKER: FoundState.BEGUN}
+    result = await apply(checked, here.context, QUICK)
+    assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
+    assert result.undo == "kubevouch undo abcd"
+    names = [name for host, name in here.machines.ran if "transaction" in name]
+    assert names == ["transaction (begin)", "transaction (commit)"]
+    assert f"{WORKER}: goes on with this run, which is not finished" in here.progress.lines
+    assert not any("seeded, written, restarted" in line for line in here.progress.lines)
 
 
 @pytest.mark.parametrize("state", ["written", "restarted"])
-async def test_a_run_goes_on_though_the_file_was_written_again_unchanged(state: str) -> None:
+async def test_a_run_goes_on_though_the_file_was_written_again_unchanged(
+    here: Acting, state: str
+) -> None:
     """`touch`, or a tool that writes what is there already: whether the run has restarted the kubelet is in its own record."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        as_the_run_left_it(here, plan, state)
-        unit = msgspec.structs.replace(machine.survey.unit, age=100.0)
-        [file] = machine.survey.config
-        touched = msgspec.structs.replace(file, modified=machine.survey.clock)
-        machine.survey = msgspec.structs.replace(machine.survey, unit=unit, config=(touched,))
-        pid = machine.survey.unit.pid
-        machine.transaction = [
-            answered(TransactionState.BEGUN, pid if state == "restarted" else pid + 1),
-            answered(TransactionState.COMMITTED),
-        ]
-        result = await apply(await check(plan, here.context), here.context, QUICK)
-        assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    as_the_run_left_it(here, plan, state)
+    unit = msgspec.structs.replace(machine.survey.unit, age=100.0)
+    [file] = machine.survey.config
+    touched = msgspec.structs.replace(file, modified=machine.survey.clock)
+    machine.says(unit=unit, config=(touched,))
+    pid = machine.survey.unit.pid
+    machine.transaction = [
+        answered(TransactionState.BEGUN, pid if state == "restarted" else pid + 1),
+        answered(TransactionState.COMMITTED),
+    ]
+    result = await apply(await check(plan, here.context), here.context, QUICK)
+    assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
 
 
-async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_and_begins_nothing() -> (
-    None
-):
+async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_and_begins_nothing(
+    here: Acting,
+) -> None:
     """As it is if one switch has gone off before the run goes on: what is well is not put back for that."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND, THIRD)
-        as_the_run_left_it(here, plan)
-        here.machines.by_name[WORKER].transaction = [
-            answered(TransactionState.BEGUN, why="begun in this run before"),
-            answered(TransactionState.COMMITTED),
-        ]
-        undone = here.machines.by_name[SECOND]
-        undone.survey = msgspec.structs.replace(undone.survey, runs=(a_run("abcd", "undone"),))
-        checked = await check(plan, here.context)
-        assert checked.found == {WORKER: FoundState.BEGUN}
-        assert {each.node: each.reason for each in checked.away} == {
-            SECOND: "this run was undone on it; make a new plan",
-            THIRD: f"this run was undone on {SECOND}, so it only ends what it has begun; make a new plan",
-        }
-        result = await apply(checked, here.context, QUICK)
-        assert [(each.node, each.outcome) for each in result.nodes] == [(WORKER, NodeOutcome.DONE)]
-        assert {each.node for each in result.left_out} == {SECOND, THIRD}
-        assert result.exit_code is ExitCode.COULD_NOT_TELL
-        ran = {host for host, name in here.machines.ran if "transaction" in name}
-        assert ran == {WORKER}
+    plan = await here.plan(WORKER, SECOND, THIRD)
+    as_the_run_left_it(here, plan)
+    here.machines.by_name[WORKER].transaction = [*GOES_ON]
+    undone = here.machines.by_name[SECOND]
+    undone.says(runs=(a_run("abcd", "undone"),))
+    checked = await check(plan, here.context)
+    assert checked.found == {WORKER: FoundState.BEGUN}
+    assert {each.node: each.reason for each in checked.away} == {
+        SECOND: "this run was undone on it; make a new plan",
+        THIRD: f"this run was undone on {SECOND}, so it only ends what it has begun; make a new plan",
+    }
+    result = await apply(checked, here.context, QUICK)
+    assert [(each.node, each.outcome) for each in result.nodes] == [(WORKER, NodeOutcome.DONE)]
+    assert {each.node for each in result.left_out} == {SECOND, THIRD}
+    assert result.exit_code is ExitCode.COULD_NOT_TELL
+    ran = {host for host, name in here.machines.ran if "transaction" in name}
+    assert ran == {WORKER}
 
 
 async def test_a_finished_run_changes_nothing_and_says_so() -> None:
@@ -282,50 +267,49 @@ async def test_what_others_have_written_as_planned_is_not_offered_to_be_undone()
     ("run", "undo"), [("abcd", "kubevouch undo abcd"), ("bbbb", "")], ids=["this run", "another"]
 )
 async def test_a_run_that_is_carried_out_again_tells_how_its_former_change_is_undone(
-    run: str, undo: str
+    here: Acting, run: str, undo: str
 ) -> None:
     """`status` did, and the second `apply` did not: nothing was left to do. What another run changed is not this one's."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = msgspec.structs.replace(await here.plan(WORKER), config_map=None)
-        as_the_run_left_it(here, plan, state="committed")
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run(run, "committed"),))
-        checked = await check(plan, here.context)
-        assert checked.found == {WORKER: FoundState.WELL}
-        result = await apply(checked, here.context, QUICK)
-        assert (result.undo, result.exit_code) == (undo, ExitCode.OK)
+    plan = msgspec.structs.replace(await here.plan(WORKER), config_map=None)
+    as_the_run_left_it(here, plan, state="committed")
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=(a_run(run, "committed"),))
+    checked = await check(plan, here.context)
+    assert checked.found == {WORKER: FoundState.WELL}
+    result = await apply(checked, here.context, QUICK)
+    assert (result.undo, result.exit_code) == (undo, ExitCode.OK)
 
 
-async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all_the_same() -> None:
+async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all_the_same(
+    here: Acting,
+) -> None:
     """While it takes the Lease, say: what it had begun before is armed as it was, and the others are untouched."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        result = stopped_at_once(await check(plan, here.context), QUICK)
-        assert {each.outcome for each in result.nodes} == {NodeOutcome.UNTOUCHED}
-        assert (result.undo, result.exit_code) == ("", ExitCode.INTERRUPTED)
-        as_the_run_left_it(here, plan)
-        result = stopped_at_once(await check(plan, here.context), QUICK)
-        assert {each.node: (each.outcome, each.armed) for each in result.nodes} == {
-            WORKER: (NodeOutcome.UNKNOWN, True),
-            SECOND: (NodeOutcome.UNTOUCHED, False),
-        }
-        assert result.undo == "kubevouch undo abcd"
-        assert result.exit_code is ExitCode.INTERRUPTED
+    plan = await here.plan(WORKER, SECOND)
+    result = stopped_at_once(await check(plan, here.context), QUICK)
+    assert {each.outcome for each in result.nodes} == {NodeOutcome.UNTOUCHED}
+    assert (result.undo, result.exit_code) == ("", ExitCode.INTERRUPTED)
+    as_the_run_left_it(here, plan)
+    result = stopped_at_once(await check(plan, here.context), QUICK)
+    assert {each.node: (each.outcome, each.armed) for each in result.nodes} == {
+        WORKER: (NodeOutcome.UNKNOWN, True),
+        SECOND: (NodeOutcome.UNTOUCHED, False),
+    }
+    assert result.undo == "kubevouch undo abcd"
+    assert result.exit_code is ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopped_before_its_turn(
-    *, at_once: bool
+    here: Acting, *, at_once: bool
 ) -> None:
     """By a signal while it is read what the nodes hold in common, or by one Ctrl-C."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        as_the_run_left_it(here, plan)
-        checked = await check(plan, here.context)
-        if at_once:
-            result = await _cut_off_at_the_workloads(apply(checked, here.context, QUICK), here)
-        else:
-            result = await apply(checked, replace(here.context, stop=lambda: True), QUICK)
+    plan = await here.plan(WORKER, SECOND)
+    as_the_run_left_it(here, plan)
+    checked = await check(plan, here.context)
+    if at_once:
+        result = await _cut_off_at_the_workloads(apply(checked, here.context, QUICK), here)
+    else:
+        result = await apply(checked, replace(here.context, stop=lambda: True), QUICK)
     armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
     assert (armed.outcome, armed.armed) == (NodeOutcome.UNKNOWN, True)
     why = "stopped at once" if at_once else "the run ended before it went on with it"

@@ -14,99 +14,75 @@ from kubevouch.rollout.decide.plan import NodePlan, only_nodes
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.transaction import TransactionState
 
-from .acting import MASTER, SECOND, SELF_SIGNED, THIRD, WORKER, Acting, Machine, acting, answered
-from .staged import QUICK, a_run, changed, of
+from .acting import MASTER, SECOND, THIRD, WORKER, Acting, Machine, answered
+from .staged import QUICK, a_run, an_undo, changed, of
 
-UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str, str]] = {
-    # runs on the node, what its script answers, outcome, why, a word of the progress
-    "never begun there": (
-        [],
-        [answered(TransactionState.NOTHING, why="this run has not changed this node")],
-        NodeOutcome.NOT_CHANGED,
-        "has not changed this node",
-        "",
-    ),
-    "an apply that was about to begin was faster": (
-        [],
-        [answered(TransactionState.UNDONE)],
-        NodeOutcome.UNDONE,
-        "",
-        "former files in place, restarted",
-    ),
-    "undone before": ([("abcd", "undone")], [], NodeOutcome.UNDONE, "it was undone before", ""),
+NOT_BEGUN = answered(TransactionState.NOTHING, why="this run has not changed this node")
+PUT_BACK = answered(TransactionState.UNDONE)
+EDITED = answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")
+WORDS = "former files in place, restarted"
+"""Of the progress, where a node has put its files back."""
+OURS_UNDONE, OTHERS_AFTER = (
+    ("abcd", "undone"),
+    "run ffff has changed it since; kubevouch undo ffff ",
+)
+MARKED = [("1111", "committed"), ("abcd", "barred"), ("2222", "committed"), ("3333", "undone")]
+UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str]] = {
+    # runs on the node, what its script answers, outcome, why
+    "never begun there": ([], [NOT_BEGUN], NodeOutcome.NOT_CHANGED, "has not changed this node"),
+    "an apply that was about to begin was faster": ([], [PUT_BACK], NodeOutcome.UNDONE, ""),
+    "undone before": ([OURS_UNDONE], [], NodeOutcome.UNDONE, "it was undone before"),
     "undone before, and another run has changed it since": (
-        [("abcd", "undone"), ("ffff", "committed")],
+        [OURS_UNDONE, ("ffff", "committed")],
         [],
         NodeOutcome.STOPPED,
-        "run ffff has changed it since; kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back",
-        "",
+        f"{OTHERS_AFTER}--nodes k8s-worker-1.internal.example.com puts that back",
     ),
     "undone before, and another run is armed there": (
-        [("abcd", "undone"), ("ffff", "restarted")],
+        [OURS_UNDONE, ("ffff", "restarted")],
         [],
         NodeOutcome.STOPPED,
         "run ffff has changed it and has not been proven",
-        "",
     ),
     "undone before, and so was another run": (
-        [("abcd", "undone"), ("ffff", "undone")],
+        [OURS_UNDONE, ("ffff", "undone")],
         [],
         NodeOutcome.UNDONE,
         "it was undone before",
-        "",
     ),
     "never begun, and undone before": (
         [("abcd", "barred")],
         [],
         NodeOutcome.NOT_CHANGED,
         "this run has not changed this node",
-        "",
     ),
     "barred, and its record may have been pruned before": (
-        [("1111", "committed"), ("abcd", "barred"), ("2222", "committed"), ("3333", "undone")],
+        MARKED,
         [],
         NodeOutcome.UNKNOWN,
         "3 newer runs have followed",
-        "",
     ),
-    "committed": (
-        [("abcd", "committed")],
-        [answered(TransactionState.UNDONE)],
-        NodeOutcome.UNDONE,
-        "",
-        "former files in place, restarted",
-    ),
-    "armed": (
-        [("abcd", "armed")],
-        [answered(TransactionState.UNDONE)],
-        NodeOutcome.UNDONE,
-        "",
-        "former files in place, restarted",
-    ),
-    "refused": (
-        [("abcd", "committed")],
-        [answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")],
-        NodeOutcome.STOPPED,
-        "has been changed since the run",
-        "",
-    ),
+    "committed": ([("abcd", "committed")], [PUT_BACK], NodeOutcome.UNDONE, ""),
+    "armed": ([("abcd", "armed")], [PUT_BACK], NodeOutcome.UNDONE, ""),
+    "refused": ([("abcd", "committed")], [EDITED], NodeOutcome.STOPPED, EDITED.reason),
 }
 
 
-async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more() -> None:
+async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more(
+    here: Acting,
+) -> None:
     """The command that comes next after such an end is the same undo: it must not go on with the next node."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND)
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
-        machine.watched = [WatchedKubelet("inactive", 10, 10, (), b"failed")]
-        result = await undo(plan, here.context, QUICK)
-        assert [each.outcome for each in result.nodes] == [
-            NodeOutcome.DOWN,
-            NodeOutcome.NOT_PUT_BACK,
-        ]
-        assert result.nodes[0].why.startswith("it was undone before; ")
-        assert result.stopped == f"{WORKER} was put back and is not well"
+    plan = await here.plan(WORKER, SECOND)
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=(a_run("abcd", "undone"),))
+    machine.watched = [WatchedKubelet("inactive", 10, 10, (), b"failed")]
+    result = await undo(plan, here.context, QUICK)
+    assert [each.outcome for each in result.nodes] == [
+        NodeOutcome.DOWN,
+        NodeOutcome.NOT_PUT_BACK,
+    ]
+    assert result.nodes[0].why.startswith("it was undone before; ")
+    assert result.stopped == f"{WORKER} was put back and is not well"
 
 
 @pytest.mark.parametrize(
@@ -134,131 +110,116 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
     ids=["on", "not readable", "not on"],
 )
 async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
-    added: bytes, outcome: NodeOutcome, why: str
+    here: Acting, added: bytes, outcome: NodeOutcome, why: str
 ) -> None:
     """An undo that takes our line out of an edited file counts as one, so the same command again must come to the same."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        [file] = machine.survey.config
-        content = file.content + added
-        edited = msgspec.structs.replace(
-            file, content=content, sha256=hashlib.sha256(content).hexdigest()
-        )
-        machine.survey = msgspec.structs.replace(
-            machine.survey, config=(edited,), runs=(a_run("abcd", "undone"),)
-        )
-        [node] = (await undo(plan, here.context, QUICK)).nodes
-        assert (node.outcome, node.why) == (outcome, why)
-        assert node.settled is (outcome is NodeOutcome.STOPPED)
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    [file] = machine.survey.config
+    content = file.content + added
+    edited = msgspec.structs.replace(
+        file, content=content, sha256=hashlib.sha256(content).hexdigest()
+    )
+    machine.says(config=(edited,), runs=(a_run("abcd", "undone"),))
+    [node] = (await undo(plan, here.context, QUICK)).nodes
+    assert (node.outcome, node.why) == (outcome, why)
+    assert node.settled is (outcome is NodeOutcome.STOPPED)
 
 
-@pytest.mark.parametrize(("runs", "answers", "outcome", "why", "said"), UNDOS.values(), ids=UNDOS)
+@pytest.mark.parametrize(("runs", "answers", "outcome", "why"), UNDOS.values(), ids=UNDOS)
 async def test_an_undo_says_what_it_did_and_no_more(
+    here: Acting,
     runs: list[tuple[str, str]],
     answers: list[Any],
     outcome: NodeOutcome,
     why: str,
-    said: str,
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(
-            machine.survey, runs=tuple(a_run(*each) for each in runs)
-        )
-        machine.transaction = list(answers)
-        result = await undo(plan, here.context, QUICK)
-        [node] = result.nodes
-        assert (node.outcome, why in node.why) == (outcome, True), node
-        told = "\n".join(here.progress.lines)
-        assert said in told
-        assert said or "restarted" not in told
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=tuple(a_run(*each) for each in runs))
+    machine.transaction = list(answers)
+    result = await undo(plan, here.context, QUICK)
+    [node] = result.nodes
+    assert (node.outcome, why in node.why) == (outcome, True), node
+    told = "\n".join(here.progress.lines)
+    assert (WORDS in told) is ("restarted" in told) is (answers == [PUT_BACK])
 
 
-async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back() -> None:
+async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
+    here: Acting,
+) -> None:
     """Workers first, one after the other; the command goes on with the others when that node is well."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.UNDONE)]
-        second = here.machines.by_name[SECOND]
-        second.watched = [WatchedKubelet("inactive", 10, 10, (), b"activating", b"swap is on\n")]
-        result = await undo(plan, here.context, QUICK)
-        found = [(each.node, each.outcome) for each in result.nodes]
-        assert found == [
-            (WORKER, NodeOutcome.UNDONE),
-            (SECOND, NodeOutcome.DOWN),
-            (THIRD, NodeOutcome.NOT_PUT_BACK),
-            (MASTER, NodeOutcome.NOT_PUT_BACK),
-        ]
-        assert "the last lines of its log: swap is on" in result.nodes[1].why
-        assert result.stopped == f"{SECOND} was put back and is not well"
-        assert not result.interrupted
-        touched = {host for host, name in here.machines.ran if name == "transaction (undo)"}
-        assert touched == {WORKER, SECOND}
+    plan = await an_undo(here)
+    second = here.machines.by_name[SECOND]
+    second.watched = [WatchedKubelet("inactive", 10, 10, (), b"activating", b"swap is on\n")]
+    result = await undo(plan, here.context, QUICK)
+    found = [(each.node, each.outcome) for each in result.nodes]
+    assert found == [
+        (WORKER, NodeOutcome.UNDONE),
+        (SECOND, NodeOutcome.DOWN),
+        (THIRD, NodeOutcome.NOT_PUT_BACK),
+        (MASTER, NodeOutcome.NOT_PUT_BACK),
+    ]
+    assert "the last lines of its log: swap is on" in result.nodes[1].why
+    assert result.stopped == f"{SECOND} was put back and is not well"
+    assert not result.interrupted
+    touched = {host for host, name in here.machines.ran if name == "transaction (undo)"}
+    assert touched == {WORKER, SECOND}
 
 
-async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, SECOND, THIRD)
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.UNDONE)]
-        here.machines.by_name[WORKER].away = True
-        refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the node")
-        here.machines.by_name[SECOND].transaction = [refuses]
-        outcomes = [each.outcome for each in (await undo(plan, here.context, QUICK)).nodes]
-        assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.STOPPED, NodeOutcome.UNDONE]
+async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses(here: Acting) -> None:
+    plan = await an_undo(here, WORKER, SECOND, THIRD)
+    here.machines.by_name[WORKER].away = True
+    refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the node")
+    here.machines.by_name[SECOND].transaction = [refuses]
+    outcomes = [each.outcome for each in (await undo(plan, here.context, QUICK)).nodes]
+    assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.STOPPED, NodeOutcome.UNDONE]
 
 
-async def test_an_undo_works_where_the_port_cannot_be_dialled_from_here() -> None:
+async def test_an_undo_works_where_the_port_cannot_be_dialled_from_here(here: Acting) -> None:
     """ssh leads to the node; whether its kubelet is well is seen there, and in its Node."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        nowhere = changed(await here.plan(WORKER), WORKER, dial=("fe80::1",))
-        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
-        [node] = (await undo(nowhere, here.context, QUICK)).nodes
-        assert node.outcome is NodeOutcome.UNDONE, node
+    nowhere = changed(await here.plan(WORKER), WORKER, dial=("fe80::1",))
+    here.machines.by_name[WORKER].transaction = [PUT_BACK]
+    [node] = (await undo(nowhere, here.context, QUICK)).nodes
+    assert node.outcome is NodeOutcome.UNDONE, node
 
 
-async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan()
-        assert plan.config_map is not None
-        some = only_nodes(plan, [SECOND])
-        assert ([each.node for each in some.nodes], some.config_map) == ([SECOND], None)
-        with pytest.raises(UsageError, match="has no such node; its nodes: "):
-            only_nodes(plan, [SECOND.replace("2", "9")])  # looks like others, and is none of them
-        with pytest.raises(UsageError, match=f"did you mean {re.escape(SECOND)}"):
-            only_nodes(plan, [SECOND.partition(".")[0]])
+async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is(here: Acting) -> None:
+    plan = await here.plan()
+    assert plan.config_map is not None
+    some = only_nodes(plan, [SECOND])
+    assert ([each.node for each in some.nodes], some.config_map) == ([SECOND], None)
+    with pytest.raises(UsageError, match="has no such node; its nodes: "):
+        only_nodes(plan, [SECOND.replace("2", "9")])  # looks like others, and is none of them
+    with pytest.raises(UsageError, match=f"did you mean {re.escape(SECOND)}"):
+        only_nodes(plan, [SECOND.partition(".")[0]])
 
 
-async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away() -> None:
+async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away(
+    here: Acting,
+) -> None:
     """They are not later ones: a run of which there is no record beside them has never begun there."""
     earlier = [a_run("1111", "undone"), a_run("2222", "committed"), a_run("3333", "undone")]
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(earlier))
-        plan = await here.plan(WORKER)
-        machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
-        for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
-            machine.survey = msgspec.structs.replace(machine.survey, runs=tuple(runs))
-            [found] = (await undo(plan, here.context, QUICK)).nodes
-            assert (found.outcome, found.settled) == (NodeOutcome.NOT_CHANGED, False), found
-        machine.survey = msgspec.structs.replace(
-            machine.survey, runs=(*earlier, a_run("abcd", "undone"))
-        )
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=tuple(earlier))
+    plan = await here.plan(WORKER)
+    machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
+    for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
+        machine.says(runs=tuple(runs))
         [found] = (await undo(plan, here.context, QUICK)).nodes
-        assert (found.outcome, found.later_run) == (NodeOutcome.UNDONE, ""), found
+        assert (found.outcome, found.settled) == (NodeOutcome.NOT_CHANGED, False), found
+    machine.says(runs=(*earlier, a_run("abcd", "undone")))
+    [found] = (await undo(plan, here.context, QUICK)).nodes
+    assert (found.outcome, found.later_run) == (NodeOutcome.UNDONE, ""), found
 
 
-async def test_a_node_whose_file_was_turned_on_again_by_hand_is_not_as_before() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = _has_no_record(here, of(plan, WORKER), "after")
-        machine.survey = msgspec.structs.replace(machine.survey, runs=(a_run("abcd", "undone"),))
-        [found] = (await undo(plan, here.context, QUICK)).nodes
-        assert (found.outcome, found.settled) == (NodeOutcome.STOPPED, True), found
-        assert "is what this run writes all the same" in found.why
+async def test_a_node_whose_file_was_turned_on_again_by_hand_is_not_as_before(here: Acting) -> None:
+    plan = await here.plan(WORKER)
+    machine = _has_no_record(here, of(plan, WORKER), "after")
+    machine.says(runs=(a_run("abcd", "undone"),))
+    [found] = (await undo(plan, here.context, QUICK)).nodes
+    assert (found.outcome, found.settled) == (NodeOutcome.STOPPED, True), found
+    assert "is what this run writes all the same" in found.why
 
 
 def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
@@ -267,9 +228,7 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
     machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
     [file] = machine.survey.config
     sums = {"before": node.config_sha256, "after": node.content_sha256, "other": "00"}
-    machine.survey = msgspec.structs.replace(
-        machine.survey, config=(msgspec.structs.replace(file, sha256=sums[digest]),)
-    )
+    machine.says(config=(msgspec.structs.replace(file, sha256=sums[digest]),))
     return machine
 
 
@@ -296,17 +255,13 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
     ],
 )
 async def test_marks_of_runs_that_never_began_push_no_record_away_and_another_run_is_named(
-    others: list[str], digest: str, outcome: NodeOutcome, why: str
+    here: Acting, others: list[str], digest: str, outcome: NodeOutcome, why: str
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = _has_no_record(here, of(plan, WORKER), digest)
-        machine.survey = msgspec.structs.replace(
-            machine.survey,
-            runs=tuple(a_run(f"00f{number}", state) for number, state in enumerate(others)),
-        )
-        [found] = (await undo(plan, here.context, QUICK)).nodes
-        assert (found.outcome, why in found.why) == (outcome, True), found
+    plan = await here.plan(WORKER)
+    machine = _has_no_record(here, of(plan, WORKER), digest)
+    machine.says(runs=tuple(a_run(f"00f{number}", state) for number, state in enumerate(others)))
+    [found] = (await undo(plan, here.context, QUICK)).nodes
+    assert (found.outcome, why in found.why) == (outcome, True), found
 
 
 SNAPSHOT = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"
@@ -325,34 +280,28 @@ STOPPED_KUBELET = b"kubelet.service has no main process (it is inactive)"
     ids=["without a kubelet", "beside a running kubelet", "where others may write"],
 )
 async def test_an_undo_runs_nothing_in_a_folder_that_only_the_plan_knows(
-    root: str, seen: dict[str, Any], why: str
+    here: Acting, root: str, seen: dict[str, Any], why: str
 ) -> None:
     """What root in a container can fill looks like a folder of root's, with a record of the run in it."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = changed(await here.plan(WORKER), WORKER, root=root)
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(
-            machine.survey, runs=(a_run("abcd", "committed"),), **seen
-        )
-        machine.transaction = [answered(TransactionState.UNDONE)]
-        [node] = (await undo(plan, here.context, QUICK)).nodes
-        assert (node.outcome, why in node.why) == (NodeOutcome.UNKNOWN, True), node
-        assert [name for _, name in here.machines.ran if "undo" in name] == []
+    plan = changed(await here.plan(WORKER), WORKER, root=root)
+    machine = here.machines.by_name[WORKER]
+    machine.says(runs=(a_run("abcd", "committed"),), **seen)
+    machine.transaction = [PUT_BACK]
+    [node] = (await undo(plan, here.context, QUICK)).nodes
+    assert (node.outcome, why in node.why) == (NodeOutcome.UNKNOWN, True), node
+    assert [name for _, name in here.machines.ran if "undo" in name] == []
 
 
-async def test_without_a_kubelet_an_undo_goes_by_the_record_in_the_kubelets_default_folder() -> (
-    None
-):
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        machine.survey = msgspec.structs.replace(
-            machine.survey, no_kubelet=STOPPED_KUBELET, root=(), runs=()
-        )
-        machine.transaction = [answered(TransactionState.UNDONE)]
-        [node] = (await undo(plan, here.context, QUICK)).nodes
-        assert node.outcome is NodeOutcome.UNDONE
-        machine.transaction = [answered(TransactionState.NOTHING)]
-        [node] = (await undo(plan, here.context, QUICK)).nodes
-        assert node.outcome is NodeOutcome.UNKNOWN
-        assert "it cannot be told whether this run has changed this node" in node.why
+async def test_without_a_kubelet_an_undo_goes_by_the_record_in_the_kubelets_default_folder(
+    here: Acting,
+) -> None:
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    machine.says(no_kubelet=STOPPED_KUBELET, root=(), runs=())
+    machine.transaction = [PUT_BACK]
+    [node] = (await undo(plan, here.context, QUICK)).nodes
+    assert node.outcome is NodeOutcome.UNDONE
+    machine.transaction = [answered(TransactionState.NOTHING)]
+    [node] = (await undo(plan, here.context, QUICK)).nodes
+    assert node.outcome is NodeOutcome.UNKNOWN
+    assert "it cannot be told whether this run has changed this node" in node.why

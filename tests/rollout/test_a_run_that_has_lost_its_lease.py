@@ -10,22 +10,12 @@ from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import LostLease, NodeOutcome
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder
-from tests.rollout.acting import (
-    SECOND,
-    SELF_SIGNED,
-    THIRD,
-    WORKER,
-    Acting,
-    Progress,
-    acting,
-    answered,
-)
-from tests.rollout.staged import as_the_run_left_it, not_ready
+from tests.rollout.acting import SECOND, THIRD, WORKER, Acting, Progress, answered
+from tests.rollout.staged import an_undo, as_the_run_left_it, not_ready
 from tests.rollout.test_one_run_at_a_time import NAME, SPACE, a_hold, lost, taken_over
 from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
 from tests.support.stage import kind_of
@@ -37,67 +27,65 @@ TO_BOB = LostLease("bbbb")
 DELETED = LostLease("")
 
 
-async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        hold = await lost(here)
-        nodes = Nodes()
-        run = nodes.run(here, soak=3600)
-        run.context = replace(here.context, lease=hold)
+async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak(here: Acting) -> None:
+    hold = await lost(here)
+    nodes = Nodes()
+    run = nodes.run(here, soak=3600)
+    run.context = replace(here.context, lease=hold)
 
-        async def renewed() -> None:
-            while not run.results:
-                await asyncio.sleep(0.01)
-            with pytest.raises(NotTheHolder):
-                await hold.confirm()
+    async def renewed() -> None:
+        while not run.results:
+            await asyncio.sleep(0.01)
+        with pytest.raises(NotTheHolder):
+            await hold.confirm()
 
-        renewing = asyncio.create_task(renewed())
-        async with asyncio.timeout(GENEROUS):
-            await run.run()
-        await renewing
+    renewing = asyncio.create_task(renewed())
+    async with asyncio.timeout(GENEROUS):
+        await run.run()
+    await renewing
     assert nodes.begun == ["w0"]
     assert "this run has lost it and stops here: held by run bbbb of bob@desk" in run.stopped
 
 
-async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it() -> None:
+async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it(here: Acting) -> None:
     """The ConfigMap is what is left then, and says itself why it was not written."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        hold = await lost(here)
-        with pytest.raises(NotTheHolder):
-            await hold.confirm()
-        run = Nodes().run(here, count=0)
-        run.context = replace(here.context, lease=hold)
-        await run.run()
-        assert run.stopped == ""
+    hold = await lost(here)
+    with pytest.raises(NotTheHolder):
+        await hold.confirm()
+    run = Nodes().run(here, count=0)
+    run.context = replace(here.context, lease=hold)
+    await run.run()
+    assert run.stopped == ""
 
 
-async def test_it_begins_on_no_node_and_its_result_names_the_run_that_has_it_now() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(WORKER, SECOND), here.context)
-        hold = await lost(here)
-        result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
-        assert not [name for _, name in here.machines.ran if "transaction" in name]
+async def test_it_begins_on_no_node_and_its_result_names_the_run_that_has_it_now(
+    here: Acting,
+) -> None:
+    checked = await check(await here.plan(WORKER, SECOND), here.context)
+    hold = await lost(here)
+    result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
+    assert not [name for _, name in here.machines.ran if "transaction" in name]
     assert "run bbbb of bob@desk" in result.nodes[0].why
     assert result.lost_lease == TO_BOB
     assert [each.outcome for each in result.nodes] == [STOPPED, UNTOUCHED]
     assert result.exit_code is ExitCode.STOPPED
 
 
-async def test_a_node_in_hand_is_armed_and_said_to_be_until_when() -> None:
+async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -> None:
     """Nobody asks it to go back, which is the other run's business; so its switch is all that there is."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(WORKER, SECOND), here.context)
-        here.machines.by_name[WORKER].transaction = [answered(TransactionState.BEGUN, pid=4242)]
-        hold = await a_hold(here)
-        held = replace(here.context, lease=hold)
-        running = asyncio.create_task(apply(checked, held, RolloutTimeouts(60)))
-        async with asyncio.timeout(GENEROUS):
-            while not any("waits for" in each for each in here.progress.lines):
-                await asyncio.sleep(0.01)
-            taken_over(here)
-            with pytest.raises(NotTheHolder):
-                await hold.confirm()
-            result = await running
-        scripts = [name for _, name in here.machines.ran if "transaction" in name]
+    checked = await check(await here.plan(WORKER, SECOND), here.context)
+    here.machines.by_name[WORKER].transaction = [answered(TransactionState.BEGUN, pid=4242)]
+    hold = await a_hold(here)
+    held = replace(here.context, lease=hold)
+    running = asyncio.create_task(apply(checked, held, RolloutTimeouts(60)))
+    async with asyncio.timeout(GENEROUS):
+        while not any("waits for" in each for each in here.progress.lines):
+            await asyncio.sleep(0.01)
+        taken_over(here)
+        with pytest.raises(NotTheHolder):
+            await hold.confirm()
+        result = await running
+    scripts = [name for _, name in here.machines.ran if "transaction" in name]
     assert scripts == ["transaction (begin)"], (
         "it is not put back: the other run may be about to prove it"
     )
@@ -115,14 +103,13 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when() -> None:
     assert result.lost_lease == LostLease("bbbb")
 
 
-async def test_a_node_that_was_found_armed_is_left_to_its_switch_too() -> None:
+async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Acting) -> None:
     """The run goes on with it, and has lost the Lease before it comes to that."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        as_the_run_left_it(here, plan)
-        checked = await check(plan, here.context)
-        hold = await lost(here)
-        result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
+    plan = await here.plan(WORKER)
+    as_the_run_left_it(here, plan)
+    checked = await check(plan, here.context)
+    hold = await lost(here)
+    result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
     [node] = result.nodes
     assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
     assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", node.why)
@@ -139,11 +126,10 @@ class TakenOver(Progress):
         taken_over(self._here)
 
 
-async def test_an_undo_asks_no_node_after_the_one_at_which_it_is_lost() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await an_undo(here, WORKER, SECOND, THIRD)
-        context = replace(here.context, lease=await a_hold(here), progress=TakenOver(here))
-        result = await undo(plan, context, RolloutTimeouts(60))
+async def test_an_undo_asks_no_node_after_the_one_at_which_it_is_lost(here: Acting) -> None:
+    plan = await an_undo(here, WORKER, SECOND, THIRD)
+    context = replace(here.context, lease=await a_hold(here), progress=TakenOver(here))
+    result = await undo(plan, context, RolloutTimeouts(60))
     assert [each.outcome for each in result.nodes] == [UNDONE, STOPPED, NOT_PUT_BACK]
     assert (result.lost_lease, result.interrupted) == (TO_BOB, False)
     assert "held by run bbbb of bob@desk" in result.stopped
@@ -151,23 +137,20 @@ async def test_an_undo_asks_no_node_after_the_one_at_which_it_is_lost() -> None:
     assert [host for host, name in here.machines.ran if "transaction" in name] == [WORKER]
 
 
-async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await an_undo(here, WORKER, SECOND)
-        here.change("Node", WORKER, not_ready)
-        hold = await a_hold(here)
-        running = asyncio.create_task(
-            undo(plan, replace(here.context, lease=hold), RolloutTimeouts(3600))
-        )
-        async with asyncio.timeout(GENEROUS):
-            while not any(
-                "waits for the Node is not Ready" in each for each in here.progress.lines
-            ):
-                await asyncio.sleep(0.01)
-            taken_over(here)
-            with pytest.raises(NotTheHolder):
-                await hold.confirm()
-            result = await running
+async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here: Acting) -> None:
+    plan = await an_undo(here, WORKER, SECOND)
+    here.change("Node", WORKER, not_ready)
+    hold = await a_hold(here)
+    running = asyncio.create_task(
+        undo(plan, replace(here.context, lease=hold), RolloutTimeouts(3600))
+    )
+    async with asyncio.timeout(GENEROUS):
+        while not any("waits for the Node is not Ready" in each for each in here.progress.lines):
+            await asyncio.sleep(0.01)
+        taken_over(here)
+        with pytest.raises(NotTheHolder):
+            await hold.confirm()
+        result = await running
     node, other = result.nodes
     assert (node.outcome, other.outcome) == (NodeOutcome.UNKNOWN, NOT_PUT_BACK)
     assert node.why.startswith("undone, but whether it is well was not waited for: Lease ")
@@ -176,21 +159,11 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then() ->
     assert SECOND not in {host for host, _ in here.machines.ran}
 
 
-async def an_undo(here: Acting, *nodes: str) -> Plan:
-    """A plan that every node is ready to be put back of; nothing was run yet."""
-    plan = await here.plan(*nodes)
-    for machine in here.machines.by_name.values():
-        machine.transaction = [answered(TransactionState.UNDONE)]
-    here.machines.ran.clear()
-    return plan
-
-
-async def test_whoever_has_deleted_it_is_not_named() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        hold = await lost(here)
-        here.stage.server.store.delete(kind_of("Lease"), NAME, SPACE)
-        assert hold.lost is None
-        with pytest.raises(NotTheHolder, match="somebody has deleted it"):
-            await hold.confirm()
-        assert hold.lost is not None
-        assert hold.lost.run == ""
+async def test_whoever_has_deleted_it_is_not_named(here: Acting) -> None:
+    hold = await lost(here)
+    here.stage.server.store.delete(kind_of("Lease"), NAME, SPACE)
+    assert hold.lost is None
+    with pytest.raises(NotTheHolder, match="somebody has deleted it"):
+        await hold.confirm()
+    assert hold.lost is not None
+    assert hold.lost.run == ""

@@ -22,24 +22,23 @@ from tests.support.scripted.faults import silence
 from tests.support.stage import kind_of
 from tests.support.unhurried import GENEROUS
 
-from .acting import DARK, SECOND, SELF_SIGNED, WORKER, Acting, a_signer, acting, answered
-from .staged import QUICK, changed, of
+from .acting import SECOND, WORKER, Acting, answered
+from .staged import QUICK, an_undo, changed, of
 
 
-async def test_a_node_that_joined_meanwhile_keeps_the_config_map_as_it_is() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
-        plan = await here.plan()
-        assert plan.config_map is not None
-        checked = await check(plan, here.context)
-        assert checked.writes_config_map
-        here.stage.server.store.put(
-            kind_of("Node"), {"kind": "Node", "metadata": {"name": "new"}, "status": {}}
-        )
-        result = await apply(checked, here.context, QUICK)
-        assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
-        assert "new is not in this plan" in result.config_map
-        assert result.exit_code is ExitCode.STOPPED
+async def test_a_node_that_joined_meanwhile_keeps_the_config_map_as_it_is(dark: Acting) -> None:
+    dark.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+    plan = await dark.plan()
+    assert plan.config_map is not None
+    checked = await check(plan, dark.context)
+    assert checked.writes_config_map
+    dark.stage.server.store.put(
+        kind_of("Node"), {"kind": "Node", "metadata": {"name": "new"}, "status": {}}
+    )
+    result = await apply(checked, dark.context, QUICK)
+    assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
+    assert "new is not in this plan" in result.config_map
+    assert result.exit_code is ExitCode.STOPPED
 
 
 def _bootstrap_off(found: Any) -> Any:
@@ -48,45 +47,43 @@ def _bootstrap_off(found: Any) -> Any:
     return {**found, "data": {**found["data"], "kubelet": "\n".join(lines) + "\n"}}
 
 
-async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
-        plan = await here.plan()
-        result = await apply(await check(plan, here.context), here.context, QUICK)
-        assert result.config_map == "ConfigMap kubelet-config updated"
-        assert result.undo == "kubevouch undo abcd"
-        assert await _written_by(here) == "abcd"
-        again = await check(plan, here.context)
-        assert not again.writes_config_map
-        second = await apply(again, here.context, QUICK)
-        assert second.config_map == "ConfigMap kubelet-config is as planned already"
-        undone = await undo(plan, here.context, QUICK)
-        assert undone.config_map == "ConfigMap kubelet-config put back"
-        assert await _written_by(here) is None
-        twice = await undo(plan, here.context, QUICK)
-        assert twice.config_map == "ConfigMap kubelet-config is as it was before the run"
-        here.change("ConfigMap", "kubelet-config", _edited, "kube-system")
-        third = await undo(plan, here.context, QUICK)
-        assert "changed by somebody else" in third.config_map
-        assert (third.config_map_failed, third.config_map_settled) == (True, True)
-        assert third.exit_code is ExitCode.STOPPED
+async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark: Acting) -> None:
+    dark.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+    plan = await dark.plan()
+    result = await apply(await check(plan, dark.context), dark.context, QUICK)
+    assert result.config_map == "ConfigMap kubelet-config updated"
+    assert result.undo == "kubevouch undo abcd"
+    assert await _written_by(dark) == "abcd"
+    again = await check(plan, dark.context)
+    assert not again.writes_config_map
+    second = await apply(again, dark.context, QUICK)
+    assert second.config_map == "ConfigMap kubelet-config is as planned already"
+    undone = await undo(plan, dark.context, QUICK)
+    assert undone.config_map == "ConfigMap kubelet-config put back"
+    assert await _written_by(dark) is None
+    twice = await undo(plan, dark.context, QUICK)
+    assert twice.config_map == "ConfigMap kubelet-config is as it was before the run"
+    dark.change("ConfigMap", "kubelet-config", _edited, "kube-system")
+    third = await undo(plan, dark.context, QUICK)
+    assert "changed by somebody else" in third.config_map
+    assert (third.config_map_failed, third.config_map_settled) == (True, True)
+    assert third.exit_code is ExitCode.STOPPED
 
 
-async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it() -> None:
+async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it(
+    here: Acting,
+) -> None:
     """Whoever has ssh alone puts the nodes back; the same undo once more would be refused the same."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
-        plan = await here.plan()
-        by = {"kubevouch.dev/run": plan.run}
-        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.UNDONE)]
-        refused = faults.refuse(StatusError(403, "Forbidden", "no"))
-        here.stage.server.faults.on(KUBELET_CONFIG, refused, times=1, method="PATCH")
-        result = await undo(plan, here.context, QUICK)
-        assert (result.config_map_failed, result.config_map_forbidden) == (True, True)
-        assert result.exit_code is ExitCode.STOPPED
-        assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
+    here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+    plan = await an_undo(here)
+    by = {"kubevouch.dev/run": plan.run}
+    here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+    refused = faults.refuse(StatusError(403, "Forbidden", "no"))
+    here.stage.server.faults.on(KUBELET_CONFIG, refused, times=1, method="PATCH")
+    result = await undo(plan, here.context, QUICK)
+    assert (result.config_map_failed, result.config_map_forbidden) == (True, True)
+    assert result.exit_code is ExitCode.STOPPED
+    assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
 
 
 OURS = {"kubevouch.dev/run": "abcd"}
@@ -106,43 +103,39 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     ("by", "before", "said", "failed"), LEFT_AS_IT_IS.values(), ids=LEFT_AS_IT_IS
 )
 async def test_an_undo_leaves_a_config_map_that_its_run_has_not_surely_made(
-    by: dict[str, str], before: str | None, said: str, failed: bool
+    here: Acting, by: dict[str, str], before: str | None, said: str, failed: bool
 ) -> None:
     """The plan is a file that anybody may have written: a later joiner would start with what stands in it."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
-        plan = await here.plan()
-        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.UNDONE)]
-        assert plan.config_map is not None
-        if before is not None:
-            other = msgspec.structs.replace(plan.config_map, before=before)
-            plan = msgspec.structs.replace(plan, config_map=other)
-        result = await undo(plan, here.context, QUICK)
-        assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
-        assert result.config_map.startswith("ConfigMap kubelet-config is left as it is: ")
-        assert said in result.config_map
-        assert (result.config_map_failed, result.config_map_settled) == (failed, failed)
-        assert (result.exit_code is ExitCode.STOPPED) is failed
+    here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+    plan = await an_undo(here)
+    here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+    assert plan.config_map is not None
+    if before is not None:
+        other = msgspec.structs.replace(plan.config_map, before=before)
+        plan = msgspec.structs.replace(plan, config_map=other)
+    result = await undo(plan, here.context, QUICK)
+    assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
+    assert result.config_map.startswith("ConfigMap kubelet-config is left as it is: ")
+    assert said in result.config_map
+    assert (result.config_map_failed, result.config_map_settled) == (failed, failed)
+    assert (result.exit_code is ExitCode.STOPPED) is failed
 
 
-async def test_an_undo_looks_where_the_node_listens_and_not_where_a_plan_says() -> None:
+async def test_an_undo_looks_where_the_node_listens_and_not_where_a_plan_says(here: Acting) -> None:
     """The plan may be old, or somebody else's: another machine that answers says nothing of this one."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
-        [elsewhere] = here.machines.by_name[SECOND].addresses
-        forged = changed(plan, WORKER, dial=(elsewhere,), port=of(plan, WORKER).port)
-        old = changed(plan, WORKER, dial=("127.9.9.9",))
-        for found in (forged, old):
-            [well] = (await undo(found, here.context, QUICK)).nodes
-            assert (well.outcome, well.why) == (NodeOutcome.UNDONE, "")
-        here.stage.kubelets["k8s-worker-1"].behaviour = kubelet.NO_CERTIFICATE
-        for found in (plan, forged, old):
-            [dark] = (await undo(found, here.context, RolloutTimeouts(1))).nodes
-            assert dark.outcome is NodeOutcome.UNKNOWN, dark
-            assert "tls: internal error" in dark.why
+    plan = await here.plan(WORKER)
+    here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
+    [elsewhere] = here.machines.by_name[SECOND].addresses
+    forged = changed(plan, WORKER, dial=(elsewhere,), port=of(plan, WORKER).port)
+    old = changed(plan, WORKER, dial=("127.9.9.9",))
+    for found in (forged, old):
+        [well] = (await undo(found, here.context, QUICK)).nodes
+        assert (well.outcome, well.why) == (NodeOutcome.UNDONE, "")
+    here.stage.kubelets["k8s-worker-1"].behaviour = kubelet.NO_CERTIFICATE
+    for found in (plan, forged, old):
+        [dark] = (await undo(found, here.context, RolloutTimeouts(1))).nodes
+        assert dark.outcome is NodeOutcome.UNKNOWN, dark
+        assert "tls: internal error" in dark.why
 
 
 async def _written_by(here: Acting) -> str | None:
@@ -153,19 +146,18 @@ async def _written_by(here: Acting) -> str | None:
 KUBELET_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
 
 
-async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_its_nodes_came_to() -> (
-    None
-):
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        here.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
-        plan = await here.plan()
-        here.stage.server.faults.on(KUBELET_CONFIG, silence(), method="PATCH")
-        run = apply(await check(plan, here.context), here.context, QUICK)
-        result = await _cut_off_at_the_config_map(run, here)
-        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
-        by = {"kubevouch.dev/run": "abcd"}
-        here.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
-        await _cut_off_at_the_config_map(undo(plan, here.context, QUICK), here)
+async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_its_nodes_came_to(
+    dark: Acting,
+) -> None:
+    dark.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
+    plan = await dark.plan()
+    dark.stage.server.faults.on(KUBELET_CONFIG, silence(), method="PATCH")
+    run = apply(await check(plan, dark.context), dark.context, QUICK)
+    result = await _cut_off_at_the_config_map(run, dark)
+    assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+    by = {"kubevouch.dev/run": "abcd"}
+    dark.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
+    await _cut_off_at_the_config_map(undo(plan, dark.context, QUICK), dark)
 
 
 async def _cut_off_at_the_config_map(

@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 
-from .acting import SECOND, SELF_SIGNED, THIRD, WORKER, Acting, Machines, acting
+from .acting import SECOND, THIRD, WORKER, Acting, Machines
 
 Path = tuple[str | int, ...]
 LEAST, NOW = 903, datetime.now(UTC)
@@ -192,30 +192,28 @@ async def _edits(here: Acting, what: str) -> tuple[Plan, list[tuple[str, Path, b
     return plan, [each for each in edits if each[1][0] == what]
 
 
-async def test_so_many_edits_are_tried() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        assert sum([len((await _edits(here, what))[1]) for what in PLANS]) >= LEAST
+async def test_so_many_edits_are_tried(here: Acting) -> None:
+    assert sum([len((await _edits(here, what))[1]) for what in PLANS]) >= LEAST
 
 
 @pytest.mark.parametrize(
     ("what", "part"), [(what, part) for what, parts in PLANS.items() for part in range(parts)]
 )
 async def test_an_edited_plan_is_refused_or_does_no_more_than_the_honest_one(
-    what: str, part: int
+    here: Acting, what: str, part: int
 ) -> None:
     seen: Counter[str] = Counter()
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan, edits = await _edits(here, what)
-        honest = would_do(await check(plan, here.context))
-        bad, read = [], len(here.stage.server.requests)
-        for how, path, data in edits[part :: PLANS[what]]:
-            came = await _came_to(data, here, honest)
-            seen[came] += 1
-            if came not in GOOD:
-                bad.append((".".join(map(str, path)), how, came))
-        assert {name for _, name in here.machines.ran} <= {"survey", "status", "machine-id"}
-        asked = here.stage.server.requests[read:]
-        assert {each.method for each in asked} <= {"GET", "POST"}
-        assert all("reviews" in each.path for each in asked if each.method == "POST")
+    plan, edits = await _edits(here, what)
+    honest = would_do(await check(plan, here.context))
+    bad, read = [], len(here.stage.server.requests)
+    for how, path, data in edits[part :: PLANS[what]]:
+        came = await _came_to(data, here, honest)
+        seen[came] += 1
+        if came not in GOOD:
+            bad.append((".".join(map(str, path)), how, came))
+    assert {name for _, name in here.machines.ran} <= {"survey", "status", "machine-id"}
+    asked = here.stage.server.requests[read:]
+    assert {each.method for each in asked} <= {"GET", "POST"}
+    assert all("reviews" in each.path for each in asked if each.method == "POST")
     assert bad == []
     assert min(seen[REFUSED], seen.total() - seen[REFUSED]) > 10

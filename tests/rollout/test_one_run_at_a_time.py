@@ -1,7 +1,6 @@
 """The cluster's Lease: a second run is told who holds it, takes over from a dead run, and a run that has lost it writes nothing more."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -23,38 +22,19 @@ from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder, StoppedBefore
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver import status
-from tests.support.apiservers import access_to, api_server, client_of
-from tests.support.authority import Authority
+from tests.support.apiservers import access_to, client_of
 from tests.support.clocks import SteppedClock, WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 
-from .acting import DARK, MASTER, SELF_SIGNED, WORKER, Acting, a_signer, acting, answered
+from .acting import DARK, MASTER, WORKER, Acting, a_signer, acting, answered
+from .conftest import AUTHORITY
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
 NAME, SPACE = "kubevouch-rollout", "kube-system"
 PATH = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases"
-AUTHORITY = Authority()
 ALICE, BOB = "abcd on alice@laptop (11)", "bbbb on bob@desk (22)"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedApiServer]:
-    async with api_server(AUTHORITY) as running:
-        yield running
-
-
-@pytest.fixture
-def time() -> WoundClock:
-    """By which renewals are dated: the API server's as this machine reckons it."""
-    return WoundClock()
-
-
-@pytest.fixture
-async def api(server: ScriptedApiServer, time: WoundClock) -> AsyncIterator[ApiClient]:
-    async with client_of(access_to(server, AUTHORITY), time) as client:
-        yield client
 
 
 @dataclass
@@ -316,21 +296,20 @@ async def test_a_run_that_has_lost_it_approves_nothing() -> None:
 
 @pytest.mark.parametrize("how", ["cancelled", "an error of ours"])
 async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
-    how: str, monkeypatch: pytest.MonkeyPatch
+    here: Acting, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGTERM, a second Ctrl-C, a bug: a table, and the node in hand is armed."""
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(), here.context)
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.BEGUN)]
-        running = asyncio.create_task(apply(checked, here.context, RolloutTimeouts(60)))
-        while not [name for _, name in here.machines.ran if "transaction" in name]:
-            await asyncio.sleep(0.01)
-        if how == "cancelled":
-            running.cancel()
-        else:
-            monkeypatch.setattr(FleetRun, "_next", None)
-        result = await running
+    checked = await check(await here.plan(), here.context)
+    for machine in here.machines.by_name.values():
+        machine.transaction = [answered(TransactionState.BEGUN)]
+    running = asyncio.create_task(apply(checked, here.context, RolloutTimeouts(60)))
+    while not [name for _, name in here.machines.ran if "transaction" in name]:
+        await asyncio.sleep(0.01)
+    if how == "cancelled":
+        running.cancel()
+    else:
+        monkeypatch.setattr(FleetRun, "_next", None)
+    result = await running
     [in_hand] = [each for each in result.nodes if each.armed]
     others = {each.outcome for each in result.nodes if each is not in_hand}
     assert (in_hand.outcome, others) == (NodeOutcome.UNKNOWN, {NodeOutcome.UNTOUCHED})
@@ -344,17 +323,16 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     assert result.undo == "kubevouch undo abcd"
 
 
-async def test_an_undo_that_is_cut_short_has_a_result_of_every_node() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        for machine in here.machines.by_name.values():
-            machine.transaction = [answered(TransactionState.UNDONE)]
-        here.machines.ran.clear()
-        running = asyncio.create_task(undo(plan, here.context, RolloutTimeouts(60)))
-        while not here.machines.ran:
-            await asyncio.sleep(0)
-        running.cancel()
-        result = await running
+async def test_an_undo_that_is_cut_short_has_a_result_of_every_node(here: Acting) -> None:
+    plan = await here.plan(WORKER, MASTER)
+    for machine in here.machines.by_name.values():
+        machine.transaction = [answered(TransactionState.UNDONE)]
+    here.machines.ran.clear()
+    running = asyncio.create_task(undo(plan, here.context, RolloutTimeouts(60)))
+    while not here.machines.ran:
+        await asyncio.sleep(0)
+    running.cancel()
+    result = await running
     assert [each.outcome for each in result.nodes] == [
         NodeOutcome.UNKNOWN,
         NodeOutcome.NOT_PUT_BACK,
@@ -362,10 +340,9 @@ async def test_an_undo_that_is_cut_short_has_a_result_of_every_node() -> None:
     assert result.interrupted
 
 
-async def test_an_undo_that_has_lost_it_puts_nothing_back() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER, MASTER)
-        here.machines.ran.clear()
-        with pytest.raises(StoppedBefore, match="run bbbb of bob@desk"):
-            await undo(plan, replace(here.context, lease=await lost(here)), RolloutTimeouts(6))
-        assert here.machines.ran == []
+async def test_an_undo_that_has_lost_it_puts_nothing_back(here: Acting) -> None:
+    plan = await here.plan(WORKER, MASTER)
+    here.machines.ran.clear()
+    with pytest.raises(StoppedBefore, match="run bbbb of bob@desk"):
+        await undo(plan, replace(here.context, lease=await lost(here)), RolloutTimeouts(6))
+    assert here.machines.ran == []

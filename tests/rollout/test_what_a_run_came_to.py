@@ -289,6 +289,20 @@ class Observed:
         return self._well
 
 
+async def run_of(
+    observed: Observed,
+    seed: Seed | None,
+    gates: float = 30,
+    begun: ArmedNode | None = None,
+    switch: int = 60,
+) -> NodeResult:
+    """What becomes of the node. switch: the seconds of its own."""
+    change = NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", switch)
+    run = NodeRun(observed, RolloutTimeouts(gates), change, seed, pid_before=1, begun=begun)  # type: ignore[arg-type]
+    async with asyncio.timeout(20):
+        return await run.run()
+
+
 class _Silent:
     def step(self, node: str, text: str) -> None: ...
     def waiting(self, node: str, text: str) -> None: ...
@@ -311,23 +325,17 @@ async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.Monkey
     missing = GateResult(ProofGate.CSR, script.gates, "the kubelet has not asked yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
-    observed = Observed(script, ScriptedTransport(script), clock)
-    run = NodeRun(
-        observer=observed,  # type: ignore[arg-type]
-        timeouts=RolloutTimeouts(30),
-        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
-        seed=script.seed,
-        pid_before=1,
-        begun=ArmedNode("run", "n1", clock.now() + timedelta(seconds=9)) if script.begun else None,
-    )
-    async with asyncio.timeout(60):
-        result = await run.run()
+    transport = ScriptedTransport(script)
+    observed = Observed(script, transport, clock)
+    begun = ArmedNode("run", "n1", clock.now() + timedelta(seconds=9)) if script.begun else None
+    result = await run_of(observed, script.seed, begun=begun)
     assert result.outcome is outcome, result
     assert why in result.why
     assert not result.why.startswith("undone"), "the outcome says so"
     assert not result.why.endswith("; undone"), "the outcome says so"
     assert result.armed == (name in ARMED)
     assert bool(observed.over) == (name not in ARMED)
+    assert script.gates or "transaction (commit)" not in transport.said, "it is not proven"
     assert clock.monotonic() < 10 * RolloutTimeouts(30).switch
 
 
@@ -345,35 +353,9 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     script = Course(BEGUN, end=[WAS_UNDONE], beside=beside)
     observed = Observed(script, ScriptedTransport(script), SystemClock())
     monkeypatch.setattr(observed, "observe", asyncio.Event().wait)
-    run = NodeRun(
-        observer=observed,  # type: ignore[arg-type]
-        timeouts=RolloutTimeouts(gates),
-        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
-        seed=FRESH,
-        pid_before=1,
-    )
-    async with asyncio.timeout(20):
-        result = await run.run()
+    result = await run_of(observed, FRESH, gates)
     assert result.outcome is UNDONE, result
     assert why in result.why, result
-
-
-async def test_a_node_that_is_not_proven_is_never_committed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    script = Course(BEGUN, MISSING, [WAS_UNDONE])
-    transport = ScriptedTransport(script)
-    missing = GateResult(ProofGate.METRICS, passed=False, text="no newer sample")
-    monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
-    run = NodeRun(
-        observer=Observed(script, transport, WoundClock()),  # type: ignore[arg-type]
-        timeouts=RolloutTimeouts(30),
-        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 60),
-        seed=None,
-        pid_before=1,
-    )
-    await run.run()
-    assert transport.said == ["transaction (begin)", "transaction (rollback)"]
 
 
 OWN = (
@@ -386,15 +368,8 @@ async def gone_on_with(
     script: Course, clock: WoundClock, gates: float, fires: datetime
 ) -> NodeResult:
     """The result of a node on which this run was begun before. fires: when its own switch goes off."""
-    run = NodeRun(
-        observer=Observed(script, ScriptedTransport(script), clock),  # type: ignore[arg-type]
-        timeouts=RolloutTimeouts(gates),
-        change=NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", 80),
-        seed=FRESH,
-        pid_before=1,
-        begun=ArmedNode("run", "n1", fires),
-    )
-    return await run.run()
+    observed = Observed(script, ScriptedTransport(script), clock)
+    return await run_of(observed, FRESH, gates, ArmedNode("run", "n1", fires), 80)
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,15 @@ async def test_nodes_that_wait_share_one_watch_of_csrs() -> None:
         assert lists(here) - before <= 3  # the watch's own, and who asked before it was there
 
 
-async def test_where_csrs_cannot_be_watched_they_are_listed_once_a_second_for_all() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        here.stage.server.faults.on(PATH, DENIED, where=is_watch)
-        checked = await check(await here.plan(), here.context)
-        before, began = lists(here), here.context.clock.monotonic()
-        result = await apply(checked, here.context, RolloutTimeouts(30, soak=0))
-        assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
-        assert lists(here) - before <= here.context.clock.monotonic() - began + 3
+async def test_where_csrs_cannot_be_watched_they_are_listed_once_a_second_for_all(
+    dark: Acting,
+) -> None:
+    dark.stage.server.faults.on(PATH, DENIED, where=is_watch)
+    checked = await check(await dark.plan(), dark.context)
+    before, began = lists(dark), dark.context.clock.monotonic()
+    result = await apply(checked, dark.context, RolloutTimeouts(30, soak=0))
+    assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+    assert lists(dark) - before <= dark.context.clock.monotonic() - began + 3
 
 
 async def test_what_a_silent_watch_says_is_confirmed_by_a_list(

@@ -13,7 +13,7 @@ from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.errors import StoppedBefore
 
-from .acting import SELF_SIGNED, WORKER, Acting, acting
+from .acting import WORKER, Acting
 
 
 def reached_by_address(here: Acting) -> str:
@@ -24,29 +24,27 @@ def reached_by_address(here: Acting) -> str:
     return address
 
 
-async def test_a_machine_that_was_reached_at_an_address_is_left_out() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        address = reached_by_address(here)
-        plan = await here.plan(WORKER)
-        assert not plan.nodes
-        assert "is the node's own word" in plan.left_out[0].reason
-        assert f"--allow {WORKER}={address}" in plan.left_out[0].reason
+async def test_a_machine_that_was_reached_at_an_address_is_left_out(here: Acting) -> None:
+    address = reached_by_address(here)
+    plan = await here.plan(WORKER)
+    assert not plan.nodes
+    assert "is the node's own word" in plan.left_out[0].reason
+    assert f"--allow {WORKER}={address}" in plan.left_out[0].reason
 
 
-async def test_it_is_the_nodes_by_the_operators_word_which_the_plan_shows() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        address = reached_by_address(here)
-        plan = await here.plan(WORKER, accepted={WORKER: (address,)})
-        [node] = plan.nodes
-        assert node.host == address
-        assert [str(claim) for claim in node.addresses] == [
-            f"{address} (its ssh host key answered there; the operator says so)"
-        ]
-        await check(plan, here.context)
-        unsaid = tuple(msgspec.structs.replace(each, confirmed=False) for each in node.addresses)
-        other = msgspec.structs.replace(node, addresses=unsaid)
-        with pytest.raises(StoppedBefore, match="is the node's own word"):
-            await check(msgspec.structs.replace(plan, nodes=(other,)), here.context)
+async def test_it_is_the_nodes_by_the_operators_word_which_the_plan_shows(here: Acting) -> None:
+    address = reached_by_address(here)
+    plan = await here.plan(WORKER, accepted={WORKER: (address,)})
+    [node] = plan.nodes
+    assert node.host == address
+    assert [str(claim) for claim in node.addresses] == [
+        f"{address} (its ssh host key answered there; the operator says so)"
+    ]
+    await check(plan, here.context)
+    unsaid = tuple(msgspec.structs.replace(each, confirmed=False) for each in node.addresses)
+    other = msgspec.structs.replace(node, addresses=unsaid)
+    with pytest.raises(StoppedBefore, match="is the node's own word"):
+        await check(msgspec.structs.replace(plan, nodes=(other,)), here.context)
 
 
 def node(name: str, *addresses: str) -> Node:

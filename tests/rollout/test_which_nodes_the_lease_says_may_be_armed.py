@@ -1,7 +1,6 @@
 """The Lease's list of nodes that may be armed: written before they are, kept until their switches have had their time, a hint for readers."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,14 +19,13 @@ from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch_lab.apiserver import status
-from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 
 from .acting import SELF_SIGNED, WORKER, Acting, a_signer, acting, answered
 from .staged import QUICK, a_run
-from .test_one_run_at_a_time import ALICE, AUTHORITY, BOB, LEASE, NAME, PATH, SPACE, a_hold, waiting
+from .test_one_run_at_a_time import ALICE, BOB, LEASE, NAME, PATH, SPACE, a_hold, waiting
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -76,23 +74,6 @@ def test_a_node_that_the_cluster_does_not_have_is_not_told() -> None:
 
 
 # As it is written.
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedApiServer]:
-    async with api_server(AUTHORITY) as running:
-        yield running
-
-
-@pytest.fixture
-def time() -> WoundClock:
-    return WoundClock()
-
-
-@pytest.fixture
-async def api(server: ScriptedApiServer, time: WoundClock) -> AsyncIterator[ApiClient]:
-    async with client_of(access_to(server, AUTHORITY), time) as client:
-        yield client
 
 
 def listed(server: ScriptedApiServer) -> list[str]:
@@ -191,15 +172,14 @@ async def test_a_run_writes_a_node_down_before_it_sends_anything_there_and_strik
     assert hold.armed == {}
 
 
-async def test_where_the_lease_cannot_be_written_nothing_is_armed() -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        checked = await check(await here.plan(WORKER), here.context)
-        hold = await a_hold(here)
-        refused = faults.refuse(status.StatusError(403, "Forbidden", "no"))
-        here.stage.server.faults.on(f"{PATH}/*", refused)
-        [result] = (await apply(checked, replace(here.context, lease=hold), QUICK)).nodes
-        assert (result.outcome, result.armed) == (NodeOutcome.STOPPED, False)
-        assert not any("transaction" in script for _, script in here.machines.ran)
+async def test_where_the_lease_cannot_be_written_nothing_is_armed(here: Acting) -> None:
+    checked = await check(await here.plan(WORKER), here.context)
+    hold = await a_hold(here)
+    refused = faults.refuse(status.StatusError(403, "Forbidden", "no"))
+    here.stage.server.faults.on(f"{PATH}/*", refused)
+    [result] = (await apply(checked, replace(here.context, lease=hold), QUICK)).nodes
+    assert (result.outcome, result.armed) == (NodeOutcome.STOPPED, False)
+    assert not any("transaction" in script for _, script in here.machines.ran)
 
 
 SOON = 40
@@ -229,27 +209,26 @@ LONGEST = 210
     ],
 )
 async def test_until_when_a_node_may_be_armed_by_an_undo(
-    state: str, answer: str, before: int | None, stays: bool
+    here: Acting, state: str, answer: str, before: int | None, stays: bool
 ) -> None:
-    async with acting(SELF_SIGNED, "expired-worker") as here:
-        plan = await here.plan(WORKER)
-        machine = here.machines.by_name[WORKER]
-        runs = (a_run("abcd", state, machine.survey.clock + SOON),) if state else ()
-        machine.survey = msgspec.structs.replace(machine.survey, runs=runs)
-        if state == "not seen":
-            down: dict[str, Any] = {"no_kubelet": b"no main process", "root": (), "runs": ()}
-            machine.survey = msgspec.structs.replace(machine.survey, **down)
-        machine.transaction = [answered(TransactionState(answer), why="so it says")]
-        hold = await a_hold(here)
-        began = here.context.clock.now()
-        seen: list[float] = []
+    plan = await here.plan(WORKER)
+    machine = here.machines.by_name[WORKER]
+    runs = (a_run("abcd", state, machine.survey.clock + SOON),) if state else ()
+    machine.says(runs=runs)
+    if state == "not seen":
+        down: dict[str, Any] = {"no_kubelet": b"no main process", "root": (), "runs": ()}
+        machine.says(**down)
+    machine.transaction = [answered(TransactionState(answer), why="so it says")]
+    hold = await a_hold(here)
+    began = here.context.clock.now()
+    seen: list[float] = []
 
-        def sent(script: str) -> None:
-            if script.startswith("transaction"):
-                due = datetime.fromisoformat(entries(here)[WORKER]["due"])
-                seen.append(round((due - began).total_seconds(), -1))
+    def sent(script: str) -> None:
+        if script.startswith("transaction"):
+            due = datetime.fromisoformat(entries(here)[WORKER]["due"])
+            seen.append(round((due - began).total_seconds(), -1))
 
-        here.machines.before = sent
-        await undo(plan, replace(here.context, lease=hold), QUICK)
-        assert seen == ([before] if before else [])
-        assert (WORKER in hold.armed) is stays
+    here.machines.before = sent
+    await undo(plan, replace(here.context, lease=hold), QUICK)
+    assert seen == ([before] if before else [])
+    assert (WORKER in hold.armed) is stays

@@ -19,19 +19,18 @@ from .staged import QUICK, csrs_of
 CSRS = kind_of("CertificateSigningRequest")
 
 
-async def test_what_waits_is_approved_signed_and_served() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        plan = await here.plan()
-        assert {each.change for each in plan.nodes} == {ChangeKind.APPROVE}
-        checked = await check(plan, here.context)
-        result = await apply(checked, here.context, QUICK)
-        assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
-        assert result.config_map == "ConfigMap kubelet-config updated"
-        assert result.undo == "kubevouch undo abcd", "for the ConfigMap"
-        assert result.exit_code is ExitCode.OK
-        assert all("transaction" not in name for _, name in here.machines.ran)
-        again = await check(plan, here.context)
-        assert set(again.found.values()) == {FoundState.WELL}
+async def test_what_waits_is_approved_signed_and_served(dark: Acting) -> None:
+    plan = await dark.plan()
+    assert {each.change for each in plan.nodes} == {ChangeKind.APPROVE}
+    checked = await check(plan, dark.context)
+    result = await apply(checked, dark.context, QUICK)
+    assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
+    assert result.config_map == "ConfigMap kubelet-config updated"
+    assert result.undo == "kubevouch undo abcd", "for the ConfigMap"
+    assert result.exit_code is ExitCode.OK
+    assert all("transaction" not in name for _, name in dark.machines.ran)
+    again = await check(plan, dark.context)
+    assert set(again.found.values()) == {FoundState.WELL}
 
 
 WITH_APPROVER = msgspec.structs.replace(DARK, approver="ours")
@@ -113,20 +112,21 @@ async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
         assert not any("the approver" in each for each in here.progress.lines)
 
 
-async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets() -> None:
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        plan = await here.plan(WORKER)
-        [csr] = csrs_of(here, WORKER)
-        made_with(here.stage, csr, "00" * 32)
-        checked = await check(plan, here.context)
-        result = await apply(checked, here.context, QUICK)
-        [node] = result.nodes
-        assert node.outcome is NodeOutcome.STOPPED
-        assert node.why == (
-            f"the kubelet has not asked yet: {csr} was made with another credential than the one on its disk"
-        )
-        # The kubelet may have rotated: the node was asked again, and not at every look.
-        assert sum(name == "survey" for host, name in here.machines.ran if host == WORKER) == 3
+async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets(
+    dark: Acting,
+) -> None:
+    plan = await dark.plan(WORKER)
+    [csr] = csrs_of(dark, WORKER)
+    made_with(dark.stage, csr, "00" * 32)
+    checked = await check(plan, dark.context)
+    result = await apply(checked, dark.context, QUICK)
+    [node] = result.nodes
+    assert node.outcome is NodeOutcome.STOPPED
+    assert node.why == (
+        f"the kubelet has not asked yet: {csr} was made with another credential than the one on its disk"
+    )
+    # The kubelet may have rotated: the node was asked again, and not at every look.
+    assert sum(name == "survey" for host, name in dark.machines.ran if host == WORKER) == 3
 
 
 async def test_a_thief_who_asks_at_every_moment_has_no_veto() -> None:
@@ -153,20 +153,21 @@ async def test_a_thiefs_csr_makes_no_well_node_wait_for_an_approval() -> None:
         assert (await here.plan(WORKER)).nodes == ()
 
 
-async def test_where_no_csr_says_what_made_it_those_that_the_policy_holds_are_no_veto() -> None:
+async def test_where_no_csr_says_what_made_it_those_that_the_policy_holds_are_no_veto(
+    dark: Acting,
+) -> None:
     """Before Kubernetes 1.32. Some of them are older than the kubelet's own, some newer, and more than are judged in one look."""
-    async with acting(DARK, "pending-worker") as here, a_signer(here):
-        word = OperatorWord(without_credential_id=True)
-        checked = await check(await here.plan(WORKER), here.context, word)
-        for each in here.stage.server.store.list(CSRS):
-            made_with(here.stage, each["metadata"]["name"], "")
-        [own] = csrs_of(here, WORKER)
-        for number in range(30):
-            _a_thief_asks(here, f"{own}-stolen-{number}", "", usages=["client auth"])
-            if number == 15:
-                made_with(here.stage, own, "")  # now
-        [node] = (await apply(checked, here.context, QUICK)).nodes
-        assert (node.outcome, node.csrs) == (NodeOutcome.DONE, (own,)), node
+    word = OperatorWord(without_credential_id=True)
+    checked = await check(await dark.plan(WORKER), dark.context, word)
+    for each in dark.stage.server.store.list(CSRS):
+        made_with(dark.stage, each["metadata"]["name"], "")
+    [own] = csrs_of(dark, WORKER)
+    for number in range(30):
+        _a_thief_asks(dark, f"{own}-stolen-{number}", "", usages=["client auth"])
+        if number == 15:
+            made_with(dark.stage, own, "")  # now
+    [node] = (await apply(checked, dark.context, QUICK)).nodes
+    assert (node.outcome, node.csrs) == (NodeOutcome.DONE, (own,)), node
 
 
 def _a_thief_asks(here: Acting, name: str, credential: str = "00" * 32, **other: object) -> str:
