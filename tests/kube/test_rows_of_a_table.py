@@ -23,7 +23,7 @@ from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import until
 
 POD = kinds.KINDS["", "v1", "pods"]
 PATH = "/api/v1/pods"
@@ -45,9 +45,7 @@ class Kept:
     synced: int = 0
 
     async def until_nodes(self, **nodes: str) -> None:
-        async with asyncio.timeout(GENEROUS):
-            while {name: node for (_, name), (node, _) in self.pods.items()} != nodes:
-                await asyncio.sleep(0.002)
+        await until(lambda: {name: node for (_, name), (node, _) in self.pods.items()} == nodes)
 
 
 @contextlib.asynccontextmanager
@@ -75,9 +73,7 @@ async def following(api: ApiClient, rows: RowForm[Pod] | None = ROWS) -> AsyncIt
 
     task = asyncio.create_task(follow())
     try:
-        async with asyncio.timeout(GENEROUS):
-            while not kept.synced:
-                await asyncio.sleep(0.002)
+        await until(lambda: kept.synced)
         yield kept
     finally:
         task.cancel()
@@ -143,9 +139,7 @@ async def test_columns_may_be_described_by_a_bookmark(
 ) -> None:
     """The first event of a watch describes them, whatever it is."""
     async with following(api) as kept:
-        async with asyncio.timeout(GENEROUS):
-            while not server.watches.open:
-                await asyncio.sleep(0.002)
+        await until(lambda: server.watches.open)
         server.watches.bookmark()
         await asyncio.sleep(0)
         put(server, "a", "n1")
