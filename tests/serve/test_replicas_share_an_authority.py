@@ -28,6 +28,7 @@ from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context as openssl_context
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.unhurried import until
 
 SECRETS = KINDS["", "v1", "secrets"]
 SPACE, SECRET, NAME = "kube-system", "usage-authority", "v1beta1.metrics.k8s.io"
@@ -240,10 +241,10 @@ async def test_what_is_taken_out_of_the_api_service_is_there_again_at_once(
     await one.refresh()
     running = asyncio.create_task(one.run())
     try:
-        await _until(lambda: cluster.server.watches.open == 1)
+        await until(lambda: cluster.server.watches.open == 1)
         for spec in ({"service": SERVICE}, told(OTHER.pem)):
             cluster.write(spec)
-            await _until(lambda: "caBundle" in cluster.spec and _signed_by_bundle(cluster, one))
+            await until(lambda: "caBundle" in cluster.spec and _signed_by_bundle(cluster, one))
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -254,12 +255,6 @@ def _signed_by_bundle(cluster: Cluster, replica: SharedAuthority) -> bool:
         return issuer_of(replica.read(), cluster.bundle) == 0
     except AssertionError:
         return False
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 def filled(**wrong: Any) -> Callable[[Cluster], None]:
