@@ -19,20 +19,12 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.system_clock import SystemClock
 from tests.approve.conftest import Cluster, approving
 from tests.support.cluster_names import cluster_names
+from tests.support.nodes import node
 from tests.support.requests import request
 from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ADDRESS, LOOPBACK = "192.0.2.1", "127.0.0.2"
-
-
-def node(name: str, *addresses: str, port: int = 10250) -> Node:
-    status = {
-        "addresses": [{"type": "InternalIP", "address": each} for each in addresses],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-    }
-    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": "2026-11-25T12:00:00Z"}
-    return msgspec.convert({"metadata": metadata, "status": status}, Node)
 
 
 def csr(name: str, of: str, *addresses: str, pem: bytes = b"") -> Csr:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import PolicyEvidence
-from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata, Node
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata
 from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import (
     LEFT_TO_THE_APPROVER,
@@ -29,9 +29,11 @@ from kubevouch.policy.sources.stored import shard_of
 from kubevouch.policy.sources.watched import WatchedSources
 from tests.support.authority import Authority
 from tests.support.cluster_names import cluster_names
+from tests.support.nodes import node
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+CREATED = "2026-10-26T12:00:00Z"
 NODE, ADDRESS = "w9.example.com", "192.168.88.90"
 OTHER, OTHERS_ADDRESS = "w8.example.com", "192.168.88.80"
 SHOP = "shop.example.com"
@@ -41,13 +43,6 @@ OTHERS_PIN = {"uid": "uid-8", "names": [OTHER], "addresses": [OTHERS_ADDRESS]}
 LISTED = {"schemaVersion": "kubevouch.inventory/1", "nodes": {NODE: {"names": [NODE], "addresses": [ADDRESS]}}}  # fmt: skip
 BOTH = {NODE: (NODE, ADDRESS)}
 FAILED = Doubt(DoubtKind.NOT_ALLOWED, "may not list it")
-
-
-def node(name: str, uid: str, *addresses: str) -> Node:
-    created = f"{NOW - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
-    status = {"addresses": [{"type": "InternalIP", "address": each} for each in (name, *addresses)]}
-    metadata = {"name": name, "uid": uid, "creationTimestamp": created}
-    return msgspec.convert({"metadata": metadata, "status": status}, Node)
 
 
 @cache
@@ -116,7 +111,10 @@ def evidence(
     claims: tuple[str, ...] = (ADDRESS,),
     approver: bool = False,
 ) -> CsrEvidence:
-    nodes = (node(NODE, "uid-9", *claims), node(OTHER, "uid-8", OTHERS_ADDRESS))
+    nodes = (
+        node(NODE, NODE, *claims, uid="uid-9", created=CREATED),
+        node(OTHER, OTHER, OTHERS_ADDRESS, uid="uid-8", created=CREATED),
+    )
     return CsrEvidence(
         PolicyEvidence(nodes=measured(nodes), csrs=measured(serving), names=NAMES),
         measured(client),
