@@ -23,6 +23,7 @@ from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.tasks import meanwhile
 from tests.support.unhurried import until
 
 POD = kinds.KINDS["", "v1", "pods"]
@@ -71,13 +72,9 @@ async def following(api: ApiClient, rows: RowForm[Pod] | None = ROWS) -> AsyncIt
                 case Synced():
                     kept.synced += 1
 
-    task = asyncio.create_task(follow())
-    try:
+    async with meanwhile(follow()):
         await until(lambda: kept.synced)
         yield kept
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 @pytest.fixture

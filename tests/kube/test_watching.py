@@ -32,6 +32,7 @@ from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.seen import Seen as Request
+from tests.support.tasks import meanwhile
 from tests.support.unhurried import GENEROUS, until
 
 NODE = kinds.KINDS["", "v1", "nodes"]
@@ -162,14 +163,8 @@ async def following(
             follower.end(error)
             raise
 
-    task = asyncio.create_task(follow())
-    try:
+    async with meanwhile(follow()):
         yield follower
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
 
 
 async def opened(server: ScriptedApiServer) -> None:
