@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.go import skip_without_go
 from tests.support.told import print_what_was_told
 from tests.support.unhurried import unhurried
@@ -43,3 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the figures that tests have told."""
     print_what_was_told(terminalreporter)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()

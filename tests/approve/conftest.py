@@ -33,7 +33,7 @@ from tests.support.contexts import server_context
 from tests.support.requests import Key, request
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import CSRS, KINDS
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import GENEROUS, until
 
 NODE = KINDS["", "v1", "nodes"]
 CONFIG_MAP = KINDS["", "v1", "configmaps"]
@@ -50,11 +50,6 @@ networking:
   dnsDomain: cluster.local
 controlPlaneEndpoint: api.example.com:6443
 """
-
-
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
 
 
 @dataclass
@@ -130,6 +125,17 @@ class Cluster:
         """Everything that there is, in the inventory."""
         self.inventory(**{name: [address] for name, address in self.nodes.items()})
 
+    def listed(self, *names: str) -> None:
+        """Nodes of these names, n1 at the address with a 1 at its end, and all of them in the inventory."""
+        for name in names:
+            self.node(name, f"192.0.2.{name.removeprefix('n')}")
+        self.list_nodes()
+
+    async def approves(self, name: str, node: str, *addresses: str, **how: Any) -> None:
+        """A kubelet asks, and gets it."""
+        self.csr(name, node, *addresses, **how)
+        await self.until(lambda: self.approved(name))
+
     def conditions(self, name: str) -> list[Any]:
         found: list[Any] = self.server.store.get(CSRS, name)["status"].get("conditions", [])
         return found
@@ -150,15 +156,14 @@ class Cluster:
         ]
 
     async def until(self, what: Callable[[], Any], why: str = "it to happen") -> None:
-        async with asyncio.timeout(GENEROUS):
-            while not what():
-                await asyncio.sleep(0.01)
+        await until(what)
 
 
 @dataclass
 class Running:
     """A controller that runs."""
 
+    cluster: Cluster
     lines: list[str]
     registry: Any
     source: KeyPairSource
@@ -175,15 +180,18 @@ class Running:
                 return float(line.rpartition(" ")[2])
         raise AssertionError(text)
 
+    async def decides(self, name: str, node: str, *addresses: str, **how: Any) -> None:
+        """A kubelet asks, and the log speaks of it."""
+        self.cluster.csr(name, node, *addresses, **how)
+        await self.decided(name)
+
     async def decided(self, name: str) -> None:
         """Until the log speaks of this CSR."""
         await self.logged(f'"{name}"')
 
     async def logged(self, text: str) -> None:
         """Until the log has this text."""
-        async with asyncio.timeout(GENEROUS):
-            while text not in self.log:
-                await asyncio.sleep(0.01)
+        await until(lambda: text in self.log)
 
 
 @pytest.fixture
@@ -253,7 +261,7 @@ async def approving(
         try:
             async with asyncio.timeout(GENEROUS):
                 port = await ports.get()
-            yield Running(lines, registry, source, port)
+            yield Running(cluster, lines, registry, source, port)
         finally:
             stop.request()
             await task

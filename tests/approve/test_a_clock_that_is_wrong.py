@@ -30,11 +30,9 @@ HOURS = [timedelta(hours=5), timedelta(hours=-5), timedelta(minutes=-10), timede
 async def test_a_fresh_csr_is_approved_whatever_this_machines_clock_shows(
     cluster: Cluster, ahead: timedelta
 ) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster, clock=WrongClock(ahead)) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         assert running.metric("kubevouch_approver_clock_ahead_seconds") == pytest.approx(
             ahead.total_seconds(), abs=5
         )
@@ -49,8 +47,7 @@ async def test_a_csr_whose_kubelet_has_given_up_is_held_whatever_this_machines_c
     cluster: Cluster, ahead: timedelta
 ) -> None:
     """By a clock that is as much behind as the CSR is old, it would look as if it had just been made."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     made = cluster.csr("csr-1", "n1")
     made["metadata"]["creationTimestamp"] = ago(max(1200, -ahead.total_seconds()))
     cluster.server.store.put(CSRS, made)

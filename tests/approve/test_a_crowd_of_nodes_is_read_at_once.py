@@ -38,9 +38,7 @@ def read(cluster: Cluster) -> set[str]:
 
 def crowd(cluster: Cluster, count: int = MANY) -> list[str]:
     """So many nodes, and a CSR of each. Returns the names of the CSRs."""
-    for number in range(1, count + 1):
-        cluster.node(f"n{number}", f"192.0.2.{number}")
-    cluster.list_nodes()
+    cluster.listed(*(f"n{number}" for number in range(1, count + 1)))
     return ask(cluster, count)
 
 
@@ -93,16 +91,14 @@ async def test_a_few_are_read_one_by_one(cluster: Cluster) -> None:
 
 async def test_a_node_that_the_watch_shows_as_it_was_is_read_itself(cluster: Cluster) -> None:
     """A Node that was made again is admitted by the rule for new nodes."""
-    for number in range(2, MANY + 1):
-        cluster.node(f"n{number}", f"192.0.2.{number}")
-    cluster.list_nodes()
+    cluster.listed(*(f"n{number}" for number in range(2, MANY + 1)))
     cluster.node("n1", "192.0.2.1")
     cluster.configure(
         "sources: [inventory, new-nodes]",
         "newNodes: [{names: n1, cidrs: [192.0.2.0/24], perHour: 1}]",
     )
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         async with blind_to_nodes(cluster):
             cluster.delete_node("n1")
             cluster.node("n1", "192.0.2.1")
@@ -114,11 +110,9 @@ async def test_a_node_that_the_watch_shows_as_it_was_is_read_itself(cluster: Clu
 async def test_a_node_that_is_gone_gets_nothing_though_the_watch_still_shows_it(
     cluster: Cluster,
 ) -> None:
-    for number in range(1, MANY + 1):
-        cluster.node(f"n{number}", f"192.0.2.{number}")
-    cluster.list_nodes()
+    cluster.listed(*(f"n{number}" for number in range(1, MANY + 1)))
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         async with blind_to_nodes(cluster):
             cluster.delete_node("n1")
             names = ask(cluster)

@@ -31,13 +31,10 @@ def approvals(cluster: Cluster, token: str = "") -> list[str]:
 async def test_a_version_that_is_compacted_away_loses_no_csr(
     cluster: Cluster, gone_as_event: bool
 ) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     cluster.server.watches.gone_as_event = gone_as_event
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         cluster.csr("csr-2", "n2")
         cluster.server.store.compact()
         await cluster.until(lambda: cluster.approved("csr-2"))
@@ -46,9 +43,7 @@ async def test_a_version_that_is_compacted_away_loses_no_csr(
 
 
 async def test_connections_that_break_in_the_middle_lose_no_csr(cluster: Cluster) -> None:
-    for number in range(1, 6):
-        cluster.node(f"n{number}", f"192.0.2.{number}")
-    cluster.list_nodes()
+    cluster.listed(*(f"n{number}" for number in range(1, 6)))
     async with approving(cluster):
         await cluster.until(lambda: cluster.server.watches.open == 3)
         for number in range(1, 6):
@@ -59,8 +54,7 @@ async def test_connections_that_break_in_the_middle_lose_no_csr(cluster: Cluster
 
 
 async def test_a_csr_that_changed_meanwhile_is_judged_again(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     truth = cluster.server.answer
     changed: list[bool] = []
 
@@ -77,20 +71,17 @@ async def test_a_csr_that_changed_meanwhile_is_judged_again(cluster: Cluster) ->
 
     cluster.server.answer = change_first  # type: ignore[method-assign]
     async with approving(cluster):
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
     assert changed
     assert cluster.server.store.get(CSRS, "csr-1")["metadata"]["labels"] == {"a": "b"}
 
 
 async def test_a_node_that_cannot_be_read_is_asked_for_again(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     refused = faults.refuse(status.StatusError(500, "InternalError", "etcdserver: no leader"))
     cluster.server.faults.on("/api/v1/nodes/n1", refused, times=2)
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         assert "Failed to read the Node" in running.log
         series = 'kubevouch_approver_decisions_total{outcome="cannot-tell",reason="NodeNotRead",source="none"}'
         assert running.metric(series) == 2
@@ -104,7 +95,7 @@ async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster)
         "newNodes: [{names: n1, cidrs: [192.0.2.0/24], perHour: 1}]",
     )
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         await cluster.until(lambda: cluster.server.watches.open == 3)
         cluster.server.faults.on(
             "/api/v1/nodes", faults.silence(), where=lambda seen: "watch" in seen.query
@@ -112,18 +103,15 @@ async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster)
         await cluster.server.watches.cut()
         cluster.delete_node("n1")
         cluster.node("n1", "192.0.2.1")
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
 
 
 async def test_without_the_clusters_own_names_nothing_is_approved(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     broken = faults.refuse(status.StatusError(500, "InternalError", "no"))
     cluster.server.faults.on("/api/v1/services", broken)
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        cluster.csr("csr-1", "n1")
-        await running.decided("csr-1")
+        await running.decides("csr-1", "n1")
         assert "NotInEvidence" in running.log
         assert not cluster.conditions("csr-1")
         cluster.server.faults.clear()
@@ -139,13 +127,10 @@ async def test_an_error_of_ours_about_one_csr_does_not_end_the_approver(
         return look(view, waiting, *others, **more)
 
     monkeypatch.setattr("kubevouch.approve.act.decider.look", bad_look)
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     async with approving(cluster) as running:
         cluster.csr("csr-1", "n1")
-        cluster.csr("csr-2", "n2")
-        await cluster.until(lambda: cluster.approved("csr-2"))
+        await cluster.approves("csr-2", "n2")
         await running.decided("csr-1")
         assert "ZeroDivisionError: a bug" in running.log
 
@@ -153,24 +138,20 @@ async def test_an_error_of_ours_about_one_csr_does_not_end_the_approver(
 async def test_of_two_only_the_leader_writes_and_the_other_one_takes_over(
     cluster: Cluster,
 ) -> None:
-    for number in range(1, 4):
-        cluster.node(f"n{number}", f"192.0.2.{number}")
-    cluster.list_nodes()
+    cluster.listed(*(f"n{number}" for number in range(1, 4)))
     async with contextlib.AsyncExitStack() as stack:
         first = contextlib.AsyncExitStack()
         one = await first.enter_async_context(approving(cluster, identity="one"))
         await cluster.until(lambda: one.metric("kubevouch_approver_leader") == 1)
         two = await stack.enter_async_context(approving(cluster, identity="two"))
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         cluster.csr("csr-2", "n2", "192.0.2.9")
         await one.decided("csr-2")
         await cluster.until(lambda: two.metric("kubevouch_approver_pending") == 1)
         # It ends gracefully: the other one begins within a retry, and looks at what waits.
         await first.aclose()
         await two.decided("csr-2")
-        cluster.csr("csr-3", "n3")
-        await cluster.until(lambda: cluster.approved("csr-3"))
+        await cluster.approves("csr-3", "n3")
     assert approvals(cluster, "one") == ["csr-1"]
     assert approvals(cluster, "two") == ["csr-3"]
 
@@ -217,8 +198,7 @@ async def test_a_process_that_was_stopped_past_its_lease_writes_nothing_by_old_f
     cluster: Cluster, taken_over: bool
 ) -> None:
     """Stopped between the read of the Node and the approval, and continued later: only who leads then writes."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     clock, truth = StoppedClock(), cluster.server.answer
     stopped_at: list[int] = []
 
@@ -277,20 +257,15 @@ async def test_it_gives_the_lease_back_also_where_its_last_records_cannot_be_wri
 
 
 async def test_events_are_never_in_the_way_of_an_approval(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     cluster.server.faults.on("/apis/events.k8s.io/v1/namespaces/default/events", faults.silence())
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "192.0.2.9")
-        await running.decided("csr-1")
-        cluster.csr("csr-2", "n2")
-        await cluster.until(lambda: cluster.approved("csr-2"))
+        await running.decides("csr-1", "n1", "192.0.2.9")
+        await cluster.approves("csr-2", "n2")
 
 
 async def test_events_that_are_not_taken_are_counted(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     path = "/apis/events.k8s.io/v1/namespaces/default/events"
     cluster.server.faults.on(path, faults.refuse(status.StatusError(403, "Forbidden", "no")))
     async with approving(cluster) as running:
@@ -303,15 +278,13 @@ async def test_events_that_are_not_taken_are_counted(cluster: Cluster) -> None:
 
 async def test_an_approval_that_is_not_taken_is_tried_again(cluster: Cluster) -> None:
     """A missing right: the log says which, and the approval comes once it is granted."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     refused = faults.refuse(
         status.forbidden("certificates.k8s.io", "certificatesigningrequests", "csr-1", "not yours")
     )
     cluster.server.faults.on(f"{CSR}/csr-1/approval", refused, times=2)
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         assert "Failed to write the decision" in running.log
         assert "not yours" in running.log
         series = 'kubevouch_approver_decisions_total{outcome="cannot-tell",reason="NotWritten",source="none"}'
@@ -320,9 +293,7 @@ async def test_an_approval_that_is_not_taken_is_tried_again(cluster: Cluster) ->
 
 
 async def test_a_csr_that_is_deleted_while_it_is_judged_is_nobodys_error(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     truth = cluster.server.answer
 
     def delete_first(request: Any) -> Any:
@@ -334,7 +305,6 @@ async def test_a_csr_that_is_deleted_while_it_is_judged_is_nobodys_error(cluster
     async with approving(cluster) as running:
         cluster.csr("csr-1", "n1")
         await cluster.until(lambda: approvals(cluster) == ["csr-1"])
-        cluster.csr("csr-2", "n2")
-        await cluster.until(lambda: cluster.approved("csr-2"))
+        await cluster.approves("csr-2", "n2")
         assert "Failed" not in running.log.replace("Failed probe", "")
         await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)

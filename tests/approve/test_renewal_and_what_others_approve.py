@@ -17,8 +17,7 @@ async def test_no_loopback_address_is_ever_dialled(cluster: Cluster) -> None:
     async with ScriptedKubelet(Serve(server_context(pair)), SystemClock()) as kubelet:
         cluster.node("n1", "127.0.0.1", port=kubelet.port)
         async with approving(cluster) as running:
-            cluster.csr("csr-1", "n1")
-            await running.decided("csr-1")
+            await running.decides("csr-1", "n1")
             assert "AddressNotUsable" in running.log
         assert not kubelet.seen
 
@@ -34,8 +33,7 @@ async def test_a_certificate_that_is_served_renews_itself(cluster: Cluster) -> N
     async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
         cluster.node("n1", ADDRESS, port=kubelet.port)
         async with approving(cluster, loopback=HERE):
-            cluster.csr("csr-1", "n1")
-            await cluster.until(lambda: cluster.approved("csr-1"))
+            await cluster.approves("csr-1", "n1")
         assert kubelet.seen
     assert "by the certificate that it serves" in cluster.conditions("csr-1")[0]["message"]
 
@@ -49,65 +47,46 @@ async def test_a_certificate_of_another_authority_or_node_renews_nothing(
     async with ScriptedKubelet(Serve(server_context(pair)), SystemClock(), host=ADDRESS) as kubelet:
         cluster.node("n1", ADDRESS, port=kubelet.port)
         async with approving(cluster, loopback=HERE) as running:
-            cluster.csr("csr-1", "n1")
-            await running.decided("csr-1")
+            await running.decides("csr-1", "n1")
             assert "NodeUnknown" in running.log
     assert not cluster.conditions("csr-1")
 
 
-async def test_what_others_approve_against_the_policy_is_reported(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+@pytest.mark.parametrize(
+    ("reason", "manager", "words"),
+    [
+        ("AutoApproved", "lax-approver", "by lax-approver (self-declared) with reason 'AutoApproved'"),
+        (
+            "KubevouchApprove",
+            "",
+            "with reason 'KubevouchApprove' (self-declared) by a client whose name the API server does not keep",
+        ),
+        ("KubevouchApprove", "kubevouch", "by kubevouch (self-declared) with reason 'KubevouchApprove'"),
+    ],
+    ids=["by name", "made with a name and nothing else (kubectl create)", "with our reason"],
+)  # fmt: skip
+async def test_what_others_approve_against_the_policy_is_reported(
+    cluster: Cluster, reason: str, manager: str, words: str
+) -> None:
+    cluster.listed("n1")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "192.0.2.9")
-        await running.decided("csr-1")
-        approve(cluster, "csr-1", reason="AutoApproved", manager="lax-approver")
+        await running.decides("csr-1", "n1", "192.0.2.9")
+        approve(cluster, "csr-1", reason=reason, manager=manager)
         await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
         (event,) = cluster.events("KubeletServingApprovedByOthers")
-        assert "lax-approver (self-declared) with reason 'AutoApproved'" in event["note"]
+        assert event["note"].startswith(f"approved {words}; our policy would hold it: ")
         assert "AddressNotAllowed" in event["note"]
         assert event["note"].endswith(". See: kubevouch csr explain csr-1")
         series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
         assert running.metric(series) == 1
 
 
-async def test_of_a_csr_without_field_managers_it_says_that_the_api_server_keeps_none(
-    cluster: Cluster,
-) -> None:
-    """As of one that was made with a name and nothing else (kubectl create): nobody is made up in its place."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
-    async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "192.0.2.9")
-        await running.decided("csr-1")
-        approve(cluster, "csr-1", reason="KubevouchApprove", manager="")
-        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
-    (event,) = cluster.events("KubeletServingApprovedByOthers")
-    words = (
-        "approved with reason 'KubevouchApprove' (self-declared) by a client whose name the API server does not keep; "
-        "our policy would hold it: "
-    )
-    assert event["note"].startswith(words)
-
-
-async def test_what_others_approve_with_our_reason_is_looked_at_as_well(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
-    async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "192.0.2.9")
-        await running.decided("csr-1")
-        approve(cluster, "csr-1", reason="KubevouchApprove", manager="kubevouch")
-        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
-
-
 async def test_what_others_approve_within_the_policy_is_counted_only(cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.inventory(n1=["192.0.2.7"])
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "192.0.2.9")
-        await running.decided("csr-1")
-        cluster.csr("csr-2", "n1", "192.0.2.7")
-        await cluster.until(lambda: cluster.approved("csr-2"))
+        await running.decides("csr-1", "n1", "192.0.2.9")
+        await cluster.approves("csr-2", "n1", "192.0.2.7")
         assert running.metric('kubevouch_approver_others_approved_total{verdict="refuse"}') == 0
         assert running.metric('kubevouch_approver_others_approved_total{verdict="pass"}') == 0
 
@@ -115,8 +94,7 @@ async def test_what_others_approve_within_the_policy_is_counted_only(cluster: Cl
 async def test_our_own_approval_is_not_somebody_elses_though_the_watch_shows_it_before_the_answer_comes(
     cluster: Cluster,
 ) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster) as running:
 
         async def shown() -> None:

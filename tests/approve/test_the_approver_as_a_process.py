@@ -65,12 +65,10 @@ async def started(program: Program, cluster: Cluster, *more: str) -> AsyncIterat
 
 
 async def test_the_whole_life_of_an_approver(tmp_path: Path, cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with started(Program(tmp_path), cluster) as approver:
         await approver.told("Began to lead")
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         await approver.told('"msg":"Approved"')
         approved = json.loads(next(line for line in approver.lines if '"msg":"Approved"' in line))
         assert (approved["csr"], approved["node"], approved["source"]) == (
@@ -92,8 +90,7 @@ async def test_outside_a_pod_it_works_where_the_approver_is_and_says_with_what(
     kubevouch: Program, cluster: Cluster
 ) -> None:
     """The context's own namespace is another one."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with started(kubevouch, cluster) as approver:
         await approver.told('"msg":"Listed everything"')
         (text,) = [each for each in approver.lines if "Listed everything" in each]
@@ -140,13 +137,11 @@ async def test_it_approves_although_nobody_may_read_its_metrics(
     def no_published_trust(asked: Attributes) -> bool:
         return asked.name != NAME
 
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     cluster.server.authorize = no_published_trust
     async with started(kubevouch, cluster) as approver:
         await approver.told("Unable to get configmap")
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
 
 
 async def test_it_is_not_ready_before_it_has_seen_everything(cluster: Cluster) -> None:

@@ -10,8 +10,7 @@ import pytest
 from kubevouch.approve.decide.credentials import MOST_GONE, MOST_OF_A_NAME, MOST_WAITING
 from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
-from kubevouch.evidence.names import ClusterNames, networks_of
-from kubevouch.kube.access import LoopbackKubelets
+from kubevouch.evidence.names import networks_of
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     Condition,
@@ -31,12 +30,11 @@ from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.nodes import RecordedNode, written_record
 from kubevouch.policy.sources.stored import shard_of
+from tests.support.cluster_names import cluster_names
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-NAMES = ClusterNames(
-    {}, {}, {}, {}, networks_of("10.96.0.0/12"), (), ("cluster.local",), (), LoopbackKubelets()
-)
+NAMES = cluster_names(service_networks=networks_of("10.96.0.0/12"))
 
 
 def node(name: str, *addresses: str, uid: str = "", pods: str = "") -> Node:
@@ -223,6 +221,13 @@ def config_map(name: str, data: dict[str, str], version: str = "1") -> ConfigMap
     return ConfigMap(metadata=Metadata(name=name, resource_version=version), data=data)
 
 
+def begun() -> ClusterView:
+    """A view for which everything has been listed, and nothing was there."""
+    view = ClusterView()
+    view.begin()
+    return view
+
+
 UID = "uid-1"
 
 
@@ -275,8 +280,7 @@ def reason(
 
 @pytest.mark.parametrize("first", ["csr", "node"])
 def test_a_node_and_the_csr_with_which_it_joined_may_be_seen_in_either_order(first: str) -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     if first == "csr":
         assert not see(view, issued("aa", -5))
         assert live(view, "n1") == {"n1"}
@@ -317,8 +321,7 @@ def test_that_there_was_a_node_is_known_by_the_record_or_by_the_pin() -> None:
 
 
 def test_a_node_that_was_deleted_is_remembered_as_the_earlier_one() -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     live(view, "n1")
     see(view, issued("ff", 5))
     view.remove_node("n1")
@@ -335,27 +338,20 @@ def test_a_node_that_was_deleted_is_remembered_as_the_earlier_one() -> None:
 
 
 def test_a_pin_counts_as_soon_as_it_is_seen_and_only_for_its_node() -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     live(view, "n1")
     assert reason(view, "77") is HoldReason.NOT_ASKED
+    own_alone = [HoldReason.PASSES, HoldReason.UNKNOWN_CREDENTIAL]
     assert not pinned(view, "n1", "77", uid="uid-0")
     assert pinned(view, "n1", "77") == {"n1"}
-    assert (reason(view, "77"), reason(view, "78")) == (
-        HoldReason.PASSES,
-        HoldReason.UNKNOWN_CREDENTIAL,
-    )
+    assert [reason(view, each) for each in ("77", "78")] == own_alone
     # One that names none leaves the list as it was.
     assert not pinned(view, "n1")
-    assert (reason(view, "77"), reason(view, "78")) == (
-        HoldReason.PASSES,
-        HoldReason.UNKNOWN_CREDENTIAL,
-    )
+    assert [reason(view, each) for each in ("77", "78")] == own_alone
 
 
 def test_the_names_of_nodes_that_are_gone_are_bounded() -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     for number in range(MOST_GONE + 1):
         live(view, f"n{number}")
         view.remove_node(f"n{number}")
@@ -365,8 +361,7 @@ def test_the_names_of_nodes_that_are_gone_are_bounded() -> None:
 
 
 def test_names_without_a_node_are_bounded_and_a_node_of_one_that_was_dropped_is_held() -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     see(view, *(issued("aa", -5, name=f"n{number}") for number in range(MOST_WAITING + 2)))
     for name, passes in (("n0", False), ("never-seen", False), ("n2", True)):
         live(view, name)
@@ -382,8 +377,7 @@ def test_names_without_a_node_are_bounded_and_a_node_of_one_that_was_dropped_is_
 
 
 def test_of_one_name_a_few_csrs_are_kept_and_a_node_with_more_is_held() -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     see(view, *(issued(f"{number:02}", 5) for number in range(MOST_OF_A_NAME)), issued("aa", -5))
     live(view, "n1")
     assert reason(view, "aa") is HoldReason.UNKNOWN_CREDENTIAL
@@ -391,8 +385,7 @@ def test_of_one_name_a_few_csrs_are_kept_and_a_node_with_more_is_held() -> None:
 
 
 def test_whether_the_cluster_tells_credentials_is_seen_in_any_csr_and_in_the_records() -> None:
-    view = ClusterView()
-    view.begin()
+    view = begun()
     assert view.credentials is not None
     see(view, issued("aa", -5))
     assert not view.credentials.told

@@ -99,7 +99,7 @@ async def test_of_two_that_take_one_address_while_the_watch_is_silent_one_gets_i
     cluster.server.streams_lists = False
     watch.on("/api/v1/nodes", faults.silence(), where=lambda seen: "resourceVersion" in seen.query)
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         for name in ("n1", "n2"):
             cluster.server.store.change(NODE, ("", name), taking("192.0.2.9"))
         cluster.csr("csr-1", "n1", "192.0.2.9")

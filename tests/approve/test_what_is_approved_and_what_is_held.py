@@ -18,11 +18,9 @@ PASSED_OVER = (
 
 
 async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         await cluster.until(lambda: cluster.events("KubeletServingApproved"))
     (condition,) = cluster.conditions("csr-1")
     assert condition["reason"] == "KubevouchApprove"
@@ -49,19 +47,16 @@ async def test_csrs_that_waited_before_it_began_are_approved(cluster: Cluster) -
 
 
 async def test_the_node_is_read_live_for_each_approval(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster):
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
     calls = [(each.method, each.path) for each in cluster.server.requests]
     approval = ("PATCH", "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-1/approval")
     assert calls.index(("GET", "/api/v1/nodes/n1")) < calls.index(approval)
 
 
 async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster) as running:
         cluster.csr("csr-1", "n1", "192.0.2.9")
         await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
@@ -85,12 +80,9 @@ async def test_one_that_names_no_credential_is_held_where_others_name_theirs_by_
     cluster: Cluster,
 ) -> None:
     """As csr says it of the same CSR: one fact, one rule."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     async with approving(cluster):
-        cluster.csr("csr-1", "n1", credential="ab" * 32)
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1", credential="ab" * 32)
         cluster.csr("csr-2", "n2")
         await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
     for event in cluster.events("KubeletServingHeld"):
@@ -122,8 +114,7 @@ async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster:
     cluster.node("n1", "192.0.2.1")
     cluster.inventory(n1=["192.0.2.7"])
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await running.decided("csr-1")
+        await running.decides("csr-1", "n1")
         text = {
             "schemaVersion": "kubevouch.inventory/1",
             "nodes": {"n1": {"names": ["n1"], "addresses": ["192.0.2.1"]}},
@@ -137,12 +128,10 @@ async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster:
 
 
 async def test_a_configuration_that_cannot_be_read_approves_nothing(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     cluster.configure("sources: [everything]")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await running.decided("csr-1")
+        await running.decides("csr-1", "n1")
         assert "SourceUnreadable" in running.log
         assert running.metric("kubevouch_approver_source_problems") == 1
     assert not cluster.conditions("csr-1")
@@ -192,8 +181,7 @@ async def test_when_the_newer_csr_is_deleted_the_kubelets_next_one_counts(
         await running.decided("csr-2")
         cluster.server.store.delete(CSRS, "csr-2")
         await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
-        cluster.csr("csr-3", "n1")
-        await cluster.until(lambda: cluster.approved("csr-3"))
+        await cluster.approves("csr-3", "n1")
     assert not cluster.conditions("csr-1")
 
 
@@ -208,9 +196,7 @@ async def test_an_honest_csr_waits_for_one_csr_of_each_other_credential(
         return csr_of(found)
 
     monkeypatch.setattr("kubevouch.approve.decide.view.csr_of", count)
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     many = request("n1", [f"{number}.example.com" for number in range(250)], ["192.0.2.1"])
     for number in range(200):
         cluster.csr(f"flood-{number:03}", "n1", pem=many)
@@ -228,12 +214,10 @@ async def test_an_honest_csr_waits_for_one_csr_of_each_other_credential(
 
 async def test_what_others_approve_of_what_is_not_kept_is_reported_once(cluster: Cluster) -> None:
     """An older CSR of a credential: nobody looks at it until somebody approves it."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster) as running:
         cluster.csr("csr-1", "n1", "192.0.2.9")
-        cluster.csr("csr-2", "n1", "192.0.2.8")
-        await running.decided("csr-2")
+        await running.decides("csr-2", "n1", "192.0.2.8")
         approved = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
         for label in ("a", "b"):
             cluster.server.store.change(
@@ -246,26 +230,22 @@ async def test_what_others_approve_of_what_is_not_kept_is_reported_once(cluster:
                 },
             )
         await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
-        cluster.csr("csr-3", "n1")
-        await cluster.until(lambda: cluster.approved("csr-3"))
+        await cluster.approves("csr-3", "n1")
         series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
         assert running.metric(series) == 1
 
 
 async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:
     """Also for the process that comes next, which counts what was approved before it began."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster) as running:
         for number in range(6):
             cluster.csr(f"csr-{number}", "n1")
             await cluster.until(lambda n=number: cluster.approved(f"csr-{n}"))  # type: ignore[misc]
-        cluster.csr("csr-6", "n1")
-        await running.decided("csr-6")
+        await running.decides("csr-6", "n1")
         assert "OverBudget" in running.log
     async with approving(cluster, identity="two") as running:
-        cluster.csr("csr-7", "n1")
-        await running.decided("csr-7")
+        await running.decides("csr-7", "n1")
         assert "OverBudget" in running.log
     assert not cluster.conditions("csr-6")
     assert not cluster.conditions("csr-7")
@@ -273,14 +253,10 @@ async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:
 
 async def test_a_key_that_another_node_has_shown_is_held(cluster: Cluster) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", key=key)
-        await cluster.until(lambda: cluster.approved("csr-1"))
-        cluster.csr("csr-2", "n2", key=key)
-        await running.decided("csr-2")
+        await cluster.approves("csr-1", "n1", key=key)
+        await running.decides("csr-2", "n2", key=key)
         assert "KeyOfAnotherNode" in running.log
         await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
     for event in cluster.events("KubeletServingHeld"):
@@ -294,8 +270,7 @@ async def test_a_node_that_is_deleted_and_made_again_while_its_csr_waits_is_anot
     cluster.node("n1", "192.0.2.1")
     cluster.inventory(n1=["192.0.2.7"])
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await running.decided("csr-1")
+        await running.decides("csr-1", "n1")
         cluster.delete_node("n1")
         cluster.node("n1", "192.0.2.1")
         await cluster.until(lambda: "NodeReplaced" in running.log)
@@ -303,20 +278,16 @@ async def test_a_node_that_is_deleted_and_made_again_while_its_csr_waits_is_anot
 
 
 async def test_somebody_without_a_nodes_name_is_held_and_no_node_is_read(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", user="system:bootstrap:abcdef")
-        await running.decided("csr-1")
+        await running.decides("csr-1", "n1", user="system:bootstrap:abcdef")
         assert "NotANode" in running.log
     assert not cluster.conditions("csr-1")
     assert "/api/v1/nodes/n1" not in [each.path for each in cluster.server.requests]
 
 
 async def test_in_a_dry_run_nothing_is_written(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.list_nodes()
+    cluster.listed("n1", "n2")
     async with approving(cluster, dry_run=True) as running:
         cluster.csr("csr-1", "n1")
         cluster.csr("csr-2", "n2", "192.0.2.9")
@@ -340,8 +311,7 @@ async def test_a_pin_that_the_node_contradicts_holds_with_its_date_and_what_help
     }
     cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         assert "pinned on 2026-11-01 by alice" in cluster.conditions("csr-1")[0]["message"]
         cluster.server.store.change(
             NODE,
@@ -351,8 +321,7 @@ async def test_a_pin_that_the_node_contradicts_holds_with_its_date_and_what_help
                 "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.5"}]},
             },
         )
-        cluster.csr("csr-2", "n1", "192.0.2.5")
-        await running.decided("csr-2")
+        await running.decides("csr-2", "n1", "192.0.2.5")
         assert "changed since it was pinned on 2026-11-01 by alice" in running.log
         assert "kubevouch approver pin n1 --diff" in running.log
 
@@ -377,8 +346,7 @@ async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
 
     lie("192.0.2.1", "900")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         lie("192.0.2.77", "500")
         cluster.server.watches.expire()
         await cluster.until(lambda: watches_of_maps() == 2)
@@ -399,7 +367,6 @@ async def test_what_a_person_wrote_counts_without_any_label(cluster: Cluster) ->
     assert "labels" not in cluster.server.store.get(CONFIG_MAP, "kubevouch-inventory", SPACE)
     async with approving(cluster) as running:
         cluster.csr("csr-2", "n2")
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         await running.decided("csr-2")
     assert not cluster.conditions("csr-2")

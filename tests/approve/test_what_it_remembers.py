@@ -1,11 +1,14 @@
 """What the approver writes down of nodes: those a rule admitted, those that are gone, those that were made again."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 from kubevouch.policy.sources.stored import shard_of
 from tests.approve.client_csrs import BOOTSTRAP, client_csr
-from tests.approve.conftest import Cluster, HurriedClock, approving
+from tests.approve.conftest import Cluster, HurriedClock, Running, approving
 from tests.approve.recorded import is_gone, recorded
 from tests.support.scripted.reviews import Attributes
 
@@ -15,14 +18,23 @@ RULE = (
 )
 
 
+@contextlib.asynccontextmanager
+async def w1_admitted(cluster: Cluster, **how: Any) -> AsyncIterator[Running]:
+    """An approver that has admitted w1 by the rule."""
+    cluster.node("w1", "192.0.2.1")
+    cluster.configure(*RULE)
+    async with approving(cluster, **how) as running:
+        await cluster.approves("csr-1", "w1")
+        yield running
+
+
 async def test_a_new_node_is_admitted_by_the_rule_once_and_written_down_before_the_approval(
     cluster: Cluster,
 ) -> None:
     node = cluster.node("w1", "192.0.2.1")
     cluster.configure(*RULE)
     async with approving(cluster):
-        cluster.csr("csr-1", "w1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "w1")
         found = recorded(cluster)["w1"]
         assert found["admitted"]["addresses"] == ["192.0.2.1"]
         assert found["uid"] == node["metadata"]["uid"]
@@ -30,8 +42,7 @@ async def test_a_new_node_is_admitted_by_the_rule_once_and_written_down_before_t
         assert methods[-1] == ("PATCH", "approval")
         assert "configmaps" in next(p for m, p in cluster.writes() if m == "POST")
         # The next one is by the record, not by the rule.
-        cluster.csr("csr-2", "w1")
-        await cluster.until(lambda: cluster.approved("csr-2"))
+        await cluster.approves("csr-2", "w1")
     message = cluster.conditions("csr-2")[0]["message"]
     assert "admitted by the rule for new nodes (w*) on" in message
 
@@ -71,8 +82,7 @@ async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluste
     cluster.config_map(shard_of("kubevouch-recorded", "w1"), {"w1": newer})
     cluster.configure(*RULE)
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
-        cluster.csr("csr-1", "w1")
-        await running.decided("csr-1")
+        await running.decides("csr-1", "w1")
         assert "SourceUnreadable" in running.log
         client_csr(cluster, "thief-client", "w1", *BOOTSTRAP)
         await asyncio.sleep(1.0)  # four flushes
@@ -83,11 +93,7 @@ async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluste
 async def test_of_a_node_that_is_gone_only_that_it_was_there_is_remembered(
     cluster: Cluster,
 ) -> None:
-    cluster.node("w1", "192.0.2.1")
-    cluster.configure(*RULE)
-    async with approving(cluster):
-        cluster.csr("csr-1", "w1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+    async with w1_admitted(cluster):
         cluster.delete_node("w1")
         await cluster.until(lambda: is_gone(cluster, "w1"))
 
@@ -96,55 +102,38 @@ async def test_an_address_that_was_admitted_is_free_as_soon_as_its_record_is_gon
     cluster: Cluster,
 ) -> None:
     """The Node goes first, its record some seconds later: whoever waits for the address is looked at then, too."""
-    cluster.node("w1", "192.0.2.1")
-    cluster.configure(*RULE)
-    async with approving(cluster, clock=HurriedClock(5.0)) as running:
-        cluster.csr("csr-1", "w1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+    async with w1_admitted(cluster, clock=HurriedClock(5.0)) as running:
         cluster.node("w2", "192.0.2.1")
-        cluster.csr("csr-2", "w2")
-        await running.decided("csr-2")
+        await running.decides("csr-2", "w2")
         assert "ForeignAddress" in running.log
         cluster.delete_node("w1")
         await cluster.until(lambda: cluster.approved("csr-2"))
 
 
 async def test_what_went_while_nobody_watched_is_noticed_later(cluster: Cluster) -> None:
-    cluster.node("w1", "192.0.2.1")
-    cluster.configure(*RULE)
-    async with approving(cluster):
-        cluster.csr("csr-1", "w1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+    async with w1_admitted(cluster):
+        pass
     cluster.delete_node("w1")
     async with approving(cluster, identity="two"):
         await cluster.until(lambda: is_gone(cluster, "w1"))
 
 
 async def test_a_node_that_is_made_again_is_a_new_one_for_the_rule(cluster: Cluster) -> None:
-    cluster.node("w1", "192.0.2.1")
-    cluster.configure(*RULE)
-    async with approving(cluster):
-        cluster.csr("csr-1", "w1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+    async with w1_admitted(cluster):
         cluster.delete_node("w1")
         new = cluster.node("w1", "192.0.2.5")
-        cluster.csr("csr-2", "w1", "192.0.2.5")
-        await cluster.until(lambda: cluster.approved("csr-2"))
+        await cluster.approves("csr-2", "w1", "192.0.2.5")
         assert recorded(cluster)["w1"]["uid"] == new["metadata"]["uid"]
         assert recorded(cluster)["w1"]["admitted"]["addresses"] == ["192.0.2.5"]
 
 
 async def test_a_node_that_was_made_again_while_nobody_watched_is_held(cluster: Cluster) -> None:
     """What was recorded of the former one contradicts it: an operator looks."""
-    cluster.node("w1", "192.0.2.1")
-    cluster.configure(*RULE)
-    async with approving(cluster):
-        cluster.csr("csr-1", "w1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+    async with w1_admitted(cluster):
+        pass
     cluster.delete_node("w1")
     cluster.node("w1", "192.0.2.5")
     async with approving(cluster, identity="two") as running:
-        cluster.csr("csr-2", "w1", "192.0.2.5")
-        await running.decided("csr-2")
+        await running.decides("csr-2", "w1", "192.0.2.5")
         assert "PinOutdated" in running.log
     assert not cluster.conditions("csr-2")

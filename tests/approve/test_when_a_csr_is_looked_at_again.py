@@ -17,6 +17,7 @@ from kubevouch.policy.decide import Decision
 from kubevouch.policy.facts import RuleResult, cannot_tell, refuses
 from kubevouch.policy.reasons import HoldReason
 from tests.support.clocks import SteppedClock
+from tests.support.tasks import meanwhile
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 NOTHING = timedelta()
@@ -144,42 +145,38 @@ async def test_one_csr_is_looked_at_by_one_worker_at_a_time_and_again_if_somethi
 async def test_a_worker_knows_when_it_was_last_said_that_a_csr_is_due() -> None:
     clock = SteppedClock()
     queue = DecisionQueue[str](clock)
-    running = asyncio.create_task(queue.run())
-    await asyncio.sleep(0)
-    queue.put("a")
-    queue.put("late", 4)
-    await clock.wind(timedelta(seconds=1))
-    queue.put("a")
-    await clock.wind(timedelta(seconds=1))
-    assert await queue.get() == "a"
-    assert queue.said("a") == 1
-    queue.put("a")
-    await clock.wind(timedelta(seconds=1))
-    queue.done("a")
-    assert await queue.get() == "a"
-    assert queue.said("a") == 3
-    queue.put("late", 2)
-    await clock.wind(timedelta(seconds=3))
-    assert await queue.get() == "late"
-    assert queue.said("late") == 4, "the earlier of two times counts"
-    running.cancel()
-    await asyncio.wait([running])
+    async with meanwhile(queue.run()):
+        await asyncio.sleep(0)
+        queue.put("a")
+        queue.put("late", 4)
+        await clock.wind(timedelta(seconds=1))
+        queue.put("a")
+        await clock.wind(timedelta(seconds=1))
+        assert await queue.get() == "a"
+        assert queue.said("a") == 1
+        queue.put("a")
+        await clock.wind(timedelta(seconds=1))
+        queue.done("a")
+        assert await queue.get() == "a"
+        assert queue.said("a") == 3
+        queue.put("late", 2)
+        await clock.wind(timedelta(seconds=3))
+        assert await queue.get() == "late"
+        assert queue.said("late") == 4, "the earlier of two times counts"
 
 
 async def test_what_waits_comes_up_at_its_time_and_the_earlier_of_two_times_counts() -> None:
     clock = SteppedClock()
     queue = DecisionQueue[str](clock)
-    running = asyncio.create_task(queue.run())
-    await asyncio.sleep(0)
-    queue.put("a", 300)
-    queue.put("a", 10)
-    queue.put("a", 60)
-    await clock.wind(timedelta(seconds=9))
-    assert queue.depth == 0
-    await clock.wind(timedelta(seconds=2))
-    assert await queue.get() == "a"
-    queue.done("a")
-    await clock.wind(timedelta(seconds=600))
-    assert queue.depth == 0
-    running.cancel()
-    await asyncio.wait([running])
+    async with meanwhile(queue.run()):
+        await asyncio.sleep(0)
+        queue.put("a", 300)
+        queue.put("a", 10)
+        queue.put("a", 60)
+        await clock.wind(timedelta(seconds=9))
+        assert queue.depth == 0
+        await clock.wind(timedelta(seconds=2))
+        assert await queue.get() == "a"
+        queue.done("a")
+        await clock.wind(timedelta(seconds=600))
+        assert queue.depth == 0

@@ -8,7 +8,7 @@ import pytest
 
 from kubevouch.approve.decide.look import may_be_dialled
 from kubevouch.approve.decide.view import ClusterView
-from kubevouch.evidence.names import ClusterNames, networks_of
+from kubevouch.evidence.names import networks_of
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.kube.resources.certificates import CsrSpec
@@ -18,20 +18,13 @@ from kubevouch.policy.csr import CREDENTIAL_ID, ClientCsr, Csr, csr_of
 from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.system_clock import SystemClock
 from tests.approve.conftest import Cluster, approving
+from tests.support.cluster_names import cluster_names
+from tests.support.nodes import node
 from tests.support.requests import request
 from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ADDRESS, LOOPBACK = "192.0.2.1", "127.0.0.2"
-
-
-def node(name: str, *addresses: str, port: int = 10250) -> Node:
-    status = {
-        "addresses": [{"type": "InternalIP", "address": each} for each in addresses],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-    }
-    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": "2026-11-25T12:00:00Z"}
-    return msgspec.convert({"metadata": metadata, "status": status}, Node)
 
 
 def csr(name: str, of: str, *addresses: str, pem: bytes = b"") -> Csr:
@@ -50,9 +43,7 @@ def csr(name: str, of: str, *addresses: str, pem: bytes = b"") -> Csr:
 
 def seen(*nodes: Node, loopback: str = "") -> tuple[ClusterView, ReservedNames]:
     listed = LoopbackKubelets(frozenset({ip_address(loopback)}) if loopback else frozenset())
-    names = ClusterNames(
-        {}, {}, {}, {}, networks_of("10.96.0.0/12"), (), ("cluster.local",), (), listed
-    )
+    names = cluster_names(service_networks=networks_of("10.96.0.0/12"), loopback=listed)
     view = ClusterView()
     view.set_names(names)
     for each in nodes:
@@ -154,7 +145,6 @@ async def test_nodes_that_answer_nobody_keep_no_other_node_waiting(cluster: Clus
             for number in range(70):
                 cluster.csr(f"csr-{number}", f"n{number}")
             await cluster.until(lambda: kubelet.open >= 32)
-            cluster.csr("csr-pinned", "pinned")
-            await cluster.until(lambda: cluster.approved("csr-pinned"))
+            await cluster.approves("csr-pinned", "pinned")
             assert '"Held"' not in running.log
         assert kubelet.most_open == 32

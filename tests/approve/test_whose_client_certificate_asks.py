@@ -20,6 +20,7 @@ from tests.approve.conftest import (
     SPACE,
     Cluster,
     HurriedClock,
+    Running,
     StoppedClock,
     ago,
     approving,
@@ -32,15 +33,26 @@ from tests.support.scripted.kinds import CSRS
 CSR_PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 
+def listed_for_an_hour(cluster: Cluster) -> Any:
+    """The Node n1, which was made so long ago, and is in the inventory."""
+    node = cluster.node("n1", "192.0.2.1")
+    metadata = {**node["metadata"], "creationTimestamp": ago(3600)}
+    cluster.server.store.put(NODE, {**node, "metadata": metadata})
+    cluster.list_nodes()
+    return node
+
+
+async def borrowed(running: Running, **how: Any) -> str:
+    """A thief has a client certificate issued, asks with it, and the log speaks of it. Returns the certificate's SHA-256."""
+    stolen = client_csr(running.cluster, "thief-client", "n1", *BOOTSTRAP, **how)
+    await running.decides("csr-thief", "n1", credential=stolen)
+    return stolen
+
+
 async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_gets_nothing(
     cluster: Cluster,
 ) -> None:
-    node = cluster.node("n1", "192.0.2.1")
-    cluster.server.store.put(
-        NODE,
-        {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
-    )
-    cluster.list_nodes()
+    listed_for_an_hour(cluster)
     # If each signer had a watch of its own, that of client certificates could be behind: whoever is quick would come first.
     cluster.server.faults.on(
         "*certificatesigningrequests",
@@ -48,10 +60,8 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
         where=lambda r: "watch" in r.query and CLIENT in r.query.get("fieldSelector", ""),
     )
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
-        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
-        cluster.csr("csr-thief", "n1", credential=stolen)
-        await running.decided("csr-thief")
+        await running.logged("Listed everything")
+        stolen = await borrowed(running)
         assert "BorrowedIdentity" in running.log
         assert not cluster.conditions("csr-thief")
         # It is remembered by whoever comes next.
@@ -66,16 +76,10 @@ async def test_a_client_certificate_is_borrowed_however_long_the_request_for_it_
     cluster: Cluster,
 ) -> None:
     """The API server takes a request of a megabyte, and reads what we do not: the thief was one whom nobody had seen."""
-    node = cluster.node("n1", "192.0.2.1")
-    cluster.server.store.put(
-        NODE, {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}}
-    )
-    cluster.list_nodes()
+    listed_for_an_hour(cluster)
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
-        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP, before=b"-\n" * 500_000)
-        cluster.csr("csr-thief", "n1", credential=stolen)
-        await running.decided("csr-thief")
+        await running.logged("Listed everything")
+        await borrowed(running, before=b"-\n" * 500_000)
     assert "BorrowedIdentity" in running.log
     assert not cluster.conditions("csr-thief")
 
@@ -87,10 +91,8 @@ async def test_what_was_learned_a_moment_before_the_approver_ends_is_remembered(
     cluster.node("n1", "192.0.2.1")
     await asyncio.sleep(1.1)  # the API server writes whole seconds
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
-        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
-        cluster.csr("csr-thief", "n1", credential=stolen)
-        await running.decided("csr-thief")
+        await running.logged("Listed everything")
+        stolen = await borrowed(running)
     assert recorded(cluster)["n1"]["credentials"]["borrowed"] == [stolen]
 
 
@@ -105,9 +107,7 @@ async def test_what_was_being_written_when_the_approver_was_asked_to_end_is_reme
         await cluster.until(lambda: "n1" in recorded(cluster))
         cluster.server.faults.on(shard, faults.silence(), times=1)
         before = cluster.writes().count(("PATCH", shard))
-        stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
-        cluster.csr("csr-thief", "n1", credential=stolen)
-        await running.decided("csr-thief")
+        stolen = await borrowed(running)
         await cluster.until(lambda: cluster.writes().count(("PATCH", shard)) > before)
         assert "borrowed" not in recorded(cluster)["n1"]["credentials"]
     assert recorded(cluster)["n1"]["credentials"]["borrowed"] == [stolen]
@@ -117,28 +117,23 @@ async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_anothe
     cluster: Cluster,
 ) -> None:
     """The Node is deleted and the approver restarted; an hour later the CSR that shows the borrowing is gone, too."""
-    node = cluster.node("n1", "192.0.2.1")
-    cluster.server.store.put(
-        NODE, {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}}
-    )
-    cluster.list_nodes()
+    node = listed_for_an_hour(cluster)
 
     def whose() -> list[str]:
         return [each.get("uid", "") for each in recorded(cluster).values()]
 
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
         await cluster.until(lambda: whose() == [node["metadata"]["uid"]])
         cluster.delete_node("n1")
         await cluster.until(lambda: whose() == [""])
     cluster.server.store.delete(CSRS, "thief-client")
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         await asyncio.sleep(1.0)  # four flushes
         cluster.node("n1", "192.0.2.1")
-        cluster.csr("csr-thief", "n1", credential=stolen)
-        await running.decided("csr-thief")
+        await running.decides("csr-thief", "n1", credential=stolen)
         assert "BorrowedIdentity" in running.log
     assert not cluster.conditions("csr-thief")
 
@@ -147,8 +142,7 @@ async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_unt
     cluster: Cluster,
 ) -> None:
     """By the inventory. A reinstalled machine looks the same: one command says that it is the node's own."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
         await cluster.until(lambda: "n1" in recorded(cluster))
         cluster.delete_node("n1")
@@ -156,10 +150,9 @@ async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_unt
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
     cluster.server.store.delete(CSRS, "thief-client")
     async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         again = cluster.node("n1", "192.0.2.1")
-        cluster.csr("csr-thief", "n1", credential=stolen)
-        await running.decided("csr-thief")
+        await running.decides("csr-thief", "n1", credential=stolen)
         assert "EarlierNode" in running.log
         await cluster.until(lambda: cluster.events("KubeletServingHeld"))
         note = cluster.events("KubeletServingHeld")[0]["note"]
@@ -198,12 +191,7 @@ async def test_while_a_list_is_read_nothing_is_looked_at(
 ) -> None:
     """A list goes by names: a thief calls his serving CSR a..., and the one that shows what he borrowed comes last."""
     cluster.server.streams_lists = streams
-    node = cluster.node("n1", "192.0.2.1")
-    cluster.server.store.put(
-        NODE,
-        {**node, "metadata": {**node["metadata"], "creationTimestamp": ago(3600)}},
-    )
-    cluster.list_nodes()
+    listed_for_an_hour(cluster)
     last, reached = asyncio.Event(), asyncio.Event()
 
     async def late() -> None:
@@ -248,7 +236,7 @@ async def test_while_a_list_is_read_nothing_is_looked_at(
 
 async def test_client_and_serving_csrs_come_by_one_watch_in_their_order(cluster: Cluster) -> None:
     async with approving(cluster) as running:
-        await cluster.until(lambda: "Listed everything" in running.log)
+        await running.logged("Listed everything")
         await cluster.until(
             lambda: (
                 sum(
@@ -283,11 +271,9 @@ async def test_a_node_that_joined_and_asked_with_its_own_certificate_is_approved
 ) -> None:
     own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
     await asyncio.sleep(1.1)  # the API server writes whole seconds
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     async with approving(cluster):
-        cluster.csr("csr-1", "n1", credential=own)
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1", credential=own)
 
 
 async def test_what_was_borrowed_while_no_approver_ran_gets_nothing_though_nobody_saw_it(
@@ -300,8 +286,7 @@ async def test_what_was_borrowed_while_no_approver_ran_gets_nothing_though_nobod
     pin = {"v": 1, "uid": node["metadata"]["uid"], "names": ["n1"], "addresses": ["192.0.2.1"]}
     cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
     async with approving(cluster):
-        cluster.csr("csr-own", "n1", credential=own)
-        await cluster.until(lambda: cluster.approved("csr-own"))
+        await cluster.approves("csr-own", "n1", credential=own)
     stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
     for name in ("join", "thief-client"):
         cluster.server.store.delete(CSRS, name)
@@ -329,8 +314,7 @@ async def test_a_gap_is_told_where_what_came_and_went_is_not_shown_and_nowhere_e
     cluster: Cluster, is_listed: bool
 ) -> None:
     """A watch that goes on where it was shows everything, however long ago it broke last."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.list_nodes()
+    cluster.listed("n1")
     clock = StoppedClock()
     async with approving(cluster, clock=clock, elects=False) as running:
         await running.logged("Listed everything")
@@ -350,7 +334,6 @@ async def test_a_gap_is_told_where_what_came_and_went_is_not_shown_and_nowhere_e
                 cluster.server.watches.bookmark()
                 await asyncio.sleep(0.02)
                 clock.stop(60)
-        cluster.csr("csr-1", "n1")
-        await cluster.until(lambda: cluster.approved("csr-1"))
+        await cluster.approves("csr-1", "n1")
         gap = running.metric("kubevouch_approver_last_gap_timestamp_seconds")
     assert (gap > 0) is is_listed

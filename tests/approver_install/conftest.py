@@ -1,6 +1,7 @@
 """A lab's API server without controllers, four Nodes in it, and the program that is led to it."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from kubevouch_lab.apiserver.journal import StoreJournal
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NODES, SERVICES
+from kubevouch_lab.apiserver.request import Authorizer
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.in_process import InProcess
 from tests.cli.program import Program
@@ -31,11 +33,6 @@ def node(name: str, address: str, *, control_plane: bool = False, machine_id: st
     return {"metadata": {"name": name, "labels": labels}, "status": status}
 
 
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
-
-
 @pytest.fixture
 def kubevouch(tmp_path: Path) -> Program:
     return InProcess(tmp_path)
@@ -53,6 +50,17 @@ def fill(lab: Bench) -> None:
     lab.local.create(CONFIG_MAPS, cluster, "kube-system")
     service = {"ports": [{"port": 443}], "clusterIP": "10.96.0.1"}
     lab.local.create(SERVICES, {"metadata": {"name": "kubernetes"}, "spec": service}, "default")
+
+
+@contextlib.asynccontextmanager
+async def another_bench(
+    kubevouch: Program, authority: Authority, authorize: Authorizer
+) -> AsyncIterator[Bench]:
+    """As `lab`, with an authorizer of the test's own, to which kubevouch is led."""
+    async with bench(kubevouch.home, authority, authorize=authorize) as running:
+        fill(running)
+        kubevouch.environment["KUBECONFIG"] = str(kubevouch.home / "admin")
+        yield running
 
 
 @pytest.fixture(scope="session")

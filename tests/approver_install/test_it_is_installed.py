@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +16,8 @@ from kubevouch_lab.apiserver.kinds import (
     SERVICES,
 )
 from kubevouch_lab.apiserver.request import RequestInfo
-from lab.tests.apiserver.bench import Bench, bench
-from tests.approver_install.conftest import HELD, IMAGE, fill, node
+from lab.tests.apiserver.bench import Bench
+from tests.approver_install.conftest import HELD, IMAGE, another_bench, node
 from tests.approver_install.installation import (
     ADMISSION,
     BINDINGS,
@@ -104,15 +103,12 @@ async def test_another_approver_is_named(lab: Bench, kubevouch: Program) -> None
 
 
 async def test_whether_others_approve_may_not_be_known(
-    tmp_path: Path, authority: Authority, kubevouch: Program
+    authority: Authority, kubevouch: Program
 ) -> None:
-    async with bench(
-        tmp_path,
-        authority,
-        authorize=lambda info: (info.resource != "clusterroles" or info.verb != "list", ""),
-    ) as lab:
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
-        fill(lab)
+    def no_list(info: RequestInfo) -> tuple[bool, str]:
+        return info.resource != "clusterroles" or info.verb != "list", ""
+
+    async with another_bench(kubevouch, authority, no_list):
         ran = await run(kubevouch, *HELD, "--dry-run", code=0)
     assert "Whether others approve is not known" in " ".join(ran.err.split())
 
@@ -187,7 +183,7 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
 
 
 async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
-    tmp_path: Path, authority: Authority, kubevouch: Program
+    authority: Authority, kubevouch: Program
 ) -> None:
     """Another install is quicker: it comes when this one reads the Nodes for the table, behind the diff."""
     looks = list[str]()
@@ -201,9 +197,7 @@ async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
                 lab.local.create(CONFIG_MAPS, theirs, SPACE)
         return True, ""
 
-    async with bench(tmp_path, authority, authorize=another_comes) as lab:
-        fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
+    async with another_bench(kubevouch, authority, another_comes) as lab:
         ran = await run(kubevouch, *HELD, code=4)
         assert "has changed since it was shown; nothing was changed" in ran.err
         assert "UNDO" not in ran.out
@@ -320,7 +314,7 @@ async def test_a_policy_that_says_in_another_way_who_may_decide_is_refused(
 
 @pytest.mark.parametrize("words", [("remove", "--yes"), UPGRADE[1:]])
 async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
-    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...]
+    authority: Authority, kubevouch: Program, words: tuple[str, ...]
 ) -> None:
     """A removal would leave one that refuses everybody, and an upgrade would open what is closed."""
     readable = True
@@ -329,9 +323,7 @@ async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_the
         is_binding = info.resource == "validatingadmissionpolicybindings"
         return readable or not is_binding or info.verb != "get", ""
 
-    async with bench(tmp_path, authority, authorize=allowed) as lab:
-        fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
+    async with another_bench(kubevouch, authority, allowed) as lab:
         await run(kubevouch, *HELD, "--enforce", code=4)
         before, readable = everything(lab), False
         ran = await run(kubevouch, "approver", *words, code=3)
@@ -340,7 +332,7 @@ async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_the
 
 
 async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
-    tmp_path: Path, authority: Authority, kubevouch: Program
+    authority: Authority, kubevouch: Program
 ) -> None:
     """Each of these is cut off some writes later; UNDO stands before the first write."""
     left = 0
@@ -365,9 +357,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
         await kubevouch(*words)
         assert pinned_nodes(lab) == pins
 
-    async with bench(tmp_path, authority, authorize=so_many) as lab:
-        fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
+    async with another_bench(kubevouch, authority, so_many) as lab:
         before = everything(lab)
         await again_and_again(HELD, {"cp-1", "worker-1", "worker-2"})
         wanted = {name_of(each) for each in objects("*.yaml", "admission/*.yaml")}
@@ -384,7 +374,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
     ids=["looking", "trying", "remove"],
 )
 async def test_who_interrupts_it_before_anything_is_written_is_told_that_nothing_was_changed(
-    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...], at: str
+    authority: Authority, kubevouch: Program, words: tuple[str, ...], at: str
 ) -> None:
     running, sent = list[Process](), list[str]()
 
@@ -395,9 +385,7 @@ async def test_who_interrupts_it_before_anything_is_written_is_told_that_nothing
             running[0].send_signal(signal.SIGINT)
         return True, ""
 
-    async with bench(tmp_path, authority, authorize=looking) as lab:
-        fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
+    async with another_bench(kubevouch, authority, looking) as lab:
         await run(kubevouch, *HELD, code=4)
         before = everything(lab)
         running.append(await kubevouch.started(*words))

@@ -1,13 +1,11 @@
 """`approver remove` against the lab's API server: what goes, what stays, how it is undone."""
 
-from pathlib import Path
-
 import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES
 from kubevouch_lab.apiserver.request import RequestInfo
-from lab.tests.apiserver.bench import Bench, bench
-from tests.approver_install.conftest import HELD, IMAGE, fill
+from lab.tests.apiserver.bench import Bench
+from tests.approver_install.conftest import HELD, IMAGE, another_bench
 from tests.approver_install.installation import (
     NAME,
     POLICIES,
@@ -70,7 +68,7 @@ async def test_it_keeps_what_is_known_of_nodes_and_is_undone_by_the_command_that
 
 
 async def test_what_another_removal_has_just_deleted_is_gone(
-    tmp_path: Path, authority: Authority, kubevouch: Program
+    authority: Authority, kubevouch: Program
 ) -> None:
     quicker = list[str]()
 
@@ -82,9 +80,7 @@ async def test_what_another_removal_has_just_deleted_is_gone(
             )
         return True, ""
 
-    async with bench(tmp_path, authority, authorize=another_one) as lab:
-        fill(lab)
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
+    async with another_bench(kubevouch, authority, another_one) as lab:
         await run(kubevouch, *HELD, code=4)
         ran = await run(kubevouch, "approver", "remove", "--pins", "--yes", code=0)
         assert {"configmaps", "deployments", "roles"} <= {*quicker}

@@ -13,8 +13,8 @@ from kubevouch.policy.sources.nodes import PINS
 from kubevouch.policy.sources.stored import LARGEST_ENTRY, shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo
-from lab.tests.apiserver.bench import Bench, bench
-from tests.approver_install.conftest import fill
+from lab.tests.apiserver.bench import Bench
+from tests.approver_install.conftest import another_bench
 from tests.approver_install.installation import SPACE, run
 from tests.cli.program import Program, Ran
 from tests.support.authority import Authority
@@ -186,7 +186,7 @@ async def test_a_file_that_it_would_not_have_written_is_refused(
 
 @pytest.mark.parametrize("removes", [True, False])
 async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on(
-    tmp_path: Path, authority: Authority, kubevouch: Program, removes: bool
+    authority: Authority, kubevouch: Program, removes: bool
 ) -> None:
     first, second = sorted(("cp-1", "worker-1"), key=lambda each: shard_of(PINS, each))
     locked = ""
@@ -194,10 +194,8 @@ async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on
     def not_that_one(info: RequestInfo) -> tuple[bool, str]:
         return not (info.verb == "patch" and info.name == locked), ""
 
-    async with bench(tmp_path, authority, authorize=not_that_one) as lab:
-        fill(lab)
+    async with another_bench(kubevouch, authority, not_that_one) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *PIN, code=0)
         for number, each in enumerate((first, second)):
             moved(lab, each, f"192.168.88.{98 + number}")
@@ -216,7 +214,7 @@ async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on
 
 @pytest.mark.parametrize("words", [("--allow", "worker-1=192.168.88.20"), ("--remove",)])
 async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
-    tmp_path: Path, authority: Authority, kubevouch: Program, words: tuple[str, ...]
+    authority: Authority, kubevouch: Program, words: tuple[str, ...]
 ) -> None:
     theirs = '{"v":1,"names":["worker-1"],"addresses":["192.168.88.77"]}'
     looks: list[str] = []
@@ -228,10 +226,8 @@ async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
                 lay(lab, OWN, theirs)
         return True, ""
 
-    async with bench(tmp_path, authority, authorize=another_pins) as lab:
-        fill(lab)
+    async with another_bench(kubevouch, authority, another_pins) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *PIN, "worker-1", code=0)
         # Pins, and but for a removal the configuration; and pins again, right before the first write.
         looks += ["pins", "again"] if words == ("--remove",) else ["pins", "more", "again"]
@@ -242,7 +238,7 @@ async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
 
 
 async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it(
-    tmp_path: Path, authority: Authority, kubevouch: Program
+    authority: Authority, kubevouch: Program
 ) -> None:
     def one_is_quicker(info: RequestInfo) -> tuple[bool, str]:
         if (info.verb, info.resource) == ("create", "configmaps"):
@@ -250,9 +246,7 @@ async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it
             lab.local.create(CONFIG_MAPS, pins, SPACE)
         return True, ""
 
-    async with bench(tmp_path, authority, authorize=one_is_quicker) as lab:
-        fill(lab)
+    async with another_bench(kubevouch, authority, one_is_quicker) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
         await run(kubevouch, *PIN, "worker-1", code=0)
         assert lab.local.get(CONFIG_MAPS, OWN, SPACE)["data"].keys() == {"other", "worker-1"}

@@ -3,7 +3,6 @@
 import json
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, CSRS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo
-from lab.tests.apiserver.bench import Bench, bench
+from lab.tests.apiserver.bench import Bench
 from tests.approve.test_a_clock_that_is_wrong import WrongClock
-from tests.approver_install.conftest import fill, node
+from tests.approver_install.conftest import another_bench, node
 from tests.cli.program import Program
 from tests.support.authority import Authority
 from tests.support.requests import request
@@ -169,28 +168,28 @@ async def test_a_pin_in_a_configmap_without_labels_is_shown_as_the_approver_coun
     assert "the pin of worker-1 has it" in " ".join(alone.out.split())
 
 
+def csr(lab: Bench, name: str, made_with: str = "", *, chain: bytes = b"") -> None:
+    """A serving CSR of worker-1; with `chain`, one by which a bootstrap token got that client certificate."""
+    signer = "kube-apiserver-client-kubelet" if chain else "kubelet-serving"
+    spec = {
+        "request": b64encode(request("worker-1", ["worker-1"])).decode(),
+        "signerName": f"kubernetes.io/{signer}",
+        "usages": ["digital signature", "server auth"],
+        "username": "system:bootstrap:abcdef" if chain else "system:node:worker-1",
+        "groups": ["system:nodes"],
+        "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={made_with}"]},
+    }
+    kind = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest"}
+    named = {"name": name, "uid": name, "creationTimestamp": "2026-11-24T12:00:00Z"}
+    status = {"certificate": b64encode(chain).decode()} if chain else {}
+    lab.store.create(CSRS, {**kind, "metadata": named, "spec": spec, "status": status})
+
+
 async def test_a_client_certificate_is_taken_from_the_csr_that_it_made(
     lab: Bench, kubevouch: Program
 ) -> None:
     digest = "ab" * 32
-    key = "authentication.kubernetes.io/credential-id"
-    spec = {
-        "request": "",
-        "signerName": "kubernetes.io/kubelet-serving",
-        "usages": ["digital signature", "server auth"],
-        "username": "system:node:worker-1",
-        "groups": ["system:nodes"],
-        "extra": {key: [f"X509SHA256={digest.upper()}"]},
-    }
-    lab.store.create(
-        CSRS,
-        {
-            "apiVersion": "certificates.k8s.io/v1",
-            "kind": "CertificateSigningRequest",
-            "metadata": {"name": "csr-1", "uid": "u", "creationTimestamp": "2026-11-24T12:00:00Z"},
-            "spec": spec,
-        },
-    )
+    csr(lab, "csr-1", digest.upper())
     ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1")
     assert ran.code == 0, ran
     assert stored(lab)["worker-1"].client_certificates == (digest,)
@@ -207,22 +206,8 @@ async def test_whose_client_certificate_it_is_stands_before_the_question(
 ) -> None:
     chain = authority.client("system:node:worker-1", "system:nodes").chain
     digest = x509.load_pem_x509_certificate(chain).fingerprint(hashes.SHA256()).hex()
-    meta = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest"}
-    for name, signer, user, extra in (
-        ("csr-client", "kube-apiserver-client-kubelet", "system:bootstrap:abcdef", ""),
-        ("csr-serving", "kubelet-serving", "system:node:worker-1", digest),
-    ):
-        spec = {
-            "request": b64encode(request("worker-1", ["worker-1"])).decode(),
-            "signerName": f"kubernetes.io/{signer}",
-            "usages": ["digital signature"],
-            "username": user,
-            "groups": ["system:nodes"],
-            "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={extra}"]},
-        }
-        named = {"name": name, "uid": name, "creationTimestamp": "2026-11-24T12:00:00Z"}
-        status = {} if extra else {"certificate": b64encode(chain).decode()}
-        lab.store.create(CSRS, {**meta, "metadata": named, "spec": spec, "status": status})
+    csr(lab, "csr-client", chain=chain)
+    csr(lab, "csr-serving", digest)
     ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-serving")
     assert ran.code == 0, ran
     text = " ".join(ran.out.split())
@@ -232,24 +217,14 @@ async def test_whose_client_certificate_it_is_stands_before_the_question(
 
 
 async def test_a_client_certificate_is_pinned_also_by_one_who_may_not_list_csrs(
-    tmp_path: Path, authority: Authority, kubevouch: Program
+    authority: Authority, kubevouch: Program
 ) -> None:
     def no_list(info: RequestInfo) -> tuple[bool, str]:
         return (info.verb, info.resource) != ("list", "certificatesigningrequests"), ""
 
-    async with bench(tmp_path, authority, authorize=no_list) as lab:
-        fill(lab)
+    async with another_bench(kubevouch, authority, no_list) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        kubevouch.environment["KUBECONFIG"] = str(tmp_path / "admin")
-        spec = {
-            "request": "",
-            "signerName": "kubernetes.io/kubelet-serving",
-            "usages": ["server auth"],
-            "username": "system:node:worker-1",
-            "extra": {"authentication.kubernetes.io/credential-id": [f"X509SHA256={'ab' * 32}"]},
-        }
-        kind = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest"}
-        lab.store.create(CSRS, {**kind, "metadata": {"name": "csr-1", "uid": "u"}, "spec": spec})
+        csr(lab, "csr-1", "ab" * 32)
         ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1")
         assert ran.code == 0, ran
         assert "who got it, and when, is not known" in " ".join(ran.out.split())

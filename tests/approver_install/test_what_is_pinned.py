@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.policy.pin_proposals import Proposal, Seen, proposals
 from kubevouch.policy.sources.nodes import PinnedNode
 from kubevouch.policy.sources.stored import Unreadable
 from tests.approver_install.conftest import node
+from tests.support.cluster_names import cluster_names
 
 AT = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
 NOTHING_SAID: dict[str, tuple[str, ...]] = {}
@@ -30,24 +30,9 @@ def live(name: str, *addresses: str, uid: str = "", machine_id: str = "", **more
     return msgspec.convert(made, Node)
 
 
-def names(**more: Any) -> ClusterNames:
-    nothing: dict[str, Any] = {
-        "own_endpoints": {},
-        "virtual": {},
-        "external": {},
-        "services": {},
-        "service_networks": (),
-        "pod_networks": (),
-        "domains": ("cluster.local",),
-        "doubts": (),
-        "loopback": LoopbackKubelets(),
-    }
-    return ClusterNames(**(nothing | more))
-
-
 def proposed(*nodes: Node, cluster: ClusterNames | None = None, **more: Any) -> dict[str, Proposal]:
     settings: dict[str, Any] = {"pins": {}, "said": NOTHING_SAID, "certificates": {}}
-    seen = Seen(nodes, cluster or names(), **(settings | more))
+    seen = Seen(nodes, cluster or cluster_names(), **(settings | more))
     found = proposals(seen, [each.name for each in nodes], at=AT, by="alice")
     return {each.pin.node: each for each in found}
 
@@ -105,7 +90,9 @@ def test_another_nodes_name_is_never_pinned() -> None:
 
 
 def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_once() -> None:
-    cluster = names(services={"corp.lan": "Service lan/corp", "w-1.shop": "Service shop/w-1"})
+    cluster = cluster_names(
+        services={"corp.lan": "Service lan/corp", "w-1.shop": "Service shop/w-1"}
+    )
     node = live("w-1", "192.168.88.112", "w-1", "w-1.corp.lan", "corp.lan")
     found = proposed(node, cluster=cluster)["w-1"]
     assert found.pin.names == ("w-1",)
@@ -120,7 +107,7 @@ def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_on
 def test_whoever_makes_a_service_takes_no_name_out_of_a_pin_that_is_written_again() -> None:
     node = live("w-1", "192.168.88.112", "w-1.corp.lan")
     before = proposed(node)["w-1"].pin
-    cluster = names(services={"corp.lan": "Service lan/corp"})
+    cluster = cluster_names(services={"corp.lan": "Service lan/corp"})
     assert proposed(node, cluster=cluster, pins={"w-1": before})["w-1"].pin == before
     another = live("w-1", "192.168.88.112", "w-1.corp.lan", uid="another")
     found = proposed(another, cluster=cluster, pins={"w-1": before})["w-1"]
@@ -128,7 +115,7 @@ def test_whoever_makes_a_service_takes_no_name_out_of_a_pin_that_is_written_agai
 
 
 def test_what_belongs_to_the_cluster_is_left_out() -> None:
-    cluster = names(
+    cluster = cluster_names(
         virtual={"192.168.88.100": "the control plane's endpoint", "api.example.com": "the same"},
         services={"vault.default": "Service default/vault"},
     )
@@ -139,7 +126,7 @@ def test_what_belongs_to_the_cluster_is_left_out() -> None:
 
 
 def test_an_api_servers_address_is_pinned_to_its_control_plane_only() -> None:
-    cluster = names(own_endpoints={"192.168.88.111": "an API server"})
+    cluster = cluster_names(own_endpoints={"192.168.88.111": "an API server"})
     plane = live("cp-1", "cp-1", "192.168.88.111", control_plane=True)
     worker = live("w-1", "w-1", "192.168.88.111")
     assert proposed(plane, cluster=cluster)["cp-1"].pin.addresses == ("192.168.88.111",)

@@ -67,17 +67,21 @@ class Machine:
         (shown / "cgroup").write_text(cgroup)
         return kubelet
 
+    def tool(self, name: str, script: str) -> None:
+        """A program that is found before the machine's own."""
+        program = self.folder / "bin" / name
+        program.write_text(f"#!/bin/sh\n{script}")
+        program.chmod(0o755)
+
     def service_manager_says(self, *, main_pid: int, active: str = "active") -> None:
         """What systemctl shows of kubelet.service."""
-        systemctl = self.folder / "bin" / "systemctl"
-        systemctl.write_text(
-            "#!/bin/sh\n"
+        self.tool(
+            "systemctl",
             f'case "$*" in *MainPID*) echo MainPID={main_pid} ;; *ActiveState*) echo ActiveState={active} ;;\n'
             "*NRestarts*) echo NRestarts=3 ;; *Monotonic*) echo ExecMainStartTimestampMonotonic=1000000 ;;\n"
             f'*) while IFS= read -r line; do case $line in "${{3#--property=}}="*) printf "%s\\n" "$line" ;; esac; done '
-            f"<{self.folder}/shown ;; esac\n"
+            f"<{self.folder}/shown ;; esac\n",
         )
-        systemctl.chmod(0o755)
 
     def runs_as_kubeadm_starts_it(self, *more: str) -> None:
         self.runs(
@@ -132,12 +136,9 @@ def shown(survey: NodeSurvey) -> bytes:
 
 
 async def test_what_is_there_is_told(machine: Machine) -> None:
-    (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)
-    (machine.root / ".kubevouch" / "abc1" / "committed").touch()
-    (machine.root / ".kubevouch" / "abc2").mkdir()
-    (machine.root / ".kubevouch" / "abc3").mkdir()
-    (machine.root / ".kubevouch" / "abc3" / "fires").write_text("1795629115")
     for run, files in (
+        ("abc1", ("committed",)),
+        ("abc2", ()),
         ("abc3", ("undo.sh", "restarted")),
         ("abc4", ("undo.sh", "undone")),
         ("abc5", ("undone",)),
@@ -147,9 +148,10 @@ async def test_what_is_there_is_told(machine: Machine) -> None:
         ("ABCD", ("undo.sh", "armed")),
         ("abc", ("undo.sh", "armed")),
     ):
-        (machine.root / ".kubevouch" / run).mkdir(exist_ok=True)
+        (machine.root / ".kubevouch" / run).mkdir(parents=True)
         for name in files:
             (machine.root / ".kubevouch" / run / name).touch()
+    (machine.root / ".kubevouch" / "abc3" / "fires").write_text("1795629115")
     machine.runs_as_kubeadm_starts_it()
     seen = await machine.survey()
     assert seen.machine_id.decode().strip() == Path("/etc/machine-id").read_text().strip()
@@ -310,12 +312,8 @@ async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
 
 
 async def test_without_a_kubelet_the_answer_says_so(machine: Machine) -> None:
-    systemctl = machine.folder / "bin" / "systemctl"
-    systemctl.write_text("#!/bin/sh\nexit 1\n")
-    systemctl.chmod(0o755)
-    pidof = machine.folder / "bin" / "pidof"
-    pidof.write_text("#!/bin/sh\nexit 1\n")
-    pidof.chmod(0o755)
+    machine.tool("systemctl", "exit 1\n")
+    machine.tool("pidof", "exit 1\n")
     seen = await machine.survey()
     assert (seen.unit.active, seen.unit.pid, seen.words) == (b"", 0, ())
 
@@ -423,9 +421,7 @@ async def test_a_pods_process_named_kubelet_is_not_the_kubelet(
     pods = "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-0123.scope\n"
     impostor = machine.starts(f"--config={secret}", f"--root-dir={empty_dir}", cgroup=pods)
     machine.service_manager_says(main_pid=0, active=active)
-    pidof = machine.folder / "bin" / "pidof"
-    pidof.write_text(f"#!/bin/sh\necho {impostor.pid}\n")
-    pidof.chmod(0o755)
+    machine.tool("pidof", f"echo {impostor.pid}\n")
     seen = await machine.survey()
     assert SECRET.encode() not in shown(seen)
     assert (seen.words, seen.config, seen.root, seen.runs, seen.unit.pid) == ((), (), (), (), 0)
@@ -436,9 +432,7 @@ async def test_a_machine_without_systemd_has_no_kubelet_that_could_be_told(
     machine: Machine,
 ) -> None:
     machine.starts(f"--config={machine.root}/config.yaml", cgroup="0::/\n")
-    systemctl = machine.folder / "bin" / "systemctl"
-    systemctl.write_text("#!/bin/sh\nexit 1\n")
-    systemctl.chmod(0o755)
+    machine.tool("systemctl", "exit 1\n")
     seen = await machine.survey()
     assert (seen.words, seen.unit.active) == ((), b"")
     assert b"no systemd" in seen.no_kubelet

@@ -59,6 +59,19 @@ async def seen(
         yield stage, look
 
 
+@contextlib.asynccontextmanager
+async def seen_beside(
+    context: ssl.SSLContext, host: str = "127.0.0.1"
+) -> AsyncIterator[tuple[Stage, Look, kubelet.ScriptedKubelet]]:
+    """As `seen`, and a port of this machine with this certificate."""
+    serves = kubelet.Serve(context)
+    async with (
+        kubelet.ScriptedKubelet(serves, WoundClock(MOMENT), host=host) as port,
+        seen() as (stage, look),
+    ):
+        yield stage, look, port
+
+
 def put(stage: Stage, kind: str, name: str, namespace: str = "", **rest: Any) -> None:
     metadata = {"name": name, "uid": f"uid-{name}", **rest.pop("metadata", {})}
     if namespace:
@@ -142,12 +155,8 @@ async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said_and_is_no_fai
 async def test_of_etcd_whose_authority_nobody_tells_only_the_address_is_verified(
     covered: str, reason: VerifyReason | None
 ) -> None:
-    clock = WoundClock(MOMENT)
     context = server_context(Authority("etcd").serving(covered))
-    async with (
-        kubelet.ScriptedKubelet(kubelet.Serve(context), clock, host="127.0.0.2") as port,
-        seen() as (stage, look),
-    ):
+    async with seen_beside(context, "127.0.0.2") as (stage, look, port):
         url = f"https://127.0.0.2:{port.port}"
         put(
             stage,
@@ -230,10 +239,7 @@ async def test_an_aggregated_api_is_verified_by_its_bundle_and_its_services_name
     names: tuple[str, ...], bundle: Authority, reason: VerifyReason
 ) -> None:
     context = server_context(OWN.serving(*names))
-    async with (
-        seen() as (stage, look),
-        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
-    ):
+    async with seen_beside(context) as (stage, look, port):
         _metrics_service(stage, port.port, bundle=bundle.pem)
         found = await look()
         assert port.sent == b""
@@ -248,10 +254,7 @@ async def test_an_aggregated_api_is_verified_by_its_bundle_and_its_services_name
 async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() -> None:
     """It may serve the certificate that was replaced with it."""
     context = server_context(OWN.serving("metrics-server.kube-system.svc"))
-    async with (
-        seen() as (stage, look),
-        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
-    ):
+    async with seen_beside(context) as (stage, look, port):
         _metrics_service(stage, port.port, bundle=OWN.pem)
         put(
             stage,
@@ -270,10 +273,7 @@ async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() 
 
 async def test_without_verification_there_is_no_verdict() -> None:
     context = server_context(OWN.serving("anything"))
-    async with (
-        seen() as (stage, look),
-        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
-    ):
+    async with seen_beside(context) as (stage, look, port):
         _metrics_service(stage, port.port, bundle=b"", insecureSkipTLSVerify=True)
         found = await look()
     [served] = of_use(found, CertificateUse.METRICS_SERVER)
@@ -294,10 +294,7 @@ async def test_a_service_that_leads_nowhere_is_told(lacking: str) -> None:
 
 async def test_webhooks_have_their_bundles_and_are_dialled() -> None:
     context = server_context(OWN.serving("hook.space.svc", "127.0.0.1"))
-    async with (
-        seen() as (stage, look),
-        kubelet.ScriptedKubelet(kubelet.Serve(context), WoundClock(MOMENT)) as port,
-    ):
+    async with seen_beside(context) as (stage, look, port):
         url = {"url": f"https://127.0.0.1:{port.port}/hook", "caBundle": base64(OWN.pem)}
         hooks = [{"name": "a.example.com", "clientConfig": url}]
         put(stage, "ValidatingWebhookConfiguration", "checks", webhooks=hooks)

@@ -1,5 +1,7 @@
 """What no kubelet may be called: read from what operators and controllers write, whatever they wrote."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from typing import Any
 
@@ -13,6 +15,7 @@ from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.names import kubeadm_names, with_more
 from kubevouch.evidence.serving import preferred_types, scraped_address, targets
 from kubevouch.evidence.snapshot import flag_value
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import ConfigMap, Node
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeStatus
@@ -23,7 +26,7 @@ from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Request, Scenario
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
-from tests.support.stage import staged
+from tests.support.stage import Stage, staged
 
 CONFIG_MAPS = KINDS["", "v1", "configmaps"]
 PODS = KINDS["", "v1", "pods"]
@@ -42,6 +45,13 @@ SCENARIO = Scenario(
 )
 
 
+@contextlib.asynccontextmanager
+async def seen() -> AsyncIterator[tuple[Stage, ApiClient, Inquiry]]:
+    clock = WoundClock(MOMENT)
+    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+        yield stage, api, Inquiry(clock)
+
+
 def running(node: str, component: str, flag: str) -> dict[str, Any]:
     """A pod of the control plane, as kubeadm labels it."""
     return {
@@ -54,9 +64,8 @@ def running(node: str, component: str, flag: str) -> dict[str, Any]:
 
 
 async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
-        names = await gather_names(api, Inquiry(clock))
+    async with seen() as (_, api, inquiry):
+        names = await gather_names(api, inquiry)
     assert set(names.own_endpoints) == {"127.0.88.111"}
     assert names.load_balancers == dict.fromkeys(
         ("203.0.113.9", "lb.example.com"), "Service web/lb"
@@ -78,13 +87,12 @@ async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> N
 async def test_without_kubeadm_the_flags_of_the_api_server_and_the_joiners_configuration_tell() -> (
     None
 ):
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+    async with seen() as (stage, api, inquiry):
         stage.server.store.delete(CONFIG_MAPS, "kubeadm-config", "kube-system")
         stage.server.store.create(
             PODS, running("k8s-master", "kube-controller-manager", CLUSTER_CIDR), "kube-system"
         )
-        names = await gather_names(api, Inquiry(clock))
+        names = await gather_names(api, inquiry)
     assert names.service_networks == (ip_network("10.96.0.0/12"),)
     assert names.pod_networks == (ip_network("10.244.0.0/16"),)
     assert names.domains == ("cluster.local",)
@@ -103,10 +111,9 @@ async def test_a_pod_that_a_worker_calls_an_api_server_tells_no_network(
 ) -> None:
     """A node may create mirror pods of its own with any labels (NodeRestriction): else it could reserve every address there is."""
     forged = running("k8s-worker-1", component, f"{flag}=0.0.0.0/0,::/0")
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+    async with seen() as (stage, api, inquiry):
         stage.server.store.create(PODS, forged, "kube-system")
-        names = await gather_names(api, Inquiry(clock))
+        names = await gather_names(api, inquiry)
     assert names.service_networks == (ip_network("10.96.0.0/12"),)
     assert names.pod_networks == (ip_network("10.244.0.0/16"),)
 
@@ -114,13 +121,12 @@ async def test_a_pod_that_a_worker_calls_an_api_server_tells_no_network(
 async def test_where_nothing_tells_the_networks_and_the_domain_are_empty_until_the_operator_tells() -> (
     None
 ):
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+    async with seen() as (stage, api, inquiry):
         for name in ("kubeadm-config", "kubelet-config"):
             stage.server.store.delete(CONFIG_MAPS, name, "kube-system")
         refusal = status.forbidden("", "pods", "", "no")
         stage.server.faults.on("/api/v1/namespaces/kube-system/pods", faults.refuse(refusal))
-        names = await gather_names(api, Inquiry(clock))
+        names = await gather_names(api, inquiry)
     assert (names.service_networks, names.pod_networks, names.domains) == ((), (), ())
     told = with_more(
         names,
@@ -134,29 +140,26 @@ async def test_where_nothing_tells_the_networks_and_the_domain_are_empty_until_t
 
 
 async def test_a_cluster_configuration_that_cannot_be_read_is_a_doubt() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+    async with seen() as (stage, api, inquiry):
         broken = {"metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
                   "data": {"ClusterConfiguration": "networking: ["}}  # fmt: skip
         stage.server.store.put(CONFIG_MAPS, broken)
-        names = await gather_names(api, Inquiry(clock))
+        names = await gather_names(api, inquiry)
     assert [each.text.partition(":")[0] for each in names.doubts] == ["ConfigMap kubeadm-config"]
 
 
 async def test_what_could_not_be_read_is_named_and_the_rest_is_there() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+    async with seen() as (stage, api, inquiry):
         refusal = status.forbidden("", "services", "", "no")
         stage.server.faults.on("/api/v1/services", faults.refuse(refusal))
-        names = await gather_names(api, Inquiry(clock))
+        names = await gather_names(api, inquiry)
     assert [each.lacking for each in names.doubts] == [("list services",)]
     assert "127.0.88.111" in names.own_endpoints
 
 
 async def test_the_registry_has_nodes_requests_by_age_and_names() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
-        policy_evidence = await gather_policy_evidence(api, Inquiry(clock))
+    async with seen() as (_, api, inquiry):
+        policy_evidence = await gather_policy_evidence(api, inquiry)
     assert [each.name for each in policy_evidence.csrs.or_else(())] == ["csr-1", "csr-2"]
     names = {each.name for each in policy_evidence.nodes.or_else(())}
     assert "k8s-worker-1.internal.example.com" in names

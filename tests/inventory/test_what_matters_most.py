@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import click
 import pytest
@@ -12,7 +13,7 @@ from kubevouch.evidence.certificates import (
     FoundCertificate,
 )
 from kubevouch.evidence.measured import Vantage
-from kubevouch.inventory.advice import advice_of
+from kubevouch.inventory.advice import Advice, advice_of
 from kubevouch.inventory.ending import (
     besides,
     first_to_end,
@@ -32,6 +33,11 @@ USE = CertificateUse
 
 def _told(*found: FoundCertificate) -> list[tuple[str, str]]:
     return [(each.word, each.text(AT)) for each in troubles_of(rows(*found), Limits())]
+
+
+def _advice(found: FoundCertificate, **changes: Any) -> Advice:
+    (row,) = rows(replace(found, **changes))
+    return advice_of(row)
 
 
 def test_what_the_cluster_needs_is_told_before_what_a_node_needs() -> None:
@@ -83,10 +89,6 @@ def test_what_is_left_out_is_what_harms_least_and_what_ends_first_stays() -> Non
     shown = [each.rows[0].found.use for each in most_harmful(troubles, 4)]
     assert shown == [USE.ADMIN_CONF, USE.SCHEDULER_CONF, USE.ETCD_SERVER, USE.API_SERVER]
     assert most_harmful(troubles, 5) == troubles
-
-
-def test_every_use_has_its_place_by_what_its_end_stops() -> None:
-    assert set(PURPOSES) == set(USE)
 
 
 def test_what_has_stopped_already_stands_before_what_will() -> None:
@@ -202,16 +204,15 @@ def test_without_trouble_the_first_to_end_is_known() -> None:
 def test_advice_is_a_command_that_helps_or_says_what_is_done_by_hand(
     use: CertificateUse, missing: bool, command: str
 ) -> None:
-    (row,) = rows(at_node("cp", None if missing else -DAY, use=use, missing=missing))
-    advice = advice_of(row)
+    advice = _advice(at_node("cp", None if missing else -DAY, use=use, missing=missing))
     assert " ".join(advice.command) == command
     assert advice.command or advice.by_hand
 
 
 def test_kubeadm_is_not_advised_where_its_key_is_elsewhere() -> None:
-    (row,) = rows(at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True))
-    assert advice_of(row).command == ()
-    assert "by hand" in advice_of(row).by_hand
+    advice = _advice(at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True))
+    assert advice.command == ()
+    assert "by hand" in advice.by_hand
 
 
 @pytest.mark.parametrize("use", USE)
@@ -221,8 +222,7 @@ def test_every_advice_is_there_to_be_followed(
     use: CertificateUse, ends: timedelta | None, vantage: Vantage
 ) -> None:
     found = replace(at_node("cp", ends, use=use, where="/place"), vantage=vantage)
-    (row,) = rows(found)
-    advice = advice_of(row)
+    advice = _advice(found)
     assert advice.command or advice.by_hand
     match advice.command:
         case ("kubevouch", verb, *_):
@@ -235,8 +235,7 @@ def test_every_advice_is_there_to_be_followed(
 
 def test_what_is_made_anew_keeps_the_names_of_the_cluster() -> None:
     """`kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration."""
-    (row,) = rows(at_node("cp", None, use=USE.API_SERVER, missing=True))
-    assert "--config FILE" in advice_of(row).by_hand
+    assert "--config FILE" in _advice(at_node("cp", None, use=USE.API_SERVER, missing=True)).by_hand
 
 
 @pytest.mark.parametrize("missing", [True, False], ids=["missing", "half"])
@@ -246,15 +245,14 @@ def test_before_kubeadm_makes_a_pair_what_is_left_of_the_old_one_is_moved_away(
     """kubeadm 1.36.3, where apiserver.key is there and apiserver.crt is not: `failure loading apiserver certificate`, exit code 1."""
     path = "/etc/kubernetes/pki/apiserver.crt"
     found = at_node("cp", None, use=USE.API_SERVER, missing=missing, where=path)
-    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK))
-    assert advice_of(row).before.startswith(
+    assert _advice(found, vantage=Vantage.NODE_DISK).before.startswith(
         f"as root on cp, move {path} and apiserver.key beside it away"
     )
     conf = at_node("cp", None, use=USE.ADMIN_CONF, missing=missing, where="/a/admin.conf")
-    (row,) = rows(replace(conf, vantage=Vantage.NODE_DISK))
-    assert advice_of(row).before == ("" if missing else "as root on cp, move /a/admin.conf away")
-    (row,) = rows(replace(at_node("cp", -DAY, use=USE.API_SERVER), vantage=Vantage.NODE_DISK))
-    assert advice_of(row).before == ""
+    assert _advice(conf, vantage=Vantage.NODE_DISK).before == (
+        "" if missing else "as root on cp, move /a/admin.conf away"
+    )
+    assert _advice(at_node("cp", -DAY, use=USE.API_SERVER), vantage=Vantage.NODE_DISK).before == ""
 
 
 @pytest.mark.parametrize(
@@ -275,8 +273,7 @@ def test_an_authority_that_lacks_on_a_disk_is_put_back_and_no_other_is_made(
     place = f"/etc/kubernetes/pki/{file}"
     found = at_node("cp", ends, use=use, missing=state == "missing", where=place)
     fault = "" if state == "missing" else "ca.key beside it is another certificate's key"
-    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK, fault=fault))
-    advice = advice_of(row)
+    advice = _advice(found, vantage=Vantage.NODE_DISK, fault=fault)
     assert advice.command == ()
     assert advice.by_hand.startswith(
         f"make no other CA: as root on cp, put the cluster's own back into {place}"
@@ -291,12 +288,10 @@ def test_a_leaf_is_renewed_only_once_the_authority_beside_it_is_the_clusters() -
     fault = (
         "not signed by /etc/kubernetes/pki/ca.crt: x509: certificate signed by unknown authority"
     )
-    (row,) = rows(replace(leaf, fault=fault, signed_beside=False))
-    advice = advice_of(row)
+    advice = _advice(leaf, fault=fault, signed_beside=False)
     assert " ".join(advice.command) == "kubeadm certs renew apiserver"
     assert "ConfigMap kube-system/kube-root-ca.crt" in advice.before
-    (row,) = rows(replace(leaf, fault="its key is not there"))
-    assert advice_of(row).before == ""
+    assert _advice(leaf, fault="its key is not there").before == ""
 
 
 @pytest.mark.parametrize(
@@ -321,22 +316,21 @@ def test_only_what_uses_a_certificate_is_restarted(
     use: CertificateUse, restarted: str, missing: bool
 ) -> None:
     found = at_node("cp", None if missing else -DAY, use=use, missing=missing)
-    (row,) = rows(replace(found, vantage=Vantage.NODE_DISK))
-    assert advice_of(row).by_hand.endswith(f"as root on cp; {restarted}")
+    assert _advice(found, vantage=Vantage.NODE_DISK).by_hand.endswith(f"as root on cp; {restarted}")
 
 
 def test_of_a_disk_alone_no_cluster_is_asked_next() -> None:
     client = replace(at_node("w1", -DAY, use=USE.KUBELET_CLIENT), vantage=Vantage.NODE_DISK)
+    assert _advice(client).command == ("kubevouch", "doctor")
     (row,) = rows(client)
-    assert advice_of(row).command == ("kubevouch", "doctor")
     alone = advice_of(row, without_cluster=True)
     assert alone.command == ("kubevouch", "explain", "KV606")
     assert "kubelet" in alone.by_hand
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:
-    (row,) = rows(at_node("cp", None, use=USE.API_SERVER, where="10.0.0.4:6443"))
-    assert advice_of(row).command == ("kubevouch", "doctor")
+    advice = _advice(at_node("cp", None, use=USE.API_SERVER, where="10.0.0.4:6443"))
+    assert advice.command == ("kubevouch", "doctor")
 
 
 def test_an_authority_that_has_ended_is_told_before_what_it_has_signed() -> None:

@@ -16,11 +16,6 @@ from tests.support.clocks import WoundClock
 from tests.support.scripted.apiserver import ScriptedApiServer
 
 
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
-
-
 @pytest.fixture
 async def server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
     async with api_server(authority) as running:

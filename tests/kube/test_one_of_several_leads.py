@@ -19,7 +19,8 @@ from tests.support.clocks import WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
-from tests.support.unhurried import GENEROUS
+from tests.support.tasks import meanwhile
+from tests.support.unhurried import until
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
 NAME, SPACE = "kubevouch-approver", "kubevouch-system"
@@ -266,12 +267,8 @@ async def test_who_waits_comes_back_at_a_moment_of_its_own(two: Two) -> None:
 
 async def test_it_goes_on_by_itself(two: Two) -> None:
     one, _ = two
-    running = asyncio.create_task(one.election.run())
-    async with asyncio.timeout(GENEROUS):
-        while one.clock.monotonic() < 20:
-            await asyncio.sleep(0.005)
-    running.cancel()
-    await asyncio.wait([running])
+    async with meanwhile(one.election.run()):
+        await until(lambda: one.clock.monotonic() >= 20)
     assert one.turns == [True]
 
 

@@ -23,7 +23,8 @@ from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.unhurried import GENEROUS
+from tests.support.tasks import meanwhile
+from tests.support.unhurried import until
 
 POD = kinds.KINDS["", "v1", "pods"]
 PATH = "/api/v1/pods"
@@ -45,9 +46,7 @@ class Kept:
     synced: int = 0
 
     async def until_nodes(self, **nodes: str) -> None:
-        async with asyncio.timeout(GENEROUS):
-            while {name: node for (_, name), (node, _) in self.pods.items()} != nodes:
-                await asyncio.sleep(0.002)
+        await until(lambda: {name: node for (_, name), (node, _) in self.pods.items()} == nodes)
 
 
 @contextlib.asynccontextmanager
@@ -73,15 +72,9 @@ async def following(api: ApiClient, rows: RowForm[Pod] | None = ROWS) -> AsyncIt
                 case Synced():
                     kept.synced += 1
 
-    task = asyncio.create_task(follow())
-    try:
-        async with asyncio.timeout(GENEROUS):
-            while not kept.synced:
-                await asyncio.sleep(0.002)
+    async with meanwhile(follow()):
+        await until(lambda: kept.synced)
         yield kept
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 @pytest.fixture
@@ -143,9 +136,7 @@ async def test_columns_may_be_described_by_a_bookmark(
 ) -> None:
     """The first event of a watch describes them, whatever it is."""
     async with following(api) as kept:
-        async with asyncio.timeout(GENEROUS):
-            while not server.watches.open:
-                await asyncio.sleep(0.002)
+        await until(lambda: server.watches.open)
         server.watches.bookmark()
         await asyncio.sleep(0)
         put(server, "a", "n1")

@@ -32,7 +32,8 @@ from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.seen import Seen as Request
-from tests.support.unhurried import GENEROUS
+from tests.support.tasks import meanwhile
+from tests.support.unhurried import GENEROUS, until
 
 NODE = kinds.KINDS["", "v1", "nodes"]
 POD = kinds.KINDS["", "v1", "pods"]
@@ -162,21 +163,13 @@ async def following(
             follower.end(error)
             raise
 
-    task = asyncio.create_task(follow())
-    try:
+    async with meanwhile(follow()):
         yield follower
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
 
 
 async def opened(server: ScriptedApiServer) -> None:
     """Until the server has an open watch."""
-    async with asyncio.timeout(GENEROUS):
-        while not server.watches.open:
-            await asyncio.sleep(0.005)
+    await until(lambda: server.watches.open)
 
 
 def create(server: ScriptedApiServer, *names: str) -> None:
@@ -316,9 +309,7 @@ async def test_what_changes_before_the_list_ends_is_told_and_what_it_did_not_sho
 async def test_leaving_closes_the_connection(api: ApiClient, server: ScriptedApiServer) -> None:
     async with following(api):
         await opened(server)
-    async with asyncio.timeout(GENEROUS):
-        while server.watches.open:
-            await asyncio.sleep(0.005)
+    await until(lambda: not server.watches.open)
 
 
 async def test_a_connection_broken_in_mid_line_goes_on_where_it_was(
@@ -348,9 +339,7 @@ async def test_410_leads_to_a_new_list_that_tells_what_is_gone(
         server.faults.on(PATH, faults.silence(), times=1, where=a_watch)
         before = watches(server)
         await server.watches.cut()
-        async with asyncio.timeout(GENEROUS):
-            while watches(server) == before:
-                await asyncio.sleep(0.005)
+        await until(lambda: watches(server) != before)
         server.store.delete(NODE, "a")
         server.store.delete(NODE, "b")
         create(server, "b", "d")
@@ -480,14 +469,10 @@ async def test_bookmarks_move_the_version_on(api: ApiClient, server: ScriptedApi
             server.store.create(POD, {"metadata": {"name": f"p{number}"}})
         server.watches.bookmark()
         marked = server.store.version
-        async with asyncio.timeout(GENEROUS):
-            while any(watch.bookmark for watch in server.watches._open):
-                await asyncio.sleep(0.005)
+        await until(lambda: not any(watch.bookmark for watch in server.watches._open))
         before = watches(server)
         await server.watches.cut()
-        async with asyncio.timeout(GENEROUS):
-            while watches(server) == before:
-                await asyncio.sleep(0.005)
+        await until(lambda: watches(server) != before)
     assert server.requests[-1].query["resourceVersion"] == str(marked)
 
 

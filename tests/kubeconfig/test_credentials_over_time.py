@@ -39,6 +39,12 @@ class World:
     ) -> contextlib.AbstractAsyncContextManager[ApiClient]:
         return client_of(access_to(self.server, AUTHORITY, user), clock, environ=environ)
 
+    def token(self, text: str) -> tuple[Path, User]:
+        """A file with a token, and who uses it."""
+        file = self.folder / "token"
+        file.write_text(text)
+        return file, User(where="users[test]", token_file=str(file))
+
     def plugin(self, script: str = 'cat "$FOLDER/answer"') -> User:
         """Writes a plugin that prints the text of `$FOLDER/answer` and a line into `$FOLDER/calls` for each call."""
         program = self.folder / "plugin"
@@ -78,9 +84,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_a_token_file_is_read_again_when_due_and_after_a_401(world: World) -> None:
-    file, clock = world.folder / "token", WoundClock(MOMENT)
-    file.write_text("one\n")
-    user = User(where="users[test]", token_file=str(file))
+    clock, (file, user) = WoundClock(MOMENT), world.token("one\n")
     async with world.client(user, clock) as api:
         await api.version()
         file.write_text("two")
@@ -96,10 +100,8 @@ async def test_a_token_file_is_read_again_when_due_and_after_a_401(world: World)
 
 
 async def test_a_refused_token_that_did_not_change_is_not_sent_again(world: World) -> None:
-    file = world.folder / "token"
-    file.write_text("one")
+    _, user = world.token("one")
     world.server.tokens = {}
-    user = User(where="users[test]", token_file=str(file))
     async with world.client(user) as api:
         with pytest.raises(Unauthorized):
             await api.version()
@@ -107,9 +109,7 @@ async def test_a_refused_token_that_did_not_change_is_not_sent_again(world: Worl
 
 
 async def test_while_a_token_file_is_being_replaced_the_last_token_serves(world: World) -> None:
-    file, clock = world.folder / "token", WoundClock(MOMENT)
-    file.write_text("one")
-    user = User(where="users[test]", token_file=str(file))
+    clock, (file, user) = WoundClock(MOMENT), world.token("one")
     async with world.client(user, clock) as api:
         await api.version()
         file.unlink()

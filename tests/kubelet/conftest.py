@@ -9,11 +9,6 @@ from tests.support.contexts import server_context
 
 
 @pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="session")
 def serving(authority: Authority) -> ssl.SSLContext:
     """A kubelet's TLS: it asks for a client certificate, and requires none."""
     pair = authority.serving("127.0.0.1", "::1", "localhost", node="n1")

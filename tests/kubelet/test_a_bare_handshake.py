@@ -1,6 +1,5 @@
 """What one kubelet presents: told exactly, with no credential and no byte of HTTP."""
 
-import asyncio
 import re
 import socket
 import ssl
@@ -18,7 +17,7 @@ from kubevouch.x509.bundle import MOST_CERTIFICATES
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import NO_CERTIFICATE, ScriptedKubelet, Serve
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import until
 
 
 async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> DialResult:
@@ -28,9 +27,7 @@ async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dial
 
 async def gone(kubelet: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection."""
-    async with asyncio.timeout(GENEROUS):
-        while kubelet.open:
-            await asyncio.sleep(0.01)
+    await until(lambda: not kubelet.open)
 
 
 def has_ipv6() -> bool:

@@ -1,6 +1,5 @@
 """A kubelet gets the token after it has proven to be the node's, and never before. The judge is what it received."""
 
-import asyncio
 import contextlib
 import gzip
 import random
@@ -31,7 +30,7 @@ from tests.support.scripted.kubelet import (
     Serve,
 )
 from tests.support.self_signed import DatedAuthority
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import until
 
 ADDRESS = "127.0.0.1"
 PATH = "/metrics/resource"
@@ -88,9 +87,7 @@ async def refused(fetch: KubeletClient, *, timeout: float = 30.0) -> FetchFailed
 
 async def gone(running: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection: it will get nothing more."""
-    async with asyncio.timeout(GENEROUS):
-        while running.open:
-            await asyncio.sleep(0.005)
+    await until(lambda: not running.open)
 
 
 async def test_the_node_itself_gets_the_token_and_gives_its_page(authority: Authority) -> None:

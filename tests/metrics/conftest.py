@@ -134,6 +134,12 @@ class Heard:
         """Why the last scrape of a node failed; None if it succeeded or has not ended yet."""
         return dict(self.scrapes).get(name)
 
+    def refused(self, name: str) -> ScrapeFailure:
+        """Of a node whose last scrape failed: why."""
+        failure = self.failure(name)
+        assert failure is not None
+        return failure
+
     async def until(self, what: Callable[[], bool]) -> None:
         async with asyncio.timeout(GENEROUS):
             while not what():
@@ -264,6 +270,15 @@ class Cluster:
         await self.clock.pass_(seconds)
         await self.heard.until(lambda: wanted <= {name for name, _ in self.heard.scrapes[before:]})
         return dict(self.heard.scrapes[before:])
+
+    async def rounds(self, count: int) -> None:
+        for _ in range(count):
+            await self.round()
+
+    async def refusal(self, name: str) -> ScrapeFailure:
+        """Why the scrape of a node in one more round fails."""
+        await self.round()
+        return self.heard.refused(name)
 
 
 def nodes_served(collector: Collector) -> dict[str, NodeUsage]:

@@ -64,9 +64,7 @@ async def test_a_stranger_who_shows_thousands_of_names_holds_up_nobody(
     read = counted(monkeypatch, dial, "read_certificate_der")
     compared = counted(monkeypatch, import_module("kubevouch.x509.verify"), "_covers")
     async with cluster.collecting(look_up=at_home, settings=settings):
-        await cluster.round()
-        failure = cluster.heard.failure("bad")
-    assert failure is not None
+        failure = await cluster.refusal("bad")
     assert failure.reason == "name-not-covered"
     assert "valid for 5000 names" in failure.text
     assert (len(read), len(compared)) == (1, 0)
@@ -82,9 +80,7 @@ async def test_a_chain_that_leads_nowhere_by_a_hundred_ways_is_not_gone_through(
     settings = msgspec.structs.replace(NAMES, timeout=60.0)
     checked = counted(monkeypatch, chains, "signature_error")
     async with cluster.collecting(look_up=at_home, settings=settings):
-        await cluster.round()
-        failure = cluster.heard.failure("bad")
-    assert failure is not None
+        failure = await cluster.refusal("bad")
     assert failure.reason == "signature-limit"
     # Each of the 16 signatures once, by their one key and by the cluster's.
     assert 0 < len(checked) <= 2 * 16
@@ -122,9 +118,7 @@ async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     async with cluster.collecting(settings=NAMES, look_up=look_up):
-        await cluster.round()
-        failure = cluster.heard.failure("bad")
-    assert failure is not None
+        failure = await cluster.refusal("bad")
     assert failure.text == "no address matched types [InternalDNS]"
     assert asked == []
 
@@ -136,8 +130,7 @@ async def test_a_path_longer_than_any_is_not_asked_for(cluster: Cluster, letter:
     longest = "/" + 1023 * letter
     await cluster.add("good", annotations={METRICS_PATH: longest})
     async with cluster.collecting() as collector:
-        failure = (await cluster.round())["bad"]
-        assert failure is not None
+        failure = await cluster.refusal("bad")
         assert failure.reason == "path-too-long"
         assert failure.text == (
             "the Node's annotation metrics.k8s.io/resource-metrics-path is longer than 1024 characters"
@@ -152,9 +145,7 @@ async def test_what_a_node_calls_itself_is_told_in_one_printable_line(cluster: C
     await cluster.add("bad")
     called(cluster, "bad", 'a\nE1130 "Failed to scrape node" node="good"\x1b[2J')
     async with cluster.collecting(settings=NAMES):
-        await cluster.round()
-        failure = cluster.heard.failure("bad")
-    assert failure is not None
+        failure = await cluster.refusal("bad")
     assert failure.text.isprintable()
 
 

@@ -72,8 +72,7 @@ async def test_an_observer_that_raises_ends_nothing(cluster: Cluster) -> None:
     await cluster.add("n1")
     cluster.heard.complaint = ValueError("a full disk, say")
     async with cluster.collecting() as collector:
-        for _ in range(3):
-            await cluster.round()
+        await cluster.rounds(3)
         assert collector.store.node("n1") is not None
         assert cluster.heard.restarts == []
 

@@ -1,6 +1,5 @@
 """The collector against kubelets on the wire: each costs its own row only, and none gets a token that is not its node."""
 
-import asyncio
 import contextlib
 import re
 from datetime import timedelta
@@ -10,7 +9,9 @@ import pytest
 
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.trust import KubeletRoots
+from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.scraping import ADDRESS_TYPES, ScrapeSettings
+from kubevouch.metrics.store import PodUsage
 from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import (
     ADDRESS,
@@ -27,7 +28,15 @@ from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted import faults
 from tests.support.scripted.kubelet import NO_CERTIFICATE, Serve
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import until
+
+
+def pod_using(collector: Collector, nanocores: int) -> PodUsage:
+    """What is served of the pod n1-0: it uses so much."""
+    pod = collector.store.pod("ns", "n1-0")
+    assert pod is not None
+    assert pod.containers[0].cpu_nanocores == nanocores
+    return pod
 
 
 async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
@@ -60,13 +69,10 @@ async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
 ) -> None:
     running = await cluster.add("n1")
     async with cluster.collecting():
-        for _ in range(3):
-            await cluster.round()
+        await cluster.rounds(3)
         assert len(running.seen) == 1
         assert running.sent.count(b"GET /metrics/resource ") == 3
-    async with asyncio.timeout(GENEROUS):
-        while running.open:
-            await asyncio.sleep(0.005)
+    await until(lambda: not running.open)
 
 
 async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
@@ -85,14 +91,13 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
         running.behaviour = NO_CERTIFICATE
         for seconds in (15, 31, 46, 62):
             running.cut()
-            failures = await cluster.round()
+            await cluster.round()
             # Three resolutions, and as long as the third scrape may take.
             served = seconds <= 45 + 10
             assert store.node("n1") == (node if served else None)
             assert store.pod("ns", "n1-0") == (pod if served else None)
             assert (bool(store.node_points), bool(store.container_points)) == (served, served)
-            failure = failures["n1"]
-            assert failure is not None
+            failure = cluster.heard.refused("n1")
             assert failure.text.endswith("remote error: tls: internal error")
         running.behaviour = good
         await cluster.round()
@@ -134,9 +139,7 @@ async def test_nodes_come_and_go(cluster: Cluster) -> None:
         assert sorted(nodes_served(collector)) == ["n2"]
         assert sorted(pods_served(collector)) == [("ns", "n2-0")]
         assert cluster.heard.gone == ["n1"]
-        async with asyncio.timeout(GENEROUS):
-            while first.open:
-                await asyncio.sleep(0.005)
+        await until(lambda: not first.open)
         asked = first.sent.count(b"GET ")
         await cluster.round("n2")
         assert first.sent.count(b"GET ") == asked
@@ -168,11 +171,8 @@ async def test_a_node_that_tells_of_anothers_pods_does_not_take_them(cluster: Cl
         thief = Serve(cluster.serve("n2").context, Live(Page("n1", cores=9.0)))
         await cluster.add("n2", thief)
         await cluster.heard.until(lambda: "n2" in collector.fleet.nodes)
-        for _ in range(3):
-            await cluster.round()
-        pod = collector.store.pod("ns", "n1-0")
-        assert pod is not None
-        assert pod.containers[0].cpu_nanocores == 50_000_000
+        await cluster.rounds(3)
+        pod_using(collector, 50_000_000)
         assert cluster.heard.duplicates[0] == ("n2", (("ns", "n1-0"),))
 
 
@@ -181,17 +181,13 @@ async def test_a_pod_that_moved_has_its_new_nodes_numbers_at_once(cluster: Clust
     await cluster.add("n1")
     await cluster.add("n2", Serve(cluster.serve("n2").context, Live(Page("n1", cores=9.0))))
     async with cluster.collecting() as collector:
-        for _ in range(2):
-            await cluster.round()
+        await cluster.rounds(2)
 
-        def moved(thing: dict[str, Any]) -> dict[str, Any]:
-            return {**thing, "spec": {"nodeName": "n2"}}
-
-        cluster.server.store.change(POD, ("ns", "n1-0"), moved)
+        cluster.server.store.change(
+            POD, ("ns", "n1-0"), lambda thing: {**thing, "spec": {"nodeName": "n2"}}
+        )
         await cluster.heard.until(lambda: collector.fleet.pods["ns", "n1-0"].node == "n2")
-        pod = collector.store.pod("ns", "n1-0")
-        assert pod is not None
-        assert pod.containers[0].cpu_nanocores == 900_000_000
+        pod = pod_using(collector, 900_000_000)
         assert pods_served(collector) == {("ns", "n1-0"): pod}
         cluster.server.store.change(
             POD, ("ns", "n1-0"), lambda thing: {**thing, "spec": {"nodeName": "n3"}}
@@ -208,18 +204,14 @@ async def test_a_node_that_tells_first_of_anothers_pod_does_not_have_it_either(
     await cluster.add("thief", Serve(cluster.serve("thief").context, Live(Page("n1", cores=9.0))))
     async with cluster.collecting() as collector:
         await cluster.heard.until(lambda: ("ns", "n1-0") in collector.fleet.pods)
-        for _ in range(3):
-            await cluster.round()
+        await cluster.rounds(3)
         assert collector.store.pod("ns", "n1-0") is None
         assert collector.store.node("thief") is not None
         assert cluster.heard.duplicates[-1] == ("thief", (("ns", "n1-0"),))
         await cluster.add("n1", cluster.serve("n1"))
         await cluster.heard.until(lambda: "n1" in collector.fleet.nodes)
-        for _ in range(2):
-            await cluster.round()
-        pod = collector.store.pod("ns", "n1-0")
-        assert pod is not None
-        assert pod.containers[0].cpu_nanocores == 50_000_000
+        await cluster.rounds(2)
+        pod_using(collector, 50_000_000)
 
 
 async def test_a_new_token_is_sent_once_it_lies_in_its_file(cluster: Cluster) -> None:
@@ -255,14 +247,13 @@ async def test_a_token_that_is_refused_is_read_again_at_once(cluster: Cluster) -
     serve = cluster.serve("n1")
     running = await cluster.add("n1", Serve(serve.context, {PATH: (401, b"Unauthorized")}))
     async with cluster.collecting():
-        failures = await cluster.round()
+        await cluster.round()
         assert running.sent.count(b"GET ") == 1
         cluster.token.write_text("second-token")
         await cluster.round()
     assert running.sent.count(b"Bearer first-token") == 2
     assert running.sent.count(b"Bearer second-token") == 1
-    failure = failures["n1"]
-    assert failure is not None
+    failure = cluster.heard.refused("n1")
     assert (failure.reason, failure.text) == (
         "http-401",
         'request failed, status: "401 Scripted"',
@@ -273,9 +264,8 @@ async def test_without_a_token_nothing_is_asked(cluster: Cluster) -> None:
     running = await cluster.add("n1")
     cluster.token.unlink()
     async with cluster.collecting():
-        failures = await cluster.round()
-    failure = failures["n1"]
-    assert failure is not None
+        await cluster.round()
+    failure = cluster.heard.refused("n1")
     assert failure.reason == "credential"
     assert running.sent == b""
 
@@ -284,9 +274,7 @@ async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None
     await cluster.add("n1")
     settings = ScrapeSettings(address_types=("ExternalIP", "Hostname"))
     async with cluster.collecting(settings=settings) as collector:
-        await cluster.round()
-        failure = cluster.heard.failure("n1")
-        assert failure is not None
+        failure = await cluster.refusal("n1")
         assert failure.text == "no address matched types [ExternalIP Hostname]"
         assert collector.results["n1"].reason == "no-address"
     assert cluster.kubelets["n1"].seen == []
@@ -296,10 +284,9 @@ async def test_the_path_of_an_annotation_is_asked_for(cluster: Cluster) -> None:
     annotations = {"metrics.k8s.io/resource-metrics-path": "/elsewhere"}
     running = await cluster.add("n1", annotations=annotations)
     async with cluster.collecting():
-        failures = await cluster.round()
+        await cluster.round()
     assert b"GET /elsewhere HTTP/1.1\r\n" in running.sent
-    failure = failures["n1"]
-    assert failure is not None
+    failure = cluster.heard.refused("n1")
     assert failure.reason == "http-404"
 
 
@@ -313,8 +300,7 @@ async def test_a_page_without_whole_metrics_is_told(cluster: Cluster) -> None:
     async with cluster.collecting():
         await cluster.round()
         assert cluster.heard.incompletes == [("n1", True, (("ns", "p"),))]
-        failure = cluster.heard.failure("n1")
-        assert failure is not None
+        failure = cluster.heard.refused("n1")
         assert failure.text == "its kubelet reports no CPU or memory of the node"
 
 
@@ -325,8 +311,7 @@ async def test_a_kubelet_that_answers_and_says_nothing_of_its_node_is_not_read(
     """`<unknown>` has a reason in the log, in the metrics and in the coverage then, as where nobody answers."""
     await cluster.add("n1", Serve(cluster.serve("n1").context, {PATH: (200, page)}))
     async with cluster.collecting() as collector:
-        failure = (await cluster.round())["n1"]
-        assert failure is not None
+        failure = await cluster.refusal("n1")
         assert failure.reason == "no-usage"
         assert failure.text == "its kubelet reports no CPU or memory of the node"
         result = collector.results["n1"]
@@ -343,8 +328,7 @@ async def test_pods_are_served_of_a_kubelet_that_says_nothing_of_its_node(cluste
     cluster.pod("n1-0", node="n1")
     await cluster.add("n1", Serve(cluster.serve("n1").context, OfPodsOnly(Page("n1"))))
     async with cluster.collecting() as collector:
-        for _ in range(2):
-            await cluster.round()
+        await cluster.rounds(2)
         assert list(pods_served(collector)) == [("ns", "n1-0")]
         assert cluster.heard.failure("n1") is not None
 
@@ -369,8 +353,7 @@ async def test_an_api_server_that_refuses_is_told_and_the_scrapes_go_on(cluster:
         )
         await cluster.server.watches.cut()
         await cluster.heard.until(lambda: len(cluster.heard.troubles) == 2)
-        for _ in range(2):
-            await cluster.round()
+        await cluster.rounds(2)
         assert collector.store.node("n1") is not None
         told = [(name, type(error)) for name, error in cluster.heard.troubles]
         assert ("nodes", Forbidden) in told

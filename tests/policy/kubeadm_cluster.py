@@ -7,27 +7,22 @@ from pathlib import Path
 
 import msgspec
 
-from kubevouch.evidence.names import ClusterNames
-from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import as_address
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.policy.sources.nodes import PinnedNode
+from tests.support.cluster_names import cluster_names
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36" / "nodes.json"
 NODES = tuple(msgspec.convert(json.loads(RECORDED.read_text())["items"], list[Node]))
 WORKER = next(each for each in NODES if "worker-1" in each.name)
-NAMES = ClusterNames(
+NAMES = cluster_names(
     own_endpoints={"192.168.88.111": "an API server"},
     virtual={"10.96.0.1": "Service default/kubernetes"},
-    external={},
     services={"kubernetes.default": "Service default/kubernetes"},
     service_networks=(ip_network("10.96.0.0/12"),),
     pod_networks=(ip_network("10.244.0.0/16"),),
-    domains=("cluster.local",),
-    doubts=(),
-    loopback=LoopbackKubelets(),
 )
 RESERVED = reserved_of(NAMES, NODES)
 

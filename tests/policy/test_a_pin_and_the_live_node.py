@@ -1,6 +1,7 @@
 """What has changed since a node was pinned: as `approver pin --diff` shows it, and as the rules hold it."""
 
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 
 import msgspec
@@ -14,6 +15,7 @@ from kubevouch.policy.ownership import allowed_addresses, allowed_names, foreign
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import IdentitySources, answer_for
 from kubevouch.policy.sources.nodes import PinDifference, PinnedNode, difference
+from tests.support import nodes
 from tests.support.requests import request
 
 from .conftest import Case
@@ -22,19 +24,7 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PIN = PinnedNode("w1", "uid-1", ("w1", "w1.example.com"), ("10.0.0.5", "fd00::5"), "m-1", (), NOW, "alice")  # fmt: skip
 
 
-def node(*addresses: str, uid: str = "uid-1", machine_id: str = "m-1") -> Node:
-    return msgspec.convert(
-        {
-            "metadata": {"name": "w1", "uid": uid},
-            "status": {
-                "addresses": [{"type": "InternalIP", "address": each} for each in addresses],
-                "nodeInfo": {"machineID": machine_id},
-            },
-        },
-        Node,
-    )
-
-
+node = partial(nodes.node, "w1", uid="uid-1", machine_id="m-1")
 NONE = OtherNodes()
 SAME = ("w1", "w1.example.com", "10.0.0.5", "FD00:0::5", "")
 

@@ -13,10 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import PolicyEvidence
-from kubevouch.kube.access import LoopbackKubelets
-from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata, Node
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata
 from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import (
     LEFT_TO_THE_APPROVER,
@@ -30,35 +28,21 @@ from kubevouch.policy.csr import csr_of
 from kubevouch.policy.sources.stored import shard_of
 from kubevouch.policy.sources.watched import WatchedSources
 from tests.support.authority import Authority
+from tests.support.cluster_names import cluster_names
+from tests.support.nodes import node
 from tests.support.requests import request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+CREATED = "2026-10-26T12:00:00Z"
 NODE, ADDRESS = "w9.example.com", "192.168.88.90"
 OTHER, OTHERS_ADDRESS = "w8.example.com", "192.168.88.80"
 SHOP = "shop.example.com"
-NAMES = ClusterNames(
-    own_endpoints={},
-    virtual={},
-    external={},
-    services={},
-    service_networks=(ip_network("10.96.0.0/12"),),
-    pod_networks=(),
-    domains=("cluster.local",),
-    doubts=(),
-    loopback=LoopbackKubelets(),
-)
+NAMES = cluster_names(service_networks=(ip_network("10.96.0.0/12"),))
 PIN = {"uid": "uid-9", "names": [NODE], "addresses": [ADDRESS], "pinnedAt": "2026-11-20T08:00:00Z"}
 OTHERS_PIN = {"uid": "uid-8", "names": [OTHER], "addresses": [OTHERS_ADDRESS]}
 LISTED = {"schemaVersion": "kubevouch.inventory/1", "nodes": {NODE: {"names": [NODE], "addresses": [ADDRESS]}}}  # fmt: skip
 BOTH = {NODE: (NODE, ADDRESS)}
 FAILED = Doubt(DoubtKind.NOT_ALLOWED, "may not list it")
-
-
-def node(name: str, uid: str, *addresses: str) -> Node:
-    created = f"{NOW - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
-    status = {"addresses": [{"type": "InternalIP", "address": each} for each in (name, *addresses)]}
-    metadata = {"name": name, "uid": uid, "creationTimestamp": created}
-    return msgspec.convert({"metadata": metadata, "status": status}, Node)
 
 
 @cache
@@ -127,7 +111,10 @@ def evidence(
     claims: tuple[str, ...] = (ADDRESS,),
     approver: bool = False,
 ) -> CsrEvidence:
-    nodes = (node(NODE, "uid-9", *claims), node(OTHER, "uid-8", OTHERS_ADDRESS))
+    nodes = (
+        node(NODE, NODE, *claims, uid="uid-9", created=CREATED),
+        node(OTHER, OTHER, OTHERS_ADDRESS, uid="uid-8", created=CREATED),
+    )
     return CsrEvidence(
         PolicyEvidence(nodes=measured(nodes), csrs=measured(serving), names=NAMES),
         measured(client),
@@ -135,6 +122,10 @@ def evidence(
         at=NOW + timedelta(seconds=40),
         approver=approver,
     )
+
+
+def judged(found: CertificateSigningRequest, known: CsrEvidence, **word: Any) -> CsrJudgement:
+    return judged_by_hand(csr_of(found), known, OperatorsWord(**word))
 
 
 def reasons(judgement: CsrJudgement) -> dict[str, str]:
@@ -174,7 +165,7 @@ def test_whose_word_counts_and_what_holds_it(case: str) -> None:
     said, word, source, held = CASES[case]
     found = csr()
     of = written(**said) if isinstance(said, dict) else said
-    judgement = judged_by_hand(csr_of(found), evidence(found, of=of), OperatorsWord(**word))
+    judgement = judged(found, evidence(found, of=of), **word)
     assert reasons(judgement) == held
     assert judgement.names.source == source
     assert judgement.names.unread is isinstance(said, Doubt)
@@ -188,7 +179,7 @@ def test_where_an_approver_does_not_know_the_node_the_pin_is_advised(
     said: dict[str, Any] | None, advice: str
 ) -> None:
     found, of = csr(), written(**said) if said is not None else None
-    judgement = judged_by_hand(csr_of(found), evidence(found, of=of), OperatorsWord())
+    judgement = judged(found, evidence(found, of=of))
     assert judgement.names.advice == advice
     assert ("approver pin" in judgement.decision.why) is bool(advice)
 
@@ -202,7 +193,7 @@ def test_what_passes_and_the_approver_has_not_approved_is_left_to_it(
     """It remembers what nobody else can look up: whose key it is, and which Node was there."""
     found = csr(condition=condition)
     known = evidence(found, of=written(pins={NODE: PIN}), approver=approver)
-    judgement = judged_by_hand(csr_of(found), known, OperatorsWord(**word))
+    judgement = judged(found, known, **word)
     left = approver and not condition
     assert judgement.decision.outcome is Outcome.PASS
     assert judgement.outcome is (Outcome.CANNOT_TELL if left else Outcome.PASS)
@@ -212,7 +203,7 @@ def test_what_passes_and_the_approver_has_not_approved_is_left_to_it(
 def test_what_a_rule_holds_is_not_left_to_the_approver() -> None:
     found = csr(asks=(OTHER,))
     known = evidence(found, of=written(pins={NODE: PIN}), approver=True)
-    judgement = judged_by_hand(csr_of(found), known, OperatorsWord())
+    judgement = judged(found, known)
     assert (judgement.outcome, judgement.held) == (Outcome.REFUSE, "")
 
 
@@ -250,7 +241,7 @@ def test_the_operators_word_is_asked_for_only_where_it_helps(case: str) -> None:
     asks, said, helps = WORDS[case]
     found = csr(asks=asks)
     known = evidence(found, of=written(**said or {}))
-    judgement = judged_by_hand(csr_of(found), known, OperatorsWord())
+    judgement = judged(found, known)
     assert word_that_helps(csr_of(found), known, judgement) == helps
 
 
@@ -350,7 +341,7 @@ def test_what_names_no_credential_is_held_where_a_record_says_that_others_do() -
     records = {OTHER: {"uid": "uid-8", "credentials": {"uid": "uid-8", "allowed": allowed}}}
     found = csr(by="")
     known = evidence(found, of=written(pins={NODE: PIN}, recorded=records))
-    judgement = judged_by_hand(csr_of(found), known, OperatorsWord())
+    judgement = judged(found, known)
     assert reasons(judgement) == {"credential-id": "NoCredentialId"}
 
 
@@ -360,9 +351,9 @@ def test_where_client_csrs_could_not_be_read_nothing_passes() -> None:
     known = replace(
         evidence(found, of=written(pins={NODE: PIN})), client_csrs=measured(doubt=FAILED)
     )
-    held = judged_by_hand(csr_of(found), known, OperatorsWord())
+    held = judged(found, known)
     assert reasons(held) == {"client-standing": "NotInEvidence"}
-    named = judged_by_hand(csr_of(found), known, OperatorsWord(credential="ab" * 32))
+    named = judged(found, known, credential="ab" * 32)
     assert named.outcome is Outcome.PASS
 
 
@@ -383,7 +374,7 @@ def test_where_nobody_knows_when_the_node_was_made_everybody_came_later() -> Non
 def test_of_a_csr_that_is_nobodys_nothing_is_known_and_no_word_helps() -> None:
     found = csr(user="somebody", asks=(NODE, SHOP))
     known = evidence(found, of=written(pins={NODE: PIN}))
-    judgement = judged_by_hand(csr_of(found), known, OperatorsWord(allowed=BOTH))
+    judgement = judged(found, known, allowed=BOTH)
     assert (judgement.names.allowed, judgement.names.source) == (None, "none")
     assert word_that_helps(csr_of(found), known, judgement) == ()
 
@@ -393,6 +384,4 @@ def test_an_issued_certificate_that_cannot_be_read_says_nothing_of_a_node() -> N
     pinned = written(pins={NODE: PIN})
     unreadable = csr("csr-client", issued=b"no certificate")
     told = evidence(found, client=(unreadable,), of=pinned)
-    assert judged_by_hand(csr_of(found), told, OperatorsWord()) == judged_by_hand(
-        csr_of(found), evidence(found, of=pinned), OperatorsWord()
-    )
+    assert judged(found, told) == judged(found, evidence(found, of=pinned))

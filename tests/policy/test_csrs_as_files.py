@@ -13,8 +13,8 @@ A case starts from what kubeadm 1.36.3 recorded (tests/fixtures/kubeadm-1.36: CS
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,7 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import PolicyEvidence
-from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import NameSource, allowed_names_of, confirmed, with_said
@@ -33,6 +31,7 @@ from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.node_index import IndexedEvidence
 
+from . import kubeadm_cluster
 from .test_each_rule import CASES as PIECES
 from .test_each_rule import case_of
 
@@ -42,19 +41,13 @@ CASES = {
     path.stem: json.loads(path.read_text())
     for path in sorted((Path(__file__).parent / "cases").glob("*.json"))
 }
-NAMES = ClusterNames(
-    own_endpoints={"192.168.88.111": "an API server"},
-    virtual={"10.96.0.1": "Service default/kubernetes"},
-    external={},
+NAMES = replace(
+    kubeadm_cluster.NAMES,
     services={
         "kubernetes.default": "Service default/kubernetes",
         "metrics-server.kube-system": "Service kube-system/metrics-server",
     },
-    service_networks=(ip_network("10.96.0.0/12"),),
     pod_networks=(),
-    domains=("cluster.local",),
-    doubts=(),
-    loopback=LoopbackKubelets(),
 )
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
@@ -15,6 +14,7 @@ from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.reserved import reserved_of
 from tests.policy.look_at_all_nodes import other_nodes_of
+from tests.support.cluster_names import cluster_names
 from tests.support.requests import request
 
 from .conftest import NODE, Case
@@ -31,20 +31,6 @@ def asked(address: str, listed: frozenset[IPv4Address | IPv6Address]) -> Decisio
     facts = case.facts()
     reserved = msgspec.structs.replace(facts.reserved, loopback=listed)
     return decide(msgspec.structs.replace(facts, reserved=reserved))
-
-
-def names(listed: LoopbackKubelets, endpoints: dict[str, str]) -> ClusterNames:
-    return ClusterNames(
-        own_endpoints=endpoints,
-        virtual={},
-        external={},
-        services={},
-        service_networks=(),
-        pod_networks=(),
-        domains=("cluster.local",),
-        doubts=(),
-        loopback=listed,
-    )
 
 
 def test_a_listed_address_is_usable() -> None:
@@ -105,15 +91,19 @@ def nodes_at(address: str) -> list[Node]:
 def test_a_shared_address_is_no_other_nodes_and_no_api_servers() -> None:
     localhost = ip_address("127.0.0.1")
     listed = LoopbackKubelets(frozenset({localhost}), frozenset({localhost}))
-    reserved = reserved_of(names(listed, {"127.0.0.1": "an API server"}), ())
+    reserved = reserved_of(
+        cluster_names(loopback=listed, own_endpoints={"127.0.0.1": "an API server"}), ()
+    )
     assert reserved.endpoint_addresses == {}
     assert other_nodes_of("worker-1", nodes_at("127.0.0.1"), reserved.shared).addresses == {}
 
 
 def test_a_listed_address_that_is_not_shared_is_the_other_nodes() -> None:
-    reserved = reserved_of(
-        names(LoopbackKubelets(frozenset({LISTED})), {str(LISTED): "an API server"}), ()
+    names = cluster_names(
+        loopback=LoopbackKubelets(frozenset({LISTED})),
+        own_endpoints={str(LISTED): "an API server"},
     )
+    reserved = reserved_of(names, ())
     assert set(reserved.endpoint_addresses) == {LISTED}
     assert (
         other_nodes_of("worker-1", nodes_at(str(LISTED)), reserved.shared).addresses[LISTED].node
@@ -124,7 +114,9 @@ def test_a_listed_address_that_is_not_shared_is_the_other_nodes() -> None:
 def test_what_is_shared_but_not_listed_is_as_if_nothing_were_said() -> None:
     address = ip_address("192.168.88.111")
     listed = LoopbackKubelets(frozenset(), frozenset({address}))
-    reserved = reserved_of(names(listed, {str(address): "an API server"}), ())
+    reserved = reserved_of(
+        cluster_names(loopback=listed, own_endpoints={str(address): "an API server"}), ()
+    )
     assert set(reserved.endpoint_addresses) == {address}
     assert (
         other_nodes_of("worker-1", nodes_at(str(address)), reserved.shared).addresses[address].node

@@ -4,12 +4,10 @@ import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubevouch.approve.decide.approved_lately import ShownKeys
-from kubevouch.kube.resources import Node
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AskedNames, Claim, NameSource
 from kubevouch.policy.csr import Csr
@@ -23,6 +21,7 @@ from kubevouch.policy.sources.configuration import (
 )
 from kubevouch.policy.sources.nodes import Admitted, RecordedNode
 from kubevouch.x509 import read_csr
+from tests.support.nodes import node
 from tests.support.requests import request
 
 from .conftest import ADDRESS, NODE, NOW, Case
@@ -55,16 +54,6 @@ def test_no_name_is_ever_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Case().judged().outcome is Outcome.PASS
     elsewhere = Case(names=(Claim("web.example.com", NameSource.PIN),))
     assert elsewhere.judged().outcome is Outcome.REFUSE
-
-
-def node(name: str, address: str) -> Node:
-    return msgspec.convert(
-        {
-            "metadata": {"name": name, "uid": f"uid-{name}"},
-            "status": {"addresses": [{"type": "InternalIP", "address": address}]},
-        },
-        Node,
-    )
 
 
 def test_a_recycled_address_is_nobodys_as_long_as_its_first_node_is_written_down() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.names import ClusterNames
-from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.nodes import NodeSpec
@@ -16,8 +15,9 @@ from kubevouch.policy.claims import AllowedNames, Claim, NameSource, OtherNodes
 from kubevouch.policy.decide import decide_entitlement
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import reserved_of
+from tests.support.cluster_names import cluster_names
 
-CLUSTER = ClusterNames(
+CLUSTER = cluster_names(
     own_endpoints={"192.168.88.111": "an API server"},
     virtual={"API.example.com.": "the control plane's endpoint", "10.96.0.10": "Service kube-system/kube-dns"},
     external={"192.168.88.112": "Service web/shop"},
@@ -28,8 +28,6 @@ CLUSTER = ClusterNames(
     service_networks=(ip_network("10.96.0.0/12"), ip_network("fd00:96::/112")),
     pod_networks=(ip_network("10.244.0.0/16"),),
     domains=("corp.internal",),
-    doubts=(),
-    loopback=LoopbackKubelets(),
     load_balancers={"192.168.88.240": "Service web/lb", "LB.example.com": "Service web/lb"},
 )  # fmt: skip
 NODES = (
@@ -39,6 +37,21 @@ NODES = (
 
 WEAK = [NameSource.NODE_STATUS, NameSource.LIVE_CERTIFICATE, NameSource.NEW_NODE_RULE]
 WRITTEN = [NameSource.OPERATOR, NameSource.PIN, NameSource.INVENTORY]
+
+
+def rules_against(
+    node: str,
+    name: str,
+    source: NameSource,
+    *,
+    cluster: ClusterNames = CLUSTER,
+    control_plane: bool = False,
+) -> list[str]:
+    """The rules that hold this node with this one name."""
+    address = Claim("192.168.90.1", NameSource.SSH_HOST_KEY)
+    allowed = AllowedNames(node, (Claim(name, source),), (address,), control_plane=control_plane)
+    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(cluster, NODES))
+    return [each.rule for each in decision.held_by]
 
 
 def held_by(
@@ -121,27 +134,16 @@ def test_a_services_short_name_is_a_nodes_where_that_node_is_called_so(
     node: str, held: bool
 ) -> None:
     """Pods of the Service's namespace call it so. Whoever may make Services must not take a Node's own name away."""
-    allowed = AllowedNames(
-        node,
-        (Claim("metrics-server", NameSource.OPERATOR),),
-        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
-    )
-    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(CLUSTER, NODES))
-    assert [each.rule for each in decision.held_by] == ["reserved-names"] * held
+    found = rules_against(node, "metrics-server", NameSource.OPERATOR)
+    assert found == ["reserved-names"] * held
 
 
 @pytest.mark.parametrize(
     "name", ["metrics-server.kube-system", "x.metrics-server.kube-system", "a.default.svc.lan"]
 )
 def test_a_services_longer_name_is_no_nodes_though_a_control_plane_is_called_so(name: str) -> None:
-    allowed = AllowedNames(
-        name,
-        (Claim(name, NameSource.OPERATOR),),
-        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
-        control_plane=True,
-    )
-    decision = decide_entitlement(allowed, OtherNodes(), reserved_of(CLUSTER, NODES))
-    assert [each.rule for each in decision.held_by] == ["reserved-names"]
+    found = rules_against(name, name, NameSource.OPERATOR, control_plane=True)
+    assert found == ["reserved-names"]
 
 
 TENANTS = replace(
@@ -176,12 +178,7 @@ def test_a_tenants_service_keeps_its_name_from_every_weaker_source(
 
 @pytest.mark.parametrize("node", ["w1-alias", "w1-alias.example.com"])
 def test_a_tenants_service_takes_away_no_nodes_own_name(node: str) -> None:
-    allowed = AllowedNames(
-        node,
-        (Claim("w1-alias", NameSource.SSH_HOST_KEY),),
-        (Claim("192.168.90.1", NameSource.SSH_HOST_KEY),),
-    )
-    assert decide_entitlement(allowed, OtherNodes(), reserved_of(TENANTS, NODES)).held_by == ()
+    assert rules_against(node, "w1-alias", NameSource.SSH_HOST_KEY, cluster=TENANTS) == []
 
 
 @pytest.mark.parametrize(

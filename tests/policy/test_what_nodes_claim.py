@@ -6,9 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.kube.resources import Node
-from kubevouch.kube.resources.meta import Metadata
-from kubevouch.kube.resources.nodes import NodeAddress, NodeStatus
 from kubevouch.policy.claims import (
     AllowedNames,
     Claim,
@@ -23,13 +20,9 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.decide import approval, denial
 from kubevouch.x509 import unmapped
 from tests.policy.look_at_all_nodes import other_nodes_of
+from tests.support.nodes import node
 
 PROVEN, CLAIMED, SAID = NameSource.SSH_HOST_KEY, NameSource.NODE_STATUS, NameSource.OPERATOR
-
-
-def node(name: str, *addresses: str) -> Node:
-    status = NodeStatus(addresses=tuple(NodeAddress(address=each) for each in addresses))
-    return Node(metadata=Metadata(name=name), status=status)
 
 
 def test_each_claim_has_the_best_that_is_known_of_it() -> None:

@@ -3,7 +3,6 @@
 from ipaddress import ip_address
 from itertools import permutations
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from kubevouch.policy.claims import (
 from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.x509 import unmapped
 from tests.policy.look_at_all_nodes import other_nodes_of
+from tests.support.nodes import node
 
 NAMES = ["w1", "w2", "w3", "10.0.0.2", "W2", "w2.example.com"]
 VALUES = [
@@ -36,16 +36,6 @@ ASKED = AskedNames(
     ("w1", "W2", "w3", "10.0.0.2", "w2.example.com", "nobody"),
     tuple(map(ip_address, ["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2", "fd00::1", "127.0.0.1", "10.0.0.9"])),
 )  # fmt: skip
-
-
-def node(name: str, addresses: list[str]) -> Node:
-    return msgspec.convert(
-        {
-            "metadata": {"name": name},
-            "status": {"addresses": [{"type": "InternalIP", "address": a} for a in addresses]},
-        },
-        Node,
-    )
 
 
 @settings(max_examples=400, deadline=None)
@@ -79,8 +69,8 @@ def test_the_index_answers_as_a_look_at_all_nodes_does(
             index.remove(name)
             nodes.pop(name, None)
         else:
-            index.put(node(name, addresses))
-            nodes[name] = node(name, addresses)
+            index.put(node(name, *addresses))
+            nodes[name] = node(name, *addresses)
     whole = other_nodes_of(asking, nodes.values(), shared, pinned)  # type: ignore[arg-type]
     names = {each.lower() for each in ASKED.names}
     places = {unmapped(each) for each in ASKED.addresses}
@@ -101,7 +91,7 @@ def test_the_index_answers_as_a_look_at_all_nodes_does(
 def test_who_is_called_so_and_who_claims_it_is_told_as_a_look_at_all_nodes_tells(
     claims: dict[str, list[str]], asked: str
 ) -> None:
-    index = NodeIndex(node(name, addresses) for name, addresses in claims.items())
+    index = NodeIndex(node(name, *addresses) for name, addresses in claims.items())
     assert index.called(asked) == {e for e in claims if compared(e) == compared(asked)}
     claimants = {
         e for e, has in claims.items() if compared(asked) in map(compared, filter(None, has))
@@ -127,12 +117,12 @@ def test_what_is_written_down_is_found_as_if_it_were_told_each_time(
     writings: list[tuple[str, tuple[Claim, ...]]], claimed: list[str], asking: str
 ) -> None:
     index, written, kept = NodeIndex(), WrittenClaims(), dict[str, tuple[Claim, ...]]()
-    index.put(node("w1", claimed))
+    index.put(node("w1", *claimed))
     for name, claims in writings:
         written.put(name, claims)
         kept[name] = claims
     pinned = [(name, claim) for name, claims in kept.items() for claim in claims]
-    whole = other_nodes_of(asking, [node("w1", claimed)], frozenset(), pinned)
+    whole = other_nodes_of(asking, [node("w1", *claimed)], frozenset(), pinned)
     found = index.others(asking, ASKED, (), written.among(ASKED))
     names = {each.lower() for each in ASKED.names} & set(whole.names)
     places = {unmapped(each) for each in ASKED.addresses} & set(whole.addresses)
@@ -159,7 +149,7 @@ def test_what_was_written_down_can_be_taken_back() -> None:
 
 
 def test_a_node_whose_name_differs_by_case_only_hides_nobodys() -> None:
-    index = NodeIndex([node("w2", []), node("W2", [])])
+    index = NodeIndex([node("w2"), node("W2")])
     assert index.others("W2", ASKED).names == {"w2": ClaimedBy("w2", proven=True, by_name=True)}
     assert index.others("w2", ASKED).names == {"w2": ClaimedBy("W2", proven=True, by_name=True)}
     assert index.others("w1", ASKED).names == {"w2": ClaimedBy("W2", proven=True, by_name=True)}
@@ -170,8 +160,8 @@ def test_a_node_whose_name_differs_by_case_only_hides_nobodys() -> None:
 
 def test_nothing_stays_of_a_node_that_is_gone() -> None:
     index = NodeIndex()
-    index.put(node("w1", ["10.0.0.1"]))
-    index.put(node("w1", ["10.0.0.2"]))
+    index.put(node("w1", "10.0.0.1"))
+    index.put(node("w1", "10.0.0.2"))
     index.remove("w1")
     index.remove("w1")
     assert index.others("w2", ASKED) == OtherNodes()

@@ -101,79 +101,41 @@ BY_INVENTORY = "the Node claims it, and the inventory does not list it"
 BY_PIN = f"changed since it was {PINNED}: {DIFF}"
 
 
+def listed(outdated: str = "") -> SourceAnswer:
+    found = allowed(NameSource.INVENTORY, BY_INVENTORY, outdated)
+    return SourceAnswer(IdentitySource.INVENTORY, found, "listed in the inventory")
+
+
+def pinned(outdated: str = "") -> SourceAnswer:
+    return SourceAnswer(IdentitySource.PINS, allowed(NameSource.PIN, BY_PIN, outdated), PINNED)
+
+
+def unreadable(source: IdentitySource) -> SourceAnswer:
+    found = nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE)
+    return SourceAnswer(source, found, str(BROKEN))
+
+
 @pytest.mark.parametrize(
     ("known", "answer"),
     [
-        (
-            {"inventory": Shard({"w1": LISTED}), "pins": {"w1": PIN}},
-            SourceAnswer(
-                IdentitySource.INVENTORY,
-                allowed(NameSource.INVENTORY, BY_INVENTORY),
-                "listed in the inventory",
-            ),
-        ),
+        ({"inventory": Shard({"w1": LISTED}), "pins": {"w1": PIN}}, listed()),
         (
             {"inventory": Shard({"w1": msgspec.structs.replace(LISTED, machine_id="m-2")})},
-            SourceAnswer(
-                IdentitySource.INVENTORY,
-                allowed(NameSource.INVENTORY, BY_INVENTORY, MACHINE.format("the inventory")),
-                "listed in the inventory",
-            ),
+            listed(MACHINE.format("the inventory")),
         ),
-        (
-            {"inventory": Shard({"w2": LISTED}), "pins": {"w1": PIN}},
-            SourceAnswer(IdentitySource.PINS, allowed(NameSource.PIN, BY_PIN), PINNED),
-        ),
+        ({"inventory": Shard({"w2": LISTED}), "pins": {"w1": PIN}}, pinned()),
         (
             {"pins": {"w1": msgspec.structs.replace(PIN, machine_id="m-2")}},
-            SourceAnswer(
-                IdentitySource.PINS,
-                allowed(NameSource.PIN, BY_PIN, MACHINE.format("the pin")),
-                PINNED,
-            ),
+            pinned(MACHINE.format("the pin")),
         ),
         (
             {"pins": {"w1": msgspec.structs.replace(PIN, uid="uid-0")}},
-            SourceAnswer(
-                IdentitySource.PINS,
-                allowed(
-                    NameSource.PIN,
-                    BY_PIN,
-                    f"the Node has been recreated since it was {PINNED}: {DIFF}",
-                ),
-                PINNED,
-            ),
+            pinned(f"the Node has been recreated since it was {PINNED}: {DIFF}"),
         ),
-        (
-            {"inventory": BROKEN},
-            SourceAnswer(
-                IdentitySource.INVENTORY,
-                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
-                str(BROKEN),
-            ),
-        ),
-        (
-            {"inventory": Shard({"w1": BROKEN})},
-            SourceAnswer(
-                IdentitySource.INVENTORY,
-                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
-                str(BROKEN),
-            ),
-        ),
-        (
-            {"pins": {"w1": BROKEN}},
-            SourceAnswer(
-                IdentitySource.PINS, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
-            ),
-        ),
-        (
-            {"recorded": {"w1": BROKEN}},
-            SourceAnswer(
-                IdentitySource.RECORDED,
-                nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE),
-                str(BROKEN),
-            ),
-        ),
+        ({"inventory": BROKEN}, unreadable(IdentitySource.INVENTORY)),
+        ({"inventory": Shard({"w1": BROKEN})}, unreadable(IdentitySource.INVENTORY)),
+        ({"pins": {"w1": BROKEN}}, unreadable(IdentitySource.PINS)),
+        ({"recorded": {"w1": BROKEN}}, unreadable(IdentitySource.RECORDED)),
     ],
 )
 def test_what_is_written_down_for_a_node_is_the_whole_answer(
@@ -271,11 +233,8 @@ def test_of_a_node_that_nothing_written_down_knows_nothing_is_answered_without_i
 
 def test_with_a_configuration_that_cannot_be_read_each_answer_is_why() -> None:
     known = IdentitySources(BROKEN, pins={"w1": PIN})
-    answer = SourceAnswer(
-        IdentitySource.NONE, nothing(str(BROKEN), HoldReason.SOURCE_UNREADABLE), str(BROKEN)
-    )
-    assert answered(known) == answer
-    assert written_answer(NODE, known) == answer
+    assert answered(known) == unreadable(IdentitySource.NONE)
+    assert written_answer(NODE, known) == unreadable(IdentitySource.NONE)
     assert not wants_renewal(NODE, known)
     # Others get nothing of what is written down for it, all the same.
     assert written_claims(known, "w1") == written_claims(sources(pins={"w1": PIN}), "w1") != ()

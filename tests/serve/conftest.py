@@ -1,8 +1,9 @@
 """A served thing on loopback, an API server that it asks, and clients of every kind."""
 
-import contextlib
+import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +73,15 @@ class Served:
             return Answered(answer.status, await answer.text(), dict(answer.headers))
 
 
-Serve = Callable[..., contextlib.AbstractAsyncContextManager[Served]]
+async def presented(port: int) -> bytes:
+    """The certificate that a client sees, in DER. It is not verified."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    assert isinstance(found, bytes)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from kubevouch.tls.io.server import ServerConnection
 from tests.serve.test_a_server_ends import ASKING as ASKING_LIVEZ
 from tests.serve.test_a_server_ends import Ending, ending
 from tests.serve.test_the_listener import (
-    ASKING,
     Place,
+    answered,
     clock,
     connected,
     place,
@@ -31,8 +31,7 @@ __all__ = ["clock", "ending", "place", "tls"]
 
 async def served(port: int) -> None:
     async with asyncio.timeout(GENEROUS), connected(port) as (reader, writer):
-        writer.write(ASKING)
-        assert b"done" in await reader.readuntil(b"done")
+        await answered(reader, writer)
 
 
 async def test_a_connection_that_the_kernel_does_not_watch_is_closed_and_the_next_one_served(

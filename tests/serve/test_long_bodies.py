@@ -61,20 +61,24 @@ async def listening(made: Made, tls: object, clock: Clock) -> AsyncIterator[int]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n"
 
 
+async def asked(made: Made, tls: object, clock: Clock, header: bytes = b"") -> tuple[bytes, bytes]:
+    """Head and body of the answer."""
+    async with listening(made, tls, clock) as port, connected(port) as (reader, writer):
+        writer.write(GET % header)
+        head, _, body = (await rest(reader)).partition(b"\r\n\r\n")
+    return head, body
+
+
 async def test_a_long_body_comes_in_chunks(tls: object, clock: Clock) -> None:
     made = Made(40)
-    async with listening(made, tls, clock) as port, connected(port) as (reader, writer):
-        writer.write(GET % b"")
-        head, _, body = (await rest(reader)).partition(b"\r\n\r\n")
+    head, body = await asked(made, tls, clock)
     assert b"transfer-encoding: chunked" in head.lower()
     assert _joined(body) == PIECE * 40
 
 
 async def test_gzip_is_sent_to_who_accepts_it(tls: object, clock: Clock) -> None:
     made = Made(40)
-    async with listening(made, tls, clock) as port, connected(port) as (reader, writer):
-        writer.write(GET % b"Accept-Encoding: deflate, gzip\r\n")
-        head, _, body = (await rest(reader)).partition(b"\r\n\r\n")
+    head, body = await asked(made, tls, clock, b"Accept-Encoding: deflate, gzip\r\n")
     assert b"content-encoding: gzip" in head.lower()
     assert b"vary: accept-encoding" in head.lower()
     assert len(body) < len(PIECE)
@@ -103,9 +107,7 @@ async def test_an_error_in_the_middle_is_an_end_without_the_last_chunk(
     tls: object, clock: Clock
 ) -> None:
     made = Made(40, fails=True)
-    async with listening(made, tls, clock) as port, connected(port) as (reader, writer):
-        writer.write(GET % b"")
-        body = (await rest(reader)).partition(b"\r\n\r\n")[2]
+    _, body = await asked(made, tls, clock)
     assert not body.endswith(b"0\r\n\r\n")
     assert made.closed.is_set()
 

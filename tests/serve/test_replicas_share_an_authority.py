@@ -28,6 +28,8 @@ from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context as openssl_context
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.tasks import meanwhile
+from tests.support.unhurried import until
 
 SECRETS = KINDS["", "v1", "secrets"]
 SPACE, SECRET, NAME = "kube-system", "usage-authority", "v1beta1.metrics.k8s.io"
@@ -238,15 +240,11 @@ async def test_what_is_taken_out_of_the_api_service_is_there_again_at_once(
 ) -> None:
     one = cluster.replicas[0]
     await one.refresh()
-    running = asyncio.create_task(one.run())
-    try:
-        await _until(lambda: cluster.server.watches.open == 1)
+    async with meanwhile(one.run()):
+        await until(lambda: cluster.server.watches.open == 1)
         for spec in ({"service": SERVICE}, told(OTHER.pem)):
             cluster.write(spec)
-            await _until(lambda: "caBundle" in cluster.spec and _signed_by_bundle(cluster, one))
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+            await until(lambda: "caBundle" in cluster.spec and _signed_by_bundle(cluster, one))
 
 
 def _signed_by_bundle(cluster: Cluster, replica: SharedAuthority) -> bool:
@@ -254,12 +252,6 @@ def _signed_by_bundle(cluster: Cluster, replica: SharedAuthority) -> bool:
         return issuer_of(replica.read(), cluster.bundle) == 0
     except AssertionError:
         return False
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 def filled(**wrong: Any) -> Callable[[Cluster], None]:

@@ -25,7 +25,7 @@ from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.front_proxy import client_context
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import GENEROUS, until
 
 AUTHORITY = Authority("served")
 
@@ -197,22 +197,24 @@ async def test_who_is_being_answered_is_not(port: int, place: Place) -> None:
 ASKING = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Asks, and reads the answer."""
+    writer.write(ASKING)
+    assert b"done" in await reader.readuntil(b"done")
+
+
 async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(place: Place) -> None:
     """Else whoever opens as many as there may be, and asks no more, keeps everybody out."""
     async with place.limited(known=2) as listener:
         port = listener.port
         async with connected(port) as (first, early), connected(port) as (second, asking):
-            early.write(ASKING)
-            assert b"done" in await first.readuntil(b"done")
+            await answered(first, early)
             await place.clock.pass_(1)
-            asking.write(ASKING)
-            assert b"done" in await second.readuntil(b"done")
+            await answered(second, asking)
             async with connected(port) as (third, more):
-                more.write(ASKING)
-                assert b"done" in await third.readuntil(b"done")
+                await answered(third, more)
                 assert await rest(first) == b""
-                asking.write(ASKING)
-                assert b"done" in await second.readuntil(b"done")
+                await answered(second, asking)
 
 
 async def test_where_all_known_are_being_answered_one_too_many_gets_its_answer_and_the_end(
@@ -222,8 +224,7 @@ async def test_where_all_known_are_being_answered_one_too_many_gets_its_answer_a
         place.limited(known=1) as listener,
         connected(listener.port) as (reader, writer),
     ):
-        writer.write(ASKING)
-        assert b"done" in await reader.readuntil(b"done")
+        await answered(reader, writer)
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         await place.slow.slowly.wait()
         async with connected(listener.port) as (other, more):
@@ -252,8 +253,7 @@ async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(place: Plac
         port = listener.port
         found = [await open_.enter_async_context(silent(port, "127.0.0.1")) for _ in range(6)]
         async with connected(port) as (other, more):
-            more.write(ASKING)
-            assert b"done" in await other.readuntil(b"done")
+            await answered(other, more)
         assert [await rest(each) for each in found[:4]] == [b""] * 4
         assert not any(each.at_eof() for each in found[4:])
 
@@ -306,8 +306,7 @@ async def test_whom_a_certificate_makes_known_is_not_pushed_out_by_strangers(pla
             await place.clock.pass_(3)
         assert [await rest(each) for each in found] == [b""] * 20
         for _ in range(2):
-            writer.write(ASKING)
-            assert b"done" in await reader.readuntil(b"done")
+            await answered(reader, writer)
 
 
 async def test_whom_nobody_answered_in_time_has_not_shown_who_it_is(place: Place) -> None:
@@ -336,14 +335,12 @@ async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(pla
         connected(listener.port) as (reader, writer),
         connected(listener.port) as (other, never),
     ):
-        writer.write(ASKING)
-        assert b"done" in await reader.readuntil(b"done")
+        await answered(reader, writer)
         never.write(ASKING[:-2])
         for _ in range(4):
             await place.clock.pass_(3)
         assert await rest(other) == b""
-        writer.write(ASKING)
-        assert b"done" in await reader.readuntil(b"done")
+        await answered(reader, writer)
 
 
 async def test_a_connection_without_a_request_takes_little_memory(place: Place) -> None:
@@ -382,12 +379,9 @@ async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(plac
             for _ in range(20):
                 await open_.enter_async_context(silent(listener.port, "127.0.0.1"))
             async with connected(listener.port) as (reader, writer):
-                writer.write(ASKING)
-                assert b"done" in await reader.readuntil(b"done")
+                await answered(reader, writer)
                 assert len(_handlers()) - others == 1
-        async with asyncio.timeout(GENEROUS):
-            while len(_handlers()) - others:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(_handlers()) == others)
 
 
 async def test_those_who_came_and_went_are_forgotten(place: Place) -> None:
@@ -397,8 +391,7 @@ async def test_those_who_came_and_went_are_forgotten(place: Place) -> None:
             async with connected(listener.port):
                 pass
             async with connected(listener.port) as (reader, writer):
-                writer.write(ASKING)
-                assert b"done" in await reader.readuntil(b"done")
+                await answered(reader, writer)
         assert len(_handlers()) - others <= 2
 
 
@@ -417,9 +410,7 @@ async def test_those_who_came_and_went_wait_for_no_garbage_collector(
                     writer.write(said)
                     if said == ASKING:
                         assert b"done" in await reader.readuntil(b"done")
-            async with asyncio.timeout(GENEROUS):
-                while _left_of_connections() > before:
-                    await asyncio.sleep(0.01)
+            await until(lambda: _left_of_connections() <= before)
         finally:
             gc.enable()
 

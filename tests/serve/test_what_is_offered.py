@@ -25,6 +25,7 @@ from tests.metrics_server.command_line import settings
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
+from tests.support.tasks import meanwhile
 from tests.support.unhurried import GENEROUS
 
 AUTHORITY = Authority("served")
@@ -59,13 +60,11 @@ async def serving(
     )
     reloader = TlsReloader(api, clock, Log(lambda _: None, clock), sources)
     _, tls = await reloader.start(tolerate_missing=False)
-    running = asyncio.create_task(reloader.run())
-    try:
-        async with Listener(answer, tls, clock, host="127.0.0.1", port=0) as listener:
-            yield listener.port
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    async with (
+        meanwhile(reloader.run()),
+        Listener(answer, tls, clock, host="127.0.0.1", port=0) as listener,
+    ):
+        yield listener.port
 
 
 def client(**limits: object) -> ssl.SSLContext:

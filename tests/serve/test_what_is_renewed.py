@@ -1,11 +1,9 @@
 """The serving certificate and the trusted authorities, renewed while a server runs: one source never holds up another."""
 
-import asyncio
 import contextlib
 import errno
 import os
 import random
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +20,7 @@ from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.serve.tls_reload import RELOAD_INTERVAL, TlsReloader, TlsSources
 from kubevouch.x509 import read_certificates
+from tests.serve.conftest import presented
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
@@ -29,6 +28,7 @@ from tests.support.front_proxy import NAME, Authorities
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.self_signed import with_an_address_of_three_bytes
+from tests.support.tasks import meanwhile
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
 CONFIG_MAP = f"/api/v1/namespaces/kube-system/configmaps/{NAME}"
@@ -57,15 +57,7 @@ class Renewing:
         (self.folder / "tls.key").write_bytes(pair.key)
 
     async def served(self) -> bytes:
-        """What a client sees, in DER."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
-        found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        writer.transport.abort()
-        assert isinstance(found, bytes)
-        return found
+        return await presented(self.port)
 
     async def look(self) -> None:
         """Lets it look at its sources once."""
@@ -96,11 +88,11 @@ async def reloading(
     async def answer(_: HttpRequest) -> HttpResponse:
         return text_response("done")
 
-    running = asyncio.create_task(reloader.run())
-    async with Listener(answer, tls, clock, host="127.0.0.1", port=0) as listener:
+    async with (
+        meanwhile(reloader.run()),
+        Listener(answer, tls, clock, host="127.0.0.1", port=0) as listener,
+    ):
         yield Renewing(folder, clock, reloader, lines, given, listener.port)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.fixture

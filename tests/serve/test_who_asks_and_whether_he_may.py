@@ -13,7 +13,7 @@ import trustme
 
 from kubevouch.serve.authorization import Attributes
 from kubevouch.serve.messages import HttpRequest
-from tests.serve.conftest import Served
+from tests.serve.conftest import Served, presented
 from tests.support.authority import Authority
 from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
@@ -259,7 +259,7 @@ async def test_unknown_paths_are_unknown_only_to_those_who_may_ask(served: Serve
 async def test_a_renewed_authority_and_a_renewed_pair_are_taken_up(served: Served) -> None:
     keeping = asyncio.create_task(served.reloader.run())
     try:
-        before = await _leaf(served)
+        before = await presented(served.port)
         newer = Authority("front-proxy-ca")
         old, served.authorities.proxy = served.authorities.proxy, newer
         try:
@@ -272,7 +272,7 @@ async def test_a_renewed_authority_and_a_renewed_pair_are_taken_up(served: Serve
             await served.clock.pass_(11)
             while "Reloaded" not in "".join(served.lines):
                 await asyncio.sleep(0.01)
-            assert await _leaf(served) != before
+            assert await presented(served.port) != before
             # The test's client does not know the site's authority: it looks without verifying.
             shown = newer.client("front-proxy-client")
             context = client_context(newer.pem, shown)
@@ -289,16 +289,6 @@ async def test_a_renewed_authority_and_a_renewed_pair_are_taken_up(served: Serve
             served.authorities.proxy = old
     finally:
         keeping.cancel()
-
-
-async def _leaf(served: Served) -> bytes:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    _, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
-    leaf = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.close()
-    assert isinstance(leaf, bytes)
-    return leaf
 
 
 ODD = [

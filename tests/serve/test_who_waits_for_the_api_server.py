@@ -19,13 +19,8 @@ from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
 from tests.support.unhurried import GENEROUS
 
 
-@pytest.mark.parametrize("who", ["nobody", "a kubelet"])
-async def test_strangers_wait_in_half_of_the_places_only(
-    served: Served, api: ApiClient, who: str
-) -> None:
-    """So does whoever has a client certificate of the cluster, as the kubelet of each node has: only the aggregator has more."""
-    chain = served.authorities.cluster.client("system:node:n1", "system:nodes").chain
-    shown = (ssl.PEM_cert_to_DER_cert(chain.decode()),) if who == "a kubelet" else ()
+def unanswered(served: Served, path: str) -> asyncio.Semaphore:
+    """The API server answers no such question; released for each that comes."""
     asked = asyncio.Semaphore(0)
 
     async def never(_: web.Request) -> web.StreamResponse:
@@ -33,20 +28,27 @@ async def test_strangers_wait_in_half_of_the_places_only(
         answer: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
         return await answer
 
-    async def thing(_: HttpRequest) -> HttpResponse:
-        return text_response("done")
-
     served.api_server.faults.clear()
-    served.api_server.faults.on(ACCESS_REVIEWS, never)
-    log = Log(served.lines.append, served.clock)
-    gate = AccessGate(
-        served.reloader.authentication,
-        Authorizer(api, served.clock, log),
-        {"/thing": thing, "/readyz": thing},
-        log,
-        served.clock,
-        most_in_flight=4,
-    )
+    served.api_server.faults.on(path, never)
+    return asked
+
+
+async def left(waiting: list["asyncio.Task[HttpResponse]"]) -> None:
+    """Those who waited have gone."""
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+
+
+@pytest.mark.parametrize("who", ["nobody", "a kubelet"])
+async def test_strangers_wait_in_half_of_the_places_only(
+    served: Served, api: ApiClient, who: str
+) -> None:
+    """So does whoever has a client certificate of the cluster, as the kubelet of each node has: only the aggregator has more."""
+    chain = served.authorities.cluster.client("system:node:n1", "system:nodes").chain
+    shown = (ssl.PEM_cert_to_DER_cert(chain.decode()),) if who == "a kubelet" else ()
+    asked = unanswered(served, ACCESS_REVIEWS)
+    gate = _gate(served, api, most_in_flight=4)
 
     async def code(request: HttpRequest) -> int:
         async with asyncio.timeout(GENEROUS):
@@ -63,9 +65,7 @@ async def test_strangers_wait_in_half_of_the_places_only(
     assert await code(HttpRequest("GET", "/readyz")) == 200
     assert await code(known) == 200
     # When those who waited have gone, others may wait.
-    for each in strangers[:2]:
-        each.cancel()
-    await asyncio.wait(strangers)
+    await left(strangers)
     served.api_server.faults.clear()
     served.reviews.play_on(served.api_server)
     assert await code(HttpRequest("GET", "/thing/again")) == 200
@@ -75,15 +75,7 @@ async def test_on_a_path_that_is_open_to_everybody_a_token_is_a_strangers_too(
     served: Served, api: ApiClient
 ) -> None:
     """Whose it is only the API server knows: no number of made-up ones keeps a probe or the aggregator out."""
-    asked = asyncio.Semaphore(0)
-
-    async def never(_: web.Request) -> web.StreamResponse:
-        asked.release()
-        answer: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
-        return await answer
-
-    served.api_server.faults.clear()
-    served.api_server.faults.on(TOKEN_REVIEWS, never)
+    asked = unanswered(served, TOKEN_REVIEWS)
     gate = _gate(served, api, most_in_flight=4)
     strangers = [
         asyncio.create_task(
@@ -99,9 +91,7 @@ async def test_on_a_path_that_is_open_to_everybody_a_token_is_a_strangers_too(
         assert [(await each).code for each in strangers[2:]] == [429] * 3
         assert (await gate.answer(HttpRequest("GET", "/readyz"))).code == 200
         assert (await gate.answer(_of_the_aggregator(served))).code == 200
-    for each in strangers[:2]:
-        each.cancel()
-    await asyncio.wait(strangers)
+    await left(strangers)
 
 
 @pytest.mark.parametrize("path", ["/thing/", "/thing/" + "\x01" * 2600], ids=["short", "long"])
@@ -132,9 +122,7 @@ async def test_what_strangers_have_asked_about_is_not_answered_before_the_aggreg
         known = replace(known, headers={"x-remote-user": ("aggregator",)})
         assert (await gate.answer(known)).code == 200
     assert asked.count("system:anonymous") == 16
-    for each in strangers:
-        each.cancel()
-    await asyncio.wait(strangers)
+    await left(strangers)
 
 
 async def test_whoever_is_turned_away_has_not_shown_who_it_is(

@@ -3,6 +3,9 @@
 Whatever must not take long is measured by a test of its own, in time of the processor.
 """
 
+import asyncio
+from collections.abc import Callable
+
 from hypothesis import settings
 
 GENEROUS = 120.0
@@ -13,3 +16,10 @@ def unhurried() -> None:
     """Hypothesis has no deadlines from now on, whatever else the profile says (a different one is loaded where CI is set)."""
     settings.register_profile("unhurried", parent=settings(), deadline=None)
     settings.load_profile("unhurried")
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Gives the loop turns until it is true."""
+    async with asyncio.timeout(GENEROUS):
+        while not true():
+            await asyncio.sleep(0.005)

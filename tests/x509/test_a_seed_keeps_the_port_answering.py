@@ -1,7 +1,6 @@
 """The self-signed pair: in the kubelet's own form, good enough to serve with, and never too good."""
 
 import re
-import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -28,6 +27,7 @@ from kubevouch.x509.kinds import self_signed_host
 from real.oracle.asn1 import name, null, oid, seq
 from real.oracle.certificates import Authority, leaf
 from real.oracle.keys import ecdsa
+from tests.x509.handshake import presented
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, 500_000, tzinfo=UTC)
 HOST = "w1.example.com"
@@ -140,28 +140,7 @@ def test_openssl_serves_with_it_and_trusts_it_by_its_ca(tmp_path: Path, kind: Ke
         HOST, now=now, lifetime=timedelta(days=3), serials=(1, 2), key_kind=kind
     )
     _, ca = pair(made)
-    (tmp_path / "crt").write_bytes(made.chain_pem)
-    (tmp_path / "key").write_bytes(made.key_pem)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(tmp_path / "crt", tmp_path / "key")
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.load_verify_locations(cadata=ca.der)
-    presented = _handshake(client, server)
-    assert presented == pair(made)[0].der
-
-
-def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> bytes | None:
-    """A handshake through memory; what the server presented."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    there = server.wrap_bio(to_server, to_client, server_side=True)
-    here = client.wrap_bio(to_client, to_server, server_hostname=HOST)
-    for _ in range(4):
-        for side in (here, there):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-    return here.getpeercert(binary_form=True)
+    assert presented(tmp_path, made, ca.der, HOST) == pair(made)[0].der
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from kubevouch.x509 import X509Error, read_certificates, signed_serving_pair
 from kubevouch.x509.bundle import key_belongs
 from kubevouch.x509.issue import IssuedPair
+from tests.x509.handshake import presented
 
 NAMES = ("usage.kube-system.svc", "usage.kube-system", "10.0.0.5", "fd00::5")
 NOW = datetime.now(UTC)
@@ -69,31 +70,11 @@ def test_openssl_verifies_it_for_each_of_its_names(
     pem, key = authority(make(), key_id=key_id)
     made = issued(pem, key)
     for name in NAMES:
-        assert _handshake(tmp_path, made, pem, name)
+        assert presented(tmp_path, made, pem.decode(), name)
     with pytest.raises(ssl.SSLCertVerificationError, match="match"):
-        _handshake(tmp_path, made, pem, "other.kube-system.svc")
+        presented(tmp_path, made, pem.decode(), "other.kube-system.svc")
     with pytest.raises(ssl.SSLCertVerificationError):
-        _handshake(tmp_path, made, authority(make())[0], NAMES[0])
-
-
-def _handshake(folder: Path, made: IssuedPair, roots: bytes, name: str) -> bytes | None:
-    """A handshake through memory; what the server presented."""
-    (folder / "crt").write_bytes(made.chain_pem)
-    (folder / "key").write_bytes(made.key_pem)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "crt", folder / "key")
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.load_verify_locations(cadata=roots.decode())
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    there = server.wrap_bio(to_server, to_client, server_side=True)
-    here = client.wrap_bio(to_client, to_server, server_hostname=name)
-    for _ in range(4):
-        for side in (here, there):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-    return here.getpeercert(binary_form=True)
+        presented(tmp_path, made, authority(make())[0].decode(), NAMES[0])
 
 
 def test_it_is_a_servers_and_lives_as_long_as_it_was_told() -> None:

@@ -33,6 +33,13 @@ def pem_of(key: PrivateKey, layout: PrivateFormat = PrivateFormat.PKCS8) -> byte
     return key.private_bytes(Encoding.PEM, layout, NoEncryption())
 
 
+def locked() -> bytes:
+    """An encrypted key."""
+    encryption = BestAvailableEncryption(b"secret")
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
 def test_a_combined_file_holds_certificates_and_tells_that_a_key_lay_there() -> None:
     bundle = read_pem(CURRENT, "kubelet-server-current.pem")
     leaf = bundle.certificates[0]
@@ -111,20 +118,12 @@ def test_whether_a_key_belongs_needs_a_key() -> None:
     (leaf,) = read_certificates(SERVING.chain, "crt")[:1]
     with pytest.raises(X509Error, match="no private key in it"):
         key_belongs(leaf, SERVING.chain, "key")
-    key = ec.generate_private_key(ec.SECP256R1())
-    locked = key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
-    )
     with pytest.raises(X509Error, match="encrypted"):
-        key_belongs(leaf, locked, "key")
+        key_belongs(leaf, locked(), "key")
 
 
 def test_an_encrypted_key_is_told_as_one_without_a_public_half() -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    locked = key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
-    )
-    (block,) = read_pem(locked, "here").keys
+    (block,) = read_pem(locked(), "here").keys
     assert (block.label, block.public) == ("ENCRYPTED PRIVATE KEY", None)
 
 
