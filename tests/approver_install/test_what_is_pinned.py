@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.names import ClusterNames
+from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.policy.pin_proposals import Proposal, Seen, proposals
 from kubevouch.policy.sources.nodes import PinnedNode
@@ -58,9 +59,11 @@ def test_what_several_kubelets_share_at_ports_of_their_own_is_pinned_to_each_as_
     nodes = live("w-1", "w-1", "127.0.0.5"), live("w-2", "w-2", "127.0.0.5")
     pins = {"w-2": PinnedNode(node="w-2", uid="uid-of-w-2", addresses=("127.0.0.5",))}
     more: dict[str, Any] = {"pins": pins, "said": {"w-1": ("127.0.0.5",)}}
-    alone = names(loopback=LoopbackKubelets(shared))
+    alone = cluster_names(loopback=LoopbackKubelets(shared))
     assert proposed(*nodes, cluster=alone, **more)["w-1"].refused == ("127.0.0.5",)
-    found = proposed(*nodes, cluster=names(loopback=LoopbackKubelets(shared, shared)), **more)
+    found = proposed(
+        *nodes, cluster=cluster_names(loopback=LoopbackKubelets(shared, shared)), **more
+    )
     assert (found["w-1"].refused, found["w-1"].pin.addresses) == ((), ("127.0.0.5",))
 
 
