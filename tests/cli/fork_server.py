@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import sys
@@ -47,6 +48,12 @@ def load(package: str) -> None:
     gc.freeze()
 
 
+def _wait_for(control: socket.socket) -> None:
+    """Until something is there. The end of a child that comes just before a system call waits is heard of once that is over."""
+    while not select.select([control], [], [], 0.5)[0]:
+        pass
+
+
 def next_child(control: socket.socket) -> CommandLine | None:
     """Forks until the other end is closed. Returns in a child only, with what it is to be; and at the end, with nothing.
 
@@ -64,6 +71,7 @@ def next_child(control: socket.socket) -> CommandLine | None:
 
     signal.signal(signal.SIGCHLD, tell)
     while True:
+        _wait_for(control)
         message, found, _, _ = socket.recv_fds(control, LONGEST, 4)
         if not message:
             return None
