@@ -71,6 +71,25 @@ def run(
     return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run, elects=elects)
 
 
+async def _check_namespace(api: "ApiClient", name: str) -> None:
+    """Without a Lease nothing else shows that the pins lie in another one. Who may not read namespaces, as its own account, is not held up.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    from kubevouch.errors import UsageError
+    from kubevouch.kube.errors import KubeError, NotFound
+    from kubevouch.kube.resources import NAMESPACES
+
+    try:
+        await api.get(NAMESPACES, name)
+    except NotFound:
+        seen, expected = "there is no such namespace", "the one of its pins was expected"
+        raise UsageError(f"--namespace {name}", seen, expected) from None
+    except KubeError:
+        return
+
+
 def _run(
     terminal: "Terminal",
     access: "ClusterAccess",
@@ -83,7 +102,6 @@ def _run(
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments
-    from kubevouch.kube.resources import NAMESPACES
     from kubevouch.serve.process import raise_open_file_limit
     from kubevouch.serve.server import new_registry
 
@@ -93,9 +111,8 @@ def _run(
     instruments = ApproverInstruments(registry)
 
     async def part(api: "ApiClient", log: "Log") -> "ServerPart":
-        if access.context and not elects:
-            # Without a Lease nothing else shows that its pins lie elsewhere. Its own account may not read namespaces.
-            await api.get(NAMESPACES, namespace)
+        if access.context and not elects and not dry_run:
+            await _check_namespace(api, namespace)
         rng = secrets.SystemRandom().random
         return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 
