@@ -183,7 +183,7 @@ def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
         terminal.wrapped(each.text, each.word.ljust(width), _WORDS.get(each.word, Colour.WARNING))
         for word, text in each.lines:
             if word == THEN:
-                terminal.wrapped(f"{text} {terminal.needed_in(text)}".rstrip(), word.ljust(width))
+                terminal.wrapped(terminal.with_flags(text), word.ljust(width))
             else:
                 terminal.command(word.ljust(width), text)
 

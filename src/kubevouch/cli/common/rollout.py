@@ -243,7 +243,7 @@ def though_nobody_listens(result: RunResult) -> Iterator[None]:
 def print_next(terminal: Terminal, step: NextStep) -> None:
     """The command that comes next, and the one after it."""
     if step.note:
-        terminal.long_line(f"         {step.note} {terminal.needed_in(step.note)}".rstrip(), hang=9)
+        terminal.long_line(f"         {terminal.with_flags(step.note)}", hang=9)
     terminal.command("NEXT     ", step.command)
     if step.then:
         terminal.command("THEN     ", step.then)

@@ -181,9 +181,10 @@ class Terminal:
         line = command if isinstance(command, str) else join(command)
         return self.invocation.line(line) if self.invocation else line
 
-    def needed_in(self, text: str) -> str:
-        """See Invocation."""
-        return self.invocation.needed_in(text) if self.invocation else ""
+    def with_flags(self, text: str) -> str:
+        """A sentence, and behind it the flags that a command in it needs for this cluster."""
+        needed = self.invocation.needed_in(text) if self.invocation else ""
+        return f"{text} {needed}" if needed else text
 
     def note(self, text: str, hang: int = 2) -> None:
         """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""

@@ -225,8 +225,7 @@ def _print(
         )
     )
     if after.note:
-        note = f"{after.note} {terminal.needed_in(after.note)}"
-        terminal.long_line(f"           {note}".rstrip(), hang=11)
+        terminal.long_line(f"           {terminal.with_flags(after.note)}", hang=11)
     terminal.command("NEXT       ", after.command)
     if after.then:
         terminal.command("THEN       ", after.then)
