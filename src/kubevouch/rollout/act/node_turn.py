@@ -23,7 +23,7 @@ from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, left_to_its_switch
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
-from kubevouch.rollout.decide.machine import was_restarted_by
+from kubevouch.rollout.decide.machine import has_restarted, state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
@@ -144,7 +144,7 @@ class NodeTurns:
             )
         arms = begun or about_to_be_armed(name, run, context.clock.now(), timeouts.switch)
         await context.confirm_holder(arms)
-        restarted = begun is not None and was_restarted_by(node.survey, run)
+        restarted = begun is not None and has_restarted(state_of_run(node.survey, run))
         if begun:
             context.progress.step(name, "goes on with this run, which is not finished")
         return NodeRun(

@@ -164,9 +164,9 @@ def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
     return was_since_the_start(survey, survey.config[0].modified)
 
 
-def was_restarted_by(survey: NodeSurvey, run: str) -> bool:
-    """Whether that run has restarted the kubelet there with the file that it wrote, by its own record."""
-    return state_of_run(survey, run) in ("restarted", "verified", "committed")
+def has_restarted(state: str) -> bool:
+    """Whether a run in that state has restarted the kubelet with the file that it wrote, by its own record."""
+    return state in ("restarted", "verified", "committed")
 
 
 def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:

@@ -17,9 +17,9 @@ from kubevouch.policy.claims import AllowedNames, Claim, NameSource, allowed_nam
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled
 from kubevouch.rollout.decide.machine import (
     armed_runs,
+    has_restarted,
     not_bound_by_operator,
     state_of_run,
-    was_restarted_by,
 )
 from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
@@ -131,8 +131,8 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
 
 def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
     """What this run finds on the node's disk."""
-    survey = facts.survey
-    if was_restarted_by(survey, run):
+    survey, state = facts.survey, state_of_run(facts.survey, run)
+    if has_restarted(state):
         facts = replace(facts, started_with=planned.content_sha256)
     need = need_of(facts)
     if need.kind is NeedKind.ARMED and planned.change is ChangeKind.BOOTSTRAP:
@@ -141,9 +141,9 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
             return _begun(planned, run, survey)
     if need.kind is NeedKind.NOTHING:
         return Recheck(FoundState.WELL)
-    if why := _put_back(run, survey):
+    if why := _put_back(state):
         return Recheck(FoundState.PUT_BACK, why)
-    if why := _not_as_planned(planned, run, survey, need):
+    if why := _not_as_planned(planned, state, survey, need):
         return Recheck(FoundState.OTHER, why, armed_run=need.armed_run)
     return Recheck(FoundState.AS_PLANNED, content=need.change.content if need.change else b"")
 
@@ -208,15 +208,14 @@ def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
     return {node: each.why or only for node, each in found.items() if each.state in without}
 
 
-def _put_back(run: str, survey: NodeSurvey) -> str:
-    """Why this run does not begin there any more; empty if that is not so."""
-    how = {"undone": "undone on it", "barred": "undone before it began on it"}
-    state = how.get(state_of_run(survey, run), "")
-    return f"this run was {state}; {NEW_PLAN}" if state else ""
+def _put_back(state: str) -> str:
+    """Why the run in that state does not begin there any more; empty if that is not so."""
+    how = {"undone": "undone on it", "barred": "undone before it began on it"}.get(state, "")
+    return f"this run was {how}; {NEW_PLAN}" if how else ""
 
 
-def _not_as_planned(planned: NodePlan, run: str, survey: NodeSurvey, need: Need) -> str:
-    state = state_of_run(survey, run)
+def _not_as_planned(planned: NodePlan, state: str, survey: NodeSurvey, need: Need) -> str:
+    """state: of the run there."""
     if need.kind in (NeedKind.ARMED, NeedKind.UNKNOWN):
         return need.why
     if state == "committed":
