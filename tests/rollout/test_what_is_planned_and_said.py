@@ -249,7 +249,7 @@ OTHER = recorded("expired-control-plane").node
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not look at 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
-        (unread(), [], [], "there is none: kubeadm did not make this cluster"),
+        (unread(), [], [], "this cluster has none, since kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )

@@ -158,7 +158,9 @@ def plan_config_map(
     if known.value is None:
         return (
             None,
-            known.doubt.text if known.doubt else "there is none: kubeadm did not make this cluster",
+            known.doubt.text
+            if known.doubt
+            else "this cluster has none, since kubeadm did not make it",
         )
     if known.value.bootstrap:
         return None, "has serverTLSBootstrap: true already"
