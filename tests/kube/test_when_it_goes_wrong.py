@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import socket
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp import AddrInfoType
 
 from kubevouch.errors import ExitCode
 from kubevouch.kube import errors
@@ -455,3 +457,38 @@ async def test_nothing_is_left_open(reach: Reach) -> None:
     # Warnings are errors here: an unclosed session or transport would fail the run.
     async with reach() as api:
         await asyncio.gather(*(api.version() for _ in range(20)))
+
+
+async def test_a_request_that_is_given_up_leaves_nothing_open(
+    authority: Authority, reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = list[socket.socket](), transport.watchful_socket
+
+    def noted(address: AddrInfoType) -> socket.socket:
+        made.append(make(address))
+        return made[-1]
+
+    def serve(listening: socket.socket) -> None:
+        """Does not read on after the request, so that the end of TLS has no answer."""
+        accepted, _ = listening.accept()
+        context = server_context(authority.serving("127.0.0.1"))
+        with context.wrap_socket(accepted, server_side=True) as connection:
+            connection.recv(1)
+            received.set()
+            left.wait(30)
+
+    monkeypatch.setattr(transport, "watchful_socket", noted)
+    received, left = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = asyncio.create_task(asyncio.to_thread(serve, listening))
+        async with reach(server=f"https://127.0.0.1:{listening.getsockname()[1]}") as api:
+            asking = asyncio.create_task(api.version())
+            await asyncio.to_thread(received.wait, 30)
+            asking.cancel()
+            await asyncio.wait([asking])
+        await asyncio.sleep(0)
+        open_still = [each for each in made if each.fileno() >= 0]
+        left.set()
+        await serving
+    assert made
+    assert not open_still
