@@ -33,14 +33,6 @@ def lines(ran: Ran, *heads: str) -> list[str]:
     return [each[1] for each in words if len(each) == 2 and each[0] in heads]
 
 
-async def test_a_plan_made_locally_on_no_node_of_the_cluster_leads_to_one_by_ssh(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """`--via local` again would find the same machine."""
-    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER, code=3)
-    assert lines(ran, "NEXT", "THEN") == [f"kubevouch plan -o plan.json --via ssh --nodes {WORKER}"]
-
-
 async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
     kubevouch: Program, stage: Stage
 ) -> None:
@@ -81,18 +73,6 @@ async def test_a_node_that_does_not_answer_and_that_the_lease_calls_armed_leads_
     assert lines(ran, "NEXT") == ["kubevouch resume abcd"], ran
     states = {each["node"]: each["state"] for each in json.loads(document.out)["nodes"]}
     assert states == {WORKER: "unknown", SECOND: "armed"}
-
-
-async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
-    kubevouch: Program,
-) -> None:
-    lost = ("apply", "lost.json")
-    nowhere = await kubevouch(*lost)
-    assert (nowhere.code, "NEXT" in nowhere.err) == (2, False), nowhere
-    keeps(kubevouch, "abcd")
-    ran = await kubevouch(*lost)
-    assert "lost.json: cannot be read: No such file or directory" in ran.err
-    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status"), ran
 
 
 async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_itself_with_yes(

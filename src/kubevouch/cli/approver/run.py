@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import terminal_of, which_cluster
+from kubevouch.cli.common.options import connected_server
 from kubevouch.cli.common.serving import (
     ServerFlags,
     listening,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="The controller itself. Writes.")
-@which_cluster
+@connected_server
 @click.option(
     "-n",
     "--namespace",
@@ -46,12 +46,9 @@ if TYPE_CHECKING:
 )
 @listening(8443)
 @logging("3 each request")
-@click.pass_context
 def run(
-    ctx: click.Context,
-    /,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     namespace: str,
     dry_run: bool,
     elects: bool,
@@ -62,13 +59,10 @@ def run(
     What every rule passes is approved. Everything else waits, and an Event on the CSR and on its Node says why. Which
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
-    from kubevouch.cli.common.connect import access_of
     from kubevouch.evidence.approvers import NAMESPACE
 
-    terminal = terminal_of(ctx)
-    found = access_of(terminal, kubeconfig, context)
-    where = namespace or (NAMESPACE if found.context else found.namespace)
-    return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run, elects=elects)
+    where = namespace or (NAMESPACE if access.context else access.namespace)
+    return _run(terminal, access, ServerFlags(**flags), where, dry_run=dry_run, elects=elects)
 
 
 async def _check_namespace(api: "ApiClient", name: str) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kubevouch.errors import UsageError
+
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
 
@@ -81,11 +83,8 @@ def via_ssh(reads: str) -> Callable[[F], F]:
 
 
 def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
-    from kubevouch.cli.common.terminal import Terminal
-
-    terminal = ctx.find_object(Terminal)
-    if terminal is not None:
-        terminal.prints_json = value == "json"
+    if ctx.obj is not None:
+        ctx.obj.prints_json = value == "json"
     return value
 
 
@@ -114,11 +113,8 @@ output_or_file = click.option(
 
 
 def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    from kubevouch.cli.common.terminal import Terminal
-
-    terminal = ctx.find_object(Terminal)
-    if terminal is not None and value:
-        terminal.verbose = True
+    if ctx.obj is not None and value:
+        ctx.obj.verbose = True
 
 
 def which_cluster(function: F) -> F:
@@ -148,7 +144,15 @@ def cluster(function: F) -> F:
 
 def connected(function: Callable[..., int]) -> Callable[..., int]:
     """`cluster`, of which the verb gets its `terminal` and the `access` that kubectl would use."""
+    return cluster(_with_access(function))
 
+
+def connected_server(function: Callable[..., int]) -> Callable[..., int]:
+    """The same for a server, whose -v is of its log."""
+    return which_cluster(_with_access(function))
+
+
+def _with_access(function: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(function)
     def with_access(
         ctx: click.Context, kubeconfig: str | None, context: str | None, **others: object
@@ -156,13 +160,18 @@ def connected(function: Callable[..., int]) -> Callable[..., int]:
         from kubevouch.cli.common.connect import access_of
 
         terminal = terminal_of(ctx)
-        access = access_of(terminal, kubeconfig, context)
+        try:
+            access = access_of(terminal, kubeconfig, context)
+        except UsageError as error:
+            error.leads_on = ("kubectl config get-contexts",) if context else ()
+            raise
         return function(terminal=terminal, access=access, **others)
 
     verb: Callable[..., int] = with_access
-    return cluster(click.pass_context(verb))
+    return click.pass_context(verb)
 
 
+yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 allow = click.option(
     "--allow",
     multiple=True,

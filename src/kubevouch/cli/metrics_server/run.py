@@ -17,7 +17,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.serving.server import Components, build_components, serve
+from kubevouch.metrics.serving.server import build_components, serve
 from kubevouch.named_files import bytes_in
 from kubevouch.serve.key_pair import ServingPairSource
 from kubevouch.serve.logs import Log
@@ -61,8 +61,20 @@ def run(
                 )
                 for path, other in others.items()
             }
-            parts = await _components(api, clock, log, access, settings)
-            pair = _authority(settings, api, log) or settings.flags.pair_source(clock)
+            flags = settings.flags
+            parts = build_components(
+                api,
+                clock,
+                log,
+                roots=kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
+                credentials=UserCredentials(access.user, clock),
+                certificate=await kubelet_certificate(
+                    flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+                ),
+                rng=secrets.SystemRandom().random,
+                settings=settings.scraping,
+            )
+            pair = _authority(settings, api, log) or flags.pair_source(clock)
             serving = _serving(settings, clients, pair, in_pod=_in_pod(access))
             await serve(parts, serving, stop)
         return ExitCode.OK
@@ -75,29 +87,6 @@ def check_token(access: ClusterAccess) -> None:
     if not (access.user.token or access.user.token_file):
         expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", expected)
-
-
-async def _components(
-    api: ApiClient,
-    clock: Clock,
-    log: Log,
-    access: ClusterAccess,
-    settings: MetricsServerSettings,
-) -> Components:
-    """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
-    flags = settings.flags
-    return build_components(
-        api,
-        clock,
-        log,
-        roots=kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
-        credentials=UserCredentials(access.user, clock),
-        certificate=await kubelet_certificate(
-            flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
-        ),
-        rng=secrets.SystemRandom().random,
-        settings=settings.scraping,
-    )
 
 
 def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
