@@ -1,6 +1,5 @@
 """A change of pins: what stood there is kept in a file before the first write, and `approver pin --restore FILE` puts it back."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import join
@@ -76,13 +75,11 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
         kept = _FormerPins(_SCHEMA, uid, tuple(entries))
         return _keep(terminal.environment, kept, f"{clock.now():%Y%m%dT%H%M%S.%fZ}.json")
 
-    shards: dict[str, dict[str, str | None]] = defaultdict(dict)
-    for each in entries:
-        shards[each.config_map][each.node] = each.after
+    texts = [(each.config_map, each.node, each.after) for each in entries]
     file = with_api(terminal, access, looking)
     terminal.command("UNDO  ", join(("kubevouch", "approver", "pin", "--restore", str(file))))
     terminal.nothing_changed = False
-    with_api(terminal, access, lambda api, _: write_entries(api, shards))
+    with_api(terminal, access, lambda api, _: write_entries(api, texts))
 
 
 def _check(entries: Iterable[PinEntry], stored: StoredPins, since: str) -> None:

@@ -63,14 +63,6 @@ def read_plan(path: Path) -> Plan:
     return plan_in(data, str(path))
 
 
-def _written(path: Path) -> float:
-    """When the file was written, to sort the newest first."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
 def runs_folder(environment: Mapping[str, str]) -> Path:
     """Where they are kept."""
     state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
@@ -235,6 +227,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    """None that is a pipe, whose reading would never end."""
-    found = [each for each in runs_folder(environment).glob("*.json") if not each.is_fifo()]
-    return sorted(found, key=_written, reverse=True)
+    """The newest first; none that is a pipe, whose reading would never end."""
+    found = [each for each in runs_folder(environment).glob("*.json") if each.is_file()]
+    return sorted(found, key=lambda each: each.stat().st_mtime, reverse=True)
