@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubevouch.errors import UsageError
-
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
 
@@ -158,11 +156,12 @@ def _with_access(function: Callable[..., int]) -> Callable[..., int]:
         ctx: click.Context, kubeconfig: str | None, context: str | None, **others: object
     ) -> int:
         from kubevouch.cli.common.connect import access_of
+        from kubevouch.kube.errors import KubeconfigError
 
         terminal = terminal_of(ctx)
         try:
             access = access_of(terminal, kubeconfig, context)
-        except UsageError as error:
+        except KubeconfigError as error:
             error.leads_on = ("kubectl config get-contexts",) if context else ()
             raise
         return function(terminal=terminal, access=access, **others)
