@@ -37,7 +37,6 @@ from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
     lease_time,
-    leaves_of,
     served_by,
     serves_well,
 )
@@ -91,9 +90,6 @@ class NodeObserver:
     node: NodePlan
     known: frozenset[str]
     """Names of its CSRs before the change: an older one is not what we wait for."""
-
-    leaves_before: frozenset[str]
-    """Fingerprints of what was served before the change."""
 
     lease_before: datetime | None
     kubelet_started: datetime | None
@@ -300,12 +296,6 @@ class NodeObserver:
         if name not in self.approved:  # it is looked at again until the node is done
             self.approved.add(name)
             self.context.progress.step(self.node.node, f"{name} {how}")
-
-    async def serves_as_before(self) -> bool:
-        """Whether it serves the same certificate as before the change."""
-        return bool(self.leaves_before) and (
-            await leaves_of(self.context, self.node) == self.leaves_before
-        )
 
     async def serves_well(self) -> bool:
         """Whether every address serves a trusted certificate of this node."""
