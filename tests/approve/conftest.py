@@ -37,7 +37,6 @@ from tests.support.unhurried import GENEROUS, until
 
 NODE = KINDS["", "v1", "nodes"]
 CONFIG_MAP = KINDS["", "v1", "configmaps"]
-EVENT = KINDS["events.k8s.io", "v1", "events"]
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
 NAMESPACE = KINDS["", "v1", "namespaces"]
 SPACE = "kubevouch-system"
@@ -142,10 +141,6 @@ class Cluster:
 
     def approved(self, name: str) -> bool:
         return [each["type"] for each in self.conditions(name)] == ["Approved"]
-
-    def events(self, reason: str = "") -> list[Any]:
-        found = self.server.store.list(EVENT, "default")
-        return [each for each in found if reason in ("", each["reason"])]
 
     def writes(self) -> list[tuple[str, str]]:
         """Everything that was written but the Lease: method and path."""

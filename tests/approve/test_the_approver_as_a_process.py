@@ -139,7 +139,6 @@ async def test_the_metrics_are_for_whom_the_api_server_allows(
         "kubevouch_approver_clock_ahead_seconds 0.0",
         "kubevouch_approver_tasks ",
         'kubevouch_approver_others_approved_total{verdict="refuse"} 0.0',
-        "kubevouch_approver_events_dropped_total 0.0",
         "kubevouch_approver_decision_duration_seconds_count 0.0",
         "kubevouch_approver_watch_lag_seconds_count 0.0",
         'kubevouch_approver_api_requests_total{code="201",resource="leases",verb="create"}',

@@ -214,7 +214,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
         unknown = "no pin, inventory or record of the approver knows it"
         why += f"; {unknown}"
         advice = pinning(node.name)
-        # As the approver says in its Event: for one CSR there is one reason. What is not claimed the rule adds.
+        # As the approver says in its log: for one CSR there is one reason. What is not claimed the rule adds.
         pinned = all(claims_value(node, value) for value in asked.values)
         unknown += f". If it is yours: {advice}" if pinned else ""
         allowed = msgspec.structs.replace(allowed, unknown=unknown)

@@ -19,7 +19,6 @@ from kubevouch.approve.decide.waiting import Requestor
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.events import EventSender
 from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.policy.sources.stored import Unreadable
@@ -70,8 +69,7 @@ class ApproverController:
         self._queue = DecisionQueue[Requestor](clock)
         self._election = self._make_election()
         self._records = self._make_records()
-        self._events = self._make_events()
-        self._telling = Telling(log, self._view, instruments, self._events)
+        self._telling = Telling(log, instruments)
         self._reactions = self._make_reactions()
         self._facts = ClusterFacts(
             api,
@@ -108,17 +106,6 @@ class ApproverController:
             namespace=self._settings.namespace,
             may_write=self._may_write,
             report=self._reporter("Failed to write a record"),
-        )
-
-    def _make_events(self) -> EventSender:
-        return EventSender(
-            self._api,
-            self._clock,
-            instance=self._settings.identity,
-            busy=lambda: self._queue.depth > 0,
-            may_write=self._may_write,
-            dropped=lambda _: self._instruments.events_dropped.inc(),
-            report=self._reporter("Failed to send an Event"),
         )
 
     def _make_reactions(self) -> WatchReactions:
@@ -215,14 +202,7 @@ class ApproverController:
                 tasks.create_task(self._election.run())
             else:
                 self._turned(leading=not self._settings.dry_run)
-            for part in (
-                self._watches,
-                self._facts,
-                self._queue,
-                self._decider,
-                self._records,
-                self._events,
-            ):
+            for part in (self._watches, self._facts, self._queue, self._decider, self._records):
                 tasks.create_task(part.run())
 
     async def _end(self) -> None:

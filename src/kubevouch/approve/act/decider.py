@@ -158,7 +158,7 @@ class Decider:
                 if not await self._admitted(looked, live):
                     self._again(waiting, None)
                     return
-        await self._act(waiting, live, looked, read.began)
+        await self._act(waiting, looked, read.began)
 
     async def _live(self, waiting: WaitingCsr) -> NodeRead:
         """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
@@ -220,13 +220,11 @@ class Decider:
             return True
         return await self.records.admit(live, admits)
 
-    async def _act(
-        self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, began: float
-    ) -> None:
+    async def _act(self, waiting: WaitingCsr, looked: LookedAt, began: float) -> None:
         if looked.decision.outcome is not Outcome.PASS:
             waiting.over = is_over(looked.decision)
             self._again(waiting, looked)
-            self.telling.held(waiting, live, looked)
+            self.telling.held(waiting, looked)
         elif self.dry_run:
             self.telling.would_approve(waiting, looked)
             self.queue.put(waiting.requestor, HELD)

@@ -60,7 +60,6 @@ class ApproverInstruments:
             "CSRs that somebody else approved, by what our policy says about them.",
             ("verdict",),
         )
-        self.events_dropped = counter("events_dropped", "Events that were not sent.")
         self.api_requests = counter(
             "api_requests", "Requests to the API server.", ("verb", "resource", "code")
         )

@@ -59,7 +59,7 @@ def run(
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    What every rule passes is approved. Everything else waits, and an Event on the CSR and on its Node says why. Which
+    What every rule passes is approved. Everything else waits, and the log says why. Which
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
