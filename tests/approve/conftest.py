@@ -213,7 +213,6 @@ async def approving(
     *,
     identity: str = "one",
     dry_run: bool = False,
-    elects: bool = True,
     clock: Clock | None = None,
     loopback: tuple[str, ...] = (),
 ) -> AsyncIterator[Running]:
@@ -231,7 +230,7 @@ async def approving(
         controller = ApproverController(
             api,
             Log(lines.append, clock),
-            ApproverSettings(SPACE, identity, dry_run=dry_run, elects=elects),
+            ApproverSettings(SPACE, identity, dry_run=dry_run),
             instruments=instruments,
             rng=random.Random(identity).random,
         )

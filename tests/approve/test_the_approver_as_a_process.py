@@ -99,20 +99,10 @@ async def test_outside_a_pod_it_works_where_the_approver_is_and_says_with_what(
         assert line["sources"] == "inventory,pins,renewal"
 
 
-async def test_without_a_lease_a_namespace_that_is_not_there_is_an_error_at_once(
-    kubevouch: Program, cluster: Cluster
-) -> None:
-    config = kubeconfig(cluster, kubevouch.home)
-    words = ("approver", "run", f"--kubeconfig={config}", "--no-leader-elect", "-n", "nosuch")
-    ran = await kubevouch(*words)
-    assert (ran.code, "there is no such namespace" in ran.err) == (2, True), ran
-    assert not cluster.writes()
-
-
 async def test_a_dry_run_works_where_nothing_is_installed(
     kubevouch: Program, cluster: Cluster
 ) -> None:
-    words = ("--dry-run", "--no-leader-elect", "-n", "nosuch")
+    words = ("--dry-run", "-n", "nosuch")
     async with started(kubevouch, cluster, *words) as approver:
         await approver.told('"msg":"Listed everything"')
 

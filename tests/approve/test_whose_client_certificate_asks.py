@@ -122,14 +122,14 @@ async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_anothe
     def whose() -> list[str]:
         return [each.get("uid", "") for each in recorded(cluster).values()]
 
-    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await running.logged("Listed everything")
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
         await cluster.until(lambda: whose() == [node["metadata"]["uid"]])
         cluster.delete_node("n1")
         await cluster.until(lambda: whose() == [""])
     cluster.server.store.delete(CSRS, "thief-client")
-    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await running.logged("Listed everything")
         await asyncio.sleep(1.0)  # four flushes
         cluster.node("n1", "192.0.2.1")
@@ -143,13 +143,13 @@ async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_unt
 ) -> None:
     """By the inventory. A reinstalled machine looks the same: one command says that it is the node's own."""
     cluster.listed("n1")
-    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await cluster.until(lambda: "n1" in recorded(cluster))
         cluster.delete_node("n1")
         await cluster.until(lambda: "earlier" in recorded(cluster)["n1"]["credentials"])
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
     cluster.server.store.delete(CSRS, "thief-client")
-    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await running.logged("Listed everything")
         again = cluster.node("n1", "192.0.2.1")
         await running.decides("csr-thief", "n1", credential=stolen)
@@ -173,7 +173,7 @@ async def test_who_used_the_time_in_which_a_node_was_deleted_and_no_approver_ran
     stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
     again = cluster.node("n1", "192.0.2.1")
     cluster.csr("csr-thief", "n1", credential=stolen)
-    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await cluster.until(lambda: "PinOutdated" in running.log)
         now = pinned(again["metadata"]["uid"])
         cluster.server.store.change(
@@ -312,7 +312,7 @@ async def test_a_gap_is_told_where_what_came_and_went_is_not_shown_and_nowhere_e
     """A watch that goes on where it was shows everything, however long ago it broke last."""
     cluster.listed("n1")
     clock = StoppedClock()
-    async with approving(cluster, clock=clock, elects=False) as running:
+    async with approving(cluster, clock=clock) as running:
         await running.logged("Listed everything")
         cluster.server.faults.on(CSR_PATH, faults.answer(503), times=1)
         await cluster.server.watches.cut()

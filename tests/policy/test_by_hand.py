@@ -22,7 +22,6 @@ from kubevouch.policy.by_hand import (
     CsrJudgement,
     OperatorsWord,
     judged_by_hand,
-    word_that_helps,
 )
 from kubevouch.policy.csr import csr_of
 from kubevouch.policy.sources.stored import shard_of
@@ -215,43 +214,6 @@ def test_the_limits_are_those_of_the_approvers_configuration() -> None:
     assert reasons(judged_by_hand(day, known, OperatorsWord())) == {"lifetime": "LifetimeTooLong"}
 
 
-WORDS: dict[str, tuple[tuple[str, ...], dict[str, Any] | None, tuple[str, ...]]] = {
-    "what it claims needs no such word": ((NODE,), {"pins": {OTHER: OTHERS_PIN}}, ()),
-    "a name that it does not claim": ((NODE, SHOP), {"pins": {NODE: PIN}}, (SHOP,)),
-    "of a node that nobody knows": ((NODE, SHOP), {"pins": {OTHER: OTHERS_PIN}}, (SHOP,)),
-    "of a node in the inventory": ((NODE, SHOP), {"inventory": LISTED}, (SHOP,)),
-    "of a node whose pin is of an earlier one": (
-        (NODE, SHOP),
-        {"pins": {NODE: {**PIN, "uid": "uid-7"}}},
-        (),
-    ),
-    "another node's name": ((NODE, SHOP, OTHER), {"pins": {NODE: PIN}}, ()),
-    "every machine's own": ((NODE, SHOP, "localhost"), {"pins": {NODE: PIN}}, ()),
-    "what its pin has": ((NODE, SHOP), {"pins": {NODE: {**PIN, "names": [NODE, SHOP]}}}, ()),
-    "what another one's pin has": (
-        (NODE, SHOP),
-        {"pins": {NODE: PIN, OTHER: {**OTHERS_PIN, "names": [SHOP]}}},
-        (),
-    ),
-}
-
-
-@pytest.mark.parametrize("case", WORDS)
-def test_the_operators_word_is_asked_for_only_where_it_helps(case: str) -> None:
-    asks, said, helps = WORDS[case]
-    found = csr(asks=asks)
-    known = evidence(found, of=written(**said or {}))
-    judgement = judged(found, known)
-    assert word_that_helps(csr_of(found), known, judgement) == helps
-
-
-def test_where_the_word_is_said_already_it_helps_no_more() -> None:
-    found = csr(asks=(NODE, SHOP))
-    known, word = evidence(found, claims=()), OperatorsWord(allowed={NODE: (SHOP,)})
-    judgement = judged_by_hand(csr_of(found), known, word)
-    assert word_that_helps(csr_of(found), known, judgement) == (ADDRESS,)
-
-
 # A history, oldest first: `t1 token` is a client CSR that a bootstrap token made, `k2 by k1` one that the node made with k1;
 # `serve csr-k k1` a serving CSR that was made with k1.
 RIVALS = "serve csr-k k1; serve csr-u u1"
@@ -371,12 +333,11 @@ def test_where_nobody_knows_when_the_node_was_made_everybody_came_later() -> Non
     assert reasons(found["csr-t"]) == {"client-standing": "BorrowedIdentity"}
 
 
-def test_of_a_csr_that_is_nobodys_nothing_is_known_and_no_word_helps() -> None:
+def test_of_a_csr_that_is_nobodys_nothing_is_known() -> None:
     found = csr(user="somebody", asks=(NODE, SHOP))
     known = evidence(found, of=written(pins={NODE: PIN}))
     judgement = judged(found, known, allowed=BOTH)
     assert (judgement.names.allowed, judgement.names.source) == (None, "none")
-    assert word_that_helps(csr_of(found), known, judgement) == ()
 
 
 def test_an_issued_certificate_that_cannot_be_read_says_nothing_of_a_node() -> None:

@@ -28,7 +28,7 @@ from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.credentials import LiveNode, NodeCredentials, folded, judged
 from kubevouch.policy.csr import ClientCsr, client_csr_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
-from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
+from kubevouch.policy.facts import MAX_LIFETIME, CsrFacts, NodeSeen
 from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.policy.sources.choice import (
@@ -172,9 +172,9 @@ def decided(case: Object) -> tuple[Decision, SourceAnswer]:
             admitted=answer.source.is_rule_for_new_nodes,
             pinned_at=getattr(pin, "pinned_at", None),
         ),
-        limits=configuration.limits
+        max_lifetime=configuration.max_lifetime
         if isinstance(configuration, ApproverConfiguration)
-        else CsrLimits(),
+        else MAX_LIFETIME,
     )
     return decide(facts), answer
 

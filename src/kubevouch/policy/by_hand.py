@@ -21,7 +21,6 @@ from kubevouch.policy.claims import (
     Claim,
     NameSource,
     allowed_names_of,
-    as_address,
     claims_value,
     confirmed,
     with_said,
@@ -40,10 +39,6 @@ from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
 LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
-
-_BY_NAMES = {"allowed-names", "allowed-addresses"}
-_BY_TIME = {"newest", "fresh"}
-"""What holds a CSR and not the next one of its node."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
         facts,
         standing=standing,
         pins_are_read=evidence.approver,
-        limits=evidence.configuration.limits,
+        max_lifetime=evidence.configuration.max_lifetime,
         newest=newest or facts.newest,
         credentials_told=evidence.credentials_told,
     )
@@ -164,20 +159,6 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
     return CsrJudgement(
         decision, names, LEFT_TO_THE_APPROVER if waits and evidence.approver else ""
     )
-
-
-def word_that_helps(csr: Csr, evidence: CsrEvidence, judgement: CsrJudgement) -> tuple[str, ...]:
-    """What the Node does not claim, and by the operator's word for which the CSR would pass: nothing else holds it for good."""
-    node, asked = requestor_node(csr), asked_of(csr)
-    found = evidence.indexed.node(node) if node else None
-    held = {each.rule for each in judgement.decision.held_by}
-    allowed = judgement.names.allowed
-    if found is None or asked is None or allowed is None or allowed.outdated:
-        return ()
-    if not held <= _BY_NAMES | _BY_TIME:
-        return ()
-    lacking = [value for value in asked.values if not claims_value(found, value)]
-    return tuple(v for v in lacking if not allowed.claim(as_address(v) or v))
 
 
 def _names_of(

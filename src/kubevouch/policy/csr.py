@@ -20,7 +20,7 @@ CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 MOST_NAMES = 64
-"""Names and addresses of a CSR that is read: more than twice as many as the policy allows (`CsrLimits`)."""
+"""Names and addresses of a CSR that is read: more than twice as many as the rule `count` allows."""
 
 
 class Csr(msgspec.Struct, frozen=True):

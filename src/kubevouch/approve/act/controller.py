@@ -34,14 +34,12 @@ class ApproverSettings:
     """How one process of the approver runs.
 
     namespace: of the Lease and the ConfigMaps. identity: of this process in the election. dry_run: it decides and tells in
-    its log and metrics only, and writes nothing. elects: whether it leads only with the Lease, as it has to where several
-    run.
+    its log and metrics only, writes nothing, and takes no Lease.
     """
 
     namespace: str
     identity: str
     dry_run: bool = False
-    elects: bool = True
 
 
 class ApproverController:
@@ -198,10 +196,10 @@ class ApproverController:
     async def _run(self) -> None:
         self._reactions.gap = await self._nobody_watched()
         async with asyncio.TaskGroup() as tasks:
-            if self._settings.elects and not self._settings.dry_run:
+            if not self._settings.dry_run:
                 tasks.create_task(self._election.run())
             else:
-                self._turned(leading=not self._settings.dry_run)
+                self._turned(leading=False)
             for part in (self._watches, self._facts, self._queue, self._decider, self._records):
                 tasks.create_task(part.run())
 
@@ -233,14 +231,11 @@ class ApproverController:
         """Whether it knows the cluster, as it is now. One that does not would decide nothing, and keep another one from it."""
         return self._knows_the_cluster() and not self._watches.stale
 
-    def _leads(self) -> bool:
-        return not self._settings.elects or self._election.is_leading()
-
     def _may_write(self) -> bool:
-        return not self._settings.dry_run and self._leads()
+        return not self._settings.dry_run and self._election.is_leading()
 
     def _decides(self) -> bool:
-        return self._reactions.begun and (self._settings.dry_run or self._leads())
+        return self._reactions.begun and (self._settings.dry_run or self._election.is_leading())
 
     def _turned(self, leading: bool) -> None:  # noqa: FBT001 - called by Election
         self._instruments.leader.set(leading)

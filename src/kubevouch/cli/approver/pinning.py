@@ -184,7 +184,6 @@ def _json(found: Proposal) -> Mapping[str, object]:
         "notPinned": found.left_out,
         "changes": found.changes,
         "differs": found.differs,
-        "allowedBesides": found.besides,
     }
 
 
@@ -194,16 +193,12 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
     for each in looked.found:
         for text in each.differs:
             terminal.wrapped(text, f"{each.pin.node}  ")
-        for value in each.besides:
-            said = f"= {value}: pinned by --allow, and the Node does not claim it"
-            terminal.wrapped(said, f"{each.pin.node}  ")
     for node in looked.gone:
         hint = terminal.hint(f"kubevouch approver pin {node} --remove")
         terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
     if not differs:
-        but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
-        terminal.out(f"Every pin is as its Node is{but}.")
+        terminal.out("Every pin is as its Node is.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
         if looked.absent:

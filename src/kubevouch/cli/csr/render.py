@@ -16,11 +16,9 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrJudgement
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.facts import RuleResult, listed
+from kubevouch.policy.facts import RuleResult
 from kubevouch.policy.pin_proposals import allow_flag
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.sources.configuration import IdentitySource
-from kubevouch.policy.sources.nodes import INVENTORY
 
 _MOST_SHOWN = 4
 _LONGEST = 64
@@ -183,25 +181,22 @@ def print_decision(
     found: CertificateSigningRequest,
     *,
     behind: str = "",
-    word: tuple[str, ...] = (),
 ) -> None:
     """Each rule with the value seen and allowed, and the outcome of all.
 
     node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided. behind: what became of one
-    that waits. word: values that the Node does not claim, and with which it would pass by the operator's word.
+    that waits.
     """
     decision = judgement.decision
     _print_results(terminal, decision, node)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
-    if judgement.names.advice and decision.outcome is not Outcome.PASS and not word:
+    if judgement.names.advice and decision.outcome is not Outcome.PASS:
         terminal.command("to have the approver know the node: ", judgement.names.advice)
     if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
         print_way_on(terminal, [judgement])
-        if word:
-            _print_the_word_that_helps(terminal, judgement, node or "", word)
         return
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
@@ -298,21 +293,3 @@ def _wants_a_plan(decision: Decision) -> bool:
 
 def _reasons(decision: Decision) -> set[HoldReason]:
     return {each.reason for each in decision.held_by}
-
-
-def _print_the_word_that_helps(
-    terminal: Terminal, judgement: CsrJudgement, node: str, word: tuple[str, ...]
-) -> None:
-    """How the operator says that the node has what it does not claim itself: with the caution that this is his word."""
-    names = judgement.names
-    flags = [each for value in word for each in ("--allow", f"{node}={value}")]
-    terminal.wrapped(
-        f"It would pass by your word that {node} has {listed(word)}, though the Node itself does not claim that. "
-        "Give it only if you know that it is this node's and nobody else's: whoever has the certificate can answer for it."
-    )
-    if names.source == IdentitySource.INVENTORY:
-        terminal.wrapped(f"Then list it with {node} in the inventory (ConfigMap {INVENTORY}).")
-    elif names.advice or names.source in (IdentitySource.PINS, IdentitySource.RECORDED):
-        terminal.command("       ", ("kubevouch", "approver", "pin", node, *flags))
-    else:
-        terminal.command("       ", flags)

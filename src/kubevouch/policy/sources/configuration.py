@@ -13,7 +13,7 @@ from kubevouch.errors import nearest
 from kubevouch.evidence import approvers
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Address, Network
-from kubevouch.policy.facts import CsrLimits
+from kubevouch.policy.facts import MAX_LIFETIME
 from kubevouch.policy.sources.nodes import Admitted
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text, document_in
 from kubevouch.policy.usable import malformed
@@ -90,14 +90,9 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
     cluster_domain: str = ""
     service_networks: tuple[Network, ...] = ()
     pod_networks: tuple[Network, ...] = ()
-    max_lifetime: timedelta = CsrLimits().lifetime
+    max_lifetime: timedelta = MAX_LIFETIME
     problems: tuple[str, ...] = ()
     """Rules for new nodes that cannot be read. They admit nobody."""
-
-    @property
-    def limits(self) -> CsrLimits:
-        """The limits of a CSR, by this configuration."""
-        return msgspec.structs.replace(CsrLimits(), lifetime=self.max_lifetime)
 
 
 class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -242,7 +237,7 @@ def _domain(text: str) -> str:
 
 def _lifetime(text: str) -> timedelta:
     if not text:
-        return CsrLimits().lifetime
+        return MAX_LIFETIME
     found = _LIFETIME.fullmatch(text)
     if found is None:
         raise NotAnEntry(
