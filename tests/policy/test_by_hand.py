@@ -149,7 +149,7 @@ CASES: dict[str, tuple[dict[str, Any] | Doubt | None, dict[str, Any], str, dict[
     "the operator gives its address to another node, too": (None, {"allowed": {**BOTH, OTHER: (ADDRESS,)}}, "allow", {"foreign-addresses": "ForeignAddress"}),
     "its pin cannot be read": ({"pins": {NODE: {"v": 9}}}, {}, "pins", dict.fromkeys(UNKNOWN, "SourceUnreadable")),
     "the configuration cannot be read": ({"pins": {NODE: PIN}, "configuration": []}, {}, "none", dict.fromkeys(UNKNOWN, "SourceUnreadable")),
-    "pins may not be read": (FAILED, {}, "none", {"allowed-addresses": "OnlyTheNodeSaysSo"}),
+    "pins may not be read": (FAILED, {}, "none", dict.fromkeys(UNKNOWN, "NotInEvidence")),
     "pins may not be read, and the operator says so": (FAILED, {"allowed": {NODE: (ADDRESS,)}}, "allow", {}),
     "its certificate was seen borrowed": ({"pins": {NODE: PIN}, "recorded": {NODE: {"uid": "uid-9", "credentials": {"uid": "uid-9", "borrowed": ["ab" * 32]}}}}, {}, "pins", {"client-standing": "BorrowedIdentity"}),
     "another one was": ({"pins": {NODE: PIN}, "recorded": {NODE: {"uid": "uid-9", "credentials": {"uid": "uid-9", "borrowed": ["cd" * 32]}}}}, {}, "pins", {}),
@@ -167,7 +167,6 @@ def test_whose_word_counts_and_what_holds_it(case: str) -> None:
     judgement = judged(found, evidence(found, of=of), **word)
     assert reasons(judgement) == held
     assert judgement.names.source == source
-    assert judgement.names.unread is isinstance(said, Doubt)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,7 @@ def test_where_an_approver_does_not_know_the_node_the_pin_is_advised(
 ) -> None:
     found, of = csr(), written(**said) if said is not None else None
     judgement = judged(found, evidence(found, of=of))
-    assert judgement.names.advice == advice
+    assert advice in judgement.decision.why
     assert ("approver pin" in judgement.decision.why) is bool(advice)
 
 
@@ -337,7 +336,7 @@ def test_of_a_csr_that_is_nobodys_nothing_is_known() -> None:
     found = csr(user="somebody", asks=(NODE, SHOP))
     known = evidence(found, of=written(pins={NODE: PIN}))
     judgement = judged(found, known, allowed=BOTH)
-    assert (judgement.names.allowed, judgement.names.source) == (None, "none")
+    assert reasons(judgement).items() >= UNKNOWN.items()
 
 
 def test_an_issued_certificate_that_cannot_be_read_says_nothing_of_a_node() -> None:

@@ -74,7 +74,7 @@ class ApproverInstruments:
         self._registry = registry
 
     def _preset(self) -> None:
-        for source in IdentitySource:
+        for source in set(IdentitySource) - {IdentitySource.ALLOW}:
             self.decisions.labels(Outcome.PASS, HoldReason.PASSES, source)
             for outcome in (Outcome.REFUSE, Outcome.CANNOT_TELL):
                 for reason in HoldReason:

@@ -28,7 +28,6 @@ _ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 _NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
-_NOBODY_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO}
 _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
@@ -37,7 +36,7 @@ def exit_of(judgement: CsrJudgement) -> ExitCode:
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
-    told = judgement.outcome is Outcome.REFUSE or (known and not judgement.names.unread)
+    told = judgement.outcome is Outcome.REFUSE or known
     return ExitCode.FINDINGS if told else ExitCode.COULD_NOT_TELL
 
 
@@ -191,8 +190,6 @@ def print_decision(
     _print_results(terminal, decision, node)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
-    if judgement.names.advice and decision.outcome is not Outcome.PASS:
-        terminal.command("to have the approver know the node: ", judgement.names.advice)
     if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
@@ -281,14 +278,15 @@ def explaining(held: Sequence[tuple[str, CsrJudgement]]) -> str:
 
 def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
     """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
-    if any(not each.names.advice and _wants_a_plan(each.decision) for each in held):
+    if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
     """Whether nothing else holds it than that nobody says what its node has, or that it is not its kubelet's newest."""
     reasons = _reasons(decision)
-    return bool(reasons & _NOBODY_SAYS) and reasons <= _NOBODY_SAYS | _OVER
+    says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
+    return says_so in reasons and reasons <= {says_so} | _OVER
 
 
 def _reasons(decision: Decision) -> set[HoldReason]:

@@ -45,6 +45,8 @@ class IdentitySource(StrEnum):
     """The approver's own record of what the rule for new nodes admitted; no word of the configuration, as `none` is none."""
 
     NONE = "none"
+    ALLOW = "allow"
+    """The operator's word of today, for `csr` only."""
 
     @property
     def is_rule_for_new_nodes(self) -> bool:
