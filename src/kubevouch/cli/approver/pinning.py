@@ -11,7 +11,6 @@ from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
@@ -30,7 +29,6 @@ from kubevouch.policy.csr import certificate_id, client_csr_of, csr_of, requesto
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.pin_proposals import Proposal, Seen, proposals, still_allowed
 from kubevouch.policy.sources.configuration import with_configured
-from kubevouch.policy.sources.watched import WatchedSources
 from kubevouch.rollout.act.look import survey_by_ssh
 from kubevouch.rollout.act.node_facts import client_certificates_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator, not_the_machine
@@ -65,7 +63,7 @@ class Looked:
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names, or those in the approver's configuration, could not be read, so that it cannot be told what must not be pinned."""
+    """The cluster's own names could not be read, so that it cannot be told what must not be pinned."""
 
 
 def look(
@@ -80,14 +78,12 @@ def look(
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
-        nodes, names, stored, written, by = await together(
+        nodes, names, stored, by = await together(
             api.list_all(NODES),
             gather_names(api, inquiry),
             read_stored_pins(api),
-            gather_written(api, inquiry),
             _who(api),
         )
-        assert isinstance(stored, StoredPins)
         known = [node.name for node in nodes]
         for name in chosen:
             if name not in known:
@@ -95,9 +91,7 @@ def look(
         check_nodes(said, known)
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
-        if written.doubt is not None:
-            raise NamesNotKnown("the approver's configuration", written.doubt.text)
-        names = with_configured(names, written.or_else(WatchedSources()).configuration_or_default)
+        names = with_configured(names, stored.sources.configuration_or_default)
         if csr:
             named = NamedCertificates({chosen[0]: await credential_of(api, csr, chosen[0])})
         elif ssh:
