@@ -84,18 +84,6 @@ async def test_a_client_certificate_is_borrowed_however_long_the_request_for_it_
     assert not cluster.conditions("csr-thief")
 
 
-async def test_what_was_learned_a_moment_before_the_approver_ends_is_remembered(
-    cluster: Cluster,
-) -> None:
-    """Records are written every five seconds. By when the next process lists everything the Node may be gone."""
-    cluster.node("n1", "192.0.2.1")
-    await asyncio.sleep(1.1)  # the API server writes whole seconds
-    async with approving(cluster) as running:
-        await running.logged("Listed everything")
-        stolen = await borrowed(running)
-    assert recorded(cluster)["n1"]["credentials"]["borrowed"] == [stolen]
-
-
 async def test_what_was_being_written_when_the_approver_was_asked_to_end_is_remembered(
     cluster: Cluster,
 ) -> None:

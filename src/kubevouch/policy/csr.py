@@ -45,10 +45,6 @@ class Csr(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     """Types of its conditions: Approved, Denied, Failed."""
 
-    uid: str = ""
-    version: int = 0
-    """`resourceVersion` of the object as it was read."""
-
     dropped: int = 0
     """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
 
@@ -70,8 +66,6 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
         parsed, unreadable = parsed_of(pem, found.name)
     return Csr(
         name=found.name,
-        uid=found.uid,
-        version=found.metadata.version_number,
         pem=pem,
         dropped=dropped,
         parsed=parsed,

@@ -101,19 +101,6 @@ def test_an_address_that_is_pinned_to_another_node_is_not_recycled(
     site.held(heir.ask(), owner.address, owner.name)
 
 
-def test_a_node_that_was_deleted_and_made_again_does_not_inherit_its_pin(
-    approver: InstalledApprover, site: Joining
-) -> None:
-    node = pinned(approver, site, "again.example.com")
-    site.delete_node(node.name)
-    node.register()
-    waits = node.ask()
-    note = site.held(waits, "PinOutdated")
-    assert "kubevouch approver pin again.example.com" in note
-    ended(approver.cluster, 0, "approver", "pin", node.name, "--csr", waits, "--yes")
-    site.approved(waits)
-
-
 def test_a_machine_that_is_reinstalled_wants_one_command(
     approver: InstalledApprover, site: Joining
 ) -> None:

@@ -109,10 +109,8 @@ class ApproverController:
     def _make_reactions(self) -> WatchReactions:
         return WatchReactions(
             self._clock,
-            self._log,
             self._view,
             self._queue,
-            self._instruments,
             records=self._records,
             telling=self._telling,
             decides=self._decides,

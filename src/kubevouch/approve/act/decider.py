@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
+from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN
 from kubevouch.approve.act.live_nodes import A_CROWD, NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
@@ -134,7 +135,8 @@ class Decider:
         renewal = await self._renewal(csr, node) if node else None
         began = self.clock.monotonic()
         await self._look_now(waiting, csr, reserved, renewal)
-        self.telling.took(self.clock.monotonic() - began)
+        took = self.clock.monotonic() - began
+        self.telling.instruments.decision_duration.observe(took)
 
     async def _look_now(
         self,
@@ -147,7 +149,7 @@ class Decider:
             read = await self._live(waiting)
         except KubevouchError as error:
             self._again(waiting, None)
-            self.telling.node_not_read(waiting, error)
+            self.telling.failed(waiting, NODE_NOT_READ, error)
             return
         live = read.node
         looked = self._look(waiting, csr, live, reserved, renewal)
@@ -253,7 +255,7 @@ class Decider:
             return
         except KubevouchError as error:
             self._again(waiting, None)
-            self.telling.not_written(waiting, error)
+            self.telling.failed(waiting, NOT_WRITTEN, error)
             return
         self.view.put_decided_csr(found)
         self.telling.approved(found, looked)

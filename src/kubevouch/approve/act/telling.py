@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, ApproverInstruments
+from kubevouch.approve.act.instruments import NODE_NOT_READ, ApproverInstruments
 from kubevouch.approve.decide.look import LookedAt
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.errors import KubevouchError
@@ -22,25 +22,17 @@ class Telling:
     log: Log
     instruments: ApproverInstruments
 
-    def took(self, seconds: float) -> None:
-        """A look and what followed from it took so long."""
-        self.instruments.decision_duration.observe(seconds)
-
     def panicked(self, name: str, error: Exception) -> None:
         """A look ended by an error of ours."""
         what = f"{type(error).__name__}: {error}"
         self.log.error(what, "Observed a panic", csr=name)
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
 
-    def node_not_read(self, waiting: WaitingCsr, error: KubevouchError) -> None:
-        """The live Node could not be read."""
-        self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
-        self.log.error(error, "Failed to read the Node", csr=waiting.name, node=waiting.node)
-
-    def not_written(self, waiting: WaitingCsr, error: KubevouchError) -> None:
-        """The decision could not be written."""
-        self._count(Outcome.CANNOT_TELL, NOT_WRITTEN, IdentitySource.NONE)
-        self.log.error(error, "Failed to write the decision", csr=waiting.name, node=waiting.node)
+    def failed(self, waiting: WaitingCsr, reason: str, error: KubevouchError) -> None:
+        """The live Node could not be read (NODE_NOT_READ), or the decision not be written (NOT_WRITTEN)."""
+        self._count(Outcome.CANNOT_TELL, reason, IdentitySource.NONE)
+        what = "read the Node" if reason == NODE_NOT_READ else "write the decision"
+        self.log.error(error, f"Failed to {what}", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
         """A dry run: it would have been approved."""

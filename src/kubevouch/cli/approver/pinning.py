@@ -6,7 +6,7 @@ from typing import Final
 
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_change import Texts, carry_out, written
-from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins
+from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
