@@ -4,7 +4,7 @@ import shlex
 
 import msgspec
 
-from kubevouch.policy.identity import client_standing
+from kubevouch.policy.rules.identity import client_standing
 
 from .conftest import BORROWED, NODE, Case
 

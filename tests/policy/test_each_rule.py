@@ -23,12 +23,12 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy import form, identity, ownership, timing
 from kubevouch.policy.claims import AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.decide import RULES, Decision, decide
 from kubevouch.policy.facts import CsrFacts, EntitlementFacts, NodeSeen, RuleResult
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.rules import form, identity, ownership, timing
 from tests.support.requests import request
 
 from . import conftest

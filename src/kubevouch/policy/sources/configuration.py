@@ -14,9 +14,9 @@ from kubevouch.evidence import approvers
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Address, Network
 from kubevouch.policy.facts import MAX_LIFETIME
+from kubevouch.policy.rules.usable import malformed
 from kubevouch.policy.sources.nodes import Admitted
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text, document_in
-from kubevouch.policy.usable import malformed
 
 CONFIGURATION = approvers.NAME
 CONFIGURATION_KEY = approvers.CONFIGURATION_KEY
