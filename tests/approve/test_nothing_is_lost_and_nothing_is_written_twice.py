@@ -232,13 +232,6 @@ async def test_a_process_that_was_stopped_past_its_lease_writes_nothing_by_old_f
             assert any(m == "PUT" and p.endswith("/kubevouch-approver") for m, p in before)
 
 
-async def test_ended_it_gives_the_lease_back(cluster: Cluster) -> None:
-    async with approving(cluster) as running:
-        await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
-    spec = cluster.server.store.get(LEASE, "kubevouch-approver", SPACE)["spec"]
-    assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)
-
-
 async def test_it_gives_the_lease_back_also_where_its_last_records_cannot_be_written(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,16 +72,6 @@ async def test_what_others_approve_against_the_policy_is_reported(
         assert running.metric(series) == 1
 
 
-async def test_what_others_approve_within_the_policy_is_counted_only(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.inventory(n1=["192.0.2.7"])
-    async with approving(cluster) as running:
-        await running.decides("csr-1", "n1", "192.0.2.9")
-        await cluster.approves("csr-2", "n1", "192.0.2.7")
-        assert running.metric('kubevouch_approver_others_approved_total{verdict="refuse"}') == 0
-        assert running.metric('kubevouch_approver_others_approved_total{verdict="pass"}') == 0
-
-
 async def test_our_own_approval_is_not_somebody_elses_though_the_watch_shows_it_before_the_answer_comes(
     cluster: Cluster,
 ) -> None:
