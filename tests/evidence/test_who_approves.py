@@ -1,6 +1,7 @@
 """Who approves on a cluster: from a real cluster's roles, and with the two approvers that people install."""
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -226,25 +227,30 @@ BY_HAND = [
 BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
 
 
-def test_what_no_person_approved_an_approver_did_who_may_be_gone_since() -> None:
-    assert last_approval([*BY_HAND, CertificateSigningRequest()]) is None
-    found = last_approval([*BY_HAND, approved("AutoApproved by somebody"), *BY_HAND])
-    assert found is not None
-    told = found.told(datetime(2026, 11, 24, 12, 0, 34, tzinfo=UTC))
-    assert "was approved 94 s ago with reason 'AutoApproved by somebody'" in told
-    assert told.endswith("; whether that approver still runs is not known")
-
-
-def test_what_our_approver_approved_was_approved_by_no_person() -> None:
-    found = last_approval([*BY_HAND, BY_OUR_APPROVER])
-    assert found is not None
-    assert (found.by, found.csr) == (OUR_APPROVER, "csr-1")
-    assert found.told(MOMENT).startswith(f"{OUR_APPROVER} approved csr-1 of ")
-
-
-def test_of_several_approvals_the_newest_counts_that_is_not_left_out() -> None:
-    both = [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER]
-    assert last_approval([BY_OUR_APPROVER], but={OUR_APPROVER}) is None
-    found = last_approval(both, but={OUR_APPROVER})
-    assert found is not None
-    assert found.by == "whoever approves with reason 'AutoApproved'"
+@pytest.mark.parametrize(
+    ("csrs", "but", "name", "how"),
+    [
+        ([*BY_HAND, CertificateSigningRequest()], (), None, ""),
+        (
+            [*BY_HAND, approved("AutoApproved"), *BY_HAND],
+            (),
+            "whoever approves with reason 'AutoApproved'",
+            " was approved 94 s ago with reason 'AutoApproved'; whether that approver still runs is not known",
+        ),
+        ([*BY_HAND, BY_OUR_APPROVER], (), OUR_APPROVER, "csr-1 of "),
+        ([BY_OUR_APPROVER], {OUR_APPROVER}, None, ""),
+        (
+            [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER],
+            {OUR_APPROVER},
+            "whoever approves with reason 'AutoApproved'",
+            "",
+        ),
+    ],
+    ids=["by hand", "by somebody", "by ours", "ours is left out", "the newest of the others"],
+)
+def test_what_no_person_approved_an_approver_did_who_may_be_gone_since(
+    csrs: list[CertificateSigningRequest], but: Collection[str], name: str | None, how: str
+) -> None:
+    found = last_approval(csrs, datetime(2026, 11, 24, 12, 0, 34, tzinfo=UTC), but)
+    assert (found and found.name) == name
+    assert found is None or (how in found.evidence and not found.running)

@@ -136,7 +136,6 @@ def test_what_is_gone_is_not_dialled_and_leaves_nothing() -> None:
     assert list(found) == []
     assert (found.unasked, found.late) == (0, 0.0)
     assert found._planned == {}
-    assert found._failed_out == 0
 
 
 def test_it_is_said_how_late_the_latest_is() -> None:

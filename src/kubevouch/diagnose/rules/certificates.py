@@ -63,7 +63,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
     late = [
         (each, certificate)
         for each, certificate in _overdue(evidence, _CONTROL_PLANE)
-        if each.node and each.renewed_by is None
+        if each.node and each.is_usual
     ]
     if not late:
         return

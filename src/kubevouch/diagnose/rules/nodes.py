@@ -26,14 +26,9 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
         return
     since = [each.last_transition_time for each in silent.values() if each.last_transition_time]
     last = f", for {days(max(since), evidence.at)} now" if since else ""
-    who = (
-        "the only kubelet does not report"
-        if len(nodes) == 1
-        else f"none of {len(nodes)} kubelets reports"
-    )
     yield finding(
         Code.NO_KUBELET_REPORTS,
-        f"{who}{last}",
+        f"none of {counted(len(nodes), 'kubelet')} reports{last}",
         subjects=sorted(silent),
         proofs=[api_proof(name, _said(silent[name]), evidence.nodes) for name in sorted(silent)],
     )
